@@ -1,0 +1,34 @@
+//! The simulation harness of timeloop: it decides, records, explores, confirms, shrinks, replays and reports.
+//!
+//! This crate stands **outside** the simulation. It knows nothing of futures, tasks' code, wakers or sockets; all it asks
+//! of a simulation is that, given a [`Source`] of decisions, it runs once and says how it ended ([`Simulation`]).
+//! Data flows one way:
+//!
+//! ```text
+//! seed -> decisions -> run -> record -> schedule -> shrink -> report
+//! ```
+//!
+//! Most people never name this crate: they depend on `timeloop`, which re-exports what they need. It is a package of
+//! its own so that another runtime could be explored, shrunk and replayed by the same code.
+#![forbid(unsafe_code)]
+
+mod decision;
+mod outcome;
+mod path;
+mod record;
+mod rewrite;
+mod schedule;
+mod seed;
+mod simulation;
+mod source;
+mod strategy;
+
+pub use decision::{DecisionKey, Domain};
+pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel};
+pub use path::{ParsePathError, TaskKey, TaskPath};
+pub use record::{Arrival, Choice, Record, Step, TaskRecord};
+pub use schedule::{Deviation, Schedule};
+pub use seed::{Seed, Stream};
+pub use simulation::{Detail, Ended, Limits, Request, Simulation};
+pub use source::{Bytes, Ready, Replay, Seeded, Source};
+pub use strategy::{Draw, Fifo, Random, Strategy, StrategySpec, UnknownStrategy};

@@ -1,0 +1,234 @@
+//! How a run can fail, and what makes two failures the same.
+//!
+//! Always true: shrinking and deduplication keep the [`Fingerprint`] equal, and it depends on what failed where, never
+//! on values, times or the order in which unrelated things happened.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+
+use crate::TaskPath;
+
+/// A place in source code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site {
+    /// The file, as the compiler names it.
+    pub file: Cow<'static, str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl From<&'static Location<'static>> for Site {
+    fn from(location: &'static Location<'static>) -> Self {
+        Self { file: Cow::Borrowed(location.file()), line: location.line(), column: location.column() }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Who a task is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskLabel {
+    /// Its spawn path.
+    pub path: TaskPath,
+    /// The name that it was given, or that of the function that it runs; empty where neither is known.
+    pub name: Cow<'static, str>,
+    /// Where it was spawned; `None` for the root.
+    pub spawned: Option<Site>,
+}
+
+/// `root`, `` `audit` (root.2) `` or `root.2`.
+impl fmt::Display for TaskLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            write!(f, "`{}`", self.path)
+        } else {
+            write!(f, "`{}` ({})", self.name, self.path)
+        }
+    }
+}
+
+/// A task that waits for something that will not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedTask {
+    /// Which task.
+    pub task: TaskLabel,
+    /// Where it waits, where that can be known.
+    pub waits_at: Option<Site>,
+    /// Since when, nanoseconds of virtual time since the run's start.
+    pub since_ns: u64,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The root task panicked.
+    Panic,
+    /// A spawned task panicked, and nobody looked at its `JoinError`.
+    UnobservedPanic,
+    /// No task is ready, no timer is set, and the root has not finished.
+    Deadlock,
+    /// Tasks keep running while time stands still.
+    Livelock,
+    /// The run took more steps than allowed.
+    StepLimit,
+    /// The run took more virtual time than allowed.
+    TimeLimit,
+    /// Two runs of one schedule differ.
+    Nondeterminism,
+    /// Something from outside the simulation reached in: a real thread woke a task.
+    Escape,
+    /// The test returned `Err`.
+    Error,
+}
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Panic,
+        Self::UnobservedPanic,
+        Self::Deadlock,
+        Self::Livelock,
+        Self::StepLimit,
+        Self::TimeLimit,
+        Self::Nondeterminism,
+        Self::Escape,
+        Self::Error,
+    ];
+
+    /// The kind in the words of a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::UnobservedPanic => "unobserved panic",
+            Self::Deadlock => "deadlock",
+            Self::Livelock => "livelock",
+            Self::StepLimit => "step limit",
+            Self::TimeLimit => "time limit",
+            Self::Nondeterminism => "nondeterminism",
+            Self::Escape => "escape",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What makes two failures the same: a number made of kind and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub u64);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind.
+    pub kind: FailureKind,
+    /// What happened, one or more sentences: the panic's message, the `Err`, the bound that was hit and how to raise it.
+    pub message: String,
+    /// Where it happened: the place of the panic.
+    pub site: Option<Site>,
+    /// The task that failed, where one did.
+    pub task: Option<TaskLabel>,
+    /// The tasks that wait, for deadlocks and limits.
+    pub blocked: Vec<BlockedTask>,
+    /// Virtual time of the failure, nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// How many steps had been taken.
+    pub at_step: u64,
+}
+
+impl Failure {
+    /// What makes this failure the same as another.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        // FNV-1a: short, fixed, and good enough to tell the failures of one test apart.
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        let mut mix = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+            }
+        };
+        mix(self.kind.name().as_bytes());
+        match (&self.site, self.kind) {
+            (Some(site), _) => mix(site.to_string().as_bytes()),
+            // An `Err` has no place; its text without numbers stands for it.
+            (None, FailureKind::Error) => {
+                let letters = self.message.chars().filter(|character| !character.is_ascii_digit());
+                mix(letters.collect::<String>().as_bytes());
+            }
+            (None, _) => {}
+        }
+        Fingerprint(hash)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if let Some(task) = &self.task {
+            write!(f, " in {task}")?;
+        }
+        if let Some(site) = &self.site {
+            write!(f, " at {site}")?;
+        }
+        write!(f, " after {}: {}", Nanos(self.at_ns), self.message)?;
+        for blocked in &self.blocked {
+            write!(f, "\n  {blocked}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for BlockedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.task)?;
+        if let Some(spawned) = &self.task.spawned {
+            write!(f, ", spawned at {spawned},")?;
+        }
+        match &self.waits_at {
+            Some(site) => write!(f, " waits at {site}")?,
+            None => f.write_str(" waits at an unknown place")?,
+        }
+        write!(f, " since {}", Nanos(self.since_ns))
+    }
+}
+
+/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, name) = match self.0 {
+            0 => return f.write_str("0 s"),
+            1..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "µs"),
+            1_000_000..1_000_000_000 => (1_000_000, "ms"),
+            _ => (1_000_000_000, "s"),
+        };
+        write!(f, "{}", self.0 / unit)?;
+        let rest = format!("{:09}", u128::from(self.0 % unit) * 1_000_000_000 / u128::from(unit));
+        let rest = rest.trim_end_matches('0');
+        if rest.is_empty() { write!(f, " {name}") } else { write!(f, ".{rest} {name}") }
+    }
+}

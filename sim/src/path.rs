@@ -1,0 +1,111 @@
+//! Who a task is: its spawn path, and the key that stands for the path in decisions.
+//!
+//! Always true: both depend on content alone (which task spawned it, as that task's how-many-th child), never on slots,
+//! addresses or the order in which unrelated tasks were spawned.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A task's identity within a run as a number: a hash of its spawn path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskKey(pub u64);
+
+impl TaskKey {
+    /// The run's first task.
+    pub const ROOT: Self = Self(0x7469_6D65_6C6F_6F70);
+
+    /// The key of this task's child number `index` (the first is 1).
+    #[must_use]
+    #[inline]
+    pub const fn child(self, index: u32) -> Self {
+        // splitmix64's finalizer over parent and index.
+        let mut z = self.0.wrapping_add((index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Self(z ^ (z >> 31))
+    }
+}
+
+/// A task's spawn path: `root`, `root.2` (the second task that the root spawned), `root.2.1`, …
+///
+/// ```
+/// use timeloop_sim::TaskPath;
+/// let path = TaskPath::root().child(2).child(1);
+/// assert_eq!(path.to_string(), "root.2.1");
+/// assert_eq!("root.2.1".parse::<TaskPath>()?, path);
+/// # Ok::<(), timeloop_sim::ParsePathError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskPath(Vec<u32>);
+
+impl TaskPath {
+    /// The path of the run's first task.
+    #[must_use]
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// The path of this task's child number `index` (the first is 1).
+    #[must_use]
+    pub fn child(&self, index: u32) -> Self {
+        let mut indices = Vec::with_capacity(self.0.len() + 1);
+        indices.extend_from_slice(&self.0);
+        indices.push(index);
+        Self(indices)
+    }
+
+    /// The child numbers from the root down.
+    #[must_use]
+    pub fn indices(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// The key that stands for this path in decisions.
+    #[must_use]
+    pub fn key(&self) -> TaskKey {
+        self.0.iter().fold(TaskKey::ROOT, |key, &index| key.child(index))
+    }
+}
+
+impl FromIterator<u32> for TaskPath {
+    fn from_iter<I: IntoIterator<Item = u32>>(indices: I) -> Self {
+        Self(indices.into_iter().collect())
+    }
+}
+
+impl fmt::Display for TaskPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("root")?;
+        self.0.iter().try_for_each(|index| write!(f, ".{index}"))
+    }
+}
+
+/// A text that is no spawn path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsePathError(String);
+
+impl fmt::Display for ParsePathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a task's spawn path; one looks like `root`, `root.2` or `root.2.1`", self.0)
+    }
+}
+
+impl std::error::Error for ParsePathError {}
+
+impl FromStr for TaskPath {
+    type Err = ParsePathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParsePathError(text.to_owned());
+        let mut parts = text.split('.');
+        if parts.next() != Some("root") {
+            return Err(error());
+        }
+        parts
+            .map(|part| match part.parse::<u32>() {
+                Ok(index) if index > 0 && !part.starts_with('+') => Ok(index),
+                _ => Err(error()),
+            })
+            .collect()
+    }
+}

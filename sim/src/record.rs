@@ -1,0 +1,98 @@
+//! The record of a run: who became ready when, who ran, what was chosen.
+//!
+//! Kept only for runs that are to be explained; exploring keeps a rolling hash instead.
+//!
+//! Always true: `steps` lists arrivals in the order in which they ran, each at most once; indices never dangle.
+
+use crate::{DecisionKey, Site, TaskKey, TaskLabel};
+
+/// A task that took part in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRecord {
+    /// Who it is.
+    pub key: TaskKey,
+    /// Path, name and the place where it was spawned.
+    pub label: TaskLabel,
+    /// Virtual time of its spawning, nanoseconds since the run's start.
+    pub spawned_at_ns: u64,
+}
+
+/// A task becoming ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Index into [`Record::tasks`].
+    pub task: u32,
+    /// Which resumption of the task this will be.
+    pub resume: u32,
+    /// How many steps had begun when it became ready.
+    pub after_steps: u64,
+}
+
+/// One step: one poll of one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Index into [`Record::arrivals`].
+    pub arrival: u32,
+    /// Virtual time, nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// Where the task waits after this step, where known; `None` also when the step ended the task.
+    pub waits_at: Option<Site>,
+    /// Whether the task ended with this step.
+    pub finished: bool,
+    /// The trace hash before this step.
+    pub trace_hash: u64,
+}
+
+/// A decision other than which task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which decision.
+    pub key: DecisionKey,
+    /// Index into [`Record::tasks`] of the task that it is about.
+    pub task: u32,
+    /// How many possibilities there were.
+    pub arity: u32,
+    /// Which was taken.
+    pub value: u32,
+    /// Index into [`Record::steps`] of the step that asked.
+    pub step: u64,
+}
+
+/// All that happened in a run, in the harness's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Every task, the root first, in order of spawning.
+    pub tasks: Vec<TaskRecord>,
+    /// Every time a task became ready, in order.
+    pub arrivals: Vec<Arrival>,
+    /// Every step, in order.
+    pub steps: Vec<Step>,
+    /// Every other decision, in order.
+    pub choices: Vec<Choice>,
+}
+
+impl Record {
+    /// The arrival that a step ran.
+    #[must_use]
+    pub fn arrival_of(&self, step: &Step) -> Arrival {
+        self.arrivals[step.arrival as usize]
+    }
+
+    /// The task that a step ran.
+    #[must_use]
+    pub fn task_of(&self, step: &Step) -> &TaskRecord {
+        &self.tasks[self.arrival_of(step).task as usize]
+    }
+
+    /// Where the task of step number `step` resumes: the place where it waited before; `None` for a first
+    /// resumption, and where the place is not known.
+    #[must_use]
+    pub fn resumes_at(&self, step: usize) -> Option<&Site> {
+        let task = self.arrival_of(&self.steps[step]).task;
+        self.steps[..step]
+            .iter()
+            .rev()
+            .find(|earlier| self.arrival_of(earlier).task == task)
+            .and_then(|earlier| earlier.waits_at.as_ref())
+    }
+}

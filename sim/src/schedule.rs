@@ -1,0 +1,75 @@
+//! Schedules: what a person keeps of a run.
+//!
+//! Always true: a schedule and the code under test determine the run, wherever and whenever it is repeated.
+
+use crate::{DecisionKey, Domain, Replay, Seed, Source, StrategySpec, TaskPath};
+
+/// One decision that differs from the quiet run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Deviation {
+    /// The task that the decision is about.
+    pub task: TaskPath,
+    /// The task's resumption: 0 is its first.
+    pub resume: u32,
+    /// The kind of choice.
+    pub domain: Domain,
+    /// The how-many-th choice of this domain within the resumption, from 0 (always 0 for [`Domain::Schedule`]).
+    pub index: u32,
+    /// What was decided, never 0. [`Domain::Schedule`]: the resumption runs after `value - 1` other steps instead of
+    /// in its turn. [`Domain::Select`]: the branch that is polled first.
+    pub value: u32,
+}
+
+impl Deviation {
+    /// The key of the decision.
+    #[must_use]
+    pub fn key(&self) -> DecisionKey {
+        DecisionKey { domain: self.domain, task: self.task.key(), resume: self.resume, index: self.index }
+    }
+}
+
+/// How to make every decision of a run, as a value that can be printed, stored, replayed and shrunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Found by exploring: all follows from the seed and the strategy.
+    Seeded {
+        /// The run's seed.
+        seed: Seed,
+        /// The strategy that chose among ready tasks.
+        strategy: StrategySpec,
+    },
+    /// The quiet run, but for these decisions.
+    Deviations {
+        /// The seed of the random numbers that the code under test draws.
+        randomness: Seed,
+        /// What differs from the quiet run; no two have the same key.
+        deviations: Vec<Deviation>,
+    },
+}
+
+impl Schedule {
+    /// The quiet run: first in, first out, no faults.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self::Deviations { randomness: Seed(0), deviations: Vec::new() }
+    }
+
+    /// A source that makes the decisions of this schedule.
+    #[must_use]
+    pub fn source(&self) -> Box<dyn Source> {
+        match self {
+            Self::Seeded { seed, strategy } => strategy.source(*seed),
+            Self::Deviations { randomness, deviations } => Box::new(Replay::new(*randomness, deviations)),
+        }
+    }
+
+    /// The deviations from the quiet run; `None` where a strategy decides.
+    #[must_use]
+    pub fn deviations(&self) -> Option<&[Deviation]> {
+        match self {
+            Self::Seeded { .. } => None,
+            Self::Deviations { deviations, .. } => Some(deviations),
+        }
+    }
+}

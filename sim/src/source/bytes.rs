@@ -1,0 +1,57 @@
+//! The source for fuzzing: each choice takes bytes from the input, in order.
+//!
+//! Always true: where the bytes are exhausted the quiet choice is made, so a short input is a calm run; and any bytes
+//! whatsoever are a valid run.
+
+use super::{Ready, Source};
+use crate::{DecisionKey, Domain, Seed, Stream};
+
+/// Decides by a fuzzer's bytes.
+#[derive(Debug)]
+pub struct Bytes {
+    bytes: Vec<u8>,
+    taken: usize,
+    ready: Vec<Ready>,
+}
+
+impl Bytes {
+    /// A source that takes its choices from `bytes`.
+    #[must_use]
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: bytes.into(), taken: 0, ready: Vec::new() }
+    }
+
+    /// A number below `bound`: one byte where that suffices, else four.
+    fn below(&mut self, bound: u32) -> u32 {
+        let width = if bound <= 256 { 1 } else { 4 };
+        let end = self.bytes.len().min(self.taken + width);
+        let number = self.bytes[self.taken..end].iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte));
+        self.taken = end;
+        number % bound
+    }
+}
+
+impl Source for Bytes {
+    fn ready(&mut self, task: Ready) {
+        self.ready.push(task);
+    }
+
+    fn next(&mut self) -> Option<Ready> {
+        match self.ready.len() {
+            0 => None,
+            1 => self.ready.pop(),
+            count => {
+                let index = self.below(u32::try_from(count).expect("fewer than 2^32 tasks are ready"));
+                Some(self.ready.remove(index as usize))
+            }
+        }
+    }
+
+    fn choose(&mut self, _key: DecisionKey, arity: u32) -> u32 {
+        self.below(arity)
+    }
+
+    fn user_stream(&mut self, entity: u64) -> Stream {
+        Stream::new(Seed(0), Domain::User, entity)
+    }
+}

@@ -1,0 +1,26 @@
+//! First in, first out: the quiet run.
+//!
+//! Always true: tasks run in order of arrival; nothing is drawn.
+
+use std::collections::VecDeque;
+
+use super::{Draw, Strategy};
+use crate::source::Ready;
+
+/// First in, first out.
+#[derive(Debug, Default)]
+pub struct Fifo {
+    ready: VecDeque<Ready>,
+}
+
+impl Strategy for Fifo {
+    #[inline]
+    fn ready(&mut self, task: Ready) {
+        self.ready.push_back(task);
+    }
+
+    #[inline]
+    fn next(&mut self, _draw: &mut Draw) -> Option<Ready> {
+        self.ready.pop_front()
+    }
+}

@@ -1,0 +1,154 @@
+//! Strategies: how a seed chooses among ready tasks. One strategy a file.
+//!
+//! Always true: a strategy is a plain state machine over [`Ready`] entries; it is told of each task that becomes ready,
+//! in order of arrival, and owns the set of ready tasks in whatever shape suits it (a vector, a queue, a heap). It never
+//! sees a future, and draws randomness from the stream that it is handed and from nothing else.
+
+mod fifo;
+mod random;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use fifo::Fifo;
+pub use random::Random;
+
+use crate::source::{Ready, Seeded, Source};
+use crate::{Seed, Stream, TaskKey};
+
+/// Chooses which ready task runs next.
+pub trait Strategy: fmt::Debug {
+    /// A task has become ready; calls come in order of arrival.
+    fn ready(&mut self, task: Ready);
+
+    /// Takes the task that runs next out of the ready ones; `None` when none is ready.
+    ///
+    /// `draw` gives the run's schedule stream; a strategy that has no choice to make leaves it alone.
+    fn next(&mut self, draw: &mut Draw) -> Option<Ready>;
+
+    /// `parent` has spawned `child`, which becomes ready right after.
+    fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
+        let _ = (parent, child);
+    }
+
+    /// The task has ended and will not be ready again.
+    fn finished(&mut self, task: TaskKey) {
+        let _ = task;
+    }
+}
+
+/// The schedule stream of a run, made when first drawn from.
+#[derive(Debug)]
+pub struct Draw {
+    seed: Seed,
+    stream: Option<Box<Stream>>,
+}
+
+impl Draw {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { seed, stream: None }
+    }
+
+    /// A number below `bound`.
+    #[inline]
+    pub fn below(&mut self, bound: u32) -> u32 {
+        match &mut self.stream {
+            Some(stream) => stream.below(bound),
+            None => self.first(bound),
+        }
+    }
+
+    #[cold]
+    fn first(&mut self, bound: u32) -> u32 {
+        let stream = Stream::new(self.seed, crate::Domain::Schedule, 0);
+        self.stream.insert(Box::new(stream)).below(bound)
+    }
+}
+
+/// A strategy by name, with all its parameters: what a schedule's token stores.
+///
+/// ```
+/// use timeloop_sim::StrategySpec;
+/// assert_eq!("random".parse::<StrategySpec>()?, StrategySpec::Random);
+/// assert_eq!(
+///     "rnd".parse::<StrategySpec>().unwrap_err().to_string(),
+///     "`rnd` is not a strategy; accepted are `random` and `fifo`",
+/// );
+/// # Ok::<(), timeloop_sim::UnknownStrategy>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StrategySpec {
+    /// Uniform over the ready tasks ([`Random`]).
+    #[default]
+    Random,
+    /// First in, first out ([`Fifo`]): the quiet run.
+    Fifo,
+}
+
+impl StrategySpec {
+    /// Every strategy.
+    pub const ALL: [Self; 2] = [Self::Random, Self::Fifo];
+
+    /// The strategy's name, as accepted by [`FromStr`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Fifo => "fifo",
+        }
+    }
+
+    /// The number that stands for this strategy in stored schedules; it never changes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Random => 0,
+            Self::Fifo => 1,
+        }
+    }
+
+    /// The strategy with this code.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.code() == code)
+    }
+
+    /// The source of decisions of a run with `seed` under this strategy.
+    #[must_use]
+    pub fn source(self, seed: Seed) -> Box<dyn Source> {
+        match self {
+            Self::Random => Box::new(Seeded::new(seed, Random::default())),
+            Self::Fifo => Box::new(Seeded::new(seed, Fifo::default())),
+        }
+    }
+}
+
+impl fmt::Display for StrategySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no strategy has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownStrategy(String);
+
+impl fmt::Display for UnknownStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a strategy; accepted are `random` and `fifo`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownStrategy {}
+
+impl FromStr for StrategySpec {
+    type Err = UnknownStrategy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|strategy| strategy.name() == text)
+            .ok_or_else(|| UnknownStrategy(text.to_owned()))
+    }
+}

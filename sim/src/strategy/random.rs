@@ -1,0 +1,29 @@
+//! Random walk: uniform over the ready tasks at each step.
+//!
+//! Always true: with one ready task nothing is drawn, so a run without concurrency uses no randomness at all.
+
+use super::{Draw, Strategy};
+use crate::source::Ready;
+
+/// Uniform over the ready tasks at each step.
+#[derive(Debug, Default)]
+pub struct Random {
+    ready: Vec<Ready>,
+}
+
+impl Strategy for Random {
+    #[inline]
+    fn ready(&mut self, task: Ready) {
+        self.ready.push(task);
+    }
+
+    #[inline]
+    fn next(&mut self, draw: &mut Draw) -> Option<Ready> {
+        let count = self.ready.len();
+        if count < 2 {
+            return self.ready.pop();
+        }
+        let index = draw.below(u32::try_from(count).expect("fewer than 2^32 tasks are ready"));
+        Some(self.ready.swap_remove(index as usize))
+    }
+}
