@@ -22,6 +22,9 @@ mod seed;
 mod simulation;
 mod source;
 mod strategy;
+mod test_name;
+mod token;
+mod watchdog;
 
 pub use decision::{DecisionKey, Domain};
 pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel};
@@ -32,3 +35,6 @@ pub use seed::{Seed, Stream};
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{Bytes, Ready, Replay, Seeded, Source};
 pub use strategy::{Draw, Fifo, Random, Strategy, StrategySpec, UnknownStrategy};
+pub use test_name::TestName;
+pub use token::TokenError;
+pub use watchdog::{Pulse, SpawnSite};

@@ -1,0 +1,264 @@
+//! Tokens: a schedule as one word that survives being copied, mailed and pasted.
+//!
+//! Always true: reading a token gives the schedule that was written, or says why not; a token that was once written can
+//! be read for ever, or says that it is of another version. Two kinds of change are always found: any one character, and
+//! any two neighbours swapped.
+//!
+//! The layout of version 1, all numbers of variable length unless a size is given: `TL1`, then in base 32: the number of
+//! bytes up to the checksum; the test's tag (4 bytes); 0, strategy and seed, or 1, seed of the code's own randomness,
+//! count and deviations (path's length and indices, resume, domain, index, value); CRC-32 of `TL1` and all before
+//! (4 bytes).
+
+mod base32;
+mod wire;
+
+use std::fmt;
+
+pub(crate) use wire::crc32;
+use wire::{Reader, put};
+
+use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+
+const PREFIX: &str = "TL1";
+const SEEDED: u8 = 0;
+const DEVIATIONS: u8 = 1;
+
+impl Schedule {
+    /// The schedule as one word, for the test with this name.
+    ///
+    /// ```
+    /// use timeloop_sim::{Schedule, Seed, StrategySpec};
+    /// let schedule = Schedule::Seeded { seed: Seed(17), strategy: StrategySpec::Random };
+    /// let token = schedule.to_token("bank::transfers");
+    /// assert_eq!(token, "TL10YJ2C9MD00012KFTM050");
+    /// assert_eq!(Schedule::from_token(&token, "bank::transfers")?, schedule);
+    /// # Ok::<(), timeloop_sim::TokenError>(())
+    /// ```
+    #[must_use]
+    pub fn to_token(&self, test: &str) -> String {
+        let mut body = tag(test).to_vec();
+        match self {
+            Self::Seeded { seed, strategy } => {
+                body.extend([SEEDED, strategy.code()]);
+                put(&mut body, seed.0);
+            }
+            Self::Deviations { randomness, deviations } => {
+                body.push(DEVIATIONS);
+                put(&mut body, randomness.0);
+                put(&mut body, deviations.len() as u64);
+                for deviation in deviations {
+                    let indices = deviation.task.indices();
+                    put(&mut body, indices.len() as u64);
+                    indices.iter().for_each(|&index| put(&mut body, index.into()));
+                    put(&mut body, deviation.resume.into());
+                    body.push(deviation.domain.code());
+                    put(&mut body, deviation.index.into());
+                    put(&mut body, deviation.value.into());
+                }
+            }
+        }
+        let mut bytes = Vec::with_capacity(body.len() + 8);
+        put(&mut bytes, body.len() as u64);
+        bytes.append(&mut body);
+        bytes.extend(checksum(&bytes));
+        format!("{PREFIX}{}", base32::encode(&bytes))
+    }
+
+    /// Reads a token that was made for the test with this name.
+    ///
+    /// # Errors
+    /// When the text is no token, is damaged, is of a later version, or was made for another test.
+    pub fn from_token(text: &str, test: &str) -> Result<Self, TokenError> {
+        let (found, schedule) = read(text)?;
+        if found != tag(test) {
+            return Err(TokenError::OtherTest { test: test.to_owned() });
+        }
+        Ok(schedule)
+    }
+
+    /// Reads a token, whichever test it was made for.
+    ///
+    /// # Errors
+    /// When the text is no token, is damaged, or is of a later version.
+    pub fn from_token_of_any_test(text: &str) -> Result<Self, TokenError> {
+        read(text).map(|(_, schedule)| schedule)
+    }
+}
+
+/// A number that stands for a test's name: FNV-1a.
+pub(crate) fn tag(test: &str) -> [u8; 4] {
+    test.bytes()
+        .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        .to_be_bytes()
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    crc32(&[PREFIX.as_bytes(), bytes].concat()).to_be_bytes()
+}
+
+fn read(text: &str) -> Result<([u8; 4], Schedule), TokenError> {
+    let text = text.trim();
+    let not_a_token = || TokenError::NotAToken { found: excerpt(text) };
+    let (prefix, rest) = text.split_at_checked(PREFIX.len()).ok_or_else(not_a_token)?;
+    let (letters, version) = prefix.split_at_checked(2).ok_or_else(not_a_token)?;
+    if !letters.eq_ignore_ascii_case("TL") {
+        return Err(not_a_token());
+    }
+    match version {
+        "1" => {}
+        "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" => {
+            return Err(TokenError::LaterVersion { found: prefix.to_ascii_uppercase() });
+        }
+        _ => return Err(not_a_token()),
+    }
+    let (bytes, spare_is_zero) =
+        base32::decode(rest).map_err(|character| TokenError::BadCharacter { character })?;
+    let mut reader = Reader(&bytes);
+    let length = reader.u64().and_then(|length| usize::try_from(length).ok());
+    let length = length.ok_or(if bytes.is_empty() { TokenError::Truncated } else { TokenError::Mistyped })?;
+    if reader.0.len() < length.saturating_add(4) {
+        return Err(TokenError::Truncated);
+    }
+    let body_end = bytes.len() - reader.0.len() + length;
+    // Bytes after the checksum count as a typing error too.
+    if bytes[body_end..] != checksum(&bytes[..body_end]) || !spare_is_zero {
+        return Err(TokenError::Mistyped);
+    }
+    let (tag, body) = reader.0[..length].split_first_chunk::<4>().ok_or(TokenError::Mistyped)?;
+    let mut reader = Reader(body);
+    let schedule = read_schedule(&mut reader)?;
+    if !reader.0.is_empty() {
+        return Err(TokenError::Mistyped);
+    }
+    Ok((*tag, schedule))
+}
+
+/// Reads what the checksum has vouched for: what can't be read was written by other code than this.
+fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
+    let foreign = TokenError::Mistyped;
+    match reader.byte() {
+        Some(SEEDED) => {
+            let code = reader.byte().ok_or(foreign.clone())?;
+            let strategy = StrategySpec::from_code(code).ok_or(TokenError::UnknownStrategy { code })?;
+            Ok(Schedule::Seeded { seed: Seed(reader.u64().ok_or(foreign)?), strategy })
+        }
+        Some(DEVIATIONS) => {
+            let randomness = Seed(reader.u64().ok_or(foreign.clone())?);
+            let count = reader.count().ok_or(foreign)?;
+            let deviations = (0..count).map(|_| read_deviation(reader)).collect::<Result<_, _>>()?;
+            Ok(Schedule::Deviations { randomness, deviations })
+        }
+        _ => Err(foreign),
+    }
+}
+
+fn read_deviation(reader: &mut Reader<'_>) -> Result<Deviation, TokenError> {
+    let mut read = || {
+        let depth = reader.count()?;
+        let path =
+            (0..depth).map(|_| reader.u32().filter(|index| *index > 0)).collect::<Option<TaskPath>>()?;
+        let (resume, code) = (reader.u32()?, reader.byte()?);
+        let (index, value) = (reader.u32()?, reader.u32().filter(|value| *value > 0)?);
+        Some((path, resume, code, index, value))
+    };
+    let (task, resume, code, index, value) = read().ok_or(TokenError::Mistyped)?;
+    let domain = Domain::from_code(code).ok_or(TokenError::UnknownDomain { code })?;
+    Ok(Deviation { task, resume, domain, index, value })
+}
+
+/// The start of a text that may be long or odd.
+fn excerpt(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 24;
+    let start: String = text.chars().take(CHARACTERS_MAX).collect();
+    if start.len() < text.len() {
+        format!("{}…", start.escape_debug())
+    } else {
+        start.escape_debug().to_string()
+    }
+}
+
+/// Why a text gives no schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The text does not start as a token does.
+    NotAToken {
+        /// The start of the text.
+        found: String,
+    },
+    /// The text is shorter than the token says it is.
+    Truncated,
+    /// A character that no token has.
+    BadCharacter {
+        /// The character.
+        character: char,
+    },
+    /// The checksum does not fit.
+    Mistyped,
+    /// A version of timeloop that is newer than this one made the token.
+    LaterVersion {
+        /// How the token starts.
+        found: String,
+    },
+    /// A strategy that this version does not have.
+    UnknownStrategy {
+        /// The number that stands for the strategy.
+        code: u8,
+    },
+    /// A kind of decision that this version does not have.
+    UnknownDomain {
+        /// The number that stands for the domain.
+        code: u8,
+    },
+    /// The token is sound, and belongs to another test.
+    OtherTest {
+        /// The test that was asked for.
+        test: String,
+    },
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAToken { found } => {
+                write!(
+                    f,
+                    "`{found}` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+                )
+            }
+            Self::Truncated => f.write_str(
+                "the token is shorter than it says; copy the whole word, from `TL1` to its last character",
+            ),
+            Self::BadCharacter { character } => write!(
+                f,
+                "a token has no `{}`: it is `TL1` and then digits and letters; copy it again from the report",
+                character.escape_debug()
+            ),
+            Self::Mistyped => f.write_str(
+                "the token has a typing error (its checksum does not fit); copy it again from the report",
+            ),
+            Self::LaterVersion { found } => write!(
+                f,
+                "the token starts with `{found}`, so a later version of timeloop made it; this one reads `TL1`: update \
+                 timeloop"
+            ),
+            Self::UnknownStrategy { code } => write!(
+                f,
+                "the token was found by strategy number {code}, which this version of timeloop does not have; update \
+                 timeloop"
+            ),
+            Self::UnknownDomain { code } => write!(
+                f,
+                "the token has a decision of kind number {code}, which this version of timeloop does not have; update \
+                 timeloop"
+            ),
+            Self::OtherTest { test } => write!(
+                f,
+                "the token was made for another test, or before a renaming, and not for `{test}`; run the test whose \
+                 report printed it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TokenError {}
