@@ -13,9 +13,11 @@
 #![forbid(unsafe_code)]
 
 mod decision;
+mod environment;
 mod outcome;
 mod path;
 mod record;
+mod regression;
 mod rewrite;
 mod schedule;
 mod seed;
@@ -27,9 +29,11 @@ mod token;
 mod watchdog;
 
 pub use decision::{DecisionKey, Domain};
+pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel};
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use record::{Arrival, Choice, Record, Step, TaskRecord};
+pub use regression::{Loaded, RegressionError, Regressions, Stored};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};

@@ -2,7 +2,8 @@
 //!
 //! Always true: replaying the deviations repeats the run exactly, without the strategy that found it; and their number
 //! is the smallest that can do so. A resumption needs no deviation if it runs in its turn, and the largest set of
-//! resumptions that run in their turn is a longest subsequence of the steps in which arrivals only increase.
+//! resumptions that run in their turn is a longest subsequence of the steps in which arrivals only increase; those that
+//! were still ready when the run ended count as running after all others.
 
 use crate::{Deviation, Domain, Record};
 
@@ -10,10 +11,14 @@ impl Record {
     /// The deviations that make the quiet run repeat this one.
     #[must_use]
     pub fn deviations(&self) -> Vec<Deviation> {
-        let in_turn = longest_increasing(&self.steps.iter().map(|step| step.arrival).collect::<Vec<_>>());
-        let moved = self.steps.iter().enumerate().zip(&in_turn).filter(|(_, in_turn)| !**in_turn).map(
-            |((number, step), _)| {
-                let arrival = self.arrival_of(step);
+        let mut order: Vec<u32> = self.steps.iter().map(|step| step.arrival).collect();
+        let mut left = vec![true; self.arrivals.len()];
+        order.iter().for_each(|&arrival| left[arrival as usize] = false);
+        order.extend((0_u32..).zip(&left).filter(|(_, left)| **left).map(|(arrival, _)| arrival));
+        let in_turn = longest_increasing(&order);
+        let moved = order.iter().enumerate().zip(&in_turn).filter(|(_, in_turn)| !**in_turn).map(
+            |((number, &arrival), _)| {
+                let arrival = self.arrivals[arrival as usize];
                 let waited = number as u64 - arrival.after_steps;
                 Deviation {
                     task: self.tasks[arrival.task as usize].label.path.clone(),

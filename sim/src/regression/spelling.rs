@@ -1,0 +1,154 @@
+//! How a schedule is spelled in a regression file: lines that a person understands.
+//!
+//! Always true: reading the lines of a schedule gives that schedule; how much space stands between words is of no account.
+
+use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+
+/// The lines of a schedule, without its checksum.
+pub(super) fn print(schedule: &Schedule) -> Vec<String> {
+    match schedule {
+        Schedule::Seeded { seed, strategy } => vec![format!("seed {seed} strategy {strategy}")],
+        Schedule::Deviations { randomness, deviations } => {
+            let randomness = (randomness.0 != 0).then(|| format!("randomness {randomness}"));
+            randomness.into_iter().chain(deviations.iter().map(print_deviation)).collect()
+        }
+    }
+}
+
+fn print_deviation(deviation: &Deviation) -> String {
+    let Deviation { task, resume, domain, index, value } = deviation;
+    match domain {
+        Domain::Schedule => {
+            let others = value.saturating_sub(1);
+            format!("run {task} resume {resume} after {others} other {}", plural(others, "step"))
+        }
+        Domain::Select => format!("select {task} resume {resume} index {index} branch {value}"),
+        Domain::User => format!("draw {task} resume {resume} index {index} value {value}"),
+    }
+}
+
+fn plural(count: u32, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+/// One line of a schedule.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Seeded(Seed, StrategySpec),
+    Randomness(Seed),
+    Deviation(Deviation),
+    Checksum(u32),
+}
+
+/// The line's meaning, or how a line that starts as this one does should look.
+pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (accepted, parsed) = match words.first().copied() {
+        Some("run") => ("run root.2 resume 3 after 4 other steps", parse_run(&words)),
+        Some("select") => {
+            ("select root.1 resume 0 index 0 branch 2", { parse_choice(&words, Domain::Select, "branch") })
+        }
+        Some("draw") => ("draw root.1 resume 0 index 0 value 2", parse_choice(&words, Domain::User, "value")),
+        Some("seed") => ("seed 17 strategy random", parse_seeded(&words)),
+        Some("randomness") => (
+            "randomness 17",
+            match words[..] {
+                [_, seed] => number(seed).map(|seed| Line::Randomness(Seed(seed))),
+                _ => None,
+            },
+        ),
+        Some("checksum") => (
+            "checksum 0123abcd",
+            match words[..] {
+                [_, sum] if sum.len() == 8 => u32::from_str_radix(sum, 16).ok().map(Line::Checksum),
+                _ => None,
+            },
+        ),
+        _ => ("schedule`, `run …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …", None),
+    };
+    parsed.ok_or(accepted)
+}
+
+fn parse_run(words: &[&str]) -> Option<Line> {
+    let ["run", task, "resume", resume, "after", others, "other", "step" | "steps"] = *words else {
+        return None;
+    };
+    let value = number::<u32>(others)?.checked_add(1)?;
+    deviation(task, resume, Domain::Schedule, "0", value)
+}
+
+fn parse_choice(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
+    let [_, task, "resume", resume, "index", index, value_word, value] = *words else { return None };
+    if value_word != word {
+        return None;
+    }
+    deviation(task, resume, domain, index, number(value).filter(|value| *value > 0)?)
+}
+
+fn deviation(task: &str, resume: &str, domain: Domain, index: &str, value: u32) -> Option<Line> {
+    let task: TaskPath = task.parse().ok()?;
+    Some(Line::Deviation(Deviation { task, resume: number(resume)?, domain, index: number(index)?, value }))
+}
+
+fn parse_seeded(words: &[&str]) -> Option<Line> {
+    let ["seed", seed, "strategy", strategy] = *words else { return None };
+    Some(Line::Seeded(Seed(number(seed)?), strategy.parse().ok()?))
+}
+
+/// A number as it is printed: digits alone.
+fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, parse, print};
+    use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+
+    #[test]
+    fn reads_what_it_prints() {
+        let task = TaskPath::root().child(2).child(1);
+        let deviation =
+            |domain, index, value| Deviation { task: task.clone(), resume: 3, domain, index, value };
+        let deviations = vec![
+            deviation(Domain::Schedule, 0, 1),
+            deviation(Domain::Schedule, 0, 2),
+            deviation(Domain::Select, 1, 4),
+            deviation(Domain::User, 2, 9),
+        ];
+        let lines = print(&Schedule::Deviations { randomness: Seed(17), deviations: deviations.clone() });
+        assert_eq!(
+            lines,
+            [
+                "randomness 17",
+                "run root.2.1 resume 3 after 0 other steps",
+                "run root.2.1 resume 3 after 1 other step",
+                "select root.2.1 resume 3 index 1 branch 4",
+                "draw root.2.1 resume 3 index 2 value 9",
+            ]
+        );
+        assert_eq!(parse(&lines[0]), Ok(Line::Randomness(Seed(17))));
+        for (line, deviation) in lines[1..].iter().zip(deviations) {
+            assert_eq!(parse(line), Ok(Line::Deviation(deviation)));
+        }
+        let seeded = Schedule::Seeded { seed: Seed(u64::MAX), strategy: StrategySpec::Fifo };
+        assert_eq!(print(&seeded), ["seed 18446744073709551615 strategy fifo"]);
+        assert_eq!(parse(&print(&seeded)[0]), Ok(Line::Seeded(Seed(u64::MAX), StrategySpec::Fifo)));
+    }
+
+    #[test]
+    fn says_what_a_bad_line_should_look_like() {
+        for (line, accepted) in [
+            ("run root.0 resume 3 after 4 other steps", "run root.2 resume 3 after 4 other steps"),
+            ("run root.2 resume 3", "run root.2 resume 3 after 4 other steps"),
+            ("run root.2 resume 3 after 4294967295 other steps", "run root.2 resume 3 after 4 other steps"),
+            ("select root.1 resume 0 index 0 branch 0", "select root.1 resume 0 index 0 branch 2"),
+            ("select root.1 resume 0 index 0 value 1", "select root.1 resume 0 index 0 branch 2"),
+            ("seed +7 strategy random", "seed 17 strategy random"),
+            ("seed 7 strategy pct", "seed 17 strategy random"),
+            ("checksum 12", "checksum 0123abcd"),
+        ] {
+            assert_eq!(parse(line), Err(accepted), "{line}");
+        }
+    }
+}
