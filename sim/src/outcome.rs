@@ -16,7 +16,7 @@ pub struct Site {
     pub file: Cow<'static, str>,
     /// The line, from 1.
     pub line: u32,
-    /// The column, from 1.
+    /// The column, from 1; 0 where it is not known.
     pub column: u32,
 }
 
@@ -28,7 +28,8 @@ impl From<&'static Location<'static>> for Site {
 
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        write!(f, "{}:{}", self.file, self.line)?;
+        if self.column == 0 { Ok(()) } else { write!(f, ":{}", self.column) }
     }
 }
 
@@ -146,7 +147,7 @@ pub struct Failure {
     /// Where it happened: the place of the panic.
     pub site: Option<Site>,
     /// The task that failed, where one did.
-    pub task: Option<TaskLabel>,
+    pub task: Option<Box<TaskLabel>>,
     /// The tasks that wait, for deadlocks and limits.
     pub blocked: Vec<BlockedTask>,
     /// Virtual time of the failure, nanoseconds since the run's start.

@@ -1,0 +1,104 @@
+//! Which loop the code that is running now belongs to.
+//!
+//! Always true: while a loop runs, it is the current one on its thread, whatever contexts are entered meanwhile;
+//! without a running loop the newest entered context counts; and a pointer to a loop is in place only while a frame
+//! that borrows the loop is on the stack.
+#![expect(unsafe_code, reason = "the running loop, reached through a thread-local pointer")]
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::rc::Rc;
+
+use super::Engine;
+
+thread_local! {
+    /// The loop that runs on this thread, or null.
+    static DRIVING: Cell<*const Engine> = const { Cell::new(ptr::null()) };
+    /// The loops entered by `Runtime::enter`, oldest first, each with the number of its guard.
+    static ENTERED: RefCell<Vec<(u64, Rc<Engine>)>> = const { RefCell::new(Vec::new()) };
+    /// The number of the next guard.
+    static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes `engine` the running loop of this thread until the scope is dropped.
+#[derive(Debug)]
+pub(super) struct Driving<'a> {
+    previous: *const Engine,
+    _engine: &'a Engine,
+}
+
+impl<'a> Driving<'a> {
+    pub(super) fn enter(engine: &'a Engine) -> Self {
+        let previous = DRIVING.replace(ptr::from_ref(engine));
+        Self { previous, _engine: engine }
+    }
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        DRIVING.set(self.previous);
+    }
+}
+
+/// Calls `f` with the loop that runs on this thread; `None` when none runs.
+#[inline]
+pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    let engine = DRIVING.get();
+    if engine.is_null() {
+        return None;
+    }
+    // SAFETY: the pointer was put there by a `Driving`, which borrows the engine, is private to this module's
+    // parent, lives in a local variable there and is never forgotten; its drop takes the pointer away again.
+    Some(f(unsafe { &*engine }))
+}
+
+/// Calls `f` with the current loop: the one that runs on this thread, else the newest entered one.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    let engine = DRIVING.get();
+    if engine.is_null() {
+        return entered(f);
+    }
+    // SAFETY: as in `driving`.
+    Some(f(unsafe { &*engine }))
+}
+
+#[cold]
+fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    // `try_with`: a waker may be called from the destructor of another thread-local value.
+    let engine = ENTERED.try_with(|stack| stack.borrow().last().map(|(_, engine)| Rc::clone(engine))).ok()??;
+    Some(f(&engine))
+}
+
+/// A context entered without running the loop; left when dropped, in whatever order.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    guard: u64,
+    /// Thread-local state must be undone on the thread that did it.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Entered {
+    pub(crate) fn enter(engine: Rc<Engine>) -> Self {
+        let guard = NEXT_GUARD.replace(NEXT_GUARD.get() + 1);
+        ENTERED.with_borrow_mut(|stack| stack.push((guard, engine)));
+        Self { guard, _not_send: std::marker::PhantomData }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = ENTERED.try_with(|stack| {
+            let mut stack = stack.borrow_mut();
+            let position = stack.iter().position(|(guard, _)| *guard == self.guard)?;
+            Some(stack.remove(position))
+        });
+        // The engine may go with this, and user code with it: not while the stack is borrowed.
+        drop(left);
+    }
+}
+
+/// What the loop that runs on this thread is called; `None` when none runs.
+pub(crate) fn running_label() -> Option<std::borrow::Cow<'static, str>> {
+    driving(Engine::label)
+}

@@ -1,0 +1,136 @@
+//! The failures that the loop itself finds, in words.
+//!
+//! Always true: a failure that comes of a bound names the bound and says how to raise it; one that concerns tasks names
+//! the tasks.
+
+use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath};
+
+use super::panics::PanicNote;
+use super::table::State;
+use super::waker::TaskRef;
+use super::{Core, Engine, ROOT_SLOT, function_name};
+use crate::task::Id;
+
+/// How many tasks a failure names.
+const NAMED_TASKS: usize = 20;
+
+impl Core {
+    /// Who a task is.
+    pub(super) fn task_label(&mut self, slot: u32) -> TaskLabel {
+        let id = self.table.at(slot).id;
+        if let Some(recorder) = &self.recorder {
+            return recorder.label(id);
+        }
+        let place = self.table.at(slot);
+        let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
+        let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
+        let name = self.names.get(&id).cloned().unwrap_or(function.into());
+        let path = self.paths.as_ref().and_then(|paths| paths.get(&id).cloned());
+        TaskLabel { path: path.unwrap_or_default(), name, spawned }
+    }
+
+    /// The tasks that wait, in order of spawning.
+    fn blocked(&mut self) -> Vec<BlockedTask> {
+        let waiting: Vec<u32> =
+            self.table.in_order().into_iter().filter(|&slot| self.table.at(slot).state == State::Waiting).collect();
+        waiting.into_iter().take(NAMED_TASKS).map(|slot| self.blocked_task(slot)).collect()
+    }
+
+    fn blocked_task(&mut self, slot: u32) -> BlockedTask {
+        let id = self.table.at(slot).id;
+        match &self.recorder {
+            Some(recorder) => recorder.blocked(id),
+            None => BlockedTask { task: self.task_label(slot), waits_at: None, since_ns: 0 },
+        }
+    }
+
+    fn waiting(&mut self) -> usize {
+        self.table.in_order().into_iter().filter(|&slot| self.table.at(slot).state == State::Waiting).count()
+    }
+}
+
+impl Engine {
+    fn failure(&self, core: &Core, kind: FailureKind, message: String) -> Box<Failure> {
+        Box::new(Failure {
+            kind,
+            message,
+            site: None,
+            task: None,
+            blocked: Vec::new(),
+            at_ns: self.now_ns(),
+            at_step: core.steps,
+        })
+    }
+
+    pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
+        let mut failure = self.failure(core, FailureKind::Panic, note.message);
+        failure.site = note.site;
+        failure.task = Some(Box::new(core.task_label(ROOT_SLOT)));
+        failure
+    }
+
+    pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
+        let mut failure = self.failure(core, FailureKind::UnobservedPanic, note.message);
+        failure.site = note.site;
+        failure.task = Some(Box::new(task));
+        failure
+    }
+
+    pub(super) fn deadlock(&self, core: &mut Core) -> Box<Failure> {
+        let count = core.waiting();
+        let tasks = if count == 1 { "the 1 task that waits" } else { &format!("any of the {count} tasks that wait") };
+        let message = format!("no task is ready and no timer is set, so nothing can wake {tasks}");
+        let mut failure = self.failure(core, FailureKind::Deadlock, message);
+        failure.blocked = core.blocked();
+        failure
+    }
+
+    pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
+        let most = core.limits.max_polls_per_instant;
+        let message = format!(
+            "{most} polls while time stood still: tasks keep waking themselves or each other; \
+             if the test needs as much work without any waiting, raise `max_polls_per_instant`"
+        );
+        let mut failure = self.failure(core, FailureKind::Livelock, message);
+        failure.task = Some(Box::new(core.task_label(slot)));
+        failure.blocked = core.blocked();
+        failure
+    }
+
+    pub(super) fn step_limit(&self, core: &mut Core) -> Box<Failure> {
+        let most = core.limits.max_steps;
+        let message = format!("the run did not end within {most} steps; if it needs more, raise `max_steps`");
+        let mut failure = self.failure(core, FailureKind::StepLimit, message);
+        failure.blocked = core.blocked();
+        failure
+    }
+
+    pub(super) fn time_limit(&self, core: &mut Core, deadline_ns: u64) -> Box<Failure> {
+        let most = u64::try_from(core.limits.max_virtual_time.as_nanos()).unwrap_or(u64::MAX);
+        let message = format!(
+            "the run did not end within {} of virtual time, and its next timer is due at {}; \
+             if it needs more, raise `max_virtual_time`",
+            Nanos(most),
+            Nanos(deadline_ns),
+        );
+        let mut failure = self.failure(core, FailureKind::TimeLimit, message);
+        failure.blocked = core.blocked();
+        failure
+    }
+
+    pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {
+        let label = core.table.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
+        let message = "a real thread woke a task of the run, and nobody can say when it will do so next time; \
+                       use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
+            .to_owned();
+        let mut failure = self.failure(core, FailureKind::Escape, message);
+        failure.task = label.map(Box::new);
+        failure
+    }
+}
+
+impl Core {
+    pub(super) fn path_of_child(&self, parent: Id, index: u32) -> Option<TaskPath> {
+        self.paths.as_ref().map(|paths| paths.get(&parent).cloned().unwrap_or_default().child(index))
+    }
+}

@@ -1,0 +1,507 @@
+//! The engine: the event loop, its tasks, its timers and its wakers.
+//!
+//! Always true: at each step the loop takes from its source of decisions the one task that runs next, and polls it once;
+//! virtual time moves only when no task is ready, and then to the earliest deadline; no code of the user's runs while
+//! the loop's own state is borrowed, so whatever that code does (spawn, wake, abort, drop) finds the loop in order.
+
+mod cell;
+pub(crate) mod context;
+mod failures;
+mod idle;
+pub(crate) mod panics;
+mod recorder;
+mod run;
+mod sites;
+mod table;
+mod timers;
+mod waker;
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::mem;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::Waker;
+
+use timeloop_sim::{DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath};
+
+pub(crate) use idle::find as find_idle;
+pub(crate) use run::Stop;
+pub(crate) use timers::TimerRef;
+pub(crate) use waker::{RunId, TaskRef};
+
+use crate::task::Id;
+use cell::Task;
+use panics::PanicNote;
+use recorder::Recorder;
+use sites::Sites;
+use table::{State, Table};
+use timers::TimerQueue;
+use waker::Post;
+
+/// The slot of no task.
+const NO_SLOT: u32 = u32::MAX;
+
+/// One event loop.
+pub(crate) struct Engine {
+    run: RunId,
+    /// What the loop is called in errors: the test's name, or where its runtime was built.
+    label: RefCell<Cow<'static, str>>,
+    now_ns: Cell<u64>,
+    /// The slot of the task that is being polled.
+    current: Cell<u32>,
+    /// Which of the noting waker tables the next poll uses.
+    alternate: Cell<bool>,
+    explain: bool,
+    post: Arc<Post>,
+    core: RefCell<Core>,
+}
+
+/// What the loop changes at every step.
+struct Core {
+    source: Box<dyn Source>,
+    table: Table,
+    timers: TimerQueue,
+    limits: Limits,
+    steps: u64,
+    polls_at_instant: u64,
+    trace_hash: u64,
+    next_id: u64,
+    /// How many choices of the `select` domain the current resumption has made.
+    selects: u32,
+    ended: bool,
+    recorder: Option<Box<Recorder>>,
+    names: BTreeMap<Id, Cow<'static, str>>,
+    streams: BTreeMap<Id, Box<Stream>>,
+    /// The spawn paths of the tasks alive; `None` where a record has them, or nobody will ask.
+    paths: Option<BTreeMap<Id, TaskPath>>,
+    /// The panics of tasks that have ended and whose output nobody has taken.
+    panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
+    /// A panic that nobody can observe any more: ends the run.
+    unobserved: Option<(TaskLabel, PanicNote)>,
+    /// Wakers of timers that came due, kept for their capacity.
+    due: Vec<Waker>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("run", &self.run).field("now_ns", &self.now_ns).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// A loop for one run.
+    pub(crate) fn new(source: Box<dyn Source>, limits: &Limits, detail: Detail, label: Cow<'static, str>) -> Self {
+        Self::with_post(source, limits, detail, label, Post::of_thread())
+    }
+
+    /// A loop that may be alive while others are made on the same thread.
+    pub(crate) fn long_lived(source: Box<dyn Source>, limits: &Limits, label: Cow<'static, str>) -> std::rc::Rc<Self> {
+        let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
+        // Such a loop can't be run again with a record to tell more of a failure.
+        engine.core.borrow_mut().paths = Some(BTreeMap::new());
+        idle::register(&engine);
+        engine
+    }
+
+    fn with_post(
+        source: Box<dyn Source>,
+        limits: &Limits,
+        detail: Detail,
+        label: Cow<'static, str>,
+        post: Arc<Post>,
+    ) -> Self {
+        let run = RunId::next();
+        post.open(run);
+        let explain = detail == Detail::Explain;
+        Self {
+            run,
+            label: RefCell::new(label),
+            now_ns: Cell::new(0),
+            current: Cell::new(NO_SLOT),
+            alternate: Cell::new(false),
+            explain,
+            post,
+            core: RefCell::new(Core {
+                source,
+                table: Table::default(),
+                timers: TimerQueue::new(run.first_timer()),
+                limits: limits.clone(),
+                steps: 0,
+                polls_at_instant: 0,
+                trace_hash: 0,
+                next_id: 1,
+                selects: 0,
+                ended: false,
+                recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
+                names: BTreeMap::new(),
+                streams: BTreeMap::new(),
+                paths: None,
+                panics: BTreeMap::new(),
+                unobserved: None,
+                due: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn run_id(&self) -> RunId {
+        self.run
+    }
+
+    pub(crate) fn label(&self) -> Cow<'static, str> {
+        self.label.borrow().clone()
+    }
+
+    /// Virtual time in nanoseconds since the run's start.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.now_ns.get()
+    }
+
+    /// The virtual wall clock at the run's start, as time since the Unix epoch.
+    pub(crate) fn epoch(&self) -> std::time::Duration {
+        self.core.borrow().limits.epoch
+    }
+
+    pub(crate) fn alive_tasks(&self) -> usize {
+        self.core.borrow().table.live() as usize
+    }
+
+    // --- tasks ---
+
+    /// Adds a task, which is ready at once.
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        name: Option<Cow<'static, str>>,
+        spawned: &'static Location<'static>,
+    ) -> (TaskRef, Id)
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = cell::boxed(future);
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let most = core.limits.max_tasks.min(waker::MAX_SLOTS - 1);
+        if core.table.live() >= most {
+            too_many_tasks(most);
+        }
+        let parent = self.current.get();
+        let (parent, key, index) = if parent == NO_SLOT {
+            // Spawned from outside of any task, between two calls of `block_on`: a child of the root.
+            let root = core.table.at(ROOT_SLOT);
+            root.children += 1;
+            (root.id, root.key.child(root.children), root.children)
+        } else {
+            let parent = core.table.at(parent);
+            parent.children += 1;
+            (parent.id, parent.key.child(parent.children), parent.children)
+        };
+        let id = Id::from_number(core.next_id);
+        core.next_id += 1;
+        if let Some(recorder) = &mut core.recorder {
+            let name = name.clone().unwrap_or_else(|| Cow::Borrowed(function_name(task.type_name())));
+            recorder.spawned(key, Some((parent, index)), name, Some(spawned), self.now_ns.get());
+            recorder.ready(id, 0);
+        }
+        if let Some(name) = name {
+            core.names.insert(id, name);
+        }
+        if let Some(path) = core.path_of_child(parent, index) {
+            core.paths.get_or_insert_default().insert(id, path);
+        }
+        let (slot, generation) = core.table.insert(key, id, Some(task), spawned);
+        let task = TaskRef::new(self.run, slot, generation);
+        if core.ended {
+            // The run is being torn down: the task is dropped with the others and never polled.
+            core.table.at(slot).aborted = true;
+        } else {
+            let parent = if self.current.get() == NO_SLOT { TaskKey::ROOT } else { core.table.at(self.current.get()).key };
+            core.source.spawned(parent, key);
+            core.source.ready(Ready { slot, resume: 0, task: key });
+        }
+        (task, id)
+    }
+
+    /// Marks a task as ready, if it waits.
+    #[inline]
+    pub(crate) fn wake(&self, task: TaskRef) {
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
+        match slot.state {
+            State::Waiting => core.make_ready(task.slot()),
+            State::Running => slot.state = State::RunningWoken,
+            State::Vacant | State::Ready | State::RunningWoken | State::Ended => {}
+        }
+    }
+
+    /// Whether this is the task that is being polled.
+    fn is_current(&self, task: TaskRef) -> bool {
+        self.current.get() == task.slot()
+    }
+
+    /// The id of the task that is being polled; `None` outside of tasks and in the root.
+    pub(crate) fn current_id(&self) -> Option<Id> {
+        match self.current.get() {
+            NO_SLOT | ROOT_SLOT => None,
+            slot => Some(self.core.borrow_mut().table.at(slot).id),
+        }
+    }
+
+    /// Cancels a task at its next resumption.
+    pub(crate) fn abort(&self, task: TaskRef) {
+        let mut core = self.core.borrow_mut();
+        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
+        if slot.state == State::Ended {
+            return;
+        }
+        slot.aborted = true;
+        drop(core);
+        self.wake(task);
+    }
+
+    /// Whether the task has ended.
+    pub(crate) fn is_finished(&self, task: TaskRef) -> bool {
+        let mut core = self.core.borrow_mut();
+        core.table.get(task.slot(), task.generation()).is_none_or(|slot| slot.state == State::Ended)
+    }
+
+    /// Asks for a task's output: gives the ended task, or leaves `waker` to be called when it ends.
+    pub(crate) fn join(&self, task: TaskRef, waker: &Waker) -> Joined {
+        let mut core = self.core.borrow_mut();
+        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return Joined::Gone };
+        if slot.state == State::Ended {
+            let id = slot.id;
+            if slot.panicked {
+                core.panics.remove(&id);
+            }
+            let (task, joiner) = core.table.remove(task.slot());
+            drop(core);
+            drop(joiner);
+            return task.map_or(Joined::Gone, Joined::Ended);
+        }
+        if slot.joiner.as_ref().is_some_and(|joiner| joiner.will_wake(waker)) {
+            return Joined::Waiting;
+        }
+        drop(core);
+        let waker = waker.clone();
+        let mut core = self.core.borrow_mut();
+        let previous = core
+            .table
+            .get(task.slot(), task.generation())
+            .and_then(|slot| slot.joiner.replace(waker));
+        drop(core);
+        drop(previous);
+        Joined::Waiting
+    }
+
+    /// Nobody will ask for the task's output any more.
+    pub(crate) fn detach(&self, task: TaskRef) {
+        let mut core = self.core.borrow_mut();
+        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
+        if slot.state == State::Ended {
+            let id = slot.id;
+            if slot.panicked {
+                core.unobserved(id);
+            }
+            let remains = core.table.remove(task.slot());
+            drop(core);
+            drop(remains);
+        } else {
+            slot.detached = true;
+            let joiner = slot.joiner.take();
+            drop(core);
+            drop(joiner);
+        }
+    }
+
+    // --- timers ---
+
+    /// Sets a timer that calls the waker.
+    pub(crate) fn set_timer(&self, deadline_ns: u64, waker: &Waker) -> TimerRef {
+        let waker = waker.clone();
+        self.core.borrow_mut().timers.insert(deadline_ns, waker)
+    }
+
+    /// Makes a set timer call this waker; false when the timer is not set (any more).
+    pub(crate) fn rearm_timer(&self, timer: TimerRef, waker: &Waker) -> bool {
+        let mut core = self.core.borrow_mut();
+        let Some(known) = core.timers.waker(timer) else { return false };
+        if known.will_wake(waker) {
+            return true;
+        }
+        drop(core);
+        let mut waker = waker.clone();
+        let mut core = self.core.borrow_mut();
+        let known = core.timers.waker(timer).map(|known| mem::swap(known, &mut waker)).is_some();
+        drop(core);
+        drop(waker);
+        known
+    }
+
+    /// Gives a set timer another deadline; `None` when it is not set (any more).
+    pub(crate) fn move_timer(&self, timer: TimerRef, deadline_ns: u64) -> Option<TimerRef> {
+        let mut core = self.core.borrow_mut();
+        let waker = core.timers.cancel(timer)?;
+        Some(core.timers.insert(deadline_ns, waker))
+    }
+
+    /// Takes a timer back.
+    pub(crate) fn cancel_timer(&self, timer: TimerRef) {
+        let waker = self.core.borrow_mut().timers.cancel(timer);
+        drop(waker);
+    }
+
+    /// How many timers are set, and how many entries the queue holds.
+    pub(crate) fn timers(&self) -> (usize, usize) {
+        let core = self.core.borrow();
+        (core.timers.live(), core.timers.entries())
+    }
+
+    // --- decisions ---
+
+    /// Decides which branch of a `select!` is polled first.
+    fn choose_select(&self, branches: u32) -> u32 {
+        let current = self.current.get();
+        if current == NO_SLOT {
+            return 0;
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let slot = core.table.at(current);
+        let key = DecisionKey {
+            domain: Domain::Select,
+            task: slot.key,
+            // The resumption under way: the count already includes it.
+            resume: slot.resumes - 1,
+            index: core.selects,
+        };
+        core.selects += 1;
+        let value = core.source.choose(key, branches);
+        assert!(value < branches, "a source decides within the arity");
+        core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(branches));
+        if let Some(recorder) = &mut core.recorder {
+            recorder.chosen(key, branches, value);
+        }
+        value
+    }
+
+    /// Draws from the current task's stream of random numbers.
+    pub(crate) fn draw<R>(&self, draw: impl FnOnce(&mut Stream) -> R) -> R {
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let current = match self.current.get() {
+            NO_SLOT => ROOT_SLOT,
+            slot => slot,
+        };
+        let slot = core.table.at(current);
+        let (id, key) = (slot.id, slot.key);
+        let source = &mut core.source;
+        draw(core.streams.entry(id).or_insert_with(|| Box::new(source.user_stream(key.0))))
+    }
+
+    fn with_sites(&self, f: impl FnOnce(&mut Sites)) {
+        let mut core = self.core.borrow_mut();
+        if let Some(sites) = core.recorder.as_mut().and_then(|recorder| recorder.sites.as_mut()) {
+            f(sites);
+        }
+    }
+}
+
+/// The slot of the root task.
+const ROOT_SLOT: u32 = 0;
+
+/// The answer to who asks for a task's output.
+pub(crate) enum Joined {
+    /// The task has ended: here is what is left of it.
+    Ended(Box<dyn Task>),
+    /// It has not ended; the waker will be called when it does.
+    Waiting,
+    /// The output has been taken already, or the run is over.
+    Gone,
+}
+
+impl Joined {
+    /// The output of an ended task.
+    pub(crate) fn output<T: 'static>(task: &mut dyn Any) -> Option<T> {
+        task.downcast_mut::<Option<T>>().and_then(Option::take)
+    }
+}
+
+impl Core {
+    /// The task waits no more: it is shown to the source.
+    #[inline]
+    fn make_ready(&mut self, slot: u32) {
+        let place = self.table.at(slot);
+        place.state = State::Ready;
+        let ready = Ready { slot, resume: place.resumes, task: place.key };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ready(place.id, place.resumes);
+        }
+        self.source.ready(ready);
+    }
+
+    /// The panic of this task can't be observed any more.
+    #[cold]
+    fn unobserved(&mut self, id: Id) {
+        if let Some(panic) = self.panics.remove(&id) {
+            self.unobserved.get_or_insert(panic);
+        }
+    }
+}
+
+/// One round of the rolling trace hash.
+#[inline]
+fn mix(hash: u64, value: u64) -> u64 {
+    (hash.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95)
+}
+
+#[cold]
+#[track_caller]
+fn too_many_tasks(most: u32) -> ! {
+    panic!(
+        "{most} tasks are alive already, which is the most allowed; if the test needs more, raise `max_tasks` \
+         (16,000,000 at most)"
+    )
+}
+
+/// The name of the function that a future runs, from the name of the future's type; empty where there is none to tell.
+fn function_name(type_name: &'static str) -> &'static str {
+    let Some(path) = type_name.strip_suffix("::{{closure}}") else { return "" };
+    let name = path.rsplit("::").next().unwrap_or(path);
+    // A block inside a closure or of a test has no name of its own.
+    if name.starts_with('{') || name.contains(['<', '>', ' ']) { "" } else { name }
+}
+
+/// Decides which branch of a `select!` is polled first; 0 outside of a run.
+#[inline]
+pub(crate) fn select_start(branches: u32) -> u32 {
+    if branches < 2 { 0 } else { context::driving(|engine| engine.choose_select(branches)).unwrap_or(0) }
+}
+
+/// Calls `f` with the loop of this number, if it is alive on this thread.
+#[inline]
+pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    let mut f = Some(f);
+    let ours = context::driving(|engine| {
+        (engine.run_id() == run).then(|| f.take().expect("called once")(engine))
+    });
+    match ours.flatten() {
+        Some(result) => Some(result),
+        None => find_idle(run).map(|engine| f.take().expect("called once")(&engine)),
+    }
+}
+
+/// For what makes sense in a run alone.
+#[cold]
+#[track_caller]
+pub(crate) fn outside(what: &str) -> ! {
+    panic!(
+        "can't {what} outside of a run; do so inside `#[timeloop::test]`, `timeloop::run`, `timeloop::explore` \
+         or `Runtime::block_on`"
+    )
+}

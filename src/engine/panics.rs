@@ -1,0 +1,90 @@
+//! What a panic says and where it was, and whether it is printed.
+//!
+//! Always true: while a run explores or shrinks, a panic inside it prints nothing; outside of runs, and on other
+//! threads, the hook that was installed before does what it did.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Once;
+
+use timeloop_sim::Site;
+
+/// What is known of a panic.
+#[derive(Clone, Debug)]
+pub(crate) struct PanicNote {
+    pub(crate) message: String,
+    pub(crate) site: Option<Site>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Outside,
+    Loud,
+    Quiet,
+}
+
+thread_local! {
+    static MODE: Cell<Mode> = const { Cell::new(Mode::Outside) };
+    static LAST: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+}
+
+/// Notes panics on this thread until dropped.
+#[derive(Debug)]
+pub(super) struct Watch(Mode);
+
+impl Watch {
+    #[inline]
+    pub(super) fn begin(loud: bool) -> Self {
+        static INSTALL: Once = Once::new();
+        INSTALL.call_once(|| {
+            let previous = panic::take_hook();
+            panic::set_hook(Box::new(move |info| hook(info, &*previous)));
+        });
+        Self(MODE.replace(if loud { Mode::Loud } else { Mode::Quiet }))
+    }
+}
+
+impl Drop for Watch {
+    #[inline]
+    fn drop(&mut self) {
+        MODE.set(self.0);
+    }
+}
+
+fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send + Sync)) {
+    let mode = MODE.try_with(Cell::get).unwrap_or(Mode::Outside);
+    if mode != Mode::Outside {
+        let site = info.location().map(|location| Site {
+            file: Cow::Owned(location.file().to_owned()),
+            line: location.line(),
+            column: location.column(),
+        });
+        let note = PanicNote { message: message(info.payload()), site };
+        // `try_with`, `try_borrow_mut`: a panic inside a panic must not become an abort here.
+        let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(note)));
+    }
+    if mode != Mode::Quiet {
+        previous(info);
+    }
+}
+
+/// What is known of the panic that was just caught on this thread, whose payload is given.
+pub(super) fn take(payload: &(dyn Any + Send)) -> PanicNote {
+    let message = message(payload);
+    // `resume_unwind` calls no hook: what is noted then is an earlier panic, unless the texts agree.
+    let noted = LAST.with_borrow_mut(Option::take).filter(|note| note.message == message);
+    noted.unwrap_or(PanicNote { message, site: None })
+}
+
+/// The text of a panic.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a text".to_owned()
+    }
+}

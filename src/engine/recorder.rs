@@ -1,0 +1,109 @@
+//! Keeps the record of a run that is to be explained.
+//!
+//! Always true: recording changes no decision; a run with a recorder and one without have the same trace hash.
+
+use std::backtrace::Backtrace;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::rc::Rc;
+
+use timeloop_sim::{Arrival, Choice, DecisionKey, Record, Step, TaskKey, TaskLabel, TaskPath, TaskRecord};
+
+use super::sites::{self, Sites};
+use crate::task::Id;
+
+/// Records a run.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    record: Record,
+    /// The newest arrival of each task, by task.
+    arrivals: Vec<u32>,
+    /// Where each task waits, by task.
+    waits: BTreeMap<u32, Rc<Backtrace>>,
+    /// The task that is being polled.
+    current: u32,
+    pub(super) sites: Option<Sites>,
+}
+
+impl Recorder {
+    pub(super) fn new(explain: bool) -> Self {
+        Self { sites: explain.then(Sites::default), ..Self::default() }
+    }
+
+    /// A task's index: tasks are recorded in order of their ids.
+    fn index(id: Id) -> u32 {
+        u32::try_from(id.number() - 1).expect("a recorded run has fewer than 2^32 tasks")
+    }
+
+    pub(super) fn spawned(
+        &mut self,
+        key: TaskKey,
+        parent: Option<(Id, u32)>,
+        name: Cow<'static, str>,
+        spawned: Option<&'static Location<'static>>,
+        at_ns: u64,
+    ) {
+        let path = parent.map_or_else(TaskPath::root, |(parent, index)| {
+            self.record.tasks[Self::index(parent) as usize].label.path.child(index)
+        });
+        let label = TaskLabel { path, name, spawned: spawned.map(Into::into) };
+        self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: at_ns });
+        self.arrivals.push(u32::MAX);
+    }
+
+    pub(super) fn ready(&mut self, id: Id, resume: u32) {
+        let task = Self::index(id);
+        self.arrivals[task as usize] = self.record.arrivals.len() as u32;
+        let after_steps = self.record.steps.len() as u64;
+        self.record.arrivals.push(Arrival { task, resume, after_steps });
+    }
+
+    pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
+        self.current = Self::index(id);
+        let arrival = self.arrivals[self.current as usize];
+        self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
+    }
+
+    pub(super) fn end_step(&mut self, finished: bool) {
+        let step = self.record.steps.len() - 1;
+        self.record.steps[step].finished = finished;
+        let backtrace = self.sites.as_mut().and_then(|sites| sites.end_step(step));
+        if finished {
+            self.waits.remove(&self.current);
+        } else if let Some(backtrace) = backtrace {
+            self.waits.insert(self.current, backtrace);
+        }
+    }
+
+    pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {
+        let step = self.record.steps.len().saturating_sub(1) as u64;
+        self.record.choices.push(Choice { key, task: self.current, arity, value, step });
+    }
+
+    /// Who the task is, and since when and where it waits.
+    pub(super) fn blocked(&self, id: Id) -> timeloop_sim::BlockedTask {
+        let task = Self::index(id);
+        let known = &self.record.tasks[task as usize];
+        let steps = self.record.steps.iter().rev();
+        let last = steps.into_iter().find(|step| self.record.arrival_of(step).task == task);
+        timeloop_sim::BlockedTask {
+            task: known.label.clone(),
+            waits_at: self.waits.get(&task).and_then(|backtrace| sites::site(backtrace)),
+            since_ns: last.map_or(known.spawned_at_ns, |step| step.at_ns),
+        }
+    }
+
+    /// Who the task is.
+    pub(super) fn label(&self, id: Id) -> TaskLabel {
+        self.record.tasks[Self::index(id) as usize].label.clone()
+    }
+
+    /// The finished record.
+    pub(super) fn into_record(mut self) -> Record {
+        for (step, site) in self.sites.take().into_iter().flat_map(Sites::look_up) {
+            self.record.steps[step].waits_at = site;
+        }
+        self.record
+    }
+}

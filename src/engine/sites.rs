@@ -1,0 +1,104 @@
+//! Where a task waits: the line of the user's code, found without the help of the future that it awaits.
+//!
+//! A future that is about to wait clones its waker. In a run that is to be explained the clone takes a backtrace, and
+//! the innermost frame that belongs neither to the standard library, nor to timeloop, nor to a crate from a registry
+//! is the line that a person wants to see.
+//!
+//! Always true: nothing here decides anything; without debug information places are unknown, and nothing else changes.
+
+use std::backtrace::Backtrace;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use timeloop_sim::Site;
+
+use super::Engine;
+
+/// How many steps at the start, and how many at the end, of a run are looked up.
+const KEPT_STEPS: usize = 300;
+
+/// The places noted in a run.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    /// Of the step that is under way.
+    current: Option<Rc<Backtrace>>,
+    first: Vec<(usize, Rc<Backtrace>)>,
+    last: VecDeque<(usize, Rc<Backtrace>)>,
+}
+
+/// Notes that the current task is about to wait here.
+pub(super) fn note(engine: &Engine) {
+    let backtrace = Rc::new(Backtrace::force_capture());
+    engine.with_sites(|sites| sites.current = Some(backtrace));
+}
+
+impl Sites {
+    /// The step with this number has ended, and its task waits; gives the place back.
+    pub(super) fn end_step(&mut self, step: usize) -> Option<Rc<Backtrace>> {
+        let backtrace = self.current.take()?;
+        if self.first.len() < KEPT_STEPS {
+            self.first.push((step, Rc::clone(&backtrace)));
+        } else {
+            if self.last.len() == KEPT_STEPS {
+                self.last.pop_front();
+            }
+            self.last.push_back((step, Rc::clone(&backtrace)));
+        }
+        Some(backtrace)
+    }
+
+    /// The places by step, looked up.
+    pub(super) fn look_up(self) -> impl Iterator<Item = (usize, Option<Site>)> {
+        self.first.into_iter().chain(self.last).map(|(step, backtrace)| (step, site(&backtrace)))
+    }
+}
+
+/// The innermost line of user code in a backtrace.
+pub(super) fn site(backtrace: &Backtrace) -> Option<Site> {
+    innermost(&format!("{backtrace:?}"))
+}
+
+/// Reads the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`.
+fn innermost(text: &str) -> Option<Site> {
+    text.split("{ fn: \"").find_map(|frame| {
+        let (function, rest) = frame.split_once("\", file: \"")?;
+        let (file, rest) = rest.split_once("\", line: ")?;
+        let line = rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
+        is_users(function, file).then(|| Site { file: Cow::Owned(shortened(file)), line, column: 0 })
+    })
+}
+
+fn is_users(function: &str, file: &str) -> bool {
+    let crate_name = function.trim_start_matches(['<', '&', '*', '(']).split("::").next().unwrap_or(function);
+    let file = file.replace('\\', "/");
+    let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/", "/rustlib/src/"];
+    !matches!(crate_name, "timeloop" | "timeloop_sim" | "core" | "std" | "alloc")
+        && !foreign.iter().any(|part| file.contains(part))
+}
+
+/// The path as the compiler would name it: relative to the package or the workspace.
+fn shortened(file: &str) -> String {
+    let roots = [std::env::current_dir().ok(), std::env::var_os("CARGO_MANIFEST_DIR").map(Into::into)];
+    let path = std::path::Path::new(file);
+    let short = roots.iter().flatten().find_map(|root| path.strip_prefix(root).ok());
+    short.unwrap_or(path).display().to_string().trim_start_matches("./").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::innermost;
+
+    #[test]
+    fn the_innermost_frame_that_is_nobody_elses_counts() {
+        let text = concat!(
+            r#"Backtrace [{ fn: "std::backtrace", file: "/rustc/abc/library/std/src/backtrace.rs", line: 331 }, "#,
+            r#"{ fn: "f::{{closure}}", file: "/home/u/.cargo/registry/src/x/flume-0.10/src/async.rs", line: 9 }, "#,
+            r#"{ fn: "no_file" }, { fn: "bank::audit", file: "/elsewhere/src/bank.rs", line: 57 }, "#,
+            r#"{ fn: "bank::main", file: "/elsewhere/src/main.rs", line: 1 }]"#,
+        );
+        let site = innermost(text).expect("there is a frame of the user's");
+        assert_eq!((site.file.as_ref(), site.line), ("/elsewhere/src/bank.rs", 57));
+        assert_eq!(innermost("Backtrace []"), None);
+    }
+}

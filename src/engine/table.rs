@@ -1,0 +1,145 @@
+//! The table of tasks.
+//!
+//! Always true: a task keeps its slot until its output has been taken or nobody can ask for it any more; a slot's
+//! generation changes when it is freed, so that what refers to an earlier task finds nothing.
+
+use std::panic::Location;
+use std::task::Waker;
+
+use timeloop_sim::{SpawnSite, TaskKey};
+
+use super::cell::Task;
+use crate::task::Id;
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is no task here.
+    Vacant,
+    /// It waits to be woken.
+    Waiting,
+    /// It has been woken and waits for its turn.
+    Ready,
+    /// It is being polled.
+    Running,
+    /// It is being polled, and has been woken meanwhile.
+    RunningWoken,
+    /// It has ended; its output may still be taken.
+    Ended,
+}
+
+/// One task.
+pub(super) struct Slot {
+    pub(super) state: State,
+    /// To be cancelled at its next resumption.
+    pub(super) aborted: bool,
+    /// Whether nobody can ask for the output any more.
+    pub(super) detached: bool,
+    /// Whether it ended in a panic.
+    pub(super) panicked: bool,
+    pub(super) generation: u16,
+    /// How many times it has been polled.
+    pub(super) resumes: u32,
+    /// How many tasks it has spawned.
+    pub(super) children: u32,
+    pub(super) key: TaskKey,
+    pub(super) id: Id,
+    /// `None` for the root, whose future stands elsewhere, and while the task is being polled.
+    pub(super) task: Option<Box<dyn Task>>,
+    /// Who awaits the task's end.
+    pub(super) joiner: Option<Waker>,
+    pub(super) spawned: &'static Location<'static>,
+    /// The same place, for the watchdog.
+    pub(super) spawn_site: SpawnSite,
+    /// The next free slot, plus one.
+    next_free: u32,
+}
+
+/// All tasks of a run.
+#[derive(Default)]
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    /// The newest freed slot, plus one; 0 when there is none.
+    first_free: u32,
+    live: u32,
+}
+
+impl Table {
+    /// How many slots are taken.
+    pub(super) fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Takes a slot for a new task, which is ready.
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        key: TaskKey,
+        id: Id,
+        task: Option<Box<dyn Task>>,
+        spawned: &'static Location<'static>,
+    ) -> (u32, u16) {
+        self.live += 1;
+        let new = |generation| Slot {
+            state: State::Ready,
+            aborted: false,
+            detached: false,
+            panicked: false,
+            generation,
+            resumes: 0,
+            children: 0,
+            key,
+            id,
+            task,
+            joiner: None,
+            spawned,
+            spawn_site: SpawnSite::of(spawned),
+            next_free: 0,
+        };
+        if self.first_free != 0 {
+            let slot = self.first_free - 1;
+            let place = &mut self.slots[slot as usize];
+            self.first_free = place.next_free;
+            *place = new(place.generation);
+            (slot, place.generation)
+        } else {
+            self.slots.push(new(0));
+            ((self.slots.len() - 1) as u32, 0)
+        }
+    }
+
+    /// Frees a slot.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> (Option<Box<dyn Task>>, Option<Waker>) {
+        let place = &mut self.slots[slot as usize];
+        debug_assert!(place.state != State::Vacant);
+        place.state = State::Vacant;
+        place.generation = place.generation.wrapping_add(1);
+        place.next_free = self.first_free;
+        self.first_free = slot + 1;
+        self.live -= 1;
+        (place.task.take(), place.joiner.take())
+    }
+
+    /// The task with this slot and generation.
+    #[inline]
+    pub(super) fn get(&mut self, slot: u32, generation: u16) -> Option<&mut Slot> {
+        self.slots
+            .get_mut(slot as usize)
+            .filter(|place| place.generation == generation && place.state != State::Vacant)
+    }
+
+    /// The task in this slot, which is known to be taken.
+    #[inline]
+    pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
+        &mut self.slots[slot as usize]
+    }
+
+    /// The taken slots, in order of spawning.
+    pub(super) fn in_order(&self) -> Vec<u32> {
+        let taken = |&slot: &u32| self.slots[slot as usize].state != State::Vacant;
+        let mut slots: Vec<u32> = (0..self.slots.len() as u32).filter(taken).collect();
+        slots.sort_by_key(|&slot| self.slots[slot as usize].id);
+        slots
+    }
+}

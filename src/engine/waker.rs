@@ -1,0 +1,210 @@
+//! Wakers: a task's slot, the slot's generation and the run, packed into the pointer that a waker carries.
+//!
+//! Always true: the pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and
+//! forgotten in any way whatsoever; nothing is allocated or counted; a wake that comes from another thread while the
+//! run is alive ends that run as an escape and is never lost in silence; a wake for a run that is over does nothing.
+#![expect(unsafe_code, reason = "wakers without allocation")]
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::{context, sites};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("timeloop packs a task's identity into a 64-bit pointer; build it for a 64-bit target");
+
+const SLOT_BITS: u32 = 24;
+const GENERATION_BITS: u32 = 16;
+const RUN_BITS: u32 = 24;
+
+/// How many tasks can be alive at once, the root included.
+pub(super) const MAX_SLOTS: u32 = 1 << SLOT_BITS;
+
+/// Which task of which run: what a waker and a join handle carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TaskRef(u64);
+
+impl TaskRef {
+    pub(super) fn new(run: RunId, slot: u32, generation: u16) -> Self {
+        debug_assert!(slot < MAX_SLOTS);
+        Self(
+            u64::from(slot)
+                | u64::from(generation) << SLOT_BITS
+                | u64::from(run.0) << (SLOT_BITS + GENERATION_BITS),
+        )
+    }
+
+    #[inline]
+    pub(super) fn slot(self) -> u32 {
+        self.0 as u32 & (MAX_SLOTS - 1)
+    }
+
+    #[inline]
+    pub(super) fn generation(self) -> u16 {
+        (self.0 >> SLOT_BITS) as u16
+    }
+
+    #[inline]
+    pub(crate) fn run(self) -> RunId {
+        RunId((self.0 >> (SLOT_BITS + GENERATION_BITS)) as u32)
+    }
+
+    /// A waker for this task. Dropping it does nothing.
+    #[inline]
+    pub(super) fn waker(self, table: &'static RawWakerVTable) -> Waker {
+        // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
+        // pointer as a number, own nothing, and may be called from any thread at any time.
+        unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), table)) }
+    }
+
+    fn of(data: *const ()) -> Self {
+        Self(data.addr() as u64)
+    }
+}
+
+/// A run's number, unique within the process among the newest 16 million runs; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RunId(u32);
+
+impl RunId {
+    /// A number that no live run has.
+    pub(super) fn next() -> Self {
+        // Each thread takes numbers in blocks, so that starting a run touches no shared cache line.
+        const BLOCK: u32 = 1 << 10;
+        static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
+        thread_local! {
+            static NEXT: Cell<u32> = const { Cell::new(0) };
+        }
+        let mut next = NEXT.get();
+        if next % BLOCK == 0 {
+            next = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
+        }
+        NEXT.set(next.wrapping_add(1));
+        let number = next & ((1 << RUN_BITS) - 1);
+        if number == 0 { Self::next() } else { Self(number) }
+    }
+
+    /// A run's first timer number: no two live runs share one.
+    pub(super) fn first_timer(self) -> u64 {
+        u64::from(self.0) << (64 - RUN_BITS)
+    }
+}
+
+/// For exploring: cloning is a copy.
+pub(super) static PLAIN: RawWakerVTable = RawWakerVTable::new(
+    |data| RawWaker::new(data, &PLAIN),
+    |data| wake(TaskRef::of(data)),
+    |data| wake(TaskRef::of(data)),
+    |_| (),
+);
+
+/// For explaining: whoever clones the waker is about to wait, so the place is noted.
+///
+/// There are two, used in turn, so that a future that compares the waker of its last poll with the new one
+/// (`will_wake`) finds another one and clones it anew.
+pub(super) static NOTING: [RawWakerVTable; 2] = [
+    RawWakerVTable::new(
+        |data| {
+            note(TaskRef::of(data));
+            RawWaker::new(data, &NOTING[0])
+        },
+        |data| wake(TaskRef::of(data)),
+        |data| wake(TaskRef::of(data)),
+        |_| (),
+    ),
+    RawWakerVTable::new(
+        |data| {
+            note(TaskRef::of(data));
+            RawWaker::new(data, &NOTING[1])
+        },
+        |data| wake(TaskRef::of(data)),
+        |data| wake(TaskRef::of(data)),
+        |_| (),
+    ),
+];
+
+fn note(task: TaskRef) {
+    // A clone made by another task (a waker handed on) says nothing about where its owner waits.
+    context::driving(|engine| {
+        if engine.run_id() == task.run() && engine.is_current(task) {
+            sites::note(engine);
+        }
+    });
+}
+
+#[inline]
+fn wake(task: TaskRef) {
+    let woken = context::driving(|engine| {
+        let ours = engine.run_id() == task.run();
+        if ours {
+            engine.wake(task);
+        }
+        ours
+    });
+    if woken != Some(true) {
+        wake_from_outside(task);
+    }
+}
+
+#[cold]
+fn wake_from_outside(task: TaskRef) {
+    if super::idle::wake(task) {
+        return;
+    }
+    let posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
+    for post in posts.iter().filter_map(Weak::upgrade) {
+        if post.run.load(Ordering::SeqCst) == task.run().0 {
+            post.woken.store(task.0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Where wakes from other threads are left for a run to find.
+#[derive(Debug)]
+pub(super) struct Post {
+    /// The run's number, or 0.
+    run: AtomicU32,
+    /// The task that was woken from outside, or 0.
+    woken: AtomicU64,
+}
+
+/// Every post of the process.
+static POSTS: Mutex<Vec<Weak<Post>>> = Mutex::new(Vec::new());
+
+impl Post {
+    /// A post of its own for a run that outlives single calls.
+    pub(super) fn new() -> Arc<Self> {
+        let post = Arc::new(Self { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
+        let mut posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.retain(|other| other.strong_count() > 0);
+        posts.push(Arc::downgrade(&post));
+        post
+    }
+
+    /// This thread's post, for the runs that it makes one after the other.
+    pub(super) fn of_thread() -> Arc<Self> {
+        thread_local! {
+            static POST: Arc<Post> = Post::new();
+        }
+        POST.with(Arc::clone)
+    }
+
+    pub(super) fn open(&self, run: RunId) {
+        self.woken.store(0, Ordering::Relaxed);
+        self.run.store(run.0, Ordering::Release);
+    }
+
+    pub(super) fn close(&self) {
+        self.run.store(0, Ordering::Release);
+    }
+
+    /// The task that another thread has woken, if one has.
+    #[inline]
+    pub(super) fn woken(&self) -> Option<TaskRef> {
+        let woken = self.woken.load(Ordering::Relaxed);
+        (woken != 0).then_some(TaskRef(woken))
+    }
+}

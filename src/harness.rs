@@ -1,0 +1,142 @@
+//! Where the two sides meet: an async closure as a simulation that the harness can run, again and again.
+//!
+//! Always true: each run calls the closure anew, in a loop of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+use std::pin::pin;
+
+use timeloop_sim::{Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, StrategySpec};
+
+use crate::engine::{Engine, Stop, context};
+
+/// What a test may return: `()`, or a `Result` whose `Err` fails the run.
+pub trait TestResult {
+    /// The failure's text, if this is one.
+    fn failure(self) -> Option<String>;
+}
+
+impl TestResult for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T: TestResult, E: fmt::Debug> TestResult for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        match self {
+            Ok(value) => value.failure(),
+            Err(error) => Some(format!("{error:?}")),
+        }
+    }
+}
+
+/// An async closure as a simulation.
+pub(crate) struct AsyncSimulation<F> {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) make: F,
+}
+
+impl<F, Fut> Simulation for AsyncSimulation<F>
+where
+    F: Fn() -> Fut + Sync,
+    Fut: Future,
+    Fut::Output: TestResult,
+{
+    fn run(&self, request: Request<'_>) -> Ended {
+        let (result, mut ended) = run_once(request, self.name.clone(), &self.make);
+        ended.failure = match result {
+            Ok(output) => output.failure().map(|message| {
+                Box::new(Failure {
+                    kind: FailureKind::Error,
+                    message,
+                    site: None,
+                    task: None,
+                    blocked: Vec::new(),
+                    at_ns: ended.elapsed_ns,
+                    at_step: ended.steps,
+                })
+            }),
+            Err(failure) => Some(failure),
+        };
+        ended
+    }
+}
+
+/// Makes one run; what failed is in the first part of the answer only.
+fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> (Result<Fut::Output, Box<Failure>>, Ended)
+where
+    F: Fn() -> Fut,
+    Fut: Future,
+{
+    let Request { source, limits, detail, loud } = request;
+    let engine = Engine::new(source, limits, detail, name);
+    engine.add_root(Location::caller());
+    let result = {
+        // The closure itself runs inside the loop too: it may spawn.
+        let root = pin!(async { make().await });
+        engine.drive(root, loud).map_err(Stop::into_failure)
+    };
+    let unobserved = engine.finish(loud);
+    let result = match (result, unobserved) {
+        (Ok(_), Some(failure)) => Err(failure),
+        (result, _) => result,
+    };
+    (result, engine.into_ended())
+}
+
+/// Makes one run under the default strategy and gives its output.
+///
+/// This is for programs and for tests that look at a single run. To search for a failing schedule use
+/// `#[timeloop::test]`, [`explore`](crate::explore) or [`Explorer`](crate::Explorer).
+///
+/// # Errors
+/// What failed: a panic, a deadlock, a bound that was hit. The failing run is made a second time to find the places in
+/// the source that the failure names, so the closure must not depend on anything outside of the run.
+///
+/// # Panics
+/// Inside of another run: only one loop runs at a time.
+///
+/// ```
+/// let sum = timeloop::run(42, || async {
+///     let task = timeloop::spawn(async { 2 });
+///     40 + task.await.unwrap()
+/// })?;
+/// assert_eq!(sum, 42);
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[track_caller]
+pub fn run<F, Fut>(seed: impl Into<Seed>, make: F) -> Result<Fut::Output, Failure>
+where
+    F: Fn() -> Fut,
+    Fut: Future,
+{
+    let seed = seed.into();
+    let location = Location::caller();
+    assert_no_loop(&|| format!("`timeloop::run` at {location}"));
+    let limits = Limits::default();
+    let once = |detail, name: Cow<'static, str>| {
+        let source = StrategySpec::default().source(seed);
+        run_once(Request { source, limits: &limits, detail, loud: false }, name, &make).0
+    };
+    once(Detail::Lean, Cow::Borrowed("`timeloop::run`")).map_err(|failure| {
+        // Deadlocks and the like want to be explained; the run is made once more for that.
+        match once(Detail::Explain, Cow::Borrowed("`timeloop::run`")) {
+            Err(explained) if explained.fingerprint() == failure.fingerprint() => *explained,
+            _ => *failure,
+        }
+    })
+}
+
+/// Panics if a loop runs on this thread already.
+#[track_caller]
+pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
+    if let Some(running) = context::running_label() {
+        panic!(
+            "can't start the loop of {} inside the loop of {running}: only one loop runs at a time on a thread; \
+             await the future or `spawn` it instead",
+            new(),
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! Deterministic simulation testing for async Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(unsafe_code)]
+
+pub mod collections;
+mod engine;
+mod harness;
+mod macros;
+mod rng;
+pub mod runtime;
+#[cfg(feature = "sync")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
+pub mod sync;
+pub mod task;
+pub mod time;
+
+#[doc(hidden)]
+pub use macros::support as __private;
+pub use macros::{main, test};
+
+pub use harness::{TestResult, run};
+pub use rng::{TaskRng, rng};
+pub use task::spawn;
+pub use timeloop_sim::{
+    BlockedTask, Deviation, Domain, Failure, FailureKind, Fingerprint, Limits, Schedule, Seed, Site, StrategySpec, TaskKey,
+    TaskLabel, TaskPath,
+};

@@ -1,0 +1,110 @@
+//! Why a task has no output.
+//!
+//! Always true: a task ends without an output in two ways only: it was cancelled, or it panicked.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use super::Id;
+use crate::engine::panics;
+
+/// A task failed to run to its end, as [`tokio::task::JoinError`](https://docs.rs/tokio/1/tokio/task/struct.JoinError.html).
+pub struct JoinError {
+    id: Id,
+    cause: Cause,
+}
+
+enum Cause {
+    Cancelled,
+    /// In a mutex because a panic's payload need not be `Sync`, and a `JoinError` is.
+    Panic(Mutex<Box<dyn Any + Send + 'static>>),
+}
+
+impl JoinError {
+    pub(crate) fn cancelled(id: Id) -> Self {
+        Self { id, cause: Cause::Cancelled }
+    }
+
+    pub(crate) fn panicked(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
+        Self { id, cause: Cause::Panic(Mutex::new(payload)) }
+    }
+
+    /// Whether the task was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.cause, Cause::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.cause, Cause::Panic(_))
+    }
+
+    /// The payload of the task's panic.
+    ///
+    /// # Panics
+    /// When the task did not panic.
+    #[must_use]
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.try_into_panic().expect("`JoinError` reason is not a panic.")
+    }
+
+    /// The payload of the task's panic.
+    ///
+    /// # Errors
+    /// The error itself, when the task did not panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
+        match self.cause {
+            Cause::Panic(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            Cause::Cancelled => Err(self),
+        }
+    }
+
+    /// The id of the task.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The text of the panic, where it has one.
+    fn text(&self) -> Option<String> {
+        let Cause::Panic(payload) = &self.cause else { return None };
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_text = payload.is::<String>() || payload.is::<&'static str>();
+        has_text.then(|| panics::message(&**payload))
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.cause, self.text()) {
+            (Cause::Cancelled, _) => write!(f, "task {} was cancelled", self.id),
+            (Cause::Panic(_), Some(text)) => write!(f, "task {} panicked with message {text:?}", self.id),
+            (Cause::Panic(_), None) => write!(f, "task {} panicked", self.id),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.cause, self.text()) {
+            (Cause::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
+            (Cause::Panic(_), Some(text)) => write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.id),
+            (Cause::Panic(_), None) => write!(f, "JoinError::Panic({:?}, ...)", self.id),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(match error.cause {
+            Cause::Cancelled => "task was cancelled",
+            Cause::Panic(_) => "task panicked",
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Handles to a task: one that awaits it, and one that can only stop it.
+//!
+//! Always true: a handle is a number; it owns nothing of the task, may go to another thread, and outlives its run.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use super::{Id, JoinError};
+use crate::engine::{self, Joined, TaskRef};
+
+/// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html).
+///
+/// Dropping it detaches the task, which runs on. A panic of a detached task ends the run with an unobserved panic.
+pub struct JoinHandle<T> {
+    task: TaskRef,
+    id: Id,
+    taken: bool,
+    /// `Send` and `Sync` for a `T` that is `Send`, as the handle of tokio.
+    output: PhantomData<Mutex<T>>,
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new((task, id): (TaskRef, Id)) -> Self {
+        Self { task, id, taken: false, output: PhantomData }
+    }
+
+    /// Cancels the task at its next resumption; awaiting it gives a [`JoinError`] that is cancelled then, unless it has
+    /// ended before. The closure of a `spawn_blocking` that has not begun is dropped.
+    pub fn abort(&self) {
+        self.abort_handle().abort();
+    }
+
+    /// Whether the task has ended. A task that was aborted has not, until its next resumption.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.taken || self.abort_handle().is_finished()
+    }
+
+    /// A handle that can stop the task from elsewhere.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle { task: self.task, id: self.id }
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.taken, "JoinHandle polled after completion");
+        let joined = engine::of_run(self.task.run(), |engine| engine.join(self.task, cx.waker()));
+        match joined {
+            Some(Joined::Waiting) => Poll::Pending,
+            Some(Joined::Ended(mut task)) => {
+                self.taken = true;
+                let output = task.output().and_then(Joined::output::<Self::Output>);
+                Poll::Ready(output.expect("a task that has ended has an output"))
+            }
+            // The run is over, or the handle is on a thread that is not the run's.
+            Some(Joined::Gone) | None => {
+                self.taken = true;
+                Poll::Ready(Err(JoinError::cancelled(self.id)))
+            }
+        }
+    }
+}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if !self.taken {
+            engine::of_run(self.task.run(), |engine| engine.detach(self.task));
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.id).finish()
+    }
+}
+
+/// Stops a task, as [`tokio::task::AbortHandle`](https://docs.rs/tokio/1/tokio/task/struct.AbortHandle.html).
+///
+/// Unlike a [`JoinHandle`] it can be cloned, and dropping it does nothing.
+#[derive(Clone)]
+pub struct AbortHandle {
+    task: TaskRef,
+    id: Id,
+}
+
+impl AbortHandle {
+    /// Cancels the task at its next resumption.
+    pub fn abort(&self) {
+        engine::of_run(self.task.run(), |engine| engine.abort(self.task));
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        engine::of_run(self.task.run(), |engine| engine.is_finished(self.task)).unwrap_or(true)
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle").field("id", &self.id).finish()
+    }
+}

@@ -1,0 +1,306 @@
+//! Values that belong to a task: [`LocalKey`] and the future that carries one.
+//!
+//! Always true: a value is in the key's thread-local cell only while its own scope is being polled, dropped or called;
+//! between polls it is in the future. So nothing of one task (or run) is seen by another on the same thread.
+#![expect(unsafe_code, reason = "pin projection of a future that has a destructor")]
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomPinned;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+/// A key of a value that belongs to a task, declared by [`task_local!`](crate::task_local).
+///
+/// There is no value until a future is wrapped in [`scope`](Self::scope); inside, the key gives that value, and after it
+/// what it gave before.
+///
+/// ```
+/// timeloop::task_local! {
+///     static NUMBER: u32;
+/// }
+///
+/// # timeloop::run(0, || async {
+/// NUMBER
+///     .scope(1, async {
+///         assert_eq!(NUMBER.get(), 1);
+///         NUMBER.scope(2, async { assert_eq!(NUMBER.get(), 2) }).await;
+///         assert_eq!(NUMBER.get(), 1);
+///     })
+///     .await;
+/// assert!(NUMBER.try_get().is_err());
+/// # }).unwrap();
+/// ```
+///
+/// A task that is spawned inside a scope does not inherit the value.
+pub struct LocalKey<T: 'static> {
+    cell: thread::LocalKey<RefCell<Option<T>>>,
+}
+
+impl<T: 'static> LocalKey<T> {
+    /// What `task_local!` calls.
+    #[doc(hidden)]
+    pub const fn __new(cell: thread::LocalKey<RefCell<Option<T>>>) -> Self {
+        Self { cell }
+    }
+
+    /// Wraps `future` so that the key gives `value` inside it: while it is polled and while it is dropped.
+    ///
+    /// The value is dropped with the returned future, unless [`take_value`](TaskLocalFuture::take_value) takes it.
+    ///
+    /// # Panics
+    ///
+    /// Polling the returned future panics inside of [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
+    pub fn scope<F>(&'static self, value: T, future: F) -> TaskLocalFuture<T, F>
+    where
+        F: Future,
+    {
+        TaskLocalFuture { key: self, value: Some(value), future: Some(future), _pinned: PhantomPinned }
+    }
+
+    /// Calls `f` so that the key gives `value` inside it; then drops the value.
+    ///
+    /// # Panics
+    ///
+    /// Inside of [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
+    #[track_caller]
+    pub fn sync_scope<F, R>(&'static self, value: T, f: F) -> R
+    where
+        F: FnOnce() -> R,
+    {
+        let mut slot = Some(value);
+        match self.enter(&mut slot, f) {
+            Ok(result) => result,
+            Err(error) => error.panic(),
+        }
+    }
+
+    /// Calls `f` with the current value.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no value.
+    #[track_caller]
+    pub fn with<F, R>(&'static self, f: F) -> R
+    where
+        F: FnOnce(&T) -> R,
+    {
+        match self.try_with(f) {
+            Ok(result) => result,
+            Err(_) => panic!("cannot access a task-local storage value without setting it first"),
+        }
+    }
+
+    /// Calls `f` with the current value.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no value.
+    pub fn try_with<F, R>(&'static self, f: F) -> Result<R, AccessError>
+    where
+        F: FnOnce(&T) -> R,
+    {
+        // Only `enter` borrows the cell mutably, and no user's code runs while it does.
+        let access = self.cell.try_with(|cell| cell.borrow().as_ref().map(f));
+        access.ok().flatten().ok_or(AccessError { _private: () })
+    }
+
+    /// Exchanges the key's value with that of `slot`, calls `f`, and exchanges them back, whether or not `f` panics.
+    fn enter<R>(&'static self, slot: &mut Option<T>, f: impl FnOnce() -> R) -> Result<R, EnterError> {
+        struct Entered<'a, T: 'static> {
+            key: &'static LocalKey<T>,
+            slot: &'a mut Option<T>,
+        }
+
+        impl<T: 'static> Drop for Entered<'_, T> {
+            fn drop(&mut self) {
+                // Neither can fail here: `enter` has just used the cell, and every borrow since then, made and ended
+                // inside `f`, is over.
+                self.key.cell.with(|cell| mem::swap(self.slot, &mut *cell.borrow_mut()));
+            }
+        }
+
+        let exchanged = self.cell.try_with(|cell| match cell.try_borrow_mut() {
+            Ok(mut value) => {
+                mem::swap(slot, &mut *value);
+                Ok(())
+            }
+            Err(_) => Err(EnterError::Borrowed),
+        });
+        exchanged.unwrap_or(Err(EnterError::ThreadEnds))?;
+        let entered = Entered { key: self, slot };
+        let result = f();
+        drop(entered);
+        Ok(result)
+    }
+}
+
+impl<T: Clone + 'static> LocalKey<T> {
+    /// A clone of the current value.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no value.
+    #[track_caller]
+    pub fn get(&'static self) -> T {
+        self.with(T::clone)
+    }
+
+    /// A clone of the current value.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no value.
+    pub fn try_get(&'static self) -> Result<T, AccessError> {
+        self.try_with(T::clone)
+    }
+}
+
+impl<T: 'static> fmt::Debug for LocalKey<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad("LocalKey { .. }")
+    }
+}
+
+/// Why a scope can't be entered.
+enum EnterError {
+    Borrowed,
+    ThreadEnds,
+}
+
+impl EnterError {
+    #[track_caller]
+    fn panic(self) -> ! {
+        match self {
+            Self::Borrowed => {
+                panic!("cannot enter a task-local scope while the task-local storage is borrowed")
+            }
+            Self::ThreadEnds => panic!(
+                "cannot enter a task-local scope during or after destruction of the underlying thread-local"
+            ),
+        }
+    }
+}
+
+/// A future inside of which a [`LocalKey`] gives a value: made by [`LocalKey::scope`].
+pub struct TaskLocalFuture<T: 'static, F> {
+    key: &'static LocalKey<T>,
+    /// `None` while the value is in the key's cell, and once it was taken.
+    value: Option<T>,
+    /// Pinned with `self`; `None` once it has completed.
+    future: Option<F>,
+    _pinned: PhantomPinned,
+}
+
+/// The parts of a pinned [`TaskLocalFuture`].
+struct Parts<'a, T: 'static, F> {
+    key: &'static LocalKey<T>,
+    value: &'a mut Option<T>,
+    future: Pin<&'a mut Option<F>>,
+}
+
+impl<T: 'static, F> TaskLocalFuture<T, F> {
+    fn parts(self: Pin<&mut Self>) -> Parts<'_, T, F> {
+        // SAFETY: `future` is pinned whenever `self` is: it is never moved out of `self` (it is set to `None` through
+        // its pin), `drop` goes through this function as well, and `self` is `Unpin` for no `F`. `value` is never pinned.
+        unsafe {
+            let this = self.get_unchecked_mut();
+            Parts { key: this.key, value: &mut this.value, future: Pin::new_unchecked(&mut this.future) }
+        }
+    }
+
+    /// Takes the value out; `None` if it was taken before.
+    ///
+    /// If the future has not completed yet, the key gives no value inside it from here on.
+    ///
+    /// ```
+    /// timeloop::task_local! {
+    ///     static NUMBER: u32;
+    /// }
+    ///
+    /// # timeloop::run(0, || async {
+    /// let mut future = Box::pin(NUMBER.scope(5, async {}));
+    /// future.as_mut().await;
+    /// assert_eq!(future.as_mut().take_value(), Some(5));
+    /// assert_eq!(future.as_mut().take_value(), None);
+    /// # }).unwrap();
+    /// ```
+    pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
+        self.parts().value.take()
+    }
+}
+
+impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
+    type Output = F::Output;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Parts { key, value, mut future } = self.parts();
+        let polled = key.enter(value, || {
+            let poll = future.as_mut().as_pin_mut()?.poll(context);
+            if poll.is_ready() {
+                // Inside of the scope, where its destructor finds the value.
+                future.set(None);
+            }
+            Some(poll)
+        });
+        match polled {
+            Ok(Some(poll)) => poll,
+            Ok(None) => panic!("`TaskLocalFuture` polled after completion"),
+            Err(error) => error.panic(),
+        }
+    }
+}
+
+impl<T: 'static, F> Drop for TaskLocalFuture<T, F> {
+    fn drop(&mut self) {
+        if !mem::needs_drop::<F>() || self.future.is_none() {
+            return;
+        }
+        // SAFETY: `self` is not moved or used after this as anything but a value being dropped.
+        let Parts { key, value, mut future } = unsafe { Pin::new_unchecked(self) }.parts();
+        // Inside of the scope, where its destructor finds the value. If the scope can't be entered, the future is dropped
+        // as any field is, right after this, outside of the scope.
+        let _ = key.enter(value, || future.set(None));
+    }
+}
+
+impl<T: fmt::Debug + 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct ValueOrNone<'a, T>(&'a Option<T>);
+
+        impl<T: fmt::Debug> fmt::Debug for ValueOrNone<'_, T> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    Some(value) => value.fmt(formatter),
+                    None => formatter.pad("<missing>"),
+                }
+            }
+        }
+
+        formatter.debug_struct("TaskLocalFuture").field("value", &ValueOrNone(&self.value)).finish()
+    }
+}
+
+/// A [`LocalKey`] has no value here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AccessError {
+    _private: (),
+}
+
+impl fmt::Debug for AccessError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AccessError").finish()
+    }
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad("task-local value not set")
+    }
+}
+
+impl Error for AccessError {}

@@ -1,0 +1,87 @@
+//! Starting tasks.
+//!
+//! Always true: a task that was just spawned is ready and has not been polled; which ready task runs next is a decision.
+
+use std::borrow::Cow;
+use std::panic::Location;
+
+use super::JoinHandle;
+use crate::engine::context;
+
+/// Spawns a task, as [`tokio::spawn`](https://docs.rs/tokio/1/tokio/fn.spawn.html).
+///
+/// The future need not be `Send`, since a run has one thread. The task is ready at once and is first polled when the
+/// scheduler chooses it.
+///
+/// # Panics
+/// Outside of a run, and when `max_tasks` tasks are alive.
+///
+/// ```
+/// timeloop::run(0, || async {
+///     let task = timeloop::spawn(async { 40 + 2 });
+///     assert_eq!(task.await.unwrap(), 42);
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_named(future, None, Location::caller())
+}
+
+/// Spawns a task that need not be `Send`: the same as [`spawn`] here.
+///
+/// # Panics
+/// Outside of a run.
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_named(future, None, Location::caller())
+}
+
+/// Runs a blocking closure as one step that the scheduler chooses, as
+/// [`tokio::task::spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
+///
+/// There is no thread: the closure must not wait for another task of the run.
+///
+/// # Panics
+/// Outside of a run.
+///
+/// ```
+/// timeloop::run(0, || async {
+///     let sum = timeloop::task::spawn_blocking(|| (1..=10).sum::<u32>());
+///     assert_eq!(sum.await.unwrap(), 55);
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + 'static,
+    R: 'static,
+{
+    spawn_named(async move { f() }, None, Location::caller())
+}
+
+#[track_caller]
+#[inline]
+pub(crate) fn spawn_named<F>(
+    future: F,
+    name: Option<Cow<'static, str>>,
+    location: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match context::with(|engine| engine.spawn(future, name, location)) {
+        Some(task) => JoinHandle::new(task),
+        None => crate::engine::outside("spawn a task"),
+    }
+}

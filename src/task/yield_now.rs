@@ -1,0 +1,38 @@
+//! Giving way to other tasks.
+//!
+//! Always true: a task that yields is ready again at once, behind those that are ready already.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Lets other ready tasks run first, if the scheduler so decides, as
+/// [`tokio::task::yield_now`](https://docs.rs/tokio/1/tokio/task/fn.yield_now.html).
+///
+/// ```
+/// timeloop::run(0, || async {
+///     timeloop::task::yield_now().await;
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+pub async fn yield_now() {
+    YieldNow { yielded: false }.await;
+}
+
+struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        // A clone, so that a run that is explained learns where the task waits.
+        cx.waker().clone().wake();
+        Poll::Pending
+    }
+}

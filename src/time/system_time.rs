@@ -1,0 +1,152 @@
+//! The virtual wall clock.
+//!
+//! Always true: it shows the run's epoch plus the virtual time since its start, so it never jumps, and is the same in
+//! every run. The epoch is 2026-01-01T00:00:00Z unless the test sets another.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::time::Duration;
+
+use crate::engine::{self, context};
+
+/// The time of day in the simulation, in the shape of [`std::time::SystemTime`].
+///
+/// ```
+/// use timeloop::time::{Duration, SystemTime, UNIX_EPOCH, sleep};
+///
+/// timeloop::run(0, || async {
+///     let start = SystemTime::now();
+///     assert_eq!(start.duration_since(UNIX_EPOCH).unwrap(), Duration::from_secs(1_767_225_600));
+///     sleep(Duration::from_secs(1)).await;
+///     assert_eq!(start.elapsed().unwrap(), Duration::from_secs(1));
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SystemTime(std::time::SystemTime);
+
+/// 1970-01-01T00:00:00Z.
+pub const UNIX_EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
+
+impl SystemTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Self = Self(std::time::SystemTime::UNIX_EPOCH);
+
+    /// The time of day now.
+    ///
+    /// # Panics
+    /// Outside of a run, where there is no virtual time.
+    #[must_use]
+    #[track_caller]
+    pub fn now() -> Self {
+        match context::with(|engine| engine.epoch() + Duration::from_nanos(engine.now_ns())) {
+            Some(since_epoch) => Self::UNIX_EPOCH + since_epoch,
+            None => engine::outside("read the virtual wall clock"),
+        }
+    }
+
+    /// The time from `earlier` to this one.
+    ///
+    /// # Errors
+    /// When `earlier` is later; the error has the difference.
+    pub fn duration_since(&self, earlier: Self) -> Result<Duration, SystemTimeError> {
+        self.0.duration_since(earlier.0).map_err(|error| SystemTimeError(error.duration()))
+    }
+
+    /// The time since this one.
+    ///
+    /// # Errors
+    /// When this one is in the future.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn elapsed(&self) -> Result<Duration, SystemTimeError> {
+        Self::now().duration_since(*self)
+    }
+
+    /// This time plus a duration; `None` where it can't be represented.
+    #[must_use]
+    pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
+
+    /// This time minus a duration; `None` where it can't be represented.
+    #[must_use]
+    pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(duration).map(Self)
+    }
+}
+
+impl fmt::Debug for SystemTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.duration_since(UNIX_EPOCH) {
+            Ok(since) => write!(f, "SystemTime({since:?} since the epoch)"),
+            Err(error) => write!(f, "SystemTime({:?} before the epoch)", error.duration()),
+        }
+    }
+}
+
+impl From<SystemTime> for std::time::SystemTime {
+    fn from(time: SystemTime) -> Self {
+        time.0
+    }
+}
+
+impl From<std::time::SystemTime> for SystemTime {
+    fn from(time: std::time::SystemTime) -> Self {
+        Self(time)
+    }
+}
+
+impl Add<Duration> for SystemTime {
+    type Output = Self;
+
+    #[track_caller]
+    fn add(self, duration: Duration) -> Self {
+        self.checked_add(duration).expect("overflow when adding duration to instant")
+    }
+}
+
+impl AddAssign<Duration> for SystemTime {
+    #[track_caller]
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub<Duration> for SystemTime {
+    type Output = Self;
+
+    #[track_caller]
+    fn sub(self, duration: Duration) -> Self {
+        self.checked_sub(duration).expect("overflow when subtracting duration from instant")
+    }
+}
+
+impl SubAssign<Duration> for SystemTime {
+    #[track_caller]
+    fn sub_assign(&mut self, duration: Duration) {
+        *self = *self - duration;
+    }
+}
+
+/// The other time was later, as [`std::time::SystemTimeError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemTimeError(Duration);
+
+impl SystemTimeError {
+    /// By how much it was later.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.0
+    }
+}
+
+impl fmt::Display for SystemTimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("second time provided was later than self")
+    }
+}
+
+impl std::error::Error for SystemTimeError {}

@@ -1,0 +1,78 @@
+//! Giving up on a future.
+//!
+//! Always true: the future is polled before the deadline is looked at, so one that is ready in time is never lost.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::error::Elapsed;
+use super::{Duration, Instant, Sleep, sleep, sleep_until};
+
+/// Awaits `future` for at most `duration`, as
+/// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html).
+///
+/// # Panics
+/// Outside of a run.
+///
+/// ```
+/// use timeloop::time::{Duration, sleep, timeout};
+///
+/// timeloop::run(0, || async {
+///     assert!(timeout(Duration::from_secs(1), sleep(Duration::from_secs(2))).await.is_err());
+///     assert!(timeout(Duration::from_secs(3), sleep(Duration::from_secs(2))).await.is_ok());
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[track_caller]
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { value: future.into_future(), delay: sleep(duration) }
+}
+
+/// Awaits `future` until `deadline` at the latest, as
+/// [`tokio::time::timeout_at`](https://docs.rs/tokio/1/tokio/time/fn.timeout_at.html).
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { value: future.into_future(), delay: sleep_until(deadline) }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Timeout<T> {
+        #[pin]
+        value: T,
+        #[pin]
+        delay: Sleep,
+    }
+}
+
+impl<T> Timeout<T> {
+    /// The future.
+    pub fn get_ref(&self) -> &T {
+        &self.value
+    }
+
+    /// The future, to be changed.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+
+    /// The future, without its deadline.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T: Future> Future for Timeout<T> {
+    type Output = Result<T::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.value.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.delay.poll(cx).map(|()| Err(Elapsed::new()))
+    }
+}

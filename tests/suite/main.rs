@@ -1,0 +1,3 @@
+//! timeloop's promises, a module per behaviour.
+
+mod smoke;
