@@ -1,0 +1,100 @@
+//! A barrier: tokio's, but for the order in which it wakes.
+//!
+//! Always true: waiters are woken in the order in which they began to wait; the last to arrive leads.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Lets a number of tasks wait for one another.
+///
+/// The task that completes the number is the leader and goes on at once, the others when they are resumed. Then the
+/// barrier starts anew. As in tokio, a wait that is cancelled after its first poll has been counted, and stays so.
+///
+/// ```
+/// use std::rc::Rc;
+/// use timeloop::sync::Barrier;
+///
+/// let leaders = timeloop::run(1, || async {
+///     let barrier = Rc::new(Barrier::new(3));
+///     let mut tasks = Vec::new();
+///     for _ in 0..3 {
+///         let barrier = Rc::clone(&barrier);
+///         tasks.push(timeloop::spawn(async move { barrier.wait().await.is_leader() }));
+///     }
+///     let mut leaders = 0;
+///     for task in tasks {
+///         leaders += u32::from(task.await.unwrap());
+///     }
+///     leaders
+/// });
+/// assert_eq!(leaders.unwrap(), 1);
+/// ```
+#[derive(Debug)]
+pub struct Barrier {
+    state: Mutex<State>,
+    opened: Notify,
+    size: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    arrived: usize,
+    /// How many times the barrier has opened.
+    generation: usize,
+}
+
+impl Barrier {
+    /// A barrier for `n` tasks; 0 is taken as 1.
+    pub fn new(n: usize) -> Self {
+        Self { state: Mutex::new(State { arrived: 0, generation: 0 }), opened: Notify::new(), size: n.max(1) }
+    }
+
+    /// Waits until all have arrived.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a cancelled wait counts as an arrival.
+    pub async fn wait(&self) -> BarrierWaitResult {
+        let Some(generation) = self.arrive() else {
+            self.opened.notify_waiters();
+            return BarrierWaitResult(true);
+        };
+        loop {
+            // Made before looking, so that no opening falls between the two.
+            let opened = self.opened.notified();
+            if self.state().generation != generation {
+                return BarrierWaitResult(false);
+            }
+            opened.await;
+        }
+    }
+
+    /// Counts an arrival: the generation to outwait, or nothing when this arrival opens the barrier.
+    fn arrive(&self) -> Option<usize> {
+        let mut state = self.state();
+        state.arrived += 1;
+        if state.arrived < self.size {
+            return Some(state.generation);
+        }
+        state.arrived = 0;
+        state.generation = state.generation.wrapping_add(1);
+        None
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // No code of the user's runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says whether a [`Barrier`] has made this task its leader.
+#[derive(Clone, Debug)]
+pub struct BarrierWaitResult(bool);
+
+impl BarrierWaitResult {
+    /// Whether this is the task that arrived last; of each round exactly one is.
+    pub fn is_leader(&self) -> bool {
+        self.0
+    }
+}

@@ -1,0 +1,58 @@
+//! Channels, locks and signals between tasks: the whole of `tokio::sync`, at the same paths.
+//!
+//! The primitives are the real ones of the crate `tokio` (its feature `sync` alone, which brings no runtime), so their
+//! semantics, fairness, error types and cancellation safety are tokio's own: what a test proves about them here holds
+//! in production. They never draw randomness, read a clock or start a thread, so their part of a run is determined by
+//! the order in which tasks reach them, and that order is the seed's.
+//!
+//! # What differs from tokio, and why
+//!
+//! Two of them are timeloop's own, with tokio's signatures and semantics but for one thing, the order of wakes:
+//!
+//! | here | in tokio | so here |
+//! |---|---|---|
+//! | [`watch`] | receivers wait in one of eight queues, picked by a thread-local random generator where any crate in the build enables tokio's feature `rt` or `macros`, in turn where none does | they are woken in the order in which they began to wait |
+//! | [`Barrier`] | is made of a `watch` channel | the same |
+//!
+//! With tokio's, one seed would be another run in each process, and adding a dependency would change what every seed
+//! means. Any order that tokio may take is still explored: a woken task is merely ready, and the strategy decides
+//! which ready task runs.
+//!
+//! A run has one thread, which brings two limits. The methods that block the calling thread (`blocking_lock`,
+//! `blocking_send`, `blocking_recv` and the like) return at once where they need not wait; where they must, they stop
+//! the whole run, since the task that would end their wait can't run: the watchdog then reports the run as stuck. And the
+//! methods that take a timeout, such as `mpsc::Sender::send_timeout` (tokio has them only with its feature `time`),
+//! need tokio's own clock: use [`timeout`](crate::time::timeout) around the method without one.
+//!
+//! # Deadlocks
+//!
+//! When every task waits and no timer is set, the run ends as a deadlock, and the failure names each task that waits,
+//! where it was spawned, the line of your code that waits (`lock().await`, `recv().await`, …) and since when. The line
+//! needs debug information, which test builds have.
+//!
+//! ```
+//! use std::rc::Rc;
+//! use timeloop::sync::Mutex;
+//!
+//! let failure = timeloop::run(1, || async {
+//!     let lock = Rc::new(Mutex::new(()));
+//!     let guard = lock.lock().await;
+//!     let other = timeloop::spawn({
+//!         let lock = Rc::clone(&lock);
+//!         async move { drop(lock.lock().await) }
+//!     });
+//!     other.await.unwrap(); // still holding `guard`
+//!     drop(guard);
+//! })
+//! .unwrap_err();
+//! assert_eq!(failure.kind.name(), "deadlock");
+//! assert_eq!(failure.blocked.len(), 2);
+//! ```
+
+mod barrier;
+pub mod watch;
+
+// A name defined here goes before the same name of the glob.
+pub use tokio::sync::*;
+
+pub use barrier::{Barrier, BarrierWaitResult};
