@@ -12,33 +12,46 @@
 //! its own so that another runtime could be explored, shrunk and replayed by the same code.
 #![forbid(unsafe_code)]
 
+mod confirm;
 mod decision;
 mod environment;
+mod exploration;
+mod explorer;
 mod outcome;
 mod path;
 mod record;
 mod regression;
+mod report;
 mod rewrite;
+mod runner;
 mod schedule;
 mod seed;
+mod session;
+mod shrink;
 mod simulation;
 mod source;
+mod stopwatch;
 mod strategy;
+mod sweep;
 mod test_name;
 mod token;
 mod watchdog;
 
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
+pub use exploration::{Exploration, ExploreError, Found, FoundBy};
+pub use explorer::{Explorer, Phase, Progress};
 pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel};
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use record::{Arrival, Choice, Record, Step, TaskRecord};
 pub use regression::{Loaded, RegressionError, Regressions, Stored};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
+pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{Bytes, Ready, Replay, Seeded, Source};
 pub use strategy::{Draw, Fifo, Random, Strategy, StrategySpec, UnknownStrategy};
+pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;
 pub use token::TokenError;
 pub use watchdog::{Pulse, SpawnSite};

@@ -1,0 +1,183 @@
+//! What came of an exploration.
+//!
+//! Always true: everything in it but the texts' paths is a function of the test, the settings and the code under test, for
+//! any number of workers and on any machine.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::environment::EnvironmentError;
+use crate::shrink::Exhausted;
+use crate::sweep::Frequency;
+use crate::{
+    Failure, Fingerprint, Record, RegressionError, Schedule, Seed, StrategySpec, TestName, TokenError,
+};
+
+/// What came of exploring a test.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Exploration {
+    /// The test.
+    pub test: TestName,
+    /// The seed of the first run.
+    pub base_seed: Seed,
+    /// The strategy that chose among ready tasks.
+    pub strategy: StrategySpec,
+    /// Runs made while exploring: up to and with the first that failed. Runs for confirming, counting and shrinking, and
+    /// of stored schedules, come on top.
+    pub runs: u64,
+    /// The steps of those runs.
+    pub steps: u64,
+    /// One number for the trace hashes of all those runs.
+    pub digest: u64,
+    /// The failure, if there is one.
+    pub found: Option<Box<Found>>,
+    /// What kept the exploration from being made, or from being made in full.
+    pub error: Option<ExploreError>,
+    /// What a person should know besides, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Exploration {
+    /// Whether nothing failed and nothing was amiss.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.found.is_none() && self.error.is_none()
+    }
+
+    /// The report: of the failure, of what was amiss, or that all runs passed.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = match &self.found {
+            Some(found) => found.report.clone(),
+            None if self.error.is_none() => {
+                format!(
+                    "timeloop: `{}` passes in {} schedules\n",
+                    self.test,
+                    crate::report::grouped(self.runs)
+                )
+            }
+            None => String::new(),
+        };
+        if let Some(error) = &self.error {
+            text.push_str(&format!("timeloop: `{}`: {error}\n", self.test));
+        }
+        text
+    }
+
+    /// Does nothing if the exploration passed; else prints the report to standard error and panics with it.
+    ///
+    /// # Panics
+    /// When a run failed or something was amiss. The panic's payload is the report, as a `String`; the panic hook is not
+    /// called, so that nothing stands between the reader and the report.
+    pub fn check(&self) {
+        if !self.passed() {
+            let report = self.report();
+            eprint!("\n{report}");
+            std::panic::resume_unwind(Box::new(report));
+        }
+    }
+}
+
+/// A failure, confirmed, shrunk and replayed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// What failed, as it does under [`shrunk`](Self::shrunk).
+    pub failure: Failure,
+    /// What makes it the same as another.
+    pub fingerprint: Fingerprint,
+    /// What led to it.
+    pub by: FoundBy,
+    /// The schedule as it was found.
+    pub schedule: Schedule,
+    /// The smallest schedule that fails in the same way; the one found where shrinking was not possible.
+    pub shrunk: Schedule,
+    /// Why the schedule was not shrunk, if it was not.
+    pub not_shrunk: Option<String>,
+    /// The trace hash of the run of [`shrunk`](Self::shrunk).
+    pub trace_hash: u64,
+    /// How often the test fails.
+    pub frequency: Frequency,
+    /// Deviations from the quiet run in the run as it was found; `None` where shrinking was not possible.
+    pub deviations_before: Option<usize>,
+    /// Runs that shrinking took.
+    pub shrink_runs: u64,
+    /// Which bound ended shrinking, if one did.
+    pub shrink_ended_by: Option<Exhausted>,
+    /// The token of [`shrunk`](Self::shrunk).
+    pub token: String,
+    /// Whether the token, read back, has repeated the failure with the same trace hash.
+    pub replayed: bool,
+    /// The record of that replay, for other ways of showing it; `None` for a run too long to be kept.
+    pub record: Option<Box<Record>>,
+    /// Where the schedule was stored, or why not, in words.
+    pub stored: Option<String>,
+    /// The report.
+    pub report: String,
+}
+
+impl Found {
+    /// Deviations from the quiet run in [`shrunk`](Self::shrunk); `None` where shrinking was not possible.
+    #[must_use]
+    pub fn deviations_after(&self) -> Option<usize> {
+        self.shrunk.deviations().map(<[_]>::len)
+    }
+}
+
+/// What led to a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FoundBy {
+    /// Exploring.
+    Seed {
+        /// Which run, from 0.
+        index: u64,
+        /// Its seed.
+        seed: Seed,
+    },
+    /// A stored schedule that still fails.
+    Regression {
+        /// The file.
+        path: PathBuf,
+        /// The line where the schedule begins.
+        line: usize,
+    },
+    /// The schedule that `TIMELOOP_REPLAY` asked for.
+    Replay,
+}
+
+/// What kept an exploration from being made, or from being made in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExploreError {
+    /// An environment variable has a value that is not accepted.
+    Environment(EnvironmentError),
+    /// The token to be replayed is no good.
+    Token(TokenError),
+    /// The file to be replayed is not there, or holds no schedule.
+    NothingToReplay(PathBuf),
+    /// Lines of the regression file, or all of it, can't be read. The other schedules were tried and the test explored.
+    Regressions(Vec<RegressionError>),
+}
+
+impl fmt::Display for ExploreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(error) => error.fmt(f),
+            Self::Token(error) => write!(f, "TIMELOOP_REPLAY: {error}"),
+            Self::NothingToReplay(path) => write!(
+                f,
+                "TIMELOOP_REPLAY=`{}` is neither a token nor a regression file with a schedule; accepted are a token, which \
+                 starts with `TL1`, and the path of such a file",
+                path.display()
+            ),
+            Self::Regressions(errors) => {
+                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ExploreError {}

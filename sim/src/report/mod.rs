@@ -1,0 +1,205 @@
+//! The report of a failure, for someone woken at night.
+//!
+//! Always true: what failed comes first, how to see it again comes last; no line is wider than [`WIDTH`] unless a path,
+//! a command or the code's own words make it so; nothing in it depends on the machine or on when it was made.
+
+mod steps;
+mod story;
+
+use std::fmt::Write as _;
+
+use crate::{Exhausted, Failure, Found, FoundBy, Schedule, Seed, TestName};
+
+/// The width that lines are wrapped to.
+pub(crate) const WIDTH: usize = 110;
+
+/// Writes the report of what was found.
+pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
+    let mut text = String::new();
+    header(&mut text, test, found);
+    told(&mut text, found);
+    last_steps(&mut text, found, all_steps);
+    again(&mut text, test, found);
+    text
+}
+
+fn header(text: &mut String, test: &TestName, found: &Found) {
+    let failure = &found.failure;
+    let frequency = &found.frequency;
+    let how_often = match &found.by {
+        FoundBy::Replay => "fails under the replayed schedule".to_owned(),
+        _ if frequency.tried == 0 => "fails".to_owned(),
+        _ => format!("fails in {} of {} schedules", grouped(frequency.failing), grouped(frequency.tried)),
+    };
+    let _ = write!(text, "timeloop: `{test}` {how_often}: {}", failure.kind);
+    if let Some(site) = &failure.site {
+        let _ = write!(text, " at {site}");
+    }
+    text.push_str("\n\n");
+    for line in failure.message.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let mut context = Vec::new();
+    if let Some(task) = &failure.task {
+        let spawned = task.spawned.as_ref().map_or_else(String::new, |site| format!(", spawned at {site}"));
+        context.push(format!("in task {task}{spawned}"));
+    }
+    context.push(format!("after {} of virtual time and {}", crate::Nanos(failure.at_ns), steps_of(failure)));
+    wrap(text, "  ", "  ", &format!("({})", context.join("; ")));
+    if !failure.blocked.is_empty() {
+        text.push('\n');
+        text.push_str("Tasks that wait:\n");
+        for blocked in &failure.blocked {
+            wrap(text, "  - ", "    ", &blocked.to_string());
+        }
+    }
+}
+
+fn steps_of(failure: &Failure) -> String {
+    format!("{} {}", grouped(failure.at_step), if failure.at_step == 1 { "step" } else { "steps" })
+}
+
+/// The smallest schedule, in sentences.
+fn told(text: &mut String, found: &Found) {
+    let Schedule::Deviations { randomness, deviations } = &found.shrunk else {
+        if let Some(why) = &found.not_shrunk {
+            text.push('\n');
+            wrap(text, "", "", why);
+        }
+        return;
+    };
+    let Some(record) = &found.record else { return };
+    text.push('\n');
+    let mut sentences = story::tell(record, deviations);
+    if *randomness != Seed(0) {
+        sentences.push(format!("Random numbers for the code under test are those of seed {randomness}."));
+    }
+    if sentences.is_empty() {
+        wrap(text, "", "", "It fails in the quiet run: every task runs in its turn, first in, first out.");
+    } else {
+        text.push_str("How it happens, where all else runs in its turn, first in, first out:\n");
+        for (number, sentence) in (1..).zip(&sentences) {
+            wrap(text, &format!("  {number}. "), "     ", sentence);
+        }
+    }
+    if let Some(before) = found.deviations_before {
+        let ended_by = match found.shrink_ended_by {
+            None => "",
+            Some(Exhausted::Runs) => "; the limit on runs (`shrink_runs`) ended the search for less",
+            Some(Exhausted::Time) => "; time ended the search for less",
+        };
+        let after = deviations.len();
+        let runs = grouped(found.shrink_runs);
+        let summary = format!(
+            "Deviations from that order: {before} as found, {after} after {runs} runs of shrinking{ended_by}."
+        );
+        wrap(text, "", "", &summary);
+    }
+}
+
+fn last_steps(text: &mut String, found: &Found, all_steps: bool) {
+    let Some(record) = &found.record else { return };
+    let marks = story::out_of_turn(record, found.shrunk.deviations().unwrap_or_default());
+    let count = if all_steps { usize::MAX } else { steps::STEPS_SHOWN };
+    let shown = marks.len().saturating_sub(count);
+    let legend = if marks[shown..].contains(&true) { " (* out of its turn)" } else { "" };
+    let _ = writeln!(text, "\nThe last steps: virtual time, step, task, from where to where it ran{legend}");
+    text.push_str(&steps::table(record, &found.failure, &marks, count));
+}
+
+/// How to see it again.
+fn again(text: &mut String, test: &TestName, found: &Found) {
+    text.push('\n');
+    let mut line = |name: &str, value: &str| wrap(text, &format!("{name:<9}"), "         ", value);
+    match &found.by {
+        FoundBy::Seed { index, seed } => {
+            let strategy = match &found.schedule {
+                Schedule::Seeded { strategy, .. } => format!(", strategy `{strategy}`"),
+                Schedule::Deviations { .. } => String::new(),
+            };
+            line("found by", &format!("seed {seed} (run {}{strategy})", grouped(index + 1)));
+        }
+        FoundBy::Regression { path, line: number } => {
+            line("found by", &format!("the schedule stored at {}:{number}", path.display()));
+        }
+        FoundBy::Replay => {}
+    }
+    for other in &found.frequency.others {
+        let times =
+            if other.count == 1 { "once".to_owned() } else { format!("{} times", grouped(other.count)) };
+        line("also seen", &format!("{} {times}, first with seed {}", other.kind, other.seed));
+    }
+    if let Some(stored) = &found.stored {
+        line("stored", stored);
+    }
+    // Unwrapped: to be copied whole.
+    let _ = writeln!(text, "replay   {}", test.replay_line(&found.shrunk));
+}
+
+/// A number with its thousands apart: `1,000`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
+fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in sentence.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            line = rest.to_owned();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// The end of a text that is too long: of a path, the end says more.
+fn shorten_front(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().skip(count + 1 - width).collect();
+    format!("…{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grouped, shorten_front, wrap};
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
+        assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn long_sentences_are_wrapped_and_long_words_left_whole() {
+        let mut text = String::new();
+        wrap(&mut text, "- ", "  ", &format!("{} {} end", "a".repeat(100), "b".repeat(120)));
+        assert_eq!(text, format!("- {}\n  {}\n  end\n", "a".repeat(100), "b".repeat(120)));
+    }
+
+    #[test]
+    fn of_a_long_path_the_end_is_shown() {
+        assert_eq!(shorten_front("src/bank.rs:57", 20), "src/bank.rs:57");
+        assert_eq!(shorten_front("src/bank.rs:57", 11), "…bank.rs:57");
+    }
+}

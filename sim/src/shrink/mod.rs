@@ -1,0 +1,68 @@
+//! Shrinking: from a failing run to the few decisions that matter.
+//!
+//! Always true: the result fails with the fingerprint that was asked for, is no larger than the recorded run's own
+//! deviations, and, unless the budget ended it, passes or fails otherwise when any one deviation is taken away.
+
+mod passes;
+mod search;
+mod trial;
+
+pub use trial::Exhausted;
+use trial::Trial;
+pub(crate) use trial::{Budget, Candidate, tightened};
+
+use crate::runner::Runner;
+use crate::{Ended, Limits, Seed};
+
+/// What came of shrinking.
+#[derive(Debug)]
+pub(crate) struct Shrunk {
+    pub(crate) candidate: Candidate,
+    /// Deviations of the run as it was found.
+    pub(crate) deviations_before: usize,
+    pub(crate) runs: u64,
+    pub(crate) ended_by: Option<Exhausted>,
+}
+
+/// Shrinks a failing run that was recorded; `None` when its deviations do not repeat it, which would be a defect.
+pub(crate) fn shrink(
+    runner: &Runner<'_>,
+    failed: &Ended,
+    randomness: Seed,
+    budget: Budget,
+    progress: &dyn Fn(u64),
+) -> Option<Shrunk> {
+    let (failure, record) = (failed.failure.as_ref()?, failed.record.as_ref()?);
+    let whole = Candidate { randomness, deviations: record.deviations() };
+    let limits: Limits = tightened(runner.limits, failed);
+    let runner = Runner { limits: &limits, ..runner.clone() };
+    let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
+    let deviations_before = whole.deviations.len();
+    if trial.probe(&whole)? != (true, failed.trace_hash) {
+        return None;
+    }
+    let mut best = passes::calm(&mut trial, whole);
+    best = passes::cut_tail(&mut trial, best);
+    loop {
+        best = reduce(&mut trial, best);
+        match search::smaller(&mut trial, &best) {
+            Some(smaller) => best = smaller,
+            None => break,
+        }
+    }
+    Some(Shrunk { candidate: best, deviations_before, runs: trial.runs(), ended_by: trial.ended_by() })
+}
+
+/// Takes away and lowers until neither helps.
+fn reduce(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
+    loop {
+        let size = best.size();
+        best = passes::calm(trial, best);
+        best = passes::remove(trial, best);
+        best = passes::lower(trial, best);
+        best = passes::rewrite(trial, best);
+        if best.size() >= size {
+            return best;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Searching for something smaller than what taking away can reach.
+//!
+//! Delta debugging stops where no single deviation can go; yet quite another set, of fewer, may fail in the same way. So
+//! this goes from small to large: every single deviation, then single ones on top of parts of the best, then pairs.
+//!
+//! Always true: what is returned has fewer deviations than the best, has been run and has failed; the order of trying is
+//! a function of the runs alone.
+
+use std::collections::BTreeSet;
+
+use super::trial::{Candidate, Trial, moved};
+use crate::{Deviation, Domain, Record, Seed, Stream, TaskPath};
+
+/// Resumptions that are tried at one level: of a longer run, those nearest to what the best schedule moves.
+const RESUMPTIONS_MAX: usize = 400;
+/// Parts of the best that are kept while single deviations are tried on top.
+const PARTS_MAX: usize = 24;
+
+/// A failing candidate with fewer deviations than `best`, if the budget suffices to find one.
+pub(super) fn smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
+    let count = best.deviations.len();
+    if count < 2 {
+        return None;
+    }
+    let mut singles = Vec::new();
+    for kept in 0..count - 1 {
+        for part in parts(&best.deviations, kept).into_iter().take(PARTS_MAX) {
+            let base = best.with(part);
+            let record = trial.record(&base)?;
+            match on_top(trial, &base, &additions(&record, best)) {
+                Tried::Fails(candidate) => return Some(candidate),
+                Tried::Passes(distinct) if kept == 0 => singles = distinct,
+                Tried::Passes(_) => {}
+                Tried::OutOfBudget => return None,
+            }
+        }
+    }
+    if count < 3 { None } else { pairs(trial, best, &singles) }
+}
+
+enum Tried {
+    Fails(Candidate),
+    /// The additions that made a difference, one for each different run.
+    Passes(Vec<Deviation>),
+    OutOfBudget,
+}
+
+/// Tries each addition on top of `base`.
+fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> Tried {
+    let mut traces = BTreeSet::new();
+    if let Some((_, trace)) = trial.probe(base) {
+        traces.insert(trace);
+    }
+    let mut distinct = Vec::new();
+    for addition in additions {
+        if base.deviations.iter().any(|deviation| deviation.key() == addition.key()) {
+            continue;
+        }
+        let mut candidate = base.clone();
+        candidate.deviations.push(addition.clone());
+        match trial.probe(&candidate) {
+            Some((true, _)) => return Tried::Fails(candidate),
+            Some((false, trace)) => {
+                if traces.insert(trace) {
+                    distinct.push(addition.clone());
+                }
+            }
+            None => return Tried::OutOfBudget,
+        }
+    }
+    Tried::Passes(distinct)
+}
+
+/// Two single deviations at a time, drawn by lot from those that make a difference alone, until the budget ends.
+fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Option<Candidate> {
+    let count = u32::try_from(singles.len()).ok().filter(|count| *count >= 2)?;
+    let mut lot = Stream::new(Seed(0), Domain::Schedule, 0);
+    // Of few singles most pairs come twice; those cost no run, so the tries are bounded too.
+    for _ in 0..50_000 {
+        let [one, two] = [(); 2].map(|()| &singles[lot.below(count) as usize]);
+        if one.key() == two.key() {
+            continue;
+        }
+        let candidate = best.with(vec![one.clone(), two.clone()]);
+        if trial.probe(&candidate)?.0 {
+            return Some(candidate);
+        }
+    }
+    None
+}
+
+/// Every choice of `kept` out of `deviations`.
+fn parts(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
+    if kept == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (index, first) in deviations.iter().enumerate() {
+        for mut rest in parts(&deviations[index + 1..], kept - 1) {
+            rest.insert(0, first.clone());
+            all.push(rest);
+            if all.len() > PARTS_MAX {
+                return all;
+            }
+        }
+    }
+    all
+}
+
+/// The single deviations that could be added to the run of `record`, the likelier ones first.
+fn additions(record: &Record, best: &Candidate) -> Vec<Deviation> {
+    let mut waited: Vec<Option<u64>> = vec![None; record.arrivals.len()];
+    for (number, step) in (0..).zip(&record.steps) {
+        waited[step.arrival as usize] = Some(number - record.arrival_of(step).after_steps);
+    }
+    let mut arrivals: Vec<usize> = (0..record.arrivals.len()).collect();
+    arrivals.sort_by_cached_key(|&arrival| {
+        let arrival = record.arrivals[arrival];
+        distance(&record.tasks[arrival.task as usize].label.path, arrival.resume, best)
+    });
+    arrivals.truncate(RESUMPTIONS_MAX);
+    let steps = u32::try_from(record.steps.len()).unwrap_or(u32::MAX);
+    let values: Vec<u32> = (1..=8)
+        .chain([12, 16, 24])
+        .chain((5..31).map(|power| 1 << power))
+        .take_while(|value| *value <= 8 || *value < steps)
+        .chain([steps])
+        .collect();
+    let moves = values.into_iter().flat_map(|value| {
+        let waited = &waited;
+        arrivals
+            .iter()
+            // Where the resumption runs anyway is no deviation.
+            .filter(move |&&arrival| waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value)))
+            .map(move |&arrival| moved(record, arrival, value.max(1)))
+    });
+    let choices = record.choices.iter().flat_map(|choice| {
+        (1..choice.arity.min(8)).map(|value| Deviation {
+            task: record.tasks[choice.task as usize].label.path.clone(),
+            resume: choice.key.resume,
+            domain: choice.key.domain,
+            index: choice.key.index,
+            value,
+        })
+    });
+    choices.take(RESUMPTIONS_MAX).chain(moves).collect()
+}
+
+/// How far a resumption is from those that the best schedule is about.
+fn distance(task: &TaskPath, resume: u32, best: &Candidate) -> (bool, u32) {
+    best.deviations
+        .iter()
+        .map(|deviation| (deviation.task != *task, deviation.resume.abs_diff(resume)))
+        .min()
+        .unwrap_or((true, resume))
+}

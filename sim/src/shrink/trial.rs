@@ -1,0 +1,146 @@
+//! Trying candidates: does this smaller schedule still fail in the same way?
+//!
+//! Always true: a candidate is run once at most, however often it is asked about; the runs made are bounded by a number
+//! that is the same everywhere, and only a shrink that is slow indeed is ended by time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::runner::Runner;
+use crate::stopwatch::Stopwatch;
+use crate::{Detail, Deviation, Domain, Ended, Fingerprint, Limits, Record, Schedule, Seed};
+
+/// The quiet run but for some deviations: a schedule that may or may not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) randomness: Seed,
+    pub(crate) deviations: Vec<Deviation>,
+}
+
+impl Candidate {
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule::Deviations { randomness: self.randomness, deviations: self.deviations.clone() }
+    }
+
+    /// Less is better: first in the number of deviations, then in whether randomness matters, then in their values.
+    pub(crate) fn size(&self) -> (usize, bool, u64) {
+        let values = self.deviations.iter().map(|deviation| u64::from(deviation.value)).sum();
+        (self.deviations.len(), self.randomness != Seed(0), values)
+    }
+
+    pub(crate) fn with(&self, deviations: Vec<Deviation>) -> Self {
+        Self { randomness: self.randomness, deviations }
+    }
+}
+
+/// Runs candidates.
+pub(crate) struct Trial<'a> {
+    runner: Runner<'a>,
+    target: Fingerprint,
+    runs_max: u64,
+    time_max: Duration,
+    clock: Stopwatch,
+    runs: u64,
+    /// What has been tried: by randomness and deviations in the order of their keys; whether it fails, and its trace.
+    tried: BTreeMap<(Seed, Vec<Deviation>), (bool, u64)>,
+    progress: &'a dyn Fn(u64),
+}
+
+impl<'a> Trial<'a> {
+    pub(crate) fn new(
+        runner: Runner<'a>,
+        target: Fingerprint,
+        budget: Budget,
+        progress: &'a dyn Fn(u64),
+    ) -> Self {
+        let Budget { runs_max, time_max } = budget;
+        let clock = Stopwatch::start();
+        Self { runner, target, runs_max, time_max, clock, runs: 0, tried: BTreeMap::new(), progress }
+    }
+
+    /// Whether the candidate fails as the run to be shrunk did. Without budget nothing fails any more.
+    pub(crate) fn fails(&mut self, candidate: &Candidate) -> bool {
+        self.probe(candidate).is_some_and(|(fails, _)| fails)
+    }
+
+    /// Whether the candidate fails so, and its trace hash; `None` when the budget is spent.
+    pub(crate) fn probe(&mut self, candidate: &Candidate) -> Option<(bool, u64)> {
+        let mut sorted = candidate.deviations.clone();
+        sorted.sort_unstable();
+        let key = (candidate.randomness, sorted);
+        if let Some(known) = self.tried.get(&key) {
+            return Some(*known);
+        }
+        if self.ended_by().is_some() {
+            return None;
+        }
+        let ended = self.run(candidate, Detail::Lean);
+        let outcome = (self.is_target(&ended), ended.trace_hash);
+        self.tried.insert(key, outcome);
+        Some(outcome)
+    }
+
+    /// The record of a candidate's run, if it is short enough to have one; costs a run, whatever the budget.
+    pub(crate) fn record(&mut self, candidate: &Candidate) -> Option<Box<Record>> {
+        self.run(candidate, Detail::Record).record
+    }
+
+    fn run(&mut self, candidate: &Candidate, detail: Detail) -> Ended {
+        self.runs += 1;
+        (self.progress)(self.runs);
+        self.runner.run(&candidate.schedule(), detail)
+    }
+
+    fn is_target(&self, ended: &Ended) -> bool {
+        ended.failure.as_ref().is_some_and(|failure| failure.fingerprint() == self.target)
+    }
+
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// What has ended the search, if anything has.
+    pub(crate) fn ended_by(&self) -> Option<Exhausted> {
+        if self.runs >= self.runs_max {
+            Some(Exhausted::Runs)
+        } else if self.clock.elapsed() > self.time_max {
+            Some(Exhausted::Time)
+        } else {
+            None
+        }
+    }
+}
+
+/// How long shrinking goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) runs_max: u64,
+    pub(crate) time_max: Duration,
+}
+
+/// Which bound ended the shrinking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// The number of runs.
+    Runs,
+    /// Real time.
+    Time,
+}
+
+/// Bounds for candidates: as those of the test, but a candidate that goes on for far longer than the run that failed is
+/// given up, unless going on is the failure.
+pub(crate) fn tightened(limits: &Limits, failed: &Ended) -> Limits {
+    use crate::FailureKind::StepLimit;
+    let mut limits = limits.clone();
+    if failed.failure.as_ref().is_some_and(|failure| failure.kind != StepLimit) {
+        limits.max_steps = limits.max_steps.min(failed.steps.saturating_mul(4).saturating_add(10_000));
+    }
+    limits
+}
+
+/// A deviation that makes one resumption run after `value - 1` other steps.
+pub(crate) fn moved(record: &Record, arrival: usize, value: u32) -> Deviation {
+    let arrival = record.arrivals[arrival];
+    let task = record.tasks[arrival.task as usize].label.path.clone();
+    Deviation { task, resume: arrival.resume, domain: Domain::Schedule, index: 0, value }
+}

@@ -1,0 +1,231 @@
+//! Sweeping over seeds on all cores.
+//!
+//! Always true: the answer is the same for any number of workers. Each run is a function of its index; the failing run
+//! with the lowest index wins, every run below it has been made, and what is known of runs above it is left out.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::runner::Runner;
+use crate::stopwatch::Stopwatch;
+use crate::{Ended, Failure, FailureKind, Fingerprint, Seed, StrategySpec};
+
+/// Which runs to make.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) base: Seed,
+    pub(crate) strategy: StrategySpec,
+    /// Index of the first run.
+    pub(crate) first: u64,
+    /// How many.
+    pub(crate) runs: u64,
+    pub(crate) jobs: usize,
+}
+
+/// The first failing run.
+#[derive(Debug)]
+pub(crate) struct FirstFailure {
+    pub(crate) index: u64,
+    pub(crate) seed: Seed,
+    pub(crate) failure: Box<Failure>,
+    pub(crate) trace_hash: u64,
+    pub(crate) steps: u64,
+}
+
+/// What a sweep found.
+#[derive(Debug)]
+pub(crate) struct Swept {
+    /// Runs up to and with the first failing one; all of them when none fails.
+    pub(crate) runs: u64,
+    /// Steps of those runs.
+    pub(crate) steps: u64,
+    /// One number for the trace hashes of those runs.
+    pub(crate) digest: u64,
+    pub(crate) failure: Option<FirstFailure>,
+}
+
+/// The runs that a worker takes at a time.
+#[derive(Debug, Default)]
+struct Chunk {
+    start: u64,
+    steps: u64,
+    digest: u64,
+    failure: Option<FirstFailure>,
+}
+
+/// Runs that are made before more threads are started: a short sweep needs none, nor does one that fails at once.
+const ALONE: u64 = 32;
+
+/// Makes the runs of the plan until the first failure. `progress` is told, on the calling thread, how many have been made.
+pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) -> Swept {
+    let size = (plan.runs / 4_096).clamp(8, 1_024);
+    let next = AtomicU64::new(0);
+    let lowest_failing = AtomicU64::new(u64::MAX);
+    let made = AtomicU64::new(0);
+    let work = |until: u64, progress: Option<&dyn Fn(u64)>| {
+        runner.begin_exploring(plan.strategy);
+        let mut chunks = Vec::new();
+        loop {
+            let start = next.load(Relaxed);
+            if start >= until || start > lowest_failing.load(Relaxed) {
+                return chunks;
+            }
+            if next.compare_exchange(start, start + size, Relaxed, Relaxed).is_err() {
+                continue;
+            }
+            let chunk = run_chunk(runner, plan, start, size, &lowest_failing);
+            let made = made.fetch_add(size, Relaxed) + size;
+            if let Some(progress) = progress {
+                progress(made.min(plan.runs));
+            }
+            chunks.push(chunk);
+        }
+    };
+    let mut chunks = work(plan.runs.min(ALONE), Some(progress));
+    let jobs =
+        plan.jobs.min(usize::try_from(plan.runs.saturating_sub(ALONE).div_ceil(size)).unwrap_or(plan.jobs));
+    if lowest_failing.load(Relaxed) == u64::MAX {
+        chunks.extend(
+            fan_out(jobs, || work(plan.runs, None), || work(plan.runs, Some(progress))).into_iter().flatten(),
+        );
+    }
+    chunks.sort_unstable_by_key(|chunk| chunk.start);
+    let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, failure: None };
+    for chunk in chunks {
+        swept.steps += chunk.steps;
+        swept.digest = swept.digest.wrapping_add(chunk.digest);
+        if let Some(failure) = chunk.failure {
+            swept.runs = failure.index - plan.first + 1;
+            swept.failure = Some(failure);
+            break;
+        }
+    }
+    swept
+}
+
+fn run_chunk(runner: &Runner<'_>, plan: &Plan, start: u64, size: u64, lowest_failing: &AtomicU64) -> Chunk {
+    let mut chunk = Chunk { start, ..Chunk::default() };
+    for offset in start..(start + size).min(plan.runs) {
+        if offset > lowest_failing.load(Relaxed) {
+            // A run below this one has failed, so nothing from here on is part of the answer.
+            break;
+        }
+        let index = plan.first + offset;
+        let seed = plan.base.of_run(index);
+        let ended = runner.explore(seed, plan.strategy);
+        chunk.steps += ended.steps;
+        chunk.digest = chunk.digest.wrapping_add(digest(index, &ended));
+        if let Some(failure) = ended.failure {
+            lowest_failing.fetch_min(offset, Relaxed);
+            let Ended { trace_hash, steps, .. } = ended;
+            chunk.failure = Some(FirstFailure { index, seed, failure, trace_hash, steps });
+            break;
+        }
+    }
+    chunk
+}
+
+/// A run's share of the digest, which is a sum: so that the order in which workers add does not matter.
+fn digest(index: u64, ended: &Ended) -> u64 {
+    let mut z = ended.trace_hash ^ index.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    z ^ (z >> 32)
+}
+
+/// Runs `own` on the calling thread, and `work` on `jobs - 1` others.
+fn fan_out<R: Send>(jobs: usize, work: impl Fn() -> R + Sync, own: impl FnOnce() -> R) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = (1..jobs)
+            .filter_map(|number| {
+                let name = format!("timeloop worker {number}");
+                // A system that has no thread to spare is served more slowly.
+                std::thread::Builder::new().name(name).spawn_scoped(scope, work).ok()
+            })
+            .collect();
+        let mut results = vec![own()];
+        for other in others {
+            // A panic here is a defect of the harness or the engine, never a failing test: it goes on to the caller.
+            results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
+    })
+}
+
+/// How often the test fails, from further runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frequency {
+    /// How many schedules have been tried, those before the first failure included.
+    pub tried: u64,
+    /// How many of them fail, in whichever way.
+    pub failing: u64,
+    /// Failures other than the one that is reported, each once.
+    pub others: Vec<OtherFailure>,
+    /// Whether time ended the count early.
+    pub cut_short: bool,
+}
+
+/// A failure that was seen besides the one that is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherFailure {
+    /// Its kind.
+    pub kind: FailureKind,
+    /// What makes it the same as another.
+    pub fingerprint: Fingerprint,
+    /// The first seed that shows it.
+    pub seed: Seed,
+    /// How many of the schedules show it.
+    pub count: u64,
+}
+
+const FREQUENCY_RUNS: u64 = 200;
+const FREQUENCY_STEPS_MAX: u64 = 4_000_000;
+const FREQUENCY_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Goes on for a fixed number of runs from `plan.first`, bounded by steps and by time, to see how often the test fails.
+pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint) -> Frequency {
+    let clock = Stopwatch::start();
+    let next = AtomicU64::new(0);
+    let work = || {
+        runner.begin_exploring(plan.strategy);
+        let mut results = Vec::new();
+        let mut steps = 0;
+        loop {
+            let offset = next.fetch_add(1, Relaxed);
+            // A worker that has used up all steps alone has gone past the end of what counts.
+            if offset >= FREQUENCY_RUNS || steps > FREQUENCY_STEPS_MAX || clock.elapsed() > FREQUENCY_TIME_MAX
+            {
+                return results;
+            }
+            let ended = runner.explore(plan.base.of_run(plan.first + offset), plan.strategy);
+            steps += ended.steps;
+            let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));
+            results.push((offset, ended.steps, failure));
+        }
+    };
+    // Offset, steps, failure.
+    type Run = (u64, u64, Option<(FailureKind, Fingerprint)>);
+    let mut results: Vec<Run> = fan_out(plan.jobs, work, work).into_iter().flatten().collect();
+    results.sort_unstable_by_key(|(offset, ..)| *offset);
+    let mut frequency = Frequency { cut_short: clock.elapsed() > FREQUENCY_TIME_MAX, ..Frequency::default() };
+    let mut steps_total = 0;
+    for (number, (offset, steps, failure)) in (0..).zip(results) {
+        // Only a row without gaps counts, up to the bound on steps: the same runs for any number of workers.
+        if number != offset || steps_total > FREQUENCY_STEPS_MAX {
+            break;
+        }
+        steps_total += steps;
+        frequency.tried += 1;
+        let Some((kind, fingerprint)) = failure else { continue };
+        frequency.failing += 1;
+        if fingerprint == reported {
+            continue;
+        }
+        let seed = plan.base.of_run(plan.first + offset);
+        match frequency.others.iter_mut().find(|other| other.fingerprint == fingerprint) {
+            Some(other) => other.count += 1,
+            None => frequency.others.push(OtherFailure { kind, fingerprint, seed, count: 1 }),
+        }
+    }
+    frequency
+}
