@@ -1,0 +1,147 @@
+//! Reads the arguments of an attribute: `runs = 5000, max_virtual_time = "1h"`.
+//!
+//! Always true: every argument that was read is one that the attribute accepts, named once; whether its value makes
+//! sense is for the builder that receives it, except for durations in quotes, which are read here.
+
+use proc_macro::{Span, TokenStream, TokenTree};
+
+use crate::duration::{ACCEPTED, parse_nanos};
+use crate::template::{Fill, fill};
+use crate::tokens::{Fault, expression_end, is_pair, is_punct};
+
+/// What becomes of an argument's value.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// An expression, handed to the builder's method of that name.
+    Setting,
+    /// The same, except that a string is a duration.
+    Duration,
+    /// The path of the crate `timeloop`.
+    Root,
+    /// An argument of tokio's attributes that means nothing where time is always virtual and there is one thread.
+    Ignored,
+}
+
+/// The arguments that an attribute accepts.
+pub(crate) type Accepted = [(&'static str, Kind)];
+
+pub(crate) struct Arguments {
+    /// The path of the crate `timeloop`.
+    pub(crate) root: TokenStream,
+    /// Name and value of each [`Kind::Setting`] and [`Kind::Duration`], in the order in which they were written.
+    pub(crate) settings: Vec<(String, TokenStream)>,
+}
+
+impl Arguments {
+    /// `.runs(5000).seed(7)`
+    pub(crate) fn builder_calls(&self) -> TokenStream {
+        let call = |(name, value): &(String, TokenStream)| {
+            let holes = [("name", Fill::Text(name.clone())), ("value", value.clone().into())];
+            fill(Span::mixed_site(), ".$name($value)", &holes)
+        };
+        self.settings.iter().map(call).collect()
+    }
+}
+
+/// `attribute` is what the messages call the attribute: `#[timeloop::test]`.
+pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -> Result<Arguments, Fault> {
+    let mut arguments = Arguments { root: fill(Span::mixed_site(), "::timeloop", &[]), settings: Vec::new() };
+    let mut seen = Vec::new();
+    let mut index = 0;
+    while index < tokens.len() {
+        let TokenTree::Ident(ident) = &tokens[index] else {
+            return Err(Fault::at(
+                tokens,
+                index,
+                format!("no argument of `{attribute}`; {}", list(accepted)),
+            ));
+        };
+        let name = ident.to_string();
+        let Some((_, kind)) = accepted.iter().find(|(known, _)| *known == name) else {
+            return Err(Fault::at(
+                tokens,
+                index,
+                format!("`{attribute}` has no argument `{name}`; {}", list(accepted)),
+            ));
+        };
+        if seen.contains(&name) {
+            return Err(Fault::at(tokens, index, format!("`{name}` is given twice")));
+        }
+        let end = if is_punct(tokens.get(index + 1), '=') && !is_pair(tokens, index + 1, ['=', '=']) {
+            expression_end(tokens, index + 2)
+        } else {
+            index + 2
+        };
+        if end <= index + 2 {
+            return Err(Fault::at(tokens, index, format!("`{name}` takes a value: `{name} = …`")));
+        }
+        if end < tokens.len() && !is_punct(tokens.get(end), ',') {
+            return Err(Fault::at(
+                tokens,
+                end,
+                format!("arguments of `{attribute}` are separated by commas"),
+            ));
+        }
+        let value = &tokens[index + 2..end];
+        match kind {
+            Kind::Setting => arguments.settings.push((name.clone(), value.iter().cloned().collect())),
+            Kind::Duration => arguments.settings.push((name.clone(), read_duration(value, &name)?)),
+            Kind::Root => arguments.root = read_path(value)?,
+            Kind::Ignored => {}
+        }
+        seen.push(name);
+        index = end + 1;
+    }
+    Ok(arguments)
+}
+
+fn list(accepted: &Accepted) -> String {
+    let of_kind = |ignored: bool| {
+        let names = accepted.iter().filter(|(_, kind)| (*kind == Kind::Ignored) == ignored);
+        names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    };
+    format!("accepted are {} (and {} of tokio's attributes, without effect)", of_kind(false), of_kind(true))
+}
+
+/// The text of a string literal that has no escapes.
+fn plain_string(value: &[TokenTree]) -> Option<String> {
+    let [TokenTree::Literal(literal)] = value else { return None };
+    let text = literal.to_string();
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.contains('\\')).then(|| inner.to_owned())
+}
+
+fn read_duration(value: &[TokenTree], name: &str) -> Result<TokenStream, Fault> {
+    if let Some(text) = plain_string(value) {
+        let nanos = parse_nanos(&text).map_err(|message| Fault::at(value, 0, message))?;
+        let holes = [("nanos", Fill::Text(nanos.to_string()))];
+        return Ok(fill(Span::mixed_site(), "::core::time::Duration::from_nanos($nanos)", &holes));
+    }
+    if let [TokenTree::Literal(literal)] = value {
+        let message = format!(
+            "`{name}` is a duration, and {literal} is none; accepted is {ACCEPTED}, or an expression of type `Duration`"
+        );
+        return Err(Fault::at(value, 0, message));
+    }
+    Ok(value.iter().cloned().collect())
+}
+
+/// `crate = some::path`, or in quotes as tokio has it.
+fn read_path(value: &[TokenTree]) -> Result<TokenStream, Fault> {
+    match value {
+        [TokenTree::Literal(literal)] => {
+            let path = plain_string(value).and_then(|text| text.parse::<TokenStream>().ok());
+            let path = path.filter(|path| !path.is_empty());
+            let path = path
+                .ok_or_else(|| Fault::at(value, 0, "`crate` takes a path, such as `crate = my::timeloop`"))?;
+            Ok(path
+                .into_iter()
+                .map(|mut token| {
+                    token.set_span(literal.span());
+                    token
+                })
+                .collect())
+        }
+        _ => Ok(value.iter().cloned().collect()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `#[timeloop::test]` and `#[timeloop::main]`.
+//!
+//! Always true: the user's `async fn` is kept as it was written, inside the function that takes its name.
+
+use proc_macro::{Span, TokenStream, TokenTree};
+
+use crate::arguments::{self, Accepted, Arguments, Kind};
+use crate::function::{self, Function};
+use crate::template::{Fill, fill};
+use crate::tokens::Fault;
+
+const TEST: &str = "#[timeloop::test]";
+const TEST_ARGUMENTS: &Accepted = &[
+    ("runs", Kind::Setting),
+    ("seed", Kind::Setting),
+    ("strategy", Kind::Setting),
+    ("jobs", Kind::Setting),
+    ("max_steps", Kind::Setting),
+    ("max_polls_per_instant", Kind::Setting),
+    ("max_virtual_time", Kind::Duration),
+    ("stuck_after", Kind::Duration),
+    ("epoch", Kind::Setting),
+    ("crate", Kind::Root),
+    ("flavor", Kind::Ignored),
+    ("worker_threads", Kind::Ignored),
+    ("start_paused", Kind::Ignored),
+];
+
+const MAIN: &str = "#[timeloop::main]";
+const MAIN_ARGUMENTS: &Accepted = &[
+    ("seed", Kind::Setting),
+    ("crate", Kind::Root),
+    ("flavor", Kind::Ignored),
+    ("worker_threads", Kind::Ignored),
+    ("start_paused", Kind::Ignored),
+];
+
+pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result<TokenStream, Fault> {
+    let function = function::read(item, TEST)?;
+    let arguments = arguments::read(arguments, TEST, TEST_ARGUMENTS)?;
+    // Where the return type is: the compiler says there that it is no outcome of a test.
+    let check = fill(
+        Span::mixed_site().located_at(function.output_span()),
+        ".check($name)",
+        &[("name", TokenTree::from(function.name.clone()).into())],
+    );
+    let explore = fill(
+        Span::mixed_site(),
+        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $check;",
+        &[
+            ("root", arguments.root.clone().into()),
+            ("title", Fill::Text(format!("{:?}", function.plain_name()))),
+            ("settings", arguments.builder_calls().into()),
+            ("check", check.into()),
+        ],
+    );
+    let mut out = fill(Span::mixed_site(), "#[::core::prelude::v1::test]", &[]);
+    out.extend(wrap(&function, TokenStream::new(), explore));
+    Ok(out)
+}
+
+pub(crate) fn expand_main(arguments: &[TokenTree], item: &[TokenTree]) -> Result<TokenStream, Fault> {
+    let function = function::read(item, MAIN)?;
+    let Arguments { root, settings } = arguments::read(arguments, MAIN, MAIN_ARGUMENTS)?;
+    let seed = settings.into_iter().find(|(name, _)| name == "seed");
+    let run = fill(
+        Span::mixed_site(),
+        "match $root::run($seed, $name) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(failure) => {
+                ::std::eprintln!(\"{failure}\");
+                ::std::process::exit(101)
+            }
+        }",
+        &[
+            ("root", root.into()),
+            ("seed", seed.map_or_else(|| Fill::Text("0".into()), |(_, value)| value.into())),
+            ("name", TokenTree::from(function.name.clone()).into()),
+        ],
+    );
+    let mut output = TokenStream::new();
+    if !function.output.is_empty() {
+        output = fill(Span::mixed_site(), "-> $output", &[("output", function.output.as_slice().into())]);
+    }
+    Ok(wrap(&function, output, run))
+}
+
+/// A plain function that takes the name, attributes and visibility of the async one, holds it and runs `body`.
+fn wrap(function: &Function, output: TokenStream, body: TokenStream) -> TokenStream {
+    let parameters = TokenTree::from(function.parameters.clone());
+    fill(
+        Span::mixed_site(),
+        "$attributes $visibility $fn $name $parameters $output { $item $body }",
+        &[
+            ("attributes", function.attributes.as_slice().into()),
+            ("visibility", function.visibility.as_slice().into()),
+            ("fn", function.fn_token.clone().into()),
+            ("name", TokenTree::from(function.name.clone()).into()),
+            ("parameters", parameters.into()),
+            ("output", output.into()),
+            ("item", function.item.as_slice().into()),
+            ("body", body.into()),
+        ],
+    )
+}

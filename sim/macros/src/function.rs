@@ -1,0 +1,126 @@
+//! Reads the function under an attribute.
+//!
+//! Always true: what was read is an `async fn` without parameters and generics; anything else is a fault that says
+//! what to write.
+
+use proc_macro::{Delimiter, Group, Ident, Span, TokenTree};
+
+use crate::tokens::{Fault, is_ident, is_pair, is_punct};
+
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<TokenTree>,
+    pub(crate) visibility: Vec<TokenTree>,
+    /// From `async` to the end of the body.
+    pub(crate) item: Vec<TokenTree>,
+    pub(crate) fn_token: TokenTree,
+    pub(crate) name: Ident,
+    pub(crate) parameters: Group,
+    /// The return type, without its arrow; empty if there is none.
+    pub(crate) output: Vec<TokenTree>,
+}
+
+/// `attribute` is what the messages call the attribute: `#[timeloop::test]`.
+pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fault> {
+    let no_function =
+        |index| Fault::at(tokens, index, format!("`{attribute}` belongs on an `async fn` with a body"));
+    let mut index = 0;
+    while is_punct(tokens.get(index), '#') && matches!(tokens.get(index + 1), Some(TokenTree::Group(_))) {
+        index += 2;
+    }
+    let attributes = tokens[..index].to_vec();
+    if let Some(TokenTree::Group(group)) =
+        tokens[..index].iter().skip(1).step_by(2).find(|attribute| is_plain_test(attribute))
+    {
+        return Err(Fault::new(
+            group.span(),
+            format!("`{attribute}` makes a test already; remove this `#[test]`"),
+        ));
+    }
+
+    let start = index;
+    if is_ident(tokens.get(index), "pub") {
+        index += 1;
+        if matches!(tokens.get(index), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
+        {
+            index += 1;
+        }
+    }
+    let visibility = tokens[start..index].to_vec();
+
+    let item_start = index;
+    let Some(fn_index) = (index..tokens.len()).find(|&at| is_ident(tokens.get(at), "fn")) else {
+        return Err(no_function(index));
+    };
+    let qualifiers = &tokens[item_start..fn_index];
+    match qualifiers {
+        [only] if is_ident(Some(only), "async") => {}
+        [] => {
+            let message = format!("`{attribute}` runs an async function; write `async fn`");
+            return Err(Fault::at(tokens, fn_index, message));
+        }
+        _ => {
+            let message = format!("`{attribute}` belongs on a plain `async fn`, without further qualifiers");
+            return Err(Fault::at(tokens, item_start, message));
+        }
+    }
+    let Some(TokenTree::Ident(name)) = tokens.get(fn_index + 1) else {
+        return Err(no_function(fn_index + 1));
+    };
+    if is_punct(tokens.get(fn_index + 2), '<') {
+        let message = format!(
+            "a function under `{attribute}` can't be generic: nothing would say for which types to run it"
+        );
+        return Err(Fault::at(tokens, fn_index + 2, message));
+    }
+    let Some(TokenTree::Group(parameters)) = tokens.get(fn_index + 2) else {
+        return Err(no_function(fn_index + 2));
+    };
+    if !parameters.stream().is_empty() {
+        let message =
+            format!("a function under `{attribute}` takes no parameters: nothing would say what to pass");
+        return Err(Fault::new(parameters.span(), message));
+    }
+    index = fn_index + 3;
+    let mut output = Vec::new();
+    if is_pair(tokens, index, ['-', '>']) {
+        index += 2;
+        let end = (index..tokens.len()).find(|&at| is_body(&tokens[at]) || is_ident(tokens.get(at), "where"));
+        output = tokens[index..end.unwrap_or(tokens.len())].to_vec();
+    }
+    match tokens.last() {
+        Some(body) if is_body(body) => {}
+        _ => return Err(no_function(tokens.len() - 1)),
+    }
+    Ok(Function {
+        attributes,
+        visibility,
+        item: tokens[item_start..].to_vec(),
+        fn_token: tokens[fn_index].clone(),
+        name: name.clone(),
+        parameters: parameters.clone(),
+        output,
+    })
+}
+
+impl Function {
+    /// Where the compiler should complain about the return type.
+    pub(crate) fn output_span(&self) -> Span {
+        self.output.first().map_or(self.name.span(), TokenTree::span)
+    }
+
+    /// The name as a string shows it.
+    pub(crate) fn plain_name(&self) -> String {
+        let name = self.name.to_string();
+        name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
+    }
+}
+
+fn is_body(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// Whether the brackets of an attribute hold `test` alone.
+fn is_plain_test(attribute: &TokenTree) -> bool {
+    let TokenTree::Group(group) = attribute else { return false };
+    group.stream().to_string() == "test"
+}

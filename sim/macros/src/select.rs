@@ -1,0 +1,339 @@
+//! `select!`: reads the branches and writes the expression that polls them.
+//!
+//! Always true: what the user wrote stays in the user's own scope (so that `?`, `return`, `break` and `.await` mean
+//! what they mean there), except for patterns, which are also tried inside the poll closure; and the futures
+//! are gone before a handler runs.
+
+use proc_macro::{Span, TokenStream, TokenTree};
+
+use crate::template::{Fill, fill};
+use crate::tokens::{
+    Fault, expression_end, is_block, is_fat_arrow, is_ident, is_pair, is_punct, pattern_end,
+};
+
+/// As many as tokio takes; a set of branches is kept in a `u64`.
+const BRANCHES_MAX: usize = 64;
+/// Outcomes that one `__private::Select` can tell apart before it holds another.
+const BRANCHES_PER_SELECT: usize = 8;
+
+const FORM: &str = "`<pattern> = <async expression> => <handler>`";
+
+struct Branch<'a> {
+    pattern: &'a [TokenTree],
+    future: &'a [TokenTree],
+    precondition: Option<&'a [TokenTree]>,
+    handler: &'a [TokenTree],
+}
+
+struct Select<'a> {
+    biased: bool,
+    branches: Vec<Branch<'a>>,
+    otherwise: Option<&'a [TokenTree]>,
+}
+
+/// `root` is the path of the crate `timeloop`; `tokens` is what the user wrote between the braces.
+pub(crate) fn expand(root: &TokenTree, tokens: &[TokenTree]) -> Result<TokenStream, Fault> {
+    Ok(write(root, &read(tokens)?))
+}
+
+fn read(tokens: &[TokenTree]) -> Result<Select<'_>, Fault> {
+    let biased = is_ident(tokens.first(), "biased") && is_punct(tokens.get(1), ';');
+    let mut index = if biased { 2 } else { 0 };
+    let mut select = Select { biased, branches: Vec::new(), otherwise: None };
+    if index == tokens.len() {
+        return Err(Fault::new(Span::call_site(), format!("`select!` needs at least one branch: {FORM}")));
+    }
+    while index < tokens.len() {
+        if is_ident(tokens.get(index), "else") {
+            if !is_fat_arrow(tokens, index + 1) {
+                return Err(Fault::at(
+                    tokens,
+                    index,
+                    "`else` of `select!` takes no pattern and no condition: `else => <expression>`",
+                ));
+            }
+            let (otherwise, end) = read_handler(tokens, index + 1)?;
+            if end < tokens.len() {
+                return Err(Fault::at(
+                    tokens,
+                    end,
+                    "`else` is the last branch of `select!`; move this one before it",
+                ));
+            }
+            select.otherwise = Some(otherwise);
+            break;
+        }
+        if is_ident(tokens.get(index), "biased") && is_punct(tokens.get(index + 1), ';') {
+            return Err(Fault::at(
+                tokens,
+                index,
+                "`biased;` stands once, before the first branch of `select!`",
+            ));
+        }
+        let (branch, end) = read_branch(tokens, index)?;
+        if select.branches.len() == BRANCHES_MAX {
+            return Err(Fault::at(tokens, index, format!("`select!` takes at most {BRANCHES_MAX} branches")));
+        }
+        select.branches.push(branch);
+        index = end;
+    }
+    Ok(select)
+}
+
+fn read_branch(tokens: &[TokenTree], start: usize) -> Result<(Branch<'_>, usize), Fault> {
+    let equals = pattern_end(tokens, start).map_err(|wrong| {
+        let message = if is_pair(tokens, wrong, ['=', '=']) {
+            format!("a branch of `select!` has a single `=` after its pattern: {FORM}")
+        } else {
+            format!("no `=` after the pattern of this branch of `select!`; a branch is {FORM}")
+        };
+        Fault::at(tokens, if wrong < tokens.len() { wrong } else { start }, message)
+    })?;
+    if equals == start {
+        return Err(Fault::at(
+            tokens,
+            start,
+            format!("no pattern before this `=`; a branch of `select!` is {FORM}"),
+        ));
+    }
+    let future = expression_end(tokens, equals + 1);
+    if future == equals + 1 {
+        return Err(Fault::at(
+            tokens,
+            equals,
+            format!("no async expression after this `=`; a branch of `select!` is {FORM}"),
+        ));
+    }
+    let mut arrow = future;
+    let mut precondition = None;
+    if is_punct(tokens.get(future), ',') {
+        if !is_ident(tokens.get(future + 1), "if") {
+            let message = "after its async expression, a branch of `select!` has `=> <handler>` or `, if <precondition> => <handler>`";
+            return Err(Fault::at(tokens, future, message));
+        }
+        arrow = expression_end(tokens, future + 2);
+        if arrow == future + 2 {
+            return Err(Fault::at(tokens, future + 1, "no precondition after this `if`"));
+        }
+        precondition = Some(&tokens[future + 2..arrow]);
+    }
+    if !is_fat_arrow(tokens, arrow) {
+        let wrong = if arrow < tokens.len() { arrow } else { start };
+        return Err(Fault::at(
+            tokens,
+            wrong,
+            format!("no `=>` and handler in this branch of `select!`; a branch is {FORM}"),
+        ));
+    }
+    let (handler, end) = read_handler(tokens, arrow)?;
+    Ok((
+        Branch {
+            pattern: &tokens[start..equals],
+            future: &tokens[equals + 1..future],
+            precondition,
+            handler,
+        },
+        end,
+    ))
+}
+
+/// The handler after the arrow at `arrow`, and where the next branch begins.
+fn read_handler(tokens: &[TokenTree], arrow: usize) -> Result<(&[TokenTree], usize), Fault> {
+    let start = arrow + 2;
+    let end = match tokens.get(start) {
+        Some(first) if is_block(first) => start + 1,
+        _ => expression_end(tokens, start),
+    };
+    if end == start {
+        return Err(Fault::at(
+            tokens,
+            arrow,
+            "no handler after this `=>`; where there is nothing to do, write `=> {}`",
+        ));
+    }
+    if is_fat_arrow(tokens, end) {
+        let message = "no comma before this branch: in `select!`, a handler that is no block ends with one";
+        return Err(Fault::at(tokens, end, message));
+    }
+    let next = if is_punct(tokens.get(end), ',') { end + 1 } else { end };
+    Ok((&tokens[start..end], next))
+}
+
+fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
+    let span = Span::mixed_site();
+    let root = || Fill::from(root.clone());
+    let otherwise = match select.otherwise {
+        Some(tokens) => fill(span, "($expression)", &[("expression", tokens.into())]),
+        None => fill(span, "$root::__private::all_branches_disabled()", &[("root", root())]),
+    };
+    let count = select.branches.len();
+    if count == 0 {
+        return otherwise;
+    }
+
+    let mut preconditions = TokenStream::new();
+    let mut expressions = TokenStream::new();
+    let mut values = String::new();
+    let mut futures = TokenStream::new();
+    let mut pins = String::new();
+    let mut polls = TokenStream::new();
+    let mut arms = TokenStream::new();
+    for (index, branch) in select.branches.iter().enumerate() {
+        let bit = Fill::Text(format!("{:#x}", 1_u64 << index));
+        if let Some(condition) = branch.precondition {
+            preconditions.extend(fill(
+                span,
+                "if !($condition) { disabled |= $bit; }",
+                &[("condition", condition.into()), ("bit", bit.clone())],
+            ));
+        }
+        expressions.extend(fill(span, "$expression,", &[("expression", branch.future.into())]));
+        values += &format!("future_{index},");
+        // Where the expression is: the compiler says there that it is no future.
+        let at_expression = span.located_at(branch.future[0].span());
+        futures.extend(fill(
+            at_expression,
+            "$root::__private::into_future($future),",
+            &[("root", root()), ("future", Fill::Text(format!("future_{index}")))],
+        ));
+        // Last first: locals are dropped in reverse, and futures in the order of their branches.
+        pins.insert_str(0, &format!("let mut future_{index} = ::core::pin::pin!(future_{index});"));
+        polls.extend(write_poll(root(), index, branch, bit));
+        arms.extend(fill(
+            span,
+            "$outcome => ($handler),",
+            &[
+                ("outcome", write_outcome(root(), index, branch.pattern.into()).into()),
+                ("handler", branch.handler.into()),
+            ],
+        ));
+    }
+    let kind = if select.biased { "biased" } else { "fair" };
+    fill(
+        span,
+        "{
+            let mut disabled: ::core::primitive::u64 = 0;
+            $preconditions
+            let mut output: $types = {
+                let ($values) = ($expressions);
+                let ($values) = ($futures);
+                $pins
+                let output = ::core::future::poll_fn(move |context| {
+                    let mut pending = false;
+                    for branch in $root::__private::Turns::$kind(disabled, $count) {
+                        match branch {
+                            $polls
+                            _ => {}
+                        }
+                    }
+                    if pending {
+                        ::core::task::Poll::Pending
+                    } else {
+                        ::core::task::Poll::Ready($root::__private::Select::Disabled)
+                    }
+                })
+                .await;
+                output
+            };
+            match output {
+                $arms
+                $root::__private::Select::Disabled => $otherwise,
+                _ => ::core::unreachable!(),
+            }
+        }",
+        &[
+            ("root", root()),
+            ("preconditions", preconditions.into()),
+            ("types", write_type(root(), count).into()),
+            ("values", Fill::Text(values)),
+            ("expressions", expressions.into()),
+            ("futures", futures.into()),
+            ("pins", Fill::Text(pins)),
+            ("kind", Fill::Text(kind.into())),
+            ("count", count.into()),
+            ("polls", polls.into()),
+            ("arms", arms.into()),
+            ("otherwise", otherwise.into()),
+        ],
+    )
+}
+
+/// The arm of the poll closure for one branch.
+fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> TokenStream {
+    let span = Span::mixed_site();
+    let value = fill(span, "value", &[]);
+    let leave = fill(
+        span,
+        "return ::core::task::Poll::Ready($outcome);",
+        &[("outcome", write_outcome(root, index, value.into()).into())],
+    );
+    // Whether the value matches is asked without taking it apart: a guard that is never true sees the pattern match
+    // by reference, whatever it binds, and its arm, which would move, is never taken.
+    let is_wildcard = matches!(branch.pattern, [TokenTree::Ident(ident)] if ident.to_string() == "_");
+    let attempt = if is_wildcard {
+        leave
+    } else {
+        fill(
+            span,
+            "let mut matches = false;
+            #[allow(unused_variables, unused_mut)]
+            match value {
+                $pattern if { matches = true; false } => ::core::unreachable!(),
+                _ => {}
+            }
+            if matches { $leave }",
+            &[("pattern", branch.pattern.into()), ("leave", leave.into())],
+        )
+    };
+    fill(
+        span,
+        "#[allow(unreachable_code)]
+        $index => {
+            let mut value = match ::core::future::Future::poll($future.as_mut(), context) {
+                ::core::task::Poll::Ready(value) => value,
+                ::core::task::Poll::Pending => {
+                    pending = true;
+                    continue;
+                }
+            };
+            disabled |= $bit;
+            $attempt
+        }",
+        &[
+            ("index", index.into()),
+            ("future", Fill::Text(format!("future_{index}"))),
+            ("bit", bit),
+            ("attempt", attempt.into()),
+        ],
+    )
+}
+
+/// `Select::B1(inner)`, or `Select::Rest(Select::B1(inner))` where the first `Select` is full: a value or a pattern.
+fn write_outcome(root: Fill, index: usize, inner: Fill) -> TokenStream {
+    let span = Span::mixed_site();
+    let variant = Fill::Text(format!("B{}", index % BRANCHES_PER_SELECT));
+    let mut outcome = fill(
+        span,
+        "$root::__private::Select::$variant($inner)",
+        &[("root", root.clone()), ("variant", variant), ("inner", inner)],
+    );
+    for _ in 0..index / BRANCHES_PER_SELECT {
+        outcome = fill(
+            span,
+            "$root::__private::Select::Rest($inner)",
+            &[("root", root.clone()), ("inner", outcome.into())],
+        );
+    }
+    outcome
+}
+
+/// The type of the outcome of `count` branches: each value's type is for the compiler to find.
+fn write_type(root: Fill, count: usize) -> TokenStream {
+    let mut values = Fill::Text("_,".repeat(count.min(BRANCHES_PER_SELECT)));
+    if count > BRANCHES_PER_SELECT {
+        let rest = write_type(root.clone(), count - BRANCHES_PER_SELECT);
+        let full = Fill::Text("_,".repeat(BRANCHES_PER_SELECT));
+        values = fill(Span::mixed_site(), "$full $rest", &[("full", full), ("rest", rest.into())]).into();
+    }
+    fill(Span::mixed_site(), "$root::__private::Select<$values>", &[("root", root), ("values", values)])
+}

@@ -1,0 +1,172 @@
+//! What the macros' expansions call, public as `timeloop::__private` and no part of the interface.
+//!
+//! Always true: everything here is safe code over `core`; the one decision is [`select_start`]'s.
+
+use core::convert::Infallible;
+use core::pin::Pin;
+
+pub use futures_util::future::{MaybeDone, maybe_done};
+pub use timeloop_macros::{join, select, try_join};
+
+/// Which of the `branches` enabled branches of a `select!` is polled first: a decision of the run where there are two
+/// or more, and 0 outside of a run.
+pub fn select_start(branches: u32) -> u32 {
+    crate::engine::select_start(branches)
+}
+
+/// `IntoFuture::into_future`, under one name that says in errors what the macros need.
+pub fn into_future<F: IntoFuture>(source: F) -> F::IntoFuture {
+    source.into_future()
+}
+
+/// Which branch of a `select!` completed, and its value. A macro names as many types as it has branches, so that
+/// the variants of the others can't exist; from the ninth branch on, the value is in the `Select` of `Rest`.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the variants differ by their number alone")]
+pub enum Select<
+    T0 = Infallible,
+    T1 = Infallible,
+    T2 = Infallible,
+    T3 = Infallible,
+    T4 = Infallible,
+    T5 = Infallible,
+    T6 = Infallible,
+    T7 = Infallible,
+    More = Infallible,
+> {
+    B0(T0),
+    B1(T1),
+    B2(T2),
+    B3(T3),
+    B4(T4),
+    B5(T5),
+    B6(T6),
+    B7(T7),
+    Rest(More),
+    /// No branch is left to wait for.
+    Disabled,
+}
+
+/// The branches that one poll of a `select!` polls, in order.
+#[derive(Debug)]
+pub struct Turns {
+    left: u64,
+    from: u32,
+}
+
+impl Turns {
+    /// From the first branch on.
+    pub fn biased(disabled: u64, branches: u32) -> Self {
+        Self { left: enabled(disabled, branches), from: 0 }
+    }
+
+    /// From a branch on that the run decides, and around to the one before it.
+    pub fn fair(disabled: u64, branches: u32) -> Self {
+        let left = enabled(disabled, branches);
+        let mut later = left;
+        for _ in 0..select_start(left.count_ones()) {
+            later &= later - 1;
+        }
+        Self { left, from: later.trailing_zeros() }
+    }
+}
+
+/// One bit for each branch that is not disabled.
+fn enabled(disabled: u64, branches: u32) -> u64 {
+    !disabled & (u64::MAX >> (u64::BITS - branches))
+}
+
+impl Iterator for Turns {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            return None;
+        }
+        // `from` is below 64 here: it is 64 only if no branch was enabled.
+        let ahead = self.left & (u64::MAX << self.from);
+        let branch = if ahead == 0 { self.left } else { ahead }.trailing_zeros();
+        self.left &= !(1 << branch);
+        Some(branch)
+    }
+}
+
+/// In which order each poll of a `join!` polls its futures: from the first on, then from the second on, and so forth.
+#[derive(Debug, Default)]
+pub struct Rotating<const COUNT: u32> {
+    first: u32,
+}
+
+impl<const COUNT: u32> Rotating<COUNT> {
+    /// The futures in the order of this poll.
+    pub fn next_round(&mut self) -> impl Iterator<Item = u32> + use<COUNT> {
+        let first = self.first;
+        self.first = (first + 1) % COUNT;
+        (first..COUNT).chain(0..first)
+    }
+}
+
+/// The same for `join!(biased; …)`: always from the first on.
+#[derive(Debug, Default)]
+pub struct InOrder<const COUNT: u32>;
+
+impl<const COUNT: u32> InOrder<COUNT> {
+    /// The futures in the order of this poll.
+    pub fn next_round(&mut self) -> impl Iterator<Item = u32> + use<COUNT> {
+        0..COUNT
+    }
+}
+
+/// The value of a completed future of `join!`.
+pub fn take_output<F: Future>(future: Pin<&mut MaybeDone<F>>) -> F::Output {
+    future.take_output().expect("a joined future has completed and its value is taken once")
+}
+
+/// The error of a completed future of `try_join!`, if it is one.
+pub fn take_error<F, T, E>(mut future: Pin<&mut MaybeDone<F>>) -> Option<E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    future.as_mut().output_mut()?.as_ref().err()?;
+    future.take_output()?.err()
+}
+
+/// The value of a completed future of `try_join!`, none of which failed.
+pub fn take_value<F, T, E>(future: Pin<&mut MaybeDone<F>>) -> T
+where
+    F: Future<Output = Result<T, E>>,
+{
+    take_output(future).ok().expect("the first error of a try_join! ends it")
+}
+
+/// Ends a `select!` that has nothing left to wait for.
+#[track_caller]
+#[cold]
+pub fn all_branches_disabled() -> ! {
+    panic!("all branches are disabled and there is no else branch")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_visit_every_enabled_branch_once() {
+        assert_eq!(Turns::biased(0, 3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(Turns::biased(0b010, 3).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(Turns::biased(0b111, 3).count(), 0);
+        assert_eq!(Turns::fair(0b111, 3).count(), 0);
+        assert_eq!(Turns::biased(0, 64).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
+        assert_eq!(Turns { left: 0b1101, from: 2 }.collect::<Vec<_>>(), [2, 3, 0]);
+        assert_eq!(Turns { left: u64::MAX, from: 63 }.next(), Some(63));
+    }
+
+    #[test]
+    fn rounds_rotate_or_stay() {
+        let mut rounds = Rotating::<3>::default();
+        let rotated: Vec<Vec<u32>> = (0..4).map(|_| rounds.next_round().collect()).collect();
+        assert_eq!(rotated, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+        let mut rounds = InOrder::<2>;
+        assert_eq!([(); 2].map(|()| rounds.next_round().collect::<Vec<_>>()), [[0, 1], [0, 1]]);
+    }
+}

@@ -1,0 +1,44 @@
+//! `task_local!`.
+//!
+//! Always true: a key's cell is private to the key, so only [`LocalKey`](crate::task::LocalKey) puts values into it.
+
+/// Declares keys of values that belong to a task, not to a thread: statics of type
+/// [`LocalKey`](crate::task::LocalKey).
+///
+/// ```
+/// timeloop::task_local! {
+///     /// Who asked.
+///     pub static USER: String;
+///     static DEPTH: u32
+/// }
+///
+/// # timeloop::run(0, || async {
+/// let greeting = USER.scope("ada".to_owned(), async {
+///     timeloop::task::yield_now().await;
+///     USER.with(|name| format!("hello, {name}"))
+/// });
+/// assert_eq!(greeting.await, "hello, ada");
+/// assert!(DEPTH.try_with(|_| ()).is_err());
+/// # }).unwrap();
+/// ```
+///
+/// A key has no initial value:
+///
+/// ```compile_fail
+/// timeloop::task_local! { static DEPTH: u32 = 0; }
+/// ```
+#[macro_export]
+macro_rules! task_local {
+    () => {};
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty $(; $($rest:tt)*)?) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::task::LocalKey<$type> = {
+            ::std::thread_local! {
+                static CELL: ::core::cell::RefCell<::core::option::Option<$type>> =
+                    const { ::core::cell::RefCell::new(::core::option::Option::None) };
+            }
+            $crate::task::LocalKey::__new(CELL)
+        };
+        $($crate::task_local! { $($rest)* })?
+    };
+}
