@@ -58,7 +58,7 @@ impl Engine {
             task: None,
             blocked: Vec::new(),
             at_ns: self.now_ns(),
-            at_step: core.steps,
+            at_step: core.steps(),
         })
     }
 

@@ -65,8 +65,12 @@ struct Core {
     table: Table,
     timers: TimerQueue,
     limits: Limits,
-    steps: u64,
-    polls_at_instant: u64,
+    /// How many more steps may be taken before the loop looks at its bounds; 0 also makes it look at once.
+    fuel: u64,
+    /// How much fuel there was at the start of the instant.
+    granted: u64,
+    /// How many steps had been taken by then.
+    steps_before: u64,
     trace_hash: u64,
     next_id: u64,
     /// How many choices of the `select` domain the current resumption has made.
@@ -129,8 +133,9 @@ impl Engine {
                 table: Table::default(),
                 timers: TimerQueue::new(run.first_timer()),
                 limits: limits.clone(),
-                steps: 0,
-                polls_at_instant: 0,
+                fuel: limits.max_steps.min(limits.max_polls_per_instant),
+                granted: limits.max_steps.min(limits.max_polls_per_instant),
+                steps_before: 0,
                 trace_hash: 0,
                 next_id: 1,
                 selects: 0,
@@ -445,11 +450,18 @@ impl Core {
         self.source.ready(ready);
     }
 
+    /// Makes the loop stop before its next step.
+    fn look_at_once(&mut self) {
+        self.steps_before = self.steps();
+        (self.granted, self.fuel) = (0, 0);
+    }
+
     /// The panic of this task can't be observed any more.
     #[cold]
     fn unobserved(&mut self, id: Id) {
         if let Some(panic) = self.panics.remove(&id) {
             self.unobserved.get_or_insert(panic);
+            self.look_at_once();
         }
     }
 }
@@ -467,6 +479,12 @@ fn too_many_tasks(most: u32) -> ! {
         "{most} tasks are alive already, which is the most allowed; if the test needs more, raise `max_tasks` \
          (16,000,000 at most)"
     )
+}
+
+/// What one step adds to the rolling trace hash: who ran, for the how-many-th time, and when.
+#[inline]
+fn mix_step(hash: u64, ready: Ready, now_ns: u64) -> u64 {
+    mix(hash, ready.task.0 ^ u64::from(ready.resume).rotate_left(48) ^ now_ns.rotate_left(20))
 }
 
 /// The name of the function that a future runs, from the name of the future's type; empty where there is none to tell.

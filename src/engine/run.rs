@@ -7,16 +7,16 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 
-use timeloop_sim::{Ended, Failure, Pulse, Ready, SpawnSite, TaskKey, TaskLabel, TaskPath};
+use timeloop_sim::{Ended, Failure, Pulse, TaskKey, TaskLabel, TaskPath};
 
 use super::cell::{Polled, Task};
 use super::context::Driving;
 use super::panics::{self, Watch};
 use super::table::State;
 use super::waker::{self, TaskRef};
-use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix};
+use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
 use crate::task::Id;
 
 /// Why the loop stopped before its root had ended.
@@ -34,15 +34,6 @@ impl Stop {
             Self::Panicked(_, failure) | Self::Failed(failure) => failure,
         }
     }
-}
-
-/// What the loop does next.
-enum Next {
-    /// Polls the root.
-    Root(Waker),
-    /// Polls another task; the flag says that it is to be cancelled.
-    Task { slot: u32, id: Id, waker: Waker, task: Box<dyn Task>, aborted: bool },
-    Fail(Box<Failure>),
 }
 
 impl Engine {
@@ -71,106 +62,110 @@ impl Engine {
     fn steps<F: Future>(&self, mut root: Pin<&mut F>, pulse: &Pulse) -> Result<F::Output, Stop> {
         self.core.borrow_mut().make_ready_root();
         loop {
-            match self.next(pulse) {
-                Next::Task { slot, id, waker, mut task, aborted } => {
-                    let polled = if aborted {
-                        task.cancel(id)
-                    } else {
-                        task.poll(id, &mut Context::from_waker(&waker))
-                    };
-                    self.end_poll(slot, id, task, polled);
-                }
-                Next::Root(waker) => {
-                    let mut context = Context::from_waker(&waker);
-                    let polled = catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(&mut context)));
-                    match polled {
-                        Ok(Poll::Pending) => self.core.borrow_mut().pending(ROOT_SLOT, None),
-                        Ok(Poll::Ready(output)) => {
-                            let mut core = self.core.borrow_mut();
-                            core.end_root();
-                            return Ok(output);
-                        }
-                        Err(payload) => {
-                            let note = panics::take(&*payload);
-                            let mut core = self.core.borrow_mut();
-                            core.end_root();
-                            let failure = self.root_panic(&mut core, note);
-                            return Err(Stop::Panicked(payload, failure));
-                        }
-                    }
-                }
-                Next::Fail(failure) => return Err(Stop::Failed(failure)),
-            }
-        }
-    }
-
-    /// Finds the next task to poll, and lets time pass while there is none.
-    fn next(&self, pulse: &Pulse) -> Next {
-        loop {
             let mut guard = self.core.borrow_mut();
             let core = &mut *guard;
-            if let Some(task) = self.post.woken() {
-                return Next::Fail(self.escape(core, task));
-            }
-            if let Some((label, note)) = core.unobserved.take() {
-                return Next::Fail(self.unobserved_panic(core, label, note));
-            }
-            if let Some(ready) = core.source.next() {
-                return self.begin_poll(core, ready, pulse);
-            }
-            let Some(deadline_ns) = core.timers.next_deadline_ns() else {
-                return Next::Fail(self.deadlock(core));
+            let next = if core.fuel == 0 || self.post.woken().is_some() { None } else { core.source.next() };
+            let Some(ready) = next else {
+                drop(guard);
+                match self.pause() {
+                    None => continue,
+                    Some(failure) => return Err(Stop::Failed(failure)),
+                }
             };
-            if u128::from(deadline_ns) > core.limits.max_virtual_time.as_nanos() {
-                return Next::Fail(self.time_limit(core, deadline_ns));
+            core.fuel -= 1;
+            core.selects = 0;
+            let slot = core.table.at(ready.slot);
+            debug_assert!(slot.state == State::Ready && slot.resumes == ready.resume);
+            slot.state = State::Running;
+            slot.resumes += 1;
+            let (id, aborted) = (slot.id, slot.aborted);
+            let task = TaskRef::new(self.run, ready.slot, slot.generation);
+            let future = slot.task.take();
+            pulse.begin_poll(ready.task, slot.spawn_site);
+            let now_ns = self.now_ns.get();
+            if let Some(recorder) = &mut core.recorder {
+                recorder.begin_step(id, now_ns, core.trace_hash);
             }
-            debug_assert!(deadline_ns >= self.now_ns.get(), "time does not run backwards");
-            self.now_ns.set(deadline_ns);
-            self.current.set(NO_SLOT);
-            core.polls_at_instant = 0;
-            let mut due = mem::take(&mut core.due);
-            core.timers.take_due(&mut due);
+            core.trace_hash = mix_step(core.trace_hash, ready, now_ns);
+            self.current.set(ready.slot);
             drop(guard);
-            due.drain(..).for_each(Waker::wake);
-            self.core.borrow_mut().due = due;
+            let waker = task.waker(self.wakers());
+            let context = &mut Context::from_waker(&waker);
+            let Some(mut task) = future else {
+                // Only the root has no future of its own.
+                match catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(context))) {
+                    Ok(Poll::Pending) => self.core.borrow_mut().pending(ROOT_SLOT, None),
+                    Ok(Poll::Ready(output)) => {
+                        self.core.borrow_mut().end_root();
+                        return Ok(output);
+                    }
+                    Err(payload) => return Err(self.root_panicked(payload)),
+                }
+                continue;
+            };
+            let polled = if aborted { task.cancel(id) } else { task.poll(id, context) };
+            self.end_poll(ready.slot, id, task, polled);
         }
     }
 
+    /// The wakers of the next poll.
     #[inline]
-    fn begin_poll(&self, core: &mut Core, ready: Ready, pulse: &Pulse) -> Next {
-        let now_ns = self.now_ns.get();
-        if core.steps >= core.limits.max_steps {
-            return Next::Fail(self.step_limit(core));
-        }
-        if core.polls_at_instant >= core.limits.max_polls_per_instant {
-            return Next::Fail(self.livelock(core, ready.slot));
-        }
-        core.steps += 1;
-        core.polls_at_instant += 1;
-        core.selects = 0;
-        let slot = core.table.at(ready.slot);
-        debug_assert!(slot.state == State::Ready && slot.resumes == ready.resume);
-        slot.state = State::Running;
-        slot.resumes += 1;
-        let (id, key, site, aborted) = (slot.id, slot.key, slot.spawn_site, slot.aborted);
-        let task = TaskRef::new(self.run, ready.slot, slot.generation);
-        let future = slot.task.take();
-        if let Some(recorder) = &mut core.recorder {
-            recorder.begin_step(id, now_ns, core.trace_hash);
-        }
-        core.trace_hash = mix(mix(core.trace_hash, key.0 ^ u64::from(ready.resume)), now_ns);
-        self.current.set(ready.slot);
-        pulse.begin_poll(key, if ready.slot == ROOT_SLOT { SpawnSite::default() } else { site });
-        let waker = task.waker(if self.explain {
+    fn wakers(&self) -> &'static RawWakerVTable {
+        if self.explain {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
         } else {
             &waker::PLAIN
-        });
-        match future {
-            Some(task) => Next::Task { slot: ready.slot, id, waker, task, aborted },
-            None => Next::Root(waker),
         }
+    }
+
+    #[cold]
+    fn root_panicked(&self, payload: Box<dyn Any + Send>) -> Stop {
+        let note = panics::take(&*payload);
+        let mut core = self.core.borrow_mut();
+        core.end_root();
+        let failure = self.root_panic(&mut core, note);
+        Stop::Panicked(payload, failure)
+    }
+
+    /// Between steps, when there is no task to run or something else to look at: lets time pass, or says what failed.
+    #[cold]
+    #[inline(never)]
+    fn pause(&self) -> Option<Box<Failure>> {
+        let mut guard = self.core.borrow_mut();
+        let core = &mut *guard;
+        if let Some(task) = self.post.woken() {
+            return Some(self.escape(core, task));
+        }
+        if let Some((label, note)) = core.unobserved.take() {
+            return Some(self.unobserved_panic(core, label, note));
+        }
+        if core.fuel == 0 {
+            // A bound has been reached: that matters only if a task would run beyond it.
+            if let Some(ready) = core.source.next() {
+                return Some(if core.steps() >= core.limits.max_steps {
+                    self.step_limit(core)
+                } else {
+                    self.livelock(core, ready.slot)
+                });
+            }
+        }
+        let Some(deadline_ns) = core.timers.next_deadline_ns() else {
+            return Some(self.deadlock(core));
+        };
+        if u128::from(deadline_ns) > core.limits.max_virtual_time.as_nanos() {
+            return Some(self.time_limit(core, deadline_ns));
+        }
+        debug_assert!(deadline_ns >= self.now_ns.get(), "time does not run backwards");
+        self.now_ns.set(deadline_ns);
+        self.current.set(NO_SLOT);
+        core.refuel();
+        let mut due = mem::take(&mut core.due);
+        core.timers.take_due(&mut due);
+        drop(guard);
+        due.drain(..).for_each(Waker::wake);
+        self.core.borrow_mut().due = due;
+        None
     }
 
     #[inline]
@@ -264,7 +259,7 @@ impl Engine {
         Ended {
             failure: None,
             trace_hash: core.trace_hash,
-            steps: core.steps,
+            steps: core.steps(),
             elapsed_ns: self.now_ns.get(),
             record: core.recorder.map(|recorder| Box::new(recorder.into_record())),
             unapplied: core.source.unapplied(),
@@ -273,6 +268,19 @@ impl Engine {
 }
 
 impl Core {
+    /// How many steps have been taken.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps_before + (self.granted - self.fuel)
+    }
+
+    /// A new instant begins: the bound of polls at one instant counts from zero again.
+    pub(super) fn refuel(&mut self) {
+        self.steps_before = self.steps();
+        let steps_left = self.limits.max_steps - self.steps_before;
+        self.granted = steps_left.min(self.limits.max_polls_per_instant);
+        self.fuel = self.granted;
+    }
+
     /// The root is resumed at the start of each call of `drive`.
     fn make_ready_root(&mut self) {
         let root = self.table.at(ROOT_SLOT);

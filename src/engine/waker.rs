@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "wakers without allocation")]
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -52,12 +53,13 @@ impl TaskRef {
         RunId((self.0 >> (SLOT_BITS + GENERATION_BITS)) as u32)
     }
 
-    /// A waker for this task. Dropping it does nothing.
+    /// A waker for this task. It need not be dropped: there is nothing to let go of.
     #[inline]
-    pub(super) fn waker(self, table: &'static RawWakerVTable) -> Waker {
+    pub(super) fn waker(self, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
         // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
         // pointer as a number, own nothing, and may be called from any thread at any time.
-        unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), table)) }
+        let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), table)) };
+        ManuallyDrop::new(waker)
     }
 
     fn of(data: *const ()) -> Self {
@@ -101,7 +103,7 @@ pub(super) static PLAIN: RawWakerVTable = RawWakerVTable::new(
     |_| (),
 );
 
-/// For explaining: whoever clones the waker is about to wait, so the place is noted.
+/// For explaining: whoever clones the waker is about to wait, and so is a task that wakes itself, so the place is noted.
 ///
 /// There are two, used in turn, so that a future that compares the waker of its last poll with the new one
 /// (`will_wake`) finds another one and clones it anew.
@@ -112,7 +114,10 @@ pub(super) static NOTING: [RawWakerVTable; 2] = [
             RawWaker::new(data, &NOTING[0])
         },
         |data| wake(TaskRef::of(data)),
-        |data| wake(TaskRef::of(data)),
+        |data| {
+            note(TaskRef::of(data));
+            wake(TaskRef::of(data));
+        },
         |_| (),
     ),
     RawWakerVTable::new(
@@ -121,7 +126,10 @@ pub(super) static NOTING: [RawWakerVTable; 2] = [
             RawWaker::new(data, &NOTING[1])
         },
         |data| wake(TaskRef::of(data)),
-        |data| wake(TaskRef::of(data)),
+        |data| {
+            note(TaskRef::of(data));
+            wake(TaskRef::of(data));
+        },
         |_| (),
     ),
 ];

@@ -31,8 +31,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
-        // A clone, so that a run that is explained learns where the task waits.
-        cx.waker().clone().wake();
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
