@@ -71,9 +71,9 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
     let mut polls = TokenStream::new();
     let mut outputs = TokenStream::new();
     for (index, source) in sources.iter().enumerate() {
-        let future = || Fill::Text(format!("future_{index}"));
+        let future = || Fill::Text(format!("__future_{index}"));
         expressions.extend(fill(span, "$expression,", &[("expression", (*source).into())]));
-        values += &format!("future_{index},");
+        values += &format!("__future_{index},");
         // Where the expression is: the compiler says there that it is no future.
         let at_expression = span.located_at(source[0].span());
         futures.extend(fill(
@@ -82,21 +82,21 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
             &[("root", root()), ("future", future())],
         ));
         // Last first: locals are dropped in reverse, and futures in the order in which they were written.
-        pins.insert_str(0, &format!("let mut future_{index} = ::core::pin::pin!(future_{index});"));
+        pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
         let leave = match until {
             Until::All => TokenStream::new(),
             Until::AllOrError => fill(
                 at_expression,
-                "else if let ::core::option::Option::Some(error) = $root::__private::take_error($future.as_mut()) {
-                    return ::core::task::Poll::Ready(::core::result::Result::Err(error));
+                "else if let ::core::option::Option::Some(__error) = $root::__private::take_error($future.as_mut()) {
+                    return ::core::task::Poll::Ready(::core::result::Result::Err(__error));
                 }",
                 &[("root", root()), ("future", future())],
             ),
         };
         polls.extend(fill(
             span,
-            "$index => if ::core::future::Future::poll($future.as_mut(), context).is_pending() {
-                pending = true;
+            "$index => if ::core::future::Future::poll($future.as_mut(), __context).is_pending() {
+                __pending = true;
             } $leave,",
             &[("index", index.into()), ("future", future()), ("leave", leave.into())],
         ));
@@ -120,23 +120,23 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
             let ($values) = ($expressions);
             let ($values) = ($futures);
             $pins
-            let mut rounds = <$root::__private::$rounds::<$count> as ::core::default::Default>::default();
-            let output = ::core::future::poll_fn(move |context| {
-                let mut pending = false;
-                for branch in rounds.next_round() {
-                    match branch {
+            let mut __rounds = <$root::__private::$rounds::<$count> as ::core::default::Default>::default();
+            let __output = ::core::future::poll_fn(move |__context| {
+                let mut __pending = false;
+                for __branch in __rounds.next_round() {
+                    match __branch {
                         $polls
                         _ => {}
                     }
                 }
-                if pending {
+                if __pending {
                     ::core::task::Poll::Pending
                 } else {
                     ::core::task::Poll::Ready($outputs)
                 }
             })
             .await;
-            output
+            __output
         }",
         &[
             ("root", root()),

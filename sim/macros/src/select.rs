@@ -183,21 +183,21 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
         if let Some(condition) = branch.precondition {
             preconditions.extend(fill(
                 span,
-                "if !($condition) { disabled |= $bit; }",
+                "if !($condition) { __disabled |= $bit; }",
                 &[("condition", condition.into()), ("bit", bit.clone())],
             ));
         }
         expressions.extend(fill(span, "$expression,", &[("expression", branch.future.into())]));
-        values += &format!("future_{index},");
+        values += &format!("__future_{index},");
         // Where the expression is: the compiler says there that it is no future.
         let at_expression = span.located_at(branch.future[0].span());
         futures.extend(fill(
             at_expression,
             "$root::__private::into_future($future),",
-            &[("root", root()), ("future", Fill::Text(format!("future_{index}")))],
+            &[("root", root()), ("future", Fill::Text(format!("__future_{index}")))],
         ));
         // Last first: locals are dropped in reverse, and futures in the order of their branches.
-        pins.insert_str(0, &format!("let mut future_{index} = ::core::pin::pin!(future_{index});"));
+        pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
         polls.extend(write_poll(root(), index, branch, bit));
         arms.extend(fill(
             span,
@@ -212,30 +212,30 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
     fill(
         span,
         "{
-            let mut disabled: ::core::primitive::u64 = 0;
+            let mut __disabled: ::core::primitive::u64 = 0;
             $preconditions
-            let mut output: $types = {
+            let mut __output: $types = {
                 let ($values) = ($expressions);
                 let ($values) = ($futures);
                 $pins
-                let output = ::core::future::poll_fn(move |context| {
-                    let mut pending = false;
-                    for branch in $root::__private::Turns::$kind(disabled, $count) {
-                        match branch {
+                let __output = ::core::future::poll_fn(move |__context| {
+                    let mut __pending = false;
+                    for __branch in $root::__private::Turns::$kind(__disabled, $count) {
+                        match __branch {
                             $polls
                             _ => {}
                         }
                     }
-                    if pending {
+                    if __pending {
                         ::core::task::Poll::Pending
                     } else {
                         ::core::task::Poll::Ready($root::__private::Select::Disabled)
                     }
                 })
                 .await;
-                output
+                __output
             };
-            match output {
+            match __output {
                 $arms
                 $root::__private::Select::Disabled => $otherwise,
                 _ => ::core::unreachable!(),
@@ -261,7 +261,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
 /// The arm of the poll closure for one branch.
 fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> TokenStream {
     let span = Span::mixed_site();
-    let value = fill(span, "value", &[]);
+    let value = fill(span, "__value", &[]);
     let leave = fill(
         span,
         "return ::core::task::Poll::Ready($outcome);",
@@ -275,13 +275,13 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> Token
     } else {
         fill(
             span,
-            "let mut matches = false;
+            "let mut __matches = false;
             #[allow(unused_variables, unused_mut)]
-            match value {
-                $pattern if { matches = true; false } => ::core::unreachable!(),
+            match __value {
+                $pattern if { __matches = true; false } => ::core::unreachable!(),
                 _ => {}
             }
-            if matches { $leave }",
+            if __matches { $leave }",
             &[("pattern", branch.pattern.into()), ("leave", leave.into())],
         )
     };
@@ -289,19 +289,19 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> Token
         span,
         "#[allow(unreachable_code)]
         $index => {
-            let mut value = match ::core::future::Future::poll($future.as_mut(), context) {
-                ::core::task::Poll::Ready(value) => value,
+            let mut __value = match ::core::future::Future::poll($future.as_mut(), __context) {
+                ::core::task::Poll::Ready(__value) => __value,
                 ::core::task::Poll::Pending => {
-                    pending = true;
+                    __pending = true;
                     continue;
                 }
             };
-            disabled |= $bit;
+            __disabled |= $bit;
             $attempt
         }",
         &[
             ("index", index.into()),
-            ("future", Fill::Text(format!("future_{index}"))),
+            ("future", Fill::Text(format!("__future_{index}"))),
             ("bit", bit),
             ("attempt", attempt.into()),
         ],

@@ -2,6 +2,9 @@
 //!
 //! Always true: text tokens carry the span that the caller chose (so that their hygiene is the macro's own),
 //! and tokens put into holes keep theirs (so that errors in a user's code point at the user's code).
+//!
+//! Variables in templates begin with `__`: hygiene keeps a user's variables apart from them, but not a user's constants,
+//! which a pattern of that name would be compared with.
 
 use proc_macro::{Group, Span, TokenStream, TokenTree};
 

@@ -1,0 +1,183 @@
+//! `#[timeloop::test]` and `#[timeloop::main]`: what they take, and what they make of it.
+//!
+//! Always true: what a test function made by the attribute reports is seen by calling it as the function it is.
+
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+#[timeloop::test]
+async fn without_arguments() {
+    assert_eq!(timeloop::spawn(async { 5 }).await.unwrap(), 5);
+}
+
+#[timeloop::test()]
+async fn with_empty_arguments() {}
+
+static RUNS_MADE: AtomicU32 = AtomicU32::new(0);
+
+#[timeloop::test(runs = 7, seed = 3, jobs = 2)]
+async fn as_many_runs_as_it_says() {
+    let earlier = RUNS_MADE.fetch_add(1, Ordering::Relaxed);
+    assert!(earlier < 7, "{earlier} runs before this one");
+}
+
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+#[timeloop::test(
+    runs = 2 + 3,
+    seed = 7,
+    strategy = "random",
+    jobs = 1,
+    max_steps = 10_000,
+    max_polls_per_instant = 1_000,
+    max_virtual_time = "1h 30m",
+    stuck_after = STUCK_AFTER,
+)]
+async fn with_every_setting() {
+    timeloop::time::sleep(Duration::from_secs(3_600)).await;
+}
+
+#[timeloop::test(runs = 1, max_virtual_time = "59s")]
+#[should_panic(expected = "virtual time")]
+async fn a_bound_in_words_is_kept() {
+    timeloop::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[timeloop::test(runs = 5, flavor = "multi_thread", worker_threads = 4, start_paused = true)]
+async fn with_what_tokio_takes() {}
+
+#[timeloop::test(runs = 5)]
+async fn with_a_result() -> Result<(), std::num::ParseIntError> {
+    let number: u32 = "5".parse()?;
+    assert_eq!(number, 5);
+    Ok(())
+}
+
+#[timeloop::test(runs = 5)]
+#[should_panic(expected = "InvalidDigit")]
+async fn an_error_fails_the_run() -> Result<(), std::num::ParseIntError> {
+    let _: u32 = "five".parse()?;
+    Ok(())
+}
+
+#[timeloop::test(runs = 5)]
+#[should_panic(expected = "boo")]
+async fn a_panic_fails_the_run() {
+    panic!("boo");
+}
+
+#[should_panic = "boo"]
+#[timeloop::test(runs = 5)]
+async fn attributes_before_stay_too() {
+    panic!("boo");
+}
+
+#[timeloop::test(runs = 100)]
+#[should_panic(expected = "second went first")]
+async fn some_order_fails() {
+    let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let spawn = |number| {
+        let order = order.clone();
+        timeloop::spawn(async move { order.borrow_mut().push(number) })
+    };
+    let (first, second) = timeloop::join!(spawn(1), spawn(2));
+    first.and(second).unwrap();
+    assert_eq!(*order.borrow(), [1, 2], "second went first");
+}
+
+#[cfg(any())]
+#[timeloop::test]
+async fn conditions_stay() {
+    compile_error!("this is not to be compiled");
+}
+
+/// Documentation stays,
+/// as does `pub(super)`.
+#[timeloop::test(runs = 5)]
+#[expect(unused_variables, reason = "lint levels stay")]
+pub(super) async fn attributes_of_every_kind() {
+    let unused = 5;
+}
+
+#[timeloop::test(runs = 5)]
+async fn r#match() {}
+
+mod renamed {
+    pub(super) mod inner {
+        pub(in super::super) use timeloop as clock;
+    }
+
+    #[timeloop::test(runs = 5, crate = super::renamed::inner::clock)]
+    async fn with_the_path_of_the_crate() {}
+
+    #[timeloop::test(runs = 5, crate = "self::inner::clock")]
+    async fn with_the_path_of_the_crate_in_quotes() {}
+
+    #[timeloop::main(crate = inner::clock)]
+    pub(super) async fn main() -> u32 {
+        5
+    }
+}
+
+mod failing {
+    /// Fails by itself only where the test below calls it.
+    #[timeloop::test(runs = 5)]
+    pub(super) async fn test_with_a_name() {
+        assert!(!super::CALLED.get(), "called");
+    }
+}
+
+thread_local! {
+    static CALLED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[test]
+fn the_report_names_the_test() {
+    CALLED.set(true);
+    // On one thread, the workers' thread locals are this one's.
+    let payload = catch_unwind(failing::test_with_a_name);
+    CALLED.set(false);
+    if let Err(payload) = payload {
+        let report = payload.downcast_ref::<String>().expect("a report is text");
+        assert!(report.contains("macros::attributes::failing::test_with_a_name"), "{report}");
+    }
+}
+
+mod programs {
+    #[timeloop::main(seed = 3)]
+    pub(super) async fn ends_well() -> Result<u32, String> {
+        timeloop::time::sleep(std::time::Duration::from_secs(31_536_000)).await;
+        Ok(timeloop::spawn(async { 5 }).await.unwrap())
+    }
+
+    #[timeloop::main(flavor = "current_thread")]
+    pub(super) async fn fails() {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn main_gives_what_its_body_gives() {
+    assert_eq!(programs::ends_well(), Ok(5));
+    assert_eq!(renamed::main(), 5);
+}
+
+/// Set where this test binary calls itself, to see how a program ends.
+const CHILD: &str = "SUITE_RUNS_THE_FAILING_PROGRAM";
+
+#[test]
+fn main_prints_the_failure_and_exits_with_101() {
+    if std::env::var_os(CHILD).is_some() {
+        programs::fails();
+        unreachable!("the program ends before this");
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "macros::attributes::main_prints_the_failure_and_exits_with_101", "--nocapture"]);
+    let output = child.env(CHILD, "1").output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(101), "{stdout}{stderr}");
+    assert!(stderr.contains("deadlock"), "{stderr}");
+    // It was the program that ended, and not a failing test.
+    assert!(stdout.contains("running 1 test") && !stdout.contains("test result"), "{stdout}");
+}
