@@ -4,6 +4,7 @@
 
 pub mod collections;
 mod engine;
+mod explorer;
 mod harness;
 mod macros;
 mod rng;
@@ -18,10 +19,11 @@ pub mod time;
 pub use macros::support as __private;
 pub use macros::{main, test};
 
+pub use explorer::{Explorer, explore};
 pub use harness::{TestResult, run};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    BlockedTask, Deviation, Domain, Failure, FailureKind, Fingerprint, Limits, Schedule, Seed, Site, StrategySpec, TaskKey,
-    TaskLabel, TaskPath,
+    BlockedTask, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
+    Nanos, Phase, Progress, Schedule, Seed, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
 };

@@ -247,7 +247,7 @@ mod tests {
                                 woken.load(Ordering::Relaxed)
                             })
                             .collect();
-                        let (expected, rest): (Vec<_>, Vec<_>) =
+                        let (expected, rest): (Vec<(u64, usize)>, Vec<_>) =
                             model.iter().partition(|entry| Some(entry.0) == next);
                         prop_assert_eq!(numbers, expected.iter().map(|entry| entry.1).collect::<Vec<_>>());
                         model = rest;

@@ -152,3 +152,11 @@ impl FromStr for StrategySpec {
             .ok_or_else(|| UnknownStrategy(text.to_owned()))
     }
 }
+
+impl TryFrom<&str> for StrategySpec {
+    type Error = UnknownStrategy;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
