@@ -14,11 +14,6 @@ pub fn select_start(branches: u32) -> u32 {
     crate::engine::select_start(branches)
 }
 
-/// `IntoFuture::into_future`, under one name that says in errors what the macros need.
-pub fn into_future<F: IntoFuture>(source: F) -> F::IntoFuture {
-    source.into_future()
-}
-
 /// Which branch of a `select!` completed, and its value. A macro names as many types as it has branches, so that
 /// the variants of the others can't exist; from the ninth branch on, the value is in the `Select` of `Rest`.
 #[derive(Debug)]

@@ -56,7 +56,6 @@ fn read(tokens: &[TokenTree], mut index: usize, until: Until) -> Result<Vec<&[To
 
 fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until) -> TokenStream {
     let span = Span::mixed_site();
-    let root = || Fill::from(root.clone());
     if sources.is_empty() {
         return match until {
             Until::All => fill(span, "async {}.await", &[]),
@@ -76,9 +75,16 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
         values += &format!("__future_{index},");
         // Where the expression is: the compiler says there that it is no future.
         let at_expression = span.located_at(source[0].span());
+        let root = || {
+            let TokenTree::Ident(mut root) = root.clone() else {
+                unreachable!("the path of timeloop is `$crate`")
+            };
+            root.set_span(root.span().located_at(source[0].span()));
+            Fill::from(TokenTree::from(root))
+        };
         futures.extend(fill(
             at_expression,
-            "$root::__private::maybe_done($root::__private::into_future($future)),",
+            "$root::__private::maybe_done(::core::future::IntoFuture::into_future($future)),",
             &[("root", root()), ("future", future())],
         ));
         // Last first: locals are dropped in reverse, and futures in the order in which they were written.
@@ -93,12 +99,15 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
                 &[("root", root()), ("future", future())],
             ),
         };
+        let poll = fill(
+            at_expression,
+            "::core::future::Future::poll($future.as_mut(), __context)",
+            &[("future", future())],
+        );
         polls.extend(fill(
             span,
-            "$index => if ::core::future::Future::poll($future.as_mut(), __context).is_pending() {
-                __pending = true;
-            } $leave,",
-            &[("index", index.into()), ("future", future()), ("leave", leave.into())],
+            "$index => if $poll.is_pending() { __pending = true; } $leave,",
+            &[("index", index.into()), ("poll", poll.into()), ("leave", leave.into())],
         ));
         let take = if until == Until::All { "take_output" } else { "take_value" };
         outputs.extend(fill(
@@ -139,7 +148,7 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
             __output
         }",
         &[
-            ("root", root()),
+            ("root", root.clone().into()),
             ("values", Fill::Text(values)),
             ("expressions", expressions.into()),
             ("futures", futures.into()),

@@ -84,6 +84,8 @@ fn read_branch(tokens: &[TokenTree], start: usize) -> Result<(Branch<'_>, usize)
     let equals = pattern_end(tokens, start).map_err(|wrong| {
         let message = if is_pair(tokens, wrong, ['=', '=']) {
             format!("a branch of `select!` has a single `=` after its pattern: {FORM}")
+        } else if is_ident(tokens.get(wrong), "if") {
+            "a precondition stands behind the async expression: `<pattern> = <async expression>, if <precondition> => <handler>`".to_owned()
         } else {
             format!("no `=` after the pattern of this branch of `select!`; a branch is {FORM}")
         };
@@ -181,8 +183,9 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
     for (index, branch) in select.branches.iter().enumerate() {
         let bit = Fill::Text(format!("{:#x}", 1_u64 << index));
         if let Some(condition) = branch.precondition {
+            // Where the condition is: the compiler says there that it is no `bool`.
             preconditions.extend(fill(
-                span,
+                span.located_at(condition[0].span()),
                 "if !($condition) { __disabled |= $bit; }",
                 &[("condition", condition.into()), ("bit", bit.clone())],
             ));
@@ -191,14 +194,20 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
         values += &format!("__future_{index},");
         // Where the expression is: the compiler says there that it is no future.
         let at_expression = span.located_at(branch.future[0].span());
+        let future = || Fill::Text(format!("__future_{index}"));
         futures.extend(fill(
             at_expression,
-            "$root::__private::into_future($future),",
-            &[("root", root()), ("future", Fill::Text(format!("__future_{index}")))],
+            "::core::future::IntoFuture::into_future($future),",
+            &[("future", future())],
         ));
+        let poll = fill(
+            at_expression,
+            "::core::future::Future::poll($future.as_mut(), __context)",
+            &[("future", future())],
+        );
         // Last first: locals are dropped in reverse, and futures in the order of their branches.
         pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
-        polls.extend(write_poll(root(), index, branch, bit));
+        polls.extend(write_poll(root(), index, branch, poll, bit));
         arms.extend(fill(
             span,
             "$outcome => ($handler),",
@@ -259,7 +268,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
 }
 
 /// The arm of the poll closure for one branch.
-fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> TokenStream {
+fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, bit: Fill) -> TokenStream {
     let span = Span::mixed_site();
     let value = fill(span, "__value", &[]);
     let leave = fill(
@@ -289,7 +298,7 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> Token
         span,
         "#[allow(unreachable_code)]
         $index => {
-            let mut __value = match ::core::future::Future::poll($future.as_mut(), __context) {
+            let mut __value = match $poll {
                 ::core::task::Poll::Ready(__value) => __value,
                 ::core::task::Poll::Pending => {
                     __pending = true;
@@ -299,12 +308,7 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, bit: Fill) -> Token
             __disabled |= $bit;
             $attempt
         }",
-        &[
-            ("index", index.into()),
-            ("future", Fill::Text(format!("__future_{index}"))),
-            ("bit", bit),
-            ("attempt", attempt.into()),
-        ],
+        &[("index", index.into()), ("poll", poll.into()), ("bit", bit), ("attempt", attempt.into())],
     )
 }
 

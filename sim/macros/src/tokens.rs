@@ -70,6 +70,7 @@ pub(crate) fn pattern_end(tokens: &[TokenTree], start: usize) -> Result<usize, u
     let mut index = start;
     while let Some(token) = tokens.get(index) {
         match token {
+            TokenTree::Ident(ident) if ident.to_string() == "if" => return Err(index),
             TokenTree::Punct(punct) => match punct.as_char() {
                 ',' | ';' | '?' => return Err(index),
                 '<' => index = skip_angles(tokens, index),
