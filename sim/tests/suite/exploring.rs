@@ -1,0 +1,175 @@
+//! Exploring: the same answer for any number of workers, and in any process.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use timeloop_sim::{
+    Ended, Exploration, Explorer, FailureKind, FoundBy, Request, Seed, Simulation, StrategySpec,
+};
+
+use crate::toy::{self, Op, Toy};
+
+/// An explorer that neither reads nor leaves anything outside.
+pub(crate) fn explorer(name: &str) -> Explorer {
+    Explorer::new(format!("toys::{name}")).without_environment().without_regressions().quiet().jobs(1)
+}
+
+/// Counts runs.
+pub(crate) struct Counted<S>(pub(crate) S, pub(crate) AtomicU64);
+
+impl<S: Simulation> Simulation for Counted<S> {
+    fn run(&self, request: Request<'_>) -> Ended {
+        self.1.fetch_add(1, Relaxed);
+        self.0.run(request)
+    }
+}
+
+/// Several tasks that choose, sleep and draw, and never fail.
+fn calm() -> Toy {
+    let task = |cell, flag| {
+        let ops =
+            [Op::Yield, Op::Select(3, cell), Op::Sleep(5), Op::Draw(9, cell), Op::Yield, Op::Raise(flag)];
+        toy::program("calm", ops)
+    };
+    Toy::new([
+        Op::Spawn(task(0, 0)),
+        Op::Spawn(task(1, 1)),
+        Op::Spawn(task(2, 2)),
+        Op::Wait(0),
+        Op::Wait(1),
+        Op::Wait(2),
+    ])
+}
+
+fn summary(exploration: &Exploration) -> String {
+    let Exploration { base_seed, runs, steps, digest, found, error, notes, .. } = exploration;
+    format!("{base_seed} {runs} {steps} {digest:016x} {error:?} {notes:?} {found:#?}")
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_number_of_workers() {
+    for (name, toy) in
+        [("lost_update", toy::lost_update()), ("races", toy::races(4)), ("select", toy::select())]
+    {
+        for seed in [0, 1_000, 77] {
+            let explore = |jobs| explorer(name).seed(seed).runs(5_000).jobs(jobs).explore(&toy);
+            let alone = explore(1);
+            assert!(alone.found.is_some(), "{name} fails");
+            for jobs in [2, 3, 8] {
+                assert_eq!(
+                    summary(&explore(jobs)),
+                    summary(&alone),
+                    "{name} from {seed} with {jobs} workers"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_seeds_have_one_digest() {
+    let toy = calm();
+    let digests = [1, 2, 4].map(|jobs| {
+        let exploration = explorer("races").jobs(jobs).explore(&toy);
+        assert!(exploration.passed());
+        assert_eq!(exploration.runs, 1_000);
+        exploration.digest
+    });
+    // Pinned: a change of this number is a change of what every seed means.
+    assert_eq!(digests, [14_538_069_842_968_612_811; 3]);
+}
+
+#[test]
+fn the_lowest_failing_seed_is_found() {
+    let toy = toy::races(3);
+    let exploration = explorer("races").explore(&toy);
+    let found = exploration.found.as_ref().expect("one run in eight fails");
+    let FoundBy::Seed { index, seed } = found.by else { panic!("found by a seed, not by {:?}", found.by) };
+    assert_eq!(Seed(index), seed);
+    assert_eq!(exploration.runs, index + 1);
+    // None of the seeds before fails.
+    if index > 0 {
+        assert!(explorer("races").runs(index).explore(&toy).passed());
+    }
+    // Counting up from that seed finds it at once.
+    let again = explorer("races").seed(seed).explore(&toy);
+    assert_eq!(again.runs, 1);
+    assert_eq!(again.found.unwrap().schedule, found.schedule);
+}
+
+#[test]
+fn how_often_it_fails_is_counted_beyond_the_first_failure() {
+    let found = explorer("races").explore(&toy::races(1)).found.unwrap();
+    assert!(found.frequency.tried > 200, "{:?}", found.frequency);
+    let share = found.frequency.failing * 100 / found.frequency.tried;
+    assert!((30..70).contains(&share), "one of two orders fails: {:?}", found.frequency);
+    assert!(found.frequency.others.is_empty());
+}
+
+#[test]
+fn other_failures_are_counted_apart() {
+    // Fails at one place or at another, depending on which task goes first.
+    let stop =
+        |cell| toy::program("stop", [Op::AddIf(5, 0, cell, 1), Op::AddIf(0, 0, 5, 1), Op::Raise(cell)]);
+    let toy =
+        Toy::new([Op::Spawn(stop(0)), Op::Spawn(stop(1)), Op::Yield, Op::Expect(0, 0), Op::Expect(1, 0)]);
+    let found = explorer("two ways").explore(&toy).found.unwrap();
+    let [other] = &found.frequency.others[..] else { panic!("one other failure, not {:?}", found.frequency) };
+    assert_eq!(other.kind, FailureKind::Panic);
+    assert_ne!(other.fingerprint, found.fingerprint);
+    assert!(other.count > 0 && other.count < found.frequency.failing);
+}
+
+#[test]
+fn the_quiet_strategy_tries_the_quiet_run_only() {
+    let exploration =
+        explorer("lost_update").strategy(StrategySpec::Fifo).runs(50).explore(&toy::lost_update());
+    assert!(exploration.passed());
+    assert_eq!(exploration.report(), "timeloop: `toys::lost_update` passes in 50 schedules\n");
+}
+
+#[test]
+fn every_seed_is_run_once() {
+    for jobs in [1, 2, 5] {
+        for runs in [1, 7, 31, 32, 33, 100, 1_001] {
+            let toy = Counted(calm(), AtomicU64::new(0));
+            let exploration = explorer("races").jobs(jobs).runs(runs).explore(&toy);
+            assert_eq!(toy.1.load(Relaxed), runs, "{jobs} workers");
+            assert_eq!(exploration.runs, runs);
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_simulation_itself_reaches_the_caller() {
+    struct Broken(AtomicU64);
+    impl Simulation for Broken {
+        fn run(&self, _: Request<'_>) -> Ended {
+            assert!(self.0.fetch_add(1, Relaxed) < 100, "the engine is broken");
+            Ended { failure: None, trace_hash: 0, steps: 1, elapsed_ns: 0, record: None, unapplied: 0 }
+        }
+    }
+    for jobs in [1, 2] {
+        let explore = || explorer("broken").jobs(jobs).explore(&Broken(AtomicU64::new(0)));
+        let panic = std::panic::catch_unwind(explore).unwrap_err();
+        assert_eq!(*panic.downcast::<&str>().unwrap(), "the engine is broken");
+    }
+}
+
+#[test]
+fn each_bound_ends_a_run_that_goes_on() {
+    let spin = Toy::new(vec![Op::Yield; 200]);
+    let kind = |explorer: Explorer| explorer.runs(3).explore(&spin).found.map(|found| found.failure.kind);
+    assert_eq!(kind(explorer("spin")), None);
+    assert_eq!(kind(explorer("spin").max_steps(100)), Some(FailureKind::StepLimit));
+    assert_eq!(kind(explorer("spin").max_polls_per_instant(100)), Some(FailureKind::Livelock));
+}
+
+#[test]
+fn checking_a_failed_exploration_panics_with_the_report() {
+    let exploration = explorer("lost_update").explore(&toy::lost_update());
+    let report = exploration.report();
+    assert!(report.starts_with("timeloop: `toys::lost_update` fails in "), "{report}");
+    let panic = std::panic::catch_unwind(|| exploration.check()).unwrap_err();
+    assert_eq!(*panic.downcast::<String>().unwrap(), report);
+    explorer("calm").explore(&Toy::new([Op::Yield])).check();
+}

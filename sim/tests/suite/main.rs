@@ -1,0 +1,12 @@
+//! The harness, tested with toy simulations that are no runtime at all: a module for each promise.
+
+mod environment;
+mod exploring;
+mod nondeterminism;
+mod regressions;
+mod replaying;
+mod reports;
+mod shrinking;
+mod stuck;
+mod tokens;
+mod toy;

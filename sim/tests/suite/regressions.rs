@@ -1,0 +1,382 @@
+//! Regression files: what failed is remembered, tried first, and never lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use proptest::prelude::*;
+use timeloop_sim::{
+    Exploration, ExploreError, Explorer, FoundBy, Regressions, Schedule, Seed, Settings, StrategySpec,
+};
+
+use crate::exploring::Counted;
+use crate::tokens::any_schedule;
+use crate::toy::{self, Op, Toy};
+
+/// A folder of the test's own, gone when dropped.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("timeloop-sim-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn explorer(folder: &Path) -> Explorer {
+    Explorer::new("toys::lost_update").without_environment().regressions(folder).quiet().jobs(1)
+}
+
+const FILE: &str = "toys.lost_update.txt";
+
+const LOST_UPDATE: &str = "\
+timeloop regressions, version 1
+test toys::lost_update
+
+# Schedules under which this test has failed. timeloop tries them first, so commit this file.
+# To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.
+
+schedule
+  # panic at root.toy:5:5: cell 0 is 1, not 2
+  run root.1 resume 1 after 3 other steps
+  checksum 46b4f9e8
+";
+
+fn found(exploration: &Exploration) -> &timeloop_sim::Found {
+    exploration.found.as_deref().expect("it fails")
+}
+
+#[test]
+fn a_failure_is_stored_and_tried_first_next_time() {
+    let folder = Folder::new();
+    let first = explorer(&folder.0).explore(&toy::lost_update());
+    assert_eq!(folder.read(FILE), LOST_UPDATE);
+    let path = folder.file(FILE);
+    let stored = format!("{}, tried first next time: commit it", path.display());
+    assert_eq!(found(&first).stored.as_deref(), Some(&*stored));
+
+    let toy = Counted(toy::lost_update(), AtomicU64::new(0));
+    let second = explorer(&folder.0).runs(1_000_000_000).explore(&toy);
+    assert_eq!(second.runs, 0, "no exploring where a stored schedule still fails");
+    assert_eq!(found(&second).by, FoundBy::Regression { path, line: 7 });
+    assert_eq!(found(&second).shrunk, found(&first).shrunk);
+    assert_eq!(found(&second).trace_hash, found(&first).trace_hash);
+    assert_eq!(folder.read(FILE), LOST_UPDATE, "the file is left as it was");
+}
+
+#[test]
+fn a_stored_schedule_that_passes_now_is_kept_in_silence() {
+    let folder = Folder::new();
+    fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
+    // As the toy that lost updates, and mended: both tasks have a cell of their own.
+    let transfer = toy::program("transfer", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
+    let audit =
+        toy::program("audit", [Op::Yield, Op::Yield, Op::Load(1), Op::Yield, Op::Store(1, 1), Op::Raise(2)]);
+    let mended =
+        Toy::new([Op::Spawn(transfer), Op::Spawn(audit), Op::Wait(1), Op::Wait(2), Op::Expect(0, 1)]);
+    let exploration = explorer(&folder.0).explore(&mended);
+    assert!(exploration.passed());
+    assert_eq!(exploration.notes, [""; 0]);
+    assert_eq!(exploration.runs, 1_000);
+    assert_eq!(folder.read(FILE), LOST_UPDATE);
+}
+
+#[test]
+fn a_stored_schedule_that_no_longer_applies_is_told_apart() {
+    let folder = Folder::new();
+    fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
+    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    assert!(exploration.passed());
+    let note = format!(
+        "{}:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the test passes under it; \
+         delete it if the code has changed for good",
+        folder.file(FILE).display()
+    );
+    assert_eq!(exploration.notes, [note]);
+    assert_eq!(folder.read(FILE), LOST_UPDATE);
+}
+
+#[test]
+fn nothing_is_written_where_ci_is_set() {
+    let folder = Folder::new();
+    let settings = Settings { ci: true, ..Settings::default() };
+    let exploration = explorer(&folder.0).environment(settings).explore(&toy::lost_update());
+    assert!(!folder.file(FILE).exists());
+    let found = found(&exploration);
+    assert_eq!(found.stored.as_deref(), Some("nowhere, since `CI` is set; replay it elsewhere to keep it"));
+    assert!(found.report.contains(&found.token));
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
+    let folder = Folder::new();
+    // A file where the folder should be.
+    let blocked = folder.file("blocked");
+    fs::write(&blocked, "in the way").unwrap();
+    let exploration = explorer(&blocked).explore(&toy::lost_update());
+    let found = found(&exploration);
+    let stored = found.stored.as_deref().unwrap();
+    let path = blocked.join(FILE);
+    assert!(stored.starts_with("nowhere: "), "{stored}");
+    let told = exploration.report().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("cell 0 is 1, not 2"), "the failure is printed in full: {told}");
+    assert!(told.contains(&found.token), "{told}");
+    let _ = path;
+}
+
+#[test]
+fn the_default_folder_is_the_packages() {
+    let folder = Folder::new();
+    let settings = Settings { package_folder: Some(folder.0.clone()), ..Settings::default() };
+    let explorer = Explorer::new("toys::lost_update").environment(settings).quiet().jobs(1);
+    let _ = explorer.explore(&toy::lost_update());
+    assert_eq!(folder.read(&format!("timeloop-regressions/{FILE}")), LOST_UPDATE);
+}
+
+#[test]
+fn a_bad_line_is_named_and_costs_no_other_schedule() {
+    let folder = Folder::new();
+    let file = folder.file(FILE);
+    let bad = LOST_UPDATE
+        .replace("schedule\n", "schedule\n  run root.2 at once\n  checksum 00000000\n\nschedule\n");
+    fs::write(&file, &bad).unwrap();
+    // The schedule behind the bad line is still tried, and fails.
+    let exploration = explorer(&folder.0).explore(&toy::lost_update());
+    assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
+    let message = format!(
+        "{}:8: found `run root.2 at once` where `run root.2 resume 3 after 4 other steps` is accepted; mend the line, or \
+         delete its schedule",
+        file.display()
+    );
+    assert_eq!(exploration.error.as_ref().unwrap().to_string(), message);
+    assert!(exploration.report().ends_with(&format!("timeloop: `toys::lost_update`: {message}\n")));
+    assert_eq!(folder.read(FILE), bad);
+
+    // A bad line fails the test even where nothing else does: a passing test's notes are seen by no one.
+    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    assert!(exploration.found.is_none());
+    assert!(matches!(exploration.error, Some(ExploreError::Regressions(_))));
+    assert_eq!(exploration.runs, 1_000, "the test is explored all the same");
+}
+
+#[test]
+fn a_new_failure_is_added_to_a_file_with_a_bad_line() {
+    let folder = Folder::new();
+    let file = folder.file(FILE);
+    // No end of line at its end either.
+    let bad = "timeloop regressions, version 1\ntest toys::lost_update\nschedule\n  run root.2 at once";
+    fs::write(&file, bad).unwrap();
+    let _ = explorer(&folder.0).explore(&toy::lost_update());
+    let text = folder.read(FILE);
+    let added = LOST_UPDATE.split_once("\n\nschedule").unwrap().1;
+    assert_eq!(text, format!("{bad}\nschedule{added}"));
+    let loaded = Regressions::new(&folder.0, "toys::lost_update").load().unwrap();
+    assert_eq!(loaded.schedules.len(), 1);
+    assert_eq!(loaded.problems.len(), 1);
+}
+
+#[test]
+fn each_mistake_is_answered_by_what_is_accepted() {
+    let folder = Folder::new();
+    let regressions = Regressions::new(&folder.0, "toys::lost_update");
+    let path = regressions.path().display().to_string();
+    let problems = |text: &str| {
+        fs::write(regressions.path(), text).unwrap();
+        let loaded = regressions.load().unwrap();
+        let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+        (loaded.schedules.len(), told.join("\n").replace(&path, "FILE"))
+    };
+    let problem = |text: &str| problems(text).1;
+    assert_eq!(problems(LOST_UPDATE), (1, String::new()));
+    assert_eq!(problems(&LOST_UPDATE.replace('\n', "\r\n")), (1, String::new()));
+    assert_eq!(problems(&format!("\u{feff}{LOST_UPDATE}")), (1, String::new()));
+    assert_eq!(problems(""), (0, String::new()));
+    assert_eq!(
+        problem(&LOST_UPDATE.replace("version 1", "version 2")),
+        "FILE:1: found `timeloop regressions, version 2`, so a later version of timeloop made the file; this one reads and \
+         writes version 1: update timeloop"
+    );
+    assert_eq!(
+        problem("<<<<<<< HEAD\n"),
+        "FILE:1: found `<<<<<<< HEAD` where `timeloop regressions, version 1` is accepted; mend the line, or delete its \
+         schedule"
+    );
+    assert_eq!(
+        problem(&LOST_UPDATE.replace("test toys", "test bank")),
+        "FILE:2: found `test bank::lost_update` where `test toys::lost_update` is accepted; mend the line, or delete its \
+         schedule"
+    );
+    assert_eq!(
+        problem(&LOST_UPDATE.replace("after 3", "after 4")),
+        "FILE:10: checksum 46b4f9e8 does not fit the schedule above it; restore the schedule, or put `checksum 3bc7ffb0` if \
+         the change was meant"
+    );
+    assert_eq!(
+        problem(LOST_UPDATE.trim_end().strip_suffix("checksum 46b4f9e8").unwrap()),
+        "FILE:7: the schedule has no checksum, so its end may be missing; restore it, or add the line `checksum 46b4f9e8` if \
+         it is whole"
+    );
+    assert_eq!(
+        problem(&LOST_UPDATE.replace("  run", "  run root.1 resume 1 after 2 other steps\n  run")),
+        "FILE:7: found `schedule` where `either one line `seed …`, or lines that each decide something else` is accepted; \
+         mend the line, or delete its schedule"
+    );
+    assert_eq!(
+        problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
+        "FILE:9: found `fly` where `schedule`, `run …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …` is \
+         accepted; mend the line, or delete its schedule"
+    );
+}
+
+#[test]
+fn a_file_of_a_later_version_is_not_touched() {
+    let folder = Folder::new();
+    let later = LOST_UPDATE.replace("version 1", "version 7");
+    fs::write(folder.file(FILE), &later).unwrap();
+    let exploration = explorer(&folder.0).explore(&toy::lost_update());
+    let stored = found(&exploration).stored.clone().unwrap();
+    assert!(stored.starts_with("nowhere: ") && stored.contains("update timeloop"), "{stored}");
+    assert_eq!(folder.read(FILE), later);
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_named() {
+    let folder = Folder::new();
+    // A folder where the file should be.
+    fs::create_dir(folder.file(FILE)).unwrap();
+    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    let error = exploration.error.unwrap().to_string();
+    let start = format!("{}: the regression file can't be read (", folder.file(FILE).display());
+    assert!(error.starts_with(&start) && error.ends_with("); make it readable, or delete it"), "{error}");
+}
+
+#[test]
+fn no_two_tests_share_a_file() {
+    let name = |test: &str| {
+        let regressions = Regressions::new(Path::new(""), test);
+        regressions.path().to_str().unwrap().to_owned()
+    };
+    assert_eq!(name("bank::tests::transfers"), "bank.tests.transfers.txt");
+    assert_eq!(name("transfers"), "transfers.txt");
+    let odd = [
+        "bank.tests.transfers",
+        "embassy-sync Signal",
+        "embassy-sync_Signal",
+        "a/b",
+        "a\\b",
+        "../x",
+        "",
+        "é",
+        "日",
+    ];
+    let names: std::collections::BTreeSet<_> = odd.iter().map(|test| name(test)).collect();
+    assert_eq!(names.len(), odd.len());
+    assert!(names.iter().all(|name| !name.contains(['/', '\\', ' ']) && name.is_ascii()), "{names:?}");
+    assert!(name(&"long".repeat(200)).len() < 200);
+}
+
+/// Files as earlier versions wrote them, kept for ever: each must load, or say why not.
+#[test]
+fn files_of_every_version_are_read() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let loaded = Regressions::new(&fixtures, "bank::tests::transfers").load().unwrap();
+    assert_eq!(loaded.problems, []);
+    let schedules: Vec<_> =
+        loaded.schedules.into_iter().map(|stored| (stored.line, stored.schedule)).collect();
+    let deviations =
+        |randomness, lines: &[(&str, u32, timeloop_sim::Domain, u32, u32)]| Schedule::Deviations {
+            randomness: Seed(randomness),
+            deviations: lines
+                .iter()
+                .map(|&(task, resume, domain, index, value)| timeloop_sim::Deviation {
+                    task: task.parse().unwrap(),
+                    resume,
+                    domain,
+                    index,
+                    value,
+                })
+                .collect(),
+        };
+    use timeloop_sim::Domain::{Schedule as Run, Select, User};
+    assert_eq!(
+        schedules,
+        [
+            (7, deviations(0, &[("root.2", 3, Run, 0, 5)])),
+            (
+                12,
+                deviations(
+                    17,
+                    &[
+                        ("root", 0, Run, 0, 1),
+                        ("root.1", 2, Run, 0, 2),
+                        ("root.1.4", 0, Select, 1, 2),
+                        ("root", 7, User, 0, 3)
+                    ]
+                )
+            ),
+            (20, Schedule::Seeded { seed: Seed(99), strategy: StrategySpec::Random }),
+            (24, Schedule::quiet()),
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reading_gives_what_was_written(
+        schedules in prop::collection::vec(any_schedule(), 1..5),
+        comment in ".*",
+        test in "[a-z:. ]{1,30}",
+    ) {
+        let folder = Folder::new();
+        let regressions = Regressions::new(&folder.0, test.trim());
+        let mut written = Vec::new();
+        for schedule in schedules {
+            prop_assert_eq!(regressions.append(&schedule, &comment), Ok(!written.contains(&schedule)));
+            if !written.contains(&schedule) {
+                written.push(schedule);
+            }
+        }
+        let loaded = regressions.load().unwrap();
+        prop_assert_eq!(loaded.problems, vec![]);
+        let read: Vec<_> = loaded.schedules.into_iter().map(|stored| stored.schedule).collect();
+        prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn no_text_whatsoever_panics_or_is_lost(text in "(?s).*", lines in prop::collection::vec(
+        prop_oneof![
+            Just("schedule".to_owned()), Just("run root.1 resume 0 after 1 other step".to_owned()),
+            Just("checksum 00000000".to_owned()), ".*",
+        ], 0..10,
+    )) {
+        let folder = Folder::new();
+        let regressions = Regressions::new(&folder.0, "toys::any");
+        let text = format!("{text}\n{}", lines.join("\n"));
+        fs::write(regressions.path(), &text).unwrap();
+        let before = regressions.load().unwrap().schedules;
+        if regressions.append(&Schedule::quiet(), "").is_ok() {
+            let after = regressions.load().unwrap().schedules;
+            prop_assert!(after.starts_with(&before));
+        }
+        prop_assert!(fs::read_to_string(regressions.path()).unwrap().starts_with(&text));
+    }
+}

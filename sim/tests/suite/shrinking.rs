@@ -1,0 +1,193 @@
+//! Shrinking: the same failure, never larger, and nothing left that could be taken away.
+
+use proptest::prelude::*;
+use timeloop_sim::{
+    Detail, Deviation, Domain, Ended, Exploration, FailureKind, Found, Limits, Request, Schedule, Seed,
+    Simulation, StrategySpec,
+};
+
+use crate::exploring::explorer;
+use crate::toy::{self, Op, Toy, program};
+
+pub(crate) fn run(simulation: &dyn Simulation, schedule: &Schedule, detail: Detail) -> Ended {
+    let limits = Limits::default();
+    simulation.run(Request { source: schedule.source(), limits: &limits, detail, loud: false })
+}
+
+fn found(exploration: &Exploration) -> &Found {
+    exploration.found.as_deref().unwrap_or_else(|| panic!("{}", exploration.report()))
+}
+
+fn shrunk(name: &str, toy: &Toy) -> Vec<Deviation> {
+    let exploration = explorer(name).runs(100_000).explore(toy);
+    let found = found(&exploration);
+    assert!(found.replayed, "{}", found.report);
+    found.shrunk.deviations().expect("the run was shrunk").to_vec()
+}
+
+fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) -> Deviation {
+    Deviation { task: path.parse().unwrap(), resume, domain, index, value }
+}
+
+#[test]
+fn a_lost_update_takes_one_deviation() {
+    // The transfer stores what it loaded only after the audit has loaded as well.
+    assert_eq!(shrunk("lost_update", &toy::lost_update()), [deviation("root.1", 1, Domain::Schedule, 0, 4)]);
+}
+
+#[test]
+fn a_lost_wake_takes_one_deviation() {
+    let deviations = shrunk("lost_wake", &toy::lost_wake());
+    assert_eq!(deviations, [deviation("root.1", 0, Domain::Schedule, 0, 3)]);
+}
+
+#[test]
+fn each_race_takes_one_deviation() {
+    for pairs in 1..=4 {
+        let deviations = shrunk("races", &toy::races(pairs));
+        assert_eq!(deviations.len(), pairs, "{deviations:?}");
+    }
+}
+
+#[test]
+fn of_the_choices_only_the_one_that_matters_is_left() {
+    assert_eq!(shrunk("select", &toy::select()), [deviation("root.1", 1, Domain::Select, 1, 1)]);
+}
+
+#[test]
+fn a_run_that_fails_anyway_takes_none() {
+    assert_eq!(shrunk("always", &Toy::new([Op::Yield, Op::Expect(0, 1)])), []);
+}
+
+#[test]
+fn randomness_is_calmed_unless_it_matters() {
+    let drawing = |number| {
+        let drawer = program("drawer", [Op::Draw(3, 0), Op::Yield, Op::Raise(0)]);
+        Toy::new([Op::Spawn(drawer), Op::Wait(0), Op::AddIf(0, number, 1, 1), Op::Expect(1, 0)])
+    };
+    let mut seeds = [0, 1, 2].map(|number| {
+        let exploration = explorer("drawing").explore(&drawing(number));
+        match &found(&exploration).shrunk {
+            Schedule::Deviations { randomness, deviations } => {
+                assert_eq!(deviations, &[]);
+                *randomness
+            }
+            schedule => panic!("{schedule:?}"),
+        }
+    });
+    seeds.sort();
+    assert_eq!(seeds[0], Seed(0), "one of three numbers is drawn in the quiet run");
+    assert!(seeds[1] > Seed(0), "the others need a seed of their own: {seeds:?}");
+}
+
+#[test]
+fn a_budget_that_ends_shrinking_is_told() {
+    let exploration = explorer("races").runs(100_000).shrink_runs(3).explore(&toy::races(4));
+    let found = found(&exploration);
+    assert_eq!(found.shrink_ended_by, Some(timeloop_sim::Exhausted::Runs));
+    assert!(found.replayed);
+    let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        report.contains("; the limit on runs (`shrink_runs`) ended the search for less."),
+        "{}",
+        found.report
+    );
+}
+
+#[test]
+fn a_livelock_and_a_limit_are_shrunk_as_well() {
+    // Spins for ever if the second task goes first.
+    let spinner = program("spinner", [Op::AddIf(0, 0, 1, 1), Op::Yield, Op::Raise(1)]);
+    let calm = program("calm", [Op::Store(0, 1), Op::Yield, Op::Raise(0)]);
+    let ops = [Op::Spawn(calm), Op::Spawn(spinner), Op::Wait(0), Op::Wait(1), Op::SpinIf(1, 1)];
+    for (explorer, kind) in [
+        (explorer("spin").max_polls_per_instant(1_000), FailureKind::Livelock),
+        (explorer("spin").max_steps(1_000), FailureKind::StepLimit),
+    ] {
+        let exploration = explorer.explore(&Toy::new(ops.clone()));
+        let found = found(&exploration);
+        assert_eq!(found.failure.kind, kind);
+        assert_eq!(found.deviations_after(), Some(1), "{}", found.report);
+    }
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let cell = 0..3_usize;
+    let flag = 0..3_usize;
+    prop_oneof![
+        4 => Just(Op::Yield),
+        1 => (1..4_u64).prop_map(Op::Sleep),
+        2 => cell.clone().prop_map(Op::Load),
+        2 => (cell.clone(), 0..3_i64).prop_map(|(cell, number)| Op::Store(cell, number)),
+        2 => (cell.clone(), 0..2_i64, cell.clone()).prop_map(|(cell, is, to)| Op::AddIf(cell, is, to, 1)),
+        1 => flag.clone().prop_map(Op::Raise),
+        1 => flag.prop_map(Op::Wait),
+        1 => (2..4_u32, cell.clone()).prop_map(|(arity, cell)| Op::Select(arity, cell)),
+        1 => (2..4_u32, cell.clone()).prop_map(|(bound, cell)| Op::Draw(bound, cell)),
+        1 => (cell, 0..3_i64).prop_map(|(cell, number)| Op::Expect(cell, number)),
+    ]
+}
+
+/// Any toy whatsoever: tasks that spawn tasks, some of which fail now and then.
+pub(crate) fn any_toy() -> impl Strategy<Value = Toy> {
+    let leaf = prop::collection::vec(any_op(), 0..8);
+    let tree = leaf.prop_recursive(2, 24, 3, |inner| {
+        let part = prop_oneof![
+            3 => prop::collection::vec(any_op(), 1..5),
+            2 => inner.prop_map(|ops| vec![Op::Spawn(program("child", ops))]),
+        ];
+        prop::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
+    });
+    tree.prop_map(Toy::new)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_rewritten_run_repeats_itself(toy in any_toy(), seed in any::<u64>()) {
+        let seeded = Schedule::Seeded { seed: Seed(seed), strategy: StrategySpec::Random };
+        let ended = run(&toy, &seeded, Detail::Record);
+        let lean = run(&toy, &seeded, Detail::Lean);
+        prop_assert_eq!(ended.trace_hash, lean.trace_hash);
+        let deviations = ended.record.as_ref().unwrap().deviations();
+        let rewritten = Schedule::Deviations { randomness: Seed(seed), deviations: deviations.clone() };
+        let again = run(&toy, &rewritten, Detail::Record);
+        prop_assert_eq!(again.trace_hash, ended.trace_hash);
+        prop_assert_eq!(&again.failure, &ended.failure);
+        prop_assert_eq!(again.unapplied, 0);
+        // And rewriting what was rewritten changes nothing.
+        prop_assert_eq!(again.record.unwrap().deviations(), deviations);
+    }
+
+    #[test]
+    fn the_quiet_run_has_no_deviations(toy in any_toy()) {
+        let ended = run(&toy, &Schedule::quiet(), Detail::Record);
+        prop_assert_eq!(ended.record.unwrap().deviations(), vec![]);
+    }
+
+    #[test]
+    fn what_is_left_fails_alike_and_is_minimal(toy in any_toy(), seed in any::<u64>()) {
+        let exploration = explorer("any").seed(seed).runs(100).shrink_runs(20_000).explore(&toy);
+        let Some(found) = &exploration.found else { return Ok(()) };
+        prop_assert!(found.replayed, "{}", found.report);
+        let fails_alike = |schedule: &Schedule| {
+            let ended = run(&toy, schedule, Detail::Lean);
+            ended.failure.is_some_and(|failure| failure.fingerprint() == found.fingerprint)
+        };
+        prop_assert!(fails_alike(&found.schedule));
+        prop_assert!(fails_alike(&found.shrunk));
+        let Schedule::Deviations { randomness, deviations } = &found.shrunk else {
+            return Err(TestCaseError::fail("not shrunk"));
+        };
+        prop_assert!(found.deviations_before.unwrap() >= deviations.len());
+        if found.shrink_ended_by.is_none() {
+            for index in 0..deviations.len() {
+                let mut fewer = deviations.clone();
+                fewer.remove(index);
+                let fewer = Schedule::Deviations { randomness: *randomness, deviations: fewer };
+                prop_assert!(!fails_alike(&fewer), "{}", found.report);
+            }
+        }
+    }
+}

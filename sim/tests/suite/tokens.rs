@@ -1,0 +1,178 @@
+//! Tokens: every schedule survives being written and read; every damage is found, and named.
+
+use proptest::prelude::*;
+use timeloop_sim::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath, TokenError};
+
+const TEST: &str = "bank::tests::transfers";
+
+fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) -> Deviation {
+    Deviation { task: path.parse().unwrap(), resume, domain, index, value }
+}
+
+/// Tokens of version 1 and what they stand for. They are kept for ever: a change here breaks what people have stored.
+fn golden() -> Vec<(&'static str, Schedule)> {
+    vec![
+        ("TL10XRS7S3M000135NXXJW0", Schedule::Seeded { seed: Seed(17), strategy: StrategySpec::Random }),
+        (
+            "TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958",
+            Schedule::Seeded { seed: Seed(u64::MAX), strategy: StrategySpec::Fifo },
+        ),
+        ("TL10XRS7S3M04001ZEFMSYG", Schedule::quiet()),
+        (
+            "TL14HRS7S3M060D1B7K1R1G20G30000A000040G40NC080Z18G4081FZZZZZW7SWY29SG",
+            Schedule::Deviations {
+                randomness: Seed(4_000_000_000),
+                deviations: vec![
+                    deviation("root.2", 3, Domain::Schedule, 0, 5),
+                    deviation("root", 0, Domain::Select, 1, 2),
+                    deviation("root.300.1", 70_000, Domain::User, 2, u32::MAX),
+                ],
+            },
+        ),
+    ]
+}
+
+#[test]
+fn golden_tokens_are_read_and_written_as_ever() {
+    for (token, schedule) in golden() {
+        assert_eq!(schedule.to_token(TEST), token, "{schedule:?}");
+        assert_eq!(Schedule::from_token(token, TEST), Ok(schedule.clone()));
+        assert_eq!(Schedule::from_token_of_any_test(token), Ok(schedule));
+    }
+}
+
+#[test]
+fn how_a_token_was_copied_does_not_matter() {
+    for (token, schedule) in golden() {
+        for copy in [token.to_lowercase(), format!("  {token}\n"), token.replacen("TL10", "TL1O", 1)] {
+            assert_eq!(Schedule::from_token(&copy, TEST), Ok(schedule.clone()), "{copy}");
+        }
+    }
+}
+
+#[test]
+fn each_mistake_is_answered_by_what_is_accepted() {
+    let (token, _) = golden().remove(0);
+    let answer = |text: &str| Schedule::from_token(text, TEST).unwrap_err().to_string();
+    assert_eq!(
+        answer("seventeen"),
+        "`seventeen` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+    );
+    assert_eq!(
+        answer("the line that says TIMELOOP_REPLAY"),
+        "`the line that says TIMEL…` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+    );
+    assert_eq!(
+        answer(""),
+        "`` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+    );
+    let truncated =
+        "the token is shorter than it says; copy the whole word, from `TL1` to its last character";
+    for length in 3..token.len() {
+        assert_eq!(answer(&token[..length]), truncated, "{length} characters");
+    }
+    let mistyped = "the token has a typing error (its checksum does not fit); copy it again from the report";
+    assert_eq!(answer(&token.replacen('5', "6", 1)), mistyped);
+    assert_eq!(answer(&format!("{token}00")), mistyped);
+    assert_eq!(
+        answer(&token.replacen('5', "-", 1)),
+        "a token has no `-`: it is `TL1` and then digits and letters; copy it again from the report"
+    );
+    assert_eq!(
+        answer(&token.replacen("TL1", "TL2", 1)),
+        "the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop"
+    );
+    assert_eq!(
+        Schedule::from_token(token, "bank::tests::withdrawals").unwrap_err().to_string(),
+        "the token was made for another test, or before a renaming, and not for `bank::tests::withdrawals`; run the test \
+         whose report printed it"
+    );
+    assert_eq!(
+        TokenError::UnknownStrategy { code: 9 }.to_string(),
+        "the token was found by strategy number 9, which this version of timeloop does not have; update timeloop"
+    );
+    assert_eq!(
+        TokenError::UnknownDomain { code: 9 }.to_string(),
+        "the token has a decision of kind number 9, which this version of timeloop does not have; update timeloop"
+    );
+}
+
+pub(crate) fn any_schedule() -> impl Strategy<Value = Schedule> {
+    let seed = prop_oneof![Just(0), 0..1_000_u64, any::<u64>()].prop_map(Seed);
+    let strategy = prop::sample::select(StrategySpec::ALL.to_vec());
+    let number = || prop_oneof![0..8_u32, any::<u32>()];
+    let path = prop::collection::vec(number().prop_map(|index| index.max(1)), 0..5)
+        .prop_map(|indices| indices.into_iter().collect::<TaskPath>());
+    let domain = prop::sample::select(Domain::ALL.to_vec());
+    let deviation =
+        (path, number(), domain, number(), number()).prop_map(|(task, resume, domain, index, value)| {
+            let index = if domain == Domain::Schedule { 0 } else { index };
+            Deviation { task, resume, domain, index, value: value.max(1) }
+        });
+    let deviations = prop::collection::vec(deviation, 0..20).prop_map(|mut deviations| {
+        let mut seen = std::collections::BTreeSet::new();
+        deviations.retain(|deviation| seen.insert(deviation.key()));
+        deviations
+    });
+    prop_oneof![
+        (seed.clone(), strategy).prop_map(|(seed, strategy)| Schedule::Seeded { seed, strategy }),
+        (seed, deviations)
+            .prop_map(|(randomness, deviations)| Schedule::Deviations { randomness, deviations }),
+    ]
+}
+
+/// What a character is read as.
+fn digit(character: char) -> char {
+    match character.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        other => other,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reading_gives_what_was_written(schedule in any_schedule(), test in ".*") {
+        let token = schedule.to_token(&test);
+        prop_assert!(token.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+        prop_assert_eq!(Schedule::from_token(&token, &test), Ok(schedule));
+    }
+
+    #[test]
+    fn any_one_changed_character_is_found(
+        schedule in any_schedule(),
+        place in any::<prop::sample::Index>(),
+        character in prop_oneof![prop::char::range('0', 'z'), any::<char>()],
+    ) {
+        let token: Vec<char> = schedule.to_token(TEST).chars().collect();
+        let place = place.index(token.len());
+        let mut changed = token.clone();
+        changed[place] = character;
+        let same = if place < 2 {
+            character.eq_ignore_ascii_case(&token[place])
+        } else if place == 2 {
+            character == token[place]
+        } else {
+            digit(character) == digit(token[place])
+        };
+        let read = Schedule::from_token(&changed.into_iter().collect::<String>(), TEST);
+        prop_assert_eq!(read.is_ok(), same);
+    }
+
+    #[test]
+    fn neighbours_that_were_swapped_are_found(schedule in any_schedule(), place in any::<prop::sample::Index>()) {
+        let mut token: Vec<char> = schedule.to_token(TEST).chars().collect();
+        let place = place.index(token.len() - 1);
+        prop_assume!(token[place] != token[place + 1]);
+        token.swap(place, place + 1);
+        prop_assert!(Schedule::from_token(&token.into_iter().collect::<String>(), TEST).is_err());
+    }
+
+    #[test]
+    fn no_text_whatsoever_panics(text in ".*", body in "[0-9A-Za-z]{0,60}") {
+        let _ = Schedule::from_token(&text, TEST);
+        let _ = Schedule::from_token(&format!("TL1{body}"), TEST);
+    }
+}

@@ -1,0 +1,414 @@
+//! A toy simulation: tasks are lists of operations, and there is nothing asynchronous about it.
+//!
+//! Always true: it decides nothing itself; all that varies between runs comes from the source.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::sync::Arc;
+
+use timeloop_sim::{
+    Arrival, BlockedTask, Choice, DecisionKey, Detail, Domain, Ended, Failure, FailureKind, Pulse, Ready,
+    Record, Request, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
+};
+
+/// What a task does next. Cells, flags and registers are numbers that start at 0.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// Lets others run.
+    Yield,
+    /// Waits for some nanoseconds.
+    Sleep(u64),
+    /// Takes a cell's number into the task's register.
+    Load(usize),
+    /// Puts the register plus a number into a cell.
+    Store(usize, i64),
+    /// Starts another task.
+    Spawn(Program),
+    /// Raises a flag, and with it everyone who waits for it.
+    Raise(usize),
+    /// Waits for a flag.
+    Wait(usize),
+    /// Waits for a flag unless a cell has this number.
+    WaitUnless(usize, i64, usize),
+    /// Chooses among some branches and stores which.
+    Select(u32, usize),
+    /// Stores a random number below a bound.
+    Draw(u32, usize),
+    /// If the first cell has this number, adds the other number to the second cell.
+    AddIf(usize, i64, usize, i64),
+    /// Panics unless a cell has this number.
+    Expect(usize, i64),
+    /// Yields again and again while a cell has this number.
+    SpinIf(usize, i64),
+    /// Goes on for ever without returning.
+    Hang,
+}
+
+/// A task's name and operations.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) ops: Arc<[Op]>,
+}
+
+pub(crate) fn program(name: &'static str, ops: impl Into<Arc<[Op]>>) -> Program {
+    Program { name, ops: ops.into() }
+}
+
+/// Tasks that start at the root.
+#[derive(Clone, Debug)]
+pub(crate) struct Toy(pub(crate) Program);
+
+impl Toy {
+    pub(crate) fn new(ops: impl Into<Arc<[Op]>>) -> Self {
+        Self(program("", ops))
+    }
+}
+
+struct Task {
+    program: Program,
+    key: TaskKey,
+    path: TaskPath,
+    next_op: usize,
+    register: i64,
+    resumes: u32,
+    children: u32,
+    since_ns: u64,
+    stream: Option<Stream>,
+    ended: bool,
+}
+
+impl Task {
+    fn new(program: Program, path: TaskPath) -> Self {
+        Self {
+            program,
+            key: path.key(),
+            path,
+            next_op: 0,
+            register: 0,
+            resumes: 0,
+            children: 0,
+            since_ns: 0,
+            stream: None,
+            ended: false,
+        }
+    }
+
+    fn label(&self) -> TaskLabel {
+        let spawned = (self.path != TaskPath::root()).then(|| Site { line: 1, ..self.site() });
+        TaskLabel { path: self.path.clone(), name: Cow::Borrowed(self.program.name), spawned }
+    }
+
+    /// Each operation is a line of a file that is called as the task is.
+    fn site(&self) -> Site {
+        let name = if self.program.name.is_empty() { "root" } else { self.program.name };
+        let line = u32::try_from(self.next_op).unwrap() + 1;
+        Site { file: format!("{name}.toy").into(), line, column: 5 }
+    }
+}
+
+struct World<'a> {
+    request: Request<'a>,
+    tasks: Vec<Task>,
+    cells: Vec<i64>,
+    flags: Vec<bool>,
+    waiting: Vec<(usize, usize)>,
+    timers: BTreeMap<(u64, u64), usize>,
+    timers_set: u64,
+    now_ns: u64,
+    trace_hash: u64,
+    record: Record,
+    failure: Option<Box<Failure>>,
+}
+
+impl Simulation for Toy {
+    fn run(&self, request: Request<'_>) -> Ended {
+        let stuck_after = request.limits.stuck_after;
+        let mut world = World {
+            request,
+            tasks: Vec::new(),
+            cells: vec![0; 16],
+            flags: vec![false; 16],
+            waiting: Vec::new(),
+            timers: BTreeMap::new(),
+            timers_set: 0,
+            now_ns: 0,
+            trace_hash: 0x5EED,
+            record: Record::default(),
+            failure: None,
+        };
+        world.add(Task::new(self.0.clone(), TaskPath::root()));
+        let pulse = Pulse::begin_run(stuck_after);
+        let steps = world.run(&pulse);
+        Ended {
+            failure: world.failure,
+            trace_hash: world.trace_hash,
+            steps,
+            elapsed_ns: world.now_ns,
+            record: (world.request.detail != Detail::Lean).then(|| Box::new(world.record)),
+            unapplied: world.request.source.unapplied(),
+        }
+    }
+}
+
+impl World<'_> {
+    fn run(&mut self, pulse: &Pulse) -> u64 {
+        let limits = self.request.limits;
+        let (mut steps, mut at_this_instant) = (0, 0);
+        while self.failure.is_none() && !self.tasks[0].ended {
+            let Some(ready) = self.request.source.next() else {
+                let Some(((at_ns, _), task)) = self.timers.pop_first() else {
+                    self.fail(None, FailureKind::Deadlock, "no task is ready and no timer is set", steps);
+                    break;
+                };
+                at_this_instant = if at_ns > self.now_ns { 0 } else { at_this_instant };
+                self.now_ns = at_ns;
+                self.ready(task);
+                continue;
+            };
+            if steps == limits.max_steps {
+                self.fail(None, FailureKind::StepLimit, "more steps than `max_steps`", steps);
+                break;
+            }
+            if at_this_instant == limits.max_polls_per_instant {
+                self.fail(None, FailureKind::Livelock, "more polls at one instant than allowed", steps);
+                break;
+            }
+            steps += 1;
+            at_this_instant += 1;
+            pulse.begin_poll(ready.task, SpawnSite::of(Location::caller()));
+            self.step(ready, steps);
+        }
+        steps
+    }
+
+    fn mix(&mut self, number: u64) {
+        let mixed = (self.trace_hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.trace_hash = mixed ^ (mixed >> 29);
+    }
+
+    fn add(&mut self, task: Task) {
+        let (key, label) = (task.key, task.label());
+        self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: self.now_ns });
+        self.tasks.push(task);
+        self.ready(self.tasks.len() - 1);
+    }
+
+    fn ready(&mut self, slot: usize) {
+        let Task { resumes: resume, key: task, .. } = self.tasks[slot];
+        let slot = u32::try_from(slot).unwrap();
+        let after_steps = self.record.steps.len() as u64;
+        self.record.arrivals.push(Arrival { task: slot, resume, after_steps });
+        self.request.source.ready(Ready { slot, resume, task });
+    }
+
+    fn step(&mut self, ready: Ready, steps: u64) {
+        let slot = ready.slot as usize;
+        let arrival = self
+            .record
+            .arrivals
+            .iter()
+            .rposition(|arrival| arrival.task == ready.slot && arrival.resume == ready.resume)
+            .unwrap();
+        let (trace_hash, at_ns) = (self.trace_hash, self.now_ns);
+        self.record.steps.push(Step {
+            arrival: u32::try_from(arrival).unwrap(),
+            at_ns,
+            waits_at: None,
+            finished: false,
+            trace_hash,
+        });
+        self.mix(ready.task.0 ^ u64::from(ready.resume));
+        self.mix(self.now_ns);
+        self.tasks[slot].resumes += 1;
+        self.tasks[slot].since_ns = at_ns;
+        let explain = self.request.detail == Detail::Explain;
+        let mut choices = 0;
+        loop {
+            let Some(op) = self.tasks[slot].program.ops.get(self.tasks[slot].next_op).cloned() else {
+                self.tasks[slot].ended = true;
+                self.record.steps.last_mut().unwrap().finished = true;
+                let key = self.tasks[slot].key;
+                self.request.source.finished(key);
+                return;
+            };
+            let site = self.tasks[slot].site();
+            let waits = match op {
+                Op::Yield => {
+                    self.ready(slot);
+                    true
+                }
+                Op::SpinIf(cell, number) if self.cells[cell] == number => {
+                    self.ready(slot);
+                    true
+                }
+                Op::Sleep(ns) => {
+                    self.timers.insert((self.now_ns + ns, self.timers_set), slot);
+                    self.timers_set += 1;
+                    true
+                }
+                Op::Wait(flag) if !self.flags[flag] => {
+                    self.waiting.push((flag, slot));
+                    true
+                }
+                Op::WaitUnless(cell, number, flag) if self.cells[cell] != number && !self.flags[flag] => {
+                    self.waiting.push((flag, slot));
+                    true
+                }
+                _ => false,
+            };
+            if waits {
+                self.record.steps.last_mut().unwrap().waits_at = explain.then(|| site.clone());
+            }
+            let again = waits && matches!(op, Op::SpinIf(..));
+            self.tasks[slot].next_op += usize::from(!again);
+            if waits {
+                return;
+            }
+            if !self.execute(slot, op, &mut choices, site, steps) {
+                self.record.steps.last_mut().unwrap().finished = true;
+                return;
+            }
+        }
+    }
+
+    /// Executes an operation at which a task does not wait; whether the task goes on.
+    fn execute(&mut self, slot: usize, op: Op, choices: &mut u32, site: Site, steps: u64) -> bool {
+        match op {
+            Op::Yield | Op::Sleep(_) | Op::Wait(_) | Op::WaitUnless(..) | Op::SpinIf(..) => {}
+            Op::Load(cell) => self.tasks[slot].register = self.cells[cell],
+            Op::Store(cell, number) => self.cells[cell] = self.tasks[slot].register + number,
+            Op::AddIf(cell, number, to, addend) => {
+                if self.cells[cell] == number {
+                    self.cells[to] += addend;
+                }
+            }
+            Op::Spawn(program) => {
+                self.tasks[slot].children += 1;
+                let path = self.tasks[slot].path.child(self.tasks[slot].children);
+                let (parent, child) = (self.tasks[slot].key, path.key());
+                self.request.source.spawned(parent, child);
+                self.add(Task::new(program, path));
+            }
+            Op::Raise(flag) => {
+                self.flags[flag] = true;
+                let waiting = std::mem::take(&mut self.waiting);
+                for (other, task) in waiting {
+                    if other == flag {
+                        self.ready(task);
+                    } else {
+                        self.waiting.push((other, task));
+                    }
+                }
+            }
+            Op::Select(arity, cell) => {
+                let resume = self.tasks[slot].resumes - 1;
+                let key = DecisionKey {
+                    domain: Domain::Select,
+                    task: self.tasks[slot].key,
+                    resume,
+                    index: *choices,
+                };
+                *choices += 1;
+                let value = self.request.source.choose(key, arity);
+                let (task, step) = (u32::try_from(slot).unwrap(), self.record.steps.len() as u64 - 1);
+                self.record.choices.push(Choice { key, task, arity, value, step });
+                self.mix(u64::from(value) + 1);
+                self.cells[cell] = i64::from(value);
+            }
+            Op::Draw(bound, cell) => {
+                let Self { tasks, request, .. } = self;
+                let key = tasks[slot].key;
+                let stream = tasks[slot].stream.get_or_insert_with(|| request.source.user_stream(key.0));
+                self.cells[cell] = i64::from(stream.below(bound));
+            }
+            Op::Expect(cell, number) => {
+                let found = self.cells[cell];
+                if found != number {
+                    let kind = if slot == 0 { FailureKind::Panic } else { FailureKind::UnobservedPanic };
+                    if self.request.loud {
+                        eprintln!("the toy panicked: cell {cell} is {found}");
+                    }
+                    self.fail(
+                        Some((slot, site)),
+                        kind,
+                        &format!("cell {cell} is {found}, not {number}"),
+                        steps,
+                    );
+                    return false;
+                }
+            }
+            Op::Hang => loop {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            },
+        }
+        true
+    }
+
+    fn fail(&mut self, place: Option<(usize, Site)>, kind: FailureKind, message: &str, at_step: u64) {
+        let explain = self.request.detail == Detail::Explain;
+        let waiting: Vec<usize> = self.waiting.iter().map(|(_, task)| *task).collect();
+        let blocked = waiting.into_iter().map(|slot| {
+            let task = &mut self.tasks[slot];
+            // The operation that it waits in is the one before the next.
+            task.next_op -= 1;
+            let waits_at = explain.then(|| task.site());
+            task.next_op += 1;
+            BlockedTask { task: task.label(), waits_at, since_ns: task.since_ns }
+        });
+        let blocked = if kind == FailureKind::Deadlock { blocked.collect() } else { Vec::new() };
+        let (task, site) = match place {
+            Some((slot, site)) => (Some(self.tasks[slot].label()), Some(site)),
+            None => (None, None),
+        };
+        self.failure = Some(Box::new(Failure {
+            kind,
+            message: message.to_owned(),
+            site,
+            task: task.map(Box::new),
+            blocked,
+            at_ns: self.now_ns,
+            at_step,
+        }));
+    }
+}
+
+/// Two tasks that each add one to cell 0 by loading, waiting a turn and storing. The second starts late, so that the quiet
+/// run loses nothing; one deviation is enough to lose an update.
+pub(crate) fn lost_update() -> Toy {
+    let transfer = program("transfer", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
+    let audit =
+        program("audit", [Op::Yield, Op::Yield, Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(2)]);
+    Toy::new([Op::Spawn(transfer), Op::Spawn(audit), Op::Wait(1), Op::Wait(2), Op::Expect(0, 2)])
+}
+
+/// A signal that is lost when it comes before its waiter: the root waits for ever.
+pub(crate) fn lost_wake() -> Toy {
+    let waiter = program("waiter", [Op::Store(0, 1), Op::Yield, Op::Wait(1), Op::Raise(2)]);
+    // Heard only if the waiter has registered, which is what cell 0 says.
+    let notifier = program("notifier", [Op::Yield, Op::WaitUnless(0, 1, 9), Op::Raise(1)]);
+    Toy::new([Op::Spawn(waiter), Op::Spawn(notifier), Op::Wait(2)])
+}
+
+/// As many pairs of tasks as given; the run fails if in every pair the second goes first. So it takes exactly one deviation
+/// a pair.
+pub(crate) fn races(pairs: usize) -> Toy {
+    let total = 15;
+    let mut ops = Vec::new();
+    for pair in 0..pairs {
+        let first = program("first", [Op::Load(14), Op::Store(pair, 1), Op::Yield, Op::Raise(pair * 2)]);
+        let second = program("second", [Op::AddIf(pair, 0, total, 1), Op::Yield, Op::Raise(pair * 2 + 1)]);
+        ops.extend([Op::Spawn(first), Op::Spawn(second)]);
+    }
+    ops.extend((0..pairs * 2).map(Op::Wait));
+    ops.extend([Op::AddIf(total, i64::try_from(pairs).unwrap(), 13, 1), Op::Expect(13, 0)]);
+    Toy::new(ops)
+}
+
+/// Fails if the third branch is polled first at the second of two choices.
+pub(crate) fn select() -> Toy {
+    let chooser =
+        program("chooser", [Op::Yield, Op::Select(3, 0), Op::Select(3, 1), Op::Expect(1, 0), Op::Raise(0)]);
+    Toy::new([Op::Spawn(chooser), Op::Wait(0)])
+}
