@@ -47,7 +47,7 @@ struct State {
 impl Barrier {
     /// A barrier for `n` tasks; 0 is taken as 1.
     pub fn new(n: usize) -> Self {
-        Self { state: Mutex::new(State { arrived: 0, generation: 0 }), opened: Notify::new(), size: n.max(1) }
+        Self { state: Mutex::new(State { arrived: 0, generation: 0 }), opened: Notify::new(), size: n }
     }
 
     /// Waits until all have arrived.

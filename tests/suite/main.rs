@@ -1,3 +1,5 @@
 //! timeloop's promises, a module per behaviour.
 
 mod smoke;
+#[cfg(feature = "sync")]
+mod sync;

@@ -1,0 +1,106 @@
+//! The primitives of `timeloop::sync`: what code relies on them for, in timeloop's own loop.
+//!
+//! Where an order is asserted the schedule is the quiet one; where it must not matter, many seeds are tried.
+
+mod barrier;
+mod broadcast;
+mod deadlock;
+mod mpsc;
+mod mutex;
+mod notify;
+mod once;
+mod oneshot;
+mod rwlock;
+mod semaphore;
+mod watch;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use timeloop::task::{JoinHandle, yield_now};
+
+/// Runs once, first in, first out.
+fn quiet<F: Future>(main: F) -> F::Output {
+    let mut builder = timeloop::runtime::Builder::new_current_thread();
+    builder.strategy(timeloop::StrategySpec::Fifo).build().unwrap().block_on(main)
+}
+
+/// Runs under many seeds, in any order of tasks; gives what each run gave.
+fn any_order<F: Future>(main: impl Fn() -> F) -> Vec<F::Output> {
+    (0..200)
+        .map(|seed| match timeloop::run(seed, &main) {
+            Ok(output) => output,
+            Err(failure) => panic!("seed {seed}: {failure}"),
+        })
+        .collect()
+}
+
+/// Spawns a task and lets it run until it waits: in the quiet schedule tasks spawned so wait in order.
+async fn spawn_and_wait<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let task = timeloop::spawn(future);
+    settle().await;
+    task
+}
+
+/// Lets every ready task run until it waits.
+async fn settle() {
+    // Long enough for the chains of wakes in these tests, and short enough to see.
+    for _ in 0..10 {
+        yield_now().await;
+    }
+}
+
+/// What tasks did, in order.
+#[derive(Clone, Debug, Default)]
+struct Log<T>(Rc<RefCell<Vec<T>>>);
+
+impl<T> Log<T> {
+    fn push(&self, entry: T) {
+        self.0.borrow_mut().push(entry);
+    }
+
+    /// What was noted since the last call.
+    fn take(&self) -> Vec<T> {
+        self.0.take()
+    }
+}
+
+fn assert_send_sync<T: Send + Sync>() {}
+
+/// The names of `tokio::sync`, at the same paths: this need only compile.
+#[expect(unused_imports, reason = "that they exist is the test")]
+mod surface {
+    use timeloop::sync::broadcast::error::{RecvError, SendError, TryRecvError};
+    use timeloop::sync::futures::{Notified, OwnedNotified};
+    use timeloop::sync::mpsc::error::{SendError as _, TryRecvError as _, TrySendError};
+    use timeloop::sync::mpsc::{
+        OwnedPermit, Permit, PermitIterator, UnboundedReceiver, UnboundedSender, WeakSender,
+        WeakUnboundedSender,
+    };
+    use timeloop::sync::oneshot::error::{RecvError as _, TryRecvError as _};
+    use timeloop::sync::watch::error::{RecvError as _, SendError as _};
+    use timeloop::sync::watch::{Receiver, Ref, Sender, channel};
+    use timeloop::sync::{
+        AcquireError, Barrier, BarrierWaitResult, MappedMutexGuard, Mutex, MutexGuard, Notify, OnceCell,
+        OwnedMappedMutexGuard, OwnedMutexGuard, OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard,
+        OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, RwLockMappedWriteGuard, RwLockReadGuard,
+        RwLockWriteGuard, Semaphore, SemaphorePermit, SetError, SetOnce, SetOnceError, TryAcquireError,
+        TryLockError,
+    };
+}
+
+/// What needs no change is tokio's own type, so that values pass between code that names either.
+#[test]
+fn the_rest_is_tokios_own() {
+    let lock: timeloop::sync::Mutex<u8> = tokio::sync::Mutex::new(7);
+    assert_eq!(*lock.try_lock().unwrap(), 7);
+    let (tx, _rx): (timeloop::sync::mpsc::Sender<u8>, _) = tokio::sync::mpsc::channel(1);
+    assert_eq!(tx.capacity(), 1);
+    let (tx, rx) = timeloop::sync::watch::channel(0);
+    drop(tx);
+    let _: tokio::sync::watch::error::RecvError = rx.has_changed().unwrap_err();
+}

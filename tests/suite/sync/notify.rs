@@ -1,0 +1,115 @@
+//! The signal: one permit at most, in the order of waiting, passed on by who gives up.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timeloop::sync::Notify;
+
+use super::{Log, any_order, quiet, settle, spawn_and_wait};
+
+/// Tasks that wait in order and note their number when they go on.
+async fn waiting(notify: &Rc<Notify>, log: &Log<usize>, tasks: usize) -> Vec<timeloop::task::JoinHandle<()>> {
+    let mut all = Vec::new();
+    for number in 0..tasks {
+        let (notify, log) = (Rc::clone(notify), log.clone());
+        let task = spawn_and_wait(async move {
+            notify.notified().await;
+            log.push(number);
+        });
+        all.push(task.await);
+    }
+    all
+}
+
+#[test]
+fn the_first_in_line_is_notified_first_and_the_last_on_request() {
+    quiet(async {
+        let (notify, log) = (Rc::new(Notify::new()), Log::default());
+        let _tasks = waiting(&notify, &log, 4).await;
+        notify.notify_one();
+        settle().await;
+        assert_eq!(log.take(), [0]);
+        notify.notify_last();
+        settle().await;
+        assert_eq!(log.take(), [3]);
+        notify.notify_waiters();
+        settle().await;
+        assert_eq!(log.take(), [1, 2]);
+    });
+}
+
+#[test]
+fn one_permit_is_kept_and_no_more() {
+    quiet(async {
+        let (notify, log) = (Rc::new(Notify::new()), Log::default());
+        notify.notify_one();
+        notify.notify_one();
+        let _tasks = waiting(&notify, &log, 2).await;
+        assert_eq!(log.take(), [0]);
+        notify.notify_one();
+        settle().await;
+        assert_eq!(log.take(), [1]);
+    });
+}
+
+#[test]
+fn notifying_all_leaves_no_permit_but_counts_for_who_has_asked() {
+    quiet(async {
+        let notify = Notify::new();
+        let asked = notify.notified();
+        notify.notify_waiters();
+        asked.await;
+        let late = notify.notified();
+        timeloop::pin!(late);
+        assert!(!late.as_mut().enable());
+        notify.notify_one();
+        assert!(late.as_mut().enable());
+    });
+}
+
+#[test]
+fn who_was_notified_and_gives_up_passes_it_on() {
+    quiet(async {
+        let (notify, log) = (Rc::new(Notify::new()), Log::default());
+        let tasks = waiting(&notify, &log, 3).await;
+        notify.notify_one();
+        tasks[0].abort();
+        settle().await;
+        assert_eq!(log.take(), [1]);
+    });
+}
+
+/// Look, then wait: with the future made before the look, no schedule misses the signal.
+#[test]
+fn no_schedule_loses_the_signal() {
+    any_order(|| async {
+        let state = Rc::new((Notify::new(), std::cell::Cell::new(false)));
+        let waiter = timeloop::spawn({
+            let state = Rc::clone(&state);
+            async move {
+                let notified = state.0.notified();
+                timeloop::task::yield_now().await;
+                if !state.1.get() {
+                    notified.await;
+                }
+                assert!(state.1.get());
+            }
+        });
+        timeloop::spawn(async move {
+            state.1.set(true);
+            state.0.notify_waiters();
+        });
+        waiter.await.unwrap();
+    });
+}
+
+#[test]
+fn an_owned_wait_outlives_its_maker() {
+    quiet(async {
+        let notify = Arc::new(Notify::new());
+        let owned = Arc::clone(&notify).notified_owned();
+        let task = spawn_and_wait(owned).await;
+        notify.notify_waiters();
+        task.await.unwrap();
+    });
+}
