@@ -75,12 +75,11 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
         if end <= index + 2 {
             return Err(Fault::at(tokens, index, format!("`{name}` takes a value: `{name} = …`")));
         }
-        if end < tokens.len() && !is_punct(tokens.get(end), ',') {
-            return Err(Fault::at(
-                tokens,
-                end,
-                format!("arguments of `{attribute}` are separated by commas"),
-            ));
+        let semicolon = (index..end).find(|&at| is_punct(tokens.get(at), ';'));
+        let no_comma = end < tokens.len() && !is_punct(tokens.get(end), ',');
+        if let Some(wrong) = semicolon.or(no_comma.then_some(end)) {
+            let message = format!("arguments of `{attribute}` are separated by commas");
+            return Err(Fault::at(tokens, wrong, message));
         }
         let value = &tokens[index + 2..end];
         match kind {

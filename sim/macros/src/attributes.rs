@@ -19,7 +19,8 @@ const TEST_ARGUMENTS: &Accepted = &[
     ("max_polls_per_instant", Kind::Setting),
     ("max_virtual_time", Kind::Duration),
     ("stuck_after", Kind::Duration),
-    ("epoch", Kind::Setting),
+    ("max_tasks", Kind::Setting),
+    ("epoch", Kind::Duration),
     ("crate", Kind::Root),
     ("flavor", Kind::Ignored),
     ("worker_threads", Kind::Ignored),
@@ -44,13 +45,16 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
         ".check($name)",
         &[("name", TokenTree::from(function.name.clone()).into())],
     );
+    // What a test is expected to find is not to be kept as something to be mended.
+    let keeping = if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
     let explore = fill(
         Span::mixed_site(),
-        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $check;",
+        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $keeping $check;",
         &[
             ("root", arguments.root.clone().into()),
             ("title", Fill::Text(format!("{:?}", function.plain_name()))),
             ("settings", arguments.builder_calls().into()),
+            ("keeping", Fill::Text(keeping.into())),
             ("check", check.into()),
         ],
     );

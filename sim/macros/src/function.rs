@@ -103,6 +103,13 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
 }
 
 impl Function {
+    pub(crate) fn has_attribute(&self, name: &str) -> bool {
+        self.attributes.iter().any(|token| {
+            let TokenTree::Group(group) = token else { return false };
+            is_ident(group.stream().into_iter().next().as_ref(), name)
+        })
+    }
+
     /// Where the compiler should complain about the return type.
     pub(crate) fn output_span(&self) -> Span {
         self.output.first().map_or(self.name.span(), TokenTree::span)

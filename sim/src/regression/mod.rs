@@ -114,7 +114,7 @@ impl Regressions {
         if file.metadata().map_err(error)?.len() == 0 {
             text.push_str(HEADER);
             text.push_str("\ntest ");
-            text.push_str(&self.test);
+            text.push_str(&one_line(&self.test));
             text.push_str(concat!(
                 "\n\n# Schedules under which this test has failed. timeloop tries them first, so commit this file.\n",
                 "# To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.\n",
@@ -205,9 +205,10 @@ impl Parser<'_> {
             return;
         }
         let Some(block) = &mut self.block else {
-            match line.strip_prefix("test ") {
-                Some(test) if self.regressions.test.is_empty() || test.trim() == self.regressions.test => {}
-                Some(_) => self.bad_line(number, line, &format!("test {}", self.regressions.test)),
+            let test = one_line(&self.regressions.test);
+            match line.strip_prefix("test").filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+                Some(found) if test.is_empty() || found.trim() == test => {}
+                Some(_) => self.bad_line(number, line, &format!("test {test}")),
                 None => self.bad_line(number, line, "schedule"),
             }
             return;
@@ -292,6 +293,11 @@ fn file_name(test: &str) -> String {
     } else {
         format!("{safe}-{:08x}.txt", u32::from_be_bytes(tag(test)))
     }
+}
+
+/// A test's name as the file says it.
+fn one_line(test: &str) -> String {
+    test.trim().escape_debug().to_string()
 }
 
 fn excerpt(line: &str) -> String {

@@ -1,1 +1,121 @@
-//! wip
+//! The environment steers an exploration, and what it says wins over what the test says.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use timeloop_sim::{ExploreError, Explorer, Log, Seed, SeedSetting, Settings, StrategySpec};
+
+use crate::exploring::{Counted, explorer};
+use crate::toy::{self, Op, Toy};
+
+#[test]
+fn its_settings_win() {
+    let settings = Settings {
+        seed: Some(SeedSetting::Number(Seed(40))),
+        runs: Some(7),
+        jobs: NonZero::new(2),
+        strategy: Some(StrategySpec::Fifo),
+        ..Settings::default()
+    };
+    let toy = Counted(toy::lost_update(), AtomicU64::new(0));
+    let exploration = explorer("lost_update").seed(1).runs(100).environment(settings).explore(&toy);
+    assert!(exploration.passed(), "the quiet strategy finds nothing");
+    assert_eq!((exploration.base_seed, exploration.strategy), (Seed(40), StrategySpec::Fifo));
+    assert_eq!(toy.1.load(Relaxed), 7);
+}
+
+#[test]
+fn a_random_seed_differs_each_time() {
+    let base = || {
+        let settings = Settings { seed: Some(SeedSetting::Random), ..Settings::default() };
+        explorer("calm").runs(1).environment(settings).explore(&Toy::new([Op::Yield])).base_seed
+    };
+    assert_ne!(base(), base());
+}
+
+#[test]
+fn warnings_are_notes() {
+    let settings = Settings::from_vars([("TIMELOOP_SEDE".to_owned(), "1".to_owned())]).unwrap();
+    let exploration = explorer("calm").environment(settings).explore(&Toy::new([Op::Yield]));
+    assert!(exploration.passed());
+    assert_eq!(
+        exploration.notes,
+        ["`TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?"]
+    );
+}
+
+#[test]
+fn all_steps_are_listed_where_asked_for() {
+    let mut ops = vec![Op::Yield; 40];
+    ops.push(Op::Expect(0, 1));
+    let toy = Toy::new(ops);
+    let report = |log| {
+        let settings = Settings { log, ..Settings::default() };
+        explorer("long").environment(settings).explore(&toy).report()
+    };
+    assert!(report(None).contains("… 26 earlier steps\n"), "{}", report(None));
+    let all = report(Some(Log::Steps));
+    assert!(!all.contains("earlier") && all.contains("  1  root  starts to root.toy:1\n"), "{all}");
+}
+
+/// Runs a test of this file again, in a process of its own, with these variables set.
+pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> (bool, String) {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture"]).env("TOY_CHILD", "1");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIMELOOP_")) {
+        command.env_remove(name);
+    }
+    let output = command.envs(vars.iter().copied()).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+pub(crate) fn is_child() -> bool {
+    std::env::var_os("TOY_CHILD").is_some()
+}
+
+/// What the tests below run in a process of its own.
+#[test]
+fn explores_as_the_environment_says() {
+    if is_child() {
+        let exploration =
+            Explorer::new("toys::lost_update").without_regressions().explore(&toy::lost_update());
+        if let Some(error) = &exploration.error {
+            assert!(matches!(error, ExploreError::Environment(_)));
+            assert_eq!(exploration.runs, 0, "nothing is run under settings that were not meant");
+        }
+        exploration.check();
+    }
+}
+
+#[test]
+fn the_real_environment_is_read() {
+    let test = "environment::explores_as_the_environment_says";
+    let (passed, text) = child(test, &[("TIMELOOP_STRATEGY", "fifo"), ("TIMELOOP_SEDE", "1")]);
+    assert!(passed, "{text}");
+    let warning =
+        "`TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?";
+    assert_eq!(text.matches(warning).count(), 1, "{text}");
+
+    let (passed, text) = child(test, &[("TIMELOOP_RUNS", "abc")]);
+    assert!(!passed);
+    let error = "timeloop: `toys::lost_update`: TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 or more, as in \
+                 TIMELOOP_RUNS=5000\n";
+    assert!(text.contains(error), "{text}");
+}
+
+#[test]
+fn a_token_repeats_the_failure_in_another_process() {
+    let found = explorer("lost_update").explore(&toy::lost_update()).found.unwrap();
+    let test = "environment::explores_as_the_environment_says";
+    let (passed, text) = child(test, &[("TIMELOOP_REPLAY", &found.token)]);
+    assert!(!passed);
+    assert!(
+        text.contains(
+            "timeloop: `toys::lost_update` fails under the replayed schedule: panic at root.toy:5:5"
+        ),
+        "{text}"
+    );
+    let story = found.report.split_once("How it happens").unwrap().1.split_once("Deviations").unwrap().0;
+    assert!(text.contains(story), "the same story: {text}");
+    assert!(text.contains("the toy panicked: cell 0 is 1\n"), "a replay is loud: {text}");
+}

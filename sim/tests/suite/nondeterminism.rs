@@ -1,1 +1,147 @@
-//! wip
+//! Nondeterminism: a failure that can't be repeated is told as such, with the first step that differs.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use timeloop_sim::{Ended, Exploration, FailureKind, Request, Settings, Simulation};
+
+use crate::exploring::explorer;
+use crate::toy::{Op, Toy, program};
+
+/// Runs each of its toys in turn, whatever the source says: as code does that keeps a count in a `static`.
+struct Fickle(Vec<Toy>, AtomicU64);
+
+impl Simulation for Fickle {
+    fn run(&self, request: Request<'_>) -> Ended {
+        let number = usize::try_from(self.1.fetch_add(1, Relaxed)).unwrap();
+        self.0[number % self.0.len()].run(request)
+    }
+}
+
+fn explore(toys: &[Toy]) -> Exploration {
+    let exploration = explorer("fickle").runs(50).explore(&Fickle(toys.to_vec(), AtomicU64::new(0)));
+    if let Some(found) = &exploration.found {
+        assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
+        assert!(!found.replayed && found.stored.is_none());
+    }
+    exploration
+}
+
+fn message(toys: &[Toy]) -> String {
+    explore(toys).found.expect("it is noticed").failure.message
+}
+
+const SUSPECTS: &str = "
+Something besides the schedule decides what the code does. Look for
+- iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a fixed one)
+- the real clock: `std::time::Instant::now`, `SystemTime::now`
+- random numbers that are not drawn from `timeloop::rng()`
+- a `static` or thread-local that one run leaves changed for the next
+- addresses that are compared, sorted by or hashed
+";
+
+fn failing(name: &'static str, ops: &[Op]) -> Toy {
+    let task = program(name, ops);
+    Toy::new([Op::Spawn(task), Op::Yield, Op::Yield, Op::Yield, Op::Expect(9, 1)])
+}
+
+#[test]
+fn another_failure_under_the_same_schedule() {
+    // The first run fails at another place than the second.
+    let toys =
+        [Toy::new([Op::Yield, Op::Expect(0, 1)]), Toy::new([Op::Yield, Op::Load(0), Op::Expect(0, 1)])];
+    assert_eq!(
+        message(&toys),
+        format!(
+            "two runs of one schedule take the same steps and end differently.{SUSPECTS}One of the runs failed with this: \
+             panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1"
+        )
+    );
+}
+
+#[test]
+fn another_task_at_a_step() {
+    let toys = [
+        Toy::new([Op::Spawn(program("a", [Op::Yield])), Op::Yield, Op::Yield, Op::Yield, Op::Expect(9, 1)]),
+        Toy::new([Op::Yield, Op::Yield, Op::Yield, Op::Expect(9, 1)]),
+    ];
+    let message = message(&toys);
+    assert!(
+        message.starts_with(
+            "two runs of one schedule differ, first at step 2, after 0 s: one run resumes `root` for the 2nd time, the other \
+             `a` (root.1), spawned at a.toy:1:5, for the 1st time."
+        ) || message.starts_with(
+            "two runs of one schedule differ, first at step 2, after 0 s: one run resumes `a` (root.1), spawned at \
+             a.toy:1:5, for the 1st time, the other `root` for the 2nd time."
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn another_time_of_a_step() {
+    let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns), Op::Expect(9, 1)]));
+    let message = message(&toys);
+    let start = "two runs of one schedule differ, first at step 2, after 5 ns: one run resumes `root` for the 2nd time, the \
+                 other does so after 3 ns.";
+    assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
+fn another_choice_within_a_step() {
+    // Two branches or five: what is drawn is bounded differently, and so sooner or later something else.
+    let toys = [2, 5].map(|arity| {
+        let ops = [
+            Op::Select(arity, 0),
+            Op::Select(arity, 0),
+            Op::Select(arity, 0),
+            Op::Select(arity, 0),
+            Op::Yield,
+        ];
+        failing("chooser", &ops)
+    });
+    let message = message(&toys);
+    assert!(message.contains("both resume `chooser` (root.1), spawned at chooser.toy:1:5, for the 1st time, which then makes different choices."), "{message}");
+}
+
+#[test]
+fn a_run_that_goes_on_for_longer() {
+    let toys = [1, 2].map(|yields| {
+        let mut ops = vec![Op::Yield; yields];
+        ops.push(Op::Expect(9, 1));
+        Toy::new(ops)
+    });
+    let message = message(&toys);
+    let start = "two runs of one schedule differ, first at step 3, after 0 s: one run has ended, the other resumes `root` for \
+                 the 3rd time.";
+    assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
+fn a_first_run_that_later_ones_do_not_repeat() {
+    let mut toys = vec![Toy::new([Op::Yield, Op::Expect(0, 1)])];
+    toys.extend(vec![Toy::new([Op::Yield]); 200]);
+    let message = message(&toys);
+    assert!(message.starts_with("the first run of a schedule differs from two later ones.\n"), "{message}");
+    assert!(
+        message.ends_with(
+            "\nOne of the runs failed with this: panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1\nThe later runs \
+             agree with each other, so most likely the first one left something behind in the process."
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
+    let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns)]));
+    assert!(explore(&toys).passed(), "nothing fails, so nothing is compared");
+    let settings = Settings { check: Some(10), ..Settings::default() };
+    let fickle = Fickle(toys.to_vec(), AtomicU64::new(0));
+    let found =
+        explorer("fickle").environment(settings.clone()).explore(&fickle).found.expect("the runs differ");
+    assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
+    assert!(found.failure.message.contains(", first at step 2, after 3 ns"), "{}", found.failure.message);
+
+    let steady = Toy::new([Op::Sleep(3)]);
+    assert!(explorer("steady").environment(settings).explore(&steady).passed());
+}

@@ -43,6 +43,8 @@ pub(crate) enum Op {
     SpinIf(usize, i64),
     /// Goes on for ever without returning.
     Hang,
+    /// Goes on for ever without returning if a cell has this number.
+    HangIf(usize, i64),
 }
 
 /// A task's name and operations.
@@ -339,7 +341,8 @@ impl World<'_> {
                     return false;
                 }
             }
-            Op::Hang => loop {
+            Op::HangIf(cell, number) if self.cells[cell] != number => {}
+            Op::Hang | Op::HangIf(..) => loop {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             },
         }
