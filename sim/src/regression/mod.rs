@@ -206,7 +206,10 @@ impl Parser<'_> {
         }
         let Some(block) = &mut self.block else {
             let test = one_line(&self.regressions.test);
-            match line.strip_prefix("test").filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+            match line
+                .strip_prefix("test")
+                .filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+            {
                 Some(found) if test.is_empty() || found.trim() == test => {}
                 Some(_) => self.bad_line(number, line, &format!("test {test}")),
                 None => self.bad_line(number, line, "schedule"),
