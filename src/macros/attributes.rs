@@ -4,12 +4,12 @@
 
 /// Makes an `async fn` a test that explores its schedules.
 ///
-/// ```
+/// ```rust,test_harness
 /// #[timeloop::test]
-/// async fn both_arrive() {
-///     let (sender, mut receiver) = timeloop::sync::mpsc::channel(1);
-///     timeloop::spawn(async move { sender.send(5).await.unwrap() });
-///     assert_eq!(receiver.recv().await, Some(5));
+/// async fn both_end() {
+///     let first = timeloop::spawn(async { 2 });
+///     let second = timeloop::spawn(async { 3 });
+///     assert_eq!(first.await.unwrap() + second.await.unwrap(), 5);
 /// }
 /// ```
 ///
@@ -18,11 +18,11 @@
 /// (statics, thread locals) should not be part of the test.
 ///
 /// The function takes no parameters and returns `()` or a `Result`. Other attributes stay: `#[should_panic]` (one
-/// of the runs must fail), `#[ignore]`, `#[cfg(…)]`, docs.
+/// of the runs must fail; its schedule is not kept among the regressions), `#[ignore]`, `#[cfg(…)]`, docs.
 ///
 /// # Arguments
 ///
-/// ```
+/// ```rust,test_harness
 /// # use std::time::Duration;
 /// #[timeloop::test(runs = 5000, seed = 7, strategy = "random", max_virtual_time = "1h")]
 /// async fn thorough() -> Result<(), std::num::ParseIntError> {
@@ -46,8 +46,9 @@
 /// | `max_steps` | the bound on the steps of a run |
 /// | `max_polls_per_instant` | the bound on the polls at one instant of virtual time |
 /// | `max_virtual_time` | the bound on the virtual time of a run: a duration |
+/// | `max_tasks` | the bound on the tasks alive at one time |
 /// | `stuck_after` | after how much real time a poll that doesn't return is reported: a duration |
-/// | `epoch` | where the virtual wall clock begins |
+/// | `epoch` | where the virtual wall clock begins, as time since the Unix epoch: a duration |
 /// | `crate` | the path of timeloop, where it isn't `::timeloop` |
 ///
 /// A value is any expression that the method of that name of [`Explorer`](crate::Explorer) takes. A duration may also

@@ -1,8 +1,7 @@
 //! `#[timeloop::test]` and `#[timeloop::main]`: what they take, and what they make of it.
 //!
-//! Always true: what a test function made by the attribute reports is seen by calling it as the function it is.
+//! Always true: a setting is tested by what a run sees of it, or by the report when it is exceeded.
 
-use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -120,28 +119,18 @@ mod renamed {
     }
 }
 
-mod failing {
-    /// Fails by itself only where the test below calls it.
-    #[timeloop::test(runs = 5)]
-    pub(super) async fn test_with_a_name() {
-        assert!(!super::CALLED.get(), "called");
-    }
+#[timeloop::test(runs = 5)]
+#[should_panic(expected = "macros::attributes::the_report_names_the_test")]
+async fn the_report_names_the_test() {
+    panic!("boo");
 }
 
-thread_local! {
-    static CALLED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-#[test]
-fn the_report_names_the_test() {
-    CALLED.set(true);
-    // On one thread, the workers' thread locals are this one's.
-    let payload = catch_unwind(failing::test_with_a_name);
-    CALLED.set(false);
-    if let Err(payload) = payload {
-        let report = payload.downcast_ref::<String>().expect("a report is text");
-        assert!(report.contains("macros::attributes::failing::test_with_a_name"), "{report}");
-    }
+#[timeloop::test(runs = 1, epoch = "365d", max_tasks = 1)]
+#[should_panic(expected = "raise `max_tasks`")]
+async fn settings_reach_the_run() {
+    let since_1970 = timeloop::time::SystemTime::now().duration_since(timeloop::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since_1970, Duration::from_secs(365 * 86_400));
+    timeloop::spawn(async {});
 }
 
 mod programs {

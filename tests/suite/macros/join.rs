@@ -42,6 +42,7 @@ fn none_one_and_many() {
 }
 
 #[test]
+#[expect(clippy::redundant_closure_call, reason = "a comma between parameters")]
 fn expressions_with_commas_of_their_own() {
     async fn pair<A: Default, B: Default>() -> (A, B) {
         Default::default()

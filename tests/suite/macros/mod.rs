@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 #![deny(warnings, clippy::all)]
 
-// mod attributes;
+mod attributes;
 mod join;
 mod local;
 mod pin;

@@ -1,6 +1,14 @@
 //! What `select!` takes: branches, commas, preconditions, `else`, `biased;`, and expressions with commas of their own.
 //!
 //! Always true: each test compiles what its name says; that it gives the right value shows that it was read right.
+#![expect(
+    clippy::redundant_closure_call,
+    clippy::never_loop,
+    clippy::nonminimal_bool,
+    clippy::needless_bool,
+    clippy::manual_range_contains,
+    reason = "expressions are as odd as the grammar allows"
+)]
 
 use super::{after, run};
 
@@ -53,6 +61,11 @@ fn else_last_as_expression_and_as_block() {
         let block = timeloop::select! { Some(()) = after(1, None) => 1, else => { 2 } };
         let block_with_comma = timeloop::select! { Some(()) = after(1, None) => { 1 } else => { 2 }, };
         assert_eq!([expression, with_comma, block, block_with_comma], [2; 4]);
+        let begins_like_a_block = timeloop::select! {
+            Some(()) = after(1, None) => 1,
+            else => match expression { 2 => 10, _ => 20 } + 1,
+        };
+        assert_eq!(begins_like_a_block, 11);
     });
 }
 
@@ -99,7 +112,17 @@ fn commas_between_generic_arguments_of_the_future() {
             5
         }
     }
+    struct Made<A, B>(A, B);
+    impl<A: Default, B: Default> Made<A, B> {
+        async fn new() -> Self {
+            Self(A::default(), B::default())
+        }
+    }
     run(|| async {
+        let value = timeloop::select! {
+            Made(a, b) = <Made<u8, u16>>::new() => u32::from(a) + u32::from(b),
+        };
+        assert_eq!(value, 0);
         let value = timeloop::select! {
             (a, b) = pair::<u8, u16>() => u32::from(a) + u32::from(b),
         };
@@ -144,13 +167,13 @@ fn blocks_matches_and_ifs_as_future() {
         };
         assert_eq!(value, 4);
         let value = timeloop::select! {
-            value = unsafe_free_loop() => value,
+            value = out_of_two_loops() => value,
         };
         assert_eq!(value, 5);
     });
 }
 
-async fn unsafe_free_loop() -> u32 {
+async fn out_of_two_loops() -> u32 {
     'outer: loop {
         loop {
             timeloop::select! {
