@@ -88,7 +88,7 @@ fn compare(arguments: &Arguments) -> usize {
         any = true;
         let (tokio_ns, timeloop_ns) = measure(&workload, rounds, arguments.quick);
         let ratio = tokio_ns / timeloop_ns;
-        let goal = if cfg!(debug_assertions) { workload.debug_goal } else { Some(workload.goal) };
+        let goal = if cfg!(debug_assertions) { workload.debug_goal } else { workload.goal };
         line(
             workload.name,
             format!("{tokio_ns:.1}"),
