@@ -65,7 +65,11 @@ where
 }
 
 /// Makes one run; what failed is in the first part of the answer only.
-fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> (Result<Fut::Output, Box<Failure>>, Ended)
+fn run_once<F, Fut>(
+    request: Request<'_>,
+    name: Cow<'static, str>,
+    make: &F,
+) -> (Result<Fut::Output, Box<Failure>>, Ended)
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -73,12 +77,11 @@ where
     let Request { source, limits, detail, loud } = request;
     let engine = Engine::new(source, limits, detail, name);
     engine.add_root(Location::caller());
-    let result = {
-        // The closure itself runs inside the loop too: it may spawn.
-        let root = pin!(async { make().await });
-        engine.drive(root, loud).map_err(Stop::into_failure)
-    };
-    let unobserved = engine.finish(loud);
+    // The closure itself runs inside the loop too: it may spawn.
+    let mut root = pin!(Some(async { make().await }));
+    let result =
+        engine.drive(root.as_mut().as_pin_mut().expect("just made"), loud).map_err(Stop::into_failure);
+    let unobserved = engine.finish(loud, || root.set(None));
     let result = match (result, unobserved) {
         (Ok(_), Some(failure)) => Err(failure),
         (result, _) => result,

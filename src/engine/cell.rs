@@ -1,32 +1,24 @@
 //! A spawned task in its one box: the future while it runs, its output once it has ended.
 //!
-//! Always true: the future is dropped as soon as it has ended or was cancelled, and a panic in it (or in its
-//! destructor) ends the task with a `JoinError` and goes no further.
+//! Always true: the future is dropped as soon as it has ended or was cancelled; a task that panicked has a `JoinError`
+//! for an output.
 #![expect(unsafe_code, reason = "a pinned future inside its boxed task")]
 
 use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::panics::{self, PanicNote};
 use crate::task::{Id, JoinError};
 
-/// How a resumption went.
-#[derive(Debug)]
-pub(crate) enum Polled {
-    Pending,
-    Done,
-    Panicked(Box<PanicNote>),
-}
-
 /// A task whose future's type has been forgotten.
-pub(crate) trait Task {
+trait Task {
     /// Resumes the task. Not called again once it has ended.
-    fn poll(&mut self, id: Id, cx: &mut Context<'_>) -> Polled;
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Drops the future; the output is a `JoinError` then.
-    fn cancel(&mut self, id: Id) -> Polled;
+    /// Drops the future, or what is there of an output; the output is this error then.
+    fn fail(&mut self, error: JoinError);
 
     /// The output, an `Option<Result<T, JoinError>>`; `None` while the task has not ended.
     fn output(&mut self) -> Option<&mut dyn Any>;
@@ -45,67 +37,30 @@ struct Cell<F: Future> {
     stage: Stage<F>,
 }
 
-/// Boxes a future as a task.
-pub(super) fn boxed<F>(future: F) -> Box<dyn Task>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    Box::new(Cell { stage: Stage::Running(future) })
-}
-
-impl<F> Cell<F>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    #[cold]
-    fn panicked(&mut self, id: Id, payload: Box<dyn Any + Send>) -> Polled {
-        // The destructor of a future that has panicked may panic again; the first panic is the one to tell.
-        let note = panics::take(&*payload);
-        let error = JoinError::panicked(id, payload);
-        let _ = catch_unwind(AssertUnwindSafe(|| self.stage = Stage::Ended(None)));
-        self.stage = Stage::Ended(Some(Err(error)));
-        Polled::Panicked(Box::new(note))
-    }
-}
-
 impl<F> Task for Cell<F>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
     #[inline]
-    fn poll(&mut self, id: Id, cx: &mut Context<'_>) -> Polled {
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let Stage::Running(future) = &mut self.stage else {
-                unreachable!("a task that has ended is not resumed");
-            };
-            // SAFETY: the cell is created in a box (`boxed`) and never moved out of it: nothing hands out the
-            // cell by value, and the future is dropped where it stands when the stage is replaced.
-            let future = unsafe { Pin::new_unchecked(future) };
-            match future.poll(cx) {
-                Poll::Pending => Polled::Pending,
-                Poll::Ready(output) => {
-                    self.stage = Stage::Ended(Some(Ok(output)));
-                    Polled::Done
-                }
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Stage::Running(future) = &mut self.stage else {
+            unreachable!("a task that has ended is not resumed");
+        };
+        // SAFETY: the cell is created in a box (`TaskBox::new`) and never moved out of it: nothing hands out the
+        // cell by value, and the future is dropped where it stands when the stage is replaced.
+        let future = unsafe { Pin::new_unchecked(future) };
+        match future.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(output) => {
+                self.stage = Stage::Ended(Some(Ok(output)));
+                Poll::Ready(())
             }
-        }));
-        match polled {
-            Ok(polled) => polled,
-            Err(payload) => self.panicked(id, payload),
         }
     }
 
-    fn cancel(&mut self, id: Id) -> Polled {
-        let dropped = catch_unwind(AssertUnwindSafe(|| {
-            self.stage = Stage::Ended(Some(Err(JoinError::cancelled(id))));
-        }));
-        match dropped {
-            Ok(()) => Polled::Done,
-            Err(payload) => self.panicked(id, payload),
-        }
+    fn fail(&mut self, error: JoinError) {
+        self.stage = Stage::Ended(Some(Err(error)));
     }
 
     fn output(&mut self) -> Option<&mut dyn Any> {
@@ -117,5 +72,88 @@ where
 
     fn type_name(&self) -> &'static str {
         type_name::<F>()
+    }
+}
+
+/// Owns a boxed task.
+///
+/// A pointer and not a `Box`, so that the task can be polled where it stands while its owner, the table, moves.
+pub(crate) struct TaskBox(NonNull<dyn Task>);
+
+/// A task to be polled.
+#[derive(Clone, Copy)]
+pub(super) struct TaskPointer(NonNull<dyn Task>);
+
+impl TaskBox {
+    /// Boxes a future as a task.
+    #[inline]
+    pub(crate) fn new<F>(future: F) -> Self
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task: Box<dyn Task> = Box::new(Cell { stage: Stage::Running(future) });
+        Self(NonNull::from(Box::leak(task)))
+    }
+
+    /// The task, to be polled while the box is not touched.
+    #[inline]
+    pub(super) fn pointer(&self) -> TaskPointer {
+        TaskPointer(self.0)
+    }
+
+    /// Takes the output of a task that has ended; `None` if it is of another type, or has been taken.
+    pub(crate) fn take_output<T: 'static>(&mut self) -> Option<T> {
+        // SAFETY: the box owns the task, and the exclusive borrow of the box says that nobody polls it.
+        let task = unsafe { self.0.as_mut() };
+        task.output()?.downcast_mut::<Option<T>>().and_then(Option::take)
+    }
+
+    /// The name of the future's type.
+    pub(super) fn type_name(&self) -> &'static str {
+        // SAFETY: the box owns the task. The function looks at the type alone, through a pointer that a poll under way
+        // does not lose by it: names are asked for between polls only.
+        unsafe { self.0.as_ref() }.type_name()
+    }
+}
+
+impl Drop for TaskBox {
+    fn drop(&mut self) {
+        // SAFETY: the pointer comes from `Box::leak` in `new` and is freed once, here.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl TaskPointer {
+    /// Resumes the task.
+    ///
+    /// # Safety
+    /// The task's box is alive and nobody else uses the task until this returns; it has not ended.
+    #[inline]
+    pub(super) unsafe fn poll(mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.as_mut() }.poll(cx)
+    }
+
+    /// Ends the task with an error. Its future's destructor may panic; the task has ended then too.
+    ///
+    /// # Safety
+    /// As for `poll`.
+    pub(super) unsafe fn fail(mut self, error: JoinError) {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.as_mut() }.fail(error);
+    }
+
+    /// Ends a task that has panicked.
+    ///
+    /// # Safety
+    /// As for `poll`.
+    pub(super) unsafe fn panicked(mut self, id: Id, payload: Box<dyn Any + Send>) {
+        // SAFETY: as the caller promises.
+        let task = unsafe { self.0.as_mut() };
+        // The destructor of a future that has panicked may panic again; the first panic is the one to tell. The stage
+        // has been replaced all the same then, so the second attempt drops no future.
+        let _ = catch_unwind(AssertUnwindSafe(|| task.fail(JoinError::cancelled(id))));
+        task.fail(JoinError::panicked(id, payload));
     }
 }

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 
-use super::Engine;
+use super::{Engine, RunId};
 
 thread_local! {
     /// The loop that runs on this thread, or null.
@@ -41,7 +41,7 @@ impl Drop for Driving<'_> {
 }
 
 /// Calls `f` with the loop that runs on this thread; `None` when none runs.
-#[inline]
+#[inline(always)]
 pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     let engine = DRIVING.get();
     if engine.is_null() {
@@ -61,6 +61,20 @@ pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     }
     // SAFETY: as in `driving`.
     Some(f(unsafe { &*engine }))
+}
+
+/// Calls `f` with the loop of this number, if it runs on this thread, or waits on it for its next call of `block_on`.
+#[inline]
+pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    let engine = DRIVING.get();
+    if !engine.is_null() {
+        // SAFETY: as in `driving`.
+        let engine = unsafe { &*engine };
+        if engine.run_id() == run {
+            return Some(f(engine));
+        }
+    }
+    super::idle::find(run).map(|engine| f(&engine))
 }
 
 #[cold]
@@ -96,6 +110,11 @@ impl Drop for Entered {
         // The engine may go with this, and user code with it: not while the stack is borrowed.
         drop(left);
     }
+}
+
+/// Whether this is the loop that runs on this thread.
+pub(crate) fn is_driving(run: super::RunId) -> bool {
+    driving(|engine| engine.run_id() == run).unwrap_or(false)
 }
 
 /// What the loop that runs on this thread is called; `None` when none runs.

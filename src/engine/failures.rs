@@ -6,6 +6,7 @@
 use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath};
 
 use super::panics::PanicNote;
+use super::run::MAX_LAST_ROUNDS;
 use super::table::State;
 use super::waker::TaskRef;
 use super::{Core, Engine, ROOT_SLOT, function_name};
@@ -116,6 +117,14 @@ impl Engine {
         let mut failure = self.failure(core, FailureKind::TimeLimit, message);
         failure.blocked = core.blocked();
         failure
+    }
+
+    pub(super) fn endless_end(&self, core: &mut Core) -> Box<Failure> {
+        let message = format!(
+            "tasks that were dropped at the end of the run kept spawning others, {MAX_LAST_ROUNDS} times over; \
+             a destructor must not spawn a task whose own destructor does so again"
+        );
+        self.failure(core, FailureKind::Livelock, message)
     }
 
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {

@@ -24,7 +24,9 @@ pub(super) fn register(engine: &Rc<Engine>) {
 pub(crate) fn find(run: RunId) -> Option<Rc<Engine>> {
     // `try_with`: a waker may be called from the destructor of another thread-local value.
     LOOPS
-        .try_with(|loops| loops.borrow().iter().find(|(number, _)| *number == run).and_then(|(_, engine)| engine.upgrade()))
+        .try_with(|loops| {
+            loops.borrow().iter().find(|(number, _)| *number == run).and_then(|(_, engine)| engine.upgrade())
+        })
         .ok()
         .flatten()
 }

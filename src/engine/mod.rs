@@ -5,6 +5,7 @@
 //! the loop's own state is borrowed, so whatever that code does (spawn, wake, abort, drop) finds the loop in order.
 
 mod cell;
+mod census;
 pub(crate) mod context;
 mod failures;
 mod idle;
@@ -16,7 +17,6 @@ mod table;
 mod timers;
 mod waker;
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,15 +25,16 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
-use timeloop_sim::{DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath};
+use timeloop_sim::{AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath};
 
+pub(crate) use cell::TaskBox;
+pub(crate) use context::of_run;
 pub(crate) use idle::find as find_idle;
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;
 pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
-use cell::Task;
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
@@ -50,8 +51,12 @@ pub(crate) struct Engine {
     /// What the loop is called in errors: the test's name, or where its runtime was built.
     label: RefCell<Cow<'static, str>>,
     now_ns: Cell<u64>,
-    /// The slot of the task that is being polled.
+    /// The slot of the task that is being polled, or was polled last.
     current: Cell<u32>,
+    /// The task that is being polled.
+    polled: Cell<Option<TaskRef>>,
+    /// Whether that task has been woken meanwhile.
+    woken: Cell<bool>,
     /// Which of the noting waker tables the next poll uses.
     alternate: Cell<bool>,
     explain: bool,
@@ -61,7 +66,7 @@ pub(crate) struct Engine {
 
 /// What the loop changes at every step.
 struct Core {
-    source: Box<dyn Source>,
+    source: AnySource,
     table: Table,
     timers: TimerQueue,
     limits: Limits,
@@ -84,7 +89,7 @@ struct Core {
     /// The panics of tasks that have ended and whose output nobody has taken.
     panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
     /// A panic that nobody can observe any more: ends the run.
-    unobserved: Option<(TaskLabel, PanicNote)>,
+    unobserved: Option<Box<(TaskLabel, PanicNote)>>,
     /// Wakers of timers that came due, kept for their capacity.
     due: Vec<Waker>,
 }
@@ -97,12 +102,12 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// A loop for one run.
-    pub(crate) fn new(source: Box<dyn Source>, limits: &Limits, detail: Detail, label: Cow<'static, str>) -> Self {
+    pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Cow<'static, str>) -> Self {
         Self::with_post(source, limits, detail, label, Post::of_thread())
     }
 
     /// A loop that may be alive while others are made on the same thread.
-    pub(crate) fn long_lived(source: Box<dyn Source>, limits: &Limits, label: Cow<'static, str>) -> std::rc::Rc<Self> {
+    pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Cow<'static, str>) -> std::rc::Rc<Self> {
         let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
         // Such a loop can't be run again with a record to tell more of a failure.
         engine.core.borrow_mut().paths = Some(BTreeMap::new());
@@ -111,7 +116,7 @@ impl Engine {
     }
 
     fn with_post(
-        source: Box<dyn Source>,
+        source: AnySource,
         limits: &Limits,
         detail: Detail,
         label: Cow<'static, str>,
@@ -125,6 +130,8 @@ impl Engine {
             label: RefCell::new(label),
             now_ns: Cell::new(0),
             current: Cell::new(NO_SLOT),
+            polled: Cell::new(None),
+            woken: Cell::new(false),
             alternate: Cell::new(false),
             explain,
             post,
@@ -170,41 +177,27 @@ impl Engine {
         self.core.borrow().limits.epoch
     }
 
-    pub(crate) fn alive_tasks(&self) -> usize {
-        self.core.borrow().table.live() as usize
-    }
-
     // --- tasks ---
 
     /// Adds a task, which is ready at once.
-    pub(crate) fn spawn<F>(
+    pub(crate) fn spawn(
         &self,
-        future: F,
+        task: TaskBox,
         name: Option<Cow<'static, str>>,
         spawned: &'static Location<'static>,
-    ) -> (TaskRef, Id)
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        let task = cell::boxed(future);
+    ) -> (TaskRef, Id) {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         let most = core.limits.max_tasks.min(waker::MAX_SLOTS - 1);
         if core.table.live() >= most {
             too_many_tasks(most);
         }
-        let parent = self.current.get();
-        let (parent, key, index) = if parent == NO_SLOT {
-            // Spawned from outside of any task, between two calls of `block_on`: a child of the root.
-            let root = core.table.at(ROOT_SLOT);
-            root.children += 1;
-            (root.id, root.key.child(root.children), root.children)
-        } else {
-            let parent = core.table.at(parent);
-            parent.children += 1;
-            (parent.id, parent.key.child(parent.children), parent.children)
-        };
+        // A task that is spawned outside of any, between two calls of `block_on`, is a child of the root.
+        let current = self.current.get();
+        let parent = core.table.at(if current == NO_SLOT { ROOT_SLOT } else { current });
+        parent.children += 1;
+        let (parent, parent_key, index) = (parent.id, parent.key, parent.children);
+        let key = parent_key.child(index);
         let id = Id::from_number(core.next_id);
         core.next_id += 1;
         if let Some(recorder) = &mut core.recorder {
@@ -219,34 +212,40 @@ impl Engine {
             core.paths.get_or_insert_default().insert(id, path);
         }
         let (slot, generation) = core.table.insert(key, id, Some(task), spawned);
-        let task = TaskRef::new(self.run, slot, generation);
         if core.ended {
             // The run is being torn down: the task is dropped with the others and never polled.
             core.table.at(slot).aborted = true;
         } else {
-            let parent = if self.current.get() == NO_SLOT { TaskKey::ROOT } else { core.table.at(self.current.get()).key };
-            core.source.spawned(parent, key);
+            core.source.spawned(parent_key, key);
             core.source.ready(Ready { slot, resume: 0, task: key });
         }
-        (task, id)
+        (TaskRef::new(self.run, slot, generation), id)
     }
 
     /// Marks a task as ready, if it waits.
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
-        let mut core = self.core.borrow_mut();
-        let core = &mut *core;
-        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
-        match slot.state {
-            State::Waiting => core.make_ready(task.slot()),
-            State::Running => slot.state = State::RunningWoken,
-            State::Vacant | State::Ready | State::RunningWoken | State::Ended => {}
+        if self.polled.get() == Some(task) {
+            self.woken.set(true);
+        } else {
+            self.core.borrow_mut().wake(task);
         }
+    }
+
+    /// The task of this loop that a waker wakes, if it is one of the loop's own wakers.
+    #[inline]
+    fn task_of(&self, waker: &Waker) -> Option<TaskRef> {
+        TaskRef::of_waker(waker).filter(|task| task.run() == self.run)
     }
 
     /// Whether this is the task that is being polled.
     fn is_current(&self, task: TaskRef) -> bool {
         self.current.get() == task.slot()
+    }
+
+    /// Whether a task of this loop is being polled.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.polled.get().is_some()
     }
 
     /// The id of the task that is being polled; `None` outside of tasks and in the root.
@@ -310,12 +309,12 @@ impl Engine {
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
         if slot.state == State::Ended {
             let id = slot.id;
-            if slot.panicked {
-                core.unobserved(id);
+            if slot.panicked && let Some((label, note)) = core.panics.remove(&id) {
+                core.unobserved(label, note);
             }
             let remains = core.table.remove(task.slot());
             drop(core);
-            drop(remains);
+            self.drop_remains(id, remains);
         } else {
             slot.detached = true;
             let joiner = slot.joiner.take();
@@ -423,21 +422,23 @@ const ROOT_SLOT: u32 = 0;
 /// The answer to who asks for a task's output.
 pub(crate) enum Joined {
     /// The task has ended: here is what is left of it.
-    Ended(Box<dyn Task>),
+    Ended(TaskBox),
     /// It has not ended; the waker will be called when it does.
     Waiting,
     /// The output has been taken already, or the run is over.
     Gone,
 }
 
-impl Joined {
-    /// The output of an ended task.
-    pub(crate) fn output<T: 'static>(task: &mut dyn Any) -> Option<T> {
-        task.downcast_mut::<Option<T>>().and_then(Option::take)
-    }
-}
-
 impl Core {
+    /// Marks a task that is not being polled as ready, if it waits.
+    #[inline]
+    fn wake(&mut self, task: TaskRef) {
+        let Some(slot) = self.table.get(task.slot(), task.generation()) else { return };
+        if slot.state == State::Waiting {
+            self.make_ready(task.slot());
+        }
+    }
+
     /// The task waits no more: it is shown to the source.
     #[inline]
     fn make_ready(&mut self, slot: u32) {
@@ -456,13 +457,11 @@ impl Core {
         (self.granted, self.fuel) = (0, 0);
     }
 
-    /// The panic of this task can't be observed any more.
+    /// Nobody can observe this panic any more: it ends the run.
     #[cold]
-    fn unobserved(&mut self, id: Id) {
-        if let Some(panic) = self.panics.remove(&id) {
-            self.unobserved.get_or_insert(panic);
-            self.look_at_once();
-        }
+    fn unobserved(&mut self, label: TaskLabel, note: PanicNote) {
+        self.unobserved.get_or_insert_with(|| Box::new((label, note)));
+        self.look_at_once();
     }
 }
 
@@ -483,12 +482,12 @@ fn too_many_tasks(most: u32) -> ! {
 
 /// What one step adds to the rolling trace hash: who ran, for the how-many-th time, and when.
 #[inline]
-fn mix_step(hash: u64, ready: Ready, now_ns: u64) -> u64 {
-    mix(hash, ready.task.0 ^ u64::from(ready.resume).rotate_left(48) ^ now_ns.rotate_left(20))
+fn mix_step(hash: u64, task: TaskKey, resume: u32, now_ns: u64) -> u64 {
+    mix(hash, task.0 ^ u64::from(resume).rotate_left(48) ^ now_ns.rotate_left(20))
 }
 
 /// The name of the function that a future runs, from the name of the future's type; empty where there is none to tell.
-fn function_name(type_name: &'static str) -> &'static str {
+pub(crate) fn function_name(type_name: &'static str) -> &'static str {
     let Some(path) = type_name.strip_suffix("::{{closure}}") else { return "" };
     let name = path.rsplit("::").next().unwrap_or(path);
     // A block inside a closure or of a test has no name of its own.
@@ -499,19 +498,6 @@ fn function_name(type_name: &'static str) -> &'static str {
 #[inline]
 pub(crate) fn select_start(branches: u32) -> u32 {
     if branches < 2 { 0 } else { context::driving(|engine| engine.choose_select(branches)).unwrap_or(0) }
-}
-
-/// Calls `f` with the loop of this number, if it is alive on this thread.
-#[inline]
-pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
-    let mut f = Some(f);
-    let ours = context::driving(|engine| {
-        (engine.run_id() == run).then(|| f.take().expect("called once")(engine))
-    });
-    match ours.flatten() {
-        Some(result) => Some(result),
-        None => find_idle(run).map(|engine| f.take().expect("called once")(&engine)),
-    }
 }
 
 /// For what makes sense in a run alone.

@@ -2,6 +2,7 @@
 //!
 //! Always true: each step polls one task once; tasks that are left at the end are dropped in order of spawning, with the
 //! loop still in place, so that their destructors find their world.
+#![expect(unsafe_code, reason = "polls tasks where they stand, while the table of tasks may grow")]
 
 use std::any::Any;
 use std::mem;
@@ -9,15 +10,15 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable, Waker};
 
-use timeloop_sim::{Ended, Failure, Pulse, TaskKey, TaskLabel, TaskPath};
+use timeloop_sim::{Ended, Failure, Pulse, Source, TaskKey, TaskLabel};
 
-use super::cell::{Polled, Task};
+use super::cell::TaskBox;
 use super::context::Driving;
-use super::panics::{self, Watch};
+use super::panics::{self, PanicNote, Watch};
 use super::table::State;
 use super::waker::{self, TaskRef};
 use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
-use crate::task::Id;
+use crate::task::{Id, JoinError};
 
 /// Why the loop stopped before its root had ended.
 #[derive(Debug)]
@@ -36,6 +37,20 @@ impl Stop {
     }
 }
 
+/// How many times the tasks that are left at the end may spawn others while they are dropped.
+pub(super) const MAX_LAST_ROUNDS: u32 = 1000;
+
+/// Calls its function when it is dropped.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
 impl Engine {
     /// Adds the root: the first task, with no future of its own.
     pub(crate) fn add_root(&self, spawned: &'static Location<'static>) {
@@ -50,62 +65,124 @@ impl Engine {
     }
 
     /// Runs the loop until `root` has ended.
-    pub(crate) fn drive<F: Future>(&self, root: Pin<&mut F>, loud: bool) -> Result<F::Output, Stop> {
+    pub(crate) fn drive<F: Future>(&self, mut root: Pin<&mut F>, loud: bool) -> Result<F::Output, Stop> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
-        let pulse = Pulse::begin_run(self.core.borrow().limits.stuck_after);
-        let result = self.steps(root, &pulse);
-        self.current.set(NO_SLOT);
-        result
+        let mut core = self.core.borrow_mut();
+        let pulse = Pulse::begin_run(core.limits.stuck_after);
+        core.make_ready_root();
+        drop(core);
+        // One net for all polls: a task that panics falls into it, and the loop goes on without the task.
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.turn(root.as_mut(), &pulse))) {
+                Ok(result) => {
+                    self.current.set(NO_SLOT);
+                    return result;
+                }
+                Err(payload) => {
+                    if let Some(stop) = self.caught(payload) {
+                        self.current.set(NO_SLOT);
+                        return Err(stop);
+                    }
+                }
+            }
+        }
     }
 
-    fn steps<F: Future>(&self, mut root: Pin<&mut F>, pulse: &Pulse) -> Result<F::Output, Stop> {
-        self.core.borrow_mut().make_ready_root();
+    /// Takes one step after the other.
+    fn turn<F: Future>(&self, mut root: Pin<&mut F>, pulse: &Pulse) -> Result<F::Output, Stop> {
+        let mut guard = self.core.borrow_mut();
         loop {
-            let mut guard = self.core.borrow_mut();
             let core = &mut *guard;
             let next = if core.fuel == 0 || self.post.woken().is_some() { None } else { core.source.next() };
-            let Some(ready) = next else {
+            let Some(number) = next else {
                 drop(guard);
-                match self.pause() {
-                    None => continue,
-                    Some(failure) => return Err(Stop::Failed(failure)),
+                if let Some(failure) = self.pause() {
+                    return Err(Stop::Failed(failure));
                 }
+                guard = self.core.borrow_mut();
+                continue;
             };
             core.fuel -= 1;
             core.selects = 0;
-            let slot = core.table.at(ready.slot);
-            debug_assert!(slot.state == State::Ready && slot.resumes == ready.resume);
-            slot.state = State::Running;
-            slot.resumes += 1;
-            let (id, aborted) = (slot.id, slot.aborted);
-            let task = TaskRef::new(self.run, ready.slot, slot.generation);
-            let future = slot.task.take();
-            pulse.begin_poll(ready.task, slot.spawn_site);
             let now_ns = self.now_ns.get();
+            let slot = core.table.at(number);
+            debug_assert!(slot.state == State::Ready);
+            slot.state = State::Running;
+            let (id, key, resume, aborted) = (slot.id, slot.key, slot.resumes, slot.aborted);
+            slot.resumes += 1;
+            let task = TaskRef::new(self.run, number, slot.generation);
+            let future = slot.task.as_ref().map(TaskBox::pointer);
+            pulse.begin_poll(key, slot.spawn_site);
             if let Some(recorder) = &mut core.recorder {
                 recorder.begin_step(id, now_ns, core.trace_hash);
             }
-            core.trace_hash = mix_step(core.trace_hash, ready, now_ns);
-            self.current.set(ready.slot);
+            core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
+            self.current.set(number);
+            self.polled.set(Some(task));
+            self.woken.set(false);
             drop(guard);
+
             let waker = task.waker(self.wakers());
             let context = &mut Context::from_waker(&waker);
-            let Some(mut task) = future else {
+            let ended = match future {
+                // SAFETY: a task's box stays in its slot, and nobody uses it, while the slot's state is `Running`;
+                // one that has ended is never ready.
+                Some(future) if aborted => unsafe {
+                    future.fail(JoinError::cancelled(id));
+                    true
+                },
+                // SAFETY: as above.
+                Some(future) => unsafe { future.poll(context) }.is_ready(),
                 // Only the root has no future of its own.
-                match catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(context))) {
-                    Ok(Poll::Pending) => self.core.borrow_mut().pending(ROOT_SLOT, None),
-                    Ok(Poll::Ready(output)) => {
+                None => match root.as_mut().poll(context) {
+                    Poll::Ready(output) => {
+                        self.polled.set(None);
                         self.core.borrow_mut().end_root();
                         return Ok(output);
                     }
-                    Err(payload) => return Err(self.root_panicked(payload)),
-                }
-                continue;
+                    Poll::Pending => false,
+                },
             };
-            let polled = if aborted { task.cancel(id) } else { task.poll(id, context) };
-            self.end_poll(ready.slot, id, task, polled);
+
+            self.polled.set(None);
+            if ended {
+                self.end_task(number, None);
+                guard = self.core.borrow_mut();
+            } else {
+                guard = self.core.borrow_mut();
+                guard.pending(number, self.woken.get());
+            }
         }
+    }
+
+    /// A panic came out of a step.
+    #[cold]
+    fn caught(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
+        let note = panics::take(&*payload);
+        let slot = self.current.get();
+        let polling = self.polled.take().is_some();
+        let mut core = self.core.borrow_mut();
+        if slot == ROOT_SLOT && polling {
+            core.end_root();
+            let failure = self.root_panic(&mut core, note);
+            return Some(Stop::Panicked(payload, failure));
+        }
+        if !polling {
+            // Between polls: the destructor of an output, or a waker that is not the loop's own.
+            let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
+            core.unobserved(label, note);
+            return None;
+        }
+        let place = core.table.at(slot);
+        let (id, task) = (place.id, place.task.as_ref().map(TaskBox::pointer));
+        drop(core);
+        if let Some(task) = task {
+            // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
+            unsafe { task.panicked(id, payload) };
+        }
+        self.end_task(slot, Some(note));
+        None
     }
 
     /// The wakers of the next poll.
@@ -119,15 +196,6 @@ impl Engine {
         }
     }
 
-    #[cold]
-    fn root_panicked(&self, payload: Box<dyn Any + Send>) -> Stop {
-        let note = panics::take(&*payload);
-        let mut core = self.core.borrow_mut();
-        core.end_root();
-        let failure = self.root_panic(&mut core, note);
-        Stop::Panicked(payload, failure)
-    }
-
     /// Between steps, when there is no task to run or something else to look at: lets time pass, or says what failed.
     #[cold]
     #[inline(never)]
@@ -137,16 +205,17 @@ impl Engine {
         if let Some(task) = self.post.woken() {
             return Some(self.escape(core, task));
         }
-        if let Some((label, note)) = core.unobserved.take() {
+        if let Some(unobserved) = core.unobserved.take() {
+            let (label, note) = *unobserved;
             return Some(self.unobserved_panic(core, label, note));
         }
         if core.fuel == 0 {
             // A bound has been reached: that matters only if a task would run beyond it.
-            if let Some(ready) = core.source.next() {
+            if let Some(slot) = core.source.next() {
                 return Some(if core.steps() >= core.limits.max_steps {
                     self.step_limit(core)
                 } else {
-                    self.livelock(core, ready.slot)
+                    self.livelock(core, slot)
                 });
             }
         }
@@ -156,46 +225,58 @@ impl Engine {
         if u128::from(deadline_ns) > core.limits.max_virtual_time.as_nanos() {
             return Some(self.time_limit(core, deadline_ns));
         }
-        debug_assert!(deadline_ns >= self.now_ns.get(), "time does not run backwards");
-        self.now_ns.set(deadline_ns);
         self.current.set(NO_SLOT);
-        core.refuel();
-        let mut due = mem::take(&mut core.due);
-        core.timers.take_due(&mut due);
+        if deadline_ns > self.now_ns.get() {
+            self.now_ns.set(deadline_ns);
+            core.refuel();
+        }
+        let mut foreign = mem::take(&mut core.due);
+        while let Some(waker) = core.timers.take_due(deadline_ns) {
+            match self.task_of(&waker) {
+                // The loop's own wakers need no call; but once one is not, those behind it wait for their turn.
+                Some(task) if foreign.is_empty() => core.wake(task),
+                _ => foreign.push(waker),
+            }
+        }
         drop(guard);
-        due.drain(..).for_each(Waker::wake);
-        self.core.borrow_mut().due = due;
+        foreign.drain(..).for_each(Waker::wake);
+        self.core.borrow_mut().due = foreign;
         None
     }
 
+    /// The task in this slot has ended, in a panic if there is a note of one.
     #[inline]
-    fn end_poll(&self, slot: u32, id: Id, task: Box<dyn Task>, polled: Polled) {
+    fn end_task(&self, slot: u32, note: Option<PanicNote>) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
-        let note = match polled {
-            Polled::Pending => return core.pending(slot, Some(task)),
-            Polled::Done => None,
-            Polled::Panicked(note) => Some(note),
-        };
         core.end_step(true);
         let place = core.table.at(slot);
         place.state = State::Ended;
-        place.task = Some(task);
-        let (key, detached, joiner) = (place.key, place.detached, place.joiner.take());
+        let (id, key, detached, joiner) = (place.id, place.key, place.detached, place.joiner.take());
         core.source.finished(key);
         if let Some(note) = note {
             core.table.at(slot).panicked = true;
             let label = core.task_label(slot);
-            core.panics.insert(id, (label, *note));
             if detached {
-                core.unobserved(id);
+                core.unobserved(label, note);
+            } else {
+                core.panics.insert(id, (label, note));
             }
         }
         core.forget(id);
-        let remains = if detached { Some(core.table.remove(slot)) } else { None };
+        let joiner = joiner.and_then(|joiner| match self.task_of(&joiner) {
+            Some(task) => {
+                core.wake(task);
+                None
+            }
+            None => Some(joiner),
+        });
+        let remains = detached.then(|| core.table.remove(slot));
         drop(guard);
         // User code: the destructor of the output, the waker of who awaits it.
-        drop(remains);
+        if let Some(remains) = remains {
+            self.drop_remains(id, remains);
+        }
         if let Some(joiner) = joiner {
             joiner.wake();
         }
@@ -204,27 +285,48 @@ impl Engine {
     /// A panic that nobody observed in the last steps before the root ended.
     pub(crate) fn take_unobserved(&self) -> Option<Box<Failure>> {
         let mut core = self.core.borrow_mut();
-        let (label, note) = core.unobserved.take()?;
+        let (label, note) = *core.unobserved.take()?;
         Some(self.unobserved_panic(&mut core, label, note))
     }
 
-    /// Ends the run: drops what is left of it, in order of spawning, with the loop in place.
-    pub(crate) fn finish(&self, loud: bool) -> Option<Box<Failure>> {
+    /// Runs code of the user's that belongs to the loop, such as a destructor, without polling anything.
+    pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _driving = Driving::enter(self);
+        f()
+    }
+
+    /// Ends the run: drops what is left of it, first the root and then the tasks in order of spawning, with the loop in
+    /// place.
+    pub(crate) fn finish(&self, loud: bool, drop_root: impl FnOnce()) -> Option<Box<Failure>> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
+        debug_assert!(self.polled.get().is_none(), "a task can't be dropped while it runs");
         self.current.set(NO_SLOT);
-        self.core.borrow_mut().ended = true;
+        let root = {
+            let mut core = self.core.borrow_mut();
+            core.ended = true;
+            core.table.at(ROOT_SLOT).id
+        };
+        self.drop_remains(root, OnDrop(Some(drop_root)));
         // Destructors may spawn more.
-        loop {
+        let mut endless = None;
+        for round in 0.. {
             let slots = self.core.borrow().table.in_order();
             if slots.iter().all(|&slot| slot == ROOT_SLOT) {
+                break;
+            }
+            if round == MAX_LAST_ROUNDS {
+                endless = Some(self.endless_end(&mut self.core.borrow_mut()));
                 break;
             }
             slots.into_iter().filter(|&slot| slot != ROOT_SLOT).for_each(|slot| self.drop_task(slot));
         }
         let timers = self.core.borrow_mut().timers.clear();
         drop(timers);
-        let failure = self.take_unobserved();
+        let failure = self.take_unobserved().or(endless).or_else(|| {
+            // A wake from outside that came after the last step.
+            self.post.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
+        });
         self.post.close();
         failure
     }
@@ -238,18 +340,24 @@ impl Engine {
             // The destructor of an earlier task has let go of this one.
             return;
         }
-        let (id, panicked) = (place.id, place.panicked);
-        if panicked {
-            core.unobserved(id);
+        let id = place.id;
+        if let Some((label, note)) = core.panics.remove(&id) {
+            core.unobserved(label, note);
         }
         core.forget(id);
         let remains = core.table.remove(slot);
         drop(guard);
+        self.drop_remains(id, remains);
+    }
+
+    /// Drops what is left of a task. A panic in its destructors has nobody left to observe it.
+    #[inline]
+    pub(super) fn drop_remains<T>(&self, id: Id, remains: T) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(remains))) {
             let note = panics::take(&*payload);
             let mut core = self.core.borrow_mut();
-            let label = TaskLabel { path: TaskPath::root(), name: "the end of the run".into(), spawned: None };
-            core.unobserved.get_or_insert((label, note));
+            let label = core.recorder.as_ref().map_or_else(TaskLabel::default, |recorder| recorder.label(id));
+            core.unobserved(label, note);
         }
     }
 
@@ -291,14 +399,12 @@ impl Core {
 
     /// The poll of this task has ended, the task has not.
     #[inline]
-    fn pending(&mut self, slot: u32, task: Option<Box<dyn Task>>) {
+    fn pending(&mut self, slot: u32, woken: bool) {
         self.end_step(false);
-        let place = self.table.at(slot);
-        place.task = task;
-        let woken = place.state == State::RunningWoken;
-        place.state = State::Waiting;
         if woken {
             self.make_ready(slot);
+        } else {
+            self.table.at(slot).state = State::Waiting;
         }
     }
 

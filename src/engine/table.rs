@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use timeloop_sim::{SpawnSite, TaskKey};
 
-use super::cell::Task;
+use super::cell::TaskBox;
 use crate::task::Id;
 
 /// What a task is doing.
@@ -22,8 +22,6 @@ pub(super) enum State {
     Ready,
     /// It is being polled.
     Running,
-    /// It is being polled, and has been woken meanwhile.
-    RunningWoken,
     /// It has ended; its output may still be taken.
     Ended,
 }
@@ -44,8 +42,8 @@ pub(super) struct Slot {
     pub(super) children: u32,
     pub(super) key: TaskKey,
     pub(super) id: Id,
-    /// `None` for the root, whose future stands elsewhere, and while the task is being polled.
-    pub(super) task: Option<Box<dyn Task>>,
+    /// `None` for the root, whose future stands elsewhere. Not touched while the state is `Running`.
+    pub(super) task: Option<TaskBox>,
     /// Who awaits the task's end.
     pub(super) joiner: Option<Waker>,
     pub(super) spawned: &'static Location<'static>,
@@ -76,7 +74,7 @@ impl Table {
         &mut self,
         key: TaskKey,
         id: Id,
-        task: Option<Box<dyn Task>>,
+        task: Option<TaskBox>,
         spawned: &'static Location<'static>,
     ) -> (u32, u16) {
         self.live += 1;
@@ -110,7 +108,7 @@ impl Table {
 
     /// Frees a slot.
     #[inline]
-    pub(super) fn remove(&mut self, slot: u32) -> (Option<Box<dyn Task>>, Option<Waker>) {
+    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Waker>) {
         let place = &mut self.slots[slot as usize];
         debug_assert!(place.state != State::Vacant);
         place.state = State::Vacant;

@@ -104,18 +104,19 @@ impl TimerQueue {
         self.earliest().map(|entry| entry.deadline_ns)
     }
 
-    /// Takes out all timers due at the earliest deadline and appends their wakers in order of registration.
-    pub(super) fn take_due(&mut self, due: &mut Vec<Waker>) {
-        let Some(deadline_ns) = self.next_deadline_ns() else { return };
-        while let Some(entry) = self.earliest().filter(|entry| entry.deadline_ns == deadline_ns) {
-            if self.ascending.front() == Some(&entry) {
-                self.ascending.pop_front();
-            } else {
-                self.heap.pop();
-            }
-            due.extend(self.take(entry.number, entry.index));
+    /// Takes out the next of the timers due at this deadline, in order of registration, and gives its waker.
+    #[inline]
+    pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<Waker> {
+        let Some(entry) = self.earliest().filter(|entry| entry.deadline_ns == deadline_ns) else {
+            self.sweep_if_due();
+            return None;
+        };
+        if self.ascending.front() == Some(&entry) {
+            self.ascending.pop_front();
+        } else {
+            self.heap.pop();
         }
-        self.sweep_if_due();
+        self.take(entry.number, entry.index)
     }
 
     /// How many entries there are, those of cancelled timers included.
@@ -238,10 +239,9 @@ mod tests {
                     Operation::Advance => {
                         let next = model.iter().map(|entry| entry.0).min();
                         prop_assert_eq!(queue.next_deadline_ns(), next);
-                        let mut due = Vec::new();
-                        queue.take_due(&mut due);
+                        let due = next.into_iter().flat_map(|next| std::iter::repeat(next));
                         let numbers: Vec<usize> = due
-                            .into_iter()
+                            .map_while(|deadline_ns| queue.take_due(deadline_ns))
                             .map(|waker| {
                                 waker.wake();
                                 woken.load(Ordering::Relaxed)

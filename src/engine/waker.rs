@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroU64;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,32 +26,48 @@ const RUN_BITS: u32 = 24;
 pub(super) const MAX_SLOTS: u32 = 1 << SLOT_BITS;
 
 /// Which task of which run: what a waker and a join handle carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TaskRef(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TaskRef(NonZeroU64);
 
 impl TaskRef {
     pub(super) fn new(run: RunId, slot: u32, generation: u16) -> Self {
         debug_assert!(slot < MAX_SLOTS);
-        Self(
+        Self::from_bits(
             u64::from(slot)
                 | u64::from(generation) << SLOT_BITS
                 | u64::from(run.0) << (SLOT_BITS + GENERATION_BITS),
         )
     }
 
+    /// Stands for a task that no loop has yet: its run is number 0, which no loop is.
+    pub(crate) fn late(number: u64) -> Self {
+        assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned where no loop was");
+        Self::from_bits(number)
+    }
+
+    /// The number that it carries.
+    pub(crate) fn number(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Whether it stands for a task that no loop had when it was spawned.
+    pub(crate) fn is_late(self) -> bool {
+        self.run().0 == 0
+    }
+
     #[inline]
     pub(super) fn slot(self) -> u32 {
-        self.0 as u32 & (MAX_SLOTS - 1)
+        self.0.get() as u32 & (MAX_SLOTS - 1)
     }
 
     #[inline]
     pub(super) fn generation(self) -> u16 {
-        (self.0 >> SLOT_BITS) as u16
+        (self.0.get() >> SLOT_BITS) as u16
     }
 
     #[inline]
     pub(crate) fn run(self) -> RunId {
-        RunId((self.0 >> (SLOT_BITS + GENERATION_BITS)) as u32)
+        RunId((self.0.get() >> (SLOT_BITS + GENERATION_BITS)) as u32)
     }
 
     /// A waker for this task. It need not be dropped: there is nothing to let go of.
@@ -58,12 +75,24 @@ impl TaskRef {
     pub(super) fn waker(self, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
         // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
         // pointer as a number, own nothing, and may be called from any thread at any time.
-        let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), table)) };
+        let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0.get() as usize), table)) };
         ManuallyDrop::new(waker)
     }
 
+    #[inline]
     fn of(data: *const ()) -> Self {
-        Self(data.addr() as u64)
+        Self::from_bits(data.addr() as u64)
+    }
+
+    #[inline]
+    fn from_bits(bits: u64) -> Self {
+        Self(NonZeroU64::new(bits).expect("no run has the number 0"))
+    }
+
+    /// The task that one of the plain wakers below wakes.
+    #[inline]
+    pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
+        ptr::eq(waker.vtable(), &PLAIN).then(|| Self::of(waker.data()))
     }
 }
 
@@ -82,11 +111,16 @@ impl RunId {
         }
         let mut next = NEXT.get();
         if next % BLOCK == 0 {
-            next = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
+            next = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed).wrapping_mul(BLOCK);
         }
         NEXT.set(next.wrapping_add(1));
         let number = next & ((1 << RUN_BITS) - 1);
         if number == 0 { Self::next() } else { Self(number) }
+    }
+
+    /// The number.
+    pub(crate) fn number(self) -> u32 {
+        self.0
     }
 
     /// A run's first timer number: no two live runs share one.
@@ -145,6 +179,21 @@ fn note(task: TaskRef) {
 
 #[inline]
 fn wake(task: TaskRef) {
+    // The common case first: a task wakes itself.
+    let itself = context::driving(|engine| {
+        let itself = engine.polled.get() == Some(task);
+        if itself {
+            engine.woken.set(true);
+        }
+        itself
+    });
+    if itself != Some(true) {
+        wake_other(task);
+    }
+}
+
+#[inline(never)]
+fn wake_other(task: TaskRef) {
     let woken = context::driving(|engine| {
         let ours = engine.run_id() == task.run();
         if ours {
@@ -165,7 +214,7 @@ fn wake_from_outside(task: TaskRef) {
     let posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
     for post in posts.iter().filter_map(Weak::upgrade) {
         if post.run.load(Ordering::SeqCst) == task.run().0 {
-            post.woken.store(task.0, Ordering::SeqCst);
+            post.woken.store(task.0.get(), Ordering::SeqCst);
         }
     }
 }
@@ -213,6 +262,6 @@ impl Post {
     #[inline]
     pub(super) fn woken(&self) -> Option<TaskRef> {
         let woken = self.woken.load(Ordering::Relaxed);
-        (woken != 0).then_some(TaskRef(woken))
+        NonZeroU64::new(woken).map(TaskRef)
     }
 }

@@ -84,6 +84,18 @@ impl Builder {
         /// Accepted without effect: there is one thread.
         thread_name(name: impl Into<String>);
         /// Accepted without effect: there is one thread.
+        thread_name_fn(name: impl Fn() -> String + Send + Sync + 'static);
+        /// Accepted without effect: no thread is started.
+        on_thread_start(f: impl Fn() + Send + Sync + 'static);
+        /// Accepted without effect: no thread is stopped.
+        on_thread_stop(f: impl Fn() + Send + Sync + 'static);
+        /// Accepted without effect: no thread is parked.
+        on_thread_park(f: impl Fn() + Send + Sync + 'static);
+        /// Accepted without effect: no thread is parked.
+        on_thread_unpark(f: impl Fn() + Send + Sync + 'static);
+        /// Accepted without effect: there is no driver of real input and output.
+        max_io_events_per_tick(events: usize);
+        /// Accepted without effect: there is one thread.
         thread_stack_size(bytes: usize);
         /// Accepted without effect: there is one thread.
         thread_keep_alive(duration: Duration);

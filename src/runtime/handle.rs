@@ -3,13 +3,15 @@
 //! Always true: a handle is a number and may go anywhere, but works only on the thread of its runtime: what another
 //! thread does can't be replayed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::{Id, RuntimeMetrics};
 use crate::engine::context::{self, Entered};
-use crate::engine::{self, Engine, RunId};
+use crate::engine::{self, Engine, RunId, TaskBox};
 use crate::harness::assert_no_loop;
 use crate::task::JoinHandle;
 
@@ -52,8 +54,21 @@ impl Handle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let location = Location::caller();
-        match engine::of_run(self.run, |engine| engine.spawn(future, None, location)) {
+        self.spawn_named(future, None, Location::caller())
+    }
+
+    #[track_caller]
+    pub(crate) fn spawn_named<F>(
+        &self,
+        future: F,
+        name: Option<Cow<'static, str>>,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match engine::of_run(self.run, |engine| engine.spawn(TaskBox::new(future), name, location)) {
             Some(task) => JoinHandle::new(task),
             None => gone(),
         }
@@ -69,7 +84,7 @@ impl Handle {
         F: FnOnce() -> R + 'static,
         R: 'static,
     {
-        self.spawn(async move { f() })
+        self.spawn_named(async move { f() }, None, Location::caller())
     }
 
     /// Runs the loop until `future` has ended; for a [`Runtime`](super::Runtime) that is not running.
@@ -97,6 +112,29 @@ impl Handle {
             None if engine::of_run(self.run, |_| ()).is_some() => EnterGuard { entered: None, lifetime: PhantomData },
             None => gone(),
         }
+    }
+
+    /// What sets this loop apart from all others that are alive.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        Id::new(self.run)
+    }
+
+    /// A view of what the loop holds.
+    ///
+    /// ```
+    /// timeloop::run(0, || async {
+    ///     let task = timeloop::spawn(async {});
+    ///     let metrics = timeloop::runtime::Handle::current().metrics();
+    ///     assert_eq!(metrics.num_alive_tasks(), 1);
+    ///     task.await.unwrap();
+    ///     assert_eq!(metrics.num_alive_tasks(), 0);
+    /// })?;
+    /// # Ok::<(), timeloop::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.run)
     }
 
     /// Always [`RuntimeFlavor::CurrentThread`].

@@ -6,9 +6,13 @@
 
 mod builder;
 mod handle;
+mod id;
+mod metrics;
 #[expect(clippy::module_inception, reason = "the room's main concept, named as in tokio")]
 mod runtime;
 
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use id::Id;
+pub use metrics::RuntimeMetrics;
 pub use runtime::Runtime;

@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use timeloop_sim::{Limits, Source};
+use timeloop_sim::{AnySource, Limits};
 
-use super::{Builder, EnterGuard, Handle};
-use crate::engine::{Engine, Stop};
+use super::{Builder, EnterGuard, Handle, RuntimeMetrics};
+use crate::engine::{Engine, Stop, TaskBox, context};
 use crate::harness::assert_no_loop;
 use crate::task::JoinHandle;
 
@@ -42,7 +42,7 @@ impl Runtime {
     }
 
     #[track_caller]
-    pub(super) fn build(source: Box<dyn Source>, limits: &Limits, built: &'static Location<'static>) -> Self {
+    pub(super) fn build(source: AnySource, limits: &Limits, built: &'static Location<'static>) -> Self {
         let label = format!("the `Runtime` built at {built}");
         assert_no_loop(&|| label.clone());
         let engine = Engine::long_lived(source, limits, label.into());
@@ -64,7 +64,7 @@ impl Runtime {
         F: Future + 'static,
         F::Output: 'static,
     {
-        JoinHandle::new(self.engine.spawn(future, None, Location::caller()))
+        JoinHandle::new(self.engine.spawn(TaskBox::new(future), None, Location::caller()))
     }
 
     /// Spawns a closure that runs as one step; see [`spawn_blocking`](crate::task::spawn_blocking).
@@ -74,7 +74,7 @@ impl Runtime {
         F: FnOnce() -> R + 'static,
         R: 'static,
     {
-        JoinHandle::new(self.engine.spawn(async move { f() }, None, Location::caller()))
+        JoinHandle::new(self.engine.spawn(TaskBox::new(async move { f() }), None, Location::caller()))
     }
 
     /// Runs the loop until `future` has ended.
@@ -94,6 +94,12 @@ impl Runtime {
         EnterGuard::new(Rc::clone(&self.engine))
     }
 
+    /// A view of what the runtime holds.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
+    }
+
     /// Drops all tasks; the same as dropping the runtime here, since nothing runs in the background.
     pub fn shutdown_timeout(self, duration: Duration) {
         let _ = duration;
@@ -105,15 +111,24 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        let run = self.engine.run_id();
+        if context::is_driving(run) {
+            // Its loop is on the stack and goes on; it can't be taken apart under itself.
+            assert!(std::thread::panicking(), "can't drop {} inside its own loop", self.engine.label());
+            return;
+        }
         // A failure of tasks that are dropped here has nobody left to hear of it, as in tokio.
-        let _ = self.engine.finish(true);
+        let _ = self.engine.finish(true, || ());
     }
 }
 
 /// Runs a loop that is not running.
 #[track_caller]
 pub(super) fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
-    let stopped = match engine.drive(pin!(future), true) {
+    let mut future = pin!(Some(future));
+    let result = engine.drive(future.as_mut().as_pin_mut().expect("just made"), true);
+    engine.within(|| future.set(None));
+    let stopped = match result {
         Ok(output) => match engine.take_unobserved() {
             None => return output,
             Some(failure) => Stop::Failed(failure),

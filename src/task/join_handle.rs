@@ -8,15 +8,28 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
+use super::late::{self, Asked};
 use super::{Id, JoinError};
 use crate::engine::{self, Joined, TaskRef};
 
 /// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html).
 ///
 /// Dropping it detaches the task, which runs on. A panic of a detached task ends the run with an unobserved panic.
+///
+/// ```
+/// timeloop::run(0, || async {
+///     let task = timeloop::spawn(async { "done" });
+///     assert_eq!(task.await.unwrap(), "done");
+///
+///     let task = timeloop::spawn(std::future::pending::<()>());
+///     task.abort();
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
 pub struct JoinHandle<T> {
-    task: TaskRef,
-    id: Id,
+    pub(super) task: TaskRef,
+    pub(super) id: Id,
     taken: bool,
     /// `Send` and `Sync` for a `T` that is `Send`, as the handle of tokio.
     output: PhantomData<Mutex<T>>,
@@ -25,6 +38,17 @@ pub struct JoinHandle<T> {
 impl<T> JoinHandle<T> {
     pub(crate) fn new((task, id): (TaskRef, Id)) -> Self {
         Self { task, id, taken: false, output: PhantomData }
+    }
+
+    /// A handle to a task that no loop has yet.
+    pub(super) fn late(task: TaskRef) -> Self {
+        // A stand-in for the id, which the task's loop will give: from the end of the numbers, where no loop comes to.
+        Self::new((task, Id::from_number(u64::MAX - task.number())))
+    }
+
+    /// Another handle to the task has taken the place of this one, which does nothing any more.
+    pub(super) fn hand_over(mut self) {
+        self.taken = true;
     }
 
     /// Cancels the task at its next resumption; awaiting it gives a [`JoinError`] that is cancelled then, unless it has
@@ -48,7 +72,7 @@ impl<T> JoinHandle<T> {
     /// The task's id.
     #[must_use]
     pub fn id(&self) -> Id {
-        self.id
+        self.abort_handle().id()
     }
 }
 
@@ -62,15 +86,28 @@ impl<T: 'static> Future for JoinHandle<T> {
             Some(Joined::Waiting) => Poll::Pending,
             Some(Joined::Ended(mut task)) => {
                 self.taken = true;
-                let output = task.output().and_then(Joined::output::<Self::Output>);
+                let output = task.take_output::<Self::Output>();
                 Poll::Ready(output.expect("a task that has ended has an output"))
             }
             // The run is over, or the handle is on a thread that is not the run's.
-            Some(Joined::Gone) | None => {
-                self.taken = true;
-                Poll::Ready(Err(JoinError::cancelled(self.id)))
-            }
+            Some(Joined::Gone) => self.gone(),
+            None => match late::ask(self.task, cx.waker()) {
+                Asked::Waiting => Poll::Pending,
+                Asked::Gone => self.gone(),
+                Asked::Started(task, id) => {
+                    (self.task, self.id) = (task, id);
+                    self.poll(cx)
+                }
+            },
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    #[cold]
+    fn gone(&mut self) -> Poll<Result<T, JoinError>> {
+        self.taken = true;
+        Poll::Ready(Err(JoinError::cancelled(self.id)))
     }
 }
 
@@ -78,21 +115,38 @@ impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if !self.taken {
-            engine::of_run(self.task.run(), |engine| engine.detach(self.task));
+        if self.taken {
+            return;
+        }
+        let known = engine::of_run(self.task.run(), |engine| engine.detach(self.task));
+        if known.is_none() {
+            match late::started(self.task) {
+                Some((task, _)) => _ = engine::of_run(task.run(), |engine| engine.detach(task)),
+                None => late::detach(self.task),
+            }
         }
     }
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("id", &self.id).finish()
+        f.debug_struct("JoinHandle").field("id", &self.id()).finish()
     }
 }
 
 /// Stops a task, as [`tokio::task::AbortHandle`](https://docs.rs/tokio/1/tokio/task/struct.AbortHandle.html).
 ///
 /// Unlike a [`JoinHandle`] it can be cloned, and dropping it does nothing.
+///
+/// ```
+/// timeloop::run(0, || async {
+///     let task = timeloop::spawn(std::future::pending::<()>());
+///     let handle = task.abort_handle();
+///     timeloop::spawn(async move { handle.abort() });
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
 #[derive(Clone)]
 pub struct AbortHandle {
     task: TaskRef,
@@ -102,24 +156,40 @@ pub struct AbortHandle {
 impl AbortHandle {
     /// Cancels the task at its next resumption.
     pub fn abort(&self) {
-        engine::of_run(self.task.run(), |engine| engine.abort(self.task));
+        let (task, id) = self.resolved();
+        let known = engine::of_run(task.run(), |engine| {
+            if engine.is_task(task, id) {
+                engine.abort(task);
+            }
+        });
+        if known.is_none() {
+            late::abort(task);
+        }
     }
 
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        engine::of_run(self.task.run(), |engine| engine.is_finished(self.task)).unwrap_or(true)
+        let (task, id) = self.resolved();
+        engine::of_run(task.run(), |engine| !engine.is_task(task, id) || engine.is_finished(task))
+            .unwrap_or_else(|| !late::is_waiting(task))
     }
 
     /// The task's id.
     #[must_use]
     pub fn id(&self) -> Id {
-        self.id
+        self.resolved().1
+    }
+
+    /// The task: where it was spawned before there was a loop, the one that it has become.
+    fn resolved(&self) -> (TaskRef, Id) {
+        let late = if self.task.is_late() { late::started(self.task) } else { None };
+        late.unwrap_or((self.task, self.id))
     }
 }
 
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AbortHandle").field("id", &self.id).finish()
+        f.debug_struct("AbortHandle").field("id", &self.id()).finish()
     }
 }

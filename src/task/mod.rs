@@ -4,16 +4,35 @@
 //! awaits it, and one that nobody can observe any more fails the run; an aborted task is cancelled at its next
 //! resumption.
 
+mod block_in_place;
+mod builder;
+pub mod coop;
 mod id;
 mod join_error;
 mod join_handle;
+pub mod join_set;
+mod late;
 mod local_key;
+mod local_set;
 mod spawn;
 mod yield_now;
 
+pub use block_in_place::block_in_place;
+pub use builder::Builder;
+#[doc(hidden)]
+pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use id::{Id, id, try_id};
 pub use join_error::JoinError;
 pub use join_handle::{AbortHandle, JoinHandle};
+#[doc(inline)]
+pub use join_set::JoinSet;
 pub use local_key::{AccessError, LocalKey};
+pub use local_set::{LocalEnterGuard, LocalSet};
 pub use spawn::{spawn, spawn_blocking, spawn_local};
 pub use yield_now::yield_now;
+
+/// Futures of this module that have a name, as in
+/// [`tokio::task::futures`](https://docs.rs/tokio/1/tokio/task/futures/index.html).
+pub mod futures {
+    pub use super::local_key::TaskLocalFuture;
+}

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::panic::Location;
 
-use super::JoinHandle;
-use crate::engine::context;
+use super::{JoinHandle, local_set};
+use crate::engine::{TaskBox, context};
 
 /// Spawns a task, as [`tokio::spawn`](https://docs.rs/tokio/1/tokio/fn.spawn.html).
 ///
@@ -32,17 +32,45 @@ where
     spawn_named(future, None, Location::caller())
 }
 
-/// Spawns a task that need not be `Send`: the same as [`spawn`] here.
+/// Spawns a task on the [`LocalSet`](super::LocalSet) whose context this is, if there is one; otherwise the same as
+/// [`spawn`], where a future need not be `Send` either.
 ///
 /// # Panics
-/// Outside of a run.
+/// Outside of both a run and a `LocalSet`.
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// timeloop::run(0, || async {
+///     let number = Rc::new(42);
+///     let task = timeloop::task::spawn_local(async move { *number });
+///     assert_eq!(task.await.unwrap(), 42);
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_named(future, None, Location::caller())
+    spawn_local_named(future, None, Location::caller())
+}
+
+#[track_caller]
+pub(super) fn spawn_local_named<F>(
+    future: F,
+    name: Option<Cow<'static, str>>,
+    location: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match local_set::spawn_on_current(future, name, location) {
+        Ok(handle) => handle,
+        Err((future, name)) => spawn_named(future, name, location),
+    }
 }
 
 /// Runs a blocking closure as one step that the scheduler chooses, as
@@ -80,7 +108,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    match context::with(|engine| engine.spawn(future, name, location)) {
+    match context::with(|engine| engine.spawn(TaskBox::new(future), name, location)) {
         Some(task) => JoinHandle::new(task),
         None => crate::engine::outside("spawn a task"),
     }

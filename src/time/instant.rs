@@ -1,6 +1,7 @@
 //! Points in virtual time.
 //!
-//! Always true: an instant is a number of nanoseconds since the run's start, at most about 584 years.
+//! Always true: an instant is a number of nanoseconds; a run starts at [`START_NS`], so that there are instants before
+//! it, as there are with a real clock: code may take an hour from `Instant::now()` in its first second.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -27,13 +28,13 @@ pub struct Instant {
     ns: u64,
 }
 
-impl Instant {
-    pub(crate) const fn from_ns(ns: u64) -> Self {
-        Self { ns }
-    }
+/// The instant at which every run starts: about 73 years after the first one there is, and 511 before the last.
+const START_NS: u64 = 1 << 61;
 
+impl Instant {
+    /// Nanoseconds since the run's start; 0 for what was before it.
     pub(crate) const fn ns(self) -> u64 {
-        self.ns
+        self.ns.saturating_sub(START_NS)
     }
 
     /// So far in the future that no run comes to it.
@@ -49,7 +50,7 @@ impl Instant {
     #[track_caller]
     pub fn now() -> Self {
         match context::with(|engine| engine.now_ns()) {
-            Some(ns) => Self { ns },
+            Some(ns) => Self { ns: START_NS + ns },
             None => engine::outside("read the virtual clock"),
         }
     }
@@ -58,13 +59,22 @@ impl Instant {
     /// [`into_std`](Self::into_std) is the run's start. Differences between instants are kept.
     #[must_use]
     pub fn from_std(instant: std::time::Instant) -> Self {
-        Self { ns: nanos(instant.saturating_duration_since(anchor())) }
+        let anchor = anchor();
+        Self {
+            ns: match instant.checked_duration_since(anchor) {
+                Some(after) => START_NS.saturating_add(nanos(after)),
+                None => START_NS.saturating_sub(nanos(anchor - instant)),
+            },
+        }
     }
 
     /// The real instant that stands for this one; see [`from_std`](Self::from_std).
     #[must_use]
     pub fn into_std(self) -> std::time::Instant {
-        anchor() + Duration::from_nanos(self.ns)
+        match self.ns.checked_sub(START_NS) {
+            Some(after) => anchor() + Duration::from_nanos(after),
+            None => anchor() - Duration::from_nanos(START_NS - self.ns),
+        }
     }
 
     /// The time from `earlier` to this instant; zero when `earlier` is later.
@@ -98,13 +108,13 @@ impl Instant {
     /// This instant plus a duration; `None` beyond the end of time.
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
-        u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_add(ns)).map(Self::from_ns)
+        u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_add(ns)).map(|ns| Self { ns })
     }
 
-    /// This instant minus a duration; `None` before the run's start.
+    /// This instant minus a duration; `None` from about 73 years before the run's start on.
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
-        u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_sub(ns)).map(Self::from_ns)
+        u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_sub(ns)).map(|ns| Self { ns })
     }
 }
 
@@ -117,7 +127,10 @@ fn anchor() -> std::time::Instant {
 
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Instant({:?})", Duration::from_nanos(self.ns))
+        match self.ns.checked_sub(START_NS) {
+            Some(after) => write!(f, "Instant({:?})", Duration::from_nanos(after)),
+            None => write!(f, "Instant(-{:?})", Duration::from_nanos(START_NS - self.ns)),
+        }
     }
 }
 

@@ -96,7 +96,9 @@ impl Sleep {
         let this = self.project();
         *this.deadline = deadline;
         if let Some((run, timer)) = this.timer.take() {
-            let moved = engine::of_run(run, |engine| engine.move_timer(timer, deadline.ns()));
+            // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
+            let moved =
+                engine::of_run(run, |engine| engine.move_timer(timer, deadline.ns().max(engine.now_ns())));
             *this.timer = moved.flatten().map(|timer| (run, timer));
         }
     }
@@ -112,7 +114,9 @@ impl Future for Sleep {
         let polled = context::with(|engine| {
             let timer = match known {
                 _ if engine.now_ns() >= deadline_ns => None,
-                Some((run, timer)) if run == engine.run_id() && engine.rearm_timer(timer, cx.waker()) => known,
+                Some((run, timer)) if run == engine.run_id() && engine.rearm_timer(timer, cx.waker()) => {
+                    known
+                }
                 _ => Some((engine.run_id(), engine.set_timer(deadline_ns, cx.waker()))),
             };
             if timer != known {

@@ -3,3 +3,5 @@
 mod smoke;
 #[cfg(feature = "sync")]
 mod sync;
+mod support;
+mod tasks;

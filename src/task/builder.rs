@@ -1,0 +1,142 @@
+//! Spawning tasks with a name.
+//!
+//! Always true: a name is for people; it reaches no decision.
+
+use std::borrow::Cow;
+use std::io;
+use std::panic::Location;
+
+use super::spawn::{spawn_local_named, spawn_named};
+use super::{JoinHandle, LocalSet};
+use crate::runtime::Handle;
+
+/// Spawns tasks that have a name, as
+/// [`tokio::task::Builder`](https://docs.rs/tokio/1/tokio/task/struct.Builder.html). Reports of failures tell the name.
+///
+/// ```
+/// let failure = timeloop::run(0, || async {
+///     let task = timeloop::task::Builder::new().name("auditor").spawn(std::future::pending::<()>()).unwrap();
+///     task.await.unwrap();
+/// })
+/// .unwrap_err();
+/// assert!(failure.blocked.iter().any(|blocked| blocked.task.name == "auditor"));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder<'a> {
+    name: Option<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder of a task without a name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the task a name.
+    pub fn name(&self, name: &'a str) -> Self {
+        Self { name: Some(name) }
+    }
+
+    fn owned_name(&self) -> Option<Cow<'static, str>> {
+        self.name.map(|name| Cow::Owned(name.to_owned()))
+    }
+
+    /// Spawns a task; see [`spawn`](super::spawn).
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn spawn<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(spawn_named(future, self.owned_name(), Location::caller()))
+    }
+
+    /// Spawns a task on the loop of `handle`.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    ///
+    /// # Panics
+    /// When the loop has ended or is another thread's.
+    #[track_caller]
+    pub fn spawn_on<Fut>(self, future: Fut, handle: &Handle) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(handle.spawn_named(future, self.owned_name(), Location::caller()))
+    }
+
+    /// Spawns a task on the [`LocalSet`] whose context this is, if there is one; otherwise the same as
+    /// [`spawn`](Self::spawn) here.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    ///
+    /// # Panics
+    /// Outside of both a run and a `LocalSet`.
+    #[track_caller]
+    pub fn spawn_local<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(spawn_local_named(future, self.owned_name(), Location::caller()))
+    }
+
+    /// Spawns a task on a [`LocalSet`].
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_local_on<Fut>(self, future: Fut, local_set: &LocalSet) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(local_set.spawn_named(future, self.owned_name(), Location::caller()))
+    }
+
+    /// Spawns a closure that runs as one step; see [`spawn_blocking`](super::spawn_blocking).
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn spawn_blocking<Function, Output>(self, function: Function) -> io::Result<JoinHandle<Output>>
+    where
+        Function: FnOnce() -> Output + 'static,
+        Output: 'static,
+    {
+        Ok(spawn_named(async move { function() }, self.owned_name(), Location::caller()))
+    }
+
+    /// Spawns a closure that runs as one step on the loop of `handle`.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    ///
+    /// # Panics
+    /// When the loop has ended or is another thread's.
+    #[track_caller]
+    pub fn spawn_blocking_on<Function, Output>(
+        self,
+        function: Function,
+        handle: &Handle,
+    ) -> io::Result<JoinHandle<Output>>
+    where
+        Function: FnOnce() -> Output + 'static,
+        Output: 'static,
+    {
+        Ok(handle.spawn_named(async move { function() }, self.owned_name(), Location::caller()))
+    }
+}

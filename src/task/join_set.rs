@@ -1,0 +1,481 @@
+//! Many tasks whose outputs are awaited together.
+//!
+//! Always true: outputs come out in the order in which the tasks ended, one at a time and at a cost that does not depend
+//! on how many tasks there are; a set that is dropped aborts what is left in it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
+use crate::runtime::Handle;
+
+/// A collection of tasks, as [`tokio::task::JoinSet`](https://docs.rs/tokio/1/tokio/task/struct.JoinSet.html).
+///
+/// All tasks have outputs of one type. Dropping the set aborts the tasks that are left in it. The futures need not be
+/// `Send`.
+///
+/// ```
+/// use timeloop::task::JoinSet;
+///
+/// timeloop::run(0, || async {
+///     let mut set = JoinSet::new();
+///     for number in 0..10 {
+///         set.spawn(async move { number });
+///     }
+///     let mut sum = 0;
+///     while let Some(result) = set.join_next().await {
+///         sum += result.unwrap();
+///     }
+///     assert_eq!(sum, 45);
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[must_use = "the tasks of a `JoinSet` are aborted when it is dropped"]
+pub struct JoinSet<T> {
+    /// The tasks, each in a place that is its key.
+    places: Vec<Option<Entry<T>>>,
+    free: Vec<usize>,
+    ended: Arc<Mutex<Ended>>,
+}
+
+struct Entry<T> {
+    handle: JoinHandle<T>,
+    /// Called when the task ends.
+    waker: Waker,
+    /// What the task has ended with, where that was found out before anyone asked.
+    result: Option<Result<T, JoinError>>,
+}
+
+/// The tasks that have ended, and who waits for one.
+#[derive(Debug, Default)]
+struct Ended {
+    keys: VecDeque<usize>,
+    waiter: Option<Waker>,
+}
+
+/// Puts a task on the list of those that have ended.
+struct Note {
+    key: usize,
+    ended: Arc<Mutex<Ended>>,
+}
+
+impl Wake for Note {
+    fn wake(self: Arc<Self>) {
+        let mut ended = lock(&self.ended);
+        ended.keys.push_back(self.key);
+        let waiter = ended.waiter.take();
+        drop(ended);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+}
+
+fn lock(ended: &Mutex<Ended>) -> MutexGuard<'_, Ended> {
+    ended.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T> JoinSet<T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self { places: Vec::new(), free: Vec::new(), ended: Arc::default() }
+    }
+
+    /// How many tasks are in the set: those that run, and those that have ended and were not yet taken out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is no task in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tasks in order of spawning.
+    fn handles(&self) -> Vec<&JoinHandle<T>> {
+        let mut handles: Vec<_> = self.places.iter().flatten().map(|entry| &entry.handle).collect();
+        handles.sort_by_key(|handle| handle.id());
+        handles
+    }
+}
+
+impl<T: 'static> JoinSet<T> {
+    /// A builder of a task of the set: it can give the task a name.
+    ///
+    /// ```
+    /// use timeloop::task::JoinSet;
+    ///
+    /// timeloop::run(0, || async {
+    ///     let mut set = JoinSet::new();
+    ///     set.build_task().name("answer").spawn(async { 42 })?;
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 42);
+    ///     Ok::<(), std::io::Error>(())
+    /// })?.unwrap();
+    /// # Ok::<(), timeloop::Failure>(())
+    /// ```
+    pub fn build_task(&mut self) -> Builder<'_, T> {
+        Builder { set: self, builder: super::Builder::new() }
+    }
+
+    /// Spawns a task into the set.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(super::spawn(task))
+    }
+
+    /// Spawns a task on the loop of `handle`.
+    ///
+    /// # Panics
+    /// When the loop has ended or is another thread's.
+    #[track_caller]
+    pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(handle.spawn(task))
+    }
+
+    /// Spawns a task on the [`LocalSet`] whose context this is, if there is one; otherwise the same as
+    /// [`spawn`](Self::spawn) here.
+    ///
+    /// # Panics
+    /// Outside of both a run and a `LocalSet`.
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(super::spawn_local(task))
+    }
+
+    /// Spawns a task on a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(local_set.spawn_local(task))
+    }
+
+    /// Spawns a closure that runs as one step; see [`spawn_blocking`](super::spawn_blocking).
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        self.insert(super::spawn_blocking(f))
+    }
+
+    /// Spawns a closure on the loop of `handle`, where it runs as one step.
+    ///
+    /// # Panics
+    /// When the loop has ended or is another thread's.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        self.insert(handle.spawn_blocking(f))
+    }
+
+    fn insert(&mut self, mut handle: JoinHandle<T>) -> AbortHandle {
+        let abort = handle.abort_handle();
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        let waker = Waker::from(Arc::new(Note { key, ended: Arc::clone(&self.ended) }));
+        // From here on the waker is called when the task ends, and nobody has to look at tasks that run.
+        let result = match Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)) {
+            Poll::Pending => None,
+            Poll::Ready(result) => {
+                waker.wake_by_ref();
+                Some(result)
+            }
+        };
+        self.places[key] = Some(Entry { handle, waker, result });
+        abort
+    }
+
+    /// Waits for the next task to end and gives its output; `None` when the set is empty.
+    ///
+    /// Dropping the future loses no output.
+    pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
+        poll_fn(|cx| self.poll_join_next(cx)).await
+    }
+
+    /// Waits for the next task to end and gives its id and output; `None` when the set is empty.
+    ///
+    /// Dropping the future loses no output.
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        poll_fn(|cx| self.poll_join_next_with_id(cx)).await
+    }
+
+    /// The output of a task that has ended; `None` when there is none, or the set is empty.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.try_join_next_with_id().map(|result| result.map(|(_, output)| output))
+    }
+
+    /// The id and output of a task that has ended; `None` when there is none, or the set is empty.
+    pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        // A task may be on the list and not have ended: one that was spawned before there was a loop, and started.
+        loop {
+            let key = lock(&self.ended).keys.pop_front()?;
+            if let Some(result) = self.take(key) {
+                return Some(result);
+            }
+        }
+    }
+
+    /// Takes out a task that has ended.
+    fn take(&mut self, key: usize) -> Option<Result<(Id, T), JoinError>> {
+        let entry = self.places[key].as_mut()?;
+        let result = match entry.result.take() {
+            Some(result) => result,
+            None => match Pin::new(&mut entry.handle).poll(&mut Context::from_waker(&entry.waker)) {
+                Poll::Ready(result) => result,
+                Poll::Pending => return None,
+            },
+        };
+        let id = entry.handle.id();
+        self.places[key] = None;
+        self.free.push(key);
+        Some(result.map(|output| (id, output)))
+    }
+
+    /// Aborts all tasks and waits until they have ended. Their outputs and panics are dropped.
+    pub async fn shutdown(&mut self) {
+        self.abort_all();
+        while self.join_next().await.is_some() {}
+    }
+
+    /// Waits for all tasks and gives their outputs in the order in which the tasks ended.
+    ///
+    /// # Panics
+    /// When a task panicked, with its panic; when one was aborted.
+    ///
+    /// ```
+    /// use timeloop::task::JoinSet;
+    /// use timeloop::time::{Duration, sleep};
+    ///
+    /// timeloop::run(0, || async {
+    ///     let set: JoinSet<u64> = [3, 1, 2]
+    ///         .map(|seconds| async move {
+    ///             sleep(Duration::from_secs(seconds)).await;
+    ///             seconds
+    ///         })
+    ///         .into_iter()
+    ///         .collect();
+    ///     assert_eq!(set.join_all().await, [1, 2, 3]);
+    /// })?;
+    /// # Ok::<(), timeloop::Failure>(())
+    /// ```
+    pub async fn join_all(mut self) -> Vec<T> {
+        let mut outputs = Vec::with_capacity(self.len());
+        while let Some(result) = self.join_next().await {
+            match result {
+                Ok(output) => outputs.push(output),
+                Err(error) => match error.try_into_panic() {
+                    Ok(payload) => resume_unwind(payload),
+                    Err(error) => panic!("{error}"),
+                },
+            }
+        }
+        outputs
+    }
+
+    /// Aborts all tasks. They stay in the set; [`join_next`](Self::join_next) gives an error for each.
+    pub fn abort_all(&mut self) {
+        self.handles().into_iter().for_each(JoinHandle::abort);
+    }
+
+    /// Takes all tasks out of the set. They run on, and nobody hears of their outputs.
+    pub fn detach_all(&mut self) {
+        let mut entries: Vec<_> = self.places.drain(..).flatten().collect();
+        self.free.clear();
+        // Keys mean other tasks from here on.
+        self.ended = Arc::default();
+        entries.sort_by_key(|entry| entry.handle.id());
+        drop(entries);
+    }
+
+    /// Polls for the next output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        self.poll_join_next_with_id(cx).map(|result| result.map(|result| result.map(|(_, output)| output)))
+    }
+
+    /// Polls for the next id and output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    pub fn poll_join_next_with_id(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Id, T), JoinError>>> {
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        if let Some(result) = self.try_join_next_with_id() {
+            return Poll::Ready(Some(result));
+        }
+        let known = lock(&self.ended).waiter.as_ref().is_some_and(|waiter| waiter.will_wake(cx.waker()));
+        if !known {
+            let waiter = cx.waker().clone();
+            let previous = lock(&self.ended).waiter.replace(waiter);
+            drop(previous);
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        self.handles().into_iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet").field("len", &self.len()).finish()
+    }
+}
+
+impl<T> Default for JoinSet<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Spawns each future.
+impl<T, F> FromIterator<F> for JoinSet<T>
+where
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let mut set = Self::new();
+        set.extend(futures);
+        set
+    }
+}
+
+/// Spawns each future.
+impl<T, F> Extend<F> for JoinSet<T>
+where
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        for future in futures {
+            self.spawn(future);
+        }
+    }
+}
+
+/// Builds a task of a [`JoinSet`]; see [`JoinSet::build_task`].
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder<'a, T> {
+    set: &'a mut JoinSet<T>,
+    builder: super::Builder<'a>,
+}
+
+impl<'a, T: 'static> Builder<'a, T> {
+    /// Gives the task a name, for reports.
+    pub fn name(self, name: &'a str) -> Self {
+        Self { builder: self.builder.name(name), ..self }
+    }
+
+    /// Spawns the task.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> std::io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn(future)?))
+    }
+
+    /// Spawns the task on the loop of `handle`.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> std::io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
+    }
+
+    /// Spawns a closure that runs as one step.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, f: F) -> std::io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking(f)?))
+    }
+
+    /// Spawns a closure that runs as one step on the loop of `handle`.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> std::io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
+    }
+
+    /// Spawns the task on the [`LocalSet`] whose context this is, if there is one.
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> std::io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_local(future)?))
+    }
+
+    /// Spawns the task on a [`LocalSet`].
+    ///
+    /// # Errors
+    /// None; a `Result` as in tokio.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> std::io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_local_on(future, local_set)?))
+    }
+}
+
+impl<T> fmt::Debug for Builder<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("join_set::Builder")
+            .field("joinset", &self.set)
+            .field("builder", &self.builder)
+            .finish()
+    }
+}

@@ -1,0 +1,10 @@
+//! What tasks promise.
+
+mod abort;
+mod builder;
+mod coop;
+mod join_error;
+mod join_handle;
+mod join_set;
+mod local_set;
+mod spawn;
