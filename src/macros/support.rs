@@ -143,7 +143,30 @@ pub fn all_branches_disabled() -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    #[test]
+    fn the_macros_work_inside_the_crate() {
+        let mut future = pin!(async {
+            let selected = crate::select! {
+                biased;
+                Some(()) = async { None } => 1,
+                value = async { 2 } => value,
+            };
+            let joined = crate::join!(async { 3 }, async { 4 });
+            (selected, joined, crate::try_join!(async { Ok::<_, ()>(5) }))
+        });
+        let poll = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(poll, Poll::Ready((2, (3, 4), Ok((5,)))));
+    }
+
+    #[timeloop_macros::test(runs = 2, crate = crate)]
+    async fn the_attribute_works_inside_the_crate() {
+        assert_eq!(crate::spawn(async { 5 }).await.unwrap(), 5);
+    }
 
     #[test]
     fn turns_visit_every_enabled_branch_once() {

@@ -1,5 +1,6 @@
 //! timeloop's promises, a module per behaviour.
 
+mod macros;
 mod smoke;
 #[cfg(feature = "sync")]
 mod sync;
