@@ -167,7 +167,9 @@ impl Explorer {
 /// When a run fails; the panic's message is the report.
 ///
 /// ```
+/// # /*
 /// #[test]
+/// # */
 /// fn answers() {
 ///     timeloop::explore(|| async {
 ///         let task = timeloop::spawn(async { 42 });

@@ -49,7 +49,7 @@ pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
 pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
-pub use source::{Bytes, Ready, Replay, Seeded, Source};
+pub use source::{AnySource, Bytes, Ready, Replay, Seeded, Source};
 pub use strategy::{Draw, Fifo, Random, Strategy, StrategySpec, UnknownStrategy};
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;

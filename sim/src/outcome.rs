@@ -34,7 +34,7 @@ impl fmt::Display for Site {
 }
 
 /// Who a task is, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskLabel {
     /// Its spawn path.
     pub path: TaskPath,

@@ -2,7 +2,7 @@
 //!
 //! Always true: a schedule and the code under test determine the run, wherever and whenever it is repeated.
 
-use crate::{DecisionKey, Domain, Replay, Seed, Source, StrategySpec, TaskPath};
+use crate::{AnySource, DecisionKey, Domain, Replay, Seed, StrategySpec, TaskPath};
 
 /// One decision that differs from the quiet run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,10 +57,12 @@ impl Schedule {
 
     /// A source that makes the decisions of this schedule.
     #[must_use]
-    pub fn source(&self) -> Box<dyn Source> {
+    pub fn source(&self) -> AnySource {
         match self {
             Self::Seeded { seed, strategy } => strategy.source(*seed),
-            Self::Deviations { randomness, deviations } => Box::new(Replay::new(*randomness, deviations)),
+            Self::Deviations { randomness, deviations } => {
+                AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
+            }
         }
     }
 

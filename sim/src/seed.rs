@@ -80,7 +80,8 @@ impl Stream {
     ///
     /// # Panics
     /// When `bound` is 0.
-    #[inline]
+    // Not inlined: the refilling of a ChaCha buffer in the middle of a scheduler's loop costs it its registers.
+    #[inline(never)]
     pub fn below(&mut self, bound: u32) -> u32 {
         assert!(bound > 0, "a bound of 0 leaves nothing to choose from");
         // Multiply and shift (Lemire 2019) without the rejection step: one draw a decision, always.

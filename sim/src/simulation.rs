@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{Failure, Record, Source};
+use crate::{AnySource, Failure, Record};
 
 /// Something that can be run once under a source of decisions.
 pub trait Simulation: Sync {
@@ -29,7 +29,7 @@ pub enum Detail {
 #[derive(Debug)]
 pub struct Request<'a> {
     /// Where decisions come from.
-    pub source: Box<dyn Source>,
+    pub source: AnySource,
     /// When to give up.
     pub limits: &'a Limits,
     /// What to keep.

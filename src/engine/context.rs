@@ -80,7 +80,8 @@ pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
 #[cold]
 fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     // `try_with`: a waker may be called from the destructor of another thread-local value.
-    let engine = ENTERED.try_with(|stack| stack.borrow().last().map(|(_, engine)| Rc::clone(engine))).ok()??;
+    let engine =
+        ENTERED.try_with(|stack| stack.borrow().last().map(|(_, engine)| Rc::clone(engine))).ok()??;
     Some(f(&engine))
 }
 

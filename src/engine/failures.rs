@@ -32,8 +32,12 @@ impl Core {
 
     /// The tasks that wait, in order of spawning.
     fn blocked(&mut self) -> Vec<BlockedTask> {
-        let waiting: Vec<u32> =
-            self.table.in_order().into_iter().filter(|&slot| self.table.at(slot).state == State::Waiting).collect();
+        let waiting: Vec<u32> = self
+            .table
+            .in_order()
+            .into_iter()
+            .filter(|&slot| self.table.at(slot).state == State::Waiting)
+            .collect();
         waiting.into_iter().take(NAMED_TASKS).map(|slot| self.blocked_task(slot)).collect()
     }
 
@@ -79,7 +83,8 @@ impl Engine {
 
     pub(super) fn deadlock(&self, core: &mut Core) -> Box<Failure> {
         let count = core.waiting();
-        let tasks = if count == 1 { "the 1 task that waits" } else { &format!("any of the {count} tasks that wait") };
+        let tasks =
+            if count == 1 { "the 1 task that waits" } else { &format!("any of the {count} tasks that wait") };
         let message = format!("no task is ready and no timer is set, so nothing can wake {tasks}");
         let mut failure = self.failure(core, FailureKind::Deadlock, message);
         failure.blocked = core.blocked();
@@ -128,10 +133,12 @@ impl Engine {
     }
 
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {
-        let label = core.table.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
-        let message = "a real thread woke a task of the run, and nobody can say when it will do so next time; \
+        let label =
+            core.table.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
+        let message =
+            "a real thread woke a task of the run, and nobody can say when it will do so next time; \
                        use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
-            .to_owned();
+                .to_owned();
         let mut failure = self.failure(core, FailureKind::Escape, message);
         failure.task = label.map(Box::new);
         failure

@@ -25,7 +25,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
-use timeloop_sim::{AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath};
+use timeloop_sim::{
+    AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath,
+};
 
 pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
@@ -107,7 +109,11 @@ impl Engine {
     }
 
     /// A loop that may be alive while others are made on the same thread.
-    pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Cow<'static, str>) -> std::rc::Rc<Self> {
+    pub(crate) fn long_lived(
+        source: AnySource,
+        limits: &Limits,
+        label: Cow<'static, str>,
+    ) -> std::rc::Rc<Self> {
         let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
         // Such a loop can't be run again with a record to tell more of a failure.
         engine.core.borrow_mut().paths = Some(BTreeMap::new());
@@ -294,10 +300,8 @@ impl Engine {
         drop(core);
         let waker = waker.clone();
         let mut core = self.core.borrow_mut();
-        let previous = core
-            .table
-            .get(task.slot(), task.generation())
-            .and_then(|slot| slot.joiner.replace(waker));
+        let previous =
+            core.table.get(task.slot(), task.generation()).and_then(|slot| slot.joiner.replace(waker));
         drop(core);
         drop(previous);
         Joined::Waiting
@@ -309,7 +313,9 @@ impl Engine {
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
         if slot.state == State::Ended {
             let id = slot.id;
-            if slot.panicked && let Some((label, note)) = core.panics.remove(&id) {
+            if slot.panicked
+                && let Some((label, note)) = core.panics.remove(&id)
+            {
                 core.unobserved(label, note);
             }
             let remains = core.table.remove(task.slot());

@@ -75,7 +75,8 @@ impl TaskRef {
     pub(super) fn waker(self, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
         // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
         // pointer as a number, own nothing, and may be called from any thread at any time.
-        let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0.get() as usize), table)) };
+        let waker =
+            unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0.get() as usize), table)) };
         ManuallyDrop::new(waker)
     }
 

@@ -109,7 +109,9 @@ impl Handle {
     pub fn enter(&self) -> EnterGuard<'_> {
         match engine::find_idle(self.run) {
             Some(engine) => EnterGuard::new(engine),
-            None if engine::of_run(self.run, |_| ()).is_some() => EnterGuard { entered: None, lifetime: PhantomData },
+            None if engine::of_run(self.run, |_| ()).is_some() => {
+                EnterGuard { entered: None, lifetime: PhantomData }
+            }
             None => gone(),
         }
     }
@@ -147,7 +149,9 @@ impl Handle {
 #[cold]
 #[track_caller]
 fn gone() -> ! {
-    panic!("the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread")
+    panic!(
+        "the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread"
+    )
 }
 
 /// Kinds of runtime, as

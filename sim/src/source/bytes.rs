@@ -11,7 +11,8 @@ use crate::{DecisionKey, Domain, Seed, Stream};
 pub struct Bytes {
     bytes: Vec<u8>,
     taken: usize,
-    ready: Vec<Ready>,
+    /// The slots of the ready tasks, in order of arrival.
+    ready: Vec<u32>,
 }
 
 impl Bytes {
@@ -33,10 +34,10 @@ impl Bytes {
 
 impl Source for Bytes {
     fn ready(&mut self, task: Ready) {
-        self.ready.push(task);
+        self.ready.push(task.slot);
     }
 
-    fn next(&mut self) -> Option<Ready> {
+    fn next(&mut self) -> Option<u32> {
         match self.ready.len() {
             0 => None,
             1 => self.ready.pop(),

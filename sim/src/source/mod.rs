@@ -13,12 +13,13 @@ pub use bytes::Bytes;
 pub use replay::Replay;
 pub use seeded::Seeded;
 
-use crate::{DecisionKey, Stream, TaskKey};
+use crate::{DecisionKey, Random, Stream, TaskKey};
 
 /// A task that is ready to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Where the simulation keeps the task: handed back as it came, never a reason for a choice.
+    /// Where the simulation keeps the task: what a source gives back to name the task that it chose, and never a reason
+    /// for a choice.
     pub slot: u32,
     /// Which resumption of the task this will be: 0 is its first.
     pub resume: u32,
@@ -31,8 +32,8 @@ pub trait Source: fmt::Debug {
     /// A task has become ready; calls come in order of arrival.
     fn ready(&mut self, task: Ready);
 
-    /// Takes the task that runs next out of the ready ones; `None` when none is ready.
-    fn next(&mut self) -> Option<Ready>;
+    /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
+    fn next(&mut self) -> Option<u32>;
 
     /// Decides among `arity` possibilities, of which 0 is the quiet one. The answer is below `arity`.
     ///
@@ -55,5 +56,66 @@ pub trait Source: fmt::Debug {
     /// How many stored deviations the run never came to: more than none when a schedule was made for other code.
     fn unapplied(&self) -> usize {
         0
+    }
+}
+
+/// A source in use by a run.
+///
+/// The one that exploring uses most stands here as it is, so that a step costs no call through a table of functions.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AnySource {
+    /// A seed and the random strategy.
+    Random(Seeded<Random>),
+    /// Any other source.
+    Other(Box<dyn Source>),
+}
+
+macro_rules! forward {
+    ($self:ident, $source:ident => $call:expr) => {
+        match $self {
+            Self::Random($source) => $call,
+            Self::Other($source) => $call,
+        }
+    };
+}
+
+impl Source for AnySource {
+    #[inline]
+    fn ready(&mut self, task: Ready) {
+        forward!(self, source => source.ready(task));
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        forward!(self, source => source.next())
+    }
+
+    fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
+        forward!(self, source => source.choose(key, arity))
+    }
+
+    fn user_stream(&mut self, entity: u64) -> Stream {
+        forward!(self, source => source.user_stream(entity))
+    }
+
+    #[inline]
+    fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
+        forward!(self, source => source.spawned(parent, child));
+    }
+
+    #[inline]
+    fn finished(&mut self, task: TaskKey) {
+        forward!(self, source => source.finished(task));
+    }
+
+    fn unapplied(&self) -> usize {
+        forward!(self, source => source.unapplied())
+    }
+}
+
+impl<S: Source + 'static> From<Box<S>> for AnySource {
+    fn from(source: Box<S>) -> Self {
+        Self::Other(source)
     }
 }

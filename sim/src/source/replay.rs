@@ -19,9 +19,10 @@ pub struct Replay {
     deviations: BTreeMap<DecisionKey, (u32, bool)>,
     /// How many of the deviations move a resumption: without any, the common path is a plain queue.
     moved: usize,
-    queue: VecDeque<Ready>,
+    /// The slots of the tasks that run in their turn.
+    queue: VecDeque<u32>,
     /// Resumptions that a deviation has moved, by the step at which they run and then by arrival.
-    parked: BTreeMap<(u64, u64), Ready>,
+    parked: BTreeMap<(u64, u64), u32>,
     step: u64,
     arrivals: u64,
 }
@@ -57,20 +58,20 @@ impl Source for Replay {
         let key = DecisionKey { domain: Domain::Schedule, task: task.task, resume: task.resume, index: 0 };
         let value = if self.moved == 0 { 0 } else { self.value(key) };
         if value == 0 {
-            self.queue.push_back(task);
+            self.queue.push_back(task.slot);
         } else {
-            self.parked.insert((self.step + u64::from(value) - 1, self.arrivals), task);
+            self.parked.insert((self.step + u64::from(value) - 1, self.arrivals), task.slot);
         }
         self.arrivals += 1;
     }
 
-    fn next(&mut self) -> Option<Ready> {
+    fn next(&mut self) -> Option<u32> {
         let due = match self.parked.first_key_value() {
             // A parked task also runs early when nothing else is ready: time does not pass while a task can run.
             Some((&(step, _), _)) => step <= self.step || self.queue.is_empty(),
             None => false,
         };
-        let next = if due { self.parked.pop_first().map(|(_, task)| task) } else { self.queue.pop_front() };
+        let next = if due { self.parked.pop_first().map(|(_, slot)| slot) } else { self.queue.pop_front() };
         self.step += u64::from(next.is_some());
         next
     }

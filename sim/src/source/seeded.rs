@@ -32,7 +32,7 @@ impl<S: Strategy> Source for Seeded<S> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<Ready> {
+    fn next(&mut self) -> Option<u32> {
         self.strategy.next(&mut self.draw)
     }
 
@@ -48,10 +48,12 @@ impl<S: Strategy> Source for Seeded<S> {
         Stream::new(self.seed, Domain::User, entity)
     }
 
+    #[inline]
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
         self.strategy.spawned(parent, child);
     }
 
+    #[inline]
     fn finished(&mut self, task: TaskKey) {
         self.strategy.finished(task);
     }

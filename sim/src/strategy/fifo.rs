@@ -10,17 +10,18 @@ use crate::source::Ready;
 /// First in, first out.
 #[derive(Debug, Default)]
 pub struct Fifo {
-    ready: VecDeque<Ready>,
+    /// Slots, in order of arrival.
+    ready: VecDeque<u32>,
 }
 
 impl Strategy for Fifo {
     #[inline]
     fn ready(&mut self, task: Ready) {
-        self.ready.push_back(task);
+        self.ready.push_back(task.slot);
     }
 
     #[inline]
-    fn next(&mut self, _draw: &mut Draw) -> Option<Ready> {
+    fn next(&mut self, _draw: &mut Draw) -> Option<u32> {
         self.ready.pop_front()
     }
 }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub use fifo::Fifo;
 pub use random::Random;
 
-use crate::source::{Ready, Seeded, Source};
+use crate::source::{AnySource, Ready, Seeded};
 use crate::{Seed, Stream, TaskKey};
 
 /// Chooses which ready task runs next.
@@ -21,10 +21,10 @@ pub trait Strategy: fmt::Debug {
     /// A task has become ready; calls come in order of arrival.
     fn ready(&mut self, task: Ready);
 
-    /// Takes the task that runs next out of the ready ones; `None` when none is ready.
+    /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
     ///
     /// `draw` gives the run's schedule stream; a strategy that has no choice to make leaves it alone.
-    fn next(&mut self, draw: &mut Draw) -> Option<Ready>;
+    fn next(&mut self, draw: &mut Draw) -> Option<u32>;
 
     /// `parent` has spawned `child`, which becomes ready right after.
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
@@ -116,10 +116,11 @@ impl StrategySpec {
 
     /// The source of decisions of a run with `seed` under this strategy.
     #[must_use]
-    pub fn source(self, seed: Seed) -> Box<dyn Source> {
+    #[inline]
+    pub fn source(self, seed: Seed) -> AnySource {
         match self {
-            Self::Random => Box::new(Seeded::new(seed, Random::default())),
-            Self::Fifo => Box::new(Seeded::new(seed, Fifo::default())),
+            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
+            Self::Fifo => AnySource::Other(Box::new(Seeded::new(seed, Fifo::default()))),
         }
     }
 }

@@ -8,17 +8,18 @@ use crate::source::Ready;
 /// Uniform over the ready tasks at each step.
 #[derive(Debug, Default)]
 pub struct Random {
-    ready: Vec<Ready>,
+    /// Slots, in no particular order.
+    ready: Vec<u32>,
 }
 
 impl Strategy for Random {
     #[inline]
     fn ready(&mut self, task: Ready) {
-        self.ready.push(task);
+        self.ready.push(task.slot);
     }
 
     #[inline]
-    fn next(&mut self, draw: &mut Draw) -> Option<Ready> {
+    fn next(&mut self, draw: &mut Draw) -> Option<u32> {
         let count = self.ready.len();
         if count < 2 {
             return self.ready.pop();

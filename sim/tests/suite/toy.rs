@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use timeloop_sim::{
     Arrival, BlockedTask, Choice, DecisionKey, Detail, Domain, Ended, Failure, FailureKind, Pulse, Ready,
-    Record, Request, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    Record, Request, Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath,
+    TaskRecord,
 };
 
 /// What a task does next. Cells, flags and registers are numbers that start at 0.
@@ -159,7 +160,7 @@ impl World<'_> {
         let limits = self.request.limits;
         let (mut steps, mut at_this_instant) = (0, 0);
         while self.failure.is_none() && !self.tasks[0].ended {
-            let Some(ready) = self.request.source.next() else {
+            let Some(slot) = self.request.source.next() else {
                 let Some(((at_ns, _), task)) = self.timers.pop_first() else {
                     self.fail(None, FailureKind::Deadlock, "no task is ready and no timer is set", steps);
                     break;
@@ -179,8 +180,9 @@ impl World<'_> {
             }
             steps += 1;
             at_this_instant += 1;
-            pulse.begin_poll(ready.task, SpawnSite::of(Location::caller()));
-            self.step(ready, steps);
+            let Task { resumes: resume, key: task, .. } = self.tasks[slot as usize];
+            pulse.begin_poll(task, SpawnSite::of(Location::caller()));
+            self.step(Ready { slot, resume, task }, steps);
         }
         steps
     }
