@@ -73,7 +73,10 @@ fn is_users(function: &str, file: &str) -> bool {
     let crate_name = function.trim_start_matches(['<', '&', '*', '(']).split("::").next().unwrap_or(function);
     let file = file.replace('\\', "/");
     let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/", "/rustlib/src/"];
+    // With line tables alone functions are named without their crate.
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/src/").replace('\\', "/");
     !matches!(crate_name, "timeloop" | "timeloop_sim" | "core" | "std" | "alloc")
+        && !file.starts_with(&ours)
         && !foreign.iter().any(|part| file.contains(part))
 }
 

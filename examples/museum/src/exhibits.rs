@@ -1,46 +1,62 @@
-//! The catalogue: what is known about each exhibit besides its scenario. Every exhibit has a scenario of the
-//! same name in `scenarios/`, and its two versions are those that the manifests pin.
+//! The catalogue: what is known about each exhibit besides its scenario.
+//!
+//! Always true: every exhibit has a scenario of the same name in `scenarios/` or in `apart/`, and its two versions are those that the
+//! manifests pin.
 
 /// One published bug.
-pub(crate) struct Exhibit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhibit {
     /// What `museum <name>` takes.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The crate, as published, and the part of it where a crate has several.
-    pub(crate) subject: &'static str,
+    pub subject: &'static str,
     /// The version with the bug.
-    pub(crate) buggy: &'static str,
+    pub buggy: &'static str,
     /// The first published version without it, if there is one.
-    pub(crate) fixed: Option<&'static str>,
-    /// Where the bug was reported or its correction noted.
-    pub(crate) reference: &'static str,
+    pub fixed: Option<&'static str>,
+    /// The crate's home on GitHub.
+    pub repository: &'static str,
+    /// Where the bug was reported or its correction noted: issues and pull requests of the repository, or a commit.
+    pub reference: &'static str,
     /// What goes wrong, in a few words.
-    pub(crate) wrong: &'static str,
+    pub wrong: &'static str,
+}
+
+impl Exhibit {
+    /// The exhibit with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        EXHIBITS.iter().find(|exhibit| exhibit.name == name)
+    }
 }
 
 /// All exhibits, in the order of the table.
-pub(crate) const EXHIBITS: &[Exhibit] = &[
+pub const EXHIBITS: &[Exhibit] = &[
     Exhibit {
         name: "flume",
         subject: "flume",
         buggy: "0.10.10",
         fixed: Some("0.10.11"),
-        reference: "flume#98, #99",
-        wrong: "messages come out in reverse order",
+        repository: "zesterer/flume",
+        reference: "#98, #99",
+        wrong: "messages come out reversed",
     },
     Exhibit {
         name: "loole",
         subject: "loole",
         buggy: "0.3.1",
         fixed: Some("0.4.0"),
-        reference: "changelog (0.3.2)",
-        wrong: "hang: a wake is lost with a cancelled receive",
+        repository: "mahdi-shojaee/loole",
+        reference: "changelog",
+        wrong: "a cancelled receive loses a wake",
     },
     Exhibit {
         name: "embassy-signal",
         subject: "embassy-sync Signal",
         buggy: "0.7.2",
         fixed: Some("0.8.0"),
-        reference: "embassy#4598",
+        repository: "embassy-rs/embassy",
+        reference: "#4598",
         wrong: "hang after reset, then signal",
     },
     Exhibit {
@@ -48,102 +64,115 @@ pub(crate) const EXHIBITS: &[Exhibit] = &[
         subject: "embassy-sync Channel",
         buggy: "0.6.2",
         fixed: Some("0.7.0"),
-        reference: "embassy#3807",
-        wrong: "hang: clear wakes nobody",
+        repository: "embassy-rs/embassy",
+        reference: "#3807",
+        wrong: "clear wakes nobody",
     },
     Exhibit {
         name: "event-listener-1",
         subject: "event-listener",
         buggy: "1.0.0",
         fixed: Some("1.0.1"),
+        repository: "smol-rs/event-listener",
         reference: "changelog",
-        wrong: "the newest listener is woken first",
+        wrong: "the newest listener goes first",
     },
     Exhibit {
         name: "event-listener-2",
         subject: "event-listener",
         buggy: "2.3.2",
         fixed: Some("2.3.3"),
+        repository: "smol-rs/event-listener",
         reference: "changelog",
-        wrong: "deadlock: the list of listeners is cut",
+        wrong: "the list of listeners is cut",
     },
     Exhibit {
         name: "async-channel",
         subject: "async-channel",
         buggy: "1.4.1",
         fixed: Some("1.4.2"),
-        reference: "async-channel#13",
-        wrong: "livelock: senders wake each other for ever",
+        repository: "smol-rs/async-channel",
+        reference: "#13",
+        wrong: "senders wake each other for ever",
     },
     Exhibit {
         name: "async-broadcast",
         subject: "async-broadcast",
         buggy: "0.3.2",
         fixed: Some("0.3.3"),
-        reference: "commit b45e7ed",
-        wrong: "hang or panic when the last receiver leaves",
+        repository: "smol-rs/async-broadcast",
+        reference: "b45e7ed",
+        wrong: "the last receiver leaves unseen",
     },
     Exhibit {
         name: "async-unsync",
         subject: "async-unsync",
         buggy: "0.1.0",
         fixed: Some("0.1.1"),
-        reference: "release note",
-        wrong: "hang: the last sender's drop wakes nobody",
+        repository: "oliver-giersch/async-unsync",
+        reference: "changelog",
+        wrong: "the last drop wakes nobody",
     },
     Exhibit {
         name: "futures-intrusive",
         subject: "futures-intrusive",
         buggy: "0.2.0",
         fixed: Some("0.3.0"),
-        reference: "futures-intrusive#18, #19",
-        wrong: "hang: stale waker",
+        repository: "Matthias247/futures-intrusive",
+        reference: "#18, #19",
+        wrong: "the waker of a former task is kept",
     },
     Exhibit {
         name: "futures-locks-0.4",
         subject: "futures-locks",
         buggy: "0.4.0",
         fixed: Some("0.5.0"),
-        reference: "futures-locks#24",
-        wrong: "panic in the task that releases the lock",
+        repository: "asomers/futures-locks",
+        reference: "#24",
+        wrong: "releasing the lock panics",
     },
     Exhibit {
         name: "futures-locks-0.7",
         subject: "futures-locks",
         buggy: "0.7.1",
         fixed: None,
-        reference: "no report found",
-        wrong: "hang: cancelled readers are counted",
+        repository: "asomers/futures-locks",
+        reference: "none",
+        wrong: "cancelled readers are counted",
     },
     Exhibit {
         name: "mea-acquire",
         subject: "mea Semaphore",
         buggy: "0.2.1",
         fixed: Some("0.3.2"),
-        reference: "mea#39",
-        wrong: "permits lost or invented",
+        repository: "fast/mea",
+        reference: "#39",
+        wrong: "permits are lost or invented",
     },
     Exhibit {
         name: "mea-try-acquire",
         subject: "mea Semaphore",
         buggy: "0.1.4",
         fixed: Some("0.1.5"),
-        reference: "mea#28",
-        wrong: "more permits out than exist",
+        repository: "fast/mea",
+        reference: "#28",
+        wrong: "more permits are out than exist",
     },
     Exhibit {
         name: "moka",
         subject: "moka",
         buggy: "0.12.13",
         fixed: Some("0.12.14"),
-        reference: "moka#574",
-        wrong: "lost update",
+        repository: "moka-rs/moka",
+        reference: "#574",
+        wrong: "an update is lost",
     },
     Exhibit {
         name: "deadpool",
         subject: "deadpool",
         buggy: "0.9.4",
         fixed: Some("0.9.5"),
+        repository: "bikeshedder/deadpool",
         reference: "changelog",
         wrong: "more objects than max_size",
     },
@@ -152,7 +181,8 @@ pub(crate) const EXHIBITS: &[Exhibit] = &[
         subject: "async_singleflight",
         buggy: "0.6.1",
         fixed: Some("0.6.2"),
-        reference: "async_singleflight#12",
+        repository: "PureWhiteWu/async_singleflight",
+        reference: "#12",
         wrong: "the work runs twice at once",
     },
     Exhibit {
@@ -160,39 +190,44 @@ pub(crate) const EXHIBITS: &[Exhibit] = &[
         subject: "yamux",
         buggy: "0.13.3",
         fixed: Some("0.13.4"),
-        reference: "rust-yamux#194",
-        wrong: "data lost at close",
+        repository: "libp2p/rust-yamux",
+        reference: "#194",
+        wrong: "data is lost at close",
     },
     Exhibit {
         name: "postage",
         subject: "postage oneshot",
         buggy: "0.4.1",
         fixed: Some("0.5.0"),
-        reference: "postage-rs#44, #50",
-        wrong: "hang: the sender's drop wakes nobody",
+        repository: "austinjones/postage-rs",
+        reference: "#44, #50",
+        wrong: "the drop of a sender wakes nobody",
     },
     Exhibit {
         name: "tokio-mutex",
         subject: "tokio Mutex",
         buggy: "0.2.3",
         fixed: Some("0.2.4"),
-        reference: "tokio#1898",
-        wrong: "deadlock after a cancelled lock",
+        repository: "tokio-rs/tokio",
+        reference: "#1898",
+        wrong: "a cancelled lock stays taken",
     },
     Exhibit {
         name: "h2",
         subject: "h2",
         buggy: "0.4.5",
         fixed: Some("0.4.6"),
-        reference: "h2#791, hyper#3724",
-        wrong: "hang at reset",
+        repository: "hyperium/h2",
+        reference: "#791",
+        wrong: "a reset wakes nobody",
     },
     Exhibit {
         name: "tower",
         subject: "tower",
         buggy: "0.4.13",
         fixed: Some("0.5.0"),
-        reference: "tower#709",
-        wrong: "deadlock: a permit held while the stream is idle",
+        repository: "tower-rs/tower",
+        reference: "#709",
+        wrong: "an idle stream keeps a permit",
     },
 ];

@@ -1,9 +1,9 @@
 //! The scenarios, one a file. Which version of each crate they meet is for the package to say that
 //! includes this module: the names of the dependencies are the same in all of them.
 //!
-//! `event_listener_2` is missing here: its pin cannot share a lockfile with that of `async_broadcast`.
+//! That of `event-listener-2` is in `apart/`: its pin cannot share a lockfile with that of `async_broadcast`.
 
-use std::pin::Pin;
+use crate::room::Scenario;
 
 pub(crate) mod async_broadcast;
 pub(crate) mod async_channel;
@@ -26,9 +26,6 @@ pub(crate) mod postage;
 pub(crate) mod tokio_mutex;
 pub(crate) mod tower;
 pub(crate) mod yamux;
-
-/// A scenario as a plain function, so that all of them fit into one list.
-pub(crate) type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// All scenarios of this module by the names of their exhibits.
 pub(crate) const ALL: &[(&str, Scenario)] = &[

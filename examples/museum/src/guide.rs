@@ -1,0 +1,164 @@
+//! The tour of all exhibits: find each, replay it in a fresh process, explore its corrected version, tell.
+//!
+//! Always true: an exhibit that does not do what it should is told and keeps no other from being shown.
+
+use std::process::ExitCode;
+
+use museum::room::{self, Finding, RUNS, Replayed, in_words};
+use museum::{EXHIBITS, Exhibit, ROOM};
+
+use crate::building::{Building, Program};
+use crate::live::Live;
+use crate::table::{self, Row, grouped, time};
+
+/// More deviations than this nobody can take in at a glance.
+const DEVIATIONS_MAX: usize = 6;
+
+/// Shows all exhibits.
+pub(crate) fn all() -> ExitCode {
+    let clock = room::start_clock();
+    let building = match Building::new() {
+        Ok(building) => building,
+        Err(problem) => {
+            crate::complain(&problem);
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut tour = Tour { building, live: Live::new(), problems: Vec::new() };
+    let mut rows: Vec<Row> = EXHIBITS.iter().map(|exhibit| tour.find(exhibit)).collect();
+    tour.explore_fixed(&mut rows);
+    room::say(&format!("\n{}\n{}", table::found(&rows), summary(&rows, &time(clock()))));
+    for problem in &tour.problems {
+        crate::complain(problem);
+    }
+    if tour.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Tour {
+    building: Building,
+    live: Live,
+    /// What does not hold.
+    problems: Vec<String>,
+}
+
+impl Tour {
+    fn find(&mut self, exhibit: &'static Exhibit) -> Row {
+        let Exhibit { name, buggy, .. } = *exhibit;
+        let mut row = Row { exhibit, finding: None, replayed: false, clean: None };
+        let finding = match self.explore(exhibit) {
+            Ok(finding) => finding,
+            Err(problem) => {
+                self.problem(name, &problem);
+                return row;
+            }
+        };
+        self.live.now(&format!("{name} {buggy}: replaying in a fresh process"));
+        match self.replay(exhibit, &finding.token) {
+            Ok(replayed) => row.replayed = replayed == finding.replay,
+            Err(problem) => self.problem(name, &format!("the replay in a fresh process fails: {problem}")),
+        }
+        let Finding { ending, runs, deviations_before: before, deviations_after: after, took, .. } = &finding;
+        let replayed = if row.replayed { "replayed" } else { "NOT replayed" };
+        self.live.done(&format!(
+            "{name} {buggy}: {ending} in run {}, {before} deviations shrunk to {after} in {}, {replayed} in a fresh process",
+            grouped(*runs),
+            time(*took),
+        ));
+        if !row.replayed {
+            self.problem(name, "the replay in a fresh process ends otherwise than the run that was found");
+        }
+        if *after > DEVIATIONS_MAX {
+            self.problem(
+                name,
+                &format!("{after} deviations are left after shrinking, more than {DEVIATIONS_MAX}"),
+            );
+        }
+        row.finding = Some(finding);
+        row
+    }
+
+    fn explore(&self, exhibit: &Exhibit) -> Result<Finding, String> {
+        let Exhibit { name, buggy, .. } = *exhibit;
+        let live = self.live;
+        if ROOM.scenario(name).is_some() {
+            live.now(&format!("{name} {buggy}: exploring"));
+            return ROOM
+                .find(name, move |progress| live.now(&format!("{name} {buggy}: {}", in_words(progress))));
+        }
+        let apart = &self.building.apart;
+        self.build(apart, &format!("building {name} {buggy}, which wants a lockfile of its own"))?;
+        live.now(&format!("{name} {buggy}: exploring"));
+        let on_line = |line: &str| {
+            if let Some(words) = line.strip_prefix("progress\t") {
+                live.now(&format!("{name} {buggy}: {words}"));
+            }
+        };
+        apart.ask(&["find", name], on_line)?.parse()
+    }
+
+    fn replay(&self, exhibit: &Exhibit, token: &str) -> Result<Replayed, String> {
+        let Building { here, apart, .. } = &self.building;
+        let program = if ROOM.scenario(exhibit.name).is_some() { here } else { apart };
+        program.ask(&["replay", exhibit.name, token], |_| {})?.parse()
+    }
+
+    fn explore_fixed(&mut self, rows: &mut [Row]) {
+        let Building { fixed, apart_fixed, .. } = &self.building;
+        let (fixed, apart_fixed) = (fixed.clone(), apart_fixed.clone());
+        let text = "building the versions in which the bugs are fixed (the first time takes a minute or two)";
+        for (program, text) in [(&fixed, text), (&apart_fixed, "building the last of them")] {
+            if let Err(problem) = self.build(program, text) {
+                self.problems.push(problem);
+                return;
+            }
+        }
+        let clock = room::start_clock();
+        for row in &mut *rows {
+            let name = row.exhibit.name;
+            let Some(version) = row.exhibit.fixed else { continue };
+            self.live.now(&format!("{name} {version}: exploring {} schedules", grouped(RUNS)));
+            let program = if ROOM.scenario(name).is_some() { &fixed } else { &apart_fixed };
+            let answer = program.ask(&["clean", name, &RUNS.to_string()], |_| {});
+            row.clean = Some(answer.is_ok());
+            if let Err(report) = answer {
+                self.problem(name, &format!("the fixed version {version} is not clean:\n{report}"));
+            }
+        }
+        let clean = rows.iter().filter(|row| row.clean == Some(true)).count();
+        self.live.done(&format!(
+            "{clean} fixed versions: clean under {} schedules each, in {}",
+            grouped(RUNS),
+            time(clock())
+        ));
+    }
+
+    fn build(&self, program: &Program, text: &str) -> Result<(), String> {
+        self.live.wait(text);
+        program.build()
+    }
+
+    fn problem(&mut self, exhibit: &str, problem: &str) {
+        self.problems.push(format!("{exhibit}: {problem}"));
+    }
+}
+
+/// What the table comes to.
+fn summary(rows: &[Row], took: &str) -> String {
+    let mut after: Vec<usize> =
+        rows.iter().filter_map(|row| row.finding.as_ref()).map(|finding| finding.deviations_after).collect();
+    after.sort_unstable();
+    let clean = rows.iter().filter(|row| row.clean == Some(true)).count();
+    let with_fix = rows.iter().filter(|row| row.exhibit.fixed.is_some()).count();
+    let deviations = match (after.get(after.len() / 2), after.last()) {
+        (Some(median), Some(max)) => format!("deviations after shrinking: median {median}, at most {max}"),
+        _ => "nothing was shrunk".to_owned(),
+    };
+    format!(
+        "{} of {} bugs found, none of which shows in first-in-first-out order; {deviations}.\n\
+         {clean} of {with_fix} fixed versions clean under {} schedules each. {took} in all.\n\
+         To see one with its report: cargo run --release -p museum -- flume\n",
+        after.len(),
+        rows.len(),
+        grouped(RUNS),
+    )
+}

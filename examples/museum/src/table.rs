@@ -1,0 +1,175 @@
+//! The exhibits as tables and as a sign.
+//!
+//! Always true: a column is as wide as its widest cell; numbers stand to the right.
+
+use std::time::Duration;
+
+use museum::Exhibit;
+use museum::room::Finding;
+
+/// What came of an exhibit; `None` for what was not reached.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) exhibit: &'static Exhibit,
+    pub(crate) finding: Option<Finding>,
+    /// Whether a fresh process has replayed the schedule with the same fingerprint and the same trace hash.
+    pub(crate) replayed: bool,
+    /// Whether the corrected version is clean; `None` also where there is no such version.
+    pub(crate) clean: Option<bool>,
+}
+
+/// The table of what was found.
+pub(crate) fn found(rows: &[Row]) -> String {
+    const HEAD: [&str; 10] = [
+        "exhibit",
+        "buggy → fixed",
+        "issue",
+        "what goes wrong",
+        "ending",
+        "runs",
+        "time",
+        "shrunk",
+        "replay",
+        "fixed",
+    ];
+    let cells = rows.iter().map(|row| {
+        let Row { exhibit, finding, replayed, clean } = row;
+        let cell = |text: &dyn Fn(&Finding) -> String| finding.as_ref().map_or_else(|| "—".to_owned(), text);
+        [
+            exhibit.name.to_owned(),
+            versions(exhibit),
+            exhibit.reference.to_owned(),
+            exhibit.wrong.to_owned(),
+            cell(&|finding| finding.ending.clone()),
+            cell(&|finding| grouped(finding.runs)),
+            cell(&|finding| time(finding.took)),
+            cell(&|finding| format!("{} → {}", finding.deviations_before, finding.deviations_after)),
+            cell(&|_| if *replayed { "same" } else { "differs" }.to_owned()),
+            match (clean, exhibit.fixed) {
+                (Some(true), _) => "clean",
+                (Some(false), _) => "fails",
+                (None, None) => "none",
+                (None, Some(_)) => "—",
+            }
+            .to_owned(),
+        ]
+    });
+    aligned(&HEAD.map(str::to_owned), cells.collect(), &[5, 6, 7])
+}
+
+/// What there is to see.
+pub(crate) fn list(exhibits: &[Exhibit]) -> String {
+    let head = ["exhibit", "crate", "buggy → fixed", "what goes wrong", "reported"].map(str::to_owned);
+    let cells = exhibits.iter().map(|exhibit| {
+        [
+            exhibit.name.to_owned(),
+            exhibit.subject.to_owned(),
+            versions(exhibit),
+            exhibit.wrong.to_owned(),
+            reported(exhibit),
+        ]
+    });
+    aligned(&head, cells.collect(), &[])
+}
+
+/// What stands beside an exhibit.
+pub(crate) fn sign(exhibit: &Exhibit) -> String {
+    let Exhibit { subject, buggy, wrong, .. } = exhibit;
+    let fixed = match exhibit.fixed {
+        Some(fixed) => format!("fixed in {fixed}"),
+        None => "no fix yet".to_owned(),
+    };
+    format!("{subject} {buggy}: {wrong}\n({}; {fixed})\n", reported(exhibit))
+}
+
+fn versions(exhibit: &Exhibit) -> String {
+    format!("{} → {}", exhibit.buggy, exhibit.fixed.unwrap_or("no fix yet"))
+}
+
+fn reported(exhibit: &Exhibit) -> String {
+    let Exhibit { repository, reference, .. } = exhibit;
+    match *reference {
+        "none" => format!("{repository}: no report found"),
+        issue if issue.starts_with('#') => format!("{repository}{issue}"),
+        commit if commit.starts_with(|first: char| first.is_ascii_digit() || commit.len() == 7) => {
+            format!("{repository}@{commit}")
+        }
+        elsewhere => format!("{repository}, {elsewhere}"),
+    }
+}
+
+fn aligned<const N: usize>(head: &[String; N], rows: Vec<[String; N]>, right: &[usize]) -> String {
+    let width = |column: usize| {
+        rows.iter().chain([head]).map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let width = widths[column];
+            if right.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    let rule = widths.map(|width| "─".repeat(width));
+    [head, &rule].into_iter().chain(&rows).map(line).collect()
+}
+
+/// A time for people: `340 µs`, `12 ms`, `1.2 s`, `75 s`.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        0.0..0.001 => format!("{:.0} µs", seconds * 1e6),
+        0.001..1.0 => format!("{:.0} ms", seconds * 1e3),
+        1.0..10.0 => format!("{seconds:.1} s"),
+        _ => format!("{seconds:.0} s"),
+    }
+}
+
+/// A number with its thousands apart: `1,000`.
+pub(crate) fn grouped(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", grouped(number / 1_000), number % 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use museum::EXHIBITS;
+    use museum::room::{Finding, Replayed};
+
+    use super::{Row, found, grouped, list, time};
+
+    #[test]
+    fn tables_fit_a_page() {
+        let row = |exhibit| Row {
+            exhibit,
+            finding: Some(Finding {
+                ending: "deadlock".to_owned(),
+                runs: 1_234,
+                deviations_before: 123,
+                deviations_after: 2,
+                token: String::new(),
+                replay: Replayed { fingerprint: 1, trace_hash: 2 },
+                took: Duration::from_millis(123),
+            }),
+            replayed: true,
+            clean: Some(true),
+        };
+        let rows: Vec<_> = EXHIBITS.iter().map(row).collect();
+        for table in [found(&rows), list(EXHIBITS)] {
+            let widest = table.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(120), "{widest:?} columns\n{table}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        assert_eq!([7, 1_000, 1_234_567].map(grouped), ["7", "1,000", "1,234,567"]);
+        let times = [340, 12_400, 1_234_000, 75_300_000].map(|us| time(Duration::from_micros(us)));
+        assert_eq!(times, ["340 µs", "12 ms", "1.2 s", "75 s"]);
+    }
+}
