@@ -178,11 +178,17 @@ fn in_tokio<T>(main: impl Future<Output = T>) -> T {
         .block_on(main)
 }
 
-fn in_timeloop<F: Future>(main: impl FnOnce() -> F) -> F::Output {
+/// One run as an exploration makes it, with higher bounds.
+fn in_timeloop<F: Future<Output = ()>>(main: impl Fn() -> F + Sync) {
     // Millions of polls at one instant are a livelock in a test; here they are the measurement.
     let limits = Limits { max_steps: u64::MAX, max_polls_per_instant: u64::MAX, ..Limits::default() };
-    let runtime = timeloop::runtime::Builder::new_current_thread().seed(1).limits(limits).build().unwrap();
-    runtime.block_on(async { main().await })
+    timeloop::Explorer::new("compare")
+        .limits(limits)
+        .runs(1)
+        .jobs(1)
+        .without_regressions()
+        .without_environment()
+        .check(main);
 }
 
 fn empty_tokio_runs(runs: u64) {
