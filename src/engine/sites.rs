@@ -73,11 +73,22 @@ fn is_users(function: &str, file: &str) -> bool {
     let crate_name = function.trim_start_matches(['<', '&', '*', '(']).split("::").next().unwrap_or(function);
     let file = file.replace('\\', "/");
     let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/", "/rustlib/src/"];
-    // With line tables alone functions are named without their crate.
-    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/src/").replace('\\', "/");
     !matches!(crate_name, "timeloop" | "timeloop_sim" | "core" | "std" | "alloc")
-        && !file.starts_with(&ours)
+        // With line tables alone functions are named without their crate.
+        && !is_ours(&file)
         && !foreign.iter().any(|part| file.contains(part))
+        // The C library's start of a thread.
+        && file.ends_with(".rs")
+}
+
+/// Whether a file is timeloop's, wherever its source lies; the library names files below the current folder from there.
+fn is_ours(file: &str) -> bool {
+    let ours = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let file = std::path::Path::new(file);
+    if file.is_absolute() {
+        return file.starts_with(ours);
+    }
+    std::env::current_dir().is_ok_and(|here| here.join(file).starts_with(ours))
 }
 
 /// The path as the compiler would name it: relative to the package or the workspace.

@@ -16,7 +16,8 @@ pub struct Exhibit {
     pub fixed: Option<&'static str>,
     /// The crate's home on GitHub.
     pub repository: &'static str,
-    /// Where the bug was reported or its correction noted: issues and pull requests of the repository, or a commit.
+    /// Where the bug was reported or its correction noted: issues and pull requests of the repository, a commit, or
+    /// its list of changes.
     pub reference: &'static str,
     /// What goes wrong, in a few words.
     pub wrong: &'static str,
@@ -39,7 +40,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.10.11"),
         repository: "zesterer/flume",
         reference: "#98, #99",
-        wrong: "messages come out reversed",
+        wrong: "messages are reversed",
     },
     Exhibit {
         name: "loole",
@@ -47,8 +48,8 @@ pub const EXHIBITS: &[Exhibit] = &[
         buggy: "0.3.1",
         fixed: Some("0.4.0"),
         repository: "mahdi-shojaee/loole",
-        reference: "changelog",
-        wrong: "a cancelled receive loses a wake",
+        reference: "changes",
+        wrong: "a cancel loses a wake",
     },
     Exhibit {
         name: "embassy-signal",
@@ -57,7 +58,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.8.0"),
         repository: "embassy-rs/embassy",
         reference: "#4598",
-        wrong: "hang after reset, then signal",
+        wrong: "hang after a reset",
     },
     Exhibit {
         name: "embassy-channel",
@@ -74,8 +75,8 @@ pub const EXHIBITS: &[Exhibit] = &[
         buggy: "1.0.0",
         fixed: Some("1.0.1"),
         repository: "smol-rs/event-listener",
-        reference: "changelog",
-        wrong: "the newest listener goes first",
+        reference: "changes",
+        wrong: "newest is woken first",
     },
     Exhibit {
         name: "event-listener-2",
@@ -83,8 +84,8 @@ pub const EXHIBITS: &[Exhibit] = &[
         buggy: "2.3.2",
         fixed: Some("2.3.3"),
         repository: "smol-rs/event-listener",
-        reference: "changelog",
-        wrong: "the list of listeners is cut",
+        reference: "changes",
+        wrong: "list of waiters is cut",
     },
     Exhibit {
         name: "async-channel",
@@ -93,7 +94,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("1.4.2"),
         repository: "smol-rs/async-channel",
         reference: "#13",
-        wrong: "senders wake each other for ever",
+        wrong: "senders wake each other",
     },
     Exhibit {
         name: "async-broadcast",
@@ -102,7 +103,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.3.3"),
         repository: "smol-rs/async-broadcast",
         reference: "b45e7ed",
-        wrong: "the last receiver leaves unseen",
+        wrong: "last receiver overlooked",
     },
     Exhibit {
         name: "async-unsync",
@@ -110,8 +111,8 @@ pub const EXHIBITS: &[Exhibit] = &[
         buggy: "0.1.0",
         fixed: Some("0.1.1"),
         repository: "oliver-giersch/async-unsync",
-        reference: "changelog",
-        wrong: "the last drop wakes nobody",
+        reference: "changes",
+        wrong: "last drop wakes nobody",
     },
     Exhibit {
         name: "futures-intrusive",
@@ -120,7 +121,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.3.0"),
         repository: "Matthias247/futures-intrusive",
         reference: "#18, #19",
-        wrong: "the waker of a former task is kept",
+        wrong: "a stale waker is kept",
     },
     Exhibit {
         name: "futures-locks-0.4",
@@ -129,7 +130,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.5.0"),
         repository: "asomers/futures-locks",
         reference: "#24",
-        wrong: "releasing the lock panics",
+        wrong: "releasing a lock panics",
     },
     Exhibit {
         name: "futures-locks-0.7",
@@ -138,7 +139,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: None,
         repository: "asomers/futures-locks",
         reference: "none",
-        wrong: "cancelled readers are counted",
+        wrong: "cancelled readers count",
     },
     Exhibit {
         name: "mea-acquire",
@@ -147,7 +148,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.3.2"),
         repository: "fast/mea",
         reference: "#39",
-        wrong: "permits are lost or invented",
+        wrong: "permits lost or invented",
     },
     Exhibit {
         name: "mea-try-acquire",
@@ -156,7 +157,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.1.5"),
         repository: "fast/mea",
         reference: "#28",
-        wrong: "more permits are out than exist",
+        wrong: "too many permits are out",
     },
     Exhibit {
         name: "moka",
@@ -173,8 +174,8 @@ pub const EXHIBITS: &[Exhibit] = &[
         buggy: "0.9.4",
         fixed: Some("0.9.5"),
         repository: "bikeshedder/deadpool",
-        reference: "changelog",
-        wrong: "more objects than max_size",
+        reference: "changes",
+        wrong: "objects beyond max_size",
     },
     Exhibit {
         name: "async-singleflight",
@@ -183,7 +184,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.6.2"),
         repository: "PureWhiteWu/async_singleflight",
         reference: "#12",
-        wrong: "the work runs twice at once",
+        wrong: "work runs twice at once",
     },
     Exhibit {
         name: "yamux",
@@ -201,7 +202,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.5.0"),
         repository: "austinjones/postage-rs",
         reference: "#44, #50",
-        wrong: "the drop of a sender wakes nobody",
+        wrong: "a drop wakes nobody",
     },
     Exhibit {
         name: "tokio-mutex",
@@ -210,7 +211,7 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.2.4"),
         repository: "tokio-rs/tokio",
         reference: "#1898",
-        wrong: "a cancelled lock stays taken",
+        wrong: "a cancelled lock is kept",
     },
     Exhibit {
         name: "h2",
@@ -228,6 +229,6 @@ pub const EXHIBITS: &[Exhibit] = &[
         fixed: Some("0.5.0"),
         repository: "tower-rs/tower",
         reference: "#709",
-        wrong: "an idle stream keeps a permit",
+        wrong: "idle stream keeps permit",
     },
 ];

@@ -60,8 +60,9 @@ impl Tour {
         let Finding { ending, runs, deviations_before: before, deviations_after: after, took, .. } = &finding;
         let replayed = if row.replayed { "replayed" } else { "NOT replayed" };
         self.live.done(&format!(
-            "{name} {buggy}: {ending} in run {}, {before} deviations shrunk to {after} in {}, {replayed} in a fresh process",
+            "{name} {buggy}: {ending} in run {}; {before} → {after} {}, {replayed} in a fresh process; {}",
             grouped(*runs),
+            if *after == 1 { "deviation" } else { "deviations" },
             time(*took),
         ));
         if !row.replayed {

@@ -83,7 +83,10 @@ pub(crate) fn sign(exhibit: &Exhibit) -> String {
 }
 
 fn versions(exhibit: &Exhibit) -> String {
-    format!("{} → {}", exhibit.buggy, exhibit.fixed.unwrap_or("no fix yet"))
+    match exhibit.fixed {
+        Some(fixed) => format!("{} → {fixed}", exhibit.buggy),
+        None => format!("{}, no fix yet", exhibit.buggy),
+    }
 }
 
 fn reported(exhibit: &Exhibit) -> String {
@@ -91,10 +94,8 @@ fn reported(exhibit: &Exhibit) -> String {
     match *reference {
         "none" => format!("{repository}: no report found"),
         issue if issue.starts_with('#') => format!("{repository}{issue}"),
-        commit if commit.starts_with(|first: char| first.is_ascii_digit() || commit.len() == 7) => {
-            format!("{repository}@{commit}")
-        }
-        elsewhere => format!("{repository}, {elsewhere}"),
+        "changes" => format!("{repository}, in its list of changes"),
+        commit => format!("{repository}, commit {commit}"),
     }
 }
 
@@ -149,7 +150,7 @@ mod tests {
             exhibit,
             finding: Some(Finding {
                 ending: "deadlock".to_owned(),
-                runs: 1_234,
+                runs: 1_000,
                 deviations_before: 123,
                 deviations_after: 2,
                 token: String::new(),
