@@ -183,7 +183,7 @@ impl fmt::Display for Told<'_> {
 }
 
 /// A count from 0 as an ordinal from 1.
-struct Nth(u32);
+pub(crate) struct Nth(pub(crate) u32);
 
 impl fmt::Display for Nth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

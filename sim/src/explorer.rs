@@ -88,7 +88,7 @@ impl Explorer {
             jobs: None,
             limits: Limits::default(),
             regressions: RegressionsIn::Package,
-            shrink_runs: 5_000,
+            shrink_runs: 20_000,
             quiet: false,
             environment: None,
             progress: None,
@@ -183,7 +183,7 @@ impl Explorer {
         self
     }
 
-    /// Runs that shrinking may take. Default 5,000.
+    /// Runs that shrinking may take. Default 20,000.
     pub fn shrink_runs(mut self, runs: u64) -> Self {
         self.shrink_runs = runs;
         self

@@ -44,11 +44,13 @@ pub struct TaskLabel {
     pub spawned: Option<Site>,
 }
 
-/// `root`, `` `audit` (root.2) `` or `root.2`.
+/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known.
 impl fmt::Display for TaskLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
             write!(f, "`{}`", self.path)
+        } else if self.spawned.is_some() && self.path.indices().is_empty() {
+            write!(f, "`{}`", self.name)
         } else {
             write!(f, "`{}` ({})", self.name, self.path)
         }

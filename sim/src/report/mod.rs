@@ -13,6 +13,9 @@ use crate::{Exhausted, Failure, Found, FoundBy, Schedule, Seed, TestName};
 /// The width that lines are wrapped to.
 pub(crate) const WIDTH: usize = 110;
 
+/// A schedule of more deviations than this is not told: no one would read it.
+const SENTENCES_MAX: usize = 24;
+
 /// Writes the report of what was found.
 pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     let mut text = String::new();
@@ -61,31 +64,45 @@ fn steps_of(failure: &Failure) -> String {
 
 /// The smallest schedule, in sentences.
 fn told(text: &mut String, found: &Found) {
-    let Schedule::Deviations { randomness, deviations } = &found.shrunk else {
-        if let Some(why) = &found.not_shrunk {
-            text.push('\n');
-            wrap(text, "", "", why);
-        }
-        return;
-    };
-    let Some(record) = &found.record else { return };
-    text.push('\n');
-    let mut sentences = story::tell(record, deviations);
-    if *randomness != Seed(0) {
-        sentences.push(format!("Random numbers for the code under test are those of seed {randomness}."));
+    if let Some(why) = &found.not_shrunk {
+        text.push('\n');
+        wrap(text, "", "", why);
     }
+    let Some(record) = &found.record else { return };
+    let (randomness, deviations) = match &found.shrunk {
+        Schedule::Deviations { randomness, deviations } => (*randomness, deviations.clone()),
+        Schedule::Seeded { .. } => (Seed(0), record.deviations()),
+    };
+    if deviations.len() > SENTENCES_MAX {
+        return;
+    }
+    text.push('\n');
+    let story::Told { sentences, tasks } = story::tell(record, &deviations);
     if sentences.is_empty() {
         wrap(text, "", "", "It fails in the quiet run: every task runs in its turn, first in, first out.");
     } else {
         text.push_str("How it happens, where all else runs in its turn, first in, first out:\n");
-        for (number, sentence) in (1..).zip(&sentences) {
-            wrap(text, &format!("  {number}. "), "     ", sentence);
+        for (step, sentence) in &sentences {
+            let step = step.map_or_else(|| "at the end".to_owned(), |step| format!("step {step}"));
+            wrap(text, &format!("  {step:<8} "), &" ".repeat(11), sentence);
+        }
+        if !tasks.is_empty() {
+            wrap(text, "  (", "   ", &format!("{})", tasks.join("; ")));
         }
     }
-    if let Some(before) = found.deviations_before {
+    if randomness != Seed(0) {
+        wrap(
+            text,
+            "",
+            "",
+            &format!("Random numbers drawn by the code under test are those of seed {randomness}."),
+        );
+    }
+    if let Some(before) = found.deviations_before.filter(|before| *before > 0) {
         let ended_by = match found.shrink_ended_by {
             None => "",
             Some(Exhausted::Runs) => "; the limit on runs (`shrink_runs`) ended the search for less",
+            Some(Exhausted::Steps) => "; the limit on steps ended the search for less",
             Some(Exhausted::Time) => "; time ended the search for less",
         };
         let after = deviations.len();
@@ -110,14 +127,18 @@ fn last_steps(text: &mut String, found: &Found, all_steps: bool) {
 /// How to see it again.
 fn again(text: &mut String, test: &TestName, found: &Found) {
     text.push('\n');
-    let mut line = |name: &str, value: &str| wrap(text, &format!("{name:<9}"), "         ", value);
+    let mut line = |name: &str, value: &str| wrap(text, &format!("{name:<11}"), &" ".repeat(11), value);
     match &found.by {
         FoundBy::Seed { index, seed } => {
             let strategy = match &found.schedule {
                 Schedule::Seeded { strategy, .. } => format!(", strategy `{strategy}`"),
                 Schedule::Deviations { .. } => String::new(),
             };
-            line("found by", &format!("seed {seed} (run {}{strategy})", grouped(index + 1)));
+            let run = grouped(index + 1);
+            line(
+                "found by",
+                &format!("seed {seed} (run {run}{strategy}): TIMELOOP_SEED={seed} finds it at once"),
+            );
         }
         FoundBy::Regression { path, line: number } => {
             line("found by", &format!("the schedule stored at {}:{number}", path.display()));
@@ -133,7 +154,7 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
         line("stored", stored);
     }
     // Unwrapped: to be copied whole.
-    let _ = writeln!(text, "replay   {}", test.replay_line(&found.shrunk));
+    let _ = writeln!(text, "replay     {}", test.replay_line(&found.shrunk));
 }
 
 /// A number with its thousands apart: `1,000`.

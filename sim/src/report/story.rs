@@ -1,24 +1,43 @@
 //! A schedule told in sentences: which task, resumed where, before or after which others.
 //!
 //! Always true: the sentences are read off the record of the run itself, so they say what happened, in the order in which
-//! it happened; there is one for each deviation.
+//! it happened; there is one for each deviation, and it names two tasks at most besides the one that it is about.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use crate::confirm::Nth;
 use crate::{Deviation, Domain, Record, Site, TaskPath};
 
-/// Others that a sentence names before it counts the rest.
-const NAMED_MAX: usize = 3;
+/// What happened, in words.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// For each deviation the step that it is about, from 1, and a sentence; in the order of the steps. A step that the run
+    /// does not come to has no number.
+    pub(super) sentences: Vec<(Option<usize>, String)>,
+    /// Where the tasks that the sentences name come from.
+    pub(super) tasks: Vec<String>,
+}
 
-/// A sentence for each deviation, in order of the steps that they are about.
-pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Vec<String> {
+pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Told {
     let mut ran_at: Vec<Option<usize>> = vec![None; record.arrivals.len()];
     for (number, step) in record.steps.iter().enumerate() {
         ran_at[step.arrival as usize] = Some(number);
     }
-    let story = Story { record, ran_at };
-    let mut told: Vec<(usize, String)> =
-        deviations.iter().map(|deviation| story.sentence(deviation)).collect();
-    told.sort_by_key(|(step, _)| *step);
-    told.into_iter().map(|(_, sentence)| sentence).collect()
+    let story = Story { record, ran_at, named: RefCell::default() };
+    let mut sentences: Vec<_> = deviations
+        .iter()
+        .map(|deviation| {
+            let (step, sentence) = story.sentence(deviation);
+            (step.checked_add(1), sentence)
+        })
+        .collect();
+    sentences.sort_by_key(|(step, _)| step.unwrap_or(usize::MAX));
+    let tasks = story.named.take().into_iter().filter_map(|task| {
+        let label = &record.tasks[task as usize].label;
+        label.spawned.as_ref().map(|site| format!("{label} was spawned at {site}"))
+    });
+    Told { sentences, tasks: tasks.collect() }
 }
 
 /// Whether a step ran out of its turn because of one of the deviations, for each step.
@@ -39,6 +58,8 @@ struct Story<'a> {
     record: &'a Record,
     /// The step that ran each arrival.
     ran_at: Vec<Option<usize>>,
+    /// The tasks that have been named.
+    named: RefCell<BTreeSet<u32>>,
 }
 
 impl Story<'_> {
@@ -56,11 +77,10 @@ impl Story<'_> {
         let sentence = match deviation.domain {
             Domain::Schedule => self.moved(arrival, at),
             Domain::Select => {
-                format!(
-                    "When {}, its `select!` polls branch {} first (branches count from 0).",
-                    self.does(arrival),
-                    deviation.value
-                )
+                // A person counts branches from 1, and may have chosen more than once before.
+                let nth = Nth(deviation.index);
+                let branch = Nth(deviation.value);
+                format!("When {}, its {nth} `select!` polls the {branch} branch first.", self.does(arrival))
             }
             Domain::User => format!("When {}, it draws {}.", self.does(arrival), deviation.value),
         };
@@ -68,55 +88,53 @@ impl Story<'_> {
     }
 
     fn moved(&self, arrival: usize, at: usize) -> String {
-        // Who was ready earlier and ran later; who was ready later and ran earlier.
-        let overtaken: Vec<usize> = (0..arrival)
-            .filter(|&other| self.ran_at[other].is_none_or(|step| step > at) && at != usize::MAX)
-            .collect();
-        let mut overtook: Vec<usize> = (arrival + 1..self.ran_at.len())
-            .filter(|&other| self.ran_at[other].is_some_and(|step| step < at))
-            .collect();
-        overtook.sort_by_key(|&other| self.ran_at[other]);
-        let does = self.does(arrival);
-        match (overtaken.is_empty(), overtook.is_empty()) {
-            (true, true) => {
-                let waited = at
-                    .saturating_sub(usize::try_from(self.record.arrivals[arrival].after_steps).unwrap_or(0));
-                format!("{does} after {waited} other steps.")
-            }
-            (false, true) => format!("{does} before {}.", self.list(&overtaken)),
-            (true, false) if at == usize::MAX => {
-                format!(
-                    "{} is ready and does not get its turn before the end: {} instead.",
-                    self.who(arrival),
-                    { self.list(&overtook) }
-                )
-            }
-            (true, false) => format!("{does} only after {}.", self.list(&overtook)),
-            (false, false) => {
-                format!("{does} only after {}, yet before {}.", self.list(&overtook), self.list(&overtaken))
-            }
+        // Who was ready earlier and runs later; who was ready later and runs earlier; both in the order in which they run.
+        let others = |range: std::ops::Range<usize>, ran: &dyn Fn(Option<usize>) -> bool| {
+            let mut others: Vec<usize> = range.filter(|&other| ran(self.ran_at[other])).collect();
+            others.sort_by_key(|&other| self.ran_at[other].unwrap_or(usize::MAX));
+            others
+        };
+        let overtaken = others(0..arrival, &|step| step.is_none_or(|step| step > at) && at != usize::MAX);
+        let overtook = others(arrival + 1..self.ran_at.len(), &|step| step.is_some_and(|step| step < at));
+        let mut sentence = if at == usize::MAX {
+            format!("{} is ready and does not get its turn before the end", self.who(arrival))
+        } else {
+            self.does(arrival)
+        };
+        // The last one that it waits for is the one that matters: with one step less the run would end otherwise.
+        if let Some((last, more)) = overtook.split_last().filter(|_| at != usize::MAX) {
+            sentence.push_str(&format!(" only after {}", self.has_done(*last)));
+            sentence.push_str(&of_several("last", more.len(), "became ready later"));
         }
+        if let Some((first, more)) = overtaken.split_first() {
+            let yet = if overtook.is_empty() { "" } else { ", yet" };
+            sentence.push_str(&format!("{yet} before {}", self.does(*first)));
+            sentence.push_str(&of_several("first", more.len(), "were ready earlier"));
+        }
+        if overtaken.is_empty() && overtook.is_empty() {
+            let after_steps =
+                usize::try_from(self.record.arrivals[arrival].after_steps).unwrap_or(usize::MAX);
+            sentence.push_str(&format!(" after {} other steps", at.saturating_sub(after_steps)));
+        }
+        sentence + "."
     }
 
-    fn list(&self, arrivals: &[usize]) -> String {
-        let mut text = String::new();
-        // Exactly one more is named, not counted: "and 1 more" tells less and is no shorter.
-        let named =
-            if arrivals.len() == NAMED_MAX + 1 { NAMED_MAX + 1 } else { arrivals.len().min(NAMED_MAX) };
-        for (index, &arrival) in arrivals[..named].iter().enumerate() {
-            if index > 0 {
-                text.push_str(if index + 1 == arrivals.len() { " and " } else { ", " });
-            }
-            text.push_str(&self.does(arrival));
+    /// `` `audit` (root.2) has started ``, `` `audit` (root.2) has run on from bank.rs:57 ``.
+    fn has_done(&self, arrival: usize) -> String {
+        let who = self.who(arrival);
+        if self.record.arrivals[arrival].resume == 0 {
+            return format!("{who} has started");
         }
-        if arrivals.len() > named {
-            text.push_str(&format!(", and {} more steps", arrivals.len() - named));
+        match self.waited_at(arrival) {
+            Some(site) => format!("{who} has run on from {}", line(site)),
+            None => format!("{who} has run on"),
         }
-        text
     }
 
     fn who(&self, arrival: usize) -> String {
-        self.record.tasks[self.record.arrivals[arrival].task as usize].label.to_string()
+        let task = self.record.arrivals[arrival].task;
+        self.named.borrow_mut().insert(task);
+        self.record.tasks[task as usize].label.to_string()
     }
 
     /// `` `audit` (root.2) starts ``, `` `audit` (root.2) resumes at bank.rs:57 ``.
@@ -133,13 +151,18 @@ impl Story<'_> {
 
     /// Where the task waited before this resumption.
     fn waited_at(&self, arrival: usize) -> Option<&Site> {
-        let Self { record, ran_at } = self;
+        let Self { record, ran_at, .. } = self;
         let this = record.arrivals[arrival];
         let before = record.arrivals[..arrival]
             .iter()
             .rposition(|other| other.task == this.task && other.resume + 1 == this.resume)?;
         record.steps[ran_at[before]?].waits_at.as_ref()
     }
+}
+
+/// Counts those that a sentence does not name.
+fn of_several(which: &str, more: usize, what: &str) -> String {
+    if more == 0 { String::new() } else { format!(" (the {which} of {} that {what})", more + 1) }
 }
 
 /// A place without its column.

@@ -13,18 +13,30 @@ use crate::{Deviation, Domain, Record, Seed, Stream, TaskPath};
 
 /// Resumptions that are tried at one level: of a longer run, those nearest to what the best schedule moves.
 const RESUMPTIONS_MAX: usize = 400;
+/// Pairs that are tried, about.
+const PAIRS_MAX: u64 = 10_000;
 /// Parts of the best that are kept while single deviations are tried on top.
 const PARTS_MAX: usize = 24;
 
 /// A failing candidate with fewer deviations than `best`, if the budget suffices to find one.
 pub(super) fn smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
+    trial.searching = true;
+    let found = search(trial, best);
+    trial.searching = false;
+    found
+}
+
+fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
     let count = best.deviations.len();
-    if count < 2 {
-        return None;
-    }
     let mut singles = Vec::new();
-    for kept in 0..count - 1 {
-        for part in parts(&best.deviations, kept).into_iter().take(PARTS_MAX) {
+    for kept in 0..count.saturating_sub(1) {
+        // Two at once may well be enough where the best has many; that is worth more than parts of it are.
+        if kept == 2
+            && let Some(pair) = pairs(trial, best, &singles)
+        {
+            return Some(pair);
+        }
+        for part in parts(&best.deviations, kept) {
             let base = best.with(part);
             let record = trial.record(&base)?;
             match on_top(trial, &base, &additions(&record, best)) {
@@ -35,7 +47,8 @@ pub(super) fn smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candida
             }
         }
     }
-    if count < 3 { None } else { pairs(trial, best, &singles) }
+    // The smallest of three comes to this before the loop does.
+    if count == 3 { pairs(trial, best, &singles) } else { None }
 }
 
 enum Tried {
@@ -71,12 +84,13 @@ fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> T
     Tried::Passes(distinct)
 }
 
-/// Two single deviations at a time, drawn by lot from those that make a difference alone, until the budget ends.
+/// Two single deviations at a time, drawn by lot from those that make a difference alone.
 fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Option<Candidate> {
     let count = u32::try_from(singles.len()).ok().filter(|count| *count >= 2)?;
     let mut lot = Stream::new(Seed(0), Domain::Schedule, 0);
-    // Of few singles most pairs come twice; those cost no run, so the tries are bounded too.
-    for _ in 0..50_000 {
+    // Four draws for each pair leave out one in fifty; a pair that comes again costs no run.
+    let pairs = u64::from(count) * u64::from(count - 1) / 2;
+    for _ in 0..4 * pairs.min(PAIRS_MAX) {
         let [one, two] = [(); 2].map(|()| &singles[lot.below(count) as usize]);
         if one.key() == two.key() {
             continue;
@@ -99,7 +113,7 @@ fn parts(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
         for mut rest in parts(&deviations[index + 1..], kept - 1) {
             rest.insert(0, first.clone());
             all.push(rest);
-            if all.len() > PARTS_MAX {
+            if all.len() == PARTS_MAX {
                 return all;
             }
         }

@@ -1,7 +1,7 @@
 //! Trying candidates: does this smaller schedule still fail in the same way?
 //!
-//! Always true: a candidate is run once at most, however often it is asked about; the runs made are bounded by a number
-//! that is the same everywhere, and only a shrink that is slow indeed is ended by time.
+//! Always true: a candidate is run once at most, however often it is asked about; runs, and steps while searching, are
+//! bounded by numbers that are the same everywhere, and only a shrink that is slow indeed is ended by time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +41,11 @@ pub(crate) struct Trial<'a> {
     time_max: Duration,
     clock: Stopwatch,
     runs: u64,
+    /// Whether the search for something smaller goes on, and the steps that it has taken in all.
+    pub(crate) searching: bool,
+    search_steps: u64,
+    /// The bound that first kept a candidate from being tried.
+    ended_by: Option<Exhausted>,
     /// What has been tried: by randomness and deviations in the order of their keys; whether it fails, and its trace.
     tried: BTreeMap<(Seed, Vec<Deviation>), (bool, u64)>,
     progress: &'a dyn Fn(u64),
@@ -54,8 +59,19 @@ impl<'a> Trial<'a> {
         progress: &'a dyn Fn(u64),
     ) -> Self {
         let Budget { runs_max, time_max } = budget;
-        let clock = Stopwatch::start();
-        Self { runner, target, runs_max, time_max, clock, runs: 0, tried: BTreeMap::new(), progress }
+        Self {
+            runner,
+            target,
+            runs_max,
+            time_max,
+            clock: Stopwatch::start(),
+            runs: 0,
+            searching: false,
+            search_steps: 0,
+            ended_by: None,
+            tried: BTreeMap::new(),
+            progress,
+        }
     }
 
     /// Whether the candidate fails as the run to be shrunk did. Without budget nothing fails any more.
@@ -71,7 +87,8 @@ impl<'a> Trial<'a> {
         if let Some(known) = self.tried.get(&key) {
             return Some(*known);
         }
-        if self.ended_by().is_some() {
+        if let Some(bound) = self.exhausted() {
+            self.ended_by.get_or_insert(bound);
             return None;
         }
         let ended = self.run(candidate, Detail::Lean);
@@ -88,7 +105,11 @@ impl<'a> Trial<'a> {
     fn run(&mut self, candidate: &Candidate, detail: Detail) -> Ended {
         self.runs += 1;
         (self.progress)(self.runs);
-        self.runner.run(&candidate.schedule(), detail)
+        let ended = self.runner.run(&candidate.schedule(), detail);
+        if self.searching {
+            self.search_steps += ended.steps;
+        }
+        ended
     }
 
     fn is_target(&self, ended: &Ended) -> bool {
@@ -99,10 +120,16 @@ impl<'a> Trial<'a> {
         self.runs
     }
 
-    /// What has ended the search, if anything has.
+    /// The bound that kept a candidate from being tried, if one did.
     pub(crate) fn ended_by(&self) -> Option<Exhausted> {
+        self.ended_by
+    }
+
+    fn exhausted(&self) -> Option<Exhausted> {
         if self.runs >= self.runs_max {
             Some(Exhausted::Runs)
+        } else if self.searching && self.search_steps >= SEARCH_STEPS_MAX {
+            Some(Exhausted::Steps)
         } else if self.clock.elapsed() > self.time_max {
             Some(Exhausted::Time)
         } else {
@@ -110,6 +137,9 @@ impl<'a> Trial<'a> {
         }
     }
 }
+
+/// Steps that searching may take: of long runs fewer are tried, so that no one waits long for what is not sure to come.
+const SEARCH_STEPS_MAX: u64 = 5_000_000;
 
 /// How long shrinking goes on.
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +151,10 @@ pub(crate) struct Budget {
 /// Which bound ended the shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
-    /// The number of runs.
+    /// The number of runs, which [`Explorer::shrink_runs`](crate::Explorer::shrink_runs) sets.
     Runs,
+    /// The number of steps.
+    Steps,
     /// Real time.
     Time,
 }

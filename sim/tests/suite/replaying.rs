@@ -28,7 +28,7 @@ fn the_printed_token_repeats_the_failure() {
     {
         let found = explorer(name).explore(&toy).found.unwrap();
         let line = found.report.lines().last().unwrap();
-        let printed = line.strip_prefix("replay   TIMELOOP_REPLAY=").unwrap().split(' ').next().unwrap();
+        let printed = line.strip_prefix("replay     TIMELOOP_REPLAY=").unwrap().split(' ').next().unwrap();
         let counted = Counted(toy, AtomicU64::new(0));
         let again = replay(explorer(name), token(printed), &counted);
         assert_eq!(counted.1.load(Relaxed), 1, "a replay is one run");

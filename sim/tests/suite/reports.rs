@@ -1,1 +1,261 @@
-//! wip
+//! Reports, word for word: what failed first, how to see it again last.
+
+use proptest::prelude::*;
+use timeloop_sim::{Explorer, FoundBy};
+
+use crate::exploring::explorer;
+use crate::shrinking::any_toy;
+use crate::toy::{self, Op, Toy, program};
+
+fn report(name: &str, toy: &Toy) -> String {
+    explorer(name).explore(toy).report()
+}
+
+#[test]
+fn of_a_panic() {
+    assert_eq!(
+        report("lost_update", &toy::lost_update()),
+        "\
+timeloop: `toys::lost_update` fails in 47 of 210 schedules: panic at root.toy:5:5
+
+  cell 0 is 1, not 2
+  (in task `root`; after 0 s of virtual time and 8 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 6   `transfer` (root.1) resumes at transfer.toy:2 only after `audit` (root.2) has run on from
+           audit.toy:2 (the last of 2 that became ready later).
+  (`transfer` (root.1) was spawned at transfer.toy:1:5; `audit` (root.2) was spawned at audit.toy:1:5)
+Deviations from that order: 1 as found, 1 after 9 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root               starts to root.toy:3
+    0 s  2  transfer (root.1)  starts to transfer.toy:2
+    0 s  3  audit (root.2)     starts to audit.toy:1
+    0 s  4  audit (root.2)     from audit.toy:1 to audit.toy:2
+    0 s  5  audit (root.2)     from audit.toy:2 to audit.toy:4
+  * 0 s  6  transfer (root.1)  from transfer.toy:2, ends
+    0 s  7  audit (root.2)     from audit.toy:4, ends
+    0 s  8  root               from root.toy:3, panics
+
+found by   seed 9 (run 10, strategy `random`): TIMELOOP_SEED=9 finds it at once
+replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test lost_update -- --exact
+"
+    );
+}
+
+#[test]
+fn of_a_deadlock() {
+    assert_eq!(
+        report("lost_wake", &toy::lost_wake()),
+        "\
+timeloop: `toys::lost_wake` fails in 62 of 202 schedules: deadlock
+
+  no task is ready and no timer is set
+  (after 0 s of virtual time and 5 steps)
+
+Tasks that wait:
+  - `root` waits at root.toy:3:5 since 0 s
+  - `notifier` (root.2), spawned at notifier.toy:1:5, waits at notifier.toy:2:5 since 0 s
+  - `waiter` (root.1), spawned at waiter.toy:1:5, waits at waiter.toy:3:5 since 0 s
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 4   `waiter` (root.1) starts only after `notifier` (root.2) has run on from notifier.toy:1 (the last of
+           2 that became ready later).
+  (`waiter` (root.1) was spawned at waiter.toy:1:5; `notifier` (root.2) was spawned at notifier.toy:1:5)
+Deviations from that order: 1 as found, 1 after 6 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root               starts to root.toy:3
+    0 s  2  notifier (root.2)  starts to notifier.toy:1
+    0 s  3  notifier (root.2)  from notifier.toy:1 to notifier.toy:2
+  * 0 s  4  waiter (root.1)    starts to waiter.toy:2
+    0 s  5  waiter (root.1)    from waiter.toy:2 to waiter.toy:3
+
+found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
+replay     TIMELOOP_REPLAY=TL11MXA64KK04002081000000XWK4FR6 cargo test lost_wake -- --exact
+"
+    );
+}
+
+#[test]
+fn of_a_choice() {
+    assert_eq!(
+        report("select", &toy::select()),
+        "\
+timeloop: `toys::select` fails in 130 of 201 schedules: unobserved panic at chooser.toy:4:5
+
+  cell 1 is 1, not 0
+  (in task `chooser` (root.1), spawned at chooser.toy:1:5; after 0 s of virtual time and 3 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 3   When `chooser` (root.1) resumes at chooser.toy:1, its 2nd `select!` polls the 2nd branch first.
+  (`chooser` (root.1) was spawned at chooser.toy:1:5)
+Deviations from that order: 1 as found, 1 after 5 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root              starts to root.toy:2
+    0 s  2  chooser (root.1)  starts to chooser.toy:1
+    0 s  3  chooser (root.1)  from chooser.toy:1, panics
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL11MA259CG04002081040G20FADQXG8 cargo test select -- --exact
+"
+    );
+}
+
+#[test]
+fn of_several_deviations() {
+    assert_eq!(
+        report("races", &toy::races(2)),
+        "\
+timeloop: `toys::races` fails in 57 of 206 schedules: panic at root.toy:10:5
+
+  cell 13 is 1, not 0
+  (in task `root`; after 0 s of virtual time and 10 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 2   `second` (root.2) starts before `first` (root.1) starts.
+  step 3   `second` (root.4) starts before `first` (root.1) starts (the first of 2 that were ready earlier).
+  (`first` (root.1) was spawned at first.toy:1:5; `second` (root.2) was spawned at second.toy:1:5; `second`
+   (root.4) was spawned at second.toy:1:5)
+Deviations from that order: 3 as found, 2 after 97 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s   1  root             starts to root.toy:5
+  * 0 s   2  second (root.2)  starts to second.toy:2
+  * 0 s   3  second (root.4)  starts to second.toy:2
+    0 s   4  first (root.1)   starts to first.toy:3
+    0 s   5  first (root.3)   starts to first.toy:3
+    0 s   6  second (root.2)  from second.toy:2, ends
+    0 s   7  second (root.4)  from second.toy:2, ends
+    0 s   8  first (root.1)   from first.toy:3, ends
+    0 s   9  first (root.3)   from first.toy:3, ends
+    0 s  10  root             from root.toy:5, panics
+
+found by   seed 5 (run 6, strategy `random`): TIMELOOP_SEED=5 finds it at once
+replay     TIMELOOP_REPLAY=TL12CAKCARA04004082000000810G000001KXW7KCG cargo test races -- --exact
+"
+    );
+}
+
+#[test]
+fn of_a_run_that_always_fails() {
+    assert_eq!(
+        report("always", &Toy::new([Op::Yield, Op::Expect(0, 1)])),
+        "\
+timeloop: `toys::always` fails in 201 of 201 schedules: panic at root.toy:2:5
+
+  cell 0 is 0, not 1
+  (in task `root`; after 0 s of virtual time and 2 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root  starts to root.toy:1
+    0 s  2  root  from root.toy:1, panics
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10XPBCYY504000PHZAV40 cargo test always -- --exact
+"
+    );
+}
+
+#[test]
+fn with_other_failures_and_random_numbers() {
+    let drawer = program("drawer", [Op::Draw(3, 0), Op::Yield, Op::Raise(0)]);
+    let ops = [Op::Spawn(drawer), Op::Wait(0), Op::Expect(0, 2), Op::AddIf(0, 2, 1, 1), Op::Expect(1, 0)];
+    assert_eq!(
+        explorer("drawing").seed(3).explore(&Toy::new(ops)).report(),
+        "\
+timeloop: `toys::drawing` fails in 201 of 201 schedules: panic at root.toy:3:5
+
+  cell 0 is 0, not 2
+  (in task `root`; after 0 s of virtual time and 4 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root             starts to root.toy:2
+    0 s  2  drawer (root.1)  starts to drawer.toy:2
+    0 s  3  drawer (root.1)  from drawer.toy:2, ends
+    0 s  4  root             from root.toy:2, panics
+
+found by   seed 3 (run 1, strategy `random`): TIMELOOP_SEED=3 finds it at once
+also seen  panic 59 times, first with seed 9
+replay     TIMELOOP_REPLAY=TL10WJNMWA604000QVPQKQG cargo test drawing -- --exact
+"
+    );
+}
+
+#[test]
+fn of_a_run_too_long_to_be_shrunk() {
+    let toy = Toy::new([Op::SpinIf(0, 0)]);
+    let explorer = explorer("spin").runs(1).max_steps(2_000_001).max_polls_per_instant(u64::MAX);
+    let report = explorer.explore(&toy).report();
+    // How many runs there is time for depends on the machine.
+    let (_, from_kind) = report.split_once(" schedules: ").unwrap();
+    assert_eq!(
+        from_kind,
+        "\
+step limit
+
+  more steps than `max_steps`
+  (after 0 s of virtual time and 2,000,001 steps)
+
+The run of 2,000,001 steps is too long to be shrunk, for which at most 2,000,000 are kept; a lower
+`max_steps`, or a smaller test, would make it possible.
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10Z12WR1000000JYD2XXG cargo test spin -- --exact
+"
+    );
+}
+
+#[test]
+fn with_random_numbers_that_matter() {
+    let reports = [0, 1, 2].map(|number| {
+        let drawer = program("drawer", [Op::Draw(3, 0), Op::Yield, Op::Raise(0)]);
+        report(
+            "drawing",
+            &Toy::new([Op::Spawn(drawer), Op::Wait(0), Op::AddIf(0, number, 1, 1), Op::Expect(1, 0)]),
+        )
+    });
+    let line = "first out.\nRandom numbers drawn by the code under test are those of seed ";
+    assert_eq!(reports.iter().filter(|report| report.contains(line)).count(), 2, "{reports:?}");
+}
+
+#[test]
+fn of_a_regression() {
+    let folder = crate::regressions::Folder::new();
+    let explore = || {
+        let explorer = Explorer::new("toys::lost_update").without_environment().quiet().jobs(1);
+        explorer.regressions(&folder.0).explore(&toy::lost_update())
+    };
+    let first = explore();
+    assert!(first.report().contains("\nstored     "), "{}", first.report());
+    let again = explore();
+    let found = again.found.unwrap();
+    assert!(matches!(found.by, FoundBy::Regression { .. }));
+    let by =
+        format!("found by   the schedule stored at {}:7\n", folder.0.join("toys.lost_update.txt").display());
+    assert!(found.report.contains(&by), "{}", found.report);
+    let stored = "\nstored ";
+    assert!(!found.report.contains(stored), "it is stored already: {}", found.report);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_report_fits_the_screen_and_ends_with_the_replay_line(toy in any_toy(), seed in any::<u64>()) {
+        let exploration = explorer("any").seed(seed).runs(30).shrink_runs(200).explore(&toy);
+        let Some(found) = &exploration.found else { return Ok(()) };
+        let report = exploration.report();
+        let (text, last) = report.trim_end().rsplit_once('\n').unwrap();
+        prop_assert_eq!(last, format!("replay     TIMELOOP_REPLAY={} cargo test any -- --exact", found.token));
+        for line in text.lines() {
+            prop_assert!(line.chars().count() <= 110, "{}", line);
+            prop_assert_eq!(line, line.trim_end());
+        }
+    }
+}

@@ -203,26 +203,20 @@ impl World<'_> {
         let Task { resumes: resume, key: task, .. } = self.tasks[slot];
         let slot = u32::try_from(slot).unwrap();
         let after_steps = self.record.steps.len() as u64;
-        self.record.arrivals.push(Arrival { task: slot, resume, after_steps });
+        if self.request.detail != Detail::Lean {
+            self.record.arrivals.push(Arrival { task: slot, resume, after_steps });
+        }
         self.request.source.ready(Ready { slot, resume, task });
     }
 
     fn step(&mut self, ready: Ready, steps: u64) {
         let slot = ready.slot as usize;
-        let arrival = self
-            .record
-            .arrivals
-            .iter()
-            .rposition(|arrival| arrival.task == ready.slot && arrival.resume == ready.resume)
-            .unwrap();
         let (trace_hash, at_ns) = (self.trace_hash, self.now_ns);
-        self.record.steps.push(Step {
-            arrival: u32::try_from(arrival).unwrap(),
-            at_ns,
-            waits_at: None,
-            finished: false,
-            trace_hash,
-        });
+        if self.request.detail != Detail::Lean {
+            let is_this = |arrival: &Arrival| arrival.task == ready.slot && arrival.resume == ready.resume;
+            let arrival = u32::try_from(self.record.arrivals.iter().rposition(is_this).unwrap()).unwrap();
+            self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
+        }
         self.mix(ready.task.0 ^ u64::from(ready.resume));
         self.mix(self.now_ns);
         self.tasks[slot].resumes += 1;
@@ -232,7 +226,7 @@ impl World<'_> {
         loop {
             let Some(op) = self.tasks[slot].program.ops.get(self.tasks[slot].next_op).cloned() else {
                 self.tasks[slot].ended = true;
-                self.record.steps.last_mut().unwrap().finished = true;
+                self.finished();
                 let key = self.tasks[slot].key;
                 self.request.source.finished(key);
                 return;
@@ -262,8 +256,8 @@ impl World<'_> {
                 }
                 _ => false,
             };
-            if waits {
-                self.record.steps.last_mut().unwrap().waits_at = explain.then(|| site.clone());
+            if waits && explain {
+                self.record.steps.last_mut().unwrap().waits_at = Some(site.clone());
             }
             let again = waits && matches!(op, Op::SpinIf(..));
             self.tasks[slot].next_op += usize::from(!again);
@@ -271,9 +265,15 @@ impl World<'_> {
                 return;
             }
             if !self.execute(slot, op, &mut choices, site, steps) {
-                self.record.steps.last_mut().unwrap().finished = true;
+                self.finished();
                 return;
             }
+        }
+    }
+
+    fn finished(&mut self) {
+        if let Some(step) = self.record.steps.last_mut() {
+            step.finished = true;
         }
     }
 
@@ -316,7 +316,7 @@ impl World<'_> {
                 };
                 *choices += 1;
                 let value = self.request.source.choose(key, arity);
-                let (task, step) = (u32::try_from(slot).unwrap(), self.record.steps.len() as u64 - 1);
+                let (task, step) = (u32::try_from(slot).unwrap(), steps - 1);
                 self.record.choices.push(Choice { key, task, arity, value, step });
                 self.mix(u64::from(value) + 1);
                 self.cells[cell] = i64::from(value);
