@@ -64,6 +64,23 @@ macro_rules! workloads {
 
             /// A test and the task that it talks to: a message there, a message back.
             pub(super) async fn ping_pong(turns: u64) {
+                let (request, mut requests) = mpsc::unbounded_channel();
+                let (answer, mut answers) = mpsc::unbounded_channel();
+                let server = spawn(async move {
+                    while let Some(message) = requests.recv().await {
+                        answer.send(message).unwrap();
+                    }
+                });
+                for turn in 0..turns {
+                    request.send(turn).unwrap();
+                    assert_eq!(answers.recv().await, Some(turn));
+                }
+                drop(request);
+                server.await.unwrap();
+            }
+
+            /// The same through channels with room for one message.
+            pub(super) async fn ping_pong_bounded(turns: u64) {
                 let (request, mut requests) = mpsc::channel(1);
                 let (answer, mut answers) = mpsc::channel(1);
                 let server = spawn(async move {
@@ -154,6 +171,7 @@ pub(crate) fn all() -> Vec<Workload> {
         workload("spawn + join", 100_000, both!(n => spawn_join(n)), Some(5.0), None),
         workload("spawn + join, by the 100", 200_000, both!(n => spawn_join_100(n / 100)), None, None),
         workload("channel message", 200_000, both!(n => ping_pong(n / 2)), Some(2.5), None),
+        workload("message, room for one", 200_000, both!(n => ping_pong_bounded(n / 2)), None, None),
         workload("contended mutex", 200_000, both!(n => mutex(10, n / 10)), Some(3.0), None),
         workload("empty run", 50_000, (empty_tokio_runs, empty_timeloop_runs), Some(3.5), None),
     ]
