@@ -19,7 +19,10 @@ use crate::runner::Runner;
 use crate::shrink::{self, Budget, Shrunk};
 use crate::stopwatch::Stopwatch;
 use crate::sweep::{self, Frequency, Plan};
-use crate::{Detail, Ended, Failure, Schedule, Simulation, report};
+use crate::{Detail, Ended, Failure, FailureKind, Schedule, Simulation, report};
+
+const ESCAPED: &str = "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
+                       schedule was not shrunk.";
 
 /// Real time that shrinking may take: a person is waiting.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
@@ -115,8 +118,7 @@ impl<'a> Session<'a> {
         {
             let by = FoundBy::Seed { index: seed.0.wrapping_sub(self.plan.base.0), seed };
             let schedule = Schedule::Seeded { seed, strategy: self.plan.strategy };
-            self.exploration.found =
-                Some(self.unshrunk(by, schedule, *failure, Frequency::default(), 0, None));
+            self.finish(self.unshrunk(by, schedule, *failure, 0));
             return;
         }
         let throttle = Throttle::new(self.explorer, &self.settings, Phase::Exploring, self.plan.runs);
@@ -175,9 +177,14 @@ impl<'a> Session<'a> {
         let confirmed = match confirm::confirm(&self.runner, &schedule, seen) {
             Confirmed::Same(ended) => ended,
             Confirmed::Differs(failure) => {
-                let found =
-                    self.unshrunk(by, schedule, *failure, Frequency::default(), seen.trace_hash, None);
-                self.exploration.found = Some(found);
+                let mut found = self.unshrunk(by, schedule, *failure, seen.trace_hash);
+                // What reached in from outside explains by itself why two runs differ.
+                if let Some(escape) = seen.failure.filter(|failure| failure.kind == FailureKind::Escape) {
+                    found.failure = escape.clone();
+                    found.fingerprint = escape.fingerprint();
+                    found.not_shrunk = Some(ESCAPED.to_owned());
+                }
+                self.finish(found);
                 return;
             }
         };
@@ -186,16 +193,24 @@ impl<'a> Session<'a> {
             Ok(shrunk) => self.replayed(by, schedule, &confirmed, shrunk, frequency),
             Err(why) => {
                 let failure = confirmed.failure.expect("a failing run was confirmed");
-                let mut found =
-                    self.unshrunk(by, schedule, *failure, frequency, confirmed.trace_hash, Some(why));
+                let mut found = self.unshrunk(by, schedule, *failure, confirmed.trace_hash);
+                found.replayed = found.failure.kind != FailureKind::Escape;
                 found.record = confirmed.record;
+                found.frequency = frequency;
+                found.not_shrunk = Some(why);
                 found
             }
         };
         if found.replayed {
             self.remember(&mut found);
         }
-        found.report = report::write(self.runner.test, &found, self.all_steps());
+        self.finish(found);
+    }
+
+    /// Writes the report.
+    fn finish(&mut self, mut found: Box<Found>) {
+        let all_steps = self.settings.log == Some(Log::Steps);
+        found.report = report::write(self.runner.test, &found, all_steps);
         self.exploration.found = Some(found);
     }
 
@@ -210,6 +225,9 @@ impl<'a> Session<'a> {
 
     /// The smallest schedule that fails as `confirmed` did, or why there is none.
     fn shrink(&self, schedule: &Schedule, confirmed: &Ended) -> Result<Shrunk, String> {
+        if confirmed.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
+            return Err(ESCAPED.to_owned());
+        }
         if confirmed.record.is_none() {
             let steps = report::grouped(confirmed.steps);
             let max = report::grouped(confirm::RECORDED_STEPS_MAX);
@@ -263,7 +281,7 @@ impl<'a> Session<'a> {
                     confirm::nondeterminism("two runs of one schedule differ", seen.failure)
                 }
             };
-            return self.unshrunk(by, schedule, *failure, Frequency::default(), lean.trace_hash, None);
+            return self.unshrunk(by, schedule, *failure, lean.trace_hash);
         }
         let failure = ended.failure.expect("its fingerprint was compared");
         Box::new(Found {
@@ -286,36 +304,26 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// A failure that is reported under the schedule that it was found by.
-    fn unshrunk(
-        &self,
-        by: FoundBy,
-        schedule: Schedule,
-        failure: Failure,
-        frequency: Frequency,
-        trace_hash: u64,
-        why: Option<String>,
-    ) -> Box<Found> {
-        let mut found = Box::new(Found {
+    /// A failure under the schedule that it was found by; the report is still to be written.
+    fn unshrunk(&self, by: FoundBy, schedule: Schedule, failure: Failure, trace_hash: u64) -> Box<Found> {
+        Box::new(Found {
             fingerprint: failure.fingerprint(),
             failure,
             by,
             shrunk: schedule.clone(),
             token: schedule.to_token(self.runner.test.as_str()),
             schedule,
-            replayed: why.is_some(),
-            not_shrunk: why,
+            replayed: false,
+            not_shrunk: None,
             trace_hash,
-            frequency,
+            frequency: Frequency::default(),
             deviations_before: None,
             shrink_runs: 0,
             shrink_ended_by: None,
             record: None,
             stored: None,
             report: String::new(),
-        });
-        found.report = report::write(self.runner.test, &found, self.all_steps());
-        found
+        })
     }
 
     /// Stores the schedule for the next time.
@@ -370,18 +378,10 @@ impl<'a> Session<'a> {
                 self.note(format!("`{}` passes under the replayed schedule{missed}", self.runner.test));
                 continue;
             };
-            let mut found = self.unshrunk(
-                FoundBy::Replay,
-                schedule,
-                *failure,
-                Frequency::default(),
-                ended.trace_hash,
-                None,
-            );
+            let mut found = self.unshrunk(FoundBy::Replay, schedule, *failure, ended.trace_hash);
             found.replayed = true;
             found.record = ended.record;
-            found.report = report::write(self.runner.test, &found, self.all_steps());
-            self.exploration.found = Some(found);
+            self.finish(found);
             return;
         }
     }
@@ -402,10 +402,6 @@ impl<'a> Session<'a> {
             return Err(nothing());
         }
         Ok(loaded.schedules.into_iter().map(|stored| stored.schedule).collect())
-    }
-
-    fn all_steps(&self) -> bool {
-        self.settings.log == Some(Log::Steps)
     }
 }
 

@@ -43,6 +43,11 @@ impl Pulse {
         Self(beat)
     }
 
+    /// Says what the next runs of this thread are, for a run that no [`Explorer`](crate::Explorer) makes.
+    pub fn announce(test: &TestName, schedule: &Schedule) {
+        set_subject(Subject { test: test.clone(), origin: Origin::Stored(schedule.clone()), note: None });
+    }
+
     /// A poll of `task` begins.
     #[inline]
     pub fn begin_poll(&self, task: TaskKey, spawned: SpawnSite) {
@@ -253,7 +258,12 @@ fn describe(beat: &Beat) -> String {
             Some(Schedule::Seeded { seed, strategy })
         }
         Origin::Stored(schedule) => {
-            line("run", &"a stored schedule");
+            match &schedule {
+                Schedule::Seeded { seed, strategy } => {
+                    line("run", &format_args!("seed {seed}, strategy `{strategy}`"))
+                }
+                Schedule::Deviations { .. } => line("run", &"a stored schedule"),
+            }
             Some(schedule)
         }
     };

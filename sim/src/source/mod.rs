@@ -13,7 +13,7 @@ pub use bytes::Bytes;
 pub use replay::Replay;
 pub use seeded::Seeded;
 
-use crate::{DecisionKey, Random, Stream, TaskKey};
+use crate::{DecisionKey, Random, Schedule, Stream, TaskKey};
 
 /// A task that is ready to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,19 @@ impl Source for AnySource {
 
     fn unapplied(&self) -> usize {
         forward!(self, source => source.unapplied())
+    }
+}
+
+impl From<Bytes> for AnySource {
+    fn from(source: Bytes) -> Self {
+        Self::Other(Box::new(source))
+    }
+}
+
+/// The source that makes the decisions of a schedule.
+impl From<&Schedule> for AnySource {
+    fn from(schedule: &Schedule) -> Self {
+        schedule.source()
     }
 }
 

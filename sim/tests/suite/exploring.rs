@@ -173,3 +173,31 @@ fn checking_a_failed_exploration_panics_with_the_report() {
     assert_eq!(*panic.downcast::<String>().unwrap(), report);
     explorer("calm").explore(&Toy::new([Op::Yield])).check();
 }
+
+#[test]
+fn progress_is_told_on_the_calling_thread() {
+    use std::sync::{Arc, Mutex};
+    use timeloop_sim::{Phase, Progress};
+
+    let told: Arc<Mutex<Vec<(Progress, std::thread::ThreadId)>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    struct Slow(Toy);
+    impl Simulation for Slow {
+        fn run(&self, request: Request<'_>) -> Ended {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            self.0.run(request)
+        }
+    }
+    let explorer = explorer("slow").runs(200).jobs(2).progress(move |progress| {
+        telling.lock().unwrap().push((progress.clone(), std::thread::current().id()));
+    });
+    assert!(explorer.explore(&Slow(calm())).passed());
+    let told = told.lock().unwrap();
+    assert!(!told.is_empty());
+    for (progress, thread) in told.iter() {
+        assert_eq!((progress.phase, progress.of), (Phase::Exploring, 200));
+        assert!(progress.runs > 0 && progress.runs <= 200);
+        assert_eq!(*thread, std::thread::current().id());
+    }
+    assert!(told.is_sorted_by_key(|(progress, _)| progress.runs));
+}

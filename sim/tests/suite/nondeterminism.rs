@@ -145,3 +145,40 @@ fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
     let steady = Toy::new([Op::Sleep(3)]);
     assert!(explorer("steady").environment(settings).explore(&steady).passed());
 }
+
+#[test]
+fn an_escape_is_told_as_what_it_is() {
+    /// A real thread reaches into every other run, or into all of them.
+    struct Leaky(AtomicU64, u64);
+    impl Simulation for Leaky {
+        fn run(&self, request: Request<'_>) -> Ended {
+            let number = self.0.fetch_add(1, Relaxed);
+            let mut ended = Toy::new([Op::Yield]).run(request);
+            if number.is_multiple_of(self.1) {
+                ended.trace_hash ^= number;
+                ended.failure = Some(Box::new(timeloop_sim::Failure {
+                    kind: FailureKind::Escape,
+                    message: "a real thread woke a task".to_owned(),
+                    site: None,
+                    task: None,
+                    blocked: Vec::new(),
+                    at_ns: 0,
+                    at_step: 1,
+                }));
+            }
+            ended
+        }
+    }
+    for every in [1, 2, 3, 100] {
+        let found = explorer("leaky").explore(&Leaky(AtomicU64::new(0), every)).found.expect("it fails");
+        assert_eq!(found.failure.kind, FailureKind::Escape, "{}", found.report);
+        assert!(!found.replayed && found.stored.is_none());
+        assert_eq!(
+            found.not_shrunk.as_deref(),
+            Some(
+                "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
+                 schedule was not shrunk."
+            )
+        );
+    }
+}
