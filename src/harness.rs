@@ -6,8 +6,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::pin::pin;
+use std::time::Duration;
 
-use timeloop_sim::{Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, StrategySpec};
+use timeloop_sim::{
+    AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, StrategySpec,
+};
 
 use crate::engine::{Engine, Stop, context};
 
@@ -130,6 +133,66 @@ where
             _ => *failure,
         }
     })
+}
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome<T> {
+    /// The run's output, or what failed.
+    pub result: Result<T, Failure>,
+    /// The rolling hash over every step's task and virtual time and every choice: two runs with the same hash took the
+    /// same steps.
+    pub trace_hash: u64,
+    /// How many steps the run took.
+    pub steps: u64,
+    /// How much virtual time passed.
+    pub elapsed: Duration,
+}
+
+/// Makes one run whose every decision comes from `source`: a fuzzer's bytes, a stored [`Schedule`](crate::Schedule), a
+/// seed and a strategy, or a [`Source`](timeloop_sim::Source) of your own.
+///
+/// Nothing is printed, not even for a panic, and the environment is not heeded. The run is made once only, so a failure
+/// names no lines where tasks wait; [`run`] and [`Explorer`](crate::Explorer) find them.
+///
+/// # Panics
+/// Inside of another run: only one loop runs at a time.
+///
+/// A fuzz target that lets the fuzzer decide which task runs next, and shows it the schedule's trace:
+///
+/// ```
+/// use timeloop::{Bytes, Limits, run_from, spawn};
+///
+/// fn target(data: &[u8]) {
+///     let outcome = run_from(Bytes::new(data), &Limits::default(), || async {
+///         let tasks = [1, 2, 3].map(|number| spawn(async move { number }));
+///         let mut sum = 0;
+///         for task in tasks {
+///             sum += task.await.unwrap();
+///         }
+///         sum
+///     });
+///     assert_eq!(outcome.result.unwrap(), 6);
+/// }
+/// target(b"any bytes at all");
+/// ```
+#[track_caller]
+pub fn run_from<F, Fut>(source: impl Into<AnySource>, limits: &Limits, make: F) -> Outcome<Fut::Output>
+where
+    F: Fn() -> Fut,
+    Fut: Future,
+{
+    let location = Location::caller();
+    assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
+    let request = Request { source: source.into(), limits, detail: Detail::Lean, loud: false };
+    let (result, ended) = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
+    Outcome {
+        result: result.map_err(|failure| *failure),
+        trace_hash: ended.trace_hash,
+        steps: ended.steps,
+        elapsed: Duration::from_nanos(ended.elapsed_ns),
+    }
 }
 
 /// Panics if a loop runs on this thread already.

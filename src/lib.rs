@@ -20,10 +20,10 @@ pub use macros::support as __private;
 pub use macros::{main, test};
 
 pub use explorer::{Explorer, explore};
-pub use harness::{TestResult, run};
+pub use harness::{Outcome, TestResult, run, run_from};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    BlockedTask, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
+    AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
     Nanos, Phase, Progress, Schedule, Seed, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
 };

@@ -51,11 +51,9 @@ impl Exploration {
         let mut text = match &self.found {
             Some(found) => found.report.clone(),
             None if self.error.is_none() => {
-                format!(
-                    "timeloop: `{}` passes in {} schedules\n",
-                    self.test,
-                    crate::report::grouped(self.runs)
-                )
+                let schedules = if self.runs == 1 { "schedule" } else { "schedules" };
+                let runs = crate::report::grouped(self.runs);
+                format!("timeloop: `{}` passes in {runs} {schedules}\n", self.test)
             }
             None => String::new(),
         };
