@@ -61,12 +61,25 @@ pub(super) fn site(backtrace: &Backtrace) -> Option<Site> {
 
 /// Reads the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`.
 fn innermost(text: &str) -> Option<Site> {
-    text.split("{ fn: \"").find_map(|frame| {
-        let (function, rest) = frame.split_once("\", file: \"")?;
-        let (file, rest) = rest.split_once("\", line: ")?;
-        let line = rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
-        is_users(function, file).then(|| Site { file: Cow::Owned(shortened(file)), line, column: 0 })
-    })
+    for frame in text.split("{ fn: \"") {
+        let Some((function, rest)) = frame.split_once("\", file: \"") else { continue };
+        let Some((file, rest)) = rest.split_once("\", line: ") else { continue };
+        if is_loop(file) {
+            // What stands further out is not the task, but whoever runs the loop.
+            return None;
+        }
+        if is_users(function, file) {
+            let line = rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
+            return Some(Site { file: Cow::Owned(shortened(file)), line, column: 0 });
+        }
+    }
+    None
+}
+
+/// Whether a frame is the loop that polls the tasks.
+fn is_loop(file: &str) -> bool {
+    let file = file.replace('\\', "/");
+    file.ends_with("/engine/run.rs") && is_ours(&file)
 }
 
 fn is_users(function: &str, file: &str) -> bool {
@@ -114,5 +127,16 @@ mod tests {
         let site = innermost(text).expect("there is a frame of the user's");
         assert_eq!((site.file.as_ref(), site.line), ("/elsewhere/src/bank.rs", 57));
         assert_eq!(innermost("Backtrace []"), None);
+    }
+
+    #[test]
+    fn a_task_without_code_of_the_users_waits_nowhere() {
+        let frame =
+            |file| format!("{{ fn: \"poll\", file: \"{}/{file}\", line: 7 }}", env!("CARGO_MANIFEST_DIR"));
+        let [task, run, main] = ["tests/suite/main.rs", "src/engine/run.rs", "examples/main.rs"].map(frame);
+        let text = format!("Backtrace [{}, {run}, {main}]", frame("src/engine/waker.rs"));
+        assert_eq!(innermost(&text), None);
+        let text = format!("Backtrace [{}, {task}, {run}, {main}]", frame("src/engine/waker.rs"));
+        assert_eq!(innermost(&text).map(|site| site.line), Some(7));
     }
 }
