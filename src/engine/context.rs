@@ -89,8 +89,8 @@ fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
 #[derive(Debug)]
 pub(crate) struct Entered {
     guard: u64,
-    /// Thread-local state must be undone on the thread that did it.
-    _not_send: std::marker::PhantomData<*const ()>,
+    /// Not `Send`: thread-local state must be undone on the thread that did it.
+    _not_send: std::marker::PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 impl Entered {

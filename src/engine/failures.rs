@@ -10,7 +10,6 @@ use super::run::MAX_LAST_ROUNDS;
 use super::table::State;
 use super::waker::TaskRef;
 use super::{Core, Engine, ROOT_SLOT, function_name};
-use crate::task::Id;
 
 /// How many tasks a failure names.
 const NAMED_TASKS: usize = 20;
@@ -25,9 +24,13 @@ impl Core {
         let place = self.table.at(slot);
         let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
         let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
-        let name = self.names.get(&id).cloned().unwrap_or(function.into());
-        let path = self.paths.as_ref().and_then(|paths| paths.get(&id).cloned());
-        TaskLabel { path: path.unwrap_or_default(), name, spawned }
+        // Without a record nobody knows the path; the id stands in where there is no name either.
+        let name = match self.names.get(&id) {
+            Some(name) => name.clone(),
+            None if slot == ROOT_SLOT || !function.is_empty() => function.into(),
+            None => format!("task {id}").into(),
+        };
+        TaskLabel { path: TaskPath::root(), name, spawned }
     }
 
     /// The tasks that wait, in order of spawning.
@@ -45,7 +48,10 @@ impl Core {
         let id = self.table.at(slot).id;
         match &self.recorder {
             Some(recorder) => recorder.blocked(id),
-            None => BlockedTask { task: self.task_label(slot), waits_at: None, since_ns: 0 },
+            None => {
+                let since_ns = self.table.at(slot).polled_at_ns;
+                BlockedTask { task: self.task_label(slot), waits_at: None, since_ns }
+            }
         }
     }
 
@@ -142,11 +148,5 @@ impl Engine {
         let mut failure = self.failure(core, FailureKind::Escape, message);
         failure.task = label.map(Box::new);
         failure
-    }
-}
-
-impl Core {
-    pub(super) fn path_of_child(&self, parent: Id, index: u32) -> Option<TaskPath> {
-        self.paths.as_ref().map(|paths| paths.get(&parent).cloned().unwrap_or_default().child(index))
     }
 }

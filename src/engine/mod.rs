@@ -20,13 +20,12 @@ mod waker;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel, TaskPath,
+    AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
 };
 
 pub(crate) use cell::TaskBox;
@@ -42,7 +41,7 @@ use recorder::Recorder;
 use sites::Sites;
 use table::{State, Table};
 use timers::TimerQueue;
-use waker::Post;
+use waker::{Post, Wakee};
 
 /// The slot of no task.
 const NO_SLOT: u32 = u32::MAX;
@@ -86,14 +85,12 @@ struct Core {
     recorder: Option<Box<Recorder>>,
     names: BTreeMap<Id, Cow<'static, str>>,
     streams: BTreeMap<Id, Box<Stream>>,
-    /// The spawn paths of the tasks alive; `None` where a record has them, or nobody will ask.
-    paths: Option<BTreeMap<Id, TaskPath>>,
     /// The panics of tasks that have ended and whose output nobody has taken.
     panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
     /// Wakers of timers that came due, kept for their capacity.
-    due: Vec<Waker>,
+    due: Vec<Wakee>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -115,8 +112,6 @@ impl Engine {
         label: Cow<'static, str>,
     ) -> std::rc::Rc<Self> {
         let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
-        // Such a loop can't be run again with a record to tell more of a failure.
-        engine.core.borrow_mut().paths = Some(BTreeMap::new());
         idle::register(&engine);
         engine
     }
@@ -156,7 +151,6 @@ impl Engine {
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
                 names: BTreeMap::new(),
                 streams: BTreeMap::new(),
-                paths: None,
                 panics: BTreeMap::new(),
                 unobserved: None,
                 due: Vec::new(),
@@ -214,10 +208,7 @@ impl Engine {
         if let Some(name) = name {
             core.names.insert(id, name);
         }
-        if let Some(path) = core.path_of_child(parent, index) {
-            core.paths.get_or_insert_default().insert(id, path);
-        }
-        let (slot, generation) = core.table.insert(key, id, Some(task), spawned);
+        let (slot, generation) = core.table.insert(key, id, Some(task), spawned, self.now_ns.get());
         if core.ended {
             // The run is being torn down: the task is dropped with the others and never polled.
             core.table.at(slot).aborted = true;
@@ -238,20 +229,22 @@ impl Engine {
         }
     }
 
-    /// The task of this loop that a waker wakes, if it is one of the loop's own wakers.
+    /// Keeps a waker: by the task that it stands for if it is one of the loop's own, else as a clone, which calls code
+    /// that is not the loop's.
     #[inline]
-    fn task_of(&self, waker: &Waker) -> Option<TaskRef> {
-        TaskRef::of_waker(waker).filter(|task| task.run() == self.run)
+    fn wakee(&self, waker: &Waker) -> Wakee {
+        self.own(waker).unwrap_or_else(|| Wakee::Other(waker.clone()))
+    }
+
+    /// As `wakee`, for one of the loop's own wakers only.
+    #[inline]
+    fn own(&self, waker: &Waker) -> Option<Wakee> {
+        TaskRef::of_waker(waker).filter(|task| task.run() == self.run).map(Wakee::Task)
     }
 
     /// Whether this is the task that is being polled.
     fn is_current(&self, task: TaskRef) -> bool {
         self.current.get() == task.slot()
-    }
-
-    /// Whether a task of this loop is being polled.
-    pub(crate) fn is_polling(&self) -> bool {
-        self.polled.get().is_some()
     }
 
     /// The id of the task that is being polled; `None` outside of tasks and in the root.
@@ -282,26 +275,32 @@ impl Engine {
 
     /// Asks for a task's output: gives the ended task, or leaves `waker` to be called when it ends.
     pub(crate) fn join(&self, task: TaskRef, waker: &Waker) -> Joined {
-        let mut core = self.core.borrow_mut();
+        let mut guard = self.core.borrow_mut();
+        let core = &mut *guard;
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return Joined::Gone };
         if slot.state == State::Ended {
-            let id = slot.id;
             if slot.panicked {
-                core.panics.remove(&id);
+                core.panics.remove(&slot.id);
             }
-            let (task, joiner) = core.table.remove(task.slot());
-            drop(core);
-            drop(joiner);
-            return task.map_or(Joined::Gone, Joined::Ended);
+            // A task's end has taken the waker of who awaits it.
+            let (ended, _) = core.table.remove(task.slot());
+            return ended.map_or(Joined::Gone, Joined::Ended);
         }
-        if slot.joiner.as_ref().is_some_and(|joiner| joiner.will_wake(waker)) {
-            return Joined::Waiting;
+        match &slot.joiner {
+            Some(joiner) if joiner.is(waker) => return Joined::Waiting,
+            None | Some(Wakee::Task(_)) => {
+                if let Some(own) = self.own(waker) {
+                    slot.joiner = Some(own);
+                    return Joined::Waiting;
+                }
+            }
+            Some(Wakee::Other(_)) => {}
         }
-        drop(core);
-        let waker = waker.clone();
+        drop(guard);
+        let waker = Wakee::Other(waker.clone());
         let mut core = self.core.borrow_mut();
-        let previous =
-            core.table.get(task.slot(), task.generation()).and_then(|slot| slot.joiner.replace(waker));
+        let slot = core.table.get(task.slot(), task.generation());
+        let previous = slot.and_then(|slot| slot.joiner.replace(waker));
         drop(core);
         drop(previous);
         Joined::Waiting
@@ -331,26 +330,23 @@ impl Engine {
 
     // --- timers ---
 
-    /// Sets a timer that calls the waker.
-    pub(crate) fn set_timer(&self, deadline_ns: u64, waker: &Waker) -> TimerRef {
-        let waker = waker.clone();
-        self.core.borrow_mut().timers.insert(deadline_ns, waker)
-    }
-
-    /// Makes a set timer call this waker; false when the timer is not set (any more).
-    pub(crate) fn rearm_timer(&self, timer: TimerRef, waker: &Waker) -> bool {
-        let mut core = self.core.borrow_mut();
-        let Some(known) = core.timers.waker(timer) else { return false };
-        if known.will_wake(waker) {
+    /// Whether the deadline has come; if not, `timer` is set and calls `waker` when it has.
+    pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
+        if self.now_ns.get() >= deadline_ns {
+            self.cancel_timer(timer);
             return true;
         }
-        drop(core);
-        let mut waker = waker.clone();
-        let mut core = self.core.borrow_mut();
-        let known = core.timers.waker(timer).map(|known| mem::swap(known, &mut waker)).is_some();
-        drop(core);
-        drop(waker);
-        known
+        if let Some(set) = timer {
+            if set.run() == self.run
+                && self.core.borrow_mut().timers.wakee(*set).is_some_and(|wakee| wakee.is(waker))
+            {
+                return false;
+            }
+            self.cancel_timer(timer);
+        }
+        let wakee = self.wakee(waker);
+        *timer = Some(self.core.borrow_mut().timers.insert(deadline_ns, wakee));
+        false
     }
 
     /// Gives a set timer another deadline; `None` when it is not set (any more).
@@ -360,10 +356,19 @@ impl Engine {
         Some(core.timers.insert(deadline_ns, waker))
     }
 
-    /// Takes a timer back.
-    pub(crate) fn cancel_timer(&self, timer: TimerRef) {
-        let waker = self.core.borrow_mut().timers.cancel(timer);
-        drop(waker);
+    /// Takes a timer back, if it is set.
+    #[inline]
+    pub(crate) fn cancel_timer(&self, timer: &mut Option<TimerRef>) {
+        let Some(timer) = timer.take() else { return };
+        let cancel = |engine: &Self| {
+            let wakee = engine.core.borrow_mut().timers.cancel(timer);
+            drop(wakee);
+        };
+        if timer.run() == self.run {
+            cancel(self);
+        } else {
+            of_run(timer.run(), cancel);
+        }
     }
 
     /// How many timers are set, and how many entries the queue holds.

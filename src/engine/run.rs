@@ -8,15 +8,15 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, RawWakerVTable, Waker};
+use std::task::{Context, Poll, RawWakerVTable};
 
 use timeloop_sim::{Ended, Failure, Pulse, Source, TaskKey, TaskLabel};
 
 use super::cell::TaskBox;
 use super::context::Driving;
-use super::panics::{self, PanicNote, Watch};
+use super::panics::{self, Watch};
 use super::table::State;
-use super::waker::{self, TaskRef};
+use super::waker::{self, TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
 use crate::task::{Id, JoinError};
 
@@ -57,7 +57,7 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         let id = Id::from_number(core.next_id);
         core.next_id += 1;
-        core.table.insert(TaskKey::ROOT, id, None, spawned);
+        core.table.insert(TaskKey::ROOT, id, None, spawned, 0);
         core.table.at(ROOT_SLOT).state = State::Waiting;
         if let Some(recorder) = &mut core.recorder {
             recorder.spawned(TaskKey::ROOT, None, "".into(), None, 0);
@@ -71,6 +71,8 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         let pulse = Pulse::begin_run(core.limits.stuck_after);
         core.make_ready_root();
+        // A call that failed has left none.
+        core.refuel();
         drop(core);
         // One net for all polls: a task that panics falls into it, and the loop goes on without the task.
         loop {
@@ -109,6 +111,7 @@ impl Engine {
             let slot = core.table.at(number);
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
+            slot.polled_at_ns = now_ns;
             let (id, key, resume, aborted) = (slot.id, slot.key, slot.resumes, slot.aborted);
             slot.resumes += 1;
             let task = TaskRef::new(self.run, number, slot.generation);
@@ -147,7 +150,7 @@ impl Engine {
 
             self.polled.set(None);
             if ended {
-                self.end_task(number, None);
+                self.end_task(number);
                 guard = self.core.borrow_mut();
             } else {
                 guard = self.core.borrow_mut();
@@ -181,7 +184,18 @@ impl Engine {
             // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
             unsafe { task.panicked(id, payload) };
         }
-        self.end_task(slot, Some(note));
+        let mut core = self.core.borrow_mut();
+        let place = core.table.at(slot);
+        place.panicked = true;
+        let detached = place.detached;
+        let label = core.task_label(slot);
+        if detached {
+            core.unobserved(label, note);
+        } else {
+            core.panics.insert(id, (label, note));
+        }
+        drop(core);
+        self.end_task(slot);
         None
     }
 
@@ -212,6 +226,8 @@ impl Engine {
         if core.fuel == 0 {
             // A bound has been reached: that matters only if a task would run beyond it.
             if let Some(slot) = core.source.next() {
+                // It stays ready: a runtime may go on after this.
+                core.make_ready(slot);
                 return Some(if core.steps() >= core.limits.max_steps {
                     self.step_limit(core)
                 } else {
@@ -231,22 +247,26 @@ impl Engine {
             core.refuel();
         }
         let mut foreign = mem::take(&mut core.due);
-        while let Some(waker) = core.timers.take_due(deadline_ns) {
-            match self.task_of(&waker) {
-                // The loop's own wakers need no call; but once one is not, those behind it wait for their turn.
-                Some(task) if foreign.is_empty() => core.wake(task),
-                _ => foreign.push(waker),
+        while let Some(wakee) = core.timers.take_due(deadline_ns) {
+            match wakee {
+                // The loop's own tasks need no call; but once one does, those behind it wait for their turn.
+                Wakee::Task(task) if foreign.is_empty() => core.wake(task),
+                other => foreign.push(other),
             }
         }
         drop(guard);
-        foreign.drain(..).for_each(Waker::wake);
+        for wakee in foreign.drain(..) {
+            match wakee {
+                Wakee::Task(task) => self.wake(task),
+                Wakee::Other(waker) => waker.wake(),
+            }
+        }
         self.core.borrow_mut().due = foreign;
         None
     }
 
-    /// The task in this slot has ended, in a panic if there is a note of one.
-    #[inline]
-    fn end_task(&self, slot: u32, note: Option<PanicNote>) {
+    /// The task in this slot has ended.
+    fn end_task(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         core.end_step(true);
@@ -254,31 +274,19 @@ impl Engine {
         place.state = State::Ended;
         let (id, key, detached, joiner) = (place.id, place.key, place.detached, place.joiner.take());
         core.source.finished(key);
-        if let Some(note) = note {
-            core.table.at(slot).panicked = true;
-            let label = core.task_label(slot);
-            if detached {
-                core.unobserved(label, note);
-            } else {
-                core.panics.insert(id, (label, note));
-            }
-        }
         core.forget(id);
-        let joiner = joiner.and_then(|joiner| match self.task_of(&joiner) {
-            Some(task) => {
-                core.wake(task);
-                None
+        match joiner {
+            Some(Wakee::Task(joiner)) => core.wake(joiner),
+            Some(Wakee::Other(joiner)) => {
+                drop(guard);
+                joiner.wake();
             }
-            None => Some(joiner),
-        });
-        let remains = detached.then(|| core.table.remove(slot));
-        drop(guard);
-        // User code: the destructor of the output, the waker of who awaits it.
-        if let Some(remains) = remains {
-            self.drop_remains(id, remains);
-        }
-        if let Some(joiner) = joiner {
-            joiner.wake();
+            None if detached => {
+                let remains = core.table.remove(slot);
+                drop(guard);
+                self.drop_remains(id, remains);
+            }
+            None => {}
         }
     }
 
@@ -316,7 +324,11 @@ impl Engine {
                 break;
             }
             if round == MAX_LAST_ROUNDS {
-                endless = Some(self.endless_end(&mut self.core.borrow_mut()));
+                let mut core = self.core.borrow_mut();
+                endless = Some(self.endless_end(&mut core));
+                // Forgotten: their destructors would do worse without their loop.
+                let left = slots.into_iter().filter(|&slot| slot != ROOT_SLOT);
+                left.for_each(|slot| mem::forget(core.table.remove(slot)));
                 break;
             }
             slots.into_iter().filter(|&slot| slot != ROOT_SLOT).for_each(|slot| self.drop_task(slot));
@@ -351,7 +363,7 @@ impl Engine {
     }
 
     /// Drops what is left of a task. A panic in its destructors has nobody left to observe it.
-    #[inline]
+    #[inline(never)]
     pub(super) fn drop_remains<T>(&self, id: Id, remains: T) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(remains))) {
             let note = panics::take(&*payload);
@@ -429,9 +441,6 @@ impl Core {
         }
         if !self.streams.is_empty() {
             self.streams.remove(&id);
-        }
-        if let Some(paths) = &mut self.paths {
-            paths.remove(&id);
         }
     }
 }

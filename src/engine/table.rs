@@ -4,11 +4,11 @@
 //! generation changes when it is freed, so that what refers to an earlier task finds nothing.
 
 use std::panic::Location;
-use std::task::Waker;
 
 use timeloop_sim::{SpawnSite, TaskKey};
 
 use super::cell::TaskBox;
+use super::waker::Wakee;
 use crate::task::Id;
 
 /// What a task is doing.
@@ -38,6 +38,8 @@ pub(super) struct Slot {
     pub(super) generation: u16,
     /// How many times it has been polled.
     pub(super) resumes: u32,
+    /// When it was polled last, or spawned: nanoseconds of virtual time.
+    pub(super) polled_at_ns: u64,
     /// How many tasks it has spawned.
     pub(super) children: u32,
     pub(super) key: TaskKey,
@@ -45,7 +47,7 @@ pub(super) struct Slot {
     /// `None` for the root, whose future stands elsewhere. Not touched while the state is `Running`.
     pub(super) task: Option<TaskBox>,
     /// Who awaits the task's end.
-    pub(super) joiner: Option<Waker>,
+    pub(super) joiner: Option<Wakee>,
     pub(super) spawned: &'static Location<'static>,
     /// The same place, for the watchdog.
     pub(super) spawn_site: SpawnSite,
@@ -76,39 +78,58 @@ impl Table {
         id: Id,
         task: Option<TaskBox>,
         spawned: &'static Location<'static>,
+        now_ns: u64,
     ) -> (u32, u16) {
         self.live += 1;
-        let new = |generation| Slot {
-            state: State::Ready,
-            aborted: false,
-            detached: false,
-            panicked: false,
-            generation,
-            resumes: 0,
-            children: 0,
-            key,
-            id,
-            task,
-            joiner: None,
-            spawned,
-            spawn_site: SpawnSite::of(spawned),
-            next_free: 0,
-        };
-        if self.first_free != 0 {
-            let slot = self.first_free - 1;
-            let place = &mut self.slots[slot as usize];
+        let spawn_site = SpawnSite::of(spawned);
+        let slot = self.first_free.wrapping_sub(1);
+        if let Some(place) = self.slots.get_mut(slot as usize) {
             self.first_free = place.next_free;
-            *place = new(place.generation);
+            // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
+            debug_assert!(place.task.is_none() && place.joiner.is_none());
+            place.state = State::Ready;
+            place.aborted = false;
+            place.detached = false;
+            place.panicked = false;
+            place.resumes = 0;
+            place.polled_at_ns = now_ns;
+            place.children = 0;
+            place.key = key;
+            place.id = id;
+            place.task = task;
+            place.spawned = spawned;
+            place.spawn_site = spawn_site;
             (slot, place.generation)
         } else {
-            self.slots.push(new(0));
-            ((self.slots.len() - 1) as u32, 0)
+            self.push(Slot {
+                state: State::Ready,
+                aborted: false,
+                detached: false,
+                panicked: false,
+                generation: 0,
+                resumes: 0,
+                polled_at_ns: now_ns,
+                children: 0,
+                key,
+                id,
+                task,
+                joiner: None,
+                spawned,
+                spawn_site,
+                next_free: 0,
+            })
         }
+    }
+
+    #[inline(never)]
+    fn push(&mut self, slot: Slot) -> (u32, u16) {
+        self.slots.push(slot);
+        ((self.slots.len() - 1) as u32, 0)
     }
 
     /// Frees a slot.
     #[inline]
-    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Waker>) {
+    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Wakee>) {
         let place = &mut self.slots[slot as usize];
         debug_assert!(place.state != State::Vacant);
         place.state = State::Vacant;

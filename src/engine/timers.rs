@@ -1,4 +1,4 @@
-//! The timer queue: which wakers are called at which instant.
+//! The timer queue: who is woken at which instant.
 //!
 //! Always true: timers come due in order of deadline, then of registration; a cancelled timer gives its waker back at
 //! once, and the entries that cancelled timers leave behind never outnumber the live ones by more than [`SLACK`].
@@ -8,7 +8,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::task::Waker;
+use std::num::NonZeroU64;
+
+use super::waker::{RunId, Wakee};
 
 /// How many entries of cancelled timers may lie about beyond the number of live ones.
 const SLACK: usize = 64;
@@ -16,22 +18,31 @@ const SLACK: usize = 64;
 /// A registered timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerRef {
-    number: u64,
+    /// Counts up within a run; its first bits are those of the run's own number.
+    number: NonZeroU64,
     index: u32,
+}
+
+impl TimerRef {
+    /// The run that the timer belongs to.
+    #[inline]
+    pub(crate) fn run(self) -> RunId {
+        RunId::of_timer(self.number)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     deadline_ns: u64,
-    number: u64,
+    number: NonZeroU64,
     index: u32,
 }
 
 #[derive(Debug)]
 struct Timer {
-    /// The number of the timer that has this place; 0 when it is free.
-    number: u64,
-    waker: Option<Waker>,
+    /// The number of the timer that has this place; `None` when it is free.
+    number: Option<NonZeroU64>,
+    wakee: Option<Wakee>,
 }
 
 /// The timers of a run.
@@ -41,34 +52,35 @@ pub(super) struct TimerQueue {
     heap: BinaryHeap<Reverse<Entry>>,
     timers: Vec<Timer>,
     free: Vec<u32>,
-    next_number: u64,
+    next_number: NonZeroU64,
 }
 
 impl TimerQueue {
     /// An empty queue whose timers are numbered from `first_number`, which is not 0.
     pub(super) fn new(first_number: u64) -> Self {
-        debug_assert!(first_number > 0);
         Self {
             ascending: VecDeque::new(),
             heap: BinaryHeap::new(),
             timers: Vec::new(),
             free: Vec::new(),
-            next_number: first_number,
+            next_number: NonZeroU64::new(first_number).expect("timers are not numbered from 0"),
         }
     }
 
     /// Registers a timer.
-    pub(super) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerRef {
+    #[inline]
+    pub(super) fn insert(&mut self, deadline_ns: u64, wakee: Wakee) -> TimerRef {
         let number = self.next_number;
-        self.next_number += 1;
-        let timer = Timer { number, waker: Some(waker) };
+        self.next_number = number.saturating_add(1);
         let index = match self.free.pop() {
             Some(index) => {
-                self.timers[index as usize] = timer;
+                let timer = &mut self.timers[index as usize];
+                timer.number = Some(number);
+                timer.wakee = Some(wakee);
                 index
             }
             None => {
-                self.timers.push(timer);
+                self.timers.push(Timer { number: Some(number), wakee: Some(wakee) });
                 u32::try_from(self.timers.len() - 1).expect("fewer than 2^32 timers are set")
             }
         };
@@ -81,42 +93,56 @@ impl TimerQueue {
         TimerRef { number, index }
     }
 
-    /// The place of the timer's waker; `None` when the timer has fired or was cancelled.
-    pub(super) fn waker(&mut self, timer: TimerRef) -> Option<&mut Waker> {
+    /// Whom the timer wakes; `None` when the timer has fired or was cancelled.
+    #[inline]
+    pub(super) fn wakee(&mut self, timer: TimerRef) -> Option<&Wakee> {
         self.timers
-            .get_mut(timer.index as usize)
-            .filter(|found| found.number == timer.number)
-            .and_then(|found| found.waker.as_mut())
+            .get(timer.index as usize)
+            .filter(|found| found.number == Some(timer.number))
+            .and_then(|found| found.wakee.as_ref())
     }
 
     /// Takes a timer out; gives its waker back, to be dropped where no lock is held.
-    pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<Waker> {
-        let waker = self.take(timer.number, timer.index)?;
+    #[inline]
+    pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<Wakee> {
+        let wakee = self.take(timer.number, timer.index)?;
         while self.ascending.back().is_some_and(|entry| !self.is_live(entry)) {
             self.ascending.pop_back();
         }
         self.sweep_if_due();
-        Some(waker)
+        Some(wakee)
     }
 
     /// The earliest deadline.
     pub(super) fn next_deadline_ns(&mut self) -> Option<u64> {
-        self.earliest().map(|entry| entry.deadline_ns)
-    }
-
-    /// Takes out the next of the timers due at this deadline, in order of registration, and gives its waker.
-    #[inline]
-    pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<Waker> {
-        let Some(entry) = self.earliest().filter(|entry| entry.deadline_ns == deadline_ns) else {
-            self.sweep_if_due();
-            return None;
-        };
-        if self.ascending.front() == Some(&entry) {
+        while self.ascending.front().is_some_and(|entry| !self.is_live(entry)) {
             self.ascending.pop_front();
-        } else {
+        }
+        while self.heap.peek().is_some_and(|Reverse(entry)| !self.is_live(entry)) {
             self.heap.pop();
         }
-        self.take(entry.number, entry.index)
+        self.first().map(|(entry, _)| entry.deadline_ns)
+    }
+
+    /// Takes out the next of the timers due at this deadline, in order of registration.
+    #[inline]
+    pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<Wakee> {
+        loop {
+            let due = self.first().filter(|(entry, _)| entry.deadline_ns == deadline_ns);
+            let Some((entry, in_heap)) = due else {
+                self.sweep_if_due();
+                return None;
+            };
+            if in_heap {
+                self.heap.pop();
+            } else {
+                self.ascending.pop_front();
+            }
+            let wakee = self.take(entry.number, entry.index);
+            if wakee.is_some() {
+                return wakee;
+            }
+        }
     }
 
     /// How many entries there are, those of cancelled timers included.
@@ -130,38 +156,36 @@ impl TimerQueue {
     }
 
     /// Takes all timers out.
-    pub(super) fn clear(&mut self) -> Vec<Waker> {
+    pub(super) fn clear(&mut self) -> Vec<Wakee> {
         self.ascending.clear();
         self.heap.clear();
         self.free.clear();
-        self.timers.drain(..).filter_map(|timer| timer.waker).collect()
+        self.timers.drain(..).filter_map(|timer| timer.wakee).collect()
     }
 
-    fn take(&mut self, number: u64, index: u32) -> Option<Waker> {
-        let timer = self.timers.get_mut(index as usize).filter(|timer| timer.number == number)?;
-        timer.number = 0;
+    #[inline]
+    fn take(&mut self, number: NonZeroU64, index: u32) -> Option<Wakee> {
+        let timer = self.timers.get_mut(index as usize).filter(|timer| timer.number == Some(number))?;
+        timer.number = None;
         self.free.push(index);
-        timer.waker.take()
+        timer.wakee.take()
     }
 
     #[inline]
     fn is_live(&self, entry: &Entry) -> bool {
-        self.timers[entry.index as usize].number == entry.number
+        self.timers[entry.index as usize].number == Some(entry.number)
     }
 
-    /// The first live entry; drops cancelled ones on the way.
+    /// The first entry, that of a cancelled timer perhaps, and whether it is in the heap.
     #[inline]
-    fn earliest(&mut self) -> Option<Entry> {
-        while self.ascending.front().is_some_and(|entry| !self.is_live(entry)) {
-            self.ascending.pop_front();
-        }
-        while self.heap.peek().is_some_and(|Reverse(entry)| !self.is_live(entry)) {
-            self.heap.pop();
-        }
-        match (self.ascending.front(), self.heap.peek()) {
-            (Some(first), Some(Reverse(second))) => Some(*first.min(second)),
-            (Some(entry), None) | (None, Some(Reverse(entry))) => Some(*entry),
-            (None, None) => None,
+    fn first(&self) -> Option<(Entry, bool)> {
+        let ascending = self.ascending.front();
+        match self.heap.peek() {
+            None => ascending.map(|entry| (*entry, false)),
+            Some(Reverse(entry)) => match ascending {
+                Some(earlier) if earlier < entry => Some((*earlier, false)),
+                _ => Some((*entry, true)),
+            },
         }
     }
 
@@ -170,7 +194,7 @@ impl TimerQueue {
             return;
         }
         let timers = &self.timers;
-        let live = |entry: &Entry| timers[entry.index as usize].number == entry.number;
+        let live = |entry: &Entry| timers[entry.index as usize].number == Some(entry.number);
         self.ascending.retain(live);
         self.heap.retain(|Reverse(entry)| live(entry));
     }
@@ -184,6 +208,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::waker::Wakee;
     use super::{SLACK, TimerQueue};
 
     /// A waker that stands for a number.
@@ -226,7 +251,7 @@ mod tests {
                     Operation::Insert(delay) => {
                         let number = refs.len();
                         let waker = Waker::from(Arc::new(Number(number, Arc::clone(&woken))));
-                        refs.push(queue.insert(now + delay, waker));
+                        refs.push(queue.insert(now + delay, Wakee::Other(waker)));
                         model.push((now + delay, number));
                     }
                     Operation::Cancel(which) if !refs.is_empty() => {
@@ -242,7 +267,8 @@ mod tests {
                         let due = next.into_iter().flat_map(|next| std::iter::repeat(next));
                         let numbers: Vec<usize> = due
                             .map_while(|deadline_ns| queue.take_due(deadline_ns))
-                            .map(|waker| {
+                            .map(|wakee| {
+                                let Wakee::Other(waker) = wakee else { unreachable!("as it was inserted") };
                                 waker.wake();
                                 woken.load(Ordering::Relaxed)
                             })

@@ -30,6 +30,7 @@ pub(super) const MAX_SLOTS: u32 = 1 << SLOT_BITS;
 pub(crate) struct TaskRef(NonZeroU64);
 
 impl TaskRef {
+    #[inline(always)]
     pub(super) fn new(run: RunId, slot: u32, generation: u16) -> Self {
         debug_assert!(slot < MAX_SLOTS);
         Self::from_bits(
@@ -85,7 +86,7 @@ impl TaskRef {
         Self::from_bits(data.addr() as u64)
     }
 
-    #[inline]
+    #[inline(always)]
     fn from_bits(bits: u64) -> Self {
         Self(NonZeroU64::new(bits).expect("no run has the number 0"))
     }
@@ -94,6 +95,26 @@ impl TaskRef {
     #[inline]
     pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
         ptr::eq(waker.vtable(), &PLAIN).then(|| Self::of(waker.data()))
+    }
+}
+
+/// Whom to wake: a waker, or what one of the loop's own stands for.
+#[derive(Debug)]
+pub(super) enum Wakee {
+    /// A task of this loop: waking it takes no call, and so does letting go of it.
+    Task(TaskRef),
+    /// Whoever has made this waker.
+    Other(Waker),
+}
+
+impl Wakee {
+    /// Whether waking it is the same as calling `waker`.
+    #[inline]
+    pub(super) fn is(&self, waker: &Waker) -> bool {
+        match self {
+            Self::Task(task) => TaskRef::of_waker(waker) == Some(*task),
+            Self::Other(other) => other.will_wake(waker),
+        }
     }
 }
 
@@ -127,6 +148,12 @@ impl RunId {
     /// A run's first timer number: no two live runs share one.
     pub(super) fn first_timer(self) -> u64 {
         u64::from(self.0) << (64 - RUN_BITS)
+    }
+
+    /// The run that has given a timer this number.
+    #[inline]
+    pub(super) fn of_timer(number: NonZeroU64) -> Self {
+        Self((number.get() >> (64 - RUN_BITS)) as u32)
     }
 }
 

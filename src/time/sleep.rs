@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::{Duration, Instant};
-use crate::engine::{self, RunId, TimerRef, context};
+use crate::engine::{self, TimerRef, context};
 
 /// Waits until `deadline`, as [`tokio::time::sleep_until`](https://docs.rs/tokio/1/tokio/time/fn.sleep_until.html),
 /// to the nanosecond. A deadline that has passed does not wait.
@@ -44,14 +44,17 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Sleep {
         deadline: Instant,
-        timer: Option<(RunId, TimerRef)>,
+        timer: Option<TimerRef>,
         #[pin]
         pinned: PhantomPinned,
     }
 
     impl PinnedDrop for Sleep {
         fn drop(this: Pin<&mut Self>) {
-            cancel(this.project().timer.take());
+            let this = this.project();
+            if let Some(timer) = *this.timer {
+                engine::of_run(timer.run(), |engine| engine.cancel_timer(this.timer));
+            }
         }
     }
 }
@@ -95,11 +98,12 @@ impl Sleep {
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
         *this.deadline = deadline;
-        if let Some((run, timer)) = this.timer.take() {
+        if let Some(timer) = *this.timer {
             // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
-            let moved =
-                engine::of_run(run, |engine| engine.move_timer(timer, deadline.ns().max(engine.now_ns())));
-            *this.timer = moved.flatten().map(|timer| (run, timer));
+            let moved = engine::of_run(timer.run(), |engine| {
+                engine.move_timer(timer, deadline.ns().max(engine.now_ns()))
+            });
+            *this.timer = moved.flatten();
         }
     }
 }
@@ -109,28 +113,10 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let deadline_ns = this.deadline.ns();
-        let known = *this.timer;
-        let polled = context::with(|engine| {
-            let timer = match known {
-                _ if engine.now_ns() >= deadline_ns => None,
-                Some((run, timer)) if run == engine.run_id() && engine.rearm_timer(timer, cx.waker()) => {
-                    known
-                }
-                _ => Some((engine.run_id(), engine.set_timer(deadline_ns, cx.waker()))),
-            };
-            if timer != known {
-                cancel(known);
-            }
-            timer
-        });
-        *this.timer = polled.unwrap_or_else(|| engine::outside("sleep"));
-        if this.timer.is_some() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-fn cancel(timer: Option<(RunId, TimerRef)>) {
-    if let Some((run, timer)) = timer {
-        engine::of_run(run, |engine| engine.cancel_timer(timer));
+        match context::with(|engine| engine.poll_timer(this.deadline.ns(), this.timer, cx.waker())) {
+            Some(true) => Poll::Ready(()),
+            Some(false) => Poll::Pending,
+            None => engine::outside("sleep"),
+        }
     }
 }
