@@ -52,7 +52,7 @@ impl Exploration {
             Some(found) => found.report.clone(),
             None if self.error.is_none() => {
                 let schedules = if self.runs == 1 { "schedule" } else { "schedules" };
-                let runs = crate::report::grouped(self.runs);
+                let runs = crate::grouped(self.runs);
                 format!("timeloop: `{}` passes in {runs} {schedules}\n", self.test)
             }
             None => String::new(),

@@ -248,7 +248,7 @@ impl Progress {
             Phase::Exploring => "explored",
             Phase::Shrinking => "shrinking, made",
         };
-        let [runs, of] = [self.runs, self.of].map(crate::report::grouped);
+        let [runs, of] = [self.runs, self.of].map(crate::grouped);
         format!("timeloop: `{test}`: {doing} {runs} of {of} runs\n")
     }
 }

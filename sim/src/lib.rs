@@ -41,7 +41,7 @@ pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use exploration::{Exploration, ExploreError, Found, FoundBy};
 pub use explorer::{Explorer, Phase, Progress};
-pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel};
+pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel, grouped};
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use record::{Arrival, Choice, Record, Step, TaskRecord};
 pub use regression::{Loaded, RegressionError, Regressions, Stored};

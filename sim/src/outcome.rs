@@ -216,22 +216,85 @@ impl fmt::Display for BlockedTask {
     }
 }
 
-/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`.
+/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub u64);
 
+impl Nanos {
+    const SECOND: u64 = 1_000_000_000;
+    const HOUR: u64 = 3_600 * Self::SECOND;
+}
+
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 >= Self::HOUR {
+            let days = self.0 / (24 * Self::HOUR);
+            let parts =
+                [(days, "d"), (self.0 / Self::HOUR % 24, "h"), (self.0 / (60 * Self::SECOND) % 60, "min")];
+            let mut gap = "";
+            for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
+                write!(f, "{gap}{} {name}", grouped(count))?;
+                gap = " ";
+            }
+            let rest = self.0 % (60 * Self::SECOND);
+            return if rest == 0 { Ok(()) } else { write!(f, "{gap}{}", Self(rest)) };
+        }
         let (unit, name) = match self.0 {
             0 => return f.write_str("0 s"),
             1..1_000 => (1, "ns"),
             1_000..1_000_000 => (1_000, "µs"),
             1_000_000..1_000_000_000 => (1_000_000, "ms"),
-            _ => (1_000_000_000, "s"),
+            _ => (Self::SECOND, "s"),
         };
-        write!(f, "{}", self.0 / unit)?;
+        write!(f, "{}", grouped(self.0 / unit))?;
         let rest = format!("{:09}", u128::from(self.0 % unit) * 1_000_000_000 / u128::from(unit));
         let rest = rest.trim_end_matches('0');
         if rest.is_empty() { write!(f, " {name}") } else { write!(f, ".{rest} {name}") }
+    }
+}
+
+/// A number with its thousands apart: `1,000`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Nanos, grouped};
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
+        assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn times_are_told_in_units_that_fit() {
+        const S: u64 = Nanos::SECOND;
+        let times = [
+            (0, "0 s"),
+            (17, "17 ns"),
+            (3_000, "3 µs"),
+            (3_500_000, "3.5 ms"),
+            (S + 1, "1.000000001 s"),
+            (90 * S, "90 s"),
+            (3_599 * S, "3,599 s"),
+            (3_600 * S, "1 h"),
+            (9_000 * S + S / 2, "2 h 30 min 500 ms"),
+            (365 * 86_400 * S + 1, "365 d 1 ns"),
+            (100 * 365 * 86_400 * S, "36,500 d"),
+        ];
+        for (ns, text) in times {
+            assert_eq!(Nanos(ns).to_string(), text);
+        }
     }
 }

@@ -229,8 +229,8 @@ impl<'a> Session<'a> {
             return Err(ESCAPED.to_owned());
         }
         if confirmed.record.is_none() {
-            let steps = report::grouped(confirmed.steps);
-            let max = report::grouped(confirm::RECORDED_STEPS_MAX);
+            let steps = crate::grouped(confirmed.steps);
+            let max = crate::grouped(confirm::RECORDED_STEPS_MAX);
             return Err(format!(
                 "The run of {steps} steps is too long to be shrunk, for which at most {max} are kept; a lower `max_steps`, \
                  or a smaller test, would make it possible."

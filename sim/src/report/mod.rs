@@ -8,7 +8,7 @@ mod story;
 
 use std::fmt::Write as _;
 
-use crate::{Exhausted, Failure, Found, FoundBy, Schedule, Seed, TestName};
+use crate::{Exhausted, Failure, FailureKind, Found, FoundBy, Schedule, Seed, TestName, grouped};
 
 /// The width that lines are wrapped to.
 pub(crate) const WIDTH: usize = 110;
@@ -39,8 +39,15 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
         let _ = write!(text, " at {site}");
     }
     text.push_str("\n\n");
+    // The code's own words stay as they are; timeloop's are wrapped.
+    let own_words =
+        matches!(failure.kind, FailureKind::Panic | FailureKind::UnobservedPanic | FailureKind::Error);
     for line in failure.message.lines() {
-        let _ = writeln!(text, "  {line}");
+        if own_words {
+            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+        } else {
+            wrap(text, "  ", if line.starts_with("- ") { "    " } else { "  " }, line);
+        }
     }
     let mut context = Vec::new();
     if let Some(task) = &failure.task {
@@ -157,19 +164,6 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
     let _ = writeln!(text, "replay     {}", test.replay_line(&found.shrunk));
 }
 
-/// A number with its thousands apart: `1,000`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
 fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     let mut line = first.to_owned();
@@ -203,13 +197,7 @@ fn shorten_front(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{grouped, shorten_front, wrap};
-
-    #[test]
-    fn numbers_have_their_thousands_apart() {
-        let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
-        assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
-    }
+    use super::{shorten_front, wrap};
 
     #[test]
     fn long_sentences_are_wrapped_and_long_words_left_whole() {

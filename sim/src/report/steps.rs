@@ -14,14 +14,16 @@ pub(super) const STEPS_SHOWN: usize = 15;
 /// The last `count` steps; `out_of_turn` says which are marked.
 pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], count: usize) -> String {
     let first = record.steps.len().saturating_sub(count);
-    let rows: Vec<[String; 4]> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2).min(32)];
+    let rows: Vec<Row> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
+    let width = |column: usize| rows.iter().map(|row| row.0[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
+    let place_width = (WIDTH - AROUND_PLACES).saturating_sub(widths.iter().sum()) / 2;
     let mut text = String::new();
     if first > 0 {
         let _ = writeln!(text, "    … {first} earlier {}", if first == 1 { "step" } else { "steps" });
     }
-    for (number, [time, step, task, action]) in (first..).zip(&rows) {
+    for (number, Row([time, step, task], action)) in (first..).zip(&rows) {
+        let action = action(place_width);
         let mark = if out_of_turn.get(number) == Some(&true) { '*' } else { ' ' };
         let [time_width, step_width, task_width] = widths;
         let task = shorten_front(task, task_width);

@@ -97,6 +97,28 @@ fn the_lowest_failing_seed_is_found() {
 }
 
 #[test]
+fn a_failure_that_is_quick_does_not_win_over_a_lower_one_that_is_slow() {
+    struct Delayed(Toy);
+    impl Simulation for Delayed {
+        fn run(&self, request: Request<'_>) -> Ended {
+            let ended = self.0.run(request);
+            // Every fourth run or so is slow, among them failing ones.
+            if ended.trace_hash.is_multiple_of(4) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            ended
+        }
+    }
+    // One run in 32 fails.
+    for seed in (0..2_000).step_by(100) {
+        let explore =
+            |jobs| explorer("races").seed(seed).jobs(jobs).shrink_runs(1).explore(&Delayed(toy::races(5)));
+        let (alone, together) = (explore(1), explore(6));
+        assert_eq!(summary(&alone), summary(&together));
+    }
+}
+
+#[test]
 fn how_often_it_fails_is_counted_beyond_the_first_failure() {
     let found = explorer("races").explore(&toy::races(1)).found.unwrap();
     assert!(found.frequency.tried > 200, "{:?}", found.frequency);

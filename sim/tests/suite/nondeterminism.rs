@@ -132,6 +132,15 @@ fn a_first_run_that_later_ones_do_not_repeat() {
 }
 
 #[test]
+fn a_first_run_that_fails_alike_by_other_steps() {
+    let by = |ns| Toy::new([Op::Sleep(ns), Op::Expect(0, 1)]);
+    let mut toys = vec![by(1)];
+    toys.extend(vec![by(2); 200]);
+    let message = message(&toys);
+    assert!(message.starts_with("the first run of a schedule differs from two later ones.\n"), "{message}");
+}
+
+#[test]
 fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
     let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns)]));
     assert!(explore(&toys).passed(), "nothing fails, so nothing is compared");

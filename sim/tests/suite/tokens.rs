@@ -97,6 +97,20 @@ fn each_mistake_is_answered_by_what_is_accepted() {
     );
 }
 
+#[test]
+fn each_single_change_of_a_golden_token_is_found() {
+    for (token, _) in golden() {
+        for (place, was) in token.char_indices() {
+            for character in "0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().filter(|character| *character != was)
+            {
+                let mut changed = token.to_owned();
+                changed.replace_range(place..=place, &character.to_string());
+                assert!(Schedule::from_token(&changed, TEST).is_err(), "{token} and {changed}");
+            }
+        }
+    }
+}
+
 pub(crate) fn any_schedule() -> impl Strategy<Value = Schedule> {
     let seed = prop_oneof![Just(0), 0..1_000_u64, any::<u64>()].prop_map(Seed);
     let strategy = prop::sample::select(StrategySpec::ALL.to_vec());
