@@ -47,8 +47,9 @@ struct Entry<T> {
     handle: JoinHandle<T>,
     /// Called when the task ends.
     waker: Waker,
-    /// What the task has ended with, where that was found out before anyone asked.
-    result: Option<Result<T, JoinError>>,
+    /// What the task has ended with, where that was found out before anyone asked. In a mutex so that the set is `Sync`
+    /// where a handle is, for a `T` that is `Send`; nobody ever locks it.
+    result: Mutex<Option<Result<T, JoinError>>>,
 }
 
 /// The tasks that have ended, and who waits for one.
@@ -209,7 +210,7 @@ impl<T: 'static> JoinSet<T> {
                 Some(result)
             }
         };
-        self.places[key] = Some(Entry { handle, waker, result });
+        self.places[key] = Some(Entry { handle, waker, result: Mutex::new(result) });
         abort
     }
 
@@ -246,7 +247,7 @@ impl<T: 'static> JoinSet<T> {
     /// Takes out a task that has ended.
     fn take(&mut self, key: usize) -> Option<Result<(Id, T), JoinError>> {
         let entry = self.places[key].as_mut()?;
-        let result = match entry.result.take() {
+        let result = match entry.result.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             Some(result) => result,
             None => match Pin::new(&mut entry.handle).poll(&mut Context::from_waker(&entry.waker)) {
                 Poll::Ready(result) => result,
@@ -340,6 +341,8 @@ impl<T: 'static> JoinSet<T> {
         Poll::Pending
     }
 }
+
+impl<T> Unpin for JoinSet<T> {}
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {

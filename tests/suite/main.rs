@@ -6,3 +6,7 @@ mod smoke;
 mod sync;
 mod support;
 mod tasks;
+mod auto_traits;
+mod time;
+mod runtime;
+mod wakers;

@@ -1,0 +1,162 @@
+//! Which types are `Send`, `Sync` and `Unpin`: the same as in tokio, but for the departures that are listed.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+/// Answers for a type which auto traits it has: an inherent constant where the bound holds, else the trait's.
+struct Probe<T: ?Sized>(PhantomData<T>);
+
+macro_rules! probe {
+    ($($fallback:ident $constant:ident $bound:path;)*) => {
+        $(
+            trait $fallback {
+                const $constant: bool = false;
+            }
+            impl<T: ?Sized> $fallback for Probe<T> {}
+            impl<T: ?Sized + $bound> Probe<T> {
+                const $constant: bool = true;
+            }
+        )*
+    };
+}
+
+probe! {
+    NotSend SEND Send;
+    NotSync SYNC Sync;
+    NotUnpin UNPIN Unpin;
+    NotUnwindSafe UNWIND_SAFE std::panic::UnwindSafe;
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Traits {
+    send: bool,
+    sync: bool,
+    unpin: bool,
+}
+
+macro_rules! traits {
+    ($($type:tt)*) => {
+        Traits {
+            send: Probe::<$($type)*>::SEND,
+            sync: Probe::<$($type)*>::SYNC,
+            unpin: Probe::<$($type)*>::UNPIN,
+        }
+    };
+}
+
+macro_rules! same {
+    ($($path:ident)::+ $(<$($argument:ty),*>)?) => {
+        assert_eq!(
+            traits!(timeloop::$($path)::+ $(<$($argument),*>)?),
+            traits!(tokio::$($path)::+ $(<$($argument),*>)?),
+            stringify!($($path)::+ $(<$($argument),*>)?),
+        );
+    };
+}
+
+/// `Send` and not `Sync`.
+type Unsync = Cell<u32>;
+/// Neither.
+type Local = Rc<u32>;
+/// Not `Unpin`.
+type Pinned = std::marker::PhantomPinned;
+
+#[test]
+fn of_the_probe_itself() {
+    assert_eq!(traits!(u32), Traits { send: true, sync: true, unpin: true });
+    assert_eq!(traits!(Unsync), Traits { send: true, sync: false, unpin: true });
+    assert_eq!(traits!(Local), Traits { send: false, sync: false, unpin: true });
+    assert_eq!(traits!(Pinned), Traits { send: true, sync: true, unpin: false });
+}
+
+#[test]
+fn of_tasks() {
+    same!(task::JoinHandle<u32>);
+    same!(task::JoinHandle<Unsync>);
+    same!(task::JoinHandle<Local>);
+    same!(task::JoinHandle<Pinned>);
+    same!(task::JoinError);
+    same!(task::AbortHandle);
+    same!(task::Id);
+    same!(task::JoinSet<u32>);
+    same!(task::JoinSet<Unsync>);
+    same!(task::JoinSet<Local>);
+    same!(task::JoinSet<Pinned>);
+    same!(task::LocalSet);
+    same!(task::LocalEnterGuard);
+    same!(task::coop::Unconstrained<u32>);
+    same!(task::coop::Unconstrained<Local>);
+    same!(task::coop::Unconstrained<Pinned>);
+    same!(task::coop::RestoreOnPending);
+    same!(task::coop::Coop<std::future::Ready<u32>>);
+    same!(task::coop::Coop<std::future::Ready<Local>>);
+    same!(task::LocalKey<u32>);
+    same!(task::LocalKey<Local>);
+    same!(task::futures::TaskLocalFuture<u32, u32>);
+    same!(task::futures::TaskLocalFuture<u32, Local>);
+    same!(task::futures::TaskLocalFuture<Local, u32>);
+    same!(task::futures::TaskLocalFuture<Unsync, Unsync>);
+}
+
+#[test]
+fn of_time() {
+    same!(time::Sleep);
+    same!(time::Interval);
+    same!(time::MissedTickBehavior);
+    same!(time::Instant);
+    same!(time::Timeout<u32>);
+    same!(time::Timeout<Unsync>);
+    same!(time::Timeout<Local>);
+    same!(time::error::Elapsed);
+    assert!(!traits!(timeloop::time::Sleep).unpin && traits!(timeloop::time::Interval).unpin);
+}
+
+#[test]
+fn of_runtimes() {
+    same!(runtime::Handle);
+    same!(runtime::Builder);
+    same!(runtime::RuntimeMetrics);
+    same!(runtime::RuntimeFlavor);
+    same!(runtime::TryCurrentError);
+    assert_eq!(
+        traits!(timeloop::runtime::EnterGuard<'static>),
+        traits!(tokio::runtime::EnterGuard<'static>),
+        "runtime::EnterGuard",
+    );
+    same!(runtime::Id);
+}
+
+/// A loop stays on its thread: what another thread does can't be replayed. Its handle may go anywhere.
+#[test]
+fn a_runtime_departs_from_tokio() {
+    assert_eq!(traits!(tokio::runtime::Runtime), Traits { send: true, sync: true, unpin: true });
+    assert_eq!(traits!(timeloop::runtime::Runtime), Traits { send: false, sync: false, unpin: true });
+}
+
+#[test]
+fn handles_may_be_used_across_catch_unwind() {
+    assert!(Probe::<timeloop::task::JoinHandle<Unsync>>::UNWIND_SAFE);
+    assert!(Probe::<tokio::task::JoinHandle<Unsync>>::UNWIND_SAFE);
+    assert!(Probe::<timeloop::task::AbortHandle>::UNWIND_SAFE);
+    assert!(Probe::<timeloop::runtime::Handle>::UNWIND_SAFE);
+}
+
+/// Futures that have no name.
+#[test]
+fn of_futures_of_async_functions() {
+    fn is_send<T: Send>(_: &T) {}
+
+    timeloop::run(0, || async {
+        let mut set = timeloop::task::JoinSet::<Unsync>::new();
+        is_send(&set.join_next());
+        is_send(&set.join_next_with_id());
+        is_send(&set.shutdown());
+        is_send(&set.join_all());
+        is_send(&timeloop::time::interval(std::time::Duration::from_secs(1)).tick());
+        is_send(&timeloop::time::advance(std::time::Duration::from_secs(1)));
+        is_send(&timeloop::task::yield_now());
+        is_send(&timeloop::task::coop::consume_budget());
+    })
+    .unwrap();
+}

@@ -1,0 +1,137 @@
+//! Which loop `spawn` and the like find.
+
+use timeloop::runtime::{Handle, Runtime};
+use timeloop::spawn;
+use timeloop::time::{Duration, Instant, sleep};
+
+use crate::support::{Log, fifo, panic_text};
+
+const SECOND: Duration = Duration::from_secs(1);
+const GONE: &str =
+    "the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread";
+
+#[test]
+fn an_entered_runtime_is_the_current_one() {
+    let runtime = fifo();
+    runtime.block_on(async { sleep(SECOND).await });
+    let task = {
+        let _guard = runtime.enter();
+        let now = Instant::now();
+        assert_eq!(runtime.block_on(async { Instant::now() }), now);
+        spawn(async { 42 })
+    };
+    assert!(Handle::try_current().is_err());
+    assert_eq!(runtime.block_on(task).unwrap(), 42);
+}
+
+#[test]
+fn a_sleep_made_in_an_entered_runtime_is_awaited_in_it() {
+    let runtime = fifo();
+    let sleep = {
+        let _guard = runtime.enter();
+        sleep(SECOND)
+    };
+    let start = runtime.block_on(async { Instant::now() });
+    runtime.block_on(sleep);
+    assert_eq!(runtime.block_on(async { start.elapsed() }), SECOND);
+}
+
+#[test]
+fn guards_may_be_left_in_any_order() {
+    let (first, second) = (fifo(), fifo());
+    let ids = (first.handle().id(), second.handle().id());
+    assert_ne!(ids.0, ids.1);
+    let outer = first.enter();
+    let inner = second.enter();
+    assert_eq!(Handle::current().id(), ids.1);
+    drop(outer);
+    assert_eq!(Handle::current().id(), ids.1);
+    drop(inner);
+    assert!(Handle::try_current().is_err());
+}
+
+#[test]
+fn the_loop_that_runs_goes_before_those_that_were_entered() {
+    let (first, second) = (fifo(), fifo());
+    let _entered = first.enter();
+    second.block_on(async {
+        assert_eq!(Handle::current().id(), second.handle().id());
+        let _entered = first.enter();
+        assert_eq!(Handle::current().id(), second.handle().id());
+        spawn(async {}).await.unwrap();
+    });
+}
+
+#[test]
+fn a_handle_spawns_from_elsewhere() {
+    let runtime = fifo();
+    let log = Log::new();
+    let (handle, task) = (runtime.handle().clone(), log.clone());
+    // From no loop, and from within another.
+    let first = handle.spawn({
+        let log = log.clone();
+        async move { log.push("from no loop") }
+    });
+    let other = fifo();
+    let second = other.block_on(async move { handle.spawn(async move { task.push("from another loop") }) });
+    let third = runtime.handle().spawn_blocking(|| 42);
+    assert_eq!(log.take(), [""; 0]);
+    runtime.block_on(async {
+        first.await.unwrap();
+        second.await.unwrap();
+        assert_eq!(third.await.unwrap(), 42);
+    });
+    assert_eq!(log.take(), ["from no loop", "from another loop"]);
+}
+
+#[test]
+fn a_handle_in_a_run_spawns_and_enters() {
+    timeloop::run(0, || async {
+        let handle = Handle::current();
+        let task = handle.spawn(async { 42 });
+        let _guard = handle.enter();
+        assert_eq!(task.await.unwrap(), 42);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_handle_is_of_no_use_after_its_run() {
+    let handle = timeloop::run(0, || async { Handle::current() }).unwrap();
+    assert_eq!(panic_text(|| drop(handle.spawn(async {}))), GONE);
+    assert_eq!(panic_text(|| drop(handle.spawn_blocking(|| ()))), GONE);
+    assert_eq!(panic_text(|| drop(handle.enter())), GONE);
+    assert_eq!(panic_text(|| handle.block_on(async {})), GONE);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what happens on a real thread is what is tested")]
+fn a_handle_is_of_no_use_on_another_thread() {
+    let runtime = fifo();
+    let handle = runtime.handle().clone();
+    let there = std::thread::spawn(move || {
+        let texts = [panic_text(|| drop(handle.spawn(async {}))), panic_text(|| handle.block_on(async {}))];
+        assert_eq!(handle.metrics().num_alive_tasks(), 0);
+        texts
+    });
+    assert_eq!(there.join().unwrap(), [GONE, GONE]);
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+}
+
+#[test]
+fn without_a_loop_there_is_no_handle() {
+    let error = Handle::try_current().unwrap_err();
+    assert_eq!(error.to_string(), "there is no loop running, must be called from inside of a timeloop run");
+    assert!(error.is_missing_context() && !error.is_thread_local_destroyed());
+    assert_eq!(
+        panic_text(|| drop(Handle::current())),
+        "can't get the current handle outside of a run; do so inside `#[timeloop::test]`, `timeloop::run`, \
+         `timeloop::explore` or `Runtime::block_on`"
+    );
+}
+
+#[test]
+fn the_flavor_is_that_of_one_thread() {
+    let runtime = Runtime::new().unwrap();
+    assert_eq!(runtime.handle().runtime_flavor(), timeloop::runtime::RuntimeFlavor::CurrentThread);
+}

@@ -1,0 +1,7 @@
+//! What runtimes promise to code that builds its own.
+
+mod context;
+mod drop;
+mod metrics;
+mod nested;
+mod reuse;

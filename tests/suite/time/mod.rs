@@ -1,0 +1,7 @@
+//! What virtual time promises.
+
+mod instant;
+mod interval;
+mod sleep;
+mod system_time;
+mod timeout;

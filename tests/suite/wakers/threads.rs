@@ -1,0 +1,111 @@
+//! On real threads.
+#![expect(clippy::disallowed_methods, reason = "what happens on a real thread is what is tested")]
+
+use std::future::pending;
+use std::rc::Rc;
+use std::thread;
+
+use timeloop::task::yield_now;
+use timeloop::time::{Duration, sleep};
+use timeloop::{FailureKind, spawn};
+
+use super::{Left, waker, woken};
+use crate::support::{fifo, panic_text};
+
+const ESCAPE: &str = "a real thread woke a task of the run, and nobody can say when it will do so next time; use \
+                      `timeloop::task::spawn_blocking` in place of the thread, and no other runtime";
+
+#[test]
+fn after_the_run_nothing_happens() {
+    let waker = timeloop::run(0, || async { spawn(waker()).await.unwrap() }).unwrap();
+    let there = thread::spawn(move || {
+        waker.wake_by_ref();
+        waker.clone().wake();
+        drop(waker);
+    });
+    there.join().unwrap();
+    timeloop::run(0, yield_now).unwrap();
+}
+
+#[test]
+fn during_the_run_it_is_an_escape_that_names_the_task() {
+    let failure = timeloop::run(0, || async {
+        let task = spawn(async {
+            let waker = waker().await;
+            thread::spawn(move || waker.wake()).join().unwrap();
+            pending::<()>().await;
+        });
+        task.await.unwrap();
+    })
+    .unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Escape, ESCAPE));
+    assert_eq!(failure.task.expect("the task is known").path.to_string(), "root.1");
+}
+
+#[test]
+fn cloned_and_dropped_there_it_is_no_escape() {
+    timeloop::run(0, || async {
+        let waker = waker().await;
+        thread::spawn(move || drop((waker.clone(), waker))).join().unwrap();
+        yield_now().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn after_the_last_step_it_is_an_escape_all_the_same() {
+    let failure = timeloop::run(0, || async {
+        let waker = waker().await;
+        thread::spawn(move || waker.wake()).join().unwrap();
+    })
+    .unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Escape, ESCAPE));
+}
+
+#[test]
+fn a_runtime_that_stands_still_hears_of_it_when_it_goes_on() {
+    let runtime = fifo();
+    let left = Left::default();
+    let task = runtime.spawn(woken(Rc::clone(&left), 1));
+    runtime.block_on(yield_now());
+    let waker = left.take().expect("the task waits");
+    thread::spawn(move || waker.wake()).join().unwrap();
+    let text = panic_text(|| _ = runtime.block_on(task));
+    assert!(text.contains(ESCAPE), "{text}");
+}
+
+#[test]
+fn of_a_run_on_another_thread_it_is_no_matter() {
+    let waker = timeloop::run(0, waker).unwrap();
+    let there = thread::spawn(move || {
+        timeloop::run(0, || {
+            let waker = waker.clone();
+            async move {
+                waker.wake();
+                sleep(Duration::from_secs(1)).await;
+            }
+        })
+    });
+    there.join().unwrap().unwrap();
+}
+
+#[test]
+fn runs_on_many_threads_do_not_disturb_each_other() {
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            thread::spawn(|| {
+                for seed in 0..50 {
+                    timeloop::run(seed, || async {
+                        let left = Left::default();
+                        let task = spawn(woken(Rc::clone(&left), 1));
+                        sleep(Duration::from_secs(1)).await;
+                        left.take().expect("the task waits").wake();
+                        assert_eq!(task.await.unwrap(), 2);
+                    })
+                    .unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
