@@ -6,27 +6,39 @@ use std::fmt::Write as _;
 
 use super::story::line;
 use super::{WIDTH, shorten_front};
-use crate::{Failure, FailureKind, Nanos, Record};
+use crate::{Failure, FailureKind, Nanos, Record, Site, grouped};
 
 /// Steps that a report shows unless all are asked for.
 pub(super) const STEPS_SHOWN: usize = 15;
 
+/// Of a task's name and path this much is shown.
+const TASK_WIDTH_MAX: usize = 32;
+/// What stands on a line beside the columns and the places: margins, and the words "from" and "to".
+const AROUND_PLACES: usize = 4 + 3 * 2 + "from  to ".len();
+
 /// The last `count` steps; `out_of_turn` says which are marked.
 pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], count: usize) -> String {
     let first = record.steps.len().saturating_sub(count);
-    let rows: Vec<Row> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
-    let width = |column: usize| rows.iter().map(|row| row.0[column].chars().count()).max().unwrap_or(0);
+    let rows: Vec<Row<'_>> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
+    let width = |column: usize| rows.iter().map(|row| row.columns[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
-    let place_width = (WIDTH - AROUND_PLACES).saturating_sub(widths.iter().sum()) / 2;
+    // Room for two places on a line.
+    let place_width = WIDTH.saturating_sub(AROUND_PLACES + widths.iter().sum::<usize>()) / 2;
     let mut text = String::new();
     if first > 0 {
-        let _ = writeln!(text, "    … {first} earlier {}", if first == 1 { "step" } else { "steps" });
+        let _ = writeln!(
+            text,
+            "    … {} earlier {}",
+            grouped(first as u64),
+            if first == 1 { "step" } else { "steps" }
+        );
     }
-    for (number, Row([time, step, task], action)) in (first..).zip(&rows) {
-        let action = action(place_width);
+    for (number, row) in (first..).zip(&rows) {
         let mark = if out_of_turn.get(number) == Some(&true) { '*' } else { ' ' };
         let [time_width, step_width, task_width] = widths;
+        let [time, step, task] = &row.columns;
         let task = shorten_front(task, task_width);
+        let action = row.action(place_width);
         let line =
             format!("  {mark} {time:>time_width$}  {step:>step_width$}  {task:<task_width$}  {action}");
         text.push_str(line.trim_end());
@@ -35,24 +47,61 @@ pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], co
     text
 }
 
-fn row(record: &Record, failure: &Failure, number: usize) -> [String; 4] {
+/// A line of the table.
+struct Row<'a> {
+    /// Time, step and task.
+    columns: [String; 3],
+    from: From<'a>,
+    to: To<'a>,
+}
+
+enum From<'a> {
+    Start,
+    Place(&'a Site),
+    Unknown,
+}
+
+enum To<'a> {
+    Place(&'a Site),
+    Unknown,
+    /// The task's end, in a word.
+    End(&'static str),
+}
+
+impl Row<'_> {
+    fn action(&self, place_width: usize) -> String {
+        let place = |site| shorten_front(&line(site), place_width);
+        let from = match self.from {
+            From::Start if matches!(self.to, To::Place(_)) => "from its start".to_owned(),
+            From::Start => "starts".to_owned(),
+            From::Place(site) => format!("from {}", place(site)),
+            From::Unknown => "resumes".to_owned(),
+        };
+        match self.to {
+            To::Place(site) => format!("{from} to {}", place(site)),
+            To::Unknown => from,
+            To::End(how) => format!("{from}, {how}"),
+        }
+    }
+}
+
+fn row<'a>(record: &'a Record, failure: &Failure, number: usize) -> Row<'a> {
     let step = &record.steps[number];
     let task = record.task_of(step);
-    // Room for two places on a line.
-    let place = |site| shorten_front(&line(site), WIDTH / 4);
     let from = match (record.arrival_of(step).resume, record.resumes_at(number)) {
-        (0, _) => "starts".to_owned(),
-        (_, Some(site)) => format!("from {}", place(site)),
-        (_, None) => "resumes".to_owned(),
+        (0, _) => From::Start,
+        (_, Some(site)) => From::Place(site),
+        (_, None) => From::Unknown,
     };
     let failed_here = failure.task.as_ref().is_some_and(|label| label.path == task.label.path);
-    let panics = matches!(failure.kind, FailureKind::Panic | FailureKind::UnobservedPanic);
     let to = match (&step.waits_at, step.finished) {
-        (_, true) if failed_here && panics => ", panics".to_owned(),
-        (_, true) if failed_here && failure.kind == FailureKind::Error => ", returns the error".to_owned(),
-        (_, true) => ", ends".to_owned(),
-        (Some(site), false) => format!(" to {}", place(site)),
-        (None, false) => String::new(),
+        (_, true) => To::End(match failure.kind {
+            FailureKind::Panic | FailureKind::UnobservedPanic if failed_here => "panics",
+            FailureKind::Error if failed_here => "returns the error",
+            _ => "ends",
+        }),
+        (Some(site), false) => To::Place(site),
+        (None, false) => To::Unknown,
     };
     let label = &task.label;
     let name = if label.name.is_empty() {
@@ -60,5 +109,5 @@ fn row(record: &Record, failure: &Failure, number: usize) -> [String; 4] {
     } else {
         format!("{} ({})", label.name, label.path)
     };
-    [Nanos(step.at_ns).to_string(), (number + 1).to_string(), name, format!("{from}{to}")]
+    Row { columns: [Nanos(step.at_ns).to_string(), (number + 1).to_string(), name], from, to }
 }

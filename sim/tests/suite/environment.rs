@@ -55,7 +55,7 @@ fn all_steps_are_listed_where_asked_for() {
     };
     assert!(report(None).contains("… 26 earlier steps\n"), "{}", report(None));
     let all = report(Some(Log::Steps));
-    assert!(!all.contains("earlier") && all.contains("  1  root  starts to root.toy:1\n"), "{all}");
+    assert!(!all.contains("earlier") && all.contains("  1  root  from its start to root.toy:1\n"), "{all}");
 }
 
 /// Runs a test of this file again, in a process of its own, with these variables set.

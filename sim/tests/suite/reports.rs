@@ -28,9 +28,9 @@ How it happens, where all else runs in its turn, first in, first out:
 Deviations from that order: 1 as found, 1 after 9 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root               starts to root.toy:3
-    0 s  2  transfer (root.1)  starts to transfer.toy:2
-    0 s  3  audit (root.2)     starts to audit.toy:1
+    0 s  1  root               from its start to root.toy:3
+    0 s  2  transfer (root.1)  from its start to transfer.toy:2
+    0 s  3  audit (root.2)     from its start to audit.toy:1
     0 s  4  audit (root.2)     from audit.toy:1 to audit.toy:2
     0 s  5  audit (root.2)     from audit.toy:2 to audit.toy:4
   * 0 s  6  transfer (root.1)  from transfer.toy:2, ends
@@ -65,10 +65,10 @@ How it happens, where all else runs in its turn, first in, first out:
 Deviations from that order: 1 as found, 1 after 6 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root               starts to root.toy:3
-    0 s  2  notifier (root.2)  starts to notifier.toy:1
+    0 s  1  root               from its start to root.toy:3
+    0 s  2  notifier (root.2)  from its start to notifier.toy:1
     0 s  3  notifier (root.2)  from notifier.toy:1 to notifier.toy:2
-  * 0 s  4  waiter (root.1)    starts to waiter.toy:2
+  * 0 s  4  waiter (root.1)    from its start to waiter.toy:2
     0 s  5  waiter (root.1)    from waiter.toy:2 to waiter.toy:3
 
 found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
@@ -93,8 +93,8 @@ How it happens, where all else runs in its turn, first in, first out:
 Deviations from that order: 1 as found, 1 after 5 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root              starts to root.toy:2
-    0 s  2  chooser (root.1)  starts to chooser.toy:1
+    0 s  1  root              from its start to root.toy:2
+    0 s  2  chooser (root.1)  from its start to chooser.toy:1
     0 s  3  chooser (root.1)  from chooser.toy:1, panics
 
 found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
@@ -121,11 +121,11 @@ How it happens, where all else runs in its turn, first in, first out:
 Deviations from that order: 3 as found, 2 after 97 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s   1  root             starts to root.toy:5
-  * 0 s   2  second (root.2)  starts to second.toy:2
-  * 0 s   3  second (root.4)  starts to second.toy:2
-    0 s   4  first (root.1)   starts to first.toy:3
-    0 s   5  first (root.3)   starts to first.toy:3
+    0 s   1  root             from its start to root.toy:5
+  * 0 s   2  second (root.2)  from its start to second.toy:2
+  * 0 s   3  second (root.4)  from its start to second.toy:2
+    0 s   4  first (root.1)   from its start to first.toy:3
+    0 s   5  first (root.3)   from its start to first.toy:3
     0 s   6  second (root.2)  from second.toy:2, ends
     0 s   7  second (root.4)  from second.toy:2, ends
     0 s   8  first (root.1)   from first.toy:3, ends
@@ -151,7 +151,7 @@ timeloop: `toys::always` fails in 201 of 201 schedules: panic at root.toy:2:5
 It fails in the quiet run: every task runs in its turn, first in, first out.
 
 The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root  starts to root.toy:1
+    0 s  1  root  from its start to root.toy:1
     0 s  2  root  from root.toy:1, panics
 
 found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
@@ -175,8 +175,8 @@ timeloop: `toys::drawing` fails in 201 of 201 schedules: panic at root.toy:3:5
 It fails in the quiet run: every task runs in its turn, first in, first out.
 
 The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root             starts to root.toy:2
-    0 s  2  drawer (root.1)  starts to drawer.toy:2
+    0 s  1  root             from its start to root.toy:2
+    0 s  2  drawer (root.1)  from its start to drawer.toy:2
     0 s  3  drawer (root.1)  from drawer.toy:2, ends
     0 s  4  root             from root.toy:2, panics
 
