@@ -33,6 +33,8 @@ pub trait Source: fmt::Debug {
     fn ready(&mut self, task: Ready);
 
     /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
+    ///
+    /// What is taken is a step: the simulation runs the task once, and counts and records it as one.
     fn next(&mut self) -> Option<u32>;
 
     /// Decides among `arity` possibilities, of which 0 is the quiet one. The answer is below `arity`.
