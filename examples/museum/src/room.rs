@@ -136,19 +136,30 @@ impl Room {
         }
     }
 
-    /// Explores an exhibit as the environment says, prints the report, and says whether there was a failure to report.
+    /// Explores an exhibit as the environment says, and prints the report of its bug.
     #[must_use]
-    pub fn show(&self, exhibit: &str) -> bool {
-        let Some(scenario) = self.scenario(exhibit) else { return false };
+    pub fn show(&self, exhibit: &str) -> ExitCode {
+        let Some(scenario) = self.scenario(exhibit) else { return ExitCode::FAILURE };
         let exploration = explorer(exhibit).runs(self.runs).shrink_runs(self.shrink_runs).run(scenario);
         for note in &exploration.notes {
             eprintln!("timeloop: {note}");
         }
-        // Of a replay that passes the note has told.
-        if exploration.runs > 0 || !exploration.passed() {
-            say(&exploration.report());
+        match exploration {
+            Exploration { found: Some(_), .. } => {
+                say(&exploration.report());
+                ExitCode::SUCCESS
+            }
+            Exploration { error: Some(_), .. } => {
+                eprint!("{}", exploration.report());
+                ExitCode::FAILURE
+            }
+            // Of a replay that passes the note has told.
+            Exploration { runs: 0, .. } => ExitCode::FAILURE,
+            Exploration { runs, .. } => {
+                eprintln!("the bug does not show in {runs} schedules");
+                ExitCode::FAILURE
+            }
         }
-        exploration.found.is_some()
     }
 
     /// The program of a package that has nothing but a room: does what its arguments say, and prints the answer.
@@ -174,7 +185,7 @@ impl Room {
                 self.replay(exhibit, token).map(|replayed| replayed.to_string())
             }
             ["show", exhibit] => {
-                return if self.show(exhibit) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+                return self.show(exhibit);
             }
             _ => Err("this program is a part of the museum, which asks it: `cargo run --release -p museum`"
                 .to_owned()),

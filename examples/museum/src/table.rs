@@ -59,15 +59,9 @@ pub(crate) fn found(rows: &[Row]) -> String {
 
 /// What there is to see.
 pub(crate) fn list(exhibits: &[Exhibit]) -> String {
-    let head = ["exhibit", "crate", "buggy → fixed", "what goes wrong", "reported"].map(str::to_owned);
+    let head = ["exhibit", "buggy → fixed", "what goes wrong", "reported"].map(str::to_owned);
     let cells = exhibits.iter().map(|exhibit| {
-        [
-            exhibit.name.to_owned(),
-            exhibit.subject.to_owned(),
-            versions(exhibit),
-            exhibit.wrong.to_owned(),
-            reported(exhibit),
-        ]
+        [exhibit.name.to_owned(), versions(exhibit), exhibit.wrong.to_owned(), reported(exhibit)]
     });
     aligned(&head, cells.collect(), &[])
 }
@@ -150,8 +144,8 @@ mod tests {
             exhibit,
             finding: Some(Finding {
                 ending: "deadlock".to_owned(),
-                runs: 1_000,
-                deviations_before: 123,
+                runs: 999,
+                deviations_before: 99,
                 deviations_after: 2,
                 token: String::new(),
                 replay: Replayed { fingerprint: 1, trace_hash: 2 },

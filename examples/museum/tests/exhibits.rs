@@ -1,0 +1,100 @@
+//! Every exhibit as a test: its bug hides in first-in-first-out order, is found by exploring, shrinks to a few deviations,
+//! and is replayed by its token.
+//!
+//! `apart/` tests the exhibit that is there; `fixed/` and `apart-fixed/` test that the corrected versions are clean.
+
+use std::sync::{LazyLock, OnceLock};
+
+use museum::room::{Finding, Room};
+use museum::{EXHIBITS, ROOM};
+
+/// What was found, each exhibit once.
+fn finding(exhibit: &str) -> &'static Finding {
+    static FINDINGS: LazyLock<Vec<OnceLock<Finding>>> =
+        LazyLock::new(|| ROOM.exhibits.iter().map(|_| OnceLock::new()).collect());
+    let index = ROOM.exhibits.iter().position(|(name, _)| *name == exhibit).expect("it is in the list");
+    // That it passes in first-in-first-out order is a part of finding.
+    FINDINGS[index].get_or_init(|| ROOM.find(exhibit, |_| {}).unwrap_or_else(|problem| panic!("{problem}")))
+}
+
+fn check(exhibit: &str) {
+    let finding = finding(exhibit);
+    assert!(finding.deviations_after <= 6, "{finding:?}");
+    assert!(finding.deviations_after <= finding.deviations_before, "{finding:?}");
+    assert_eq!(ROOM.replay(exhibit, &finding.token), Ok(finding.replay), "{finding:?}");
+}
+
+macro_rules! exhibits {
+    ($($test:ident: $name:literal,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
+        $(
+            #[test]
+            fn $test() {
+                check($name);
+            }
+        )*
+    };
+}
+
+exhibits! {
+    async_broadcast: "async-broadcast",
+    async_channel: "async-channel",
+    async_singleflight: "async-singleflight",
+    async_unsync: "async-unsync",
+    deadpool: "deadpool",
+    embassy_channel: "embassy-channel",
+    embassy_signal: "embassy-signal",
+    event_listener_1: "event-listener-1",
+    flume: "flume",
+    futures_intrusive: "futures-intrusive",
+    futures_locks_0_4: "futures-locks-0.4",
+    futures_locks_0_7: "futures-locks-0.7",
+    h2: "h2",
+    loole: "loole",
+    mea_acquire: "mea-acquire",
+    mea_try_acquire: "mea-try-acquire",
+    moka: "moka",
+    postage: "postage",
+    tokio_mutex: "tokio-mutex",
+    tower: "tower",
+    yamux: "yamux",
+}
+
+#[test]
+fn the_median_is_two_deviations_at_most() {
+    let mut deviations: Vec<_> = NAMES.iter().map(|name| finding(name).deviations_after).collect();
+    deviations.sort_unstable();
+    assert!(deviations[deviations.len() / 2] <= 2, "{deviations:?}");
+}
+
+#[test]
+fn every_scenario_is_tested_and_every_exhibit_has_one() {
+    let mut scenarios: Vec<_> = ROOM.exhibits.iter().map(|(name, _)| *name).collect();
+    scenarios.sort_unstable();
+    assert_eq!(NAMES, scenarios);
+    scenarios.push("event-listener-2");
+    scenarios.sort_unstable();
+    let mut exhibits: Vec<_> = EXHIBITS.iter().map(|exhibit| exhibit.name).collect();
+    exhibits.sort_unstable();
+    assert_eq!(exhibits, scenarios);
+}
+
+#[test]
+fn what_is_not_there_and_what_passes_is_told() {
+    assert_eq!(ROOM.find("flum", |_| {}), Err("`flum` is not an exhibit of this package".to_owned()));
+    let few = Room { runs: 1, ..ROOM };
+    // The bug of flume does not show with seed 0.
+    assert_eq!(few.find("flume", |_| {}), Err("the bug does not show in 1 schedules".to_owned()));
+    let damaged = ROOM.replay("flume", "TL1NOTATOKEN").unwrap_err();
+    assert!(damaged.contains("TIMELOOP_REPLAY"), "{damaged}");
+    let other = ROOM.replay("loole", &finding("flume").token).unwrap_err();
+    assert!(other.contains("another test"), "{other}");
+}
+
+#[test]
+fn an_answer_is_read_as_it_was_written() {
+    let finding = finding("flume");
+    assert_eq!(finding.to_string().parse::<Finding>().map(|read| read.token), Ok(finding.token.clone()));
+    assert_eq!(finding.replay.to_string().parse(), Ok(finding.replay));
+    assert!("clean".parse::<Finding>().is_err());
+}
