@@ -195,13 +195,21 @@ where
     }
 }
 
-/// Panics if a loop runs on this thread already.
+/// Panics if a loop runs on this thread already, be it tokio's.
 #[track_caller]
 pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
     if let Some(running) = context::running_label() {
         panic!(
             "can't start the loop of {} inside the loop of {running}: only one loop runs at a time on a thread; \
              await the future or `spawn` it instead",
+            new(),
+        );
+    }
+    #[cfg(feature = "sync")]
+    if crate::sync::inside_tokio() {
+        panic!(
+            "can't start the loop of {} inside tokio's own runtime, which grants its tasks a budget of operations that \
+             the loop would use up; start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`",
             new(),
         );
     }

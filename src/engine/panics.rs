@@ -32,11 +32,11 @@ thread_local! {
 
 /// Notes panics on this thread until dropped.
 #[derive(Debug)]
-pub(super) struct Watch(Mode);
+pub(crate) struct Watch(Mode);
 
 impl Watch {
     #[inline]
-    pub(super) fn begin(loud: bool) -> Self {
+    pub(crate) fn begin(loud: bool) -> Self {
         static INSTALL: Once = Once::new();
         INSTALL.call_once(|| {
             let previous = panic::take_hook();

@@ -50,9 +50,11 @@
 //! ```
 
 mod barrier;
+mod outside;
 pub mod watch;
 
 // A name defined here goes before the same name of the glob.
 pub use tokio::sync::*;
 
 pub use barrier::{Barrier, BarrierWaitResult};
+pub(crate) use outside::inside_tokio;

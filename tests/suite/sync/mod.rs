@@ -7,6 +7,7 @@ mod broadcast;
 mod deadlock;
 mod mpsc;
 mod mutex;
+mod nested;
 mod notify;
 mod once;
 mod oneshot;
