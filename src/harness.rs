@@ -48,14 +48,15 @@ where
     Fut::Output: TestResult,
 {
     fn run(&self, request: Request<'_>) -> Ended {
-        let (result, mut ended) = run_once(request, self.name.clone(), &self.make);
+        let (result, mut ended, notes) = run_once(request, self.name.clone(), &self.make);
         ended.failure = match result {
             Ok(output) => output.failure().map(|message| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
-                    message,
+                    message: format!("the test returned an error: {message}"),
+                    notes,
                     site: None,
-                    task: None,
+                    task: Some(Box::default()),
                     blocked: Vec::new(),
                     at_ns: ended.elapsed_ns,
                     at_step: ended.steps,
@@ -67,12 +68,12 @@ where
     }
 }
 
-/// Makes one run; what failed is in the first part of the answer only.
+/// Makes one run; what failed is in the first part of the answer only. The last is what a failure's notes would be.
 fn run_once<F, Fut>(
     request: Request<'_>,
     name: Cow<'static, str>,
     make: &F,
-) -> (Result<Fut::Output, Box<Failure>>, Ended)
+) -> (Result<Fut::Output, Box<Failure>>, Ended, Vec<String>)
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -89,7 +90,8 @@ where
         (Ok(_), Some(failure)) => Err(failure),
         (result, _) => result,
     };
-    (result, engine.into_ended())
+    let notes = engine.notes();
+    (result, engine.into_ended(), notes)
 }
 
 /// Makes one run under the default strategy and gives its output.
@@ -186,7 +188,7 @@ where
     let location = Location::caller();
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request = Request { source: source.into(), limits, detail: Detail::Lean, loud: false };
-    let (result, ended) = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
+    let (result, ended, _) = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
     Outcome {
         result: result.map_err(|failure| *failure),
         trace_hash: ended.trace_hash,

@@ -119,6 +119,7 @@ pub(crate) fn nondeterminism(what: &str, seen: Option<&Failure>) -> Box<Failure>
     Box::new(Failure {
         kind: FailureKind::Nondeterminism,
         message,
+        notes: Vec::new(),
         site: None,
         task: None,
         blocked: Vec::new(),

@@ -146,6 +146,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, one or more sentences: the panic's message, the `Err`, the bound that was hit and how to raise it.
     pub message: String,
+    /// What happened before and may have led to it, a sentence each; no part of the fingerprint.
+    pub notes: Vec<String>,
     /// Where it happened: the place of the panic.
     pub site: Option<Site>,
     /// The task that failed, where one did.
@@ -193,10 +195,10 @@ impl fmt::Display for Failure {
             write!(f, " at {site}")?;
         }
         write!(f, " after {}: {}", Nanos(self.at_ns), self.message)?;
-        for blocked in &self.blocked {
-            write!(f, "\n  {blocked}")?;
+        for note in &self.notes {
+            write!(f, "\n  {}", note.replace('\n', "\n  "))?;
         }
-        Ok(())
+        self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Always true: a failure that comes of a bound names the bound and says how to raise it; one that concerns tasks names
 //! the tasks.
 
-use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath};
+use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath, grouped};
 
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
@@ -15,6 +15,16 @@ use super::{Core, Engine, ROOT_SLOT, function_name};
 const NAMED_TASKS: usize = 20;
 
 impl Core {
+    /// What happened before a failure.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let panic = self.first_panic.as_ref().map(|panic| {
+            let (task, note) = &**panic;
+            let place = note.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
+            format!("before that, {task} panicked{place}: {}", note.message)
+        });
+        panic.into_iter().collect()
+    }
+
     /// Who a task is.
     pub(super) fn task_label(&mut self, slot: u32) -> TaskLabel {
         let id = self.table.at(slot).id;
@@ -65,6 +75,7 @@ impl Engine {
         Box::new(Failure {
             kind,
             message,
+            notes: core.notes(),
             site: None,
             task: None,
             blocked: Vec::new(),
@@ -82,26 +93,36 @@ impl Engine {
 
     pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
         let mut failure = self.failure(core, FailureKind::UnobservedPanic, note.message);
+        if core.first_panic.as_ref().is_some_and(|first| first.0 == task && first.1.site == note.site) {
+            failure.notes.clear();
+        }
         failure.site = note.site;
         failure.task = Some(Box::new(task));
         failure
     }
 
     pub(super) fn deadlock(&self, core: &mut Core) -> Box<Failure> {
-        let count = core.waiting();
-        let tasks =
-            if count == 1 { "the 1 task that waits" } else { &format!("any of the {count} tasks that wait") };
-        let message = format!("no task is ready and no timer is set, so nothing can wake {tasks}");
+        let tasks = match core.waiting() {
+            1 => "the 1 task that waits".to_owned(),
+            count if count <= NAMED_TASKS => format!("any of the {count} tasks that wait"),
+            count => {
+                format!(
+                    "any of the {} tasks that wait (the first {NAMED_TASKS} follow)",
+                    grouped(count as u64)
+                )
+            }
+        };
+        let message = format!("no task is ready and no timer is set, so nothing in the run can wake {tasks}");
         let mut failure = self.failure(core, FailureKind::Deadlock, message);
         failure.blocked = core.blocked();
         failure
     }
 
     pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
-        let most = core.limits.max_polls_per_instant;
+        let most = grouped(core.limits.max_polls_per_instant);
         let message = format!(
             "{most} polls while time stood still: tasks keep waking themselves or each other; \
-             if the test needs as much work without any waiting, raise `max_polls_per_instant`"
+             if the test needs that many at one instant, raise `max_polls_per_instant`"
         );
         let mut failure = self.failure(core, FailureKind::Livelock, message);
         failure.task = Some(Box::new(core.task_label(slot)));
@@ -110,7 +131,7 @@ impl Engine {
     }
 
     pub(super) fn step_limit(&self, core: &mut Core) -> Box<Failure> {
-        let most = core.limits.max_steps;
+        let most = grouped(core.limits.max_steps);
         let message = format!("the run did not end within {most} steps; if it needs more, raise `max_steps`");
         let mut failure = self.failure(core, FailureKind::StepLimit, message);
         failure.blocked = core.blocked();

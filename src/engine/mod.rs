@@ -87,6 +87,8 @@ struct Core {
     streams: BTreeMap<Id, Box<Stream>>,
     /// The panics of tasks that have ended and whose output nobody has taken.
     panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
+    /// The first panic of a task: what fails later may come of it.
+    first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
     /// Wakers of timers that came due, kept for their capacity.
@@ -152,6 +154,7 @@ impl Engine {
                 names: BTreeMap::new(),
                 streams: BTreeMap::new(),
                 panics: BTreeMap::new(),
+                first_panic: None,
                 unobserved: None,
                 due: Vec::new(),
             }),
@@ -185,12 +188,12 @@ impl Engine {
         task: TaskBox,
         name: Option<Cow<'static, str>>,
         spawned: &'static Location<'static>,
-    ) -> (TaskRef, Id) {
+    ) -> Result<(TaskRef, Id), TooManyTasks> {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         let most = core.limits.max_tasks.min(waker::MAX_SLOTS - 1);
         if core.table.live() >= most {
-            too_many_tasks(most);
+            return Err(TooManyTasks(most));
         }
         // A task that is spawned outside of any, between two calls of `block_on`, is a child of the root.
         let current = self.current.get();
@@ -216,7 +219,7 @@ impl Engine {
             core.source.spawned(parent_key, key);
             core.source.ready(Ready { slot, resume: 0, task: key });
         }
-        (TaskRef::new(self.run, slot, generation), id)
+        Ok((TaskRef::new(self.run, slot, generation), id))
     }
 
     /// Marks a task as ready, if it waits.
@@ -482,13 +485,21 @@ fn mix(hash: u64, value: u64) -> u64 {
     (hash.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95)
 }
 
-#[cold]
-#[track_caller]
-fn too_many_tasks(most: u32) -> ! {
-    panic!(
-        "{most} tasks are alive already, which is the most allowed; if the test needs more, raise `max_tasks` \
-         (16,000,000 at most)"
-    )
+/// As many tasks as are allowed are alive.
+#[derive(Debug)]
+pub(crate) struct TooManyTasks(u32);
+
+impl TooManyTasks {
+    /// Panics where the task was to be spawned.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn tell(&self) -> ! {
+        panic!(
+            "{} tasks are alive already, which is the most allowed; if the test needs more, raise `max_tasks` \
+             (16,000,000 at most)",
+            timeloop_sim::grouped(self.0.into()),
+        )
+    }
 }
 
 /// What one step adds to the rolling trace hash: who ran, for the how-many-th time, and when.

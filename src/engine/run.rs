@@ -189,6 +189,7 @@ impl Engine {
         place.panicked = true;
         let detached = place.detached;
         let label = core.task_label(slot);
+        core.first_panic.get_or_insert_with(|| Box::new((label.clone(), note.clone())));
         if detached {
             core.unobserved(label, note);
         } else {
@@ -371,6 +372,11 @@ impl Engine {
             let label = core.recorder.as_ref().map_or_else(TaskLabel::default, |recorder| recorder.label(id));
             core.unobserved(label, note);
         }
+    }
+
+    /// What has happened in the run that a failure may come of.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.core.borrow().notes()
     }
 
     /// What the harness wants to know of a run that has been finished.

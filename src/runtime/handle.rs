@@ -69,7 +69,8 @@ impl Handle {
         F::Output: 'static,
     {
         match engine::of_run(self.run, |engine| engine.spawn(TaskBox::new(future), name, location)) {
-            Some(task) => JoinHandle::new(task),
+            Some(Ok(task)) => JoinHandle::new(task),
+            Some(Err(too_many)) => too_many.tell(),
             None => gone(),
         }
     }

@@ -64,7 +64,10 @@ impl Runtime {
         F: Future + 'static,
         F::Output: 'static,
     {
-        JoinHandle::new(self.engine.spawn(TaskBox::new(future), None, Location::caller()))
+        match self.engine.spawn(TaskBox::new(future), None, Location::caller()) {
+            Ok(task) => JoinHandle::new(task),
+            Err(too_many) => too_many.tell(),
+        }
     }
 
     /// Spawns a closure that runs as one step; see [`spawn_blocking`](crate::task::spawn_blocking).
@@ -74,7 +77,7 @@ impl Runtime {
         F: FnOnce() -> R + 'static,
         R: 'static,
     {
-        JoinHandle::new(self.engine.spawn(TaskBox::new(async move { f() }), None, Location::caller()))
+        self.spawn(async move { f() })
     }
 
     /// Runs the loop until `future` has ended.

@@ -109,7 +109,8 @@ where
     F::Output: 'static,
 {
     match context::with(|engine| engine.spawn(TaskBox::new(future), name, location)) {
-        Some(task) => JoinHandle::new(task),
+        Some(Ok(task)) => JoinHandle::new(task),
+        Some(Err(too_many)) => too_many.tell(),
         None => crate::engine::outside("spawn a task"),
     }
 }

@@ -49,6 +49,9 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
             wrap(text, "  ", if line.starts_with("- ") { "    " } else { "  " }, line);
         }
     }
+    for note in &failure.notes {
+        note.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    }
     let mut context = Vec::new();
     if let Some(task) = &failure.task {
         let spawned = task.spawned.as_ref().map_or_else(String::new, |site| format!(", spawned at {site}"));

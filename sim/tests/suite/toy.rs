@@ -369,6 +369,7 @@ impl World<'_> {
         };
         self.failure = Some(Box::new(Failure {
             kind,
+            notes: Vec::new(),
             message: message.to_owned(),
             site,
             task: task.map(Box::new),
