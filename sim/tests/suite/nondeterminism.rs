@@ -168,6 +168,7 @@ fn an_escape_is_told_as_what_it_is() {
                 ended.failure = Some(Box::new(timeloop_sim::Failure {
                     kind: FailureKind::Escape,
                     message: "a real thread woke a task".to_owned(),
+                    notes: Vec::new(),
                     site: None,
                     task: None,
                     blocked: Vec::new(),
