@@ -1,5 +1,6 @@
 //! timeloop's promises, a module per behaviour.
 
+mod endings;
 mod macros;
 mod smoke;
 #[cfg(feature = "sync")]

@@ -82,3 +82,76 @@ pub(crate) fn tokio() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().expect("tokio builds a runtime")
 }
+
+/// A place in a test's source, as failures and reports show it.
+///
+/// A test ends the lines that it will be told of with `// @name`; in a text each `file:line` of such a line becomes
+/// `<name>`, so that what is expected can be written down whole and survives an edit above it.
+pub(crate) fn places_by_name(file: &str, text: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = std::fs::read_to_string(path).expect("the tests' source is where it was compiled");
+    let mut marks: Vec<(usize, &str)> = (1..)
+        .zip(source.lines())
+        .filter_map(|(line, text)| Some((line, text.rsplit_once("// @")?.1)))
+        .collect();
+    // The longest numbers first: `:12` is the start of `:123`.
+    marks.sort_by_key(|(line, _)| std::cmp::Reverse(*line));
+    marks.iter().fold(text.to_owned(), |text, (line, name)| {
+        text.replace(&format!("{file}:{line}"), &format!("<{name}>"))
+    })
+}
+
+/// [`places_by_name`] for the file that it stands in.
+macro_rules! by_name {
+    ($text:expr) => {
+        $crate::support::places_by_name(file!(), &$text.to_string())
+    };
+}
+pub(crate) use by_name;
+
+/// An explorer that nothing outside of its test can steer.
+pub(crate) fn explorer(name: &str) -> timeloop::Explorer {
+    timeloop::Explorer::new(name).without_environment().without_regressions().quiet()
+}
+
+/// Set where this test binary runs one of its own tests in a process of its own.
+const CHILD: &str = "SUITE_CHILD";
+
+/// Whether this process was started by [`child`]: tests that are only there to be run by others do nothing otherwise.
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// What came of a process.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    pub(crate) fn passed(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// What the test printed, which the test harness keeps until it has failed.
+    pub(crate) fn printed(&self) -> &str {
+        let Some((_, rest)) = self.stdout.split_once(" stdout ----\n") else { return "" };
+        rest.split_once("\n\nfailures:\n").map_or(rest, |(printed, _)| printed)
+    }
+}
+
+/// Runs a test of this binary in a process of its own, as `cargo test` would, with these variables set.
+pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
+    command.args([test, "--exact"]).env(CHILD, "1").env_remove("CI").env_remove("RUST_BACKTRACE");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TIMELOOP_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.envs(vars.iter().copied()).output().expect("the tests' binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("tests print UTF-8");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}

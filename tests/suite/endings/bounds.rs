@@ -1,0 +1,137 @@
+//! Bounds: a run that would go on for ever ends, and says which bound it was and how to raise it.
+
+use std::rc::Rc;
+
+use timeloop::task::{self, yield_now};
+use timeloop::time::{Duration, interval, sleep};
+use timeloop::{Failure, FailureKind};
+
+use crate::support::{by_name, explorer};
+
+/// What failed, as the report's failure says it.
+fn failure<F, Fut>(explorer: timeloop::Explorer, body: F) -> Failure
+where
+    F: Fn() -> Fut + Sync,
+    Fut: Future<Output = ()>,
+{
+    explorer.runs(3).run(body).found.expect("a failure").failure
+}
+
+async fn spin() {
+    loop {
+        yield_now().await; // @spin
+    }
+}
+
+#[test]
+fn livelock() {
+    let failure = failure(explorer("bounds::livelock").max_polls_per_instant(1_000), || async {
+        sleep(Duration::from_millis(3)).await;
+        let spinner = task::spawn(spin()); // @spinner
+        spinner.await.unwrap(); // @await the spinner
+    });
+    assert_eq!(failure.kind, FailureKind::Livelock);
+    assert_eq!(by_name!(failure), "\
+livelock in `spin` (root.1) after 3 ms: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
+  `root` waits at <await the spinner> since 3 ms");
+}
+
+#[cfg(feature = "sync")]
+#[test]
+fn livelock_of_two_tasks_that_wake_each_other() {
+    use timeloop::sync::Notify;
+
+    async fn nudge(ours: Rc<Notify>, theirs: Rc<Notify>) {
+        loop {
+            theirs.notify_one();
+            ours.notified().await; // @notified
+        }
+    }
+
+    let failure = failure(explorer("bounds::nudges").max_polls_per_instant(1_000), || async {
+        let (left, right) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        let task = task::spawn(nudge(Rc::clone(&left), Rc::clone(&right))); // @nudge
+        nudge(right, left).await;
+        task.await.unwrap();
+    });
+    assert_eq!(by_name!(failure), "\
+livelock in `root` after 0 s: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
+  `nudge` (root.1), spawned at <nudge>:20, waits at <notified> since 0 s");
+}
+
+#[test]
+fn step_limit() {
+    let failure = failure(explorer("bounds::steps").max_steps(1_000), || async {
+        let mut ticks = interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+        }
+    });
+    assert_eq!(failure.kind, FailureKind::StepLimit);
+    assert_eq!(
+        by_name!(failure),
+        "step limit after 1,000 s: the run did not end within 1,000 steps; if it needs more, raise \
+         `max_steps`"
+    );
+}
+
+#[test]
+fn time_limit() {
+    let failure = failure(explorer("bounds::time").max_virtual_time(Duration::from_secs(60)), || async {
+        let mut ticks = interval(Duration::from_secs(25));
+        loop {
+            ticks.tick().await; // @tick
+        }
+    });
+    assert_eq!(failure.kind, FailureKind::TimeLimit);
+    assert_eq!(by_name!(failure), "time limit after 50 s: the run did not end within 60 s of virtual time, and its next timer is due at 75 s; if it needs more, raise `max_virtual_time`
+  `root` waits at <tick> since 50 s");
+}
+
+/// The default bound, as a person would rather not read it in seconds.
+#[test]
+fn time_limit_of_a_century() {
+    let failure = failure(explorer("bounds::century"), || async {
+        let mut ticks = interval(Duration::from_secs(15 * 365 * 86_400));
+        loop {
+            ticks.tick().await; // @once in 15 years
+        }
+    });
+    assert_eq!(by_name!(failure), "\
+time limit after 32,850 d: the run did not end within 36,500 d of virtual time, and its next timer is due at 38,325 d; if it needs more, raise `max_virtual_time`
+  `root` waits at <once in 15 years> since 32,850 d");
+}
+
+#[test]
+fn too_many_tasks() {
+    let failure = failure(explorer("bounds::tasks").max_tasks(10), || async {
+        for _ in 0..20 {
+            task::spawn(std::future::pending::<()>()); // @one too many
+        }
+    });
+    assert_eq!(failure.kind, FailureKind::Panic);
+    assert_eq!(
+        by_name!(failure),
+        "panic in `root` at <one too many>:13 after 0 s: 10 tasks are alive already, which is the most \
+         allowed; if the test needs more, raise `max_tasks` (16,000,000 at most)"
+    );
+}
+
+/// What reaches a bound exactly has not gone beyond it.
+#[test]
+fn a_bound_that_is_just_met_is_kept() {
+    async fn yields(times: u32) {
+        for _ in 0..times {
+            yield_now().await;
+        }
+    }
+    let passes = |explorer: timeloop::Explorer| explorer.runs(1).run(|| yields(99)).passed();
+    assert!(passes(explorer("bounds::met").max_steps(100)));
+    assert!(!passes(explorer("bounds::met").max_steps(99)));
+    assert!(passes(explorer("bounds::met").max_polls_per_instant(100)));
+    assert!(!passes(explorer("bounds::met").max_polls_per_instant(99)));
+    let sleeps =
+        |explorer: timeloop::Explorer| explorer.runs(1).run(|| sleep(Duration::from_secs(60))).passed();
+    assert!(sleeps(explorer("bounds::met").max_virtual_time(Duration::from_secs(60))));
+    assert!(!sleeps(explorer("bounds::met").max_virtual_time(Duration::from_nanos(59_999_999_999))));
+}

@@ -1,0 +1,160 @@
+//! Deadlocks: which tasks wait, at which lines of the user's code, and since when.
+
+use std::rc::Rc;
+
+use timeloop::time::{Duration, sleep};
+use timeloop::{FailureKind, run, task};
+
+use crate::support::by_name;
+
+#[test]
+fn of_the_root_alone() {
+    let failure = run(1, || async {
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "\
+deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
+  `root` waits at an unknown place since 0 s"
+    );
+}
+
+#[cfg(feature = "sync")]
+#[test]
+fn over_two_locks() {
+    use timeloop::sync::Mutex;
+
+    async fn transfer(from: Rc<Mutex<u32>>, to: Rc<Mutex<u32>>) {
+        let mut from = from.lock().await;
+        sleep(Duration::from_millis(20)).await;
+        let mut to = to.lock().await; // @second lock
+        *from -= 1;
+        *to += 1;
+    }
+
+    let failure = run(1, || async {
+        let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5)));
+        let pay = task::spawn(transfer(Rc::clone(&ours), Rc::clone(&theirs))); // @pay
+        let refund = task::spawn(transfer(theirs, ours)); // @refund
+        let (pay, refund) = timeloop::join!(pay, refund); // @join
+        pay.and(refund).unwrap();
+    });
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Deadlock);
+    assert_eq!(by_name!(failure), "\
+deadlock after 20 ms: no task is ready and no timer is set, so nothing in the run can wake any of the 3 tasks that wait
+  `root` waits at <join> since 0 s
+  `transfer` (root.1), spawned at <pay>:19, waits at <second lock> since 20 ms
+  `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms");
+}
+
+/// A crate that knows nothing of timeloop: the line is still the user's.
+#[test]
+fn over_a_future_of_a_foreign_crate() {
+    use futures_channel::{mpsc, oneshot};
+    use futures_util::StreamExt as _;
+
+    async fn consume(mut orders: mpsc::Receiver<u32>) {
+        while orders
+            .next()
+            .await // @next
+            .is_some()
+        {}
+    }
+
+    let failure = run(1, || async {
+        sleep(Duration::from_secs(2)).await;
+        let (_send_orders, orders) = mpsc::channel(1);
+        let (_send_done, done) = oneshot::channel::<()>();
+        task::spawn(consume(orders)); // @consumer
+        done.await.unwrap(); // @done
+    });
+    assert_eq!(by_name!(failure.unwrap_err()), "\
+deadlock after 2 s: no task is ready and no timer is set, so nothing in the run can wake any of the 2 tasks that wait
+  `root` waits at <done> since 2 s
+  `consume` (root.1), spawned at <consumer>:9, waits at <next> since 2 s");
+}
+
+/// What polls its futures by wakers of its own is where the task waits.
+#[test]
+fn over_a_future_with_wakers_of_its_own() {
+    use futures_channel::oneshot;
+    use futures_util::StreamExt as _;
+    use futures_util::stream::FuturesUnordered;
+
+    let failure = run(1, || async {
+        let (_send, done) = oneshot::channel::<()>();
+        let mut all: FuturesUnordered<_> = [done].into_iter().collect();
+        all.next().await; // @all
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "\
+deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
+  `root` waits at <all> since 0 s"
+    );
+}
+
+#[test]
+fn of_many_tasks() {
+    let failure = run(1, || async {
+        for _ in 0..30 {
+            task::spawn(std::future::pending::<()>()); // @spawn
+        }
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(by_name!(failure.unwrap_err()), "\
+deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake any of the 31 tasks that wait (the first 20 follow)
+  `root` waits at an unknown place since 0 s
+  `root.1`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.2`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.3`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.4`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.5`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.6`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.7`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.8`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.9`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.10`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.11`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.12`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.13`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.14`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.15`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.16`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.17`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.18`, spawned at <spawn>:13, waits at an unknown place since 0 s
+  `root.19`, spawned at <spawn>:13, waits at an unknown place since 0 s");
+}
+
+/// Who was to wake the root has panicked, and nobody has looked at that yet: it is told beside the deadlock.
+#[cfg(feature = "sync")]
+#[test]
+fn for_want_of_a_task_that_panicked() {
+    use timeloop::sync::Notify;
+
+    let failure = run(1, || async {
+        let done = Rc::new(Notify::new());
+        let worker = task::Builder::new().name("worker").spawn({
+            let done = Rc::clone(&done);
+            async move {
+                let orders: &[u32] = &[];
+                assert_eq!(orders.len(), 1, "no orders"); // @no orders
+                done.notify_one();
+            }
+        });
+        let worker = worker.unwrap();
+        done.notified().await; // @done 2
+        worker.await.unwrap();
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "\
+deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
+  before that, `worker` (root.1) panicked at <no orders>:17: assertion `left == right` failed: no orders
+    left: 0
+   right: 1
+  `root` waits at <done 2> since 0 s"
+    );
+}

@@ -1,0 +1,99 @@
+//! The test's own `Err`.
+
+use std::num::ParseIntError;
+
+use timeloop::time::{Duration, sleep};
+use timeloop::{Failure, FailureKind, task};
+
+use crate::support::{by_name, explorer};
+
+async fn port(text: &str) -> Result<u16, ParseIntError> {
+    sleep(Duration::from_millis(5)).await;
+    text.parse()
+}
+
+fn failure<F, Fut>(body: F) -> Failure
+where
+    F: Fn() -> Fut + Sync,
+    Fut: Future,
+    Fut::Output: timeloop::TestResult,
+{
+    let failure = explorer("errors::any").runs(3).run(body).found.expect("a failure").failure;
+    assert_eq!(failure.kind, FailureKind::Error);
+    failure
+}
+
+#[test]
+fn by_a_question_mark() {
+    async fn body() -> Result<(), ParseIntError> {
+        assert_eq!(port("80").await?, 80);
+        port("eighty").await?;
+        unreachable!("the line above returns");
+    }
+    assert_eq!(
+        by_name!(failure(body)),
+        "error in `root` after 10 ms: the test returned an error: ParseIntError { kind: InvalidDigit }"
+    );
+}
+
+#[test]
+fn of_many_lines() {
+    struct Chain;
+    impl std::fmt::Debug for Chain {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no route\n\nCaused by:\n    no cable")
+        }
+    }
+    assert_eq!(
+        by_name!(failure(|| async { Err::<(), _>(Chain) })),
+        "\
+error in `root` after 0 s: the test returned an error: no route
+
+Caused by:
+    no cable"
+    );
+}
+
+/// The error of a task that panicked also says where it did.
+#[test]
+fn of_a_task_that_panicked() {
+    async fn body() -> Result<(), Box<dyn std::error::Error>> {
+        let task = task::spawn(async {
+            panic!("out of ports"); // @panic
+        });
+        task.await?;
+        Ok(())
+    }
+    assert_eq!(
+        by_name!(failure(body)),
+        "\
+error in `root` after 0 s: the test returned an error: JoinError::Panic(Id(2), \"out of ports\", ...)
+  before that, `root.1` panicked at <panic>:13: out of ports"
+    );
+}
+
+#[test]
+fn in_a_report() {
+    async fn body() -> Result<(), ParseIntError> {
+        port("eighty").await?; // @port
+        Ok(())
+    }
+    assert_eq!(
+        by_name!(explorer("errors::ports").runs(3).run(body).report()),
+        "\
+timeloop: `errors::ports` fails in 201 of 201 schedules: error
+
+  the test returned an error: ParseIntError { kind: InvalidDigit }
+  (in task `root`; after 5 ms of virtual time and 2 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+     0 s  1  root  from its start to tests/suite/endings/error.rs:11
+    5 ms  2  root  from tests/suite/endings/error.rs:11, returns the error
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10YEE3SB2040014A0XJ9G cargo test ports -- --exact
+"
+    );
+}

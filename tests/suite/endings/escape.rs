@@ -1,0 +1,99 @@
+//! Escape: a real thread reached into the run.
+
+use std::task::{Poll, Waker};
+
+use timeloop::time::{Duration, sleep};
+use timeloop::{FailureKind, run, task};
+
+use crate::support::by_name;
+
+/// This task's waker.
+async fn waker() -> Waker {
+    std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the mistake that is tested")]
+fn thread(f: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(f)
+}
+
+/// Asks a real thread for work, and waits as a task does.
+async fn ask_a_thread() {
+    let waker = waker().await;
+    // Joined at once, so that the thread wakes the task in time in every run.
+    thread(move || waker.wake()).join().unwrap();
+    sleep(Duration::from_secs(1)).await;
+}
+
+#[test]
+fn by_a_thread_that_wakes_the_root() {
+    let failure = run(1, ask_a_thread).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Escape);
+    assert_eq!(
+        by_name!(failure),
+        "escape in `root` after 0 s: a real thread woke a task of the run, and nobody can say when it will do so next time; use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
+    );
+}
+
+#[test]
+fn by_a_thread_that_wakes_a_task() {
+    let failure = run(1, || async {
+        let task = task::spawn(ask_a_thread()); // @asker
+        task.await.unwrap();
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "escape in `ask_a_thread` (root.1) after 0 s: a real thread woke a task of the run, and nobody can say when it will do so next time; use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
+    );
+}
+
+/// The thread wakes a task that has ended meanwhile, or comes after the root has.
+#[test]
+fn too_late_for_its_task() {
+    let failure = run(1, || async {
+        let waker = task::spawn(waker()).await.unwrap();
+        thread(move || waker.wake()).join().unwrap();
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "escape after 0 s: a real thread woke a task of the run, and nobody can say when it will do so next time; use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
+    );
+}
+
+#[test]
+fn after_its_run_a_wake_is_nobodys_business() {
+    let waker = run(1, waker).unwrap();
+    thread(move || waker.wake()).join().unwrap();
+    run(1, || async { sleep(Duration::from_secs(1)).await }).unwrap();
+}
+
+#[test]
+fn in_a_report() {
+    let exploration = crate::support::explorer("threads::answer").runs(3).run(|| async {
+        let task = task::spawn(ask_a_thread()); // @spawn
+        task.await.unwrap(); // @await
+    });
+    assert_eq!(
+        by_name!(exploration.report()),
+        "\
+timeloop: `threads::answer` fails in 201 of 201 schedules: escape
+
+  a real thread woke a task of the run, and nobody can say when it will do so next time; use
+  `timeloop::task::spawn_blocking` in place of the thread, and no other runtime
+  (in task `ask_a_thread` (root.1), spawned at <spawn>:20; after 0 s of virtual time
+  and 2 steps)
+
+Something outside of the simulation is part of this, so the next run need not go the same way, and the
+schedule was not shrunk.
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root                   starts
+    0 s  2  ask_a_thread (root.1)  starts
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10ZTWY7HC00001XS5MPB0 cargo test answer -- --exact
+"
+    );
+}

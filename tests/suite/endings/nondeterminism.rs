@@ -1,0 +1,136 @@
+//! Nondeterminism: what besides the schedule decides is found out, and the usual suspects are named.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use timeloop::time::{Duration, sleep};
+use timeloop::{Exploration, FailureKind, Settings, task};
+
+use crate::support::{by_name, explorer};
+
+fn report(exploration: &Exploration) -> String {
+    let found = exploration.found.as_ref().expect("a failure");
+    assert_eq!(found.failure.kind, FailureKind::Nondeterminism, "{}", found.report);
+    assert_eq!(exploration.report(), found.report);
+    found.report.clone()
+}
+
+/// One run in two takes another path.
+#[test]
+fn a_static_that_runs_leave_changed() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+
+    async fn work() {
+        sleep(Duration::from_millis(1)).await; // @work
+    }
+
+    let exploration = explorer("cache::fills").jobs(1).run(|| async {
+        if RUNS.fetch_add(1, Relaxed) % 2 == 1 {
+            task::spawn(work()).await.unwrap(); // @spawn
+        }
+        sleep(Duration::from_millis(5)).await; // @sleep
+        assert!(RUNS.load(Relaxed) == 0, "cold cache"); // @assert every time
+    });
+    assert_eq!(
+        by_name!(report(&exploration)),
+        "\
+timeloop: `cache::fills` fails: nondeterminism
+
+  two runs of one schedule differ, first at step 2, after 0 s: one run resumes `work` (root.1), spawned at
+  <spawn>:13, for the 1st time, the other `root` for the 2nd time.
+  Something besides the schedule decides what the code does. Look for
+  - iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a
+    fixed one)
+  - the real clock: `std::time::Instant::now`, `SystemTime::now`
+  - random numbers that are not drawn from `timeloop::rng()`
+  - a `static` or thread-local that one run leaves changed for the next
+  - addresses that are compared, sorted by or hashed
+  One of the runs failed with this: panic in `root` at <assert every time>:9 after 5 ms:
+  cold cache
+  (in task `work` (root.1), spawned at <spawn>:13; after 0 s of virtual time
+  and 1 step)
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10Y5TNJXH000007BMB5CG cargo test fills -- --exact
+"
+    );
+}
+
+/// A failure that does not come back.
+#[test]
+fn a_static_that_makes_one_run_fail() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+
+    let exploration = explorer("cache::warms").jobs(1).run(|| async {
+        sleep(Duration::from_millis(5)).await;
+        assert!(RUNS.fetch_add(1, Relaxed) > 0, "cold cache"); // @assert
+    });
+    assert_eq!(
+        by_name!(report(&exploration)),
+        "\
+timeloop: `cache::warms` fails: nondeterminism
+
+  the first run of a schedule differs from two later ones.
+  Something besides the schedule decides what the code does. Look for
+  - iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a
+    fixed one)
+  - the real clock: `std::time::Instant::now`, `SystemTime::now`
+  - random numbers that are not drawn from `timeloop::rng()`
+  - a `static` or thread-local that one run leaves changed for the next
+  - addresses that are compared, sorted by or hashed
+  One of the runs failed with this: panic in `root` at <assert>:9 after 5 ms:
+  cold cache
+  The later runs agree with each other, so most likely the first one left something behind in the process.
+  (after 5 ms of virtual time and 2 steps)
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10XK3E1D100001P67K8V0 cargo test warms -- --exact
+"
+    );
+}
+
+#[test]
+fn the_order_of_a_hash_map() {
+    #[expect(clippy::disallowed_types, reason = "the mistake that is tested")]
+    async fn in_order_of_a_map() {
+        let map: std::collections::HashMap<u64, ()> = (0..64).map(|key| (key, ())).collect();
+        let order = map.into_keys().fold(0_u64, |order, key| order.wrapping_mul(67).wrapping_add(key));
+        sleep(Duration::from_secs(1) + Duration::from_nanos(order % 1_000_000_000)).await; // @map
+        panic!("fails in any order");
+    }
+    let report = report(&explorer("maps::order").jobs(1).run(in_order_of_a_map));
+    assert!(report.contains("- iteration over a `HashMap` or `HashSet`"), "{report}");
+    let first = report.lines().nth(2).unwrap();
+    assert_eq!(
+        by_name!(digits_apart(first)),
+        "# # two runs of one schedule differ, first at step 2, after # s: one run resumes `root` for the \
+         2nd"
+    );
+}
+
+/// Where no run fails, `TIMELOOP_CHECK` finds it.
+#[test]
+fn random_numbers_from_outside_in_runs_that_pass() {
+    async fn waits_at_random() {
+        let ns = RandomState::new().hash_one(0) % 1_000_000_000;
+        sleep(Duration::from_secs(1) + Duration::from_nanos(ns)).await;
+    }
+    let unchecked = explorer("random::waits").runs(20).run(waits_at_random);
+    assert!(unchecked.passed());
+    let settings = Settings { check: Some(3), ..Settings::default() };
+    let checked = explorer("random::waits").runs(20).environment(settings).run(waits_at_random);
+    assert_eq!(
+        by_name!(digits_apart(report(&checked).lines().nth(2).unwrap())),
+        "# # two runs of one schedule differ, first at step 2, after # s: one run resumes `root` for the \
+         2nd"
+    );
+}
+
+/// The same text, with `#` for each number with a unit.
+fn digits_apart(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let number = word.chars().all(|character| character.is_ascii_digit() || character == '.');
+        if number { "#" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,119 @@
+//! Panics: of the root, and of tasks whose `JoinError` the root unwraps.
+
+use timeloop::task::{self, yield_now};
+use timeloop::time::{Duration, sleep};
+use timeloop::{FailureKind, run};
+
+use crate::support::by_name;
+
+#[test]
+fn of_the_root() {
+    let failure = run(1, || async {
+        sleep(Duration::from_millis(1500)).await;
+        panic!("the till is {} short", 3); // @till
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Panic);
+    assert_eq!(by_name!(failure), "panic in `root` at <till>:9 after 1.5 s: the till is 3 short");
+}
+
+#[test]
+fn before_the_first_await() {
+    #[expect(clippy::unused_async, reason = "a test's body")]
+    async fn body() {
+        assert_eq!(1 + 1, 3, "arithmetic"); // @assert
+    }
+    let failure = run(1, body).unwrap_err();
+    assert_eq!(
+        by_name!(failure),
+        "panic in `root` at <assert>:9 after 0 s: assertion `left == right` failed: arithmetic
+  left: 2
+ right: 3"
+    );
+}
+
+#[test]
+fn of_a_task_that_the_root_unwraps() {
+    async fn withdraw() {
+        yield_now().await;
+        panic!("overdrawn"); // @overdrawn
+    }
+    let failure = run(1, || async {
+        let task = task::spawn(withdraw()); // @spawn
+        sleep(Duration::from_secs(1)).await;
+        task.await.unwrap(); // @unwrap
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Panic);
+    assert_eq!(by_name!(failure), "\
+panic in `root` at <unwrap>:20 after 1 s: called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), \"overdrawn\", ...)
+  before that, `withdraw` (root.1) panicked at <overdrawn>:9: overdrawn");
+}
+
+#[test]
+fn of_a_task_that_the_root_unwraps_in_a_report() {
+    let exploration = crate::support::explorer("bank::withdraw").runs(10).run(|| async {
+        let task = task::Builder::new().name("withdraw").spawn(async {
+            panic!("overdrawn"); // @named
+        });
+        task.unwrap().await.unwrap(); // @unwrap it
+    });
+    assert_eq!(
+        by_name!(exploration.report()),
+        "\
+timeloop: `bank::withdraw` fails in 201 of 201 schedules: panic at <unwrap it>:29
+
+  called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), \"overdrawn\", ...)
+  before that, `withdraw` (root.1) panicked at <named>:13: overdrawn
+  (in task `root`; after 0 s of virtual time and 3 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root               from its start to <unwrap it>
+    0 s  2  withdraw (root.1)  starts, ends
+    0 s  3  root               from <unwrap it>, panics
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10YGA7M4X040002YQQ7AG cargo test withdraw -- --exact
+"
+    );
+}
+
+#[test]
+fn resumed_from_a_task() {
+    let failure = run(1, || async {
+        let error = task::spawn(async {
+            panic!("overdrawn"); // @inner
+        });
+        std::panic::resume_unwind(error.await.unwrap_err().into_panic());
+    })
+    .unwrap_err();
+    assert_eq!(
+        by_name!(failure),
+        "\
+panic in `root` after 0 s: overdrawn
+  before that, `root.1` panicked at <inner>:13: overdrawn"
+    );
+}
+
+#[test]
+fn without_a_text() {
+    let failure = run(1, || async {
+        std::panic::panic_any(5); // @number
+    })
+    .unwrap_err();
+    assert_eq!(by_name!(failure), "panic in `root` at <number>:9 after 0 s: a panic without a text");
+}
+
+#[test]
+fn in_a_destructor_while_the_root_is_dropped() {
+    let failure = run(1, || async {
+        let _guard = crate::support::on_drop(|| {
+            panic!("the guard is dropped"); // @guard
+        });
+        sleep(Duration::from_secs(1)).await;
+    })
+    .unwrap_err();
+    assert_eq!(by_name!(failure), "panic in `root` at <guard>:13 after 1 s: the guard is dropped");
+}

@@ -1,0 +1,165 @@
+//! Unobserved panics: nobody asked how the task ended, so the run fails, whenever the last chance to ask has passed.
+
+use timeloop::task::{self, JoinSet, yield_now};
+use timeloop::time::{Duration, sleep};
+use timeloop::{Failure, FailureKind, run};
+
+use crate::support::by_name;
+
+fn unobserved(failure: &Failure) -> String {
+    assert_eq!(failure.kind, FailureKind::UnobservedPanic, "{failure}");
+    by_name!(failure)
+}
+
+async fn audit() {
+    yield_now().await;
+    panic!("the books don't add up"); // @books
+}
+
+#[test]
+fn of_a_task_that_is_detached() {
+    let failure = run(1, || async {
+        drop(task::spawn(audit())); // @spawn 1
+        sleep(Duration::from_secs(1)).await;
+        unreachable!("the run ends at once");
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `audit` (root.1) at <books>:5 after 0 s: the books don't add up"
+    );
+}
+
+#[test]
+fn of_a_task_whose_handle_is_dropped_later() {
+    let failure = run(1, || async {
+        let task = task::spawn(audit()); // @spawn 2
+        sleep(Duration::from_secs(1)).await;
+        assert!(task.is_finished());
+        drop(task);
+        sleep(Duration::from_secs(1)).await;
+        unreachable!("the run ends at once");
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `audit` (root.1) at <books>:5 after 1 s: the books don't add up"
+    );
+}
+
+#[test]
+fn of_a_task_whose_handle_is_held_to_the_end() {
+    let failure = run(1, || async {
+        let task = task::spawn(audit()); // @spawn 3
+        sleep(Duration::from_secs(1)).await;
+        assert!(task.is_finished());
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `audit` (root.1) at <books>:5 after 1 s: the books don't add up"
+    );
+}
+
+/// The handle goes on to outlive its run.
+#[test]
+fn of_a_task_whose_handle_leaves_the_run() {
+    let failure = run(1, || async {
+        let task = task::spawn(audit()); // @spawn 4
+        sleep(Duration::from_secs(1)).await;
+        task
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `audit` (root.1) at <books>:5 after 1 s: the books don't add up"
+    );
+}
+
+#[test]
+fn of_a_task_in_a_join_set() {
+    let dropped = run(1, || async {
+        let mut set = JoinSet::new();
+        set.spawn(audit()); // @spawn 5
+        sleep(Duration::from_secs(1)).await;
+        drop(set);
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert_eq!(
+        unobserved(&dropped.unwrap_err()),
+        "unobserved panic in `audit` (root.1) at <books>:5 after 1 s: the books don't add up"
+    );
+    let looked_at = run(1, || async {
+        let mut set = JoinSet::new();
+        set.spawn(audit());
+        assert!(set.join_next().await.unwrap().unwrap_err().is_panic());
+    });
+    looked_at.unwrap();
+}
+
+#[test]
+fn of_a_task_without_a_name() {
+    let failure = run(1, || async {
+        task::spawn(async { panic!("nameless") }); // @nameless
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `root.1` at <nameless>:29 after 0 s: nameless"
+    );
+}
+
+#[test]
+fn of_a_grandchild() {
+    let failure = run(1, || async {
+        let outer = task::spawn(async {
+            task::Builder::new().name("inner").spawn(audit()).unwrap(); // @inner
+            std::future::pending::<()>().await;
+        });
+        outer.await.unwrap();
+    });
+    assert_eq!(
+        unobserved(&failure.unwrap_err()),
+        "unobserved panic in `inner` (root.1.1) at <books>:5 after 0 s: the books don't add up"
+    );
+}
+
+/// The root's own panic comes first: it was caused by what the task left behind.
+#[test]
+fn beside_the_roots_own() {
+    let failure = run(1, || async {
+        let _task = task::spawn(audit());
+        sleep(Duration::from_secs(1)).await;
+        panic!("no balance"); // @root
+    });
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "\
+panic in `root` at <root>:9 after 1 s: no balance
+  before that, `audit` (root.1) panicked at <books>:5: the books don't add up"
+    );
+}
+
+#[test]
+fn in_a_report() {
+    let exploration = crate::support::explorer("bank::audits").runs(10).run(|| async {
+        drop(task::spawn(audit())); // @spawn in a report
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert_eq!(
+        by_name!(exploration.report()),
+        "\
+timeloop: `bank::audits` fails in 201 of 201 schedules: unobserved panic at <books>:5
+
+  the books don't add up
+  (in task `audit` (root.1), spawned at <spawn in a report>:14; after 0 s of virtual time
+  and 3 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s  1  root            from its start to …sts/suite/endings/unobserved.rs:119
+    0 s  2  audit (root.1)  from its start to tests/suite/endings/unobserved.rs:15
+    0 s  3  audit (root.1)  from tests/suite/endings/unobserved.rs:15, panics
+
+found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+replay     TIMELOOP_REPLAY=TL10ZTZD17Q04001FVHK3PG cargo test audits -- --exact
+"
+    );
+}
