@@ -39,7 +39,7 @@ use crate::task::Id;
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
-use table::{State, Table};
+use table::{Slot, State, Table};
 use timers::TimerQueue;
 use waker::{Post, Wakee};
 
@@ -447,22 +447,26 @@ impl Core {
     /// Marks a task that is not being polled as ready, if it waits.
     #[inline]
     fn wake(&mut self, task: TaskRef) {
-        let Some(slot) = self.table.get(task.slot(), task.generation()) else { return };
-        if slot.state == State::Waiting {
-            self.make_ready(task.slot());
+        let Some(place) = self.table.get(task.slot(), task.generation()) else { return };
+        if place.state == State::Waiting {
+            Self::show(place, task.slot(), &mut self.source, &mut self.recorder);
         }
     }
 
-    /// The task waits no more: it is shown to the source.
+    /// The task waits no more.
     #[inline]
     fn make_ready(&mut self, slot: u32) {
-        let place = self.table.at(slot);
+        Self::show(self.table.at(slot), slot, &mut self.source, &mut self.recorder);
+    }
+
+    /// A task has become ready: it is shown to the source.
+    #[inline(always)]
+    fn show(place: &mut Slot, slot: u32, source: &mut AnySource, recorder: &mut Option<Box<Recorder>>) {
         place.state = State::Ready;
-        let ready = Ready { slot, resume: place.resumes, task: place.key };
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = recorder {
             recorder.ready(place.id, place.resumes);
         }
-        self.source.ready(ready);
+        source.ready(Ready { slot, resume: place.resumes, task: place.key });
     }
 
     /// Makes the loop stop before its next step.

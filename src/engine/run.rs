@@ -419,10 +419,11 @@ impl Core {
     #[inline]
     fn pending(&mut self, slot: u32, woken: bool) {
         self.end_step(false);
+        let place = self.table.at(slot);
         if woken {
-            self.make_ready(slot);
+            Self::show(place, slot, &mut self.source, &mut self.recorder);
         } else {
-            self.table.at(slot).state = State::Waiting;
+            place.state = State::Waiting;
         }
     }
 

@@ -225,7 +225,8 @@ fn wake_other(task: TaskRef) {
     let woken = context::driving(|engine| {
         let ours = engine.run_id() == task.run();
         if ours {
-            engine.wake(task);
+            // Not the task that is being polled: `wake` has seen to that.
+            engine.core.borrow_mut().wake(task);
         }
         ours
     });

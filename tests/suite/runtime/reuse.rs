@@ -115,7 +115,7 @@ fn a_deadlock_names_the_tasks_and_the_runtime_goes_on() {
     let runtime = fifo();
     drop(runtime.spawn(stuck()));
     let text = panic_text(|| runtime.block_on(pending()));
-    assert!(text.contains("deadlock") && text.contains("`stuck` (root.1)"), "{text}");
+    assert!(text.contains("deadlock") && text.contains("`stuck`, spawned at"), "{text}");
     assert_eq!(runtime.block_on(async { 1 }), 1);
 }
 
