@@ -11,3 +11,5 @@ mod auto_traits;
 mod time;
 mod runtime;
 mod wakers;
+#[cfg(feature = "sync")]
+mod asyncio;
