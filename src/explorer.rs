@@ -187,10 +187,12 @@ where
 {
     let location = std::panic::Location::caller();
     let thread = std::thread::current();
-    // Not in a test: the place stands for the name.
-    let name = match thread.name() {
-        Some(name) if name != "main" => name.to_owned(),
-        _ => format!("{}:{}", location.file(), location.line()),
-    };
-    Explorer::new(name).check(test);
+    match thread.name() {
+        // The thread's name is the test's path without the crate: just what `cargo test` takes.
+        Some(name) if name != "main" => {
+            Explorer::new(name).command(format!("cargo test {name} -- --exact")).check(test);
+        }
+        // Not in a test: the place stands for the name.
+        _ => Explorer::new(format!("{}:{}", location.file(), location.line())).check(test),
+    }
 }
