@@ -1,0 +1,20 @@
+//! Shows the fuzzer what an input does, where the compiler's own counters (if there are any) can't.
+//!
+//! Always true: on Linux, libFuzzer finds the counters by the name of their section, and clears them before each input.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const COUNTERS: usize = 1 << 14;
+
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = "__libfuzzer_extra_counters"))]
+static SEEN: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
+
+/// Something happened that is described by these numbers.
+pub(crate) fn saw(numbers: &[u64]) {
+    let hash = numbers.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, number| {
+        (hash ^ number).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
+    });
+    let counter = &SEEN[(hash >> 40) as usize % COUNTERS];
+    counter.store(counter.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
+}

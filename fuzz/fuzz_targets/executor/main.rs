@@ -1,0 +1,67 @@
+//! Drives the event loop from bytes: a program of spawns, wakes, aborts, sleeps, drops and panics, run under a schedule
+//! of bytes.
+//!
+//! Always true: the same bytes twice make the same run; every task is dropped once; a task that was woken is polled; a
+//! sleeper wakes at its deadline, to the nanosecond; and how the run ends is how the program says it may.
+#![no_main]
+
+#[path = "../coverage.rs"]
+mod coverage;
+mod interpreter;
+mod program;
+mod world;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use timeloop::{Bytes, FailureKind, Limits, Outcome};
+
+use program::Program;
+use world::World;
+
+fuzz_target!(|data: &[u8]| {
+    let (program, schedule) = program::split(data);
+    let program = Rc::new(Program::parse(program));
+    world::forget_stale_wakers();
+    let (first, first_log) = run(&program, schedule);
+    let (second, second_log) = run(&program, schedule);
+    assert_eq!(first.result, second.result, "the same bytes end otherwise");
+    assert_eq!(first_log, second_log, "the same bytes make other tasks run");
+    assert_eq!(first.trace_hash, second.trace_hash);
+    assert_eq!((first.steps, first.elapsed), (second.steps, second.elapsed));
+});
+
+/// Runs the program, checks what it did, and gives the hash of its log too.
+fn run(program: &Rc<Program>, schedule: &[u8]) -> (Outcome<()>, u64) {
+    let limits = Limits { stuck_after: Duration::from_secs(5), ..Limits::default() };
+    let world = Rc::new(World::new(Rc::clone(program)));
+    let outcome = timeloop::run_from(Bytes::new(schedule), &limits, || {
+        let world = Rc::clone(&world);
+        async move { interpreter::root(world).await }
+    });
+    check(&world, &outcome);
+    // What tasks left behind: handles whose run is over.
+    world.clear();
+    assert_eq!(Rc::strong_count(&world), 1, "a task outlives its run");
+    let log = world.log();
+    (outcome, log)
+}
+
+fn check(world: &World, outcome: &Outcome<()>) {
+    let violations = world.violations();
+    assert!(violations.is_empty(), "{violations:#?}\n{outcome:#?}\n{world:#?}");
+    let counts = world.counts();
+    assert_eq!(counts.dropped, counts.spawned, "every task is dropped once: {outcome:#?}\n{world:#?}");
+    let thrown_unseen = counts.thrown - counts.observed;
+    let ends_well = match &outcome.result {
+        Ok(()) => counts.root_ended && thrown_unseen == 0,
+        Err(failure) => match failure.kind {
+            FailureKind::Panic => counts.root_threw && failure.message == world::INTENDED,
+            FailureKind::UnobservedPanic => thrown_unseen > 0 && failure.message == world::INTENDED,
+            FailureKind::Deadlock => !counts.root_ended && counts.sleeping == 0 && counts.woken == 0,
+            _ => false,
+        },
+    };
+    assert!(ends_well, "{counts:#?}\n{outcome:#?}\n{world:#?}");
+}

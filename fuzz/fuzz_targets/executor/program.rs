@@ -1,0 +1,134 @@
+//! What the bytes mean.
+//!
+//! Always true: any bytes are a program, and every program ends or deadlocks: there are no loops in it.
+
+use std::time::Duration;
+
+/// How many tasks a run has at most.
+pub(crate) const MAX_TASKS: usize = 48;
+
+/// The codes of several tasks; the first is the root's.
+#[derive(Debug)]
+pub(crate) struct Program {
+    codes: Vec<Vec<Op>>,
+}
+
+/// One thing that a task does. Small numbers name tasks, in order of spawning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    Yield,
+    Sleep(Duration),
+    Timeout(Duration, Duration),
+    Spawn { code: u8, how: u8 },
+    Abort(u8),
+    Join(u8),
+    JoinOrLeave(u8),
+    Detach(u8),
+    Park,
+    Wake { task: u8, how: u8 },
+    KeepWaker,
+    WakeKept(u8),
+    Panic,
+    Guard(Guard),
+    DropGuard,
+    Select(u8),
+    Notified,
+    NotifyOne,
+    NotifyWaiters,
+    LockAcrossYield,
+    Draw,
+}
+
+/// What happens when a guard is dropped: wherever its task is then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Guard {
+    Wake(u8),
+    Spawn(u8),
+    Abort(u8),
+    Detach(u8),
+    Notify,
+    Panic,
+}
+
+/// The program's bytes and the schedule's.
+pub(crate) fn split(data: &[u8]) -> (&[u8], &[u8]) {
+    let Some((&length, rest)) = data.split_first() else { return (&[], &[]) };
+    rest.split_at(usize::from(length).min(rest.len()))
+}
+
+impl Program {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let mut codes = vec![Vec::new()];
+        let mut bytes = bytes.iter().copied();
+        while let Some(byte) = bytes.next() {
+            let mut operand = || bytes.next().unwrap_or(0);
+            let op = match byte % 23 {
+                0 => {
+                    codes.push(Vec::new());
+                    continue;
+                }
+                1 => Op::Yield,
+                2 => Op::Sleep(duration(operand())),
+                3 => {
+                    let byte = operand();
+                    Op::Timeout(duration(byte & 15), duration(byte >> 4))
+                }
+                4 | 5 => {
+                    let byte = operand();
+                    Op::Spawn { code: byte & 15, how: byte >> 4 }
+                }
+                6 => Op::Abort(operand()),
+                7 => Op::Join(operand()),
+                8 => Op::JoinOrLeave(operand()),
+                9 => Op::Detach(operand()),
+                10 => Op::Park,
+                11 => {
+                    let byte = operand();
+                    Op::Wake { task: byte & 31, how: byte >> 5 }
+                }
+                12 => Op::KeepWaker,
+                13 => Op::WakeKept(operand()),
+                14 => Op::Panic,
+                15 => {
+                    let byte = operand();
+                    Op::Guard(match byte % 6 {
+                        0 => Guard::Wake(byte / 6),
+                        1 => Guard::Spawn(byte / 6),
+                        2 => Guard::Abort(byte / 6),
+                        3 => Guard::Detach(byte / 6),
+                        4 => Guard::Notify,
+                        _ => Guard::Panic,
+                    })
+                }
+                16 => Op::DropGuard,
+                17 => Op::Select(operand()),
+                18 => Op::Notified,
+                19 => Op::NotifyOne,
+                20 => Op::NotifyWaiters,
+                21 => Op::LockAcrossYield,
+                _ => Op::Draw,
+            };
+            codes.last_mut().expect("never empty").push(op);
+        }
+        Self { codes }
+    }
+
+    /// The code with this number; numbers go round.
+    pub(crate) fn code(&self, number: u8) -> &[Op] {
+        &self.codes[usize::from(number) % self.codes.len()]
+    }
+}
+
+/// From nothing to an hour; equal ones are likely, so that timers tie.
+fn duration(byte: u8) -> Duration {
+    match byte % 8 {
+        0 => Duration::ZERO,
+        1 => Duration::from_nanos(1),
+        2 => Duration::from_nanos(1_001),
+        3 => Duration::from_millis(1),
+        4 => Duration::from_millis(999),
+        5 => Duration::from_secs(1),
+        6 => Duration::from_secs(60),
+        _ => Duration::from_secs(3_600),
+    }
+}

@@ -1,0 +1,89 @@
+//! Schedules, and tokens with a right checksum, made of a fuzzer's bytes.
+//!
+//! Always true: the checksum and the letters are computed here anew, so that a change of theirs in the library is found.
+
+use timeloop_sim::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+
+/// Takes values from the front of the bytes; zeros where there are none left.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        first
+    }
+
+    /// A number that is small more often than not.
+    fn number(&mut self) -> u64 {
+        match self.byte() {
+            small @ 0..240 => u64::from(small),
+            width => (0..=width - 240).fold(0, |sum, _| sum << 8 | u64::from(self.byte())),
+        }
+    }
+
+    fn number_u32(&mut self) -> u32 {
+        self.number() as u32
+    }
+
+    pub(crate) fn schedule(&mut self) -> Schedule {
+        if self.byte().is_multiple_of(4) {
+            let strategy = StrategySpec::ALL[usize::from(self.byte()) % StrategySpec::ALL.len()];
+            return Schedule::Seeded { seed: Seed(self.number()), strategy };
+        }
+        let randomness = Seed(self.number());
+        let mut deviations: Vec<Deviation> = Vec::new();
+        for _ in 0..self.byte() % 16 {
+            let deviation = self.deviation();
+            // Of two decisions with one key, a schedule has one.
+            if deviations.iter().all(|other| other.key() != deviation.key()) {
+                deviations.push(deviation);
+            }
+        }
+        Schedule::Deviations { randomness, deviations }
+    }
+
+    fn deviation(&mut self) -> Deviation {
+        let depth = self.byte() % 6;
+        let task: TaskPath = (0..depth).map(|_| self.number_u32().max(1)).collect();
+        let domain = Domain::ALL[usize::from(self.byte()) % Domain::ALL.len()];
+        let resume = self.number_u32();
+        let index = if domain == Domain::Schedule { 0 } else { self.number_u32() };
+        Deviation { task, resume, domain, index, value: self.number_u32().max(1) }
+    }
+}
+
+/// A token with these bytes inside, and a length and a checksum that fit.
+pub(crate) fn sealed(body: &[u8]) -> String {
+    let mut bytes = Vec::new();
+    let mut length = body.len();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend_from_slice(body);
+    let sum = crc32(&[b"TL1", &bytes[..]].concat());
+    bytes.extend(sum.to_be_bytes());
+
+    let mut text = "TL1".to_owned();
+    for chunk in bytes.chunks(5) {
+        let bits = (0..5).fold(0_u64, |bits, place| bits << 8 | u64::from(*chunk.get(place).unwrap_or(&0)));
+        for place in 0..(chunk.len() * 8).div_ceil(5) {
+            let digit = bits >> (35 - 5 * place) & 31;
+            text.push(char::from(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"[digit as usize]));
+        }
+    }
+    text
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = !0_u32;
+    for &byte in bytes {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
