@@ -15,7 +15,7 @@ use timeloop::{Exploration, Explorer, Phase, Progress, StrategySpec};
 /// Schedules in which a bug must show, and in which it must not show once it is corrected.
 pub const RUNS: u64 = 10_000;
 /// Runs that shrinking one schedule may take.
-pub const SHRINK_RUNS: u64 = 5_000;
+pub const SHRINK_RUNS: u64 = 20_000;
 
 /// A scenario as a plain function, so that all of them fit into one list.
 pub type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
