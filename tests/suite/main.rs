@@ -1,10 +1,13 @@
 //! timeloop's promises, a module per behaviour.
 
+mod determinism;
 mod endings;
+mod golden;
 mod macros;
 mod smoke;
 #[cfg(feature = "sync")]
 mod sync;
+mod scenarios;
 mod support;
 mod tasks;
 mod auto_traits;

@@ -13,8 +13,8 @@ pub(super) const STEPS_SHOWN: usize = 15;
 
 /// Of a task's name and path this much is shown.
 const TASK_WIDTH_MAX: usize = 32;
-/// What stands on a line beside the columns and the places: margins, and the words "from" and "to".
-const AROUND_PLACES: usize = 4 + 3 * 2 + "from  to ".len();
+/// What stands between the columns of a line.
+const MARGINS: usize = 4 + 3 * 2;
 
 /// The last `count` steps; `out_of_turn` says which are marked.
 pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], count: usize) -> String {
@@ -22,8 +22,7 @@ pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], co
     let rows: Vec<Row<'_>> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
     let width = |column: usize| rows.iter().map(|row| row.columns[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
-    // Room for two places on a line.
-    let place_width = WIDTH.saturating_sub(AROUND_PLACES + widths.iter().sum::<usize>()) / 2;
+    let action_width = WIDTH.saturating_sub(MARGINS + widths.iter().sum::<usize>());
     let mut text = String::new();
     if first > 0 {
         let _ = writeln!(
@@ -38,7 +37,7 @@ pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], co
         let [time_width, step_width, task_width] = widths;
         let [time, step, task] = &row.columns;
         let task = shorten_front(task, task_width);
-        let action = row.action(place_width);
+        let action = row.action(action_width);
         let line =
             format!("  {mark} {time:>time_width$}  {step:>step_width$}  {task:<task_width$}  {action}");
         text.push_str(line.trim_end());
@@ -69,7 +68,19 @@ enum To<'a> {
 }
 
 impl Row<'_> {
-    fn action(&self, place_width: usize) -> String {
+    /// From where to where, with places cut short where that takes more than `width`.
+    fn action(&self, width: usize) -> String {
+        let whole = self.action_with(usize::MAX);
+        let places =
+            usize::from(matches!(self.from, From::Place(_))) + usize::from(matches!(self.to, To::Place(_)));
+        if places == 0 || whole.chars().count() <= width {
+            return whole;
+        }
+        let words = self.action_with(0).chars().count() - places;
+        self.action_with(width.saturating_sub(words) / places)
+    }
+
+    fn action_with(&self, place_width: usize) -> String {
         let place = |site| shorten_front(&line(site), place_width);
         let from = match self.from {
             From::Start if matches!(self.to, To::Place(_)) => "from its start".to_owned(),

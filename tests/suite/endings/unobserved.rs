@@ -154,7 +154,7 @@ timeloop: `bank::audits` fails in 201 of 201 schedules: unobserved panic at <boo
 It fails in the quiet run: every task runs in its turn, first in, first out.
 
 The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root            from its start to …sts/suite/endings/unobserved.rs:119
+    0 s  1  root            from its start to tests/suite/endings/unobserved.rs:143
     0 s  2  audit (root.1)  from its start to tests/suite/endings/unobserved.rs:15
     0 s  3  audit (root.1)  from tests/suite/endings/unobserved.rs:15, panics
 

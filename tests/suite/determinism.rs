@@ -1,0 +1,114 @@
+//! One seed, one run: whatever the number of threads, the process, the build, and however much is recorded.
+//!
+//! Debug and release builds are compared by way of `golden.rs`: both must give the numbers that are pinned there.
+
+use std::io::Write as _;
+
+use timeloop::{FailureKind, Settings};
+
+use crate::golden::{assert_digests, digests};
+use crate::scenarios;
+use crate::support::{child, explorer, is_child};
+
+#[test]
+fn any_number_of_workers_finds_the_same() {
+    for jobs in [2, 3] {
+        assert_digests(&digests(jobs));
+    }
+}
+
+/// Run by the test below.
+#[test]
+fn prints_digests() {
+    if is_child() {
+        // Past the capture of what tests print.
+        std::io::stderr().write_all(digests(2).as_bytes()).unwrap();
+    }
+}
+
+/// Two processes differ in their addresses, thread ids, hash seeds, times and environment.
+#[test]
+fn any_process_finds_the_same() {
+    for vars in [[("RUST_BACKTRACE", "0")], [("RUST_TEST_THREADS", "1")]] {
+        let ended = child("determinism::prints_digests", &vars);
+        assert!(ended.passed(), "{ended:?}");
+        assert_digests(&ended.stderr);
+    }
+}
+
+/// Every seed twice in a row on one thread: a run leaves nothing behind for the next.
+#[test]
+fn runs_leave_nothing_behind() {
+    macro_rules! check {
+        ($($name:ident),*) => {$({
+            let settings = Settings { check: Some(200), ..Settings::default() };
+            let explorer = explorer(stringify!($name)).runs(1).environment(settings);
+            let exploration = explorer.run(scenarios::$name);
+            assert!(exploration.passed(), "{}", exploration.report());
+        })*};
+    }
+    scenarios::all!(check);
+}
+
+/// A failing run is made again with a record, and with every place where a task waits looked up. That changes nothing:
+/// otherwise it would be reported as nondeterminism.
+#[test]
+fn recording_and_explaining_change_nothing() {
+    macro_rules! fail {
+        ($($name:ident),*) => {$({
+            for seed in [0, 1_000_003] {
+                let exploration = explorer(stringify!($name)).seed(seed).shrink_runs(50).run(|| async {
+                    scenarios::$name().await;
+                    panic!("at the end of {}", stringify!($name));
+                    #[expect(unreachable_code, reason = "the type of a test")]
+                    ()
+                });
+                let found = exploration.found.as_ref().expect("it fails");
+                assert_eq!(found.failure.kind, FailureKind::Panic, "{}", exploration.report());
+                assert!(found.replayed && found.not_shrunk.is_none(), "{}", exploration.report());
+            }
+        })*};
+    }
+    scenarios::all!(fail);
+}
+
+/// Feature unification: tokio's own runtime is part of this very build, and nothing of it reaches a run.
+#[test]
+fn with_tokios_runtime_in_the_same_build() {
+    let inside = || {
+        let handle = tokio::runtime::Handle::try_current();
+        assert!(handle.is_err(), "no runtime of tokio's is entered within a run");
+    };
+    let exploration = explorer("unified").runs(10).run(|| async {
+        inside();
+        timeloop::spawn(async move { inside() }).await.unwrap();
+    });
+    assert!(exploration.passed(), "{}", exploration.report());
+
+    // Beside a runtime of tokio's that is entered and idle, a run is what it is elsewhere.
+    let runtime = crate::support::tokio();
+    let guard = runtime.enter();
+    let digest = explorer("tasks").run(scenarios::tasks).digest;
+    drop(guard);
+    assert_eq!(digest, explorer("tasks").run(scenarios::tasks).digest);
+}
+
+/// tokio's operations spend a budget that its runtime refills. In a run there is no such budget: an operation that is
+/// ready is never put off.
+#[cfg(feature = "sync")]
+#[test]
+fn tokios_budget_puts_nothing_off() {
+    use timeloop::sync::mpsc;
+
+    let exploration = explorer("budget").runs(3).run(|| async {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        for number in 0..1_000 {
+            sender.send(number).unwrap();
+        }
+        for number in 0..1_000 {
+            let polled = std::pin::pin!(receiver.recv());
+            assert_eq!(futures_util::FutureExt::now_or_never(polled), Some(Some(number)));
+        }
+    });
+    assert!(exploration.passed(), "{}", exploration.report());
+}
