@@ -12,9 +12,10 @@ static SEEN: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
 
 /// Something happened that is described by these numbers.
 pub(crate) fn saw(numbers: &[u64]) {
-    let hash = numbers.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, number| {
-        (hash ^ number).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
+    let hash = numbers.iter().fold(0_u64, |hash, number| {
+        let mixed = (hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ mixed >> 32
     });
-    let counter = &SEEN[(hash >> 40) as usize % COUNTERS];
+    let counter = &SEEN[hash as usize % COUNTERS];
     counter.store(counter.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
 }
