@@ -7,7 +7,9 @@ mod macros;
 mod smoke;
 #[cfg(feature = "sync")]
 mod sync;
+mod rng;
 mod scenarios;
+mod scheduler;
 mod support;
 mod tasks;
 mod auto_traits;
