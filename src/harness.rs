@@ -48,7 +48,7 @@ where
     Fut::Output: TestResult,
 {
     fn run(&self, request: Request<'_>) -> Ended {
-        let (result, mut ended, notes) = run_once(request, self.name.clone(), &self.make);
+        let Made { result, mut ended, notes } = run_once(request, self.name.clone(), &self.make);
         ended.failure = match result {
             Ok(output) => output.failure().map(|message| {
                 Box::new(Failure {
@@ -57,7 +57,7 @@ where
                     notes,
                     site: None,
                     task: Some(Box::default()),
-                    blocked: Vec::new(),
+                    blocked: Box::default(),
                     at_ns: ended.elapsed_ns,
                     at_step: ended.steps,
                 })
@@ -68,12 +68,17 @@ where
     }
 }
 
-/// Makes one run; what failed is in the first part of the answer only. The last is what a failure's notes would be.
-fn run_once<F, Fut>(
-    request: Request<'_>,
-    name: Cow<'static, str>,
-    make: &F,
-) -> (Result<Fut::Output, Box<Failure>>, Ended, Vec<String>)
+/// One run.
+struct Made<T> {
+    /// The output, or what failed: in here only.
+    result: Result<T, Box<Failure>>,
+    ended: Ended,
+    /// What the notes of a failure would be.
+    notes: Box<[String]>,
+}
+
+/// Makes one run.
+fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> Made<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -91,7 +96,7 @@ where
         (result, _) => result,
     };
     let notes = engine.notes();
-    (result, engine.into_ended(), notes)
+    Made { result, ended: engine.into_ended(), notes }
 }
 
 /// Makes one run under the default strategy and gives its output.
@@ -126,7 +131,7 @@ where
     let limits = Limits::default();
     let once = |detail, name: Cow<'static, str>| {
         let source = StrategySpec::default().source(seed);
-        run_once(Request { source, limits: &limits, detail, loud: false }, name, &make).0
+        run_once(Request { source, limits: &limits, detail, loud: false }, name, &make).result
     };
     once(Detail::Lean, Cow::Borrowed("`timeloop::run`")).map_err(|failure| {
         // Deadlocks and the like want to be explained; the run is made once more for that.
@@ -188,7 +193,7 @@ where
     let location = Location::caller();
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request = Request { source: source.into(), limits, detail: Detail::Lean, loud: false };
-    let (result, ended, _) = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
+    let Made { result, ended, .. } = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
     Outcome {
         result: result.map_err(|failure| *failure),
         trace_hash: ended.trace_hash,

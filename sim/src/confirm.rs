@@ -119,10 +119,10 @@ pub(crate) fn nondeterminism(what: &str, seen: Option<&Failure>) -> Box<Failure>
     Box::new(Failure {
         kind: FailureKind::Nondeterminism,
         message,
-        notes: Vec::new(),
+        notes: Box::default(),
         site: None,
         task: None,
-        blocked: Vec::new(),
+        blocked: Box::default(),
         at_ns: seen.map_or(0, |failure| failure.at_ns),
         at_step: seen.map_or(0, |failure| failure.at_step),
     })

@@ -147,13 +147,13 @@ pub struct Failure {
     /// What happened, one or more sentences: the panic's message, the `Err`, the bound that was hit and how to raise it.
     pub message: String,
     /// What happened before and may have led to it, a sentence each; no part of the fingerprint.
-    pub notes: Vec<String>,
+    pub notes: Box<[String]>,
     /// Where it happened: the place of the panic.
     pub site: Option<Site>,
     /// The task that failed, where one did.
     pub task: Option<Box<TaskLabel>>,
     /// The tasks that wait, for deadlocks and limits.
-    pub blocked: Vec<BlockedTask>,
+    pub blocked: Box<[BlockedTask]>,
     /// Virtual time of the failure, nanoseconds since the run's start.
     pub at_ns: u64,
     /// How many steps had been taken.

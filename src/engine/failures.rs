@@ -16,7 +16,7 @@ const NAMED_TASKS: usize = 20;
 
 impl Core {
     /// What happened before a failure.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Box<[String]> {
         let panic = self.first_panic.as_ref().map(|panic| {
             let (task, note) = &**panic;
             let place = note.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
@@ -44,7 +44,7 @@ impl Core {
     }
 
     /// The tasks that wait, in order of spawning.
-    fn blocked(&mut self) -> Vec<BlockedTask> {
+    fn blocked(&mut self) -> Box<[BlockedTask]> {
         let waiting: Vec<u32> = self
             .table
             .in_order()
@@ -78,7 +78,7 @@ impl Engine {
             notes: core.notes(),
             site: None,
             task: None,
-            blocked: Vec::new(),
+            blocked: Box::default(),
             at_ns: self.now_ns(),
             at_step: core.steps(),
         })
@@ -94,7 +94,7 @@ impl Engine {
     pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
         let mut failure = self.failure(core, FailureKind::UnobservedPanic, note.message);
         if core.first_panic.as_ref().is_some_and(|first| first.0 == task && first.1.site == note.site) {
-            failure.notes.clear();
+            failure.notes = Box::default();
         }
         failure.site = note.site;
         failure.task = Some(Box::new(task));

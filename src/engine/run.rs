@@ -375,7 +375,7 @@ impl Engine {
     }
 
     /// What has happened in the run that a failure may come of.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Box<[String]> {
         self.core.borrow().notes()
     }
 

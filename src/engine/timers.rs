@@ -6,7 +6,7 @@
 //! Most programs sleep for the same few durations, so deadlines mostly come in ascending order. Those go to the end of
 //! a sorted run at no cost; only the others pay for a heap.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 
@@ -31,11 +31,43 @@ impl TimerRef {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     deadline_ns: u64,
     number: NonZeroU64,
     index: u32,
+}
+
+impl Entry {
+    /// Deadline and then number, as one number: compared without a branch.
+    #[inline]
+    fn rank(&self) -> u128 {
+        u128::from(self.deadline_ns) << 64 | u128::from(self.number.get())
+    }
+}
+
+impl Ord for Entry {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Entry {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        self.rank() < other.rank()
+    }
+
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        self.rank() <= other.rank()
+    }
 }
 
 #[derive(Debug)]
@@ -264,7 +296,7 @@ mod tests {
                     Operation::Advance => {
                         let next = model.iter().map(|entry| entry.0).min();
                         prop_assert_eq!(queue.next_deadline_ns(), next);
-                        let due = next.into_iter().flat_map(|next| std::iter::repeat(next));
+                        let due = next.into_iter().flat_map(std::iter::repeat);
                         let numbers: Vec<usize> = due
                             .map_while(|deadline_ns| queue.take_due(deadline_ns))
                             .map(|wakee| {

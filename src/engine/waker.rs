@@ -132,7 +132,7 @@ impl RunId {
             static NEXT: Cell<u32> = const { Cell::new(0) };
         }
         let mut next = NEXT.get();
-        if next % BLOCK == 0 {
+        if next.is_multiple_of(BLOCK) {
             next = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed).wrapping_mul(BLOCK);
         }
         NEXT.set(next.wrapping_add(1));

@@ -105,7 +105,6 @@ impl Handle {
     ///
     /// # Panics
     /// When the loop has ended or is another thread's.
-    #[must_use]
     #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         match engine::find_idle(self.run) {

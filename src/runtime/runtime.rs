@@ -92,7 +92,6 @@ impl Runtime {
     }
 
     /// Makes the runtime the current one of this thread, so that `spawn` and the like find it without `block_on`.
-    #[must_use]
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard::new(Rc::clone(&self.engine))
     }

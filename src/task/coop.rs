@@ -79,8 +79,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
         return Poll::Ready(RestoreOnPending { before: Cell::new(None), _not_send: PhantomData });
     };
     if budget.left == 0 {
-        // A clone, so that a run that is explained learns where the task waits.
-        cx.waker().clone().wake();
+        cx.waker().wake_by_ref();
         return Poll::Pending;
     }
     BUDGET.set(Some(Budget { left: budget.left - 1, ..budget }));

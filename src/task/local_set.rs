@@ -225,12 +225,15 @@ impl Drop for LocalSet {
     }
 }
 
+/// A future that has found no set to run on, and the task's name.
+type Unplaced<F> = (F, Option<Cow<'static, str>>);
+
 /// Spawns on the set whose context this is; gives the future back where there is none.
 pub(super) fn spawn_on_current<F>(
     future: F,
     name: Option<Cow<'static, str>>,
     location: &'static Location<'static>,
-) -> Result<JoinHandle<F::Output>, (F, Option<Cow<'static, str>>)>
+) -> Result<JoinHandle<F::Output>, Unplaced<F>>
 where
     F: Future + 'static,
     F::Output: 'static,

@@ -168,10 +168,10 @@ fn an_escape_is_told_as_what_it_is() {
                 ended.failure = Some(Box::new(timeloop_sim::Failure {
                     kind: FailureKind::Escape,
                     message: "a real thread woke a task".to_owned(),
-                    notes: Vec::new(),
+                    notes: Box::default(),
                     site: None,
                     task: None,
-                    blocked: Vec::new(),
+                    blocked: Box::default(),
                     at_ns: 0,
                     at_step: 1,
                 }));

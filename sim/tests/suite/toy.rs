@@ -369,11 +369,11 @@ impl World<'_> {
         };
         self.failure = Some(Box::new(Failure {
             kind,
-            notes: Vec::new(),
+            notes: Box::default(),
             message: message.to_owned(),
             site,
             task: task.map(Box::new),
-            blocked,
+            blocked: blocked.into(),
             at_ns: self.now_ns,
             at_step,
         }));

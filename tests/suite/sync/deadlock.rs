@@ -23,7 +23,7 @@ fn assert_deadlock(failure: &Failure) {
 fn waits<F: Future>(root: impl Fn() -> F) -> &'static str {
     let failure = timeloop::run(1, || async { drop(root().await) }).unwrap_err();
     assert_deadlock(&failure);
-    let [blocked] = failure.blocked.as_slice() else { panic!("one task waits: {failure}") };
+    let [blocked] = &*failure.blocked else { panic!("one task waits: {failure}") };
     assert_eq!(blocked.task.path.to_string(), "root");
     line_of(blocked)
 }
