@@ -7,6 +7,8 @@ mod macros;
 mod smoke;
 #[cfg(feature = "sync")]
 mod sync;
+#[cfg(feature = "sync")]
+mod reports;
 mod rng;
 mod scenarios;
 mod scheduler;
