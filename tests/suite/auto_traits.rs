@@ -136,10 +136,20 @@ fn a_runtime_departs_from_tokio() {
 
 #[test]
 fn handles_may_be_used_across_catch_unwind() {
-    assert!(Probe::<timeloop::task::JoinHandle<Unsync>>::UNWIND_SAFE);
-    assert!(Probe::<tokio::task::JoinHandle<Unsync>>::UNWIND_SAFE);
-    assert!(Probe::<timeloop::task::AbortHandle>::UNWIND_SAFE);
-    assert!(Probe::<timeloop::runtime::Handle>::UNWIND_SAFE);
+    macro_rules! unwind_safe {
+        ($($tokio:ident)*) => {
+            [$(
+                [
+                    Probe::<$tokio::task::JoinHandle<Unsync>>::UNWIND_SAFE,
+                    Probe::<$tokio::task::AbortHandle>::UNWIND_SAFE,
+                    Probe::<$tokio::runtime::Handle>::UNWIND_SAFE,
+                    Probe::<$tokio::task::JoinHandle<&mut u32>>::UNWIND_SAFE,
+                    Probe::<&mut u32>::UNWIND_SAFE,
+                ]
+            ),*]
+        };
+    }
+    assert_eq!(unwind_safe!(timeloop tokio), [[true, true, true, true, false]; 2]);
 }
 
 /// Futures that have no name.

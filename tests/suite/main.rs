@@ -1,22 +1,22 @@
 //! timeloop's promises, a module per behaviour.
 
+#[cfg(feature = "sync")]
+mod asyncio;
+mod auto_traits;
 mod determinism;
 mod endings;
 mod golden;
 mod macros;
-mod smoke;
-#[cfg(feature = "sync")]
-mod sync;
 #[cfg(feature = "sync")]
 mod reports;
 mod rng;
+mod runtime;
 mod scenarios;
 mod scheduler;
+mod smoke;
 mod support;
-mod tasks;
-mod auto_traits;
-mod time;
-mod runtime;
-mod wakers;
 #[cfg(feature = "sync")]
-mod asyncio;
+mod sync;
+mod tasks;
+mod time;
+mod wakers;

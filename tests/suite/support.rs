@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use timeloop::StrategySpec;
 use timeloop::runtime::{Builder, Runtime};
@@ -77,6 +80,15 @@ pub(crate) fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).expect("a panic with a text").to_owned()
 }
 
+/// Polls the future once, which must not be ready: so it knows whom to wake.
+pub(crate) async fn pends<F: Future + Unpin>(future: &mut F) {
+    poll_fn(|cx| {
+        assert!(Pin::new(&mut *future).poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
 /// A real tokio runtime with paused time, to compare with.
 pub(crate) fn tokio() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -142,7 +154,8 @@ impl Ended {
     }
 }
 
-/// Runs a test of this binary in a process of its own, as `cargo test` would, with these variables set.
+/// Runs a test of this binary in a process of its own, as `cargo test` would, with these variables set. Unless they say
+/// otherwise, schedules that fail are kept in a folder that goes away.
 pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     let mut command = std::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
     command.args([test, "--exact"]).env(CHILD, "1").env_remove("CI").env_remove("RUST_BACKTRACE");
@@ -151,7 +164,39 @@ pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
             command.env_remove(name);
         }
     }
+    let folder = Folder::new();
+    command.env("CARGO_MANIFEST_DIR", folder.path());
     let output = command.envs(vars.iter().copied()).output().expect("the tests' binary runs");
     let text = |bytes| String::from_utf8(bytes).expect("tests print UTF-8");
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A folder of a test's own, which goes with it.
+#[derive(Debug)]
+pub(crate) struct Folder(pub(crate) std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("timeloop-suite-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("temporary folders can be made");
+        Self(folder)
+    }
+
+    /// The path, as an environment variable has it.
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().expect("temporary folders have plain names")
+    }
+
+    /// The text with `FOLDER` for this folder.
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        text.replace(self.path(), "FOLDER")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -15,7 +15,7 @@ use crate::support::Log;
 /// Sleeps and gives its number, or fails with it if it is odd.
 async fn work(seconds: u32) -> Result<u32, u32> {
     sleep(seconds * SECOND).await;
-    if seconds % 2 == 0 { Ok(seconds) } else { Err(seconds) }
+    if seconds.is_multiple_of(2) { Ok(seconds) } else { Err(seconds) }
 }
 
 async fn number(seconds: u32) -> u32 {

@@ -73,7 +73,11 @@ fn a_handle_spawns_from_elsewhere() {
         async move { log.push("from no loop") }
     });
     let other = fifo();
-    let second = other.block_on(async move { handle.spawn(async move { task.push("from another loop") }) });
+    let second = other.block_on(async move {
+        let task = handle.spawn(async move { task.push("from another loop") });
+        Some(task)
+    });
+    let second = second.expect("just spawned");
     let third = runtime.handle().spawn_blocking(|| 42);
     assert_eq!(log.take(), [""; 0]);
     runtime.block_on(async {

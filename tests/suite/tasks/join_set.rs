@@ -144,8 +144,8 @@ fn detach_all_lets_them_run_on() {
         assert!(set.is_empty() && set.join_next().await.is_none());
         set.spawn(async {});
         assert!(set.join_next().await.unwrap().is_ok(), "the set can be used again");
-        drop(set);
-        sleep(Duration::from_secs(10)).await;
+        set.spawn(sleep(Duration::from_secs(10)));
+        assert!(set.join_next().await.unwrap().is_ok(), "and does not mistake the old tasks for its new one");
         assert_eq!(log.take(), [0, 1, 2]);
     })
     .unwrap();
@@ -155,7 +155,9 @@ fn detach_all_lets_them_run_on() {
 fn abort_all_leaves_an_error_for_each() {
     timeloop::run(0, || async {
         let mut set = JoinSet::<()>::new();
-        (0..3).for_each(|_| drop(set.spawn(pending())));
+        for _ in 0..3 {
+            set.spawn(pending());
+        }
         set.abort_all();
         assert_eq!(set.len(), 3);
         while let Some(result) = set.join_next().await {
@@ -285,7 +287,7 @@ fn outside_of_a_run_it_can_be_made_but_not_spawn() {
     let mut set = JoinSet::new();
     assert_eq!(format!("{set:?}"), "JoinSet { len: 0 }");
     assert!(set.try_join_next().is_none());
-    let text = panic_text(|| drop(set.spawn(async {})));
+    let text = panic_text(|| _ = set.spawn(async {}));
     assert!(text.starts_with("can't spawn a task outside of a run"), "{text}");
 }
 

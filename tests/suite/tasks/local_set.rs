@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use timeloop::runtime::Runtime;
 use timeloop::task::{self, LocalSet, spawn_local, yield_now};
-use timeloop::time::{sleep, timeout};
+use timeloop::time::sleep;
 use timeloop::{FailureKind, spawn};
 
 use crate::support::{Log, fifo, on_drop, panic_text};
@@ -229,35 +229,34 @@ fn dropping_a_set_that_never_ran_drops_its_tasks() {
 
 #[test]
 fn a_set_dropped_by_one_of_its_tasks() {
-    timeloop::run(0, || async {
-        let log = Log::new();
-        let set = Rc::new(Cell::new(Some(LocalSet::new())));
-        let (inner, guard) = (Rc::clone(&set), log.on_drop("its own locals"));
-        let local = set.take().unwrap();
-        let (task, other) = (log.clone(), log.on_drop("the other's locals"));
+    let log = Log::new();
+    let root = log.clone();
+    fifo().block_on(async move {
+        let set = Rc::new(Cell::new(None));
+        let local = LocalSet::new();
+        let (task, inner) = (root.clone(), Rc::clone(&set));
+        let (own, other) = (root.on_drop("its own locals"), root.on_drop("the other's locals"));
         let handle = local.spawn_local(async move {
-            let _guard = guard;
+            let _own = own;
+            let later = task.clone();
+            drop(spawn(async move { later.push("a step later") }));
             drop(inner.take());
             task.push("after the set");
             yield_now().await;
             task.push("not reached");
         });
         drop(local.spawn_local(async move {
-            let _guard = other;
+            let _other = other;
             pending::<()>().await;
         }));
         set.set(Some(local));
-        let polled = timeout(Duration::from_secs(1), run_in_cell(&set)).await;
-        assert!(polled.is_ok());
+        poll_in_cell(&set).await;
         assert!(handle.await.unwrap_err().is_cancelled());
-        let mut dropped = log.take();
-        dropped.sort_unstable();
-        assert_eq!(dropped, ["after the set", "its own locals", "the other's locals"]);
-    })
-    .unwrap();
+    });
+    assert_eq!(log.take(), ["the other's locals", "after the set", "its own locals", "a step later"]);
 
     /// Polls the set in the cell until it is gone.
-    async fn run_in_cell(cell: &Cell<Option<LocalSet>>) {
+    async fn poll_in_cell(cell: &Cell<Option<LocalSet>>) {
         std::future::poll_fn(|cx| {
             let Some(mut set) = cell.take() else { return std::task::Poll::Ready(()) };
             let polled = std::pin::Pin::new(&mut set).poll(cx);

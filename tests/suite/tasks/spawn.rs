@@ -167,7 +167,7 @@ fn a_panic_whose_handle_is_still_held_at_the_end_fails_the_run() {
     let failure = timeloop::run(0, || async {
         let handle = spawn(async { panic!("held, not looked at") });
         sleep(std::time::Duration::from_secs(1)).await;
-        handle
+        Some(handle)
     })
     .map(drop)
     .unwrap_err();

@@ -49,7 +49,11 @@ fn polling_it_leaves_a_waker() {
         let start = Instant::now();
         let ticked = poll_fn(|cx| ticks.poll_tick(cx)).await;
         assert_eq!(ticked, start);
-        poll_fn(|cx| Poll::Ready(assert!(ticks.poll_tick(cx).is_pending()))).await;
+        poll_fn(|cx| {
+            assert!(ticks.poll_tick(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
         poll_fn(|cx| ticks.poll_tick(cx)).await;
         assert_eq!(start.elapsed(), SECOND);
     })

@@ -9,7 +9,7 @@ use timeloop::task::yield_now;
 use timeloop::time::{Duration, Instant, advance, pause, resume, sleep, sleep_until};
 use timeloop::{FailureKind, spawn};
 
-use crate::support::{Log, fifo, on_drop, panic_text};
+use crate::support::{Log, fifo, on_drop, panic_text, pends};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -152,11 +152,7 @@ fn a_dropped_sleep_leaves_nothing_behind() {
         let metrics = Handle::current().metrics();
         {
             let mut sleep = pin!(sleep(3600 * SECOND));
-            poll_fn(|cx| {
-                assert!(sleep.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            pends(&mut sleep).await;
             assert_eq!(metrics.num_timers(), 1);
         }
         assert_eq!(metrics.num_timers(), 0);
@@ -186,7 +182,7 @@ fn reset_moves_a_deadline_later_and_earlier() {
         for (from, to) in [(1, 10), (10, 1), (5, 5)] {
             let start = Instant::now();
             let mut sleep = pin!(sleep(from * SECOND));
-            poll_fn(|cx| Poll::Ready(assert!(sleep.as_mut().poll(cx).is_pending()))).await;
+            pends(&mut sleep).await;
             sleep.as_mut().reset(start + to * SECOND);
             assert_eq!(sleep.deadline(), start + to * SECOND);
             sleep.await;
@@ -200,10 +196,11 @@ fn reset_moves_a_deadline_later_and_earlier() {
 #[test]
 fn reset_wakes_the_task_that_waits_without_another_poll() {
     timeloop::run(0, || async {
+        sleep(10 * SECOND).await;
         let start = Instant::now();
         let mut moved = pin!(sleep(3600 * SECOND));
         // Polled once, so that it knows whom to wake; moved to the past, and not polled again before time passes.
-        poll_fn(|cx| Poll::Ready(assert!(moved.as_mut().poll(cx).is_pending()))).await;
+        pends(&mut moved).await;
         moved.as_mut().reset(start - SECOND);
         let mut polls = 0;
         poll_fn(|_| {
@@ -253,9 +250,9 @@ fn resetting_a_timer_to_now_for_ever_is_a_livelock() {
 fn a_sleep_that_moves_between_tasks_wakes_the_last_one() {
     timeloop::run(0, || async {
         let mut sleep = Box::pin(sleep(SECOND));
-        poll_fn(|cx| Poll::Ready(assert!(sleep.as_mut().poll(cx).is_pending()))).await;
+        pends(&mut sleep).await;
         let start = Instant::now();
-        spawn(async move { sleep.await }).await.unwrap();
+        spawn(sleep).await.unwrap();
         assert_eq!(start.elapsed(), SECOND);
     })
     .unwrap();
@@ -296,7 +293,7 @@ fn a_duration_beyond_the_end_of_time_sleeps_for_ever() {
         assert_eq!(start.elapsed(), SECOND);
     })
     .unwrap();
-    let failure = timeloop::run(0, || sleep_for_ever()).unwrap_err();
+    let failure = timeloop::run(0, sleep_for_ever).unwrap_err();
     assert_eq!(failure.kind, FailureKind::TimeLimit);
 
     async fn sleep_for_ever() {

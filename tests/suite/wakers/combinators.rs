@@ -114,7 +114,7 @@ fn a_stream_of_ticks() {
             Some((tick, ticks))
         });
         let ticks: Vec<_> = ticks.take(3).map(|tick| tick - start).collect().await;
-        assert_eq!(ticks, [0 * SECOND, SECOND, 2 * SECOND]);
+        assert_eq!(ticks, [Duration::ZERO, SECOND, 2 * SECOND]);
     })
     .unwrap();
 }

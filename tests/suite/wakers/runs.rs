@@ -94,7 +94,7 @@ fn kept_in_a_thread_local_past_the_end_of_the_thread() {
             let runtime = Runtime::new().unwrap();
             let waker = runtime.block_on(waker());
             KEPT.with(|kept| kept.0.borrow_mut().push(waker));
-            let waker = timeloop::run(0, || waker_of_a_task()).unwrap();
+            let waker = timeloop::run(0, waker_of_a_task).unwrap();
             KEPT.with(|kept| kept.0.borrow_mut().push(waker));
         });
     });

@@ -20,7 +20,8 @@ fn after_the_run_nothing_happens() {
     let waker = timeloop::run(0, || async { spawn(waker()).await.unwrap() }).unwrap();
     let there = thread::spawn(move || {
         waker.wake_by_ref();
-        waker.clone().wake();
+        let clone = waker.clone();
+        clone.wake();
         drop(waker);
     });
     there.join().unwrap();

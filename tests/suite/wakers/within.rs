@@ -1,4 +1,5 @@
 //! Within one run.
+#![expect(clippy::waker_clone_wake, reason = "a clone is another way to hold a waker, and each way is tried")]
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
@@ -12,7 +13,7 @@ use timeloop::task::yield_now;
 use timeloop::time::{Duration, sleep};
 
 use super::{Left, leave_waker, waker, woken};
-use crate::support::{Log, fifo, on_drop};
+use crate::support::{Log, fifo, on_drop, pends};
 
 #[test]
 fn called_while_another_task_is_polled() {
@@ -105,7 +106,7 @@ fn forgotten() {
         }
         mem::forget(sleep(Duration::from_secs(1)));
         let mut forgotten = Box::pin(sleep(Duration::from_secs(1)));
-        poll_fn(|cx| Poll::Ready(assert!(forgotten.as_mut().poll(cx).is_pending()))).await;
+        pends(&mut forgotten).await;
         mem::forget(forgotten);
         mem::forget(spawn(pending::<()>()));
         let start = timeloop::time::Instant::now();
@@ -287,14 +288,14 @@ fn a_waker_taken_in_the_explained_run_works_too() {
     // A run that fails is made again with wakers that note where tasks wait.
     let failure = timeloop::run(0, || async {
         let left = Left::default();
-        let waiter = spawn(woken(Rc::clone(&left), 50));
-        for _ in 0..50 {
+        let waiter = spawn(woken(Rc::clone(&left), 10));
+        for _ in 0..10 {
             sleep(Duration::from_nanos(1)).await;
             let waker = left.take().expect("the task waits");
             mem::forget(waker.clone());
             waker.wake();
         }
-        assert_eq!(waiter.await.unwrap(), 51);
+        assert_eq!(waiter.await.unwrap(), 11);
         pending::<()>().await;
     })
     .unwrap_err();
