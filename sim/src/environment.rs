@@ -214,7 +214,7 @@ fn parse_replay(text: &str) -> ReplaySetting {
 
 fn unknown(name: &str) -> String {
     let nearest = NAMES.into_iter().min_by_key(|known| distance(name, known));
-    match nearest.filter(|known| distance(name, known) <= 3) {
+    match nearest.filter(|known| distance(name, known) <= 2) {
         Some(known) => {
             format!("`{name}` is no variable of timeloop's and has no effect; did you mean `{known}`?")
         }

@@ -5,8 +5,10 @@ mod asyncio;
 mod auto_traits;
 mod determinism;
 mod endings;
+mod environment;
 mod golden;
 mod macros;
+mod replay;
 #[cfg(feature = "sync")]
 mod reports;
 mod rng;

@@ -1,0 +1,123 @@
+//! The environment, as a user sets it: what is no good is told in a sentence that says what is accepted.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use timeloop::task;
+
+use crate::support::{Ended, child, is_child};
+
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// Run by the tests below: two tasks of which either may be first, and a failure in the 600th run.
+#[timeloop::test(jobs = 1)]
+async fn counts_its_runs() {
+    if is_child() {
+        let tasks = [task::spawn(async {}), task::spawn(async {})];
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let runs = RUNS.fetch_add(1, Relaxed) + 1;
+        let most = std::env::var("MOST_RUNS").map_or(1_000, |most| most.parse().unwrap());
+        assert!(runs <= most, "more than {most} runs");
+    }
+}
+
+fn counts(vars: &[(&str, &str)]) -> Ended {
+    child("environment::counts_its_runs", vars)
+}
+
+/// What the test printed; it must have failed, without having run.
+fn error(name: &str, value: &str) -> String {
+    let ended = counts(&[(name, value), ("MOST_RUNS", "0")]);
+    assert_eq!(ended.code, Some(101), "{ended:?}");
+    assert_eq!(ended.stderr, "");
+    ended.printed().to_owned()
+}
+
+#[test]
+fn bad_values() {
+    assert_eq!(error("TIMELOOP_RUNS", "abc"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000
+");
+    assert_eq!(error("TIMELOOP_RUNS", "0"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`0` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000
+");
+    assert_eq!(error("TIMELOOP_SEED", "seven"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a seed; accepted are a number (TIMELOOP_SEED=7), up to 40 hex digits such as a commit's id (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)) and `random`
+");
+    assert_eq!(error("TIMELOOP_JOBS", "0"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (without it, one a core)
+");
+    assert_eq!(error("TIMELOOP_STRATEGY", "foo"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not a strategy; accepted are `random` and `fifo`
+");
+    assert_eq!(error("TIMELOOP_CHECK", "yes"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_CHECK=`yes` is not a number of seeds to run twice; accepted is a whole number, as in TIMELOOP_CHECK=100
+");
+    assert_eq!(error("TIMELOOP_LOG", "debug"), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_LOG=`debug` is not a way to log; accepted are `quiet`, `progress` and `steps`
+");
+}
+
+#[test]
+fn several_bad_values_are_told_at_once() {
+    let ended = counts(&[("TIMELOOP_RUNS", "many"), ("TIMELOOP_STRATEGY", "best")]);
+    assert_eq!(ended.printed(), "
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`many` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000
+TIMELOOP_STRATEGY=`best` is not a strategy; accepted are `random` and `fifo`
+");
+}
+
+/// A name with a typing error is warned about, in a test that passes too, and the test still runs.
+#[test]
+fn unknown_names() {
+    let warning = |name: &str| {
+        let ended = counts(&[(name, "1")]);
+        assert!(ended.passed(), "{ended:?}");
+        ended.stderr
+    };
+    assert_eq!(
+        warning("TIMELOOP_SEDE"),
+        "\
+timeloop: `TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?
+"
+    );
+    assert_eq!(warning("TIMELOOP_COLOR"), "\
+timeloop: `TIMELOOP_COLOR` is no variable of timeloop's and has no effect; there are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG
+");
+    assert_eq!(warning("TIMELOOPS"), "");
+    assert_eq!(warning("TIMELOOP_RUNS"), "");
+}
+
+#[test]
+fn good_values_are_heeded() {
+    for (vars, passes) in [
+        ([("TIMELOOP_RUNS", "40"), ("MOST_RUNS", "40")], true),
+        ([("TIMELOOP_RUNS", "41"), ("MOST_RUNS", "40")], false),
+        ([("TIMELOOP_RUNS", "1_001"), ("MOST_RUNS", "1000")], false),
+        ([("TIMELOOP_RUNS", ""), ("MOST_RUNS", "1000")], true),
+        // Each seed is run twice before the others.
+        ([("TIMELOOP_CHECK", "5"), ("MOST_RUNS", "1010")], true),
+        ([("TIMELOOP_CHECK", "5"), ("MOST_RUNS", "1009")], false),
+    ] {
+        let ended = counts(&vars);
+        assert_eq!(ended.passed(), passes, "{vars:?}: {ended:?}");
+        assert_eq!(ended.stderr, "");
+    }
+}
+
+#[test]
+fn a_seed_that_is_random_is_told_with_the_failure() {
+    let ended = counts(&[("TIMELOOP_SEED", "random"), ("MOST_RUNS", "0")]);
+    let by =
+        ended.printed().lines().find_map(|line| line.strip_prefix("found by   seed ")).expect("a failure");
+    let seed: u64 = by.split(' ').next().unwrap().parse().unwrap();
+    let again = counts(&[("TIMELOOP_SEED", &seed.to_string()), ("MOST_RUNS", "0")]);
+    assert!(again.printed().contains(&format!("\nfound by   seed {seed} (run 1, ")), "{again:?}");
+}
+
+#[test]
+fn every_step_is_listed_where_asked_for() {
+    let ended = counts(&[("TIMELOOP_LOG", "steps"), ("MOST_RUNS", "0")]);
+    assert!(ended.printed().contains("The last steps: "), "{ended:?}");
+}

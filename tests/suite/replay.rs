@@ -1,0 +1,364 @@
+//! Finding, remembering and replaying, as a user sees it: each test runs other tests of this file in processes of
+//! their own, with the environment that a user would set.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::Write as _;
+use std::rc::Rc;
+
+use timeloop::task::{self, yield_now};
+
+use crate::support::{Ended, Folder, by_name, child, explorer, is_child};
+
+/// Adds to what it has read before it let others run.
+async fn deposit(balance: Rc<Cell<u32>>, amount: u32, fixed: bool) {
+    let before = balance.get();
+    if amount > 1 {
+        yield_now().await; // @yield
+    }
+    balance.set(if fixed { balance.get() } else { before } + amount);
+}
+
+/// Loses an update, if the second deposit begins before the first; not if `FIXED` is set. Without any task if `REWRITTEN` is.
+async fn loses_an_update() {
+    let set = |name| std::env::var_os(name).is_some();
+    if set("REWRITTEN") {
+        return;
+    }
+    let balance = Rc::new(Cell::new(0));
+    let small = task::spawn(deposit(Rc::clone(&balance), 1, set("FIXED"))); // @small
+    let large = task::spawn(deposit(Rc::clone(&balance), 2, set("FIXED"))); // @large
+    small.await.unwrap(); // @await small
+    large.await.unwrap(); // @await large
+    assert_eq!(balance.get(), 3, "an update was lost"); // @assert
+}
+
+/// Run by the tests below.
+#[timeloop::test]
+async fn fails() {
+    if is_child() {
+        loses_an_update().await;
+    }
+}
+
+/// Run by the tests below.
+#[timeloop::test]
+async fn passes() {}
+
+/// Run by the tests below: says what it finds in a form that programs read.
+#[test]
+fn prints_what_it_finds() {
+    if is_child() {
+        let explorer = timeloop::Explorer::new("suite::replay::fails").without_regressions();
+        let found = explorer.run(loses_an_update).found.expect("it fails");
+        // Past the capture of what tests print.
+        let line = format!("{} {:016x} {}\n", found.fingerprint, found.trace_hash, found.token);
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+const TOKEN: &str = "TL11QK6CVWH04002082000000F8SF15M";
+
+/// Runs `fails` in a folder.
+fn run_in(folder: &Folder, vars: &[(&str, &str)]) -> Ended {
+    let folder = [("CARGO_MANIFEST_DIR", folder.path())];
+    child("replay::fails", &[&folder, vars].concat())
+}
+
+/// What it printed, with names for places and folders; it must have failed.
+fn failing(folder: &Folder, vars: &[(&str, &str)]) -> String {
+    let ended = run_in(folder, vars);
+    assert_eq!(ended.code, Some(101), "{ended:?}");
+    assert_eq!(ended.stderr, "");
+    // Where a line is wrapped depends on the folder's name.
+    by_name!(folder.hidden_in(ended.printed()).replace("\n           ", " "))
+}
+
+/// What it said past the harness's capture; it must have passed.
+fn passing(folder: &Folder, vars: &[(&str, &str)]) -> String {
+    let ended = run_in(folder, vars);
+    assert!(ended.passed(), "{ended:?}");
+    by_name!(folder.hidden_in(&ended.stderr))
+}
+
+const FILE: &str = "timeloop-regressions/suite.replay.fails.txt";
+
+#[test]
+fn found_remembered_and_found_again() {
+    let folder = Folder::new();
+    assert_eq!(
+        failing(&folder, &[]),
+        "
+timeloop: `suite::replay::fails` fails in 47 of 204 schedules: panic at <assert>:5
+
+  assertion `left == right` failed: an update was lost
+    left: 2
+   right: 3
+  (in task `root`; after 0 s of virtual time and 5 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
+  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
+   <large>:17)
+Deviations from that order: 2 as found, 1 after 5 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root              from its start to <await small>
+  * 0 s  2  deposit (root.2)  from its start to <yield>
+    0 s  3  deposit (root.1)  starts, ends
+    0 s  4  deposit (root.2)  from <yield>, ends
+    0 s  5  root              from <await small>, panics
+
+found by   seed 3 (run 4, strategy `random`): TIMELOOP_SEED=3 finds it at once
+stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, tried first next time: commit it
+replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
+"
+    );
+    let file = fs::read_to_string(folder.0.join(FILE)).unwrap();
+    assert_eq!(
+        by_name!(file),
+        "\
+timeloop regressions, version 1
+test suite::replay::fails
+
+# Schedules under which this test has failed. timeloop tries them first, so commit this file.
+# To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.
+
+schedule
+  # panic at <assert>:5: assertion `left == right` failed: an update was lost
+  run root.2 resume 0 after 0 other steps
+  checksum 200533a0
+"
+    );
+
+    // The next time it is tried first, whatever the seed.
+    assert_eq!(
+        failing(&folder, &[("TIMELOOP_SEED", "1000"), ("TIMELOOP_RUNS", "1")]),
+        "
+timeloop: `suite::replay::fails` fails in 47 of 200 schedules: panic at <assert>:5
+
+  assertion `left == right` failed: an update was lost
+    left: 2
+   right: 3
+  (in task `root`; after 0 s of virtual time and 5 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
+  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
+   <large>:17)
+Deviations from that order: 1 as found, 1 after 3 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root              from its start to <await small>
+  * 0 s  2  deposit (root.2)  from its start to <yield>
+    0 s  3  deposit (root.1)  starts, ends
+    0 s  4  deposit (root.2)  from <yield>, ends
+    0 s  5  root              from <await small>, panics
+
+found by   the schedule stored at FOLDER/timeloop-regressions/suite.replay.fails.txt:7
+replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
+"
+    );
+    assert_eq!(fs::read_to_string(folder.0.join(FILE)).unwrap(), file, "a schedule is kept once");
+
+    // Mended: the schedule applies and passes, and nothing is said.
+    assert_eq!(passing(&folder, &[("FIXED", "1")]), "");
+    // Rewritten: it does not apply any more, which is no failure, but told.
+    assert_eq!(passing(&folder, &[("REWRITTEN", "1")]), "\
+timeloop: FOLDER/timeloop-regressions/suite.replay.fails.txt:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the test passes under it; delete it if the code has changed for good
+");
+}
+
+#[test]
+fn where_ci_is_set_nothing_is_written() {
+    let folder = Folder::new();
+    let printed = failing(&folder, &[("CI", "true")]);
+    let stored = printed.lines().find(|line| line.starts_with("stored")).unwrap();
+    assert_eq!(stored, "stored     nowhere, since `CI` is set; replay it elsewhere to keep it");
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn a_token_is_replayed_in_another_process() {
+    let found = explorer("suite::replay::fails").run(loses_an_update).found.unwrap();
+    assert_eq!(found.token, TOKEN);
+    let line = format!("{} {:016x} {TOKEN}\n", found.fingerprint, found.trace_hash);
+    // Found by another process, and replayed by a third.
+    assert_eq!(child("replay::prints_what_it_finds", &[]).stderr, line);
+    assert_eq!(child("replay::prints_what_it_finds", &[("TIMELOOP_REPLAY", TOKEN)]).stderr, line);
+
+    // Replaying prints the panic itself, and stores nothing.
+    let folder = Folder::new();
+    let printed = failing(&folder, &[("TIMELOOP_REPLAY", TOKEN)]);
+    assert_eq!(
+        without_thread_ids(&printed),
+        "
+thread 'replay::fails' panicked at <assert>:5:
+assertion `left == right` failed: an update was lost
+  left: 2
+ right: 3
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+
+timeloop: `suite::replay::fails` fails under the replayed schedule: panic at <assert>:5
+
+  assertion `left == right` failed: an update was lost
+    left: 2
+   right: 3
+  (in task `root`; after 0 s of virtual time and 5 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
+  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
+   <large>:17)
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root              from its start to <await small>
+  * 0 s  2  deposit (root.2)  from its start to <yield>
+    0 s  3  deposit (root.1)  starts, ends
+    0 s  4  deposit (root.2)  from <yield>, ends
+    0 s  5  root              from <await small>, panics
+
+replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
+"
+    );
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+    // In lower case, as from a mail.
+    assert_eq!(
+        without_thread_ids(&failing(&folder, &[("TIMELOOP_REPLAY", &TOKEN.to_lowercase())])),
+        without_thread_ids(&printed)
+    );
+
+    // Mended or rewritten, it passes, and says so.
+    assert_eq!(
+        passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("FIXED", "1")]),
+        "\
+timeloop: `suite::replay::fails` passes under the replayed schedule
+"
+    );
+    assert_eq!(passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("REWRITTEN", "1")]), "\
+timeloop: `suite::replay::fails` passes under the replayed schedule; it no longer applies: one of its decisions is not reached any more
+");
+}
+
+/// The standard library tells the system's number of a thread.
+fn without_thread_ids(text: &str) -> String {
+    let mut parts = text.split(" (");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| match part.split_once(") panicked at ") {
+        Some((id, rest)) if id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{text} panicked at {rest}")
+        }
+        _ => format!("{text} ({part}"),
+    })
+}
+
+#[test]
+fn a_regression_file_is_replayed_by_its_path() {
+    let folder = Folder::new();
+    let first = failing(&folder, &[]);
+    let story = |printed: &str| {
+        let story = printed.split_once("How it happens").unwrap().1.split_once("\nreplay ").unwrap().0;
+        let told_once = ["Deviations", "found by", "stored"];
+        let lines = story.lines().filter(|line| !told_once.iter().any(|word| line.starts_with(word)));
+        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    };
+    let absolute = folder.0.join(FILE);
+    for path in [FILE, absolute.to_str().unwrap()] {
+        let printed = failing(&folder, &[("TIMELOOP_REPLAY", path)]);
+        let (shown, report) = printed.split_once("\ntimeloop: ").unwrap();
+        assert!(shown.contains("an update was lost\n  left: 2\n right: 3\n"), "{printed}");
+        assert!(
+            report.starts_with(
+                "`suite::replay::fails` fails under the replayed schedule: panic at <assert>:5\n"
+            )
+        );
+        assert_eq!(story(report), story(&first));
+    }
+}
+
+/// Whatever is wrong with a token is told in a sentence, and no test is run in its place.
+#[test]
+fn bad_tokens() {
+    let error = |token: &str| {
+        let folder = Folder::new();
+        let printed = failing(&folder, &[("TIMELOOP_REPLAY", token)]);
+        assert!(!printed.contains("panicked"), "{printed}");
+        printed
+    };
+    let of_another = timeloop::Schedule::quiet().to_token("suite::replay::passes");
+    assert_eq!(error(&of_another), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for another test, or before a renaming, and not for `suite::replay::fails`; run the test whose report printed it
+");
+    assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is shorter than it says; copy the whole word, from `TL1` to its last character
+");
+    let mut mistyped = TOKEN.to_owned().into_bytes();
+    mistyped.swap(10, 12);
+    assert_eq!(error(std::str::from_utf8(&mistyped).unwrap()), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token has a typing error (its checksum does not fit); copy it again from the report
+");
+    assert_eq!(error(&TOKEN.replacen("TL1", "TL2", 1)), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop
+");
+    assert_eq!(error(&format!("{TOKEN}U")), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: a token has no `U`: it is `TL1` and then digits and letters; copy it again from the report
+");
+    assert_eq!(error("timeloop-regressions/no-such-file.txt"), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`timeloop-regressions/no-such-file.txt` is neither a token nor a regression file with a schedule; accepted are a token, which starts with `TL1`, and the path of such a file
+");
+    assert_eq!(error("TL"), "
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`TL` is neither a token nor a regression file with a schedule; accepted are a token, which starts with `TL1`, and the path of such a file
+");
+}
+
+/// A file that a person has damaged costs the damaged schedule alone; what the test finds is still printed.
+#[test]
+fn a_bad_line_in_a_regression_file() {
+    let folder = Folder::new();
+    failing(&folder, &[]);
+    let path = folder.0.join(FILE);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("other step", "others")).unwrap();
+    let printed = failing(&folder, &[]);
+    let (report, error) = printed.split_at(printed.rfind("\ntimeloop: ").unwrap());
+    assert!(
+        report.contains("found by   seed ") && report.contains("\nreplay     TIMELOOP_REPLAY=TL1"),
+        "{printed}"
+    );
+    assert_eq!(error, "
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss` where `run root.2 resume 3 after 4 other steps` is accepted; mend the line, or delete its schedule
+");
+    // A test that passes fails with it: the schedule would be lost in silence.
+    fs::write(&path, text.replace("checksum", "checksum 0")).unwrap();
+    assert_eq!(failing(&folder, &[("FIXED", "1")]), "
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0` where `checksum 0123abcd` is accepted; mend the line, or delete its schedule
+");
+}
+
+/// A link that leads nowhere stops even those who may write everywhere.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("no/such/folder", folder.0.join("timeloop-regressions")).unwrap();
+    let printed = failing(&folder, &[]);
+    assert!(printed.contains("\n  assertion `left == right` failed: an update was lost\n"), "{printed}");
+    let stored = printed.lines().find(|line| line.starts_with("stored ")).unwrap();
+    assert_eq!(
+        stored,
+        "stored     nowhere: FOLDER/timeloop-regressions/suite.replay.fails.txt: the failing schedule \
+         can't be stored there (File exists (os error 17)); make the folder writable, or choose another \
+         with `regressions`"
+    );
+}
+
+/// A file where the folder should be can't even be read: that is told although the test passes.
+#[cfg(unix)]
+#[test]
+fn a_file_in_place_of_the_folder() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("timeloop-regressions"), "").unwrap();
+    assert_eq!(failing(&folder, &[("FIXED", "1")]), "
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt: the regression file can't be read (Not a directory (os error 20)); make it readable, or delete it
+");
+}
