@@ -142,7 +142,7 @@ pub(crate) async fn randomness() {
         let mut drawn = 0;
         for _ in 0..steps {
             let number = timeloop::rng().next_u64();
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 yield_now().await;
             } else {
                 sleep(Duration::from_nanos(number % 100)).await;
@@ -156,7 +156,7 @@ pub(crate) async fn randomness() {
     let mut sum = 0;
     for (number, walker) in walkers {
         sum += number * walker.await.unwrap();
-        if timeloop::rng().next_u32() % 2 == 0 {
+        if timeloop::rng().next_u32().is_multiple_of(2) {
             task::spawn(walk(1)).await.unwrap();
         }
     }
@@ -181,10 +181,16 @@ pub(crate) async fn local() {
         one.unwrap() + two.unwrap() + three.unwrap()
     });
     assert_eq!(sum.await, 6);
-    let tried = timeloop::try_join!(async { Ok::<_, u32>(yield_now().await) }, async {
-        sleep(MS).await;
-        Err::<(), _>(5)
-    });
+    let tried = timeloop::try_join!(
+        async {
+            yield_now().await;
+            Ok::<_, u32>(())
+        },
+        async {
+            sleep(MS).await;
+            Err::<(), _>(5)
+        }
+    );
     assert_eq!(tried, Err(5));
 }
 

@@ -223,7 +223,10 @@ fn an_exploration_makes_the_runs_of_consecutive_seeds() {
     };
     let mut seen = std::sync::Mutex::new(Vec::new());
     let explorer = crate::support::explorer("seeds").seed(40).runs(20).jobs(1);
-    let explored = explorer.run(|| async { seen.lock().unwrap().push(order_of(6).await) });
+    let explored = explorer.run(|| async {
+        let order = order_of(6).await;
+        seen.lock().unwrap().push(order);
+    });
     assert!(explored.passed());
     assert_eq!(*seen.get_mut().unwrap(), (40..60).map(single).collect::<Vec<_>>());
 }

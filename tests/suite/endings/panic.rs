@@ -19,7 +19,6 @@ fn of_the_root() {
 
 #[test]
 fn before_the_first_await() {
-    #[expect(clippy::unused_async, reason = "a test's body")]
     async fn body() {
         assert_eq!(1 + 1, 3, "arithmetic"); // @assert
     }

@@ -64,7 +64,7 @@ fn of_a_task_whose_handle_leaves_the_run() {
     let failure = run(1, || async {
         let task = task::spawn(audit()); // @spawn 4
         sleep(Duration::from_secs(1)).await;
-        task
+        Some(task)
     });
     assert_eq!(
         unobserved(&failure.unwrap_err()),
