@@ -152,6 +152,26 @@ fn detach_all_lets_them_run_on() {
 }
 
 #[test]
+fn detach_all_drops_the_outputs_of_those_that_have_ended() {
+    timeloop::run(0, || async {
+        let log = Log::new();
+        let mut set = JoinSet::new();
+        for number in 0..3 {
+            let output = log.on_drop(number);
+            set.spawn(async move { Some(output) });
+        }
+        sleep(Duration::from_secs(1)).await;
+        set.detach_all();
+        assert_eq!(log.take(), [0, 1, 2]);
+        assert!(set.try_join_next().is_none());
+        set.spawn(async { None });
+        assert!(set.try_join_next().is_none(), "the new task is not taken for an old one");
+        assert!(set.join_next().await.unwrap().unwrap().is_none());
+    })
+    .unwrap();
+}
+
+#[test]
 fn abort_all_leaves_an_error_for_each() {
     timeloop::run(0, || async {
         let mut set = JoinSet::<()>::new();
