@@ -46,7 +46,8 @@ fn bank() -> Explorer {
 
 fn main() {
     println!("1. In its turn, first in and first out, as tokio's own test runtime would run it:\n");
-    let calm: Exploration = bank().strategy(StrategySpec::Fifo).runs(1).run(money_is_neither_made_nor_lost);
+    let calm: Exploration =
+        bank().without_environment().strategy(StrategySpec::Fifo).runs(1).run(money_is_neither_made_nor_lost);
     print!("{}", calm.report());
 
     println!("\n2. Under up to 1,000 schedules:\n");

@@ -1,4 +1,192 @@
-//! Deterministic simulation testing for async Rust.
+//! Deterministic simulation testing for async Rust: virtual time, a scheduler that a seed decides, and failing schedules
+//! that shrink and replay.
+//!
+//! A bug in concurrent code hides in the order in which tasks run, and an ordinary test tries one order. timeloop tries
+//! thousands, finds one that fails, takes away all that does not matter, and tells the rest in sentences. This page
+//! goes from a first test to the limits; each part can be skipped.
+//!
+//! # A first test
+//!
+//! `#[`[`timeloop::test`](macro@test)`]` makes an `async fn` a test whose body is run under 1,000 schedules:
+//!
+//! ```rust,test_harness
+//! use timeloop::spawn;
+//!
+//! #[timeloop::test]
+//! async fn sums() {
+//!     let tasks = [1, 2, 3].map(|number| spawn(async move { number }));
+//!     let mut sum = 0;
+//!     for task in tasks {
+//!         sum += task.await.unwrap();
+//!     }
+//!     assert_eq!(sum, 6);
+//! }
+//! ```
+//!
+//! A run fails if it panics, returns an `Err`, hangs (a deadlock: every task waits and no timer is set; a livelock: tasks
+//! run on while time stands still), if a task panics and nobody looks at its [`JoinError`](task::JoinError), or
+//! if it exceeds a bound. [`FailureKind`] lists the endings. Whatever fails, the report names the tasks concerned.
+//!
+//! # The report
+//!
+//! This test passes in the order in which tokio's test runtime would run its tasks, and in about half of all others:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use timeloop::{spawn, sync::Mutex, time::sleep};
+//!
+//! type Accounts = Arc<[Mutex<i64>; 2]>;
+//!
+//! async fn audit(accounts: Accounts) -> i64 {
+//!     *accounts[0].lock().await + *accounts[1].lock().await
+//! }
+//!
+//! async fn transfer(accounts: Accounts, amount: i64) {
+//!     *accounts[0].lock().await -= amount;
+//!     sleep(Duration::from_millis(5)).await; // a ledger is written
+//!     *accounts[1].lock().await += amount;
+//! }
+//!
+//! #[timeloop::test]
+//! async fn money_is_neither_made_nor_lost() {
+//!     let accounts = Accounts::new([Mutex::new(100), Mutex::new(0)]);
+//!     let audit = spawn(audit(accounts.clone()));
+//!     spawn(transfer(accounts, 30));
+//!     assert_eq!(audit.await.unwrap(), 100);
+//! }
+//! ```
+//!
+//! So `cargo test` says:
+//!
+//! ```text
+//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 108 of 202 schedules: panic at tests/bank.rs:21:5
+//!
+//!   assertion `left == right` failed
+//!     left: 70
+//!    right: 100
+//!   (in task `root`; after 0 s of virtual time and 4 steps)
+//!
+//! How it happens, where all else runs in its turn, first in, first out:
+//!   step 2   `transfer` (root.2) starts before `audit` (root.1) starts.
+//!   (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at tests/bank.rs:20:5)
+//! Deviations from that order: 1 as found, 1 after 4 runs of shrinking.
+//!
+//! The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+//!     0 s  1  root               from its start to tests/bank.rs:21
+//!   * 0 s  2  transfer (root.2)  from its start to tests/bank.rs:12
+//!     0 s  3  audit (root.1)     starts, ends
+//!     0 s  4  root               from tests/bank.rs:21, panics
+//!
+//! found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
+//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it
+//! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
+//! ```
+//!
+//! From top to bottom: what failed, and where; the decisions that matter, told against the *quiet* run, in which every
+//! task runs in its turn; the last steps; and how to see it again.
+//!
+//! # Replaying
+//!
+//! The last line is to be copied into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another
+//! process, on another machine, in a debugger. It is also stored in `timeloop-regressions/` (never where `CI` is set): commit
+//! the file, and the test tries that schedule first from then on. A schedule that no longer applies, because the code has
+//! changed, is told apart from one that passes.
+//!
+//! Everything else that can be set has a place in the attribute, a method of [`Explorer`], and mostly a variable:
+//! `TIMELOOP_RUNS`, `TIMELOOP_SEED`, `TIMELOOP_STRATEGY`, `TIMELOOP_JOBS`, `TIMELOOP_CHECK`, `TIMELOOP_LOG` ([`Settings`]).
+//!
+//! # Virtual time
+//!
+//! [`time`] is tokio's, on a clock that stands still while any task can run and then jumps to the next timer. Nobody
+//! waits for it; a year costs what a second costs.
+//!
+//! ```
+//! use timeloop::time::{Duration, Instant, sleep, timeout};
+//!
+//! timeloop::run(0, || async {
+//!     let start = Instant::now();
+//!     sleep(Duration::from_secs(365 * 24 * 60 * 60)).await;
+//!     assert!(timeout(Duration::from_millis(10), sleep(Duration::from_millis(11))).await.is_err());
+//!     assert_eq!(start.elapsed(), Duration::from_millis(365 * 24 * 60 * 60 * 1_000 + 10));
+//! })?;
+//! # Ok::<(), timeloop::Failure>(())
+//! ```
+//!
+//! # Tasks
+//!
+//! [`task`] is tokio's too: [`spawn`], [`JoinSet`](task::JoinSet), [`abort`](task::JoinHandle::abort),
+//! [`spawn_blocking`](task::spawn_blocking), [`task_local!`]. A task is polled once a *step*, and after each step the
+//! strategy chooses among the tasks that are ready. Futures need not be `Send`: a run has one thread. Give tasks names
+//! with [`task::Builder`], or spawn `async fn`s, whose names they then have in reports.
+//!
+//! # Channels, locks, `select!`
+//!
+//! [`sync`] is the real `tokio::sync`, so what a test proves of it holds in production. [`select!`] starts at a branch
+//! that the seed chooses; so do [`join!`] and [`try_join!`] poll all that they were given.
+//!
+//! # Random numbers and maps
+//!
+//! [`rng()`] is a generator for whatever takes a `rand::Rng`; each task draws from a stream of its own, so that a draw in
+//! one moves nothing in another. [`collections`] has hash maps that iterate in the same order each time.
+//!
+//! # Code that says `tokio`
+//!
+//! With this line in a crate's `lib.rs` or `main.rs`, `tokio::` means timeloop throughout the crate, macros and
+//! `#[tokio::test]` included, while its unit tests are built, and tokio otherwise:
+//!
+//! ```
+//! #[cfg(test)]
+//! extern crate timeloop as tokio;
+//! # fn main() {}
+//! ```
+//!
+//! Tests in a crate's `tests/` see it built without `cfg(test)`. For those, make timeloop an optional dependency and hang
+//! the line on its feature (`#[cfg(feature = "timeloop")]`). A single module can be swapped by `use timeloop as tokio;`.
+//! There are no `net`, `fs`, `io`, `signal` and `process` yet: keep what needs them behind a trait.
+//!
+//! # Without macros, or with a fuzzer
+//!
+//! [`explore`] is the attribute as a function, [`Explorer`] has every setting and returns an [`Exploration`] instead of
+//! panicking, [`run`] makes a single run and gives its output, and [`run_from`] makes a single run whose decisions come
+//! from a fuzzer's [`Bytes`] or from a [`Schedule`].
+//!
+//! # What is deterministic
+//!
+//! One seed is one run, in every process, in debug and release builds, for any number of threads. That holds for code whose
+//! only sources of chance are the ones above. What reaches past them varies from run to run:
+//!
+//! | | use |
+//! |---|---|
+//! | the order in which `std`'s `HashMap` iterates | [`collections`], or a `BTreeMap` |
+//! | `std::time::Instant` and `SystemTime` | [`time::Instant`], [`time::SystemTime`] |
+//! | `rand::rng()`, and what seeds itself from the system | [`rng()`] |
+//! | a real thread that wakes a task, which ends the run as an *escape* | [`task::spawn_blocking`] |
+//! | sockets, files, processes | an in-memory pipe, a trait |
+//! | statics and thread locals, which outlive a run | values made in the test |
+//! | addresses, thread ids | ids of your own |
+//!
+//! Each failure is confirmed by a second run. Where the two differ, the report says *nondeterminism*, and at which step.
+//! `TIMELOOP_CHECK=100` runs the first hundred seeds twice even though nothing has failed.
+//!
+//! The meaning of seeds, tokens and stored schedules does not change within a minor version.
+//!
+//! # Limits
+//!
+//! - Tasks are switched where they wait, and nowhere else. A lock that is free is taken without waiting. Code between
+//!   two waits is one piece, so races within it are not found; [`task::yield_now`] makes two pieces of it.
+//! - Threads, atomics, memory orderings and `std::sync` are not explored.
+//! - There is no network, disk, or node that can crash.
+//! - Exploring samples: that 1,000 schedules pass proves nothing about the others.
+//! - A poll that never returns can't be interrupted. After 10 s a watchdog names the task and ends the process.
+//!
+//! # Features
+//!
+//! - `sync` (default): [`sync`], by way of the crate `tokio` with its feature `sync` alone, which brings no runtime. Without
+//!   it there is no tokio among the dependencies.
+//!
+//! # For asyncio users
+#![cfg_attr(feature = "sync", doc = "")]
+#![cfg_attr(feature = "sync", doc = include_str!("asyncio.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 

@@ -6,8 +6,12 @@ mod auto_traits;
 mod determinism;
 mod endings;
 mod environment;
+#[cfg(feature = "sync")]
+mod examples;
 mod golden;
 mod macros;
+#[cfg(feature = "sync")]
+mod readme;
 mod replay;
 #[cfg(feature = "sync")]
 mod reports;
@@ -20,5 +24,6 @@ mod support;
 #[cfg(feature = "sync")]
 mod sync;
 mod tasks;
+mod tidy;
 mod time;
 mod wakers;
