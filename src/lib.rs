@@ -31,7 +31,8 @@
 //!
 //! This test passes in the order in which tokio's test runtime would run its tasks, and in about half of all others:
 //!
-//! ```
+#![cfg_attr(feature = "sync", doc = "```")]
+#![cfg_attr(not(feature = "sync"), doc = "```ignore")]
 //! use std::{sync::Arc, time::Duration};
 //! use timeloop::{spawn, sync::Mutex, time::sleep};
 //!
@@ -212,6 +213,7 @@ pub use harness::{Outcome, TestResult, run, run_from};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
-    Nanos, Phase, Progress, Schedule, Seed, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
+    AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind,
+    Fingerprint, Found, FoundBy, Limits, Nanos, Phase, Progress, Schedule, Seed, Settings, Site,
+    StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
 };

@@ -19,7 +19,6 @@ mod rng;
 mod runtime;
 mod scenarios;
 mod scheduler;
-mod smoke;
 mod support;
 #[cfg(feature = "sync")]
 mod sync;
