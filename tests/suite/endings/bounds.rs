@@ -1,5 +1,6 @@
 //! Bounds: a run that would go on for ever ends, and says which bound it was and how to raise it.
 
+#[cfg(feature = "sync")]
 use std::rc::Rc;
 
 use timeloop::task::{self, yield_now};

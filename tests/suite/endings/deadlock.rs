@@ -1,9 +1,12 @@
 //! Deadlocks: which tasks wait, at which lines of the user's code, and since when.
 
+#[cfg(feature = "sync")]
 use std::rc::Rc;
 
+#[cfg(feature = "sync")]
+use timeloop::FailureKind;
 use timeloop::time::{Duration, sleep};
-use timeloop::{FailureKind, run, task};
+use timeloop::{run, task};
 
 use crate::support::by_name;
 
