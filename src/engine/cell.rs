@@ -4,7 +4,7 @@
 //! for an output.
 #![expect(unsafe_code, reason = "a pinned future inside its boxed task")]
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -20,8 +20,12 @@ trait Task {
     /// Drops the future, or what is there of an output; the output is this error then.
     fn fail(&mut self, error: JoinError);
 
-    /// The output, an `Option<Result<T, JoinError>>`; `None` while the task has not ended.
-    fn output(&mut self) -> Option<&mut dyn Any>;
+    /// Moves the output, if the task has ended and it has not been taken, to where `into` points, if it is of the type
+    /// wanted, an `Option<Result<T, JoinError>>`.
+    ///
+    /// # Safety
+    /// `into` points to a value of the type wanted that may be written to.
+    unsafe fn take_output(&mut self, wanted: TypeId, into: NonNull<()>);
 
     /// The name of the future's type.
     fn type_name(&self) -> &'static str;
@@ -63,10 +67,14 @@ where
         self.stage = Stage::Ended(Some(Err(error)));
     }
 
-    fn output(&mut self) -> Option<&mut dyn Any> {
-        match &mut self.stage {
-            Stage::Running(_) => None,
-            Stage::Ended(output) => Some(output),
+    unsafe fn take_output(&mut self, wanted: TypeId, into: NonNull<()>) {
+        // A handle that outlives its run may, after sixteen million others, find another task in its place.
+        if wanted != TypeId::of::<Option<Result<F::Output, JoinError>>>() {
+            return;
+        }
+        if let Stage::Ended(output) = &mut self.stage {
+            // SAFETY: the type wanted is this one, and the caller promises that `into` points to one.
+            unsafe { *into.cast::<Option<Result<F::Output, JoinError>>>().as_mut() = output.take() };
         }
     }
 
@@ -103,10 +111,14 @@ impl TaskBox {
     }
 
     /// Takes the output of a task that has ended; `None` if it is of another type, or has been taken.
-    pub(crate) fn take_output<T: 'static>(&mut self) -> Option<T> {
-        // SAFETY: the box owns the task, and the exclusive borrow of the box says that nobody polls it.
-        let task = unsafe { self.0.as_mut() };
-        task.output()?.downcast_mut::<Option<T>>().and_then(Option::take)
+    #[inline]
+    pub(crate) fn take_output<T: 'static>(&mut self) -> Option<Result<T, JoinError>> {
+        let mut output: Option<Result<T, JoinError>> = None;
+        let wanted = TypeId::of::<Option<Result<T, JoinError>>>();
+        // SAFETY: the box owns the task, and the exclusive borrow of the box says that nobody polls it; the pointer is to
+        // a local variable of the type that is given as wanted.
+        unsafe { self.0.as_mut().take_output(wanted, NonNull::from(&mut output).cast()) };
+        output
     }
 
     /// The name of the future's type.

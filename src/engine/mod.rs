@@ -286,8 +286,7 @@ impl Engine {
                 core.panics.remove(&slot.id);
             }
             // A task's end has taken the waker of who awaits it.
-            let (ended, _) = core.table.remove(task.slot());
-            return ended.map_or(Joined::Gone, Joined::Ended);
+            return core.table.remove_ended(task.slot()).map_or(Joined::Gone, Joined::Ended);
         }
         match &slot.joiner {
             Some(joiner) if joiner.is(waker) => return Joined::Waiting,

@@ -256,12 +256,7 @@ impl Engine {
             }
         }
         drop(guard);
-        for wakee in foreign.drain(..) {
-            match wakee {
-                Wakee::Task(task) => self.wake(task),
-                Wakee::Other(waker) => waker.wake(),
-            }
-        }
+        foreign.drain(..).for_each(Wakee::wake);
         self.core.borrow_mut().due = foreign;
         None
     }
@@ -273,12 +268,22 @@ impl Engine {
         core.end_step(true);
         let place = core.table.at(slot);
         place.state = State::Ended;
-        let (id, key, detached, joiner) = (place.id, place.key, place.detached, place.joiner.take());
+        let (id, key, detached) = (place.id, place.key, place.detached);
+        // Read before it is taken: as a whole it would be read wide just after it was written narrow.
+        let joiner = match &place.joiner {
+            Some(Wakee::Task(joiner)) => {
+                let joiner = *joiner;
+                place.joiner = None;
+                Some(Ok(joiner))
+            }
+            Some(Wakee::Other(_)) => place.joiner.take().map(Err),
+            None => None,
+        };
         core.source.finished(key);
         core.forget(id);
         match joiner {
-            Some(Wakee::Task(joiner)) => core.wake(joiner),
-            Some(Wakee::Other(joiner)) => {
+            Some(Ok(joiner)) => core.wake(joiner),
+            Some(Err(joiner)) => {
                 drop(guard);
                 joiner.wake();
             }

@@ -127,9 +127,22 @@ impl Table {
         ((self.slots.len() - 1) as u32, 0)
     }
 
+    /// Frees the slot of a task that has ended and that nobody awaits any more.
+    #[inline]
+    pub(super) fn remove_ended(&mut self, slot: u32) -> Option<TaskBox> {
+        debug_assert!(self.at(slot).state == State::Ended && self.at(slot).joiner.is_none());
+        self.free(slot)
+    }
+
     /// Frees a slot.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Wakee>) {
+        let joiner = self.at(slot).joiner.take();
+        (self.free(slot), joiner)
+    }
+
+    #[inline]
+    fn free(&mut self, slot: u32) -> Option<TaskBox> {
         let place = &mut self.slots[slot as usize];
         debug_assert!(place.state != State::Vacant);
         place.state = State::Vacant;
@@ -137,7 +150,7 @@ impl Table {
         place.next_free = self.first_free;
         self.first_free = slot + 1;
         self.live -= 1;
-        (place.task.take(), place.joiner.take())
+        place.task.take()
     }
 
     /// The task with this slot and generation.

@@ -108,6 +108,14 @@ pub(super) enum Wakee {
 }
 
 impl Wakee {
+    /// Wakes whoever it is.
+    pub(super) fn wake(self) {
+        match self {
+            Self::Task(task) => wake(task),
+            Self::Other(waker) => waker.wake(),
+        }
+    }
+
     /// Whether waking it is the same as calling `waker`.
     #[inline]
     pub(super) fn is(&self, waker: &Waker) -> bool {

@@ -10,7 +10,11 @@ use super::Id;
 use crate::engine::panics;
 
 /// A task failed to run to its end, as [`tokio::task::JoinError`](https://docs.rs/tokio/1/tokio/task/struct.JoinError.html).
-pub struct JoinError {
+///
+/// In a box: it is rare, and every task's output has room for one.
+pub struct JoinError(Box<Inner>);
+
+struct Inner {
     id: Id,
     cause: Cause,
 }
@@ -23,23 +27,23 @@ enum Cause {
 
 impl JoinError {
     pub(crate) fn cancelled(id: Id) -> Self {
-        Self { id, cause: Cause::Cancelled }
+        Self(Box::new(Inner { id, cause: Cause::Cancelled }))
     }
 
     pub(crate) fn panicked(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
-        Self { id, cause: Cause::Panic(Mutex::new(payload)) }
+        Self(Box::new(Inner { id, cause: Cause::Panic(Mutex::new(payload)) }))
     }
 
     /// Whether the task was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled)
+        matches!(self.0.cause, Cause::Cancelled)
     }
 
     /// Whether the task panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.cause, Cause::Panic(_))
+        matches!(self.0.cause, Cause::Panic(_))
     }
 
     /// The payload of the task's panic.
@@ -57,7 +61,7 @@ impl JoinError {
     /// # Errors
     /// The error itself, when the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
-        match self.cause {
+        match self.0.cause {
             Cause::Panic(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             Cause::Cancelled => Err(self),
         }
@@ -66,12 +70,12 @@ impl JoinError {
     /// The id of the task.
     #[must_use]
     pub fn id(&self) -> Id {
-        self.id
+        self.0.id
     }
 
     /// The text of the panic, where it has one.
     fn text(&self) -> Option<String> {
-        let Cause::Panic(payload) = &self.cause else { return None };
+        let Cause::Panic(payload) = &self.0.cause else { return None };
         let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
         let has_text = payload.is::<String>() || payload.is::<&'static str>();
         has_text.then(|| panics::message(&**payload))
@@ -80,20 +84,20 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.cause, self.text()) {
-            (Cause::Cancelled, _) => write!(f, "task {} was cancelled", self.id),
-            (Cause::Panic(_), Some(text)) => write!(f, "task {} panicked with message {text:?}", self.id),
-            (Cause::Panic(_), None) => write!(f, "task {} panicked", self.id),
+        match (&self.0.cause, self.text()) {
+            (Cause::Cancelled, _) => write!(f, "task {} was cancelled", self.0.id),
+            (Cause::Panic(_), Some(text)) => write!(f, "task {} panicked with message {text:?}", self.0.id),
+            (Cause::Panic(_), None) => write!(f, "task {} panicked", self.0.id),
         }
     }
 }
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.cause, self.text()) {
-            (Cause::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
-            (Cause::Panic(_), Some(text)) => write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.id),
-            (Cause::Panic(_), None) => write!(f, "JoinError::Panic({:?}, ...)", self.id),
+        match (&self.0.cause, self.text()) {
+            (Cause::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.0.id),
+            (Cause::Panic(_), Some(text)) => write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.0.id),
+            (Cause::Panic(_), None) => write!(f, "JoinError::Panic({:?}, ...)", self.0.id),
         }
     }
 }
@@ -102,7 +106,7 @@ impl std::error::Error for JoinError {}
 
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> Self {
-        Self::other(match error.cause {
+        Self::other(match error.0.cause {
             Cause::Cancelled => "task was cancelled",
             Cause::Panic(_) => "task panicked",
         })

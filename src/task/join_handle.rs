@@ -86,7 +86,7 @@ impl<T: 'static> Future for JoinHandle<T> {
             Some(Joined::Waiting) => Poll::Pending,
             Some(Joined::Ended(mut task)) => {
                 self.taken = true;
-                let output = task.take_output::<Self::Output>();
+                let output = task.take_output::<T>();
                 Poll::Ready(output.expect("a task that has ended has an output"))
             }
             // The run is over, or the handle is on a thread that is not the run's.
