@@ -109,6 +109,7 @@ fn of_time() {
     same!(time::Timeout<Unsync>);
     same!(time::Timeout<Local>);
     same!(time::error::Elapsed);
+    same!(time::error::Error);
     assert!(!traits!(timeloop::time::Sleep).unpin && traits!(timeloop::time::Interval).unpin);
 }
 

@@ -107,6 +107,32 @@ fn its_error_says_what_tokios_says() {
     assert_eq!(ours, theirs);
 }
 
+#[test]
+fn errors_of_timers_tell_themselves_apart_as_tokios_do() {
+    macro_rules! kinds {
+        ($tokio:ident) => {{
+            use $tokio::time::error::Error;
+            let errors = [Error::shutdown(), Error::at_capacity(), Error::invalid()];
+            errors.map(|error| (error.is_shutdown(), error.is_at_capacity(), error.is_invalid()))
+        }};
+    }
+    assert_eq!(kinds!(timeloop), kinds!(tokio));
+    let texts = [
+        timeloop::time::error::Error::shutdown(),
+        timeloop::time::error::Error::at_capacity(),
+        timeloop::time::error::Error::invalid(),
+    ]
+    .map(|error| error.to_string());
+    assert_eq!(
+        texts,
+        [
+            "the loop of the timer has ended",
+            "too many timers are set",
+            "the duration is longer than a timer can wait"
+        ]
+    );
+}
+
 /// Each sets a timer an hour ahead and is dropped long before: the queue must not keep them.
 #[test]
 fn a_million_that_do_not_fire_leave_a_small_queue() {
