@@ -9,7 +9,7 @@ use timeloop::task;
 use timeloop::{Limits, Schedule, Seed, StrategySpec, TaskPath, run_from};
 
 use crate::scenarios;
-use crate::support::explorer;
+use crate::support::{Log, explorer};
 
 /// The trace hash of one run.
 macro_rules! trace_hash {
@@ -164,4 +164,37 @@ fn tokens() {
     let token = schedule.to_token("bank::transfers");
     assert_eq!(token, "TL12EJ2C9MD041G40G2041G000500002082XS9C6M8");
     assert_eq!(read(&token), schedule);
+}
+
+/// What a decision is called: the deviations that a failure is shrunk to, by task, resumption and place within it.
+#[test]
+fn deviations() {
+    async fn chooses() -> [u32; 2] {
+        task::yield_now().await;
+        let first = timeloop::select! { () = async {} => 0, () = async {} => 1 };
+        let second = timeloop::select! { () = async {} => 0, () = async {} => 1, () = async {} => 2 };
+        [first, second]
+    }
+
+    let exploration = explorer("golden::deviations").run(|| async {
+        let log = Log::new();
+        let early = task::spawn({
+            let log = log.clone();
+            async move { log.push("early") }
+        });
+        let chooser = task::spawn(async move {
+            log.push("chooser");
+            (log.take(), chooses().await)
+        });
+        let found = chooser.await.unwrap();
+        early.await.unwrap();
+        assert_ne!(found, (vec!["chooser"], [0, 2]));
+    });
+    let found = exploration.found.expect("some schedule fails");
+    assert_eq!(
+        format!("{:?}", found.shrunk.deviations().unwrap()),
+        "[Deviation { task: TaskPath([2]), resume: 0, domain: Schedule, index: 0, value: 1 }, Deviation \
+         { task: TaskPath([2]), resume: 1, domain: Select, index: 1, value: 2 }]"
+    );
+    assert_eq!(found.token, "TL12D17S5DR0400408200000081080G2082FMVHVC0");
 }

@@ -166,9 +166,27 @@ pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     }
     let folder = Folder::new();
     command.env("CARGO_MANIFEST_DIR", folder.path());
-    let output = command.envs(vars.iter().copied()).output().expect("the tests' binary runs");
-    let text = |bytes| String::from_utf8(bytes).expect("tests print UTF-8");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    // Files, unlike pipes, never fill up while nobody reads.
+    let output = Folder::new();
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| output.0.join(name));
+    let create = |path| std::fs::File::create(path).expect("temporary files can be made");
+    command.stdout(create(&stdout)).stderr(create(&stderr));
+    let mut process = command.envs(vars.iter().copied()).spawn().expect("the tests' binary runs");
+    let mut looks = 0;
+    let status = loop {
+        if let Some(status) = process.try_wait().expect("a child can be waited for") {
+            break status;
+        }
+        if looks == 12_000 {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("`{test}` has not ended for two minutes");
+        }
+        looks += 1;
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    let read = |path| std::fs::read_to_string(path).expect("tests print UTF-8");
+    Ended { code: status.code(), stdout: read(&stdout), stderr: read(&stderr) }
 }
 
 /// A folder of a test's own, which goes with it.
