@@ -13,7 +13,7 @@ async fn worker(flag: std::rc::Rc<std::cell::Cell<bool>>) {
 }
 
 /// Run by the test below: some schedules never come back.
-#[timeloop::test(stuck_after = "200ms", jobs = 1)]
+#[timeloop::test(stuck_after = "500ms", jobs = 1)]
 async fn hangs() {
     if !is_child() {
         return;
@@ -26,7 +26,7 @@ async fn hangs() {
 }
 
 const TOLD: &str = "
-timeloop: stuck: a poll has not returned for 200 ms
+timeloop: stuck: a poll has not returned for 500 ms
   test     suite::endings::stuck::hangs
   run      seed 1, strategy `random`
   task     `root.1`, spawned at <worker>:52
