@@ -91,8 +91,6 @@ struct Core {
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
-    /// Wakers of timers that came due, kept for their capacity.
-    due: Vec<Wakee>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -156,7 +154,6 @@ impl Engine {
                 panics: BTreeMap::new(),
                 first_panic: None,
                 unobserved: None,
-                due: Vec::new(),
             }),
         }
     }

@@ -247,7 +247,7 @@ impl Engine {
             self.now_ns.set(deadline_ns);
             core.refuel();
         }
-        let mut foreign = mem::take(&mut core.due);
+        let mut foreign = Vec::new();
         while let Some(wakee) = core.timers.take_due(deadline_ns) {
             match wakee {
                 // The loop's own tasks need no call; but once one does, those behind it wait for their turn.
@@ -256,8 +256,7 @@ impl Engine {
             }
         }
         drop(guard);
-        foreign.drain(..).for_each(Wakee::wake);
-        self.core.borrow_mut().due = foreign;
+        foreign.into_iter().for_each(Wakee::wake);
         None
     }
 

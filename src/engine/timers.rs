@@ -6,7 +6,7 @@
 //! Most programs sleep for the same few durations, so deadlines mostly come in ascending order. Those go to the end of
 //! a sorted run at no cost; only the others pay for a heap.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 
@@ -31,42 +31,35 @@ impl TimerRef {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    deadline_ns: u64,
-    number: NonZeroU64,
-    index: u32,
-}
+/// How many bits of an entry say where the timer is kept.
+const INDEX_BITS: u32 = 24;
+
+/// A timer in the queue: its deadline, its number within the run and its index, from the highest bits to the lowest, so
+/// that one comparison, without a branch, puts timers in order. No two have the same number, so the index decides nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u128);
 
 impl Entry {
-    /// Deadline and then number, as one number: compared without a branch.
     #[inline]
-    fn rank(&self) -> u128 {
-        u128::from(self.deadline_ns) << 64 | u128::from(self.number.get())
-    }
-}
-
-impl Ord for Entry {
-    #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.rank().cmp(&other.rank())
-    }
-}
-
-impl PartialOrd for Entry {
-    #[inline]
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    fn new(deadline_ns: u64, number: NonZeroU64, index: u32) -> Self {
+        let low = number.get() << INDEX_BITS | u64::from(index);
+        Self(u128::from(deadline_ns) << 64 | u128::from(low))
     }
 
     #[inline]
-    fn lt(&self, other: &Self) -> bool {
-        self.rank() < other.rank()
+    fn deadline_ns(self) -> u64 {
+        (self.0 >> 64) as u64
     }
 
     #[inline]
-    fn le(&self, other: &Self) -> bool {
-        self.rank() <= other.rank()
+    fn index(self) -> u32 {
+        self.0 as u32 & ((1 << INDEX_BITS) - 1)
+    }
+
+    /// Whether it stands for the timer with this number.
+    #[inline]
+    fn is(self, number: Option<NonZeroU64>) -> bool {
+        number.is_some_and(|number| number.get() << INDEX_BITS == self.0 as u64 & !((1 << INDEX_BITS) - 1))
     }
 }
 
@@ -113,11 +106,13 @@ impl TimerQueue {
             }
             None => {
                 self.timers.push(Timer { number: Some(number), wakee: Some(wakee) });
-                u32::try_from(self.timers.len() - 1).expect("fewer than 2^32 timers are set")
+                let index = self.timers.len() - 1;
+                assert!(index < 1 << INDEX_BITS, "more than 16,777,216 timers are set at one time");
+                index as u32
             }
         };
-        let entry = Entry { deadline_ns, number, index };
-        if self.ascending.back().is_none_or(|last| last.deadline_ns <= deadline_ns) {
+        let entry = Entry::new(deadline_ns, number, index);
+        if self.ascending.back().is_none_or(|last| last.deadline_ns() <= deadline_ns) {
             self.ascending.push_back(entry);
         } else {
             self.heap.push(Reverse(entry));
@@ -137,7 +132,7 @@ impl TimerQueue {
     /// Takes a timer out; gives its waker back, to be dropped where no lock is held.
     #[inline]
     pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<Wakee> {
-        let wakee = self.take(timer.number, timer.index)?;
+        let wakee = self.take(timer.index, |number| number == Some(timer.number))?;
         while self.ascending.back().is_some_and(|entry| !self.is_live(entry)) {
             self.ascending.pop_back();
         }
@@ -153,14 +148,14 @@ impl TimerQueue {
         while self.heap.peek().is_some_and(|Reverse(entry)| !self.is_live(entry)) {
             self.heap.pop();
         }
-        self.first().map(|(entry, _)| entry.deadline_ns)
+        self.first().map(|(entry, _)| entry.deadline_ns())
     }
 
     /// Takes out the next of the timers due at this deadline, in order of registration.
     #[inline]
     pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<Wakee> {
         loop {
-            let due = self.first().filter(|(entry, _)| entry.deadline_ns == deadline_ns);
+            let due = self.first().filter(|(entry, _)| entry.deadline_ns() == deadline_ns);
             let Some((entry, in_heap)) = due else {
                 self.sweep_if_due();
                 return None;
@@ -170,7 +165,7 @@ impl TimerQueue {
             } else {
                 self.ascending.pop_front();
             }
-            let wakee = self.take(entry.number, entry.index);
+            let wakee = self.take(entry.index(), |number| entry.is(number));
             if wakee.is_some() {
                 return wakee;
             }
@@ -196,8 +191,8 @@ impl TimerQueue {
     }
 
     #[inline]
-    fn take(&mut self, number: NonZeroU64, index: u32) -> Option<Wakee> {
-        let timer = self.timers.get_mut(index as usize).filter(|timer| timer.number == Some(number))?;
+    fn take(&mut self, index: u32, is_it: impl FnOnce(Option<NonZeroU64>) -> bool) -> Option<Wakee> {
+        let timer = self.timers.get_mut(index as usize).filter(|timer| is_it(timer.number))?;
         timer.number = None;
         self.free.push(index);
         timer.wakee.take()
@@ -205,7 +200,7 @@ impl TimerQueue {
 
     #[inline]
     fn is_live(&self, entry: &Entry) -> bool {
-        self.timers[entry.index as usize].number == Some(entry.number)
+        entry.is(self.timers[entry.index() as usize].number)
     }
 
     /// The first entry, that of a cancelled timer perhaps, and whether it is in the heap.
@@ -226,7 +221,7 @@ impl TimerQueue {
             return;
         }
         let timers = &self.timers;
-        let live = |entry: &Entry| timers[entry.index as usize].number == Some(entry.number);
+        let live = |entry: &Entry| entry.is(timers[entry.index() as usize].number);
         self.ascending.retain(live);
         self.heap.retain(|Reverse(entry)| live(entry));
     }
