@@ -40,8 +40,8 @@ fn over_two_locks() {
         let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5)));
         let pay = task::spawn(transfer(Rc::clone(&ours), Rc::clone(&theirs))); // @pay
         let refund = task::spawn(transfer(theirs, ours)); // @refund
-        let (pay, refund) = timeloop::join!(pay, refund); // @join
-        pay.and(refund).unwrap();
+        pay.await.unwrap(); // @join
+        refund.await.unwrap();
     });
     let failure = failure.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
