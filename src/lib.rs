@@ -214,6 +214,6 @@ pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
     AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind,
-    Fingerprint, Found, FoundBy, Limits, Nanos, Phase, Progress, Schedule, Seed, Settings, Site,
-    StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
+    Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase, Progress, ReplaySetting, Schedule, Seed,
+    SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
 };
