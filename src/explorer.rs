@@ -95,7 +95,7 @@ impl Explorer {
         jobs(jobs: usize);
         /// All bounds of a run at once.
         limits(limits: Limits);
-        /// Steps a run. Default 10,000,000.
+        /// Steps a run. Default 2,000,000.
         max_steps(steps: u64);
         /// Steps at one instant of virtual time, beyond which the run counts as a livelock. Default 100,000.
         max_polls_per_instant(polls: u64);

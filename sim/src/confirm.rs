@@ -46,6 +46,27 @@ pub(crate) struct Seen<'a> {
     pub(crate) steps: u64,
 }
 
+/// Makes the exploration's first run, which passed, once more: what a run leaves behind in the process for the next ones
+/// shows when the two differ, and a failure that came after it is not the schedule's doing.
+pub(crate) fn left_behind(
+    runner: &Runner<'_>,
+    (seed, trace_hash): (Seed, u64),
+    strategy: StrategySpec,
+    seen: &Failure,
+) -> Option<Box<Failure>> {
+    runner.begin_exploring(strategy);
+    let again = runner.explore(seed, strategy);
+    (again.failure.is_some() || again.trace_hash != trace_hash).then(|| {
+        let what = format!("the run of seed {seed} passed when it was the first, and goes another way now");
+        let mut failure = nondeterminism(&what, Some(seen));
+        failure.message.push_str(
+            "\nMost likely a run leaves something behind for the next: a `static`, a `OnceLock`, a thread-local, a global \
+             client or pool.",
+        );
+        failure
+    })
+}
+
 /// Runs each of `runs` seeds twice; the first seed whose runs differ, and how.
 pub(crate) fn check(
     runner: &Runner<'_>,
@@ -111,7 +132,9 @@ pub(crate) fn nondeterminism(what: &str, seen: Option<&Failure>) -> Box<Failure>
          - the real clock: `std::time::Instant::now`, `SystemTime::now`\n\
          - random numbers that are not drawn from `timeloop::rng()`\n\
          - a `static` or thread-local that one run leaves changed for the next\n\
-         - addresses that are compared, sorted by or hashed"
+         - addresses that are compared, sorted by or hashed\n\
+         - a real thread, or another runtime, that wakes a task or sends it something\n\
+         - `futures::select!` or tokio's own `select!`, which draw from generators of their own"
     );
     if let Some(failure) = seen {
         message.push_str(&format!("\nOne of the runs failed with this: {failure}"));

@@ -129,6 +129,14 @@ impl<'a> Session<'a> {
         if let Some(first) = swept.failure {
             let by = FoundBy::Seed { index: first.index, seed: first.seed };
             let schedule = Schedule::Seeded { seed: first.seed, strategy: self.plan.strategy };
+            let spoilt =
+                swept.opening.filter(|_| first.failure.kind != FailureKind::Escape).and_then(|opening| {
+                    confirm::left_behind(&self.runner, opening, self.plan.strategy, &first.failure)
+                });
+            if let Some(failure) = spoilt {
+                self.finish(self.unshrunk(by, schedule, *failure, first.trace_hash));
+                return;
+            }
             let seen =
                 Seen { failure: Some(&first.failure), trace_hash: first.trace_hash, steps: first.steps };
             self.investigate(by, schedule, &seen, swept.runs);
@@ -388,7 +396,13 @@ impl<'a> Session<'a> {
 
     /// The schedules of a regression file given by hand: as it stands, or in the package's folder.
     fn read_file(&self, path: &Path) -> Result<Vec<Schedule>, ExploreError> {
-        let in_package = self.settings.package_folder.iter().map(|folder| folder.join(path));
+        // Tests run in their package's folder; a path is mostly typed in the workspace's.
+        let in_package = self
+            .settings
+            .package_folder
+            .iter()
+            .flat_map(|folder| folder.ancestors())
+            .map(|folder| folder.join(path));
         let nothing = || ExploreError::NothingToReplay(path.to_owned());
         let path = std::iter::once(path.to_owned())
             .chain(in_package)

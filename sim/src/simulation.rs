@@ -58,7 +58,7 @@ pub struct Ended {
 /// The bounds of a run. Each failure that comes of one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Steps a run. Default 10,000,000.
+    /// Steps a run. Default 2,000,000, which is also as many as can be recorded to be shrunk and told.
     pub max_steps: u64,
     /// Steps at one instant of virtual time, beyond which the run counts as a livelock. Default 100,000.
     pub max_polls_per_instant: u64,
@@ -75,7 +75,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_steps: 10_000_000,
+            max_steps: 2_000_000,
             max_polls_per_instant: 100_000,
             max_virtual_time: Duration::from_secs(100 * 365 * 24 * 60 * 60),
             max_tasks: 16_000_000,

@@ -41,6 +41,8 @@ pub(crate) struct Swept {
     pub(crate) steps: u64,
     /// One number for the trace hashes of those runs.
     pub(crate) digest: u64,
+    /// The seed and the trace hash of the very first run, if it passed.
+    pub(crate) opening: Option<(Seed, u64)>,
     pub(crate) failure: Option<FirstFailure>,
 }
 
@@ -50,6 +52,7 @@ struct Chunk {
     start: u64,
     steps: u64,
     digest: u64,
+    opening: Option<(Seed, u64)>,
     failure: Option<FirstFailure>,
 }
 
@@ -90,9 +93,10 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
         );
     }
     chunks.sort_unstable_by_key(|chunk| chunk.start);
-    let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, failure: None };
+    let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, opening: None, failure: None };
     for chunk in chunks {
         swept.steps += chunk.steps;
+        swept.opening = swept.opening.or(chunk.opening);
         swept.digest = swept.digest.wrapping_add(chunk.digest);
         if let Some(failure) = chunk.failure {
             swept.runs = failure.index - plan.first + 1;
@@ -115,6 +119,9 @@ fn run_chunk(runner: &Runner<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
         let ended = runner.explore(seed, plan.strategy);
         chunk.steps += ended.steps;
         chunk.digest = chunk.digest.wrapping_add(digest(index, &ended));
+        if offset == 0 && ended.failure.is_none() {
+            chunk.opening = Some((seed, ended.trace_hash));
+        }
         if let Some(failure) = ended.failure {
             lowest_failing.fetch_min(offset, Relaxed);
             let Ended { trace_hash, steps, .. } = ended;

@@ -48,6 +48,13 @@ impl Pulse {
         set_subject(Subject { test: test.clone(), origin: Origin::Stored(schedule.clone()), note: None });
     }
 
+    /// This thread's run in words, a line each for the test, the run, the task that is being polled and the line that
+    /// repeats it: for who must tell of it before the process ends.
+    #[must_use]
+    pub fn current_run() -> String {
+        BEAT.with(|beat| beat.get().map_or_else(String::new, |beat| describe_run(beat)))
+    }
+
     /// A poll of `task` begins.
     #[inline]
     pub fn begin_poll(&self, task: TaskKey, spawned: SpawnSite) {
@@ -240,10 +247,21 @@ fn look_at_all(slept: Duration) -> Option<String> {
 }
 
 fn describe(beat: &Beat) -> String {
+    let stuck_after = Nanos(beat.stuck_after_ns.load(Relaxed));
+    format!(
+        "\ntimeloop: stuck: a poll has not returned for {stuck_after}\n{}\
+         While a poll lasts no other task can run, and it can't be interrupted: the process stops now.\n\
+         Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's\n\
+         own `blocking_*` calls where they have to wait.\n\
+         If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
+        describe_run(beat),
+    )
+}
+
+fn describe_run(beat: &Beat) -> String {
     let subject = lock(&beat.subject).clone();
     let step = beat.step.load(Relaxed);
-    let stuck_after = Nanos(beat.stuck_after_ns.load(Relaxed));
-    let mut text = format!("\ntimeloop: stuck: a poll has not returned for {stuck_after}\n");
+    let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "  {name:<8} {value}");
     };
@@ -284,11 +302,6 @@ fn describe(beat: &Beat) -> String {
     if let Some(note) = subject.note {
         line("note", &note);
     }
-    text.push_str(
-        "While a poll lasts no other task can run, and it can't be interrupted: the process stops now.\n\
-         Look for a loop without `.await`, or for a call that blocks the thread (a std lock or channel, a sleep).\n\
-         If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
-    );
     text
 }
 
@@ -390,7 +403,8 @@ timeloop: stuck: a poll has not returned for 10 s
   step     1
   replay   TIMELOOP_REPLAY=TL10YJ2C9MD00012KFTM050 cargo test transfers -- --exact
 While a poll lasts no other task can run, and it can't be interrupted: the process stops now.
-Look for a loop without `.await`, or for a call that blocks the thread (a std lock or channel, a sleep).
+Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's
+own `blocking_*` calls where they have to wait.
 If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.
 "
         );

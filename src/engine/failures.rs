@@ -87,6 +87,7 @@ impl Engine {
     pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
         let mut failure = self.failure(core, FailureKind::Panic, note.message);
         failure.site = note.site;
+        hint_at_tokio(&mut failure);
         failure.task = Some(Box::new(core.task_label(ROOT_SLOT)));
         failure
     }
@@ -96,6 +97,7 @@ impl Engine {
         if core.first_panic.as_ref().is_some_and(|first| first.0 == task && first.1.site == note.site) {
             failure.notes = Box::default();
         }
+        hint_at_tokio(&mut failure);
         failure.site = note.site;
         failure.task = Some(Box::new(task));
         failure
@@ -115,7 +117,21 @@ impl Engine {
         let message = format!("no task is ready and no timer is set, so nothing in the run can wake {tasks}");
         let mut failure = self.failure(core, FailureKind::Deadlock, message);
         failure.blocked = core.blocked();
+        if self.explain && self.woken_soon() {
+            let note = "a real thread woke a task of the run a moment later, in real time; a run does not wait for threads, \
+                        so use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime";
+            failure.notes = failure.notes.iter().cloned().chain([note.to_owned()]).collect();
+        }
         failure
+    }
+
+    /// Whether a real thread wakes a task within a moment. Asked where a deadlock is explained, and nowhere else: it takes
+    /// real time and decides nothing.
+    fn woken_soon(&self) -> bool {
+        (0..20).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            self.post.woken().is_some()
+        })
     }
 
     pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
@@ -169,5 +185,16 @@ impl Engine {
         let mut failure = self.failure(core, FailureKind::Escape, message);
         failure.task = label.map(Box::new);
         failure
+    }
+}
+
+/// Says what to do about a panic that comes of tokio's own runtime, which is not there inside a run.
+fn hint_at_tokio(failure: &mut Failure) {
+    let panics = failure.notes.iter().chain([&failure.message]);
+    if panics.into_iter().any(|text| text.contains("context of a Tokio 1.x runtime")) {
+        let note = "that is tokio's own runtime, which is not there inside a run: put timeloop in its place in the code under \
+                    test (`extern crate timeloop as tokio`); a dependency that spawns, sleeps or does I/O through tokio \
+                    itself can't run here";
+        failure.notes = failure.notes.iter().cloned().chain([note.to_owned()]).collect();
     }
 }

@@ -6,10 +6,11 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::io::Write as _;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
-use timeloop_sim::Site;
+use timeloop_sim::{Pulse, Site};
 
 /// What is known of a panic.
 #[derive(Clone, Debug)]
@@ -62,11 +63,35 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send 
             column: location.column(),
         });
         let note = PanicNote { message: message(info.payload()), site };
+        if mode == Mode::Quiet && is_last_words(&note.message) {
+            last_words();
+        }
         // `try_with`, `try_borrow_mut`: a panic inside a panic must not become an abort here.
         let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(note)));
     }
     if mode != Mode::Quiet {
         previous(info);
+    }
+}
+
+/// Whether the standard library says with this panic that the process is about to be stopped.
+fn is_last_words(message: &str) -> bool {
+    message == "panic in a destructor during cleanup" || message == "panic in a function that cannot unwind"
+}
+
+/// A destructor has panicked while another panic unwound the stack, so the process stops, and nothing that was kept back can
+/// be told later.
+#[cold]
+fn last_words() {
+    let note = LAST.try_with(|last| last.try_borrow().ok().and_then(|last| last.clone())).ok().flatten();
+    if let Some(PanicNote { message, site }) = note {
+        let place = site.map_or_else(String::new, |site| format!(" at {site}"));
+        // As the standard library does: it can't be captured by a test harness that will not live to show it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\ntimeloop: a panic{place} during the unwinding of another stops the process: {message}\n{}",
+            Pulse::current_run(),
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable};
 
-use timeloop_sim::{Ended, Failure, Pulse, Source, TaskKey, TaskLabel};
+use timeloop_sim::{Ended, Failure, Pulse, Source, SpawnSite, TaskKey, TaskLabel};
 
 use super::cell::TaskBox;
 use super::context::Driving;
@@ -58,7 +58,10 @@ impl Engine {
         let id = Id::from_number(core.next_id);
         core.next_id += 1;
         core.table.insert(TaskKey::ROOT, id, None, spawned, 0);
-        core.table.at(ROOT_SLOT).state = State::Waiting;
+        let root = core.table.at(ROOT_SLOT);
+        root.state = State::Waiting;
+        // Nobody spawned it: the watchdog has no place to name.
+        root.spawn_site = SpawnSite::default();
         if let Some(recorder) = &mut core.recorder {
             recorder.spawned(TaskKey::ROOT, None, "".into(), None, 0);
         }
@@ -223,6 +226,9 @@ impl Engine {
         if let Some(unobserved) = core.unobserved.take() {
             let (label, note) = *unobserved;
             return Some(self.unobserved_panic(core, label, note));
+        }
+        if core.fuel == 0 && core.extend_for_tasks() {
+            return None;
         }
         if core.fuel == 0 {
             // A bound has been reached: that matters only if a task would run beyond it.
@@ -401,6 +407,20 @@ impl Core {
     /// How many steps have been taken.
     pub(super) fn steps(&self) -> u64 {
         self.steps_before + (self.granted - self.fuel)
+    }
+
+    /// The bound of polls at one instant is for a few tasks that wake each other; with very many, each of them may be
+    /// polled a few times. Whether there is more fuel now.
+    fn extend_for_tasks(&mut self) -> bool {
+        const POLLS_A_TASK: u64 = 16;
+        let wanted = POLLS_A_TASK * u64::from(self.table.live());
+        let most = wanted.min(self.limits.max_steps - self.steps_before);
+        if self.granted == 0 || most <= self.granted {
+            return false;
+        }
+        self.fuel = most - self.granted;
+        self.granted = most;
+        true
     }
 
     /// A new instant begins: the bound of polls at one instant counts from zero again.

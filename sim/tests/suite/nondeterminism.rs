@@ -37,6 +37,8 @@ Something besides the schedule decides what the code does. Look for
 - random numbers that are not drawn from `timeloop::rng()`
 - a `static` or thread-local that one run leaves changed for the next
 - addresses that are compared, sorted by or hashed
+- a real thread, or another runtime, that wakes a task or sends it something
+- `futures::select!` or tokio's own `select!`, which draw from generators of their own
 ";
 
 fn failing(name: &'static str, ops: &[Op]) -> Toy {

@@ -45,6 +45,8 @@ timeloop: `cache::fills` fails: nondeterminism
   - random numbers that are not drawn from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
   - addresses that are compared, sorted by or hashed
+  - a real thread, or another runtime, that wakes a task or sends it something
+  - `futures::select!` or tokio's own `select!`, which draw from generators of their own
   One of the runs failed with this: panic in `root` at <assert every time>:9 after 5 ms:
   cold cache
   (in task `work` (root.1), spawned at <spawn>:13; after 0 s of virtual time
@@ -78,6 +80,8 @@ timeloop: `cache::warms` fails: nondeterminism
   - random numbers that are not drawn from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
   - addresses that are compared, sorted by or hashed
+  - a real thread, or another runtime, that wakes a task or sends it something
+  - `futures::select!` or tokio's own `select!`, which draw from generators of their own
   One of the runs failed with this: panic in `root` at <assert>:9 after 5 ms:
   cold cache
   The later runs agree with each other, so most likely the first one left something behind in the process.

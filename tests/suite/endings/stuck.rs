@@ -33,7 +33,8 @@ timeloop: stuck: a poll has not returned for 500 ms
   step     3
   replay   TIMELOOP_REPLAY=TL10ZN12FZC00003CVCXK50 cargo test endings::stuck::hangs -- --exact
 While a poll lasts no other task can run, and it can't be interrupted: the process stops now.
-Look for a loop without `.await`, or for a call that blocks the thread (a std lock or channel, a sleep).
+Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's
+own `blocking_*` calls where they have to wait.
 If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.
 ";
 

@@ -1,0 +1,109 @@
+//! What a failure says besides: things that a newcomer trips over, told with what to do about them.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use timeloop::sync::{mpsc, oneshot};
+use timeloop::time::sleep;
+use timeloop::{FailureKind, run, spawn};
+
+use crate::support::{child, explorer, is_child};
+
+/// A pool in a static outlives the run whose task serves it.
+#[test]
+fn what_a_run_leaves_behind_in_a_static_is_no_bug_of_the_schedule() {
+    static POOL: OnceLock<mpsc::Sender<u32>> = OnceLock::new();
+
+    let exploration = explorer("hints::pool").run(|| async {
+        let pool = POOL.get_or_init(|| {
+            let (pool, mut requests) = mpsc::channel(4);
+            spawn(async move { while requests.recv().await.is_some() {} });
+            pool
+        });
+        pool.send(1).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+    });
+    let failure = exploration.found.expect("the second run finds the first one's pool").failure;
+    assert_eq!(failure.kind, FailureKind::Nondeterminism);
+    let first_line = failure.message.lines().next().unwrap();
+    assert_eq!(first_line, "the run of seed 0 passed when it was the first, and goes another way now.");
+    let last_line = failure.message.lines().last().unwrap();
+    assert_eq!(
+        last_line,
+        "Most likely a run leaves something behind for the next: a `static`, a `OnceLock`, a thread-local, a global \
+         client or pool."
+    );
+}
+
+/// A run does not wait for threads, but the deadlock says that one would have come.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a real thread is what this is about")]
+fn a_deadlock_that_a_real_thread_would_have_ended_says_so() {
+    let failure = run(0, || async {
+        let (answer, answered) = oneshot::channel();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = answer.send(());
+        });
+        answered.await.unwrap();
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Deadlock);
+    let [note] = &*failure.notes else { panic!("one note: {failure}") };
+    assert!(note.starts_with("a real thread woke a task of the run a moment later, in real time"), "{note}");
+}
+
+#[test]
+fn a_call_of_tokio_s_own_runtime_says_what_to_do() {
+    let failure = run(0, || async {
+        spawn(async { tokio::time::sleep(Duration::from_secs(1)).await }).await.unwrap();
+    })
+    .unwrap_err();
+    let note = failure.notes.last().unwrap();
+    assert!(note.starts_with("that is tokio's own runtime, which is not there inside a run"), "{note}");
+}
+
+/// Many tasks that are each polled a few times at one instant are no livelock.
+#[test]
+fn breadth_is_no_livelock() {
+    let exploration = explorer("hints::breadth").runs(2).max_polls_per_instant(1_000).run(|| async {
+        let tasks: Vec<_> = (0..1_500).map(|_| spawn(sleep(Duration::from_secs(1)))).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert!(exploration.passed(), "{}", exploration.report());
+}
+
+/// A destructor that panics while another panic unwinds stops the process; what is known is told before.
+#[test]
+fn a_panic_during_a_panic_is_not_lost() {
+    let ended = child("endings::hints::panics_twice", &[]);
+    assert_eq!(ended.code, None, "the process is aborted: {ended:?}");
+    for part in [
+        "timeloop: a panic at tests/suite/endings/hints.rs:",
+        " during the unwinding of another stops the process: the second\n",
+        "  test     suite::endings::hints::panics_twice\n",
+        "  replay   TIMELOOP_REPLAY=TL1",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn panics_twice() {
+    struct Second;
+    impl Drop for Second {
+        fn drop(&mut self) {
+            panic!("the second");
+        }
+    }
+    if is_child() {
+        timeloop::Explorer::new(concat!(module_path!(), "::panics_twice")).check(|| async {
+            let _second = Second;
+            if is_child() {
+                panic!("the first");
+            }
+        });
+    }
+}
