@@ -122,8 +122,10 @@
 //!
 //! # Channels, locks, `select!`
 //!
-//! [`sync`] is the real `tokio::sync`, so what a test proves of it holds in production. [`select!`] starts at a branch
-//! that the seed chooses; so do [`join!`] and [`try_join!`] poll all that they were given.
+//! [`sync`] is tokio's own code, so a test meets the same fairness, cancellation and errors as production does; `watch` and
+//! `Barrier` are timeloop's, since tokio's wake receivers in an order that no seed decides. Not there are
+//! `mpsc::Sender::send_timeout`, which needs tokio's clock, and calls of `blocking_*` that have to wait. Which branch of a
+//! [`select!`] is polled first is the seed's to choose; [`join!`] and [`try_join!`] poll theirs in turn, as in tokio.
 //!
 //! # Random numbers and maps
 //!
@@ -145,6 +147,10 @@
 //! the line on its feature (`#[cfg(feature = "timeloop")]`). A single module can be swapped by `use timeloop as tokio;`.
 //! There are no `net`, `fs`, `io`, `signal` and `process` yet: keep what needs them behind a trait.
 //!
+//! In a workspace, a crate's tests see the crates that it depends on built without `cfg(test)`: give each crate that is to run
+//! under timeloop such a feature, and let the tests' crate switch them on. A dependency that calls tokio's runtime itself
+//! (spawns, sleeps, opens a socket) can't run here: it panics, and the report says why.
+//!
 //! # Without macros, or with a fuzzer
 //!
 //! [`explore`] is the attribute as a function, [`Explorer`] has every setting and returns an [`Exploration`] instead of
@@ -161,7 +167,7 @@
 //! | the order in which `std`'s `HashMap` iterates | [`collections`], or a `BTreeMap` |
 //! | `std::time::Instant` and `SystemTime` | [`time::Instant`], [`time::SystemTime`] |
 //! | `rand::rng()`, and what seeds itself from the system | [`rng()`] |
-//! | a real thread that wakes a task, which ends the run as an *escape* | [`task::spawn_blocking`] |
+//! | a real thread that wakes a task: an *escape* if it comes while the run lasts, else a deadlock whose report says so | [`task::spawn_blocking`] |
 //! | sockets, files, processes | an in-memory pipe, a trait |
 //! | statics and thread locals, which outlive a run | values made in the test |
 //! | addresses, thread ids | ids of your own |
@@ -178,6 +184,10 @@
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
 //! - There is no network, disk, or node that can crash.
 //! - Exploring samples: that 1,000 schedules pass proves nothing about the others.
+//! - Lines where tasks wait are read from debug information: a release build has them with `debug = "line-tables-only"` in
+//!   its profile, and where the compiler folds equal functions a line may be that of a twin.
+//! - What the test itself prints, it prints in every run. Replay the token to see the output of one run alone.
+//! - With `#[should_panic]`, one failing schedule of all that are tried is enough to pass.
 //! - A poll that never returns can't be interrupted. After 10 s a watchdog names the task and ends the process.
 //!
 //! # Features
