@@ -7,6 +7,7 @@ mod bounds;
 mod deadlock;
 mod error;
 mod escape;
+#[cfg(feature = "sync")]
 mod hints;
 mod nondeterminism;
 mod panic;
