@@ -83,8 +83,9 @@ where
     F: Fn() -> Fut,
     Fut: Future,
 {
-    let Request { source, limits, detail, loud } = request;
+    let Request { source, limits, detail, explain_from, loud } = request;
     let engine = Engine::new(source, limits, detail, name);
+    engine.explain_from(explain_from);
     engine.add_root(Location::caller());
     // The closure itself runs inside the loop too: it may spawn.
     let mut root = pin!(Some(async { make().await }));
@@ -131,7 +132,8 @@ where
     let limits = Limits::default();
     let once = |detail, name: Cow<'static, str>| {
         let source = StrategySpec::default().source(seed);
-        run_once(Request { source, limits: &limits, detail, loud: false }, name, &make).result
+        run_once(Request { source, limits: &limits, detail, explain_from: 0, loud: false }, name, &make)
+            .result
     };
     once(Detail::Lean, Cow::Borrowed("`timeloop::run`")).map_err(|failure| {
         // Deadlocks and the like want to be explained; the run is made once more for that.
@@ -192,7 +194,8 @@ where
 {
     let location = Location::caller();
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
-    let request = Request { source: source.into(), limits, detail: Detail::Lean, loud: false };
+    let request =
+        Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
     let Made { result, ended, .. } = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
     Outcome {
         result: result.map_err(|failure| *failure),

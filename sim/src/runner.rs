@@ -27,22 +27,41 @@ impl Runner<'_> {
     pub(crate) fn explore(&self, seed: Seed, strategy: StrategySpec) -> Ended {
         watchdog::set_seed(seed);
         let source = strategy.source(seed);
-        self.simulation.run(Request { source, limits: self.limits, detail: Detail::Lean, loud: false })
+        self.simulation.run(Request {
+            source,
+            limits: self.limits,
+            detail: Detail::Lean,
+            explain_from: 0,
+            loud: false,
+        })
     }
 
     /// One quiet run of a schedule.
     pub(crate) fn run(&self, schedule: &Schedule, detail: Detail) -> Ended {
-        self.request(schedule, detail, false)
+        self.request(schedule, detail, 0, false)
+    }
+
+    /// Makes one run with all that a report needs; it is known to take this many steps.
+    pub(crate) fn run_explained(&self, schedule: &Schedule, steps: u64) -> Ended {
+        /// How many steps at the end are told with their places: more than a report shows.
+        const LAST_STEPS: u64 = 2_000;
+        self.request(schedule, Detail::Explain, steps.saturating_sub(LAST_STEPS), false)
     }
 
     /// One run of a schedule in which a panic prints what it usually does.
     pub(crate) fn run_loud(&self, schedule: &Schedule) -> Ended {
-        self.request(schedule, Detail::Explain, true)
+        self.request(schedule, Detail::Explain, 0, true)
     }
 
-    fn request(&self, schedule: &Schedule, detail: Detail, loud: bool) -> Ended {
+    fn request(&self, schedule: &Schedule, detail: Detail, explain_from: u64, loud: bool) -> Ended {
         self.tell(Origin::Stored(schedule.clone()));
-        self.simulation.run(Request { source: schedule.source(), limits: self.limits, detail, loud })
+        self.simulation.run(Request {
+            source: schedule.source(),
+            limits: self.limits,
+            detail,
+            explain_from,
+            loud,
+        })
     }
 
     fn tell(&self, origin: Origin) {

@@ -271,7 +271,7 @@ impl<'a> Session<'a> {
         let lean = self.runner.run(&small, Detail::Lean);
         let read_back = Schedule::from_token(&token, self.runner.test.as_str());
         let read_back = read_back.expect("a token that was just made can be read");
-        let ended = self.runner.run(&read_back, Detail::Explain);
+        let ended = self.runner.run_explained(&read_back, lean.steps);
         let target = confirmed.failure.as_ref().map(|failure| failure.fingerprint());
         let same = |ended: &Ended| {
             ended.trace_hash == lean.trace_hash

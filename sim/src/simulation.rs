@@ -34,6 +34,9 @@ pub struct Request<'a> {
     pub limits: &'a Limits,
     /// What to keep.
     pub detail: Detail,
+    /// Under [`Detail::Explain`], the step from which on places are looked up, besides those of the first few thousand
+    /// steps: a long run that has been made before is told by its beginning and its end.
+    pub explain_from: u64,
     /// Whether a panic prints its usual message to standard error; else nothing is printed.
     pub loud: bool,
 }

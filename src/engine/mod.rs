@@ -158,6 +158,18 @@ impl Engine {
         }
     }
 
+    /// Notes where tasks wait from this step on, and in the first few thousand, if it does at all.
+    pub(crate) fn explain_from(&self, step: u64) {
+        if let Some(recorder) = &mut self.core.borrow_mut().recorder {
+            recorder.explain_from = step;
+        }
+    }
+
+    /// Whether the places of the step under way are wanted.
+    fn is_noting(&self) -> bool {
+        self.core.borrow().recorder.as_ref().is_some_and(|recorder| recorder.is_noting())
+    }
+
     pub(crate) fn run_id(&self) -> RunId {
         self.run
     }

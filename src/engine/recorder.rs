@@ -24,6 +24,8 @@ pub(super) struct Recorder {
     /// The task that is being polled.
     current: u32,
     pub(super) sites: Option<Sites>,
+    /// The step from which on places are noted, besides the first few thousand.
+    pub(super) explain_from: u64,
 }
 
 impl Recorder {
@@ -69,11 +71,19 @@ impl Recorder {
         let step = self.record.steps.len() - 1;
         self.record.steps[step].finished = finished;
         let backtrace = self.sites.as_mut().and_then(|sites| sites.end_step(step));
-        if finished {
+        // What is not noted is not known: an earlier place would mislead.
+        if finished || !self.is_noting() {
             self.waits.remove(&self.current);
         } else if let Some(backtrace) = backtrace {
             self.waits.insert(self.current, backtrace);
         }
+    }
+
+    /// Whether the places of the step under way are wanted.
+    pub(super) fn is_noting(&self) -> bool {
+        const FIRST_STEPS: u64 = 5_000;
+        let step = self.record.steps.len() as u64;
+        step <= FIRST_STEPS || step >= self.explain_from
     }
 
     pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {

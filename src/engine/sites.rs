@@ -29,6 +29,9 @@ pub(super) struct Sites {
 
 /// Notes that the current task is about to wait here.
 pub(super) fn note(engine: &Engine) {
+    if !engine.is_noting() {
+        return;
+    }
     let backtrace = Rc::new(Backtrace::force_capture());
     engine.with_sites(|sites| sites.current = Some(backtrace));
 }

@@ -11,7 +11,13 @@ use crate::toy::{self, Op, Toy, program};
 
 pub(crate) fn run(simulation: &dyn Simulation, schedule: &Schedule, detail: Detail) -> Ended {
     let limits = Limits::default();
-    simulation.run(Request { source: schedule.source(), limits: &limits, detail, loud: false })
+    simulation.run(Request {
+        source: schedule.source(),
+        limits: &limits,
+        detail,
+        explain_from: 0,
+        loud: false,
+    })
 }
 
 fn found(exploration: &Exploration) -> &Found {
