@@ -206,6 +206,7 @@ mod engine;
 mod explorer;
 mod harness;
 mod macros;
+mod resource;
 mod rng;
 pub mod runtime;
 #[cfg(feature = "sync")]
@@ -220,10 +221,11 @@ pub use macros::{main, test};
 
 pub use explorer::{Explorer, explore};
 pub use harness::{Outcome, TestResult, run, run_from};
+pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure, FailureKind,
-    Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase, Progress, ReplaySetting, Schedule, Seed,
-    SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
+    Access, AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure,
+    FailureKind, Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase, Progress, ReplaySetting, Schedule,
+    Seed, SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
 };

@@ -17,11 +17,15 @@ pub enum Domain {
     Select,
     /// Random numbers drawn by the code under test.
     User,
+    /// Whether a task gives way before an operation that it has announced.
+    Operation,
+    /// Whether time passes while a task is ready.
+    Stall,
 }
 
 impl Domain {
     /// Every domain, in the order of their codes.
-    pub const ALL: [Self; 3] = [Self::Schedule, Self::Select, Self::User];
+    pub const ALL: [Self; 5] = [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall];
 
     /// The number that stands for this domain in stored schedules and in streams; it never changes.
     #[must_use]
@@ -30,6 +34,8 @@ impl Domain {
             Self::Schedule => 0,
             Self::Select => 1,
             Self::User => 2,
+            Self::Operation => 3,
+            Self::Stall => 4,
         }
     }
 
@@ -46,6 +52,8 @@ impl fmt::Display for Domain {
             Self::Schedule => "schedule",
             Self::Select => "select",
             Self::User => "user randomness",
+            Self::Operation => "operation",
+            Self::Stall => "stall",
         })
     }
 }
@@ -59,6 +67,8 @@ pub struct DecisionKey {
     pub task: TaskKey,
     /// The task's resumption: 0 is its first poll.
     pub resume: u32,
-    /// The how-many-th choice of this domain within the resumption, from 0.
+    /// The how-many-th choice of this domain within the resumption, from 0. For [`Domain::Operation`] the how-many-th
+    /// operation of the resumption. For [`Domain::Stall`] 0 where the task is about to be resumed, and one more than the
+    /// operation's number where it has given way before an operation.
     pub index: u32,
 }

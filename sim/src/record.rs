@@ -4,7 +4,9 @@
 //!
 //! Always true: `steps` lists arrivals in the order in which they ran, each at most once; indices never dangle.
 
-use crate::{DecisionKey, Site, TaskKey, TaskLabel};
+use std::borrow::Cow;
+
+use crate::{DecisionKey, Operation, ResourceKey, Site, TaskKey, TaskLabel};
 
 /// A task that took part in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Arrival {
     pub task: u32,
     /// Which resumption of the task this will be.
     pub resume: u32,
+    /// The how-many-th operation of that resumption the task has given way for, where it has.
+    pub operation: Option<u32>,
     /// How many steps had begun when it became ready.
     pub after_steps: u64,
 }
@@ -58,6 +62,40 @@ pub struct Choice {
     pub step: u64,
 }
 
+/// An operation that a step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Performed {
+    /// Index into [`Record::steps`].
+    pub step: u64,
+    /// The how-many-th operation of the task's resumption; `None` for one that is not announced before it is done, such
+    /// as letting go of a lock.
+    pub index: Option<u32>,
+    /// The operation.
+    pub operation: Operation,
+    /// Where the code asked for it.
+    pub site: Option<Site>,
+}
+
+/// A resource that a run touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRecord {
+    /// Which.
+    pub key: ResourceKey,
+    /// What it is: `mutex`, or the name that the code under test has given it.
+    pub name: Cow<'static, str>,
+    /// Where it was made.
+    pub made: Option<Site>,
+}
+
+/// Virtual time moving to its next instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// How many arrivals there were before it.
+    pub after_arrivals: u64,
+    /// How many steps.
+    pub after_steps: u64,
+}
+
 /// All that happened in a run, in the harness's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -69,6 +107,12 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Every other decision, in order.
     pub choices: Vec<Choice>,
+    /// Every operation, in order.
+    pub operations: Vec<Performed>,
+    /// Every resource, in the order in which they were first touched.
+    pub resources: Vec<ResourceRecord>,
+    /// Every move of virtual time, in order.
+    pub advances: Vec<Advance>,
 }
 
 impl Record {
@@ -82,6 +126,20 @@ impl Record {
     #[must_use]
     pub fn task_of(&self, step: &Step) -> &TaskRecord {
         &self.tasks[self.arrival_of(step).task as usize]
+    }
+
+    /// What the record knows of a resource.
+    #[must_use]
+    pub fn resource(&self, key: ResourceKey) -> Option<&ResourceRecord> {
+        self.resources.iter().find(|resource| resource.key == key)
+    }
+
+    /// The operations of step number `step`, in order.
+    pub fn operations_of(&self, step: usize) -> &[Performed] {
+        let step = step as u64;
+        let start = self.operations.partition_point(|performed| performed.step < step);
+        let end = self.operations.partition_point(|performed| performed.step <= step);
+        &self.operations[start..end]
     }
 
     /// Where the task of step number `step` resumes: the place where it waited before; `None` for a first

@@ -4,31 +4,92 @@
 //! is the smallest that can do so. A resumption needs no deviation if it runs in its turn, and the largest set of
 //! resumptions that run in their turn is a longest subsequence of the steps in which arrivals only increase; those that
 //! were still ready when the run ended count as running after all others.
+//!
+//! A task that gave way before an operation and went on before anything else happened did not need to: its two steps are
+//! one in the quiet run, and one here. A task that was ready while time passed has a deviation for that, and its turn
+//! begins when the time has come.
 
-use crate::{Deviation, Domain, Record};
+use crate::{Arrival, Deviation, Domain, Record};
 
 impl Record {
     /// The deviations that make the quiet run repeat this one.
     #[must_use]
     pub fn deviations(&self) -> Vec<Deviation> {
-        let mut order: Vec<u32> = self.steps.iter().map(|step| step.arrival).collect();
-        let mut left = vec![true; self.arrivals.len()];
-        order.iter().for_each(|&arrival| left[arrival as usize] = false);
-        order.extend((0_u32..).zip(&left).filter(|(_, left)| **left).map(|(arrival, _)| arrival));
-        let in_turn = longest_increasing(&order);
-        let moved = order.iter().enumerate().zip(&in_turn).filter(|(_, in_turn)| !**in_turn).map(
-            |((number, &arrival), _)| {
-                let arrival = self.arrivals[arrival as usize];
-                let waited = number as u64 - arrival.after_steps;
-                Deviation {
-                    task: self.tasks[arrival.task as usize].label.path.clone(),
-                    resume: arrival.resume,
-                    domain: Domain::Schedule,
-                    index: 0,
-                    value: u32::try_from(waited + 1).expect("a run has fewer than 2^32 steps"),
-                }
-            },
-        );
+        self.rewritten(true)
+    }
+
+    /// The same, but that a task gives way wherever it did in this run.
+    pub(crate) fn literal_deviations(&self) -> Vec<Deviation> {
+        self.rewritten(false)
+    }
+
+    fn rewritten(&self, merged: bool) -> Vec<Deviation> {
+        // For each step the number of steps before it that remain, and whether it does.
+        let mut before = Vec::with_capacity(self.steps.len() + 1);
+        let mut remains = Vec::with_capacity(self.steps.len());
+        let mut count = 0_u64;
+        for number in 0..self.steps.len() {
+            before.push(count);
+            let kept = !(merged && self.goes_right_on(number));
+            remains.push(kept);
+            count += u64::from(kept);
+        }
+        before.push(count);
+
+        let mut ran_at: Vec<Option<usize>> = vec![None; self.arrivals.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            ran_at[step.arrival as usize] = Some(number);
+        }
+        let mut deviations = Vec::new();
+        // Turns, in the order in which they begin.
+        let mut turns: Vec<Turn> = Vec::new();
+        for (number, arrival) in self.arrivals.iter().enumerate() {
+            let ran = ran_at[number];
+            if ran.is_some_and(|step| !remains[step]) {
+                continue;
+            }
+            let end = ran.unwrap_or(self.steps.len());
+            let stalled = self.advances_between(number, ran);
+            if let Some(last) = stalled.last {
+                let index = arrival.operation.map_or(0, |operation| operation + 1);
+                deviations.push(self.deviation(*arrival, Domain::Stall, index, stalled.count));
+                let advance = &self.advances[last];
+                let begins = (advance.after_arrivals, last as u64 + 1, number);
+                turns.push(Turn {
+                    begins,
+                    arrival: number,
+                    after: before[advance.after_steps as usize],
+                    end,
+                });
+            } else {
+                let after = before[arrival.after_steps as usize];
+                turns.push(Turn { begins: (number as u64, u64::MAX, number), arrival: number, after, end });
+            }
+        }
+        turns.sort_unstable_by_key(|turn| turn.begins);
+
+        // Those that gave way are moved in any case: in the quiet run they would not have.
+        let plain: Vec<usize> =
+            (0..turns.len()).filter(|&turn| self.arrivals[turns[turn].arrival].operation.is_none()).collect();
+        let mut order = plain.clone();
+        order.sort_by_key(|&turn| turns[turn].end);
+        let numbers: Vec<u32> = order.iter().map(|&turn| turn as u32).collect();
+        let mut in_turn = vec![false; turns.len()];
+        for (&turn, member) in order.iter().zip(longest_increasing(&numbers)) {
+            in_turn[turn] = member;
+        }
+        let mut moved: Vec<&Turn> =
+            turns.iter().zip(&in_turn).filter(|(_, in_turn)| !**in_turn).map(|(turn, _)| turn).collect();
+        moved.sort_by_key(|turn| turn.end);
+        let moved = moved.into_iter().map(|turn| {
+            let arrival = self.arrivals[turn.arrival];
+            let waited = before[turn.end] - turn.after;
+            let value = u32::try_from(waited + 1).expect("a run has fewer than 2^32 steps");
+            match arrival.operation {
+                None => self.deviation(arrival, Domain::Schedule, 0, value),
+                Some(operation) => self.deviation(arrival, Domain::Operation, operation, value),
+            }
+        });
         let chosen = self.choices.iter().filter(|choice| choice.value != 0).map(|choice| Deviation {
             task: self.tasks[choice.task as usize].label.path.clone(),
             resume: choice.key.resume,
@@ -36,8 +97,56 @@ impl Record {
             index: choice.key.index,
             value: choice.value,
         });
-        moved.chain(chosen).collect()
+        let mut all: Vec<Deviation> = moved.collect();
+        all.extend(deviations);
+        all.extend(chosen);
+        all
     }
+
+    fn deviation(&self, arrival: Arrival, domain: Domain, index: u32, value: u32) -> Deviation {
+        let task = self.tasks[arrival.task as usize].label.path.clone();
+        Deviation { task, resume: arrival.resume, domain, index, value }
+    }
+
+    /// Whether the step goes on where its task gave way in the step before it, at the same time.
+    pub(crate) fn goes_right_on(&self, step: usize) -> bool {
+        let arrival = self.arrival_of(&self.steps[step]);
+        let Some(previous) = step.checked_sub(1) else { return false };
+        arrival.operation.is_some()
+            && self.arrival_of(&self.steps[previous]).task == arrival.task
+            && !self.advances.binary_search_by_key(&(step as u64), |advance| advance.after_steps).is_ok()
+    }
+
+    /// How often time moved while an arrival was ready, and the last move.
+    fn advances_between(&self, arrival: usize, ran: Option<usize>) -> Stalled {
+        let first = self.advances.partition_point(|advance| advance.after_arrivals <= arrival as u64);
+        let end = match ran {
+            Some(step) => self.advances.partition_point(|advance| advance.after_steps <= step as u64),
+            // A task that never ran had time pass by it as often as it could have.
+            None => self.advances.len(),
+        };
+        let count = end.saturating_sub(first);
+        Stalled { count: count as u32, last: (count > 0).then(|| end - 1) }
+    }
+}
+
+struct Stalled {
+    count: u32,
+    /// Index into the advances.
+    last: Option<usize>,
+}
+
+/// An arrival as the replay will see it.
+#[derive(Debug)]
+struct Turn {
+    /// Where it stands among the others: what it comes after, then ties.
+    begins: (u64, u64, usize),
+    /// Index into [`Record::arrivals`].
+    arrival: usize,
+    /// How many steps there are before its turn begins.
+    after: u64,
+    /// The step that runs it; the number of steps where none does.
+    end: usize,
 }
 
 /// Marks the members of one longest strictly increasing subsequence (patience sorting).

@@ -4,6 +4,7 @@
 //! virtual time moves only when no task is ready, and then to the earliest deadline; no code of the user's runs while
 //! the loop's own state is borrowed, so whatever that code does (spawn, wake, abort, drop) finds the loop in order.
 
+pub(crate) mod announce;
 mod cell;
 mod census;
 pub(crate) mod context;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
+    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
 };
 
 pub(crate) use cell::TaskBox;
@@ -61,6 +62,12 @@ pub(crate) struct Engine {
     /// Which of the noting waker tables the next poll uses.
     alternate: Cell<bool>,
     explain: bool,
+    /// Whether anyone wants to know of operations.
+    attends: Cell<bool>,
+    /// How many operations the current resumption has announced.
+    operations: Cell<u32>,
+    /// Whether the step under way has given way for one.
+    gave_way: Cell<bool>,
     post: Arc<Post>,
     core: RefCell<Core>,
 }
@@ -81,6 +88,12 @@ struct Core {
     next_id: u64,
     /// How many choices of the `select` domain the current resumption has made.
     selects: u32,
+    /// The operation that the step under way has given way for.
+    giving_way: Option<Announced>,
+    /// Of each slot whose task has given way: where its resumption stands.
+    given_way: Vec<GivenWay>,
+    /// The slot whose task gave way in the last step, if nothing has happened since.
+    gave_way_last: u32,
     ended: bool,
     recorder: Option<Box<Recorder>>,
     names: BTreeMap<Id, Cow<'static, str>>,
@@ -91,6 +104,14 @@ struct Core {
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
+}
+
+/// A resumption that stands before an operation.
+#[derive(Clone, Copy, Debug)]
+struct GivenWay {
+    announced: Announced,
+    operations: u32,
+    selects: u32,
 }
 
 impl std::fmt::Debug for Engine {
@@ -126,6 +147,7 @@ impl Engine {
         let run = RunId::next();
         post.open(run);
         let explain = detail == Detail::Explain;
+        let attends = source.wants_operations() || detail != Detail::Lean;
         Self {
             run,
             label: RefCell::new(label),
@@ -135,6 +157,9 @@ impl Engine {
             woken: Cell::new(false),
             alternate: Cell::new(false),
             explain,
+            attends: Cell::new(attends),
+            operations: Cell::new(0),
+            gave_way: Cell::new(false),
             post,
             core: RefCell::new(Core {
                 source,
@@ -147,6 +172,9 @@ impl Engine {
                 trace_hash: 0,
                 next_id: 1,
                 selects: 0,
+                giving_way: None,
+                given_way: Vec::new(),
+                gave_way_last: NO_SLOT,
                 ended: false,
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
                 names: BTreeMap::new(),
@@ -215,7 +243,7 @@ impl Engine {
         if let Some(recorder) = &mut core.recorder {
             let name = name.clone().unwrap_or_else(|| Cow::Borrowed(function_name(task.type_name())));
             recorder.spawned(key, Some((parent, index)), name, Some(spawned), self.now_ns.get());
-            recorder.ready(id, 0);
+            recorder.ready(id, 0, None);
         }
         if let Some(name) = name {
             core.names.insert(id, name);
@@ -226,7 +254,7 @@ impl Engine {
             core.table.at(slot).aborted = true;
         } else {
             core.source.spawned(parent_key, key);
-            core.source.ready(Ready { slot, resume: 0, task: key });
+            core.source.ready(Ready { slot, resume: 0, task: key, announced: None });
         }
         Ok((TaskRef::new(self.run, slot, generation), id))
     }
@@ -464,17 +492,46 @@ impl Core {
     /// The task waits no more.
     #[inline]
     fn make_ready(&mut self, slot: u32) {
-        Self::show(self.table.at(slot), slot, &mut self.source, &mut self.recorder);
+        let place = self.table.at(slot);
+        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced);
+        Self::show_with(place, slot, announced, &mut self.source, &mut self.recorder);
+    }
+
+    /// The task in this slot has given way for an operation, and is ready to do it.
+    fn give_way(&mut self, slot: u32, announced: Announced, operations: u32) {
+        let index = slot as usize;
+        let given_way = GivenWay { announced, operations, selects: self.selects };
+        if self.given_way.len() <= index {
+            self.given_way.resize(index + 1, given_way);
+        }
+        self.given_way[index] = given_way;
+        self.gave_way_last = slot;
+        let place = self.table.at(slot);
+        place.gave_way = true;
+        Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);
     }
 
     /// A task has become ready: it is shown to the source.
     #[inline(always)]
     fn show(place: &mut Slot, slot: u32, source: &mut AnySource, recorder: &mut Option<Box<Recorder>>) {
+        Self::show_with(place, slot, None, source, recorder);
+    }
+
+    #[inline(always)]
+    fn show_with(
+        place: &mut Slot,
+        slot: u32,
+        announced: Option<Announced>,
+        source: &mut AnySource,
+        recorder: &mut Option<Box<Recorder>>,
+    ) {
         place.state = State::Ready;
+        // A task that has given way goes on with the resumption that it is in.
+        let resume = if announced.is_some() { place.resumes - 1 } else { place.resumes };
         if let Some(recorder) = recorder {
-            recorder.ready(place.id, place.resumes);
+            recorder.ready(place.id, resume, announced.map(|announced| announced.index));
         }
-        source.ready(Ready { slot, resume: place.resumes, task: place.key });
+        source.ready(Ready { slot, resume, task: place.key, announced });
     }
 
     /// Makes the loop stop before its next step.

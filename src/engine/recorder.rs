@@ -4,11 +4,14 @@
 
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
 use std::rc::Rc;
 
-use timeloop_sim::{Arrival, Choice, DecisionKey, Record, Step, TaskKey, TaskLabel, TaskPath, TaskRecord};
+use timeloop_sim::{
+    Advance, Arrival, Choice, DecisionKey, Operation, Performed, Record, ResourceKey, ResourceRecord, Step,
+    TaskKey, TaskLabel, TaskPath, TaskRecord,
+};
 
 use super::sites::{self, Sites};
 use crate::task::Id;
@@ -23,9 +26,22 @@ pub(super) struct Recorder {
     waits: BTreeMap<u32, Rc<Backtrace>>,
     /// The task that is being polled.
     current: u32,
+    /// The resources that the record knows.
+    known: BTreeSet<ResourceKey>,
+    /// Who holds what.
+    pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
     /// The step from which on places are noted, besides the first few thousand.
     pub(super) explain_from: u64,
+}
+
+/// Somebody who holds a resource, or part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder {
+    /// Index into the record's tasks.
+    pub(super) task: u32,
+    /// Where it asked for it.
+    pub(super) at: Option<&'static Location<'static>>,
 }
 
 impl Recorder {
@@ -54,11 +70,11 @@ impl Recorder {
         self.arrivals.push(u32::MAX);
     }
 
-    pub(super) fn ready(&mut self, id: Id, resume: u32) {
+    pub(super) fn ready(&mut self, id: Id, resume: u32, operation: Option<u32>) {
         let task = Self::index(id);
         self.arrivals[task as usize] = self.record.arrivals.len() as u32;
         let after_steps = self.record.steps.len() as u64;
-        self.record.arrivals.push(Arrival { task, resume, after_steps });
+        self.record.arrivals.push(Arrival { task, resume, operation, after_steps });
     }
 
     pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
@@ -89,6 +105,57 @@ impl Recorder {
     pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {
         let step = self.record.steps.len().saturating_sub(1) as u64;
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
+    }
+
+    /// Virtual time has moved.
+    pub(super) fn advanced(&mut self) {
+        let after_arrivals = self.record.arrivals.len() as u64;
+        let after_steps = self.record.steps.len() as u64;
+        self.record.advances.push(Advance { after_arrivals, after_steps });
+    }
+
+    /// The task that runs has done this.
+    pub(super) fn performed(
+        &mut self,
+        operation: Operation,
+        name: Cow<'static, str>,
+        made: &'static Location<'static>,
+        index: Option<u32>,
+        at: Option<&'static Location<'static>>,
+    ) {
+        let Some(step) = self.record.steps.len().checked_sub(1) else { return };
+        if self.known.insert(operation.resource) {
+            let made = Some(made.into());
+            self.record.resources.push(ResourceRecord { key: operation.resource, name, made });
+        }
+        let site = at.map(Into::into);
+        self.record.operations.push(Performed { step: step as u64, index, operation, site });
+    }
+
+    /// The task that runs has got hold of this.
+    pub(super) fn acquired(
+        &mut self,
+        resource: ResourceKey,
+        name: &'static str,
+        made: &'static Location<'static>,
+        at: Option<&'static Location<'static>>,
+    ) {
+        if self.known.insert(resource) {
+            let (name, made) = (Cow::Borrowed(name), Some(made.into()));
+            self.record.resources.push(ResourceRecord { key: resource, name, made });
+        }
+        self.holders.entry(resource).or_default().push(Holder { task: self.current, at });
+    }
+
+    /// Somebody has let go of this: most likely who runs, if it holds it at all.
+    pub(super) fn released(&mut self, resource: ResourceKey) {
+        let current = self.current;
+        if let Some(holders) = self.holders.get_mut(&resource) {
+            let position = holders.iter().position(|holder| holder.task == current).unwrap_or(0);
+            if position < holders.len() {
+                holders.remove(position);
+            }
+        }
     }
 
     /// Who the task is, and since when and where it waits.

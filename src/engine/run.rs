@@ -17,7 +17,7 @@ use super::context::Driving;
 use super::panics::{self, Watch};
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
-use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
+use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix, mix_step};
 use crate::task::{Id, JoinError};
 
 /// Why the loop stopped before its root had ended.
@@ -109,21 +109,37 @@ impl Engine {
                 continue;
             };
             core.fuel -= 1;
-            core.selects = 0;
+            let gave_way_last = mem::replace(&mut core.gave_way_last, NO_SLOT);
             let now_ns = self.now_ns.get();
             let slot = core.table.at(number);
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
-            let (id, key, resume, aborted) = (slot.id, slot.key, slot.resumes, slot.aborted);
-            slot.resumes += 1;
+            let (id, key, aborted) = (slot.id, slot.key, slot.aborted);
+            let goes_on = mem::take(&mut slot.gave_way);
+            let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
+            slot.resumes = resume + 1;
             let task = TaskRef::new(self.run, number, slot.generation);
             let future = slot.task.as_ref().map(TaskBox::pointer);
             pulse.begin_poll(key, slot.spawn_site);
             if let Some(recorder) = &mut core.recorder {
                 recorder.begin_step(id, now_ns, core.trace_hash);
             }
-            core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
+            if goes_on {
+                let given_way = core.given_way[number as usize];
+                self.operations.set(given_way.operations);
+                core.selects = given_way.selects;
+                // Having given way for nothing leaves no trace: the two steps count as the one that they would have been.
+                if gave_way_last != number {
+                    core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
+                    core.trace_hash = mix(core.trace_hash, u64::from(given_way.announced.index));
+                }
+            } else {
+                self.operations.set(0);
+                core.selects = 0;
+                core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
+            }
+            self.gave_way.set(false);
             self.current.set(number);
             self.polled.set(Some(task));
             self.woken.set(false);
@@ -157,8 +173,25 @@ impl Engine {
                 guard = self.core.borrow_mut();
             } else {
                 guard = self.core.borrow_mut();
-                guard.pending(number, self.woken.get());
+                if self.gave_way.get() {
+                    self.give_way(&mut guard, number);
+                } else {
+                    guard.pending(number, self.woken.get());
+                }
             }
+        }
+    }
+
+    /// The task's poll has ended before an operation.
+    fn give_way(&self, core: &mut Core, slot: u32) {
+        let announced = core.giving_way.take();
+        match announced.filter(|_| self.woken.get()) {
+            Some(announced) => {
+                core.end_step(false);
+                core.give_way(slot, announced, self.operations.get());
+            }
+            // Whoever polls the future keeps its wakes to itself: the task waits as it says.
+            None => core.pending(slot, self.woken.get()),
         }
     }
 
@@ -243,15 +276,24 @@ impl Engine {
             }
         }
         let Some(deadline_ns) = core.timers.next_deadline_ns() else {
-            return Some(self.deadlock(core));
+            // What a strategy holds back is ready all the same.
+            return if core.source.let_go() { None } else { Some(self.deadlock(core)) };
         };
         if u128::from(deadline_ns) > core.limits.max_virtual_time.as_nanos() {
+            if core.source.let_go() {
+                return None;
+            }
             return Some(self.time_limit(core, deadline_ns));
         }
         self.current.set(NO_SLOT);
         if deadline_ns > self.now_ns.get() {
             self.now_ns.set(deadline_ns);
             core.refuel();
+            core.gave_way_last = NO_SLOT;
+            if let Some(recorder) = &mut core.recorder {
+                recorder.advanced();
+            }
+            core.source.time_passed();
         }
         let mut foreign = Vec::new();
         while let Some(wakee) = core.timers.take_due(deadline_ns) {

@@ -35,6 +35,8 @@ pub(super) struct Slot {
     pub(super) detached: bool,
     /// Whether it ended in a panic.
     pub(super) panicked: bool,
+    /// Whether it has given way in the midst of a resumption.
+    pub(super) gave_way: bool,
     pub(super) generation: u16,
     /// How many times it has been polled.
     pub(super) resumes: u32,
@@ -42,6 +44,8 @@ pub(super) struct Slot {
     pub(super) polled_at_ns: u64,
     /// How many tasks it has spawned.
     pub(super) children: u32,
+    /// How many shared things it has made.
+    pub(super) resources: u32,
     pub(super) key: TaskKey,
     pub(super) id: Id,
     /// `None` for the root, whose future stands elsewhere. Not touched while the state is `Running`.
@@ -91,9 +95,11 @@ impl Table {
             place.aborted = false;
             place.detached = false;
             place.panicked = false;
+            place.gave_way = false;
             place.resumes = 0;
             place.polled_at_ns = now_ns;
             place.children = 0;
+            place.resources = 0;
             place.key = key;
             place.id = id;
             place.task = task;
@@ -106,10 +112,12 @@ impl Table {
                 aborted: false,
                 detached: false,
                 panicked: false,
+                gave_way: false,
                 generation: 0,
                 resumes: 0,
                 polled_at_ns: now_ns,
                 children: 0,
+                resources: 0,
                 key,
                 id,
                 task,

@@ -23,6 +23,14 @@ fn print_deviation(deviation: &Deviation) -> String {
             format!("run {task} resume {resume} after {others} other {}", plural(others, "step"))
         }
         Domain::Select => format!("select {task} resume {resume} index {index} branch {value}"),
+        Domain::Operation => {
+            let others = value.saturating_sub(1);
+            format!(
+                "pause {task} resume {resume} operation {index} for {others} other {}",
+                plural(others, "step")
+            )
+        }
+        Domain::Stall => format!("stall {task} resume {resume} index {index} instants {value}"),
         Domain::User => format!("draw {task} resume {resume} index {index} value {value}"),
     }
 }
@@ -49,6 +57,10 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
             ("select root.1 resume 0 index 0 branch 2", { parse_choice(&words, Domain::Select, "branch") })
         }
         Some("draw") => ("draw root.1 resume 0 index 0 value 2", parse_choice(&words, Domain::User, "value")),
+        Some("pause") => ("pause root.2 resume 3 operation 1 for 4 other steps", parse_pause(&words)),
+        Some("stall") => {
+            ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
+        }
         Some("seed") => ("seed 17 strategy random", parse_seeded(&words)),
         Some("randomness") => (
             "randomness 17",
@@ -64,7 +76,10 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
                 _ => None,
             },
         ),
-        _ => ("schedule`, `run …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …", None),
+        _ => (
+            "schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …",
+            None,
+        ),
     };
     parsed.ok_or(accepted)
 }
@@ -75,6 +90,16 @@ fn parse_run(words: &[&str]) -> Option<Line> {
     };
     let value = number::<u32>(others)?.checked_add(1)?;
     deviation(task, resume, Domain::Schedule, "0", value)
+}
+
+fn parse_pause(words: &[&str]) -> Option<Line> {
+    let ["pause", task, "resume", resume, "operation", index, "for", others, "other", "step" | "steps"] =
+        *words
+    else {
+        return None;
+    };
+    let value = number::<u32>(others)?.checked_add(1)?;
+    deviation(task, resume, Domain::Operation, index, value)
 }
 
 fn parse_choice(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
@@ -115,6 +140,9 @@ mod tests {
             deviation(Domain::Schedule, 0, 2),
             deviation(Domain::Select, 1, 4),
             deviation(Domain::User, 2, 9),
+            deviation(Domain::Operation, 1, 1),
+            deviation(Domain::Operation, 0, 2),
+            deviation(Domain::Stall, 1, 3),
         ];
         let lines = print(&Schedule::Deviations { randomness: Seed(17), deviations: deviations.clone() });
         assert_eq!(
@@ -125,6 +153,9 @@ mod tests {
                 "run root.2.1 resume 3 after 1 other step",
                 "select root.2.1 resume 3 index 1 branch 4",
                 "draw root.2.1 resume 3 index 2 value 9",
+                "pause root.2.1 resume 3 operation 1 for 0 other steps",
+                "pause root.2.1 resume 3 operation 0 for 1 other step",
+                "stall root.2.1 resume 3 index 1 instants 3",
             ]
         );
         assert_eq!(parse(&lines[0]), Ok(Line::Randomness(Seed(17))));

@@ -67,7 +67,14 @@ impl Story<'_> {
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
         let arrival = self.record.arrivals.iter().position(|arrival| {
             let task = &self.record.tasks[arrival.task as usize];
-            arrival.resume == deviation.resume && task.label.path == deviation.task
+            let operation = match deviation.domain {
+                Domain::Operation => Some(deviation.index),
+                Domain::Stall => deviation.index.checked_sub(1),
+                _ => None,
+            };
+            arrival.resume == deviation.resume
+                && arrival.operation == operation
+                && task.label.path == deviation.task
         });
         let Some(arrival) = arrival else {
             let Deviation { task, resume, .. } = deviation;
@@ -81,6 +88,15 @@ impl Story<'_> {
                 let nth = Nth(deviation.index);
                 let branch = Nth(deviation.value);
                 format!("When {}, its {nth} `select!` polls the {branch} branch first.", self.does(arrival))
+            }
+            Domain::Operation => self.moved(arrival, at),
+            Domain::Stall => {
+                let times = if deviation.value == 1 {
+                    "once".to_owned()
+                } else {
+                    format!("{} times", deviation.value)
+                };
+                format!("Time moves on {times} before {}.", self.does(arrival))
             }
             Domain::User => format!("When {}, it draws {}.", self.does(arrival), deviation.value),
         };

@@ -33,14 +33,16 @@ pub(crate) fn shrink(
     progress: &dyn Fn(u64),
 ) -> Option<Shrunk> {
     let (failure, record) = (failed.failure.as_ref()?, failed.record.as_ref()?);
-    let whole = Candidate { randomness, deviations: record.deviations() };
+    let rewritten = |deviations| Candidate { randomness, deviations };
     let limits: Limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
     let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
+    // A task that gives way where it need not may yet be polled once more than it would be, and mind.
+    let whole = [record.deviations(), record.literal_deviations()]
+        .map(rewritten)
+        .into_iter()
+        .find(|whole| trial.probe(whole) == Some((true, failed.trace_hash)))?;
     let deviations_before = whole.deviations.len();
-    if trial.probe(&whole)? != (true, failed.trace_hash) {
-        return None;
-    }
     let mut best = passes::calm(&mut trial, whole);
     best = passes::cut_tail(&mut trial, best);
     loop {

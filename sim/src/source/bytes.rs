@@ -4,7 +4,7 @@
 //! whatsoever are a valid run.
 
 use super::{Ready, Source};
-use crate::{DecisionKey, Domain, Seed, Stream};
+use crate::{DecisionKey, Domain, Operation, Seed, Stream};
 
 /// Decides by a fuzzer's bytes.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ impl Source for Bytes {
                 Some(self.ready.remove(index as usize))
             }
         }
+    }
+
+    fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+        self.taken < self.bytes.len()
     }
 
     fn choose(&mut self, _key: DecisionKey, arity: u32) -> u32 {

@@ -13,7 +13,7 @@ pub use bytes::Bytes;
 pub use replay::Replay;
 pub use seeded::Seeded;
 
-use crate::{DecisionKey, Random, Schedule, Stream, TaskKey};
+use crate::{Announced, DecisionKey, Domain, Operation, Random, Schedule, Stream, TaskKey};
 
 /// A task that is ready to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,34 @@ pub struct Ready {
     /// Where the simulation keeps the task: what a source gives back to name the task that it chose, and never a reason
     /// for a choice.
     pub slot: u32,
-    /// Which resumption of the task this will be: 0 is its first.
+    /// Which resumption of the task this will be: 0 is its first. Going on after having given way before an operation is
+    /// part of the same resumption.
     pub resume: u32,
     /// Who the task is.
     pub task: TaskKey,
+    /// The operation that it has given way for, and does first when it runs; `None` where it was woken or has just been
+    /// spawned, and nobody knows yet what it does next.
+    pub announced: Option<Announced>,
+}
+
+impl Ready {
+    /// The decision when this runs, in the domain of what kind of readiness it is.
+    #[must_use]
+    #[inline]
+    pub fn key(&self) -> DecisionKey {
+        let (domain, index) = match self.announced {
+            None => (Domain::Schedule, 0),
+            Some(announced) => (Domain::Operation, announced.index),
+        };
+        DecisionKey { domain, task: self.task, resume: self.resume, index }
+    }
+
+    /// The decision whether time passes before this runs.
+    #[must_use]
+    pub fn stall_key(&self) -> DecisionKey {
+        let index = self.announced.map_or(0, |announced| announced.index + 1);
+        DecisionKey { domain: Domain::Stall, task: self.task, resume: self.resume, index }
+    }
 }
 
 /// Makes every decision of one run.
@@ -35,7 +59,35 @@ pub trait Source: fmt::Debug {
     /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
     ///
     /// What is taken is a step: the simulation runs the task once, and counts and records it as one.
+    ///
+    /// A source may also answer `None` while it holds tasks back. Then time passes, if there is anything to wait for; if
+    /// not, the simulation asks it to [let go](Self::let_go).
     fn next(&mut self) -> Option<u32>;
+
+    /// Whether the source wants to be told of operations: asked once, before the run. Else it is not told of any but those
+    /// that give way of themselves.
+    fn wants_operations(&self) -> bool {
+        false
+    }
+
+    /// A task is about to do `operation`: whether it gives way first, and becomes ready again at once.
+    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        let _ = (key, operation);
+        false
+    }
+
+    /// The task that runs does `operation` now, be it one that it has announced or one for which it can't give way.
+    fn performed(&mut self, task: TaskKey, operation: Operation) {
+        let _ = (task, operation);
+    }
+
+    /// Virtual time has moved to its next instant.
+    fn time_passed(&mut self) {}
+
+    /// Nothing else can happen any more: the tasks that were held back become ready. Whether there were any.
+    fn let_go(&mut self) -> bool {
+        false
+    }
 
     /// Decides among `arity` possibilities, of which 0 is the quiet one. The answer is below `arity`.
     ///
@@ -91,6 +143,27 @@ impl Source for AnySource {
     #[inline]
     fn next(&mut self) -> Option<u32> {
         forward!(self, source => source.next())
+    }
+
+    fn wants_operations(&self) -> bool {
+        forward!(self, source => source.wants_operations())
+    }
+
+    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        forward!(self, source => source.gives_way(key, operation))
+    }
+
+    fn performed(&mut self, task: TaskKey, operation: Operation) {
+        forward!(self, source => source.performed(task, operation));
+    }
+
+    #[inline]
+    fn time_passed(&mut self) {
+        forward!(self, source => source.time_passed());
+    }
+
+    fn let_go(&mut self) -> bool {
+        forward!(self, source => source.let_go())
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {

@@ -4,12 +4,14 @@
 //! decision that its key names and leaves the others where they were.
 //!
 //! A schedule deviation fixes when one resumption runs: value `v` says "after `v - 1` other steps have run since it
-//! became ready" instead of "in its turn". So one deviation can make a task wait for long or go ahead of many.
+//! became ready" instead of "in its turn". So one deviation can make a task wait for long or go ahead of many. An
+//! operation deviation makes a task give way before an operation, and says the same of when it goes on. A stall
+//! deviation of value `v` makes a task, though ready, wait until time has moved `v` times; only then its turn begins.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Ready, Source};
-use crate::{DecisionKey, Deviation, Domain, Seed, Stream};
+use crate::{DecisionKey, Deviation, Domain, Operation, Seed, Stream};
 
 /// Decides by a stored set of deviations.
 #[derive(Debug)]
@@ -17,14 +19,20 @@ pub struct Replay {
     randomness: Seed,
     /// Value and whether it has been applied, by decision.
     deviations: BTreeMap<DecisionKey, (u32, bool)>,
-    /// How many of the deviations move a resumption: without any, the common path is a plain queue.
+    /// How many of the deviations move a task that is ready: without any, the common path is a plain queue.
     moved: usize,
+    /// How many of them make a task give way before an operation.
+    gives_way: usize,
     /// The slots of the tasks that run in their turn.
     queue: VecDeque<u32>,
     /// Resumptions that a deviation has moved, by the step at which they run and then by arrival.
     parked: BTreeMap<(u64, u64), u32>,
+    /// Tasks that wait for time to pass, by when that is over and then by arrival.
+    stalled: BTreeMap<(u64, u64), Ready>,
     step: u64,
     arrivals: u64,
+    /// How many times time has moved.
+    instants: u64,
 }
 
 impl Replay {
@@ -33,15 +41,31 @@ impl Replay {
     pub fn new(randomness: Seed, deviations: &[Deviation]) -> Self {
         let deviations: BTreeMap<_, _> =
             deviations.iter().map(|deviation| (deviation.key(), (deviation.value, false))).collect();
-        let moved = deviations.keys().filter(|key| key.domain == Domain::Schedule).count();
+        let count =
+            |domains: &[Domain]| deviations.keys().filter(|key| domains.contains(&key.domain)).count();
+        let moved = count(&[Domain::Schedule, Domain::Operation, Domain::Stall]);
+        let gives_way = count(&[Domain::Operation]);
         Self {
             randomness,
             deviations,
             moved,
+            gives_way,
             queue: VecDeque::new(),
             parked: BTreeMap::new(),
+            stalled: BTreeMap::new(),
             step: 0,
             arrivals: 0,
+            instants: 0,
+        }
+    }
+
+    /// The turn of a ready task begins.
+    fn begin_turn(&mut self, task: Ready, arrival: u64) {
+        let value = if self.moved == 0 { 0 } else { self.value(task.key()) };
+        if value == 0 {
+            self.queue.push_back(task.slot);
+        } else {
+            self.parked.insert((self.step + u64::from(value) - 1, arrival), task.slot);
         }
     }
 
@@ -55,14 +79,38 @@ impl Replay {
 
 impl Source for Replay {
     fn ready(&mut self, task: Ready) {
-        let key = DecisionKey { domain: Domain::Schedule, task: task.task, resume: task.resume, index: 0 };
-        let value = if self.moved == 0 { 0 } else { self.value(key) };
-        if value == 0 {
-            self.queue.push_back(task.slot);
-        } else {
-            self.parked.insert((self.step + u64::from(value) - 1, self.arrivals), task.slot);
-        }
+        let arrival = self.arrivals;
         self.arrivals += 1;
+        let stall = if self.moved == 0 { 0 } else { self.value(task.stall_key()) };
+        if stall == 0 {
+            self.begin_turn(task, arrival);
+        } else {
+            self.stalled.insert((self.instants + u64::from(stall), arrival), task);
+        }
+    }
+
+    fn wants_operations(&self) -> bool {
+        self.gives_way > 0
+    }
+
+    fn gives_way(&mut self, key: DecisionKey, _operation: Operation) -> bool {
+        self.gives_way > 0 && self.deviations.contains_key(&key)
+    }
+
+    fn time_passed(&mut self) {
+        self.instants += 1;
+        while let Some(entry) = self.stalled.first_entry()
+            && entry.key().0 <= self.instants
+        {
+            let ((_, arrival), task) = entry.remove_entry();
+            self.begin_turn(task, arrival);
+        }
+    }
+
+    fn let_go(&mut self) -> bool {
+        let Some(((_, arrival), task)) = self.stalled.pop_first() else { return false };
+        self.begin_turn(task, arrival);
+        true
     }
 
     fn next(&mut self) -> Option<u32> {

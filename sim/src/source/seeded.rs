@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Ready, Source};
 use crate::strategy::{Draw, Strategy};
-use crate::{DecisionKey, Domain, Seed, Stream, TaskKey};
+use crate::{DecisionKey, Domain, Operation, Seed, Stream, TaskKey};
 
 /// Decides by a seed and a strategy.
 #[derive(Debug)]
@@ -28,12 +28,33 @@ impl<S: Strategy> Seeded<S> {
 impl<S: Strategy> Source for Seeded<S> {
     #[inline]
     fn ready(&mut self, task: Ready) {
-        self.strategy.ready(task);
+        self.strategy.ready(task, &mut self.draw);
     }
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
         self.strategy.next(&mut self.draw)
+    }
+
+    fn wants_operations(&self) -> bool {
+        self.strategy.wants_operations()
+    }
+
+    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        self.strategy.gives_way(key.task, operation, &mut self.draw)
+    }
+
+    fn performed(&mut self, task: TaskKey, operation: Operation) {
+        self.strategy.performed(task, operation, &mut self.draw);
+    }
+
+    #[inline]
+    fn time_passed(&mut self) {
+        self.strategy.time_passed();
+    }
+
+    fn let_go(&mut self) -> bool {
+        self.strategy.let_go()
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {

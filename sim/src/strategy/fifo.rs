@@ -1,11 +1,12 @@
 //! First in, first out: the quiet run.
 //!
-//! Always true: tasks run in order of arrival; nothing is drawn.
+//! Always true: tasks run in order of arrival and give way for no operation; nothing is drawn.
 
 use std::collections::VecDeque;
 
 use super::{Draw, Strategy};
 use crate::source::Ready;
+use crate::{Operation, TaskKey};
 
 /// First in, first out.
 #[derive(Debug, Default)]
@@ -16,12 +17,16 @@ pub struct Fifo {
 
 impl Strategy for Fifo {
     #[inline]
-    fn ready(&mut self, task: Ready) {
+    fn ready(&mut self, task: Ready, _draw: &mut Draw) {
         self.ready.push_back(task.slot);
     }
 
     #[inline]
     fn next(&mut self, _draw: &mut Draw) -> Option<u32> {
         self.ready.pop_front()
+    }
+
+    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, _draw: &mut Draw) -> bool {
+        false
     }
 }

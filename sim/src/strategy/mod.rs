@@ -14,17 +14,44 @@ pub use fifo::Fifo;
 pub use random::Random;
 
 use crate::source::{AnySource, Ready, Seeded};
-use crate::{Seed, Stream, TaskKey};
+use crate::{Operation, Seed, Stream, TaskKey};
 
 /// Chooses which ready task runs next.
 pub trait Strategy: fmt::Debug {
     /// A task has become ready; calls come in order of arrival.
-    fn ready(&mut self, task: Ready);
+    fn ready(&mut self, task: Ready, draw: &mut Draw);
 
     /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
     ///
     /// `draw` gives the run's schedule stream; a strategy that has no choice to make leaves it alone.
+    ///
+    /// `None` while tasks are held back lets time pass.
     fn next(&mut self, draw: &mut Draw) -> Option<u32>;
+
+    /// Whether the strategy wants to know what tasks are about to do, before they do it. Asked once, before the run.
+    fn wants_operations(&self) -> bool {
+        false
+    }
+
+    /// `task`, which runs, is about to do `operation`: whether it gives way first, and becomes ready again at once. A
+    /// strategy that does not want operations is asked only about those that the code under test announces by itself.
+    fn gives_way(&mut self, task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
+        let _ = (task, operation, draw);
+        true
+    }
+
+    /// `task`, which runs, does `operation` now, be it one for which it could give way or not.
+    fn performed(&mut self, task: TaskKey, operation: Operation, draw: &mut Draw) {
+        let _ = (task, operation, draw);
+    }
+
+    /// Virtual time has moved to its next instant.
+    fn time_passed(&mut self) {}
+
+    /// Nothing else can happen any more: tasks that are held back become ready. Whether there were any.
+    fn let_go(&mut self) -> bool {
+        false
+    }
 
     /// `parent` has spawned `child`, which becomes ready right after.
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
@@ -58,10 +85,21 @@ impl Draw {
         }
     }
 
+    /// A random number of 64 bits: a priority, say.
+    #[inline]
+    pub fn number(&mut self) -> u64 {
+        self.stream().next_u64()
+    }
+
     #[cold]
     fn first(&mut self, bound: u32) -> u32 {
-        let stream = Stream::new(self.seed, crate::Domain::Schedule, 0);
-        self.stream.insert(Box::new(stream)).below(bound)
+        self.stream().below(bound)
+    }
+
+    #[inline]
+    fn stream(&mut self) -> &mut Stream {
+        let seed = self.seed;
+        self.stream.get_or_insert_with(|| Box::new(Stream::new(seed, crate::Domain::Schedule, 0)))
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Random {
 
 impl Strategy for Random {
     #[inline]
-    fn ready(&mut self, task: Ready) {
+    fn ready(&mut self, task: Ready, _draw: &mut Draw) {
         self.ready.push(task.slot);
     }
 

@@ -78,6 +78,7 @@ fn hangs_after_a_failure() {
                     slot,
                     resume: 0,
                     task: timeloop_sim::TaskKey(u64::from(slot)),
+                    announced: None,
                 });
             };
             ready(&mut source, 0);

@@ -182,7 +182,7 @@ impl World<'_> {
             at_this_instant += 1;
             let Task { resumes: resume, key: task, .. } = self.tasks[slot as usize];
             pulse.begin_poll(task, SpawnSite::of(Location::caller()));
-            self.step(Ready { slot, resume, task }, steps);
+            self.step(Ready { slot, resume, task, announced: None }, steps);
         }
         steps
     }
@@ -204,9 +204,9 @@ impl World<'_> {
         let slot = u32::try_from(slot).unwrap();
         let after_steps = self.record.steps.len() as u64;
         if self.request.detail != Detail::Lean {
-            self.record.arrivals.push(Arrival { task: slot, resume, after_steps });
+            self.record.arrivals.push(Arrival { task: slot, resume, operation: None, after_steps });
         }
-        self.request.source.ready(Ready { slot, resume, task });
+        self.request.source.ready(Ready { slot, resume, task, announced: None });
     }
 
     fn step(&mut self, ready: Ready, steps: u64) {

@@ -1,0 +1,295 @@
+//! Announcing: a task says what it is about to do to what it shares with others, before it does it.
+//!
+//! A future of the face that is about to act polls its [`Announcement`] first. Where the run's source of decisions wants to
+//! know of operations, it may make the task *give way*: the future reports `Pending` once, and the task is ready again at
+//! once, with its next operation known. In all other runs this costs a flag.
+//!
+//! Always true: a task gives way at most once for an operation, and only while it is being polled; what it then does is
+//! what it announced; the number of an operation (the how-many-th of its task's resumption) does not depend on whether
+//! anyone listens or gives way.
+
+use std::borrow::Cow;
+use std::panic::Location;
+use std::task::{Context, Poll, Waker};
+
+use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
+
+use super::{Core, Engine, NO_SLOT, context, mix};
+
+/// What makes a shared thing the same one in every run: which task made it, as its how-many-th.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResourceId {
+    /// 0 for one that was made outside of a run: its place stands for it.
+    number: u64,
+    made: &'static Location<'static>,
+}
+
+impl ResourceId {
+    /// For something that is being made now.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        Self::made_at(Location::caller())
+    }
+
+    /// As `new`, for something that is made on behalf of the code at `made`.
+    #[inline]
+    pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
+        let number =
+            context::driving(|engine| engine.core.borrow_mut().number_resource(engine.current.get()));
+        Self { number: number.unwrap_or(0), made }
+    }
+
+    /// For something that is made at compile time.
+    #[track_caller]
+    pub(crate) const fn const_new() -> Self {
+        Self { number: 0, made: Location::caller() }
+    }
+
+    /// For the end of a task, which others may await.
+    pub(crate) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
+        Self { number: mix(task.0, u64::MAX), made: spawned }
+    }
+
+    fn key(&self) -> ResourceKey {
+        if self.number != 0 {
+            return ResourceKey(self.number);
+        }
+        let place = [self.made.line(), self.made.column()].map(u64::from);
+        let file = self.made.file().bytes().map(u64::from);
+        ResourceKey(place.into_iter().chain(file).fold(1, mix))
+    }
+
+    /// The task that runs does this now, and could not give way for it: it lets go of a lock, say.
+    #[inline]
+    pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
+        context::driving(|engine| {
+            if engine.attends.get() {
+                engine.performed(self, Cow::Borrowed(name), access, None, at);
+            }
+        });
+    }
+
+    /// The task that runs holds this from now on.
+    #[inline]
+    pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
+        context::driving(|engine| {
+            if engine.attends.get() {
+                engine.acquired(self, name, at);
+            }
+        });
+    }
+
+    /// Whoever held this lets go of it; an operation of its own.
+    #[inline]
+    pub(crate) fn released(&self, name: &'static str) {
+        context::driving(|engine| {
+            if engine.attends.get() {
+                engine.released(self, name);
+            }
+        });
+    }
+}
+
+/// One operation on its way from being announced to being done; part of the future that does it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Announcement(State);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Fresh,
+    /// The task has given way in this step, for the operation with this number.
+    GaveWay {
+        step: u64,
+        index: u32,
+    },
+    Done,
+}
+
+/// What is announced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent<'a> {
+    pub(crate) resource: &'a ResourceId,
+    pub(crate) name: &'a Cow<'static, str>,
+    pub(crate) access: Access,
+    pub(crate) at: &'static Location<'static>,
+}
+
+impl Announcement {
+    /// Ready when the operation may be done, which is to be right after. Afterwards it stays ready.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        resource: &ResourceId,
+        name: &'static str,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
+        match self.0 {
+            State::Done => return Poll::Ready(()),
+            State::Fresh => {
+                if context::driving(Engine::count_operation) != Some(true) {
+                    self.0 = State::Done;
+                    return Poll::Ready(());
+                }
+            }
+            State::GaveWay { .. } => {}
+        }
+        self.attended(cx, Intent { resource, name: &Cow::Borrowed(name), access, at })
+    }
+
+    /// The same for an operation that is a scheduling point under every strategy.
+    pub(crate) fn poll_always(&mut self, cx: &mut Context<'_>, intent: Intent<'_>) -> Poll<()> {
+        match self.0 {
+            State::Done => return Poll::Ready(()),
+            State::Fresh => {
+                context::driving(Engine::count_operation);
+            }
+            State::GaveWay { .. } => {}
+        }
+        self.attended(cx, intent)
+    }
+
+    /// Whether the operation has been done.
+    pub(crate) fn is_done(self) -> bool {
+        matches!(self.0, State::Done)
+    }
+
+    #[inline(never)]
+    fn attended(&mut self, cx: &mut Context<'_>, intent: Intent<'_>) -> Poll<()> {
+        let state = self.0;
+        let next = context::driving(|engine| engine.announce(state, cx.waker(), intent));
+        self.0 = next.unwrap_or(State::Done);
+        if let State::GaveWay { .. } = self.0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Whether the step under way has given way for an operation, so that its task does nothing else now.
+#[inline]
+pub(crate) fn has_given_way() -> bool {
+    context::driving(|engine| engine.gave_way.get()).unwrap_or(false)
+}
+
+impl Engine {
+    /// Numbers an operation; whether anyone wants to know of it.
+    #[inline]
+    fn count_operation(&self) -> bool {
+        self.operations.set(self.operations.get().wrapping_add(1));
+        self.attends.get()
+    }
+
+    /// What becomes of an announcement.
+    fn announce(&self, state: State, waker: &Waker, intent: Intent<'_>) -> State {
+        let index = match state {
+            State::GaveWay { step, index } => {
+                if self.core.borrow().steps() == step {
+                    // Polled again in the same step, by a future that polls others on its own account.
+                    return state;
+                }
+                index
+            }
+            State::Fresh => {
+                let index = self.operations.get() - 1;
+                if self.gives_way(index, waker, intent) {
+                    return State::GaveWay { step: self.core.borrow().steps(), index };
+                }
+                index
+            }
+            State::Done => return State::Done,
+        };
+        if self.attends.get() {
+            self.performed(intent.resource, intent.name.clone(), intent.access, Some(index), Some(intent.at));
+        }
+        State::Done
+    }
+
+    fn gives_way(&self, index: u32, waker: &Waker, intent: Intent<'_>) -> bool {
+        if self.polled.get().is_none() || is_deaf(waker) {
+            return false;
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let slot = core.table.at(self.current.get());
+        // The count already includes the resumption under way.
+        let (task, resume) = (slot.key, slot.resumes - 1);
+        let key = DecisionKey { domain: Domain::Operation, task, resume, index };
+        let operation = Operation { resource: intent.resource.key(), access: intent.access };
+        let gives_way = core.source.gives_way(key, operation);
+        if gives_way {
+            // Of several at once, on one task, the first is the one that the task is known for.
+            if !self.gave_way.replace(true) {
+                core.giving_way = Some(Announced { index, operation });
+            }
+        }
+        gives_way
+    }
+
+    /// The task that runs does this now.
+    #[inline(never)]
+    fn performed(
+        &self,
+        resource: &ResourceId,
+        name: Cow<'static, str>,
+        access: Access,
+        index: Option<u32>,
+        at: Option<&'static Location<'static>>,
+    ) {
+        let current = self.current.get();
+        if current == NO_SLOT {
+            return;
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        if core.ended {
+            return;
+        }
+        let operation = Operation { resource: resource.key(), access };
+        core.source.performed(core.table.at(current).key, operation);
+        if let Some(recorder) = &mut core.recorder {
+            recorder.performed(operation, name, resource.made, index, at);
+        }
+    }
+
+    #[inline(never)]
+    fn acquired(&self, resource: &ResourceId, name: &'static str, at: Option<&'static Location<'static>>) {
+        let mut core = self.core.borrow_mut();
+        if let Some(recorder) = &mut core.recorder {
+            recorder.acquired(resource.key(), name, resource.made, at);
+        }
+    }
+
+    #[inline(never)]
+    fn released(&self, resource: &ResourceId, name: &'static str) {
+        self.performed(resource, Cow::Borrowed(name), Access::Release, None, None);
+        let mut core = self.core.borrow_mut();
+        if let Some(recorder) = &mut core.recorder {
+            recorder.released(resource.key());
+        }
+    }
+}
+
+impl Core {
+    /// The number of the next thing that the task in this slot makes.
+    #[inline]
+    fn number_resource(&mut self, slot: u32) -> u64 {
+        if slot == NO_SLOT {
+            return 0;
+        }
+        let place = self.table.at(slot);
+        place.resources += 1;
+        mix(place.key.0, u64::from(place.resources)) | 1
+    }
+}
+
+/// Whether whoever polls does not want to hear of anything: `now_or_never` and the like, which would take `Pending` for
+/// an answer.
+#[cold]
+fn is_deaf(waker: &Waker) -> bool {
+    waker.will_wake(Waker::noop()) || waker.will_wake(futures_util::task::noop_waker_ref())
+}

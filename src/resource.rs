@@ -1,0 +1,125 @@
+//! Resources: what tasks share besides the face's own locks and channels, announced by the code that touches it.
+//!
+//! Always true: an access is a scheduling point under every strategy; the value itself is the code's own business.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use timeloop_sim::Access;
+
+use crate::engine::announce::{Announcement, Intent, ResourceId};
+
+/// Something that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
+///
+/// Announcing an access does two things. It gives other tasks a chance to go first, whatever the strategy, as a real
+/// database would. And it tells the strategy which accesses may race with each other, so that it can try their orders one
+/// after the other rather than at random.
+///
+/// The locks and channels of [`sync`](crate::sync) announce by themselves.
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use timeloop::{Explorer, Resource, spawn};
+///
+/// struct Row {
+///     resource: Resource,
+///     balance: Cell<u32>,
+/// }
+///
+/// impl Row {
+///     async fn get(&self) -> u32 {
+///         self.resource.read().await;
+///         self.balance.get()
+///     }
+///
+///     async fn set(&self, balance: u32) {
+///         self.resource.write().await;
+///         self.balance.set(balance);
+///     }
+/// }
+///
+/// let exploration = Explorer::new("doc::lost_update").without_regressions().run(|| async {
+///     let row = Rc::new(Row { resource: Resource::new("row 7"), balance: Cell::new(0) });
+///     let deposits: Vec<_> = (0..2)
+///         .map(|_| {
+///             let row = Rc::clone(&row);
+///             spawn(async move { row.set(row.get().await + 100).await })
+///         })
+///         .collect();
+///     for deposit in deposits {
+///         deposit.await.unwrap();
+///     }
+///     assert_eq!(row.get().await, 200);
+/// });
+/// assert!(exploration.found.is_some(), "one deposit overwrites the other");
+/// ```
+#[derive(Debug)]
+pub struct Resource {
+    id: ResourceId,
+    name: Cow<'static, str>,
+}
+
+impl Resource {
+    /// A resource that is called `name` in reports.
+    #[track_caller]
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { id: ResourceId::new(), name: name.into() }
+    }
+
+    /// A resource for a `static`. Two that are made at the same place count as one.
+    #[must_use]
+    #[track_caller]
+    pub const fn const_new(name: &'static str) -> Self {
+        Self { id: ResourceId::const_new(), name: Cow::Borrowed(name) }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Announces a read; to be awaited right before it.
+    #[track_caller]
+    pub fn read(&self) -> Accessing<'_> {
+        self.access(Access::Read)
+    }
+
+    /// Announces a write; to be awaited right before it.
+    #[track_caller]
+    pub fn write(&self) -> Accessing<'_> {
+        self.access(Access::Write)
+    }
+
+    /// Announces any access; to be awaited right before it. Two accesses race unless both are [`Access::Read`].
+    #[track_caller]
+    pub fn access(&self, access: Access) -> Accessing<'_> {
+        Accessing { resource: self, access, at: Location::caller(), announcement: Announcement::default() }
+    }
+}
+
+/// The future of [`Resource::access`]: ready when the access may be done, which is to be right after.
+///
+/// Outside of a run it is ready at once.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Accessing<'a> {
+    resource: &'a Resource,
+    access: Access,
+    at: &'static Location<'static>,
+    announcement: Announcement,
+}
+
+impl Future for Accessing<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { resource, access, at, .. } = *self;
+        let intent = Intent { resource: &resource.id, name: &resource.name, access, at };
+        self.announcement.poll_always(cx, intent)
+    }
+}
