@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
 
-use super::{Core, Engine, NO_SLOT, context, mix};
+use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
 
 /// What makes a shared thing the same one in every run: which task made it, as its how-many-th.
 #[derive(Clone, Copy, Debug)]
@@ -170,10 +170,23 @@ impl Announcement {
     }
 }
 
-/// Whether the step under way has given way for an operation, so that its task does nothing else now.
+/// Whether the step under way has given way for an operation, so that its task does nothing else now; who polls with
+/// `waker` is polled again when it goes on.
 #[inline]
-pub(crate) fn has_given_way() -> bool {
-    context::driving(|engine| engine.gave_way.get()).unwrap_or(false)
+pub(crate) fn stands_back(waker: &Waker) -> bool {
+    let gave_way = context::driving(|engine| engine.gave_way.get()) == Some(true);
+    if gave_way {
+        wake_foreign(waker);
+    }
+    gave_way
+}
+
+/// Wakes whoever polls on its own account: the loop's own tasks have been woken by what gave way.
+#[cold]
+fn wake_foreign(waker: &Waker) {
+    if !TaskRef::is_of_loop(waker) {
+        waker.wake_by_ref();
+    }
 }
 
 impl Engine {

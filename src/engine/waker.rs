@@ -96,6 +96,12 @@ impl TaskRef {
     pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
         ptr::eq(waker.vtable(), &PLAIN).then(|| Self::of(waker.data()))
     }
+
+    /// Whether this is a waker of some loop's.
+    pub(super) fn is_of_loop(waker: &Waker) -> bool {
+        let table = waker.vtable();
+        ptr::eq(table, &PLAIN) || NOTING.iter().any(|noting| ptr::eq(table, noting))
+    }
 }
 
 /// Whom to wake: a waker, or what one of the loop's own stands for.

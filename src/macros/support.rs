@@ -4,6 +4,7 @@
 
 use core::convert::Infallible;
 use core::pin::Pin;
+use core::task::Context;
 
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
@@ -42,8 +43,16 @@ pub enum Select<
     Disabled,
 }
 
+/// Whether a future that has just been polled has given way before an operation. Then the task does nothing else in this
+/// step, so that what it is made of (the other branches of a `select!`, a deadline) is asked only once the operation has
+/// been done, as it would be had nobody given way.
+#[inline]
+pub fn stands_back(context: &Context<'_>) -> bool {
+    crate::engine::announce::stands_back(context.waker())
+}
+
 /// The branches that one poll of a `select!` polls, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Turns {
     left: u64,
     from: u32,
@@ -51,13 +60,18 @@ pub struct Turns {
 
 impl Turns {
     /// From the first branch on.
-    pub fn biased(disabled: u64, branches: u32) -> Self {
+    pub fn biased(_interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
         Self { left: enabled(disabled, branches), from: 0 }
     }
 
     /// From a branch on that the run decides, and around to the one before it.
-    pub fn fair(disabled: u64, branches: u32) -> Self {
+    ///
+    /// A poll that was interrupted is made anew, in the same order: nothing has been decided meanwhile.
+    pub fn fair(interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
         let left = enabled(disabled, branches);
+        if let Some(Self { from, .. }) = interrupted {
+            return Self { left, from };
+        }
         let mut later = left;
         for _ in 0..select_start(left.count_ones()) {
             later &= later - 1;
@@ -99,6 +113,11 @@ impl<const COUNT: u32> Rotating<COUNT> {
         self.first = (first + 1) % COUNT;
         (first..COUNT).chain(0..first)
     }
+
+    /// The poll was interrupted: the next one is in the same order.
+    pub fn interrupted(&mut self) {
+        self.first = (self.first + COUNT - 1) % COUNT;
+    }
 }
 
 /// The same for `join!(biased; …)`: always from the first on.
@@ -110,6 +129,9 @@ impl<const COUNT: u32> InOrder<COUNT> {
     pub fn next_round(&mut self) -> impl Iterator<Item = u32> + use<COUNT> {
         0..COUNT
     }
+
+    /// The poll was interrupted.
+    pub fn interrupted(&mut self) {}
 }
 
 /// The value of a completed future of `join!`.
@@ -144,7 +166,7 @@ pub fn all_branches_disabled() -> ! {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Poll, Waker};
 
     use super::*;
 
@@ -170,11 +192,13 @@ mod tests {
 
     #[test]
     fn turns_visit_every_enabled_branch_once() {
-        assert_eq!(Turns::biased(0, 3).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(Turns::biased(0b010, 3).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(Turns::biased(0b111, 3).count(), 0);
-        assert_eq!(Turns::fair(0b111, 3).count(), 0);
-        assert_eq!(Turns::biased(0, 64).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
+        assert_eq!(Turns::biased(None, 0, 3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(Turns::biased(None, 0b010, 3).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(Turns::biased(None, 0b111, 3).count(), 0);
+        assert_eq!(Turns::fair(None, 0b111, 3).count(), 0);
+        assert_eq!(Turns::biased(None, 0, 64).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
+        let interrupted = Turns { left: 0b1101, from: 2 };
+        assert_eq!(Turns::fair(Some(interrupted), 0b100, 4).collect::<Vec<_>>(), [3, 0, 1]);
         assert_eq!(Turns { left: 0b1101, from: 2 }.collect::<Vec<_>>(), [2, 3, 0]);
         assert_eq!(Turns { left: u64::MAX, from: 63 }.next(), Some(63));
     }
@@ -184,6 +208,8 @@ mod tests {
         let mut rounds = Rotating::<3>::default();
         let rotated: Vec<Vec<u32>> = (0..4).map(|_| rounds.next_round().collect()).collect();
         assert_eq!(rotated, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+        rounds.interrupted();
+        assert_eq!(rounds.next_round().collect::<Vec<_>>(), [0, 1, 2]);
         let mut rounds = InOrder::<2>;
         assert_eq!([(); 2].map(|()| rounds.next_round().collect::<Vec<_>>()), [[0, 1], [0, 1]]);
     }

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::error::Elapsed;
 use super::{Duration, Instant, Sleep, sleep, sleep_until};
+use crate::engine::announce;
 
 /// Awaits `future` for at most `duration`, as
 /// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html).
@@ -72,6 +73,10 @@ impl<T: Future> Future for Timeout<T> {
         let this = self.project();
         if let Poll::Ready(output) = this.value.poll(cx) {
             return Poll::Ready(Ok(output));
+        }
+        if announce::stands_back(cx.waker()) {
+            // The future has not said yet whether it is ready.
+            return Poll::Pending;
         }
         this.delay.poll(cx).map(|()| Err(Elapsed::new()))
     }

@@ -1,6 +1,7 @@
 //! timeloop's promises, a module per behaviour.
 
 #[cfg(feature = "sync")]
+mod announcing;
 mod asyncio;
 mod auto_traits;
 mod determinism;

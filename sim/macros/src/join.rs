@@ -106,8 +106,14 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
         );
         polls.extend(fill(
             span,
-            "$index => if $poll.is_pending() { __pending = true; } $leave,",
-            &[("index", index.into()), ("poll", poll.into()), ("leave", leave.into())],
+            "$index => if $poll.is_pending() {
+                __pending = true;
+                if $root::__private::stands_back(__context) {
+                    __rounds.interrupted();
+                    return ::core::task::Poll::Pending;
+                }
+            } $leave,",
+            &[("root", root()), ("index", index.into()), ("poll", poll.into()), ("leave", leave.into())],
         ));
         let take = if until == Until::All { "take_output" } else { "take_value" };
         outputs.extend(fill(

@@ -227,9 +227,11 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
                 let ($values) = ($expressions);
                 let ($values) = ($futures);
                 $pins
+                let mut __interrupted = ::core::option::Option::None;
                 let __output = ::core::future::poll_fn(move |__context| {
                     let mut __pending = false;
-                    for __branch in $root::__private::Turns::$kind(__disabled, $count) {
+                    let __turns = $root::__private::Turns::$kind(__interrupted.take(), __disabled, $count);
+                    for __branch in ::core::clone::Clone::clone(&__turns) {
                         match __branch {
                             $polls
                             _ => {}
@@ -274,7 +276,7 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
     let leave = fill(
         span,
         "return ::core::task::Poll::Ready($outcome);",
-        &[("outcome", write_outcome(root, index, value.into()).into())],
+        &[("outcome", write_outcome(root.clone(), index, value.into()).into())],
     );
     // Whether the value matches is asked without taking it apart: a guard that is never true sees the pattern match
     // by reference, whatever it binds, and its arm, which would move, is never taken.
@@ -302,13 +304,23 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
                 ::core::task::Poll::Ready(__value) => __value,
                 ::core::task::Poll::Pending => {
                     __pending = true;
+                    if $root::__private::stands_back(__context) {
+                        __interrupted = ::core::option::Option::Some(__turns);
+                        return ::core::task::Poll::Pending;
+                    }
                     continue;
                 }
             };
             __disabled |= $bit;
             $attempt
         }",
-        &[("index", index.into()), ("poll", poll.into()), ("bit", bit), ("attempt", attempt.into())],
+        &[
+            ("root", root),
+            ("index", index.into()),
+            ("poll", poll.into()),
+            ("bit", bit),
+            ("attempt", attempt.into()),
+        ],
     )
 }
 
