@@ -224,3 +224,121 @@ pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use timeloop_sim::{DecisionKey, Domain, Operation, Ready, Replay, Source, Stream, TaskKey};
+
+    use super::*;
+    use crate::Resource;
+    use crate::time::{sleep, timeout};
+
+    /// Decides everything at random: who runs, who gives way, who is held back while time passes.
+    #[derive(Debug)]
+    struct Wild {
+        stream: Stream,
+        ready: Vec<u32>,
+        held: Vec<u32>,
+    }
+
+    impl Source for Wild {
+        fn ready(&mut self, task: Ready) {
+            if self.stream.below(6) == 0 {
+                self.held.push(task.slot);
+            } else {
+                self.ready.push(task.slot);
+            }
+        }
+
+        fn next(&mut self) -> Option<u32> {
+            let count = self.ready.len() as u32;
+            (count > 0).then(|| self.ready.swap_remove(self.stream.below(count) as usize))
+        }
+
+        fn wants_operations(&self) -> bool {
+            true
+        }
+
+        fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+            self.stream.below(3) > 0
+        }
+
+        fn time_passed(&mut self) {
+            if self.stream.below(2) == 0 {
+                self.let_go();
+            }
+        }
+
+        fn let_go(&mut self) -> bool {
+            let any = !self.held.is_empty();
+            self.ready.append(&mut self.held);
+            any
+        }
+
+        fn choose(&mut self, _key: DecisionKey, arity: u32) -> u32 {
+            self.stream.below(arity)
+        }
+
+        fn user_stream(&mut self, entity: u64) -> Stream {
+            Stream::new(Seed(0), Domain::User, entity)
+        }
+
+        fn finished(&mut self, _task: TaskKey) {}
+    }
+
+    async fn busy() {
+        let row = Rc::new(Resource::new("row"));
+        let tasks: Vec<_> = (0..4)
+            .map(|number| {
+                let row = Rc::clone(&row);
+                crate::spawn(async move {
+                    for round in 0..3 {
+                        row.read().await;
+                        if number % 2 == 0 {
+                            sleep(Duration::from_millis(number + round)).await;
+                        } else {
+                            crate::task::yield_now().await;
+                        }
+                        crate::select! {
+                            () = async { row.write().await; row.read().await } => {}
+                            () = sleep(Duration::from_millis(1)) => {}
+                        }
+                    }
+                })
+            })
+            .collect();
+        let _ = timeout(Duration::from_millis(5), async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+        })
+        .await;
+        row.write().await;
+    }
+
+    /// Any run whatsoever can be written as deviations from the quiet run, with which it takes the same steps.
+    #[test]
+    fn a_run_is_repeated_by_its_deviations() {
+        let limits = Limits::default();
+        let made = |source: AnySource| {
+            let request =
+                Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false };
+            run_once(request, Cow::Borrowed("rewriting"), &busy).ended
+        };
+        let mut stalls = 0;
+        for seed in 0..300 {
+            let stream = Stream::new(Seed(seed), Domain::Schedule, 0);
+            let wild = made(Box::new(Wild { stream, ready: Vec::new(), held: Vec::new() }).into());
+            let deviations = wild.record.expect("it was asked for").deviations();
+            stalls += deviations.iter().filter(|deviation| deviation.domain == Domain::Stall).count();
+            let again = made(Box::new(Replay::new(Seed(0), &deviations)).into());
+            assert_eq!(again.trace_hash, wild.trace_hash, "seed {seed}: {deviations:?}");
+            assert_eq!((again.unapplied, again.elapsed_ns), (0, wild.elapsed_ns), "seed {seed}");
+            assert!(again.steps <= wild.steps);
+        }
+        assert!(stalls > 100, "{stalls}");
+    }
+}
