@@ -118,6 +118,11 @@ pub(crate) fn is_driving(run: super::RunId) -> bool {
     driving(|engine| engine.run_id() == run).unwrap_or(false)
 }
 
+/// Whether any loop runs on this thread.
+pub(crate) fn running() -> bool {
+    !DRIVING.get().is_null()
+}
+
 /// What the loop that runs on this thread is called; `None` when none runs.
 pub(crate) fn running_label() -> Option<std::borrow::Cow<'static, str>> {
     driving(Engine::label)

@@ -2,9 +2,15 @@
 //!
 //! Always true: waiters are woken in the order in which they began to wait; the last to arrive leads.
 
+use std::future::Future;
+use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
+use timeloop_sim::Access;
 use tokio::sync::Notify;
+
+use super::announcing::Announcing;
+use crate::engine::announce::ResourceId;
 
 /// Lets a number of tasks wait for one another.
 ///
@@ -32,6 +38,7 @@ use tokio::sync::Notify;
 /// ```
 #[derive(Debug)]
 pub struct Barrier {
+    id: ResourceId,
     state: Mutex<State>,
     opened: Notify,
     size: usize,
@@ -46,8 +53,10 @@ struct State {
 
 impl Barrier {
     /// A barrier for `n` tasks; 0 is taken as 1.
+    #[track_caller]
     pub fn new(n: usize) -> Self {
-        Self { state: Mutex::new(State { arrived: 0, generation: 0 }), opened: Notify::new(), size: n }
+        let state = Mutex::new(State { arrived: 0, generation: 0 });
+        Self { id: ResourceId::new(), state, opened: Notify::new(), size: n }
     }
 
     /// Waits until all have arrived.
@@ -55,7 +64,16 @@ impl Barrier {
     /// # Cancel safety
     ///
     /// Not cancel safe: a cancelled wait counts as an arrival.
-    pub async fn wait(&self) -> BarrierWaitResult {
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
+        let announcing = Announcing::new(self.id, "barrier", Access::Write, Location::caller());
+        async move {
+            announcing.await;
+            self.arrive_and_wait().await
+        }
+    }
+
+    async fn arrive_and_wait(&self) -> BarrierWaitResult {
         let Some(generation) = self.arrive() else {
             self.opened.notify_waiters();
             return BarrierWaitResult(true);

@@ -49,6 +49,7 @@
 //! assert_eq!(failure.blocked.len(), 2);
 //! ```
 
+mod announcing;
 mod barrier;
 mod outside;
 pub mod watch;
