@@ -174,7 +174,7 @@ impl Announcement {
 /// `waker` is polled again when it goes on.
 #[inline]
 pub(crate) fn stands_back(waker: &Waker) -> bool {
-    let gave_way = context::driving(|engine| engine.gave_way.get()) == Some(true);
+    let gave_way = context::driving(|engine| engine.step.gave_way.get()) == Some(true);
     if gave_way {
         wake_foreign(waker);
     }
@@ -193,7 +193,7 @@ impl Engine {
     /// Numbers an operation; whether anyone wants to know of it.
     #[inline]
     fn count_operation(&self) -> bool {
-        self.operations.set(self.operations.get().wrapping_add(1));
+        self.step.operations.set(self.step.operations.get().wrapping_add(1));
         self.attends.get()
     }
 
@@ -208,7 +208,7 @@ impl Engine {
                 index
             }
             State::Fresh => {
-                let index = self.operations.get() - 1;
+                let index = self.step.operations.get() - 1;
                 if self.gives_way(index, waker, intent) {
                     return State::GaveWay { step: self.core.borrow().steps(), index };
                 }
@@ -236,7 +236,7 @@ impl Engine {
         let gives_way = core.source.gives_way(key, operation);
         if gives_way {
             // Of several at once, on one task, the first is the one that the task is known for.
-            if !self.gave_way.replace(true) {
+            if !self.step.gave_way.replace(true) {
                 core.giving_way = Some(Announced { index, operation });
             }
         }

@@ -57,17 +57,12 @@ pub(crate) struct Engine {
     current: Cell<u32>,
     /// The task that is being polled.
     polled: Cell<Option<TaskRef>>,
-    /// Whether that task has been woken meanwhile.
-    woken: Cell<bool>,
+    step: StepState,
     /// Which of the noting waker tables the next poll uses.
     alternate: Cell<bool>,
     explain: bool,
     /// Whether anyone wants to know of operations.
     attends: Cell<bool>,
-    /// How many operations the current resumption has announced.
-    operations: Cell<u32>,
-    /// Whether the step under way has given way for one.
-    gave_way: Cell<bool>,
     post: Arc<Post>,
     core: RefCell<Core>,
 }
@@ -92,8 +87,8 @@ struct Core {
     giving_way: Option<Announced>,
     /// Of each slot whose task has given way: where its resumption stands.
     given_way: Vec<GivenWay>,
-    /// The slot whose task gave way in the last step, if nothing has happened since.
-    gave_way_last: u32,
+    /// The task that gave way last, and after how many steps, unless time has moved since.
+    gave_way_last: Option<(u32, u64)>,
     ended: bool,
     recorder: Option<Box<Recorder>>,
     names: BTreeMap<Id, Cow<'static, str>>,
@@ -104,6 +99,29 @@ struct Core {
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
+}
+
+/// What the step under way has come to. Laid out to be reset by one store.
+#[derive(Debug, Default)]
+#[repr(C, align(8))]
+struct StepState {
+    /// Whether the task that is being polled has been woken meanwhile.
+    woken: Cell<bool>,
+    /// Whether it has given way for an operation.
+    gave_way: Cell<bool>,
+    filling: Cell<u16>,
+    /// How many operations its resumption has announced.
+    operations: Cell<u32>,
+}
+
+impl StepState {
+    #[inline(always)]
+    fn reset(&self) {
+        self.woken.set(false);
+        self.gave_way.set(false);
+        self.filling.set(0);
+        self.operations.set(0);
+    }
 }
 
 /// A resumption that stands before an operation.
@@ -154,12 +172,10 @@ impl Engine {
             now_ns: Cell::new(0),
             current: Cell::new(NO_SLOT),
             polled: Cell::new(None),
-            woken: Cell::new(false),
+            step: StepState::default(),
             alternate: Cell::new(false),
             explain,
             attends: Cell::new(attends),
-            operations: Cell::new(0),
-            gave_way: Cell::new(false),
             post,
             core: RefCell::new(Core {
                 source,
@@ -174,7 +190,7 @@ impl Engine {
                 selects: 0,
                 giving_way: None,
                 given_way: Vec::new(),
-                gave_way_last: NO_SLOT,
+                gave_way_last: None,
                 ended: false,
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
                 names: BTreeMap::new(),
@@ -263,7 +279,7 @@ impl Engine {
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
         if self.polled.get() == Some(task) {
-            self.woken.set(true);
+            self.step.woken.set(true);
         } else {
             self.core.borrow_mut().wake(task);
         }
@@ -505,7 +521,7 @@ impl Core {
             self.given_way.resize(index + 1, given_way);
         }
         self.given_way[index] = given_way;
-        self.gave_way_last = slot;
+        self.gave_way_last = Some((slot, self.steps()));
         let place = self.table.at(slot);
         place.gave_way = true;
         Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);

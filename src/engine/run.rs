@@ -109,14 +109,13 @@ impl Engine {
                 continue;
             };
             core.fuel -= 1;
-            let gave_way_last = mem::replace(&mut core.gave_way_last, NO_SLOT);
             let now_ns = self.now_ns.get();
             let slot = core.table.at(number);
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
             let (id, key, aborted) = (slot.id, slot.key, slot.aborted);
-            let goes_on = mem::take(&mut slot.gave_way);
+            let goes_on = slot.gave_way;
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::new(self.run, number, slot.generation);
@@ -125,24 +124,13 @@ impl Engine {
             if let Some(recorder) = &mut core.recorder {
                 recorder.begin_step(id, now_ns, core.trace_hash);
             }
-            if goes_on {
-                let given_way = core.given_way[number as usize];
-                self.operations.set(given_way.operations);
-                core.selects = given_way.selects;
-                // Having given way for nothing leaves no trace: the two steps count as the one that they would have been.
-                if gave_way_last != number {
-                    core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
-                    core.trace_hash = mix(core.trace_hash, u64::from(given_way.announced.index));
-                }
-            } else {
-                self.operations.set(0);
-                core.selects = 0;
+            self.step.reset();
+            core.selects = 0;
+            if !(goes_on && self.go_on(core, number)) {
                 core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
             }
-            self.gave_way.set(false);
             self.current.set(number);
             self.polled.set(Some(task));
-            self.woken.set(false);
             drop(guard);
 
             let waker = task.waker(self.wakers());
@@ -173,25 +161,41 @@ impl Engine {
                 guard = self.core.borrow_mut();
             } else {
                 guard = self.core.borrow_mut();
-                if self.gave_way.get() {
+                if self.step.gave_way.get() {
                     self.give_way(&mut guard, number);
                 } else {
-                    guard.pending(number, self.woken.get());
+                    guard.pending(number, self.step.woken.get());
                 }
             }
         }
     }
 
+    /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
+    /// as the one that they would have been.
+    fn go_on(&self, core: &mut Core, slot: u32) -> bool {
+        let given_way = core.given_way[slot as usize];
+        core.table.at(slot).gave_way = false;
+        self.step.operations.set(given_way.operations);
+        core.selects = given_way.selects;
+        let last = core.gave_way_last.take();
+        // The step under way is counted already.
+        let right_on = last == Some((slot, core.steps() - 1));
+        if !right_on {
+            core.trace_hash = mix(core.trace_hash, u64::from(given_way.announced.index));
+        }
+        right_on
+    }
+
     /// The task's poll has ended before an operation.
     fn give_way(&self, core: &mut Core, slot: u32) {
         let announced = core.giving_way.take();
-        match announced.filter(|_| self.woken.get()) {
+        match announced.filter(|_| self.step.woken.get()) {
             Some(announced) => {
                 core.end_step(false);
-                core.give_way(slot, announced, self.operations.get());
+                core.give_way(slot, announced, self.step.operations.get());
             }
             // Whoever polls the future keeps its wakes to itself: the task waits as it says.
-            None => core.pending(slot, self.woken.get()),
+            None => core.pending(slot, self.step.woken.get()),
         }
     }
 
@@ -289,7 +293,7 @@ impl Engine {
         if deadline_ns > self.now_ns.get() {
             self.now_ns.set(deadline_ns);
             core.refuel();
-            core.gave_way_last = NO_SLOT;
+            core.gave_way_last = None;
             if let Some(recorder) = &mut core.recorder {
                 recorder.advanced();
             }

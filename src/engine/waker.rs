@@ -225,7 +225,7 @@ fn wake(task: TaskRef) {
     let itself = context::driving(|engine| {
         let itself = engine.polled.get() == Some(task);
         if itself {
-            engine.woken.set(true);
+            engine.step.woken.set(true);
         }
         itself
     });
