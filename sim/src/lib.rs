@@ -52,7 +52,9 @@ pub use seed::{Seed, Stream};
 pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Ready, Replay, Seeded, Source};
-pub use strategy::{Draw, Fifo, Random, Strategy, StrategySpec, UnknownStrategy};
+pub use strategy::{
+    Delay, Draw, Fifo, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw, UnknownStrategy, Urw,
+};
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;
 pub use token::TokenError;

@@ -4,14 +4,30 @@
 //! in order of arrival, and owns the set of ready tasks in whatever shape suits it (a vector, a queue, a heap). It never
 //! sees a future, and draws randomness from the stream that it is handed and from nothing else.
 
+mod delay;
 mod fifo;
+mod pct;
+mod pos;
 mod random;
+mod slots;
+mod stall;
+mod starve;
+mod surw;
+mod urw;
+mod walk;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use delay::Delay;
 pub use fifo::Fifo;
+pub use pct::Pct;
+pub use pos::Pos;
 pub use random::Random;
+pub use stall::Stall;
+pub use starve::Starve;
+pub use surw::Surw;
+pub use urw::Urw;
 
 use crate::source::{AnySource, Ready, Seeded};
 use crate::{Operation, Seed, Stream, TaskKey};

@@ -1,0 +1,110 @@
+//! Delay bounding: first in, first out, but for a few delays. Emmi, Qadeer, Rakamarić: *Delay-Bounded Scheduling*, POPL
+//! 2011.
+//!
+//! At each of a few random points the task that would run goes behind all others that are ready. Most bugs need but one
+//! or two delays, and a schedule close to the quiet one is easy to explain. Weak where many tasks must be late, or one
+//! must be late for long.
+//!
+//! Parameters: the most delays that a run may have (how many it has is random, and at least one where any is allowed),
+//! and the number of choices that they are spread over.
+//!
+//! Always true: with a bound of 0 this is the quiet run; only where two or more tasks could run is there a choice, and
+//! else nothing is drawn.
+
+use std::collections::VecDeque;
+
+use super::{Draw, Strategy};
+use crate::source::Ready;
+use crate::{Operation, TaskKey};
+
+/// First in, first out, with a few delays.
+#[derive(Debug)]
+pub struct Delay {
+    bound: u32,
+    steps: u32,
+    /// Slots, in order of arrival.
+    ready: VecDeque<u32>,
+    /// The choices at which the first is delayed, the last of them first; `None` before the first choice.
+    delays: Option<Vec<u64>>,
+    /// How many choices have been made.
+    counted: u64,
+    /// The running task gives way: it is behind all others, and the next choice has been made.
+    decided: bool,
+}
+
+impl Delay {
+    /// Up to `bound` delays within the first `steps` choices.
+    #[must_use]
+    pub fn new(bound: u32, steps: u32) -> Self {
+        Self { bound, steps: steps.max(1), ready: VecDeque::new(), delays: None, counted: 0, decided: false }
+    }
+
+    /// Counts a choice; how many of the first are delayed at it.
+    #[inline]
+    fn delays_now(&mut self, draw: &mut Draw) -> u32 {
+        if self.bound == 0 {
+            return 0;
+        }
+        self.counted += 1;
+        let (bound, steps) = (self.bound, self.steps);
+        let delays = self.delays.get_or_insert_with(|| {
+            let many = if bound > 1 { 1 + draw.below(bound) } else { 1 };
+            let mut delays: Vec<_> = (0..many).map(|_| u64::from(draw.below(steps)) + 1).collect();
+            delays.sort_unstable_by(|one, other| other.cmp(one));
+            delays
+        });
+        let mut now = 0;
+        while delays.last() == Some(&self.counted) {
+            delays.pop();
+            now += 1;
+        }
+        now
+    }
+
+    fn rotate(&mut self, times: u32) {
+        for _ in 0..times {
+            if let Some(first) = self.ready.pop_front() {
+                self.ready.push_back(first);
+            }
+        }
+    }
+}
+
+impl Strategy for Delay {
+    #[inline]
+    fn ready(&mut self, task: Ready, _draw: &mut Draw) {
+        self.ready.push_back(task.slot);
+    }
+
+    #[inline]
+    fn next(&mut self, draw: &mut Draw) -> Option<u32> {
+        let decided = std::mem::take(&mut self.decided);
+        if self.ready.len() > 1 && !decided {
+            let delays = self.delays_now(draw);
+            self.rotate(delays);
+        }
+        self.ready.pop_front()
+    }
+
+    fn wants_operations(&self) -> bool {
+        self.bound > 0
+    }
+
+    #[inline]
+    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+        if self.decided {
+            return true;
+        }
+        if self.ready.is_empty() {
+            return false;
+        }
+        let delays = self.delays_now(draw);
+        if delays == 0 {
+            return false;
+        }
+        // This task is the first of those that are delayed.
+        self.rotate(delays - 1);
+        self.decided = true;
+        true
+    }
+}
