@@ -15,6 +15,7 @@
 mod confirm;
 mod decision;
 mod environment;
+mod exhaustive;
 mod exploration;
 mod explorer;
 mod operation;
@@ -40,6 +41,7 @@ mod watchdog;
 
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
+pub use exhaustive::{Absorbed, Bound, Search};
 pub use exploration::{Exploration, ExploreError, Found, FoundBy};
 pub use explorer::{Explorer, Phase, Progress};
 pub use operation::{Access, Announced, Operation, ResourceKey};

@@ -500,8 +500,10 @@ impl Core {
     #[inline]
     fn wake(&mut self, task: TaskRef) {
         let Some(place) = self.table.get(task.slot(), task.generation()) else { return };
-        if place.state == State::Waiting {
-            Self::show(place, task.slot(), &mut self.source, &mut self.recorder);
+        match place.state {
+            State::Waiting => Self::show(place, task.slot(), &mut self.source, &mut self.recorder),
+            State::Ready => self.source.woken(place.key),
+            _ => {}
         }
     }
 

@@ -56,6 +56,11 @@ pub trait Source: fmt::Debug {
     /// A task has become ready; calls come in order of arrival.
     fn ready(&mut self, task: Ready);
 
+    /// A task that is ready already has been woken once more, by the task that runs or by a timer.
+    fn woken(&mut self, task: TaskKey) {
+        let _ = task;
+    }
+
     /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
     ///
     /// What is taken is a step: the simulation runs the task once, and counts and records it as one.
@@ -138,6 +143,11 @@ impl Source for AnySource {
     #[inline]
     fn ready(&mut self, task: Ready) {
         forward!(self, source => source.ready(task));
+    }
+
+    #[inline]
+    fn woken(&mut self, task: TaskKey) {
+        forward!(self, source => source.woken(task));
     }
 
     #[inline]

@@ -1,7 +1,9 @@
 //! The harness, tested with toy simulations that are no runtime at all: a module for each promise.
 
 mod environment;
+mod exhaustive;
 mod exploring;
+mod machine;
 mod nondeterminism;
 mod regressions;
 mod replaying;

@@ -1,0 +1,93 @@
+//! What a step did to what others share, and which steps depend on each other.
+//!
+//! Always true: two neighbouring steps of different tasks that do not depend on each other may be swapped, and every later
+//! step is as before.
+
+use crate::{Operation, TaskKey};
+
+/// All that a step did that others may notice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// Its operations, each once, in order.
+    pub(super) operations: Vec<Operation>,
+    /// The other tasks that it woke or spawned, be it that they were ready already.
+    pub(super) wakes: Vec<TaskKey>,
+    /// Whether the run ended with it, so that whoever was still ready did not come to run.
+    pub(super) ends: bool,
+}
+
+impl Footprint {
+    pub(super) fn performs(&mut self, operation: Operation) {
+        if !self.operations.contains(&operation) {
+            self.operations.push(operation);
+        }
+    }
+
+    pub(super) fn wakes(&mut self, task: TaskKey) {
+        if !self.wakes.contains(&task) {
+            self.wakes.push(task);
+        }
+    }
+
+    /// Adds what another step did.
+    pub(super) fn merge(&mut self, other: &Self) {
+        other.operations.iter().for_each(|operation| self.performs(*operation));
+        other.wakes.iter().for_each(|task| self.wakes(*task));
+        self.ends |= other.ends;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.operations.clear();
+        self.wakes.clear();
+        self.ends = false;
+    }
+}
+
+/// Whether the order of two steps may matter, each given by its task and what it did.
+///
+/// A wake counts as an operation on the task that is woken. Those who wake it do not depend on each other: it is ready
+/// after either.
+pub(super) fn depend(one: (TaskKey, &Footprint), other: (TaskKey, &Footprint)) -> bool {
+    let ((task, did), (other_task, other_did)) = (one, other);
+    task == other_task
+        || did.ends
+        || other_did.ends
+        || did.wakes.contains(&other_task)
+        || other_did.wakes.contains(&task)
+        || did.operations.iter().any(|a| other_did.operations.iter().any(|b| a.races_with(*b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Footprint, depend};
+    use crate::{Access, Operation, ResourceKey, TaskKey};
+
+    fn footprint(operations: &[(u64, Access)]) -> Footprint {
+        let mut footprint = Footprint::default();
+        for (resource, access) in operations {
+            footprint.performs(Operation { resource: ResourceKey(*resource), access: *access });
+        }
+        footprint
+    }
+
+    #[test]
+    fn steps_depend_by_task_operation_wake_and_end() {
+        let (a, b, c) = (TaskKey(1), TaskKey(2), TaskKey(3));
+        let nothing = Footprint::default();
+        assert!(depend((a, &nothing), (a, &nothing)));
+        assert!(!depend((a, &nothing), (b, &nothing)));
+
+        let (reads, writes) = (footprint(&[(7, Access::Read)]), footprint(&[(8, Access::Send), (7, Access::Write)]));
+        assert!(!depend((a, &reads), (b, &reads)));
+        assert!(depend((a, &reads), (b, &writes)));
+        assert!(!depend((a, &footprint(&[(8, Access::Read)])), (b, &reads)));
+
+        let mut wakes = Footprint::default();
+        wakes.wakes(b);
+        assert!(depend((a, &wakes), (b, &nothing)) && depend((b, &nothing), (a, &wakes)));
+        assert!(!depend((a, &wakes), (c, &wakes)), "two that wake the same task commute");
+
+        let ends = Footprint { ends: true, ..Footprint::default() };
+        assert!(depend((a, &ends), (b, &nothing)) && depend((b, &nothing), (a, &ends)));
+    }
+}
