@@ -77,7 +77,8 @@ mod tests {
         assert!(depend((a, &nothing), (a, &nothing)));
         assert!(!depend((a, &nothing), (b, &nothing)));
 
-        let (reads, writes) = (footprint(&[(7, Access::Read)]), footprint(&[(8, Access::Send), (7, Access::Write)]));
+        let (reads, writes) =
+            (footprint(&[(7, Access::Read)]), footprint(&[(8, Access::Send), (7, Access::Write)]));
         assert!(!depend((a, &reads), (b, &reads)));
         assert!(depend((a, &reads), (b, &writes)));
         assert!(!depend((a, &footprint(&[(8, Access::Read)])), (b, &reads)));

@@ -132,8 +132,9 @@ mod tests {
     fn whoever_goes_on_comes_first() {
         let ready = (0..4).map(|task| Candidate { task: TaskKey(task), resume: 0, announced: None });
         let mut frame = Frame { ready: ready.collect(), ..Frame::of(TaskKey(0)) };
-        let order =
-            |frame: &Frame| (0..).map_while(|rank| frame.candidate(rank)).map(|candidate| candidate.task.0).collect();
+        let order = |frame: &Frame| {
+            (0..).map_while(|rank| frame.candidate(rank)).map(|candidate| candidate.task.0).collect()
+        };
         let orders: [Vec<u64>; 3] = [None, Some(0), Some(2)].map(|goes_on| {
             frame.goes_on = goes_on;
             order(&frame)

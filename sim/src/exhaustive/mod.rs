@@ -176,7 +176,9 @@ impl Search {
             Absorbed::Passed | Absorbed::Failed => {
                 self.schedules += 1;
                 match kind {
-                    None | Some(FailureKind::Panic | FailureKind::UnobservedPanic | FailureKind::Error) => true,
+                    None | Some(FailureKind::Panic | FailureKind::UnobservedPanic | FailureKind::Error) => {
+                        true
+                    }
                     Some(FailureKind::Deadlock) => false,
                     // A bound, or something from outside, ended it: it might have gone on.
                     Some(_) => {

@@ -76,8 +76,7 @@ fn comes_before(frame: &Frame, clock: &Clock) -> bool {
 fn reverse(frames: &mut [Frame], first: usize, second: usize) {
     // The steps of such a schedule: those between that can do without the first, then the second.
     let needs_first = |step: usize| comes_before(&frames[first], &frames[step].clock);
-    let steps: Vec<usize> =
-        (first + 1..second).filter(|&step| !needs_first(step)).chain([second]).collect();
+    let steps: Vec<usize> = (first + 1..second).filter(|&step| !needs_first(step)).chain([second]).collect();
     let can_begin = |position: usize| {
         let clock = &frames[steps[position]].clock;
         !steps[..position].iter().any(|&step| comes_before(&frames[step], clock))

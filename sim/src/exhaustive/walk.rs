@@ -88,8 +88,7 @@ impl Walk {
     }
 
     pub(super) fn ready(&mut self, ready: Ready) {
-        let candidate =
-            Candidate { task: ready.task, resume: ready.resume, announced: ready.announced };
+        let candidate = Candidate { task: ready.task, resume: ready.resume, announced: ready.announced };
         let mut live = Live { slot: ready.slot, candidate, wakers: Vec::new(), ready_anyway: true };
         if let Some(running) = self.running
             && running != ready.task
@@ -156,7 +155,8 @@ impl Walk {
             let frame = &mut self.frames[step];
             let mut as_before = self.chosen == frame.choices.len();
             if settled {
-                as_before &= frame.does.operations == self.does.operations && frame.does.wakes == self.does.wakes;
+                as_before &=
+                    frame.does.operations == self.does.operations && frame.does.wakes == self.does.wakes;
             } else {
                 std::mem::swap(&mut frame.does, &mut self.does);
             }
@@ -219,7 +219,8 @@ impl Walk {
             frame.spent = previous.spent + self.bound.cost(previous, previous.rank);
             frame.asleep = still_asleep(previous);
         }
-        let first = (0..).map_while(|rank| frame.candidate(rank)).find(|candidate| !frame.sleeps(candidate.task));
+        let first =
+            (0..).map_while(|rank| frame.candidate(rank)).find(|candidate| !frame.sleeps(candidate.task));
         let Some(first) = first.copied() else {
             self.standing = Standing::Blocked;
             return None;
@@ -240,7 +241,6 @@ fn goes_on(live: &[Live], last: Option<TaskKey>, in_a_row: u32) -> Option<u32> {
 
 /// Those who sleep on after a step: what they do next does not depend on it.
 fn still_asleep(frame: &Frame) -> Vec<Sleeper> {
-    let sleeps_on =
-        |sleeper: &&Sleeper| !depend((sleeper.task, &sleeper.does), (frame.task, &frame.does));
+    let sleeps_on = |sleeper: &&Sleeper| !depend((sleeper.task, &sleeper.does), (frame.task, &frame.does));
     frame.asleep.iter().filter(sleeps_on).cloned().collect()
 }

@@ -33,7 +33,8 @@ fn trace(steps: &[(TaskKey, u32, Did)]) -> Trace {
     let mut trace = Trace::new();
     for (number, step) in steps.iter().enumerate() {
         let count = counts.entry(step.0).or_insert(0_usize);
-        let before = (0..number).filter(|&earlier| depend(&steps[earlier], step)).map(|earlier| names[earlier]);
+        let before =
+            (0..number).filter(|&earlier| depend(&steps[earlier], step)).map(|earlier| names[earlier]);
         let chosen = step.2.chosen.iter().map(|(_, value)| *value).collect();
         trace.insert((step.0, *count), (chosen, before.collect()));
         names.push((step.0, *count));
@@ -72,10 +73,6 @@ fn explore(root: &Arc<[Op]>, bound: Bound, runs: u64) -> Explored {
     explored.schedules = search.schedules();
     explored.redundant = search.redundant();
     explored
-}
-
-fn ops(ops: impl Into<Arc<[Op]>>) -> Arc<[Op]> {
-    ops.into()
 }
 
 fn brute_force(root: &Arc<[Op]>) -> (BTreeSet<Machine>, u64) {

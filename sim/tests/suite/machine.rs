@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use timeloop_sim::{
-    Access, Announced, AnySource, DecisionKey, Domain, Ended, Failure, FailureKind, Operation, Ready, ResourceKey,
-    Source as _, TaskKey,
+    Access, Announced, AnySource, DecisionKey, Domain, Ended, Failure, FailureKind, Operation, Ready,
+    ResourceKey, Source as _, TaskKey,
 };
 
 /// What a task does next.
@@ -184,7 +184,9 @@ impl Machine {
     /// One step of a task; `choose` chooses below a bound.
     pub(crate) fn step(&mut self, key: TaskKey, choose: &mut dyn FnMut(u32) -> u32) -> Did {
         let mut did = Did::default();
-        let Status::Ready(mut stage) = self.task(key).status else { panic!("a step of a task that is not ready") };
+        let Status::Ready(mut stage) = self.task(key).status else {
+            panic!("a step of a task that is not ready")
+        };
         loop {
             let task = self.task(key);
             let Some(op) = task.ops.get(task.next).cloned() else {
@@ -243,7 +245,8 @@ impl Machine {
         did: &mut Did,
     ) -> Option<(Status, bool)> {
         did.operations.extend(self.announced(key, &op));
-        let does = |kind, number: u8, access| Operation { resource: resource(kind, u64::from(number) << 4), access };
+        let does =
+            |kind, number: u8, access| Operation { resource: resource(kind, u64::from(number) << 4), access };
         match op {
             Op::Read(register) => {
                 let read = self.registers.get(&register).copied().unwrap_or(0);
@@ -362,7 +365,12 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
     let mut steps = Vec::new();
     let mut instant = 0;
     let mut failure = None;
-    fn show(source: &mut AnySource, slots: &mut Vec<(TaskKey, u32, u32)>, task: TaskKey, announced: Option<Operation>) {
+    fn show(
+        source: &mut AnySource,
+        slots: &mut Vec<(TaskKey, u32, u32)>,
+        task: TaskKey,
+        announced: Option<Operation>,
+    ) {
         let slot = slots.iter().position(|(known, ..)| *known == task).unwrap_or_else(|| {
             slots.push((task, 0, 0));
             slots.len() - 1
