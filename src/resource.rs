@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
 
-use crate::engine::announce::{Announcement, Intent, ResourceId};
+use crate::engine::announce::{Announcement, ResourceId};
 
 /// Something that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
 ///
@@ -119,7 +119,6 @@ impl Future for Accessing<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { resource, access, at, .. } = *self;
-        let intent = Intent { resource: &resource.id, name: &resource.name, access, at };
-        self.announcement.poll_always(cx, intent)
+        self.announcement.poll_always(cx, &resource.id, &resource.name, access, at)
     }
 }

@@ -114,7 +114,7 @@ impl Record {
         let Some(previous) = step.checked_sub(1) else { return false };
         arrival.operation.is_some()
             && self.arrival_of(&self.steps[previous]).task == arrival.task
-            && !self.advances.binary_search_by_key(&(step as u64), |advance| advance.after_steps).is_ok()
+            && self.advances.binary_search_by_key(&(step as u64), |advance| advance.after_steps).is_err()
     }
 
     /// How often time moved while an arrival was ready, and the last move.

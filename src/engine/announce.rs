@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
-use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
+use timeloop_sim::{Access, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
 
 use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
 
@@ -93,28 +93,15 @@ impl ResourceId {
 
 /// One operation on its way from being announced to being done; part of the future that does it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Announcement(State);
-
-#[derive(Clone, Copy, Debug, Default)]
-enum State {
-    #[default]
-    Fresh,
-    /// The task has given way in this step, for the operation with this number.
-    GaveWay {
-        step: u64,
-        index: u32,
-    },
-    Done,
+pub(crate) struct Announcement {
+    /// [`FRESH`], [`DONE`], or the number of the step in which the task gave way.
+    state: u64,
+    /// The operation's number, once the task has given way.
+    index: u32,
 }
 
-/// What is announced.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Intent<'a> {
-    pub(crate) resource: &'a ResourceId,
-    pub(crate) name: &'a Cow<'static, str>,
-    pub(crate) access: Access,
-    pub(crate) at: &'static Location<'static>,
-}
+const FRESH: u64 = 0;
+const DONE: u64 = u64::MAX;
 
 impl Announcement {
     /// Ready when the operation may be done, which is to be right after. Afterwards it stays ready.
@@ -127,46 +114,56 @@ impl Announcement {
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
-        match self.0 {
-            State::Done => return Poll::Ready(()),
-            State::Fresh => {
-                if context::driving(Engine::count_operation) != Some(true) {
-                    self.0 = State::Done;
-                    return Poll::Ready(());
-                }
-            }
-            State::GaveWay { .. } => {}
+        if self.state == DONE {
+            return Poll::Ready(());
         }
-        self.attended(cx, Intent { resource, name: &Cow::Borrowed(name), access, at })
+        if self.state == FRESH && context::driving(Engine::count_operation) != Some(true) {
+            self.state = DONE;
+            return Poll::Ready(());
+        }
+        self.attended(cx, resource, &Cow::Borrowed(name), access, at)
     }
 
     /// The same for an operation that is a scheduling point under every strategy.
-    pub(crate) fn poll_always(&mut self, cx: &mut Context<'_>, intent: Intent<'_>) -> Poll<()> {
-        match self.0 {
-            State::Done => return Poll::Ready(()),
-            State::Fresh => {
-                context::driving(Engine::count_operation);
-            }
-            State::GaveWay { .. } => {}
+    pub(crate) fn poll_always(
+        &mut self,
+        cx: &mut Context<'_>,
+        resource: &ResourceId,
+        name: &Cow<'static, str>,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
+        if self.state == DONE {
+            return Poll::Ready(());
         }
-        self.attended(cx, intent)
+        if self.state == FRESH {
+            context::driving(Engine::count_operation);
+        }
+        self.attended(cx, resource, name, access, at)
     }
 
     /// Whether the operation has been done.
     pub(crate) fn is_done(self) -> bool {
-        matches!(self.0, State::Done)
+        self.state == DONE
     }
 
+    // One argument each: put into one struct they would be read wide just after they were written narrow.
     #[inline(never)]
-    fn attended(&mut self, cx: &mut Context<'_>, intent: Intent<'_>) -> Poll<()> {
-        let state = self.0;
-        let next = context::driving(|engine| engine.announce(state, cx.waker(), intent));
-        self.0 = next.unwrap_or(State::Done);
-        if let State::GaveWay { .. } = self.0 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+    fn attended(
+        &mut self,
+        cx: &mut Context<'_>,
+        resource: &ResourceId,
+        name: &Cow<'static, str>,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
+        let next = context::driving(|engine| engine.announce(self, cx.waker(), resource, name, access, at));
+        self.state = next.unwrap_or(DONE);
+        if self.state == DONE {
+            return Poll::Ready(());
         }
-        Poll::Ready(())
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -197,50 +194,54 @@ impl Engine {
         self.attends.get()
     }
 
-    /// What becomes of an announcement.
-    fn announce(&self, state: State, waker: &Waker, intent: Intent<'_>) -> State {
-        let index = match state {
-            State::GaveWay { step, index } => {
-                if self.core.borrow().steps() == step {
-                    // Polled again in the same step, by a future that polls others on its own account.
-                    return state;
-                }
-                index
+    /// What becomes of an announcement: its next state.
+    #[inline]
+    fn announce(
+        &self,
+        announcement: &mut Announcement,
+        waker: &Waker,
+        resource: &ResourceId,
+        name: &Cow<'static, str>,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> u64 {
+        if announcement.state == FRESH {
+            announcement.index = self.step.operations.get() - 1;
+            if self.polled.get().is_some()
+                && let Some(step) = self.gives_way(announcement.index, waker, resource, access)
+            {
+                return step;
             }
-            State::Fresh => {
-                let index = self.step.operations.get() - 1;
-                if self.gives_way(index, waker, intent) {
-                    return State::GaveWay { step: self.core.borrow().steps(), index };
-                }
-                index
-            }
-            State::Done => return State::Done,
-        };
-        if self.attends.get() {
-            self.performed(intent.resource, intent.name.clone(), intent.access, Some(index), Some(intent.at));
+        } else if self.core.borrow().steps() == announcement.state {
+            // Polled again in the same step, by a future that polls others on its own account.
+            return announcement.state;
         }
-        State::Done
+        if self.attends.get() {
+            let index = Some(announcement.index);
+            self.performed(resource, name.clone(), access, index, Some(at));
+        }
+        DONE
     }
 
-    fn gives_way(&self, index: u32, waker: &Waker, intent: Intent<'_>) -> bool {
-        if self.polled.get().is_none() || is_deaf(waker) {
-            return false;
-        }
+    /// Whether the task gives way, and the number of the step in which it does.
+    #[inline]
+    fn gives_way(&self, index: u32, waker: &Waker, resource: &ResourceId, access: Access) -> Option<u64> {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
-        let slot = core.table.at(self.current.get());
+        let current = self.current.get();
+        let slot = core.table.at(current);
         // The count already includes the resumption under way.
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey { domain: Domain::Operation, task, resume, index };
-        let operation = Operation { resource: intent.resource.key(), access: intent.access };
-        let gives_way = core.source.gives_way(key, operation);
-        if gives_way {
-            // Of several at once, on one task, the first is the one that the task is known for.
-            if !self.step.gave_way.replace(true) {
-                core.giving_way = Some(Announced { index, operation });
-            }
+        let operation = Operation { resource: resource.key(), access };
+        if !core.source.gives_way(key, operation) || (!TaskRef::is_of_loop(waker) && is_deaf(waker)) {
+            return None;
         }
-        gives_way
+        // Of several at once, on one task, the first is the one that the task is known for.
+        if !self.step.gave_way.replace(true) {
+            core.note_giving_way(current, index, operation);
+        }
+        Some(core.steps())
     }
 
     /// The task that runs does this now.

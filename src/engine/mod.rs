@@ -26,7 +26,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
+    Access, Announced, AnySource, DecisionKey, Detail, Domain, Limits, Operation, Ready, ResourceKey, Source,
+    Stream, TaskKey, TaskLabel,
 };
 
 pub(crate) use cell::TaskBox;
@@ -83,12 +84,10 @@ struct Core {
     next_id: u64,
     /// How many choices of the `select` domain the current resumption has made.
     selects: u32,
-    /// The operation that the step under way has given way for.
-    giving_way: Option<Announced>,
     /// Of each slot whose task has given way: where its resumption stands.
     given_way: Vec<GivenWay>,
     /// The task that gave way last, and after how many steps, unless time has moved since.
-    gave_way_last: Option<(u32, u64)>,
+    gave_way_last: (u32, u64),
     ended: bool,
     recorder: Option<Box<Recorder>>,
     names: BTreeMap<Id, Cow<'static, str>>,
@@ -124,12 +123,23 @@ impl StepState {
     }
 }
 
-/// A resumption that stands before an operation.
+/// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just
+/// after it was written narrow.
 #[derive(Clone, Copy, Debug)]
 struct GivenWay {
-    announced: Announced,
+    index: u32,
+    access: Access,
+    resource: ResourceKey,
     operations: u32,
     selects: u32,
+}
+
+impl GivenWay {
+    #[inline(always)]
+    fn announced(&self) -> Announced {
+        let operation = Operation { resource: self.resource, access: self.access };
+        Announced { index: self.index, operation }
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -188,9 +198,8 @@ impl Engine {
                 trace_hash: 0,
                 next_id: 1,
                 selects: 0,
-                giving_way: None,
                 given_way: Vec::new(),
-                gave_way_last: None,
+                gave_way_last: (NO_SLOT, 0),
                 ended: false,
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
                 names: BTreeMap::new(),
@@ -511,19 +520,38 @@ impl Core {
     #[inline]
     fn make_ready(&mut self, slot: u32) {
         let place = self.table.at(slot);
-        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced);
+        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced());
         Self::show_with(place, slot, announced, &mut self.source, &mut self.recorder);
     }
 
-    /// The task in this slot has given way for an operation, and is ready to do it.
-    fn give_way(&mut self, slot: u32, announced: Announced, operations: u32) {
-        let index = slot as usize;
-        let given_way = GivenWay { announced, operations, selects: self.selects };
-        if self.given_way.len() <= index {
-            self.given_way.resize(index + 1, given_way);
+    /// The task in this slot, which runs, gives way for an operation.
+    #[inline]
+    fn note_giving_way(&mut self, slot: u32, index: u32, operation: Operation) {
+        let place = slot as usize;
+        if self.given_way.len() <= place {
+            let nothing = GivenWay {
+                index: 0,
+                access: Access::Read,
+                resource: ResourceKey(0),
+                operations: 0,
+                selects: 0,
+            };
+            self.given_way.resize(place + 1, nothing);
         }
-        self.given_way[index] = given_way;
-        self.gave_way_last = Some((slot, self.steps()));
+        let given_way = &mut self.given_way[place];
+        given_way.index = index;
+        given_way.access = operation.access;
+        given_way.resource = operation.resource;
+    }
+
+    /// The task in this slot has given way, and is ready to go on.
+    #[inline]
+    fn give_way(&mut self, slot: u32, operations: u32) {
+        self.gave_way_last = (slot, self.steps());
+        let given_way = &mut self.given_way[slot as usize];
+        given_way.operations = operations;
+        given_way.selects = self.selects;
+        let announced = given_way.announced();
         let place = self.table.at(slot);
         place.gave_way = true;
         Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);

@@ -172,30 +172,31 @@ impl Engine {
 
     /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
     /// as the one that they would have been.
+    #[inline]
     fn go_on(&self, core: &mut Core, slot: u32) -> bool {
-        let given_way = core.given_way[slot as usize];
         core.table.at(slot).gave_way = false;
+        let given_way = &core.given_way[slot as usize];
+        let index = given_way.index;
         self.step.operations.set(given_way.operations);
         core.selects = given_way.selects;
-        let last = core.gave_way_last.take();
+        let (last_slot, after_steps) = core.gave_way_last;
         // The step under way is counted already.
-        let right_on = last == Some((slot, core.steps() - 1));
+        let right_on = last_slot == slot && after_steps == core.steps() - 1;
         if !right_on {
-            core.trace_hash = mix(core.trace_hash, u64::from(given_way.announced.index));
+            core.trace_hash = mix(core.trace_hash, u64::from(index));
         }
         right_on
     }
 
     /// The task's poll has ended before an operation.
+    #[inline]
     fn give_way(&self, core: &mut Core, slot: u32) {
-        let announced = core.giving_way.take();
-        match announced.filter(|_| self.step.woken.get()) {
-            Some(announced) => {
-                core.end_step(false);
-                core.give_way(slot, announced, self.step.operations.get());
-            }
+        if self.step.woken.get() {
+            core.end_step(false);
+            core.give_way(slot, self.step.operations.get());
+        } else {
             // Whoever polls the future keeps its wakes to itself: the task waits as it says.
-            None => core.pending(slot, self.step.woken.get()),
+            core.pending(slot, false);
         }
     }
 
@@ -293,7 +294,7 @@ impl Engine {
         if deadline_ns > self.now_ns.get() {
             self.now_ns.set(deadline_ns);
             core.refuel();
-            core.gave_way_last = None;
+            core.gave_way_last = (NO_SLOT, 0);
             if let Some(recorder) = &mut core.recorder {
                 recorder.advanced();
             }

@@ -3,6 +3,8 @@
 //! Always true: a task keeps its slot until its output has been taken or nobody can ask for it any more; a slot's
 //! generation changes when it is freed, so that what refers to an earlier task finds nothing.
 
+use std::cell::Cell;
+use std::mem;
 use std::panic::Location;
 
 use timeloop_sim::{SpawnSite, TaskKey};
@@ -59,13 +61,38 @@ pub(super) struct Slot {
     next_free: u32,
 }
 
+thread_local! {
+    /// The room of this thread's last run, for the next one: a short run would spend much of its time on growing it.
+    static SPARE: Cell<Vec<Slot>> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for more tasks than this is given back.
+const SPARE_MAX: usize = 1_000;
+
 /// All tasks of a run.
-#[derive(Default)]
 pub(super) struct Table {
     slots: Vec<Slot>,
     /// The newest freed slot, plus one; 0 when there is none.
     first_free: u32,
     live: u32,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        // Where the thread is being torn down there is no room to take over.
+        Self { slots: SPARE.try_with(Cell::take).unwrap_or_default(), first_free: 0, live: 0 }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let mut slots = mem::take(&mut self.slots);
+        // Before the room is on offer: what is left here may drop code of the user's.
+        slots.clear();
+        if slots.capacity() <= SPARE_MAX {
+            let _ = SPARE.try_with(|spare| spare.set(slots));
+        }
+    }
 }
 
 impl Table {

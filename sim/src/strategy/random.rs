@@ -6,10 +6,17 @@ use super::{Draw, Strategy};
 use crate::source::Ready;
 
 /// Uniform over the ready tasks at each step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Random {
     /// Slots, in no particular order.
     ready: Vec<u32>,
+}
+
+impl Default for Random {
+    fn default() -> Self {
+        // Room for a few tasks at once: growing to it would take as long as a short run.
+        Self { ready: Vec::with_capacity(16) }
+    }
 }
 
 impl Strategy for Random {
