@@ -51,6 +51,12 @@ impl ResourceId {
         Self { number: mix(task.0, u64::MAX), made: spawned }
     }
 
+    /// A thing that belongs to this one, and that operations on this one leave alone. Not free: where nobody attends there is
+    /// no use for it.
+    pub(crate) fn part(&self) -> Self {
+        Self { number: mix(self.key().0, 1) | 1, made: self.made }
+    }
+
     fn key(&self) -> ResourceKey {
         if self.number != 0 {
             return ResourceKey(self.number);
@@ -165,6 +171,12 @@ impl Announcement {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Whether anyone wants to know of operations.
+#[inline]
+pub(crate) fn attended() -> bool {
+    context::driving(|engine| engine.attends.get()) == Some(true)
 }
 
 /// Whether the step under way has given way for an operation, so that its task does nothing else now; who polls with

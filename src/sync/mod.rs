@@ -51,11 +51,22 @@
 
 mod announcing;
 mod barrier;
+pub mod broadcast;
+pub mod mpsc;
+mod notify;
+pub mod oneshot;
+mod operation;
 mod outside;
 pub mod watch;
+
+/// The futures of [`Notify`].
+pub mod futures {
+    pub use super::notify::{Notified, OwnedNotified};
+}
 
 // A name defined here goes before the same name of the glob.
 pub use tokio::sync::*;
 
 pub use barrier::{Barrier, BarrierWaitResult};
+pub use notify::Notify;
 pub(crate) use outside::inside_tokio;

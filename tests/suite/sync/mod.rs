@@ -99,8 +99,9 @@ mod surface {
 fn the_rest_is_tokios_own() {
     let lock: timeloop::sync::Mutex<u8> = tokio::sync::Mutex::new(7);
     assert_eq!(*lock.try_lock().unwrap(), 7);
-    let (tx, _rx): (timeloop::sync::mpsc::Sender<u8>, _) = tokio::sync::mpsc::channel(1);
-    assert_eq!(tx.capacity(), 1);
+    let (tx, rx) = timeloop::sync::mpsc::channel(1);
+    drop(rx);
+    let _: tokio::sync::mpsc::error::TrySendError<u8> = tx.try_send(1).unwrap_err();
     let (tx, rx) = timeloop::sync::watch::channel(0);
     drop(tx);
     let _: tokio::sync::watch::error::RecvError = rx.has_changed().unwrap_err();

@@ -1,0 +1,464 @@
+//! The queue with room for a number of messages.
+//!
+//! Always true: the queue is tokio's own; the sender has its half until it is dropped or has become a permit.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use timeloop_sim::Access;
+use tokio::sync::mpsc as tokios;
+
+use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
+use super::{NAME, OwnedPermit, Permit, PermitIterator, senders};
+use crate::engine::announce::ResourceId;
+use crate::sync::announcing::inside_run;
+use crate::sync::operation::{Operation, What, at_once};
+
+/// Makes a queue with room for `buffer` messages.
+///
+/// # Panics
+/// When `buffer` is 0, or more than [`Semaphore::MAX_PERMITS`](crate::sync::Semaphore::MAX_PERMITS).
+#[track_caller]
+pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
+    let (tx, rx) = tokios::channel(buffer);
+    let id = ResourceId::new();
+    (Sender::new(tx, id), Receiver { inner: rx, id, polling: Operation::default() })
+}
+
+/// The receiving half of a [`channel`].
+pub struct Receiver<T> {
+    inner: tokios::Receiver<T>,
+    id: ResourceId,
+    /// What `poll_recv` and `poll_recv_many` are about.
+    polling: Operation,
+}
+
+impl<T> Receiver<T> {
+    #[track_caller]
+    fn what(&self, access: Access) -> What {
+        What { id: self.id, name: NAME, access, at: Location::caller() }
+    }
+
+    /// Takes the next message; waits for one where there is none. `None` when the queue is empty and closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: unless it has returned, no message has been taken.
+    #[track_caller]
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        let what = self.what(Access::Receive);
+        async move {
+            self.polling = Operation::default();
+            let mut operation = Operation::default();
+            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv(cx))).await
+        }
+    }
+
+    /// Takes up to `limit` messages and appends them to `buffer`; waits for one where there is none. Returns how many: 0
+    /// when the queue is empty and closed, or `limit` is 0.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: unless it has returned, no message has been taken.
+    #[track_caller]
+    pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
+        let what = self.what(Access::Receive);
+        async move {
+            self.polling = Operation::default();
+            let mut operation = Operation::default();
+            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))).await
+        }
+    }
+
+    /// Takes the next message, if there is one.
+    #[track_caller]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.what(Access::Receive).touch();
+        self.inner.try_recv()
+    }
+
+    /// Takes the next message from code that is not async; blocks the thread where there is none.
+    ///
+    /// # Panics
+    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        let what = self.what(Access::Receive);
+        let words = ["blocking_recv", "a message", "recv().await"];
+        at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
+    }
+
+    /// [`recv_many`](Self::recv_many) for code that is not async; blocks the thread where there is no message.
+    ///
+    /// # Panics
+    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    #[track_caller]
+    pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let what = self.what(Access::Receive);
+        let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
+        at_once(|| self.inner.recv_many(buffer, limit), what, words)
+            .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
+    }
+
+    /// Lets nobody send any more. What has been sent, or is sent with a permit that was given out, can still be received.
+    #[track_caller]
+    pub fn close(&mut self) {
+        self.what(Access::Write).touch();
+        self.inner.close();
+    }
+
+    /// Whether nobody can send any more.
+    #[track_caller]
+    pub fn is_closed(&self) -> bool {
+        self.what(Access::Read).touch();
+        self.inner.is_closed()
+    }
+
+    /// Whether no message waits.
+    #[track_caller]
+    pub fn is_empty(&self) -> bool {
+        self.what(Access::Read).touch();
+        self.inner.is_empty()
+    }
+
+    /// How many messages wait.
+    #[track_caller]
+    pub fn len(&self) -> usize {
+        self.what(Access::Read).touch();
+        self.inner.len()
+    }
+
+    /// For how many more messages there is room.
+    #[track_caller]
+    pub fn capacity(&self) -> usize {
+        self.what(Access::Read).touch();
+        self.inner.capacity()
+    }
+
+    /// For how many messages the channel was made.
+    pub fn max_capacity(&self) -> usize {
+        self.inner.max_capacity()
+    }
+
+    /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
+    #[track_caller]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let what = self.what(Access::Receive);
+        let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv(cx));
+        if polled.is_ready() {
+            self.polling = Operation::default();
+        }
+        polled
+    }
+
+    /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
+    #[track_caller]
+    pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
+        let what = self.what(Access::Receive);
+        let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit));
+        if polled.is_ready() {
+            self.polling = Operation::default();
+        }
+        polled
+    }
+
+    /// How many [`Sender`]s there are.
+    #[track_caller]
+    pub fn sender_strong_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner.sender_strong_count()
+    }
+
+    /// How many [`WeakSender`]s there are.
+    #[track_caller]
+    pub fn sender_weak_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner.sender_weak_count()
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.id.touch(NAME, Access::Write, None);
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// The sending half of a [`channel`]; there may be many.
+pub struct Sender<T> {
+    /// `None` once it has become an [`OwnedPermit`].
+    inner: Option<tokios::Sender<T>>,
+    id: ResourceId,
+}
+
+impl<T> Sender<T> {
+    pub(super) fn new(inner: tokios::Sender<T>, id: ResourceId) -> Self {
+        Self { inner: Some(inner), id }
+    }
+
+    pub(super) fn inner(&self) -> &tokios::Sender<T> {
+        self.inner.as_ref().expect("a sender has its half until it is dropped")
+    }
+
+    /// The half itself: the wrapper is gone, the sender is not.
+    fn into_inner(mut self) -> tokios::Sender<T> {
+        self.inner.take().expect("a sender has its half until it is dropped")
+    }
+
+    #[track_caller]
+    fn what(&self, access: Access) -> What {
+        What { id: self.id, name: NAME, access, at: Location::caller() }
+    }
+
+    /// Sends a message; waits while the queue is full. Gives the message back when the channel is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Unless it has returned, the message has not been sent, and is lost. Who waits keeps its place in the line of
+    /// senders only as long as the future lives.
+    #[track_caller]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        self.what(Access::Send).before_queueing(self.inner().send(value))
+    }
+
+    /// Waits until the receiver is gone or has closed the channel.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    #[track_caller]
+    pub fn closed(&self) -> impl Future<Output = ()> {
+        self.what(Access::Read).before(self.inner().closed())
+    }
+
+    /// Sends a message, if there is room.
+    #[track_caller]
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.what(Access::Send).touch();
+        self.inner().try_send(message)
+    }
+
+    /// Sends a message; gives it back when the queue has been full for as long as `timeout`, or the channel is closed.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    #[track_caller]
+    pub fn send_timeout(
+        &self,
+        value: T,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<(), SendTimeoutError<T>>> {
+        let reserving = self.reserve();
+        async move {
+            match crate::time::timeout(timeout, reserving).await {
+                Ok(Ok(permit)) => {
+                    permit.send_reserved(value);
+                    Ok(())
+                }
+                Ok(Err(_)) => Err(SendTimeoutError::Closed(value)),
+                Err(_) => Err(SendTimeoutError::Timeout(value)),
+            }
+        }
+    }
+
+    /// Sends a message from code that is not async; blocks the thread while the queue is full.
+    ///
+    /// # Panics
+    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    #[track_caller]
+    pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        if !inside_run() {
+            return self.inner().blocking_send(value);
+        }
+        let words = ["blocking_send", "room in the channel", "send(…).await"];
+        at_once(|| self.inner().send(value), self.what(Access::Send), words).expect("this is inside of a run")
+    }
+
+    /// Whether the receiver is gone or has closed the channel.
+    #[track_caller]
+    pub fn is_closed(&self) -> bool {
+        self.what(Access::Read).touch();
+        self.inner().is_closed()
+    }
+
+    /// Waits for room for a message and keeps it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Unless it has returned, no room is kept. Who waits keeps its place in the line of senders only as long as the
+    /// future lives.
+    #[track_caller]
+    pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
+        let reserving = self.what(Access::Send).before_queueing(self.inner().reserve());
+        async move { Ok(Permit::new(reserving.await?, self.id)) }
+    }
+
+    /// Waits for room for `n` messages and keeps it; an error when there never is so much.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve).
+    #[track_caller]
+    pub fn reserve_many(&self, n: usize) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
+        let reserving = self.what(Access::Send).before_queueing(self.inner().reserve_many(n));
+        async move { Ok(PermitIterator::new(reserving.await?, self.id)) }
+    }
+
+    /// [`reserve`](Self::reserve) for a permit that has the sender in it.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve); the sender is dropped.
+    #[track_caller]
+    pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
+        let (what, id) = (self.what(Access::Send), self.id);
+        // The half itself goes into the future, and with it into the permit: it is counted once all the time.
+        let reserving = what.before_queueing(self.into_inner().reserve_owned());
+        async move { Ok(OwnedPermit::new(reserving.await?, id)) }
+    }
+
+    /// Keeps room for a message, if there is any.
+    #[track_caller]
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        self.what(Access::Send).touch();
+        self.inner().try_reserve().map(|permit| Permit::new(permit, self.id))
+    }
+
+    /// Keeps room for `n` messages, if there is so much.
+    #[track_caller]
+    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        self.what(Access::Send).touch();
+        self.inner().try_reserve_many(n).map(|permits| PermitIterator::new(permits, self.id))
+    }
+
+    /// [`try_reserve`](Self::try_reserve) for a permit that has the sender in it; an error gives the sender back.
+    #[track_caller]
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        self.what(Access::Send).touch();
+        let id = self.id;
+        match self.into_inner().try_reserve_owned() {
+            Ok(permit) => Ok(OwnedPermit::new(permit, id)),
+            Err(TrySendError::Full(sender)) => Err(TrySendError::Full(Self::new(sender, id))),
+            Err(TrySendError::Closed(sender)) => Err(TrySendError::Closed(Self::new(sender, id))),
+        }
+    }
+
+    /// Whether both belong to one channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.inner().same_channel(other.inner())
+    }
+
+    /// For how many more messages there is room.
+    #[track_caller]
+    pub fn capacity(&self) -> usize {
+        self.what(Access::Read).touch();
+        self.inner().capacity()
+    }
+
+    /// A sender that does not keep the channel open.
+    #[must_use = "`downgrade` makes a `WeakSender` and leaves the sender as it is"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        senders(self.id).come();
+        WeakSender { inner: self.inner().downgrade(), id: self.id }
+    }
+
+    /// For how many messages the channel was made.
+    pub fn max_capacity(&self) -> usize {
+        self.inner().max_capacity()
+    }
+
+    /// How many [`Sender`]s there are.
+    #[track_caller]
+    pub fn strong_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner().strong_count()
+    }
+
+    /// How many [`WeakSender`]s there are.
+    #[track_caller]
+    pub fn weak_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner().weak_count()
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        senders(self.id).come();
+        Self::new(self.inner().clone(), self.id)
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        if let Some(inner) = &self.inner {
+            senders(self.id).go(|| inner.strong_count() == 1);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner().fmt(f)
+    }
+}
+
+/// A sender that does not keep the channel open: [`upgrade`](Self::upgrade) gives one that does.
+pub struct WeakSender<T> {
+    inner: tokios::WeakSender<T>,
+    id: ResourceId,
+}
+
+impl<T> WeakSender<T> {
+    /// A [`Sender`], if there still is one.
+    #[track_caller]
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        senders(self.id).come();
+        self.inner.upgrade().map(|sender| Sender::new(sender, self.id))
+    }
+
+    /// How many [`Sender`]s there are.
+    #[track_caller]
+    pub fn strong_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner.strong_count()
+    }
+
+    /// How many [`WeakSender`]s there are.
+    #[track_caller]
+    pub fn weak_count(&self) -> usize {
+        senders(self.id).count();
+        self.inner.weak_count()
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        senders(self.id).come();
+        Self { inner: self.inner.clone(), id: self.id }
+    }
+}
+
+impl<T> Drop for WeakSender<T> {
+    fn drop(&mut self) {
+        senders(self.id).come();
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

@@ -1,0 +1,42 @@
+//! Queues of many senders and one receiver: tokio's own, which announce what is done to them.
+//!
+//! Always true: what is sent arrives once and in order; both halves are one resource, named by where the channel was made.
+//!
+//! ```
+//! use timeloop::sync::mpsc;
+//!
+//! let sum = timeloop::run(1, || async {
+//!     let (tx, mut rx) = mpsc::channel(1);
+//!     for number in 1..=3 {
+//!         let tx = tx.clone();
+//!         timeloop::spawn(async move { tx.send(number).await });
+//!     }
+//!     drop(tx);
+//!     let mut sum = 0;
+//!     while let Some(number) = rx.recv().await {
+//!         sum += number;
+//!     }
+//!     sum
+//! });
+//! assert_eq!(sum.unwrap(), 6);
+//! ```
+
+mod bounded;
+pub mod error;
+mod permit;
+mod unbounded;
+
+use crate::engine::announce::ResourceId;
+use crate::sync::operation::Senders;
+
+pub use bounded::{Receiver, Sender, WeakSender, channel};
+pub use permit::{OwnedPermit, Permit, PermitIterator};
+pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
+
+/// What a channel is called in reports.
+const NAME: &str = "mpsc channel";
+
+/// The channel's senders.
+fn senders(id: ResourceId) -> Senders {
+    Senders { id, channel: NAME, name: "senders of an mpsc channel" }
+}

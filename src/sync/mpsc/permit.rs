@@ -1,0 +1,165 @@
+//! Room for messages, kept by who will send them.
+//!
+//! Always true: a permit is used or given back once; giving it back is an operation of its own, for it makes room.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::panic::Location;
+
+use timeloop_sim::Access;
+use tokio::sync::mpsc as tokios;
+
+use super::{NAME, Sender};
+use crate::engine::announce::ResourceId;
+
+/// Room for a message in the queue, given back when this is dropped.
+pub struct Permit<'a, T> {
+    /// `None` once it has been used.
+    inner: Option<tokios::Permit<'a, T>>,
+    id: ResourceId,
+}
+
+impl<'a, T> Permit<'a, T> {
+    pub(super) fn new(inner: tokios::Permit<'a, T>, id: ResourceId) -> Self {
+        Self { inner: Some(inner), id }
+    }
+
+    /// Sends the message.
+    #[track_caller]
+    pub fn send(self, value: T) {
+        self.id.touch(NAME, Access::Send, Some(Location::caller()));
+        self.send_reserved(value);
+    }
+
+    /// The same as the end of an operation that has been announced.
+    pub(super) fn send_reserved(mut self, value: T) {
+        if let Some(inner) = self.inner.take() {
+            inner.send(value);
+        }
+    }
+}
+
+impl<T> Drop for Permit<'_, T> {
+    fn drop(&mut self) {
+        if self.inner.is_some() {
+            self.id.touch(NAME, Access::Release, None);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Permit<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.inner {
+            Some(inner) => inner.fmt(f),
+            None => f.write_str("Permit"),
+        }
+    }
+}
+
+/// Room for a number of messages in the queue, which comes out as [`Permit`]s; what is left is given back when this is
+/// dropped.
+pub struct PermitIterator<'a, T> {
+    inner: tokios::PermitIterator<'a, T>,
+    id: ResourceId,
+}
+
+impl<'a, T> PermitIterator<'a, T> {
+    pub(super) fn new(inner: tokios::PermitIterator<'a, T>, id: ResourceId) -> Self {
+        Self { inner, id }
+    }
+}
+
+impl<'a, T> Iterator for PermitIterator<'a, T> {
+    type Item = Permit<'a, T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.inner.next().map(|permit| Permit::new(permit, self.id))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<T> ExactSizeIterator for PermitIterator<'_, T> {}
+impl<T> FusedIterator for PermitIterator<'_, T> {}
+
+impl<T> Drop for PermitIterator<'_, T> {
+    fn drop(&mut self) {
+        if self.inner.len() > 0 {
+            self.id.touch(NAME, Access::Release, None);
+        }
+    }
+}
+
+impl<T> fmt::Debug for PermitIterator<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// Room for a message in the queue, with a sender in it; given back when this is dropped.
+pub struct OwnedPermit<T> {
+    /// `None` once it has become a sender again.
+    inner: Option<tokios::OwnedPermit<T>>,
+    id: ResourceId,
+}
+
+impl<T> OwnedPermit<T> {
+    pub(super) fn new(inner: tokios::OwnedPermit<T>, id: ResourceId) -> Self {
+        Self { inner: Some(inner), id }
+    }
+
+    fn inner(&self) -> &tokios::OwnedPermit<T> {
+        self.inner.as_ref().expect("a permit is there until it is used")
+    }
+
+    fn into_inner(mut self) -> tokios::OwnedPermit<T> {
+        self.inner.take().expect("a permit is there until it is used")
+    }
+
+    /// Sends the message; gives the sender back.
+    #[track_caller]
+    pub fn send(self, value: T) -> Sender<T> {
+        self.id.touch(NAME, Access::Send, Some(Location::caller()));
+        let id = self.id;
+        Sender::new(self.into_inner().send(value), id)
+    }
+
+    /// Gives the room back, and the sender.
+    #[track_caller]
+    pub fn release(self) -> Sender<T> {
+        self.id.touch(NAME, Access::Release, Some(Location::caller()));
+        let id = self.id;
+        Sender::new(self.into_inner().release(), id)
+    }
+
+    /// Whether both belong to one channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.inner().same_channel(other.inner())
+    }
+
+    /// Whether both belong to one channel.
+    pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
+        self.inner().same_channel_as_sender(sender.inner())
+    }
+}
+
+impl<T> Drop for OwnedPermit<T> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.inner.take() {
+            self.id.touch(NAME, Access::Release, None);
+            // The sender in it may be the last one.
+            drop(Sender::new(permit.release(), self.id));
+        }
+    }
+}
+
+impl<T> fmt::Debug for OwnedPermit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.inner {
+            Some(inner) => inner.fmt(f),
+            None => f.write_str("OwnedPermit"),
+        }
+    }
+}

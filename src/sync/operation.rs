@@ -1,0 +1,201 @@
+//! One operation on a channel, from its announcement to its end, for whatever keeps it between polls.
+//!
+//! Always true: an operation is announced once, when it is first tried, and may give way then; each try after that is
+//! told of, as what it turned out to be, and can't give way any more.
+
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use pin_project_lite::pin_project;
+use timeloop_sim::Access;
+
+use super::announcing;
+use crate::engine::announce::{self, Announcement, ResourceId};
+
+/// What an operation is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct What {
+    pub(super) id: ResourceId,
+    pub(super) name: &'static str,
+    pub(super) access: Access,
+    pub(super) at: &'static Location<'static>,
+}
+
+impl What {
+    /// Tells that this is done now.
+    #[inline]
+    pub(super) fn touch(self) {
+        self.id.touch(self.name, self.access, Some(self.at));
+    }
+
+    /// Announces this, then awaits the future that does it.
+    #[inline]
+    pub(super) fn before<F: Future>(self, inner: F) -> Trying<F> {
+        Trying { inner, what: self, operation: Operation::default(), queues: false }
+    }
+
+    /// The same for a future that waits in a queue, where its place keeps others from what they wait for: to leave the
+    /// queue before its end is an operation too.
+    #[inline]
+    pub(super) fn before_queueing<F: Future>(self, inner: F) -> Trying<F> {
+        Trying { inner, what: self, operation: Operation::default(), queues: true }
+    }
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Operation {
+    announcement: Announcement,
+    tried: bool,
+}
+
+impl Operation {
+    /// Tries the operation, once it has been announced.
+    #[inline]
+    pub(super) fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        what: What,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        if !self.tried {
+            ready!(self.announcement.poll(cx, &what.id, what.name, what.access, what.at));
+            self.tried = true;
+            return attempt(cx);
+        }
+        let polled = attempt(cx);
+        retried(what, polled.is_ready());
+        polled
+    }
+
+    /// Tries the operation where nobody could be told to come back.
+    #[inline]
+    pub(super) fn attempt(&mut self, what: What, attempt: impl FnOnce() -> bool) -> bool {
+        if !self.tried {
+            self.tried = true;
+            what.touch();
+            return attempt();
+        }
+        let done = attempt();
+        retried(what, done);
+        done
+    }
+
+    /// Whether it has been tried, so that it waits unless it is done.
+    #[inline]
+    pub(super) fn is_tried(self) -> bool {
+        self.tried
+    }
+}
+
+/// Whoever tries again in vain has looked all the same: it might have found what it waits for.
+#[inline]
+fn retried(what: What, done: bool) {
+    let access = if done { what.access } else { Access::Read };
+    What { access, ..what }.touch();
+}
+
+pin_project! {
+    /// A future that does an operation, announced.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub(super) struct Trying<F> {
+        #[pin]
+        inner: F,
+        what: What,
+        operation: Operation,
+        queues: bool,
+    }
+
+    impl<F> PinnedDrop for Trying<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.queues && this.operation.tried {
+                this.what.id.touch(this.what.name, Access::Release, None);
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Trying<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.operation.poll(cx, *this.what, |cx| this.inner.poll(cx));
+        if polled.is_ready() {
+            *this.queues = false;
+        }
+        polled
+    }
+}
+
+/// The senders of a channel: how many there are is a matter of its own, so that who makes or drops one does not meet who
+/// sends. That one more comes or goes is as good as a look; that there is none any more changes the channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Senders {
+    pub(super) id: ResourceId,
+    /// What the channel is called.
+    pub(super) channel: &'static str,
+    /// What its senders are called together.
+    pub(super) name: &'static str,
+}
+
+impl Senders {
+    /// One comes, or is asked for.
+    #[inline]
+    pub(super) fn come(self) {
+        self.touch(Access::Read, None);
+    }
+
+    /// One goes; `is_last` says whether there is none after it.
+    #[inline]
+    pub(super) fn go(self, is_last: impl FnOnce() -> bool) {
+        if !announce::attended() {
+            return;
+        }
+        if is_last() {
+            self.touch(Access::Write, None);
+            self.id.touch(self.channel, Access::Write, None);
+        } else {
+            self.touch(Access::Read, None);
+        }
+    }
+
+    /// Their number is looked at, which does not go with one that comes or goes.
+    #[inline]
+    #[track_caller]
+    pub(super) fn count(self) {
+        self.touch(Access::Write, Some(Location::caller()));
+    }
+
+    #[inline]
+    fn touch(self, access: Access, at: Option<&'static Location<'static>>) {
+        if announce::attended() {
+            self.id.part().touch(self.name, access, at);
+        }
+    }
+}
+
+/// What a method that blocks the thread does inside of a run: all that it can do without waiting.
+///
+/// `None` outside of a run, where it may block.
+///
+/// # Panics
+/// When it would have to wait.
+#[track_caller]
+pub(super) fn at_once<F: Future>(
+    future: impl FnOnce() -> F,
+    what: What,
+    [method, thing, instead]: [&str; 3],
+) -> Option<F::Output> {
+    if !announcing::inside_run() {
+        return None;
+    }
+    what.touch();
+    match pin!(future()).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => announcing::would_wait(method, thing, instead),
+    }
+}
