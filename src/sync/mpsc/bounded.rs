@@ -311,7 +311,10 @@ impl<T> Sender<T> {
     ///
     /// As [`reserve`](Self::reserve).
     #[track_caller]
-    pub fn reserve_many(&self, n: usize) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
+    pub fn reserve_many(
+        &self,
+        n: usize,
+    ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
         let reserving = self.what(Access::Send).before_queueing(self.inner().reserve_many(n));
         async move { Ok(PermitIterator::new(reserving.await?, self.id)) }
     }
