@@ -10,7 +10,8 @@ use crate::environment::EnvironmentError;
 use crate::shrink::Exhausted;
 use crate::sweep::Frequency;
 use crate::{
-    Failure, Fingerprint, Record, RegressionError, Schedule, Seed, StrategySpec, TestName, TokenError,
+    Critical, Failure, Fingerprint, Record, RegressionError, Schedule, Seed, StrategySpec, TestName,
+    TokenError,
 };
 
 /// What came of exploring a test.
@@ -91,6 +92,10 @@ pub struct Found {
     pub schedule: Schedule,
     /// The smallest schedule that fails in the same way; the one found where shrinking was not possible.
     pub shrunk: Schedule,
+    /// What the failure hangs on: the one order, or choice, without which the test does not fail so.
+    pub critical: Option<Critical>,
+    /// How many changes of [`shrunk`](Self::shrunk) were tried in search of that and fail as well.
+    pub critical_tried: u64,
     /// Why the schedule was not shrunk, if it was not.
     pub not_shrunk: Option<String>,
     /// The trace hash of the run of [`shrunk`](Self::shrunk).

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod confirm;
+mod critical;
 mod decision;
 mod environment;
 mod exhaustive;
@@ -39,6 +40,7 @@ mod test_name;
 mod token;
 mod watchdog;
 
+pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use exhaustive::{Absorbed, Bound, Search};

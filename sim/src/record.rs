@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::{DecisionKey, Operation, ResourceKey, Site, TaskKey, TaskLabel};
+use crate::{DecisionKey, Deviation, Domain, Operation, ResourceKey, Site, TaskKey, TaskLabel};
 
 /// A task that took part in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +126,37 @@ impl Record {
     #[must_use]
     pub fn task_of(&self, step: &Step) -> &TaskRecord {
         &self.tasks[self.arrival_of(step).task as usize]
+    }
+
+    /// For each arrival the step that ran it.
+    pub(crate) fn ran_at(&self) -> Vec<Option<usize>> {
+        let mut ran_at = vec![None; self.arrivals.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            ran_at[step.arrival as usize] = Some(number);
+        }
+        ran_at
+    }
+
+    /// The arrival that a deviation is about, if the run comes to it.
+    pub(crate) fn arrival_about(&self, deviation: &Deviation) -> Option<usize> {
+        let operation = match deviation.domain {
+            Domain::Operation => Some(deviation.index),
+            Domain::Stall => deviation.index.checked_sub(1),
+            _ => None,
+        };
+        self.arrivals.iter().position(|arrival| {
+            arrival.resume == deviation.resume
+                && arrival.operation == operation
+                && self.tasks[arrival.task as usize].label.path == deviation.task
+        })
+    }
+
+    /// How many steps had begun when the turn of an arrival that ran at `step` began: when it became ready, or when time
+    /// last moved on while it was held back.
+    pub(crate) fn turn_begins(&self, arrival: usize, step: usize) -> u64 {
+        let end = self.advances.partition_point(|advance| advance.after_steps <= step as u64);
+        let last = self.advances[..end].last().filter(|advance| advance.after_arrivals > arrival as u64);
+        last.map_or(self.arrivals[arrival].after_steps, |advance| advance.after_steps)
     }
 
     /// What the record knows of a resource.

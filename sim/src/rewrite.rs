@@ -36,10 +36,7 @@ impl Record {
         }
         before.push(count);
 
-        let mut ran_at: Vec<Option<usize>> = vec![None; self.arrivals.len()];
-        for (number, step) in self.steps.iter().enumerate() {
-            ran_at[step.arrival as usize] = Some(number);
-        }
+        let ran_at = self.ran_at();
         let mut deviations = Vec::new();
         // Turns, in the order in which they begin.
         let mut turns: Vec<Turn> = Vec::new();

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::confirm::{self, Confirmed, Seen};
+use crate::critical;
 use crate::environment::{Log, ReplaySetting, SeedSetting, Settings};
 use crate::exploration::{Exploration, ExploreError, Found, FoundBy};
 use crate::explorer::{Explorer, Phase, Progress, RegressionsIn};
@@ -292,12 +293,19 @@ impl<'a> Session<'a> {
             return self.unshrunk(by, schedule, *failure, lean.trace_hash);
         }
         let failure = ended.failure.expect("its fingerprint was compared");
+        let fingerprint = failure.fingerprint();
+        let critical =
+            ended.record.as_deref().zip(shrunk.critical.found.as_ref()).and_then(|(record, hinge)| {
+                critical::explain(&self.runner, hinge, fingerprint, (&small, record, lean.steps))
+            });
         Box::new(Found {
-            fingerprint: failure.fingerprint(),
+            fingerprint,
             failure: *failure,
             by,
             schedule,
             shrunk: small,
+            critical,
+            critical_tried: shrunk.critical.in_vain,
             not_shrunk: None,
             trace_hash: ended.trace_hash,
             frequency,
@@ -322,6 +330,8 @@ impl<'a> Session<'a> {
             token: schedule.to_token(self.runner.test.as_str()),
             schedule,
             replayed: false,
+            critical: None,
+            critical_tried: 0,
             not_shrunk: None,
             trace_hash,
             frequency: Frequency::default(),

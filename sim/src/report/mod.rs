@@ -6,6 +6,8 @@
 mod steps;
 mod story;
 
+pub(crate) use story::line;
+
 use std::fmt::Write as _;
 
 use crate::{Exhausted, Failure, FailureKind, Found, FoundBy, Schedule, Seed, TestName, grouped};
@@ -108,6 +110,7 @@ fn told(text: &mut String, found: &Found) {
             &format!("Random numbers drawn by the code under test are those of seed {randomness}."),
         );
     }
+    critical(text, found);
     if let Some(before) = found.deviations_before.filter(|before| *before > 0) {
         let ended_by = match found.shrink_ended_by {
             None => "",
@@ -121,6 +124,27 @@ fn told(text: &mut String, found: &Found) {
             "Deviations from that order: {before} as found, {after} after {runs} runs of shrinking{ended_by}."
         );
         wrap(text, "", "", &summary);
+    }
+}
+
+/// What it hangs on.
+fn critical(text: &mut String, found: &Found) {
+    if let Some(critical) = &found.critical {
+        wrap(text, "", "", &format!("Critical: {critical}."));
+    } else if found.critical_tried > 0 {
+        let tried = grouped(found.critical_tried);
+        let sentence = if found.frequency.failing == found.frequency.tried {
+            let all = grouped(found.frequency.tried);
+            format!(
+                "It fails whatever the order: in all {all} schedules that were tried, and after each of {tried} changes \
+                 of this one."
+            )
+        } else {
+            format!(
+                "No one order is to blame alone: each of {tried} single changes of this schedule fails as well."
+            )
+        };
+        wrap(text, "", "", &sentence);
     }
 }
 

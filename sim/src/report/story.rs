@@ -20,11 +20,7 @@ pub(super) struct Told {
 }
 
 pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Told {
-    let mut ran_at: Vec<Option<usize>> = vec![None; record.arrivals.len()];
-    for (number, step) in record.steps.iter().enumerate() {
-        ran_at[step.arrival as usize] = Some(number);
-    }
-    let story = Story { record, ran_at, named: RefCell::default() };
+    let story = Story { record, ran_at: record.ran_at(), named: RefCell::default() };
     let mut sentences: Vec<_> = deviations
         .iter()
         .map(|deviation| {
@@ -65,18 +61,7 @@ struct Story<'a> {
 impl Story<'_> {
     /// The step that a deviation is about, and its sentence.
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
-        let arrival = self.record.arrivals.iter().position(|arrival| {
-            let task = &self.record.tasks[arrival.task as usize];
-            let operation = match deviation.domain {
-                Domain::Operation => Some(deviation.index),
-                Domain::Stall => deviation.index.checked_sub(1),
-                _ => None,
-            };
-            arrival.resume == deviation.resume
-                && arrival.operation == operation
-                && task.label.path == deviation.task
-        });
-        let Some(arrival) = arrival else {
+        let Some(arrival) = self.record.arrival_about(deviation) else {
             let Deviation { task, resume, .. } = deviation;
             return (usize::MAX, format!("`{task}` does not come to its resumption {resume} in this run."));
         };
@@ -182,6 +167,6 @@ fn of_several(which: &str, more: usize, what: &str) -> String {
 }
 
 /// A place without its column.
-pub(super) fn line(site: &Site) -> String {
+pub(crate) fn line(site: &Site) -> String {
     format!("{}:{}", site.file, site.line)
 }

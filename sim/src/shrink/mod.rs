@@ -3,10 +3,12 @@
 //! Always true: the result fails with the fingerprint that was asked for, is no larger than the recorded run's own
 //! deviations, and, unless the budget ended it, passes or fails otherwise when any one deviation is taken away.
 
+mod critical;
 mod passes;
 mod search;
 mod trial;
 
+pub(crate) use critical::{Differs, Hinge, Pair, Sought};
 pub use trial::Exhausted;
 use trial::Trial;
 pub(crate) use trial::{Budget, Candidate, tightened};
@@ -22,6 +24,7 @@ pub(crate) struct Shrunk {
     pub(crate) deviations_before: usize,
     pub(crate) runs: u64,
     pub(crate) ended_by: Option<Exhausted>,
+    pub(crate) critical: Sought,
 }
 
 /// Shrinks a failing run that was recorded; `None` when its deviations do not repeat it, which would be a defect.
@@ -38,10 +41,12 @@ pub(crate) fn shrink(
     let runner = Runner { limits: &limits, ..runner.clone() };
     let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
     // A task that gives way where it need not may yet be polled once more than it would be, and mind.
-    let whole = [record.deviations(), record.literal_deviations()]
-        .map(rewritten)
-        .into_iter()
-        .find(|whole| trial.probe(whole) == Some((true, failed.trace_hash)))?;
+    let whole =
+        [record.deviations(), record.literal_deviations()].map(rewritten).into_iter().find(|whole| {
+            trial
+                .probe(whole)
+                .is_some_and(|outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash)
+        })?;
     let deviations_before = whole.deviations.len();
     let mut best = passes::calm(&mut trial, whole);
     best = passes::cut_tail(&mut trial, best);
@@ -52,7 +57,9 @@ pub(crate) fn shrink(
             None => break,
         }
     }
-    Some(Shrunk { candidate: best, deviations_before, runs: trial.runs(), ended_by: trial.ended_by() })
+    let (runs, ended_by) = (trial.runs(), trial.ended_by());
+    let critical = critical::seek(&mut trial, &best);
+    Some(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
 }
 
 /// Takes away and lowers until neither helps.

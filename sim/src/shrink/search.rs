@@ -61,8 +61,8 @@ enum Tried {
 /// Tries each addition on top of `base`.
 fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> Tried {
     let mut traces = BTreeSet::new();
-    if let Some((_, trace)) = trial.probe(base) {
-        traces.insert(trace);
+    if let Some(outcome) = trial.probe(base) {
+        traces.insert(outcome.trace_hash);
     }
     let mut distinct = Vec::new();
     for addition in additions {
@@ -72,9 +72,9 @@ fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> T
         let mut candidate = base.clone();
         candidate.deviations.push(addition.clone());
         match trial.probe(&candidate) {
-            Some((true, _)) => return Tried::Fails(candidate),
-            Some((false, trace)) => {
-                if traces.insert(trace) {
+            Some(outcome) if outcome.fails() => return Tried::Fails(candidate),
+            Some(outcome) => {
+                if traces.insert(outcome.trace_hash) {
                     distinct.push(addition.clone());
                 }
             }
@@ -96,7 +96,7 @@ fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Opti
             continue;
         }
         let candidate = best.with(vec![one.clone(), two.clone()]);
-        if trial.probe(&candidate)?.0 {
+        if trial.probe(&candidate)?.fails() {
             return Some(candidate);
         }
     }

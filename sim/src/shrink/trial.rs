@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::runner::Runner;
 use crate::stopwatch::Stopwatch;
-use crate::{Detail, Deviation, Domain, Ended, Fingerprint, Limits, Record, Schedule, Seed};
+use crate::{Detail, Deviation, Domain, Ended, FailureKind, Fingerprint, Limits, Record, Schedule, Seed};
 
 /// The quiet run but for some deviations: a schedule that may or may not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,28 @@ impl Candidate {
     }
 }
 
+/// What came of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: Verdict,
+    pub(crate) trace_hash: u64,
+}
+
+/// How a candidate ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// As the run to be shrunk did.
+    Fails,
+    FailsOtherwise(FailureKind),
+    Passes,
+}
+
+impl Outcome {
+    pub(crate) fn fails(self) -> bool {
+        self.verdict == Verdict::Fails
+    }
+}
+
 /// Runs candidates.
 pub(crate) struct Trial<'a> {
     runner: Runner<'a>,
@@ -46,8 +68,8 @@ pub(crate) struct Trial<'a> {
     search_steps: u64,
     /// The bound that first kept a candidate from being tried.
     ended_by: Option<Exhausted>,
-    /// What has been tried: by randomness and deviations in the order of their keys; whether it fails, and its trace.
-    tried: BTreeMap<(Seed, Vec<Deviation>), (bool, u64)>,
+    /// What has been tried: by randomness and deviations in the order of their keys.
+    tried: BTreeMap<(Seed, Vec<Deviation>), Outcome>,
     progress: &'a dyn Fn(u64),
 }
 
@@ -76,11 +98,11 @@ impl<'a> Trial<'a> {
 
     /// Whether the candidate fails as the run to be shrunk did. Without budget nothing fails any more.
     pub(crate) fn fails(&mut self, candidate: &Candidate) -> bool {
-        self.probe(candidate).is_some_and(|(fails, _)| fails)
+        self.probe(candidate).is_some_and(Outcome::fails)
     }
 
-    /// Whether the candidate fails so, and its trace hash; `None` when the budget is spent.
-    pub(crate) fn probe(&mut self, candidate: &Candidate) -> Option<(bool, u64)> {
+    /// What comes of the candidate; `None` when the budget is spent.
+    pub(crate) fn probe(&mut self, candidate: &Candidate) -> Option<Outcome> {
         let mut sorted = candidate.deviations.clone();
         sorted.sort_unstable();
         let key = (candidate.randomness, sorted);
@@ -92,7 +114,7 @@ impl<'a> Trial<'a> {
             return None;
         }
         let ended = self.run(candidate, Detail::Lean);
-        let outcome = (self.is_target(&ended), ended.trace_hash);
+        let outcome = self.outcome(&ended);
         self.tried.insert(key, outcome);
         Some(outcome)
     }
@@ -100,6 +122,20 @@ impl<'a> Trial<'a> {
     /// The record of a candidate's run, if it is short enough to have one; costs a run, whatever the budget.
     pub(crate) fn record(&mut self, candidate: &Candidate) -> Option<Box<Record>> {
         self.run(candidate, Detail::Record).record
+    }
+
+    /// What comes of the candidate, and its record, if it is short enough to have one; costs a run, whatever the budget.
+    pub(crate) fn recorded(&mut self, candidate: &Candidate) -> Option<(Outcome, Box<Record>)> {
+        let ended = self.run(candidate, Detail::Record);
+        Some((self.outcome(&ended), ended.record?))
+    }
+
+    /// What was sought has been found or given up: so many more runs may be made for something else.
+    pub(crate) fn allow(&mut self, runs: u64, time: Duration) {
+        self.runs_max = self.runs + runs;
+        self.time_max = self.clock.elapsed() + time;
+        self.searching = true;
+        self.search_steps = 0;
     }
 
     fn run(&mut self, candidate: &Candidate, detail: Detail) -> Ended {
@@ -112,8 +148,13 @@ impl<'a> Trial<'a> {
         ended
     }
 
-    fn is_target(&self, ended: &Ended) -> bool {
-        ended.failure.as_ref().is_some_and(|failure| failure.fingerprint() == self.target)
+    fn outcome(&self, ended: &Ended) -> Outcome {
+        let verdict = match &ended.failure {
+            None => Verdict::Passes,
+            Some(failure) if failure.fingerprint() == self.target => Verdict::Fails,
+            Some(failure) => Verdict::FailsOtherwise(failure.kind),
+        };
+        Outcome { verdict, trace_hash: ended.trace_hash }
     }
 
     pub(crate) fn runs(&self) -> u64 {
@@ -162,9 +203,8 @@ pub enum Exhausted {
 /// Bounds for candidates: as those of the test, but a candidate that goes on for far longer than the run that failed is
 /// given up, unless going on is the failure.
 pub(crate) fn tightened(limits: &Limits, failed: &Ended) -> Limits {
-    use crate::FailureKind::StepLimit;
     let mut limits = limits.clone();
-    if failed.failure.as_ref().is_some_and(|failure| failure.kind != StepLimit) {
+    if failed.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::StepLimit) {
         limits.max_steps = limits.max_steps.min(failed.steps.saturating_mul(4).saturating_add(10_000));
     }
     limits

@@ -115,7 +115,7 @@ fn a_token_repeats_the_failure_in_another_process() {
         ),
         "{text}"
     );
-    let story = found.report.split_once("How it happens").unwrap().1.split_once("Deviations").unwrap().0;
+    let story = found.report.split_once("How it happens").unwrap().1.split_once("Critical").unwrap().0;
     assert!(text.contains(story), "the same story: {text}");
     assert!(text.contains("the toy panicked: cell 0 is 1\n"), "a replay is loud: {text}");
 }

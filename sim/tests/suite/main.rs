@@ -1,5 +1,6 @@
 //! The harness, tested with toy simulations that are no runtime at all: a module for each promise.
 
+mod critical;
 mod environment;
 mod exhaustive;
 mod exploring;

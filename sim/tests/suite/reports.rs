@@ -25,6 +25,8 @@ How it happens, where all else runs in its turn, first in, first out:
   step 6   `transfer` (root.1) resumes at transfer.toy:2 only after `audit` (root.2) has run on from
            audit.toy:2 (the last of 2 that became ready later).
   (`transfer` (root.1) was spawned at transfer.toy:1:5; `audit` (root.2) was spawned at audit.toy:1:5)
+Critical: `audit` (root.2) resumes at audit.toy:2 before `transfer` (root.1) resumes at transfer.toy:2; the
+other way round the test passes (checked).
 Deviations from that order: 1 as found, 1 after 9 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
@@ -62,6 +64,8 @@ How it happens, where all else runs in its turn, first in, first out:
   step 4   `waiter` (root.1) starts only after `notifier` (root.2) has run on from notifier.toy:1 (the last of
            2 that became ready later).
   (`waiter` (root.1) was spawned at waiter.toy:1:5; `notifier` (root.2) was spawned at notifier.toy:1:5)
+Critical: `notifier` (root.2) resumes at notifier.toy:1 before `waiter` (root.1) starts; the other way round
+the test passes (checked).
 Deviations from that order: 1 as found, 1 after 6 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
@@ -90,6 +94,8 @@ timeloop: `toys::select` fails in 130 of 201 schedules: unobserved panic at choo
 How it happens, where all else runs in its turn, first in, first out:
   step 3   When `chooser` (root.1) resumes at chooser.toy:1, its 2nd `select!` polls the 2nd branch first.
   (`chooser` (root.1) was spawned at chooser.toy:1:5)
+Critical: when `chooser` (root.1) resumes at chooser.toy:1, its 2nd `select!` polls the 2nd branch first; with
+the 1st in its place the test passes (checked).
 Deviations from that order: 1 as found, 1 after 5 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran
@@ -118,6 +124,8 @@ How it happens, where all else runs in its turn, first in, first out:
   step 3   `second` (root.4) starts before `first` (root.1) starts (the first of 2 that were ready earlier).
   (`first` (root.1) was spawned at first.toy:1:5; `second` (root.2) was spawned at second.toy:1:5; `second`
    (root.4) was spawned at second.toy:1:5)
+Critical: `second` (root.2) starts before `first` (root.1) starts; the other way round the test passes
+(checked).
 Deviations from that order: 3 as found, 2 after 97 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
@@ -149,6 +157,7 @@ timeloop: `toys::always` fails in 201 of 201 schedules: panic at root.toy:2:5
   (in task `root`; after 0 s of virtual time and 2 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
+It fails whatever the order: in all 201 schedules that were tried, and after each of 8 changes of this one.
 
 The last steps: virtual time, step, task, from where to where it ran
     0 s  1  root  from its start to root.toy:1
@@ -173,6 +182,7 @@ timeloop: `toys::drawing` fails in 201 of 201 schedules: panic at root.toy:3:5
   (in task `root`; after 0 s of virtual time and 4 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
+It fails whatever the order: in all 201 schedules that were tried, and after each of 16 changes of this one.
 
 The last steps: virtual time, step, task, from where to where it ran
     0 s  1  root             from its start to root.toy:2

@@ -1,0 +1,219 @@
+//! What a failure hangs on, for people: the one order, or the one choice, without which the test would pass.
+//!
+//! Always true: both ways have been run twice, and each went the same way both times.
+
+use std::fmt;
+
+use crate::confirm::Nth;
+use crate::report::line;
+use crate::runner::Runner;
+use crate::shrink::{Differs, Hinge, Pair};
+use crate::{
+    Access, Deviation, Domain, Ended, FailureKind, Fingerprint, Nanos, Performed, Record, ResourceRecord,
+    Schedule, Seed, Site, TaskLabel,
+};
+
+/// What a failure hangs on: two schedules that differ in one thing, of which one fails and the other does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Critical {
+    /// What they differ in.
+    pub decision: CriticalDecision,
+    /// The schedule that fails as the one reported: that one itself, or one very near to it.
+    pub fails: Schedule,
+    /// The same with the other decision.
+    pub other: Schedule,
+    /// How [`other`](Self::other) fails; `None` if it passes.
+    pub otherwise: Option<FailureKind>,
+    /// The token of [`other`](Self::other), which shows the way that goes well.
+    pub other_token: String,
+}
+
+/// The one thing in which two schedules differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CriticalDecision {
+    /// Which of two steps goes first.
+    Order {
+        /// The step that goes first in the schedule that fails.
+        first: Box<CriticalStep>,
+        /// The one that goes first in the other.
+        second: Box<CriticalStep>,
+        /// What both touch, where that is known.
+        resource: Option<ResourceRecord>,
+    },
+    /// A choice that one of the schedules makes otherwise than the quiet run does.
+    Choice {
+        /// The task that chooses.
+        task: CriticalStep,
+        /// The choice.
+        deviation: Deviation,
+        /// Whether the schedule that fails is the one that makes it.
+        fails_with: bool,
+    },
+    /// The random numbers that the code under test draws.
+    Randomness {
+        /// The seed of those with which it fails.
+        fails: Seed,
+        /// The seed of those with which it does not.
+        other: Seed,
+    },
+}
+
+/// One of two steps whose order matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CriticalStep {
+    /// The task.
+    pub task: TaskLabel,
+    /// Which step of the failing run, from 1; `None` if that run ends before it.
+    pub step: Option<u64>,
+    /// Virtual time of the step, nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// Whether this is the task's first step.
+    pub starts: bool,
+    /// Where the task resumes, where that is known.
+    pub resumes_at: Option<Site>,
+    /// What the task does to the resource, and where.
+    pub operation: Option<(Access, Option<Site>)>,
+}
+
+/// Runs both ways of `hinge` once more and says what they differ in; `shrunk` is the failing run that is reported.
+pub(crate) fn explain(
+    runner: &Runner<'_>,
+    hinge: &Hinge,
+    fingerprint: Fingerprint,
+    (shrunk, record, steps): (&Schedule, &Record, u64),
+) -> Option<Critical> {
+    let (fails, other) = (hinge.fails.schedule(), hinge.other.schedule());
+    let explained = |schedule: &Schedule| runner.run_explained(schedule, steps);
+    let again = (fails != *shrunk).then(|| explained(&fails));
+    let failing = match &again {
+        None => record,
+        Some(ended) if print(ended) == Some(fingerprint) => ended.record.as_deref()?,
+        Some(_) => return None,
+    };
+    let ended = explained(&other);
+    if ended.failure.as_ref().map(|failure| failure.kind) != hinge.otherwise
+        || print(&ended) == Some(fingerprint)
+    {
+        return None;
+    }
+    let passing = ended.record.as_deref()?;
+    let decision = match &hinge.differs {
+        Differs::Order(pair) => order(pair, failing, passing)?,
+        Differs::Without(deviation) => choice(deviation, failing, true)?,
+        Differs::With(deviation) => choice(deviation, failing, false)?,
+        Differs::Randomness => {
+            CriticalDecision::Randomness { fails: hinge.fails.randomness, other: hinge.other.randomness }
+        }
+    };
+    let other_token = other.to_token(runner.test.as_str());
+    Some(Critical { decision, fails, other, otherwise: hinge.otherwise, other_token })
+}
+
+fn print(ended: &Ended) -> Option<Fingerprint> {
+    ended.failure.as_ref().map(|failure| failure.fingerprint())
+}
+
+fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDecision> {
+    let mut first = step(failing, pair.first)?;
+    let (record, number) = match pair.second {
+        Some(second) => (failing, second),
+        None => (passing, pair.second_in_other),
+    };
+    let mut second = step(record, number)?;
+    if pair.second.is_none() {
+        second.step = None;
+    }
+    let mut resource = None;
+    if let Some(race) = pair.race {
+        let one = failing.operations_of(pair.first).get(race.first)?;
+        let two = record.operations_of(number).get(race.second)?;
+        let done = |performed: &Performed| Some((performed.operation.access, performed.site.clone()));
+        (first.operation, second.operation) = (done(one), done(two));
+        resource = failing.resource(one.operation.resource).cloned();
+    }
+    Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })
+}
+
+fn choice(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
+    let arrival = record.arrival_about(deviation)?;
+    let number = record.steps.iter().position(|step| step.arrival as usize == arrival)?;
+    Some(CriticalDecision::Choice { task: step(record, number)?, deviation: deviation.clone(), fails_with })
+}
+
+fn step(record: &Record, number: usize) -> Option<CriticalStep> {
+    let step = record.steps.get(number)?;
+    let arrival = record.arrival_of(step);
+    Some(CriticalStep {
+        task: record.task_of(step).label.clone(),
+        step: Some(number as u64 + 1),
+        at_ns: step.at_ns,
+        starts: arrival.resume == 0 && arrival.operation.is_none(),
+        resumes_at: record.resumes_at(number).cloned(),
+        operation: None,
+    })
+}
+
+impl fmt::Display for CriticalStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.task)?;
+        match &self.resumes_at {
+            _ if self.starts => f.write_str(" starts"),
+            Some(site) => write!(f, " resumes at {}", line(site)),
+            None => f.write_str(" resumes"),
+        }
+    }
+}
+
+/// What matters, as a sentence without its end: `` `audit` (root.2) reads `balance` at bank.rs:57 before … ``.
+impl fmt::Display for Critical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = match self.otherwise {
+            None => "the test passes (checked)".to_owned(),
+            Some(kind) => format!("the test fails in another way, with a {kind} (checked)"),
+        };
+        match &self.decision {
+            CriticalDecision::Order { first, second, resource } => {
+                match (resource, &first.operation, &second.operation) {
+                    (Some(resource), Some((one, one_at)), Some((two, two_at))) => {
+                        let at = |site: &Option<Site>| {
+                            site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)))
+                        };
+                        let made = resource.made.as_ref();
+                        let made = made.map_or_else(String::new, |site| format!(" (made at {})", line(site)));
+                        let (one_at, two_at) = (at(one_at), at(two_at));
+                        write!(f, "{} {} `{}`{made}{one_at} before ", first.task, one.verb(), resource.name)?;
+                        write!(f, "{} {} it{two_at}", second.task, two.verb())?;
+                    }
+                    _ => write!(f, "{first} before {second}")?,
+                }
+                if first.at_ns != second.at_ns {
+                    write!(f, " ({} later)", Nanos(second.at_ns.abs_diff(first.at_ns)))?;
+                }
+                write!(f, "; the other way round {ends}")
+            }
+            CriticalDecision::Randomness { fails, other } => write!(
+                f,
+                "the code under test draws the random numbers of seed {fails}; with those of seed {other} {ends}"
+            ),
+            CriticalDecision::Choice { task, deviation, fails_with } => match deviation.domain {
+                Domain::Stall => {
+                    let (does, unless) =
+                        if *fails_with { ("moves on", "does not") } else { ("does not move on", "does") };
+                    write!(f, "time {does} before {task}; if it {unless}, {ends}")
+                }
+                _ => {
+                    let branches = (Nth(deviation.value), Nth(0));
+                    let (now, then) = if *fails_with { branches } else { (branches.1, branches.0) };
+                    let nth = Nth(deviation.index);
+                    write!(
+                        f,
+                        "when {task}, its {nth} `select!` polls the {now} branch first; with the {then} in its place {ends}"
+                    )
+                }
+            },
+        }
+    }
+}

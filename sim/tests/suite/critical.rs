@@ -1,0 +1,171 @@
+//! The critical pair: of two schedules that differ in one thing, one fails and the other does not.
+
+use proptest::prelude::*;
+use timeloop_sim::{
+    Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
+    Schedule, Seed,
+};
+
+use crate::exploring::explorer;
+use crate::shrinking::{any_toy, run};
+use crate::toy::{self, Op, Toy, program};
+
+fn explore(toy: &Toy) -> Exploration {
+    explorer("critical").runs(10_000).explore(toy)
+}
+
+/// What `found` hangs on, once both ways have been run again here.
+fn checked<'a>(toy: &Toy, found: &'a Found) -> &'a Critical {
+    let critical = found.critical.as_ref().unwrap_or_else(|| panic!("{}", found.report));
+    let print = |ended: &Ended| ended.failure.as_ref().map(|failure| failure.fingerprint());
+    let [fails, other] =
+        [&critical.fails, &critical.other].map(|schedule| run(toy, schedule, Detail::Record));
+    assert_eq!(print(&fails), Some(found.fingerprint), "{}", found.report);
+    assert_ne!(print(&other), Some(found.fingerprint), "{}", found.report);
+    assert_eq!(other.failure.map(|failure| failure.kind), critical.otherwise, "{}", found.report);
+    assert_eq!(Schedule::from_token(&critical.other_token, "toys::critical"), Ok(critical.other.clone()));
+    if let CriticalDecision::Order { first, second, .. } = &critical.decision {
+        assert_ne!(first.task.path, second.task.path);
+        let at = |step: &CriticalStep| step.step.map_or(usize::MAX, |step| step as usize - 1);
+        let (fails, other) = (fails.record.unwrap(), other.record.unwrap());
+        assert!(at(first) < at(second), "{}", found.report);
+        let path = |record: &Record, step: usize| record.task_of(&record.steps[step]).label.path.clone();
+        assert_eq!(path(&fails, at(first)), first.task.path);
+        // Up to there the two are the same.
+        for step in 0..at(first) {
+            assert_eq!(path(&fails, step), path(&other, step));
+        }
+        assert_eq!(path(&other, at(first)), second.task.path, "{}", found.report);
+    }
+    critical
+}
+
+/// The two steps whose order matters, as they are told.
+fn order(toy: &Toy) -> (String, String) {
+    let exploration = explore(toy);
+    let critical = checked(toy, exploration.found.as_deref().expect("some run fails"));
+    assert_eq!(critical.otherwise, None, "the other way round it passes");
+    match &critical.decision {
+        CriticalDecision::Order { first, second, .. } => (first.to_string(), second.to_string()),
+        decision => panic!("{decision:?}"),
+    }
+}
+
+#[test]
+fn of_a_task_that_goes_ahead_the_first_that_it_overtakes_in_vain() {
+    // The late one may go before two idle ones, yet not before the setter.
+    let idle = || program("idle", [Op::Load(9), Op::Raise(7)]);
+    let setter = program("setter", [Op::Store(0, 1), Op::Raise(0)]);
+    let late = program("late", [Op::AddIf(0, 0, 1, 1), Op::Raise(1)]);
+    let tasks = [setter, idle(), idle(), late].map(Op::Spawn);
+    let waits = [Op::Wait(0), Op::Wait(1), Op::Expect(1, 0)];
+    let toy = Toy::new([&tasks[..], &waits[..]].concat());
+    assert_eq!(order(&toy), ("`late` (root.4) starts".to_owned(), "`setter` (root.1) starts".to_owned()));
+}
+
+#[test]
+fn of_a_task_that_waits_the_last_that_it_waits_for() {
+    let (first, second) = order(&toy::lost_update());
+    assert_eq!(first, "`audit` (root.2) resumes at audit.toy:2");
+    assert_eq!(second, "`transfer` (root.1) resumes at transfer.toy:2");
+}
+
+#[test]
+fn of_a_run_that_fails_unless_something_is_moved() {
+    // First in, first out loses an update; one after the other they are right.
+    let deposit = || program("deposit", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
+    let other = program("other", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(2)]);
+    let toy = Toy::new([Op::Spawn(deposit()), Op::Spawn(other), Op::Wait(1), Op::Wait(2), Op::Expect(0, 2)]);
+    let (first, second) = order(&toy);
+    assert_eq!(first, "`other` (root.2) starts");
+    assert_eq!(second, "`deposit` (root.1) resumes at deposit.toy:2");
+}
+
+#[test]
+fn of_a_choice_that_alone_matters() {
+    let toy = toy::select();
+    let exploration = explore(&toy);
+    let critical = checked(&toy, exploration.found.as_deref().unwrap());
+    assert!(matches!(critical.decision, CriticalDecision::Choice { fails_with: true, .. }), "{critical:?}");
+    assert_eq!(
+        critical.to_string(),
+        "when `chooser` (root.1) resumes at chooser.toy:1, its 2nd `select!` polls the 2nd branch first; with the 1st in \
+         its place the test passes (checked)"
+    );
+}
+
+#[test]
+fn of_a_choice_that_the_failing_run_does_not_make() {
+    let chooser = program("chooser", [Op::Yield, Op::Select(2, 0), Op::Expect(0, 1), Op::Raise(0)]);
+    let toy = Toy::new([Op::Spawn(chooser), Op::Wait(0)]);
+    let exploration = explore(&toy);
+    let critical = checked(&toy, exploration.found.as_deref().unwrap());
+    assert_eq!(
+        critical.to_string(),
+        "when `chooser` (root.1) resumes at chooser.toy:1, its 1st `select!` polls the 1st branch first; with the 2nd in \
+         its place the test passes (checked)"
+    );
+}
+
+#[test]
+fn of_random_numbers() {
+    let drawer = program("drawer", [Op::Draw(3, 0), Op::Expect(0, 1), Op::Raise(0)]);
+    let toy = Toy::new([Op::Spawn(drawer), Op::Wait(0)]);
+    let exploration = explore(&toy);
+    let critical = checked(&toy, exploration.found.as_deref().unwrap());
+    let CriticalDecision::Randomness { fails, other } = critical.decision else { panic!("{critical:?}") };
+    assert_eq!(fails, Seed(0));
+    assert_eq!(
+        critical.to_string(),
+        format!(
+            "the code under test draws the random numbers of seed 0; with those of seed {other} the test passes (checked)"
+        )
+    );
+}
+
+#[test]
+fn a_way_that_fails_too_is_told_as_such() {
+    // Whoever comes first, it ends badly.
+    let one = program("one", [Op::AddIf(0, 0, 1, 1), Op::Store(0, 1), Op::Raise(0)]);
+    let two = program("two", [Op::AddIf(0, 0, 2, 1), Op::Store(0, 1), Op::Raise(1)]);
+    let toy = Toy::new([
+        Op::Spawn(one),
+        Op::Spawn(two),
+        Op::Wait(0),
+        Op::Wait(1),
+        Op::Expect(1, 0),
+        Op::WaitUnless(2, 0, 9),
+    ]);
+    let exploration = explore(&toy);
+    let critical = checked(&toy, exploration.found.as_deref().unwrap());
+    assert_eq!(critical.otherwise, Some(FailureKind::Deadlock));
+    assert_eq!(
+        critical.to_string(),
+        "`one` (root.1) starts before `two` (root.2) starts; the other way round the test fails in another way, with a \
+         deadlock (checked)"
+    );
+}
+
+#[test]
+fn what_fails_in_any_order_has_none() {
+    let toy = Toy::new([Op::Yield, Op::Expect(0, 1)]);
+    let exploration = explore(&toy);
+    let found = exploration.found.unwrap();
+    assert_eq!(found.critical, None);
+    assert!(found.critical_tried > 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ways_go_as_they_are_told(toy in any_toy(), seed in any::<u64>()) {
+        let exploration = explorer("critical").seed(seed).runs(50).shrink_runs(500).explore(&toy);
+        let Some(found) = &exploration.found else { return Ok(()) };
+        if found.critical.is_some() {
+            checked(&toy, found);
+        } else {
+            prop_assert!(found.report.contains("It fails whatever the order") || found.report.contains("No one order"));
+        }
+    }
+}
