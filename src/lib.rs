@@ -225,7 +225,8 @@ pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, AnySource, BlockedTask, Bytes, Deviation, Domain, Exploration, ExploreError, Failure,
-    FailureKind, Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase, Progress, ReplaySetting, Schedule,
-    Seed, SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError,
+    Access, AnySource, BlockedTask, Bytes, Critical, CriticalDecision, CriticalStep, Deviation, Domain,
+    Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase,
+    Progress, ReplaySetting, Schedule, Seed, SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel,
+    TaskPath, TestName, TokenError,
 };

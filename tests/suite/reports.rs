@@ -51,6 +51,8 @@ timeloop: `bank::tests::deposits_add_up` fails in 95 of 201 schedules: panic at 
   (in task `root`; after 0 s of virtual time and 6 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
+Critical: `deposit` (root.2) starts before `deposit` (root.1) resumes at <log>; the other
+way round the test passes (checked).
 
 The last steps: virtual time, step, task, from where to where it ran
     0 s  1  root              from its start to <first>
@@ -101,6 +103,8 @@ How it happens, where all else runs in its turn, first in, first out:
   step 2   `wages` (root.2) starts before `rent` (root.1) starts.
   (`rent` (root.1) was spawned at <deposits>:18; `wages` (root.2) was spawned at
    <deposits>:18)
+Critical: `wages` (root.2) starts before `rent` (root.1) starts; the other way round the test passes
+(checked).
 Deviations from that order: 2 as found, 1 after 9 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
@@ -158,6 +162,8 @@ Tasks that wait:
   - `pay` (root.1), spawned at <pay>:21, waits at <to> since 20 ms
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
+Critical: `root` resumes at <connect> before `pay` (root.1) resumes at
+<connect>; the other way round the test passes (checked).
 
 The last steps: virtual time, step, task, from where to where it ran
       0 s  1  root          from its start to <connect>
@@ -211,6 +217,8 @@ timeloop: `client::tests::asks_once` fails in 94 of 201 schedules: panic at <onc
   (in task `root`; after 200 ms of virtual time and 5 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
+Critical: `root` resumes at <answered> before `server` (root.1) resumes at
+<work>; the other way round the test passes (checked).
 
 The last steps: virtual time, step, task, from where to where it ran
        0 s  1  root             from its start to <answered>

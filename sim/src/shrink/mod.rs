@@ -3,6 +3,7 @@
 //! Always true: the result fails with the fingerprint that was asked for, is no larger than the recorded run's own
 //! deviations, and, unless the budget ended it, passes or fails otherwise when any one deviation is taken away.
 
+mod commute;
 mod critical;
 mod passes;
 mod search;
@@ -15,6 +16,9 @@ pub(crate) use trial::{Budget, Candidate, tightened};
 
 use crate::runner::Runner;
 use crate::{Ended, Limits, Seed};
+
+/// So many deviations are taken away one by one soon enough.
+const FEW: usize = 8;
 
 /// What came of shrinking.
 #[derive(Debug)]
@@ -49,6 +53,9 @@ pub(crate) fn shrink(
         })?;
     let deviations_before = whole.deviations.len();
     let mut best = passes::calm(&mut trial, whole);
+    if best.deviations.len() > FEW {
+        best = passes::rewrite(&mut trial, best);
+    }
     best = passes::cut_tail(&mut trial, best);
     loop {
         best = reduce(&mut trial, best);

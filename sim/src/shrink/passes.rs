@@ -2,6 +2,7 @@
 //!
 //! Always true: what a pass returns has been run and has failed.
 
+use super::commute::{Unknown, commuted};
 use super::trial::{Candidate, Trial};
 use crate::{Domain, Seed};
 
@@ -63,10 +64,12 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
             trial.fails(&candidate).then_some(candidate)
         };
         let value = best.deviations[index].value;
-        if best.deviations[index].domain == Domain::Schedule {
-            let (mut passes, mut fails) = (0, value);
-            // Going first is the simplest of all; try it before the middle.
-            let mut middle = 1;
+        if matches!(best.deviations[index].domain, Domain::Schedule | Domain::Operation) {
+            // Giving way for nobody is as good as not giving way.
+            let least = u32::from(best.deviations[index].domain == Domain::Operation);
+            let (mut passes, mut fails) = (least, value);
+            // Going first is the simplest of all, or after one other step; try it before the middle.
+            let mut middle = least + 1;
             while passes + 1 < fails {
                 match with_value(&best, middle) {
                     Some(candidate) => {
@@ -84,9 +87,17 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     best
 }
 
-/// Records the best run and rewrites it: two deviations that do the work of one become one.
-pub(super) fn rewrite(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
+/// Records the best run and rewrites it: two deviations that do the work of one become one. Then what nobody would notice
+/// is brought nearer to first-in-first-out order.
+pub(super) fn rewrite(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     let Some(record) = trial.record(&best) else { return best };
-    let rewritten = best.with(record.deviations());
-    if rewritten.size() < best.size() && trial.fails(&rewritten) { rewritten } else { best }
+    let orders = [Unknown::Fixed, Unknown::Free].map(|unknown| move |record: &_| commuted(record, unknown));
+    let commuted = orders.iter().filter_map(|commuted| Some(commuted(&record)?.deviations()));
+    for deviations in std::iter::once(record.deviations()).chain(commuted) {
+        let candidate = best.with(deviations);
+        if candidate.size() < best.size() && trial.fails(&candidate) {
+            best = candidate;
+        }
+    }
+    best
 }

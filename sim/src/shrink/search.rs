@@ -6,10 +6,10 @@
 //! Always true: what is returned has fewer deviations than the best, has been run and has failed; the order of trying is
 //! a function of the runs alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::trial::{Candidate, Trial, moved};
-use crate::{Deviation, Domain, Record, Seed, Stream, TaskPath};
+use crate::{Access, Deviation, Domain, Performed, Record, ResourceKey, Seed, Stream, TaskPath};
 
 /// Resumptions that are tried at one level: of a longer run, those nearest to what the best schedule moves.
 const RESUMPTIONS_MAX: usize = 400;
@@ -140,13 +140,28 @@ fn additions(record: &Record, best: &Candidate) -> Vec<Deviation> {
         .take_while(|value| *value <= 8 || *value < steps)
         .chain([steps])
         .collect();
+    let operations = raced(record, best);
     let moves = values.into_iter().flat_map(|value| {
-        let waited = &waited;
-        arrivals
+        let (waited, operations) = (&waited, &operations);
+        let moves = arrivals
             .iter()
             // Where the resumption runs anyway is no deviation.
-            .filter(move |&&arrival| waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value)))
-            .map(move |&arrival| moved(record, arrival, value.max(1)))
+            .filter(move |&&arrival| {
+                record.arrivals[arrival].operation.is_none()
+                    && waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value))
+            })
+            .map(move |&arrival| moved(record, arrival, value.max(1)));
+        // A task that gives way lets at least one other step go first.
+        let value = value.saturating_add(1);
+        moves.chain(operations.iter().map(move |operation| Deviation { value, ..operation.clone() }))
+    });
+    // Of two moves of time one is enough for most.
+    let stalls = (1..=2).filter(|_| !record.advances.is_empty()).flat_map(|value| {
+        arrivals.iter().map(move |&arrival| {
+            let operation = record.arrivals[arrival].operation;
+            let index = operation.map_or(0, |operation| operation + 1);
+            Deviation { domain: Domain::Stall, index, ..moved(record, arrival, value) }
+        })
     });
     let choices = record.choices.iter().flat_map(|choice| {
         (1..choice.arity.min(8)).map(|value| Deviation {
@@ -157,7 +172,36 @@ fn additions(record: &Record, best: &Candidate) -> Vec<Deviation> {
             value,
         })
     });
-    choices.take(RESUMPTIONS_MAX).chain(moves).collect()
+    choices.take(RESUMPTIONS_MAX).chain(moves).chain(stalls).collect()
+}
+
+/// The operations before which a task could give way, and of which another task has one that races: as deviations without
+/// their values, the likelier ones first.
+fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
+    let task_of = |performed: &Performed| record.arrival_of(&record.steps[performed.step as usize]).task;
+    let mut by_resource: BTreeMap<ResourceKey, (BTreeSet<u32>, bool)> = BTreeMap::new();
+    for performed in &record.operations {
+        let (tasks, changes) = by_resource.entry(performed.operation.resource).or_default();
+        tasks.insert(task_of(performed));
+        *changes |= performed.operation.access != Access::Read;
+    }
+    let mut operations: Vec<Deviation> = record
+        .operations
+        .iter()
+        .filter(|performed| {
+            let (tasks, changes) = &by_resource[&performed.operation.resource];
+            tasks.len() > 1 && *changes
+        })
+        .filter_map(|performed| {
+            let arrival = record.arrival_of(&record.steps[performed.step as usize]);
+            let task = record.tasks[arrival.task as usize].label.path.clone();
+            let index = performed.index?;
+            Some(Deviation { task, resume: arrival.resume, domain: Domain::Operation, index, value: 0 })
+        })
+        .collect();
+    operations.sort_by_cached_key(|operation| distance(&operation.task, operation.resume, best));
+    operations.truncate(RESUMPTIONS_MAX);
+    operations
 }
 
 /// How far a resumption is from those that the best schedule is about.

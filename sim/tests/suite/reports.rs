@@ -66,7 +66,7 @@ How it happens, where all else runs in its turn, first in, first out:
   (`waiter` (root.1) was spawned at waiter.toy:1:5; `notifier` (root.2) was spawned at notifier.toy:1:5)
 Critical: `notifier` (root.2) resumes at notifier.toy:1 before `waiter` (root.1) starts; the other way round
 the test passes (checked).
-Deviations from that order: 1 as found, 1 after 6 runs of shrinking.
+Deviations from that order: 1 as found, 1 after 7 runs of shrinking.
 
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
     0 s  1  root               from its start to root.toy:3

@@ -8,9 +8,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use timeloop_sim::{
-    Arrival, BlockedTask, Choice, DecisionKey, Detail, Domain, Ended, Failure, FailureKind, Pulse, Ready,
-    Record, Request, Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath,
-    TaskRecord,
+    Access, Advance, Announced, Arrival, BlockedTask, Choice, DecisionKey, Detail, Domain, Ended, Failure,
+    FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceRecord,
+    Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
 /// What a task does next. Cells, flags and registers are numbers that start at 0.
@@ -18,6 +18,8 @@ use timeloop_sim::{
 pub(crate) enum Op {
     /// Lets others run.
     Yield,
+    /// Announces an access to a cell, before which it may give way.
+    Touch(usize, Access),
     /// Waits for some nanoseconds.
     Sleep(u64),
     /// Takes a cell's number into the task's register.
@@ -76,6 +78,12 @@ struct Task {
     next_op: usize,
     register: i64,
     resumes: u32,
+    /// How many accesses the resumption under way has announced.
+    touched: u32,
+    /// And how many choices it has made.
+    choices: u32,
+    /// Where it has given way.
+    given_way: Option<Announced>,
     children: u32,
     since_ns: u64,
     stream: Option<Stream>,
@@ -91,6 +99,9 @@ impl Task {
             next_op: 0,
             register: 0,
             resumes: 0,
+            touched: 0,
+            choices: 0,
+            given_way: None,
             children: 0,
             since_ns: 0,
             stream: None,
@@ -119,6 +130,8 @@ struct World<'a> {
     waiting: Vec<(usize, usize)>,
     timers: BTreeMap<(u64, u64), usize>,
     timers_set: u64,
+    /// The task that gave way in the last step.
+    gave_way_last: Option<usize>,
     now_ns: u64,
     trace_hash: u64,
     record: Record,
@@ -136,6 +149,7 @@ impl Simulation for Toy {
             waiting: Vec::new(),
             timers: BTreeMap::new(),
             timers_set: 0,
+            gave_way_last: None,
             now_ns: 0,
             trace_hash: 0x5EED,
             record: Record::default(),
@@ -162,11 +176,21 @@ impl World<'_> {
         while self.failure.is_none() && !self.tasks[0].ended {
             let Some(slot) = self.request.source.next() else {
                 let Some(((at_ns, _), task)) = self.timers.pop_first() else {
+                    if self.request.source.let_go() {
+                        continue;
+                    }
                     self.fail(None, FailureKind::Deadlock, "no task is ready and no timer is set", steps);
                     break;
                 };
                 at_this_instant = if at_ns > self.now_ns { 0 } else { at_this_instant };
-                self.now_ns = at_ns;
+                if at_ns > self.now_ns {
+                    self.now_ns = at_ns;
+                    self.gave_way_last = None;
+                    let Record { arrivals, steps, advances, .. } = &mut self.record;
+                    let after_steps = steps.len() as u64;
+                    advances.push(Advance { after_arrivals: arrivals.len() as u64, after_steps });
+                    self.request.source.time_passed();
+                }
                 self.ready(task);
                 continue;
             };
@@ -180,9 +204,10 @@ impl World<'_> {
             }
             steps += 1;
             at_this_instant += 1;
-            let Task { resumes: resume, key: task, .. } = self.tasks[slot as usize];
+            let Task { resumes, key: task, given_way, .. } = self.tasks[slot as usize];
+            let resume = if given_way.is_some() { resumes - 1 } else { resumes };
             pulse.begin_poll(task, SpawnSite::of(Location::caller()));
-            self.step(Ready { slot, resume, task, announced: None }, steps);
+            self.step(Ready { slot, resume, task, announced: given_way }, steps);
         }
         steps
     }
@@ -200,29 +225,47 @@ impl World<'_> {
     }
 
     fn ready(&mut self, slot: usize) {
-        let Task { resumes: resume, key: task, .. } = self.tasks[slot];
+        let Task { resumes, key: task, given_way, .. } = self.tasks[slot];
+        let resume = if given_way.is_some() { resumes - 1 } else { resumes };
+        let operation = given_way.map(|announced| announced.index);
         let slot = u32::try_from(slot).unwrap();
         let after_steps = self.record.steps.len() as u64;
         if self.request.detail != Detail::Lean {
-            self.record.arrivals.push(Arrival { task: slot, resume, operation: None, after_steps });
+            self.record.arrivals.push(Arrival { task: slot, resume, operation, after_steps });
         }
-        self.request.source.ready(Ready { slot, resume, task, announced: None });
+        self.request.source.ready(Ready { slot, resume, task, announced: given_way });
     }
 
     fn step(&mut self, ready: Ready, steps: u64) {
         let slot = ready.slot as usize;
         let (trace_hash, at_ns) = (self.trace_hash, self.now_ns);
         if self.request.detail != Detail::Lean {
-            let is_this = |arrival: &Arrival| arrival.task == ready.slot && arrival.resume == ready.resume;
+            let operation = ready.announced.map(|announced| announced.index);
+            let is_this = |arrival: &Arrival| {
+                (arrival.task, arrival.resume, arrival.operation) == (ready.slot, ready.resume, operation)
+            };
             let arrival = u32::try_from(self.record.arrivals.iter().rposition(is_this).unwrap()).unwrap();
             self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
         }
-        self.mix(ready.task.0 ^ u64::from(ready.resume));
-        self.mix(self.now_ns);
-        self.tasks[slot].resumes += 1;
+        // Having given way for nobody leaves no trace.
+        let goes_right_on = ready.announced.is_some() && self.gave_way_last == Some(slot);
+        if !goes_right_on {
+            self.mix(ready.task.0 ^ u64::from(ready.resume));
+            self.mix(self.now_ns);
+        }
+        self.gave_way_last = None;
+        let mut goes_on = self.tasks[slot].given_way.take();
+        match goes_on {
+            Some(announced) if !goes_right_on => self.mix(u64::from(announced.index) + 1),
+            Some(_) => {}
+            None => {
+                self.tasks[slot].resumes += 1;
+                self.tasks[slot].touched = 0;
+                self.tasks[slot].choices = 0;
+            }
+        }
         self.tasks[slot].since_ns = at_ns;
         let explain = self.request.detail == Detail::Explain;
-        let mut choices = 0;
         loop {
             let Some(op) = self.tasks[slot].program.ops.get(self.tasks[slot].next_op).cloned() else {
                 self.tasks[slot].ended = true;
@@ -233,6 +276,11 @@ impl World<'_> {
             };
             let site = self.tasks[slot].site();
             let waits = match op {
+                Op::Touch(cell, access) if self.gives_way(slot, cell, access, &mut goes_on) => {
+                    self.ready(slot);
+                    self.gave_way_last = Some(slot);
+                    true
+                }
                 Op::Yield => {
                     self.ready(slot);
                     true
@@ -259,16 +307,54 @@ impl World<'_> {
             if waits && explain {
                 self.record.steps.last_mut().unwrap().waits_at = Some(site.clone());
             }
-            let again = waits && matches!(op, Op::SpinIf(..));
+            let again = waits && matches!(op, Op::SpinIf(..) | Op::Touch(..));
             self.tasks[slot].next_op += usize::from(!again);
             if waits {
                 return;
             }
-            if !self.execute(slot, op, &mut choices, site, steps) {
+            if !self.execute(slot, op, site, steps) {
                 self.finished();
                 return;
             }
         }
+    }
+
+    /// Whether the task gives way before an access; if not, it is done.
+    fn gives_way(
+        &mut self,
+        slot: usize,
+        cell: usize,
+        access: Access,
+        goes_on: &mut Option<Announced>,
+    ) -> bool {
+        let operation = Operation { resource: ResourceKey(cell as u64), access };
+        let task = self.tasks[slot].key;
+        let index = match goes_on.take() {
+            Some(announced) => announced.index,
+            None => {
+                let index = self.tasks[slot].touched;
+                self.tasks[slot].touched += 1;
+                let resume = self.tasks[slot].resumes - 1;
+                let key = DecisionKey { domain: Domain::Operation, task, resume, index };
+                if self.request.source.gives_way(key, operation) {
+                    self.tasks[slot].given_way = Some(Announced { index, operation });
+                    return true;
+                }
+                index
+            }
+        };
+        self.request.source.performed(task, operation);
+        if self.request.detail != Detail::Lean {
+            let resources = &mut self.record.resources;
+            if !resources.iter().any(|known| known.key == operation.resource) {
+                let made = Some(Site { file: "cells.toy".into(), line: cell as u32 + 1, column: 1 });
+                let name = format!("cell {cell}").into();
+                resources.push(ResourceRecord { key: operation.resource, name, made });
+            }
+            let (step, site) = (self.record.steps.len() as u64 - 1, Some(self.tasks[slot].site()));
+            self.record.operations.push(Performed { step, index: Some(index), operation, site });
+        }
+        false
     }
 
     fn finished(&mut self) {
@@ -278,9 +364,9 @@ impl World<'_> {
     }
 
     /// Executes an operation at which a task does not wait; whether the task goes on.
-    fn execute(&mut self, slot: usize, op: Op, choices: &mut u32, site: Site, steps: u64) -> bool {
+    fn execute(&mut self, slot: usize, op: Op, site: Site, steps: u64) -> bool {
         match op {
-            Op::Yield | Op::Sleep(_) | Op::Wait(_) | Op::WaitUnless(..) | Op::SpinIf(..) => {}
+            Op::Touch(..) | Op::Yield | Op::Sleep(_) | Op::Wait(_) | Op::WaitUnless(..) | Op::SpinIf(..) => {}
             Op::Load(cell) => self.tasks[slot].register = self.cells[cell],
             Op::Store(cell, number) => self.cells[cell] = self.tasks[slot].register + number,
             Op::AddIf(cell, number, to, addend) => {
@@ -312,9 +398,9 @@ impl World<'_> {
                     domain: Domain::Select,
                     task: self.tasks[slot].key,
                     resume,
-                    index: *choices,
+                    index: self.tasks[slot].choices,
                 };
-                *choices += 1;
+                self.tasks[slot].choices += 1;
                 let value = self.request.source.choose(key, arity);
                 let (task, step) = (u32::try_from(slot).unwrap(), steps - 1);
                 self.record.choices.push(Choice { key, task, arity, value, step });
@@ -417,4 +503,17 @@ pub(crate) fn select() -> Toy {
     let chooser =
         program("chooser", [Op::Yield, Op::Select(3, 0), Op::Select(3, 1), Op::Expect(1, 0), Op::Raise(0)]);
     Toy::new([Op::Spawn(chooser), Op::Wait(0)])
+}
+
+/// Reads and adds to cell 0 by two accesses each; an update is lost when the other task comes between them.
+pub(crate) fn lost_access() -> Toy {
+    let deposit = |name, flag| {
+        let [read, write] = [Access::Read, Access::Write].map(|access| Op::Touch(0, access));
+        program(
+            name,
+            [Op::Touch(1, Access::Read), read, Op::Load(0), write, Op::Store(0, 1), Op::Raise(flag)],
+        )
+    };
+    let tasks = [deposit("rent", 1), deposit("wages", 2)].map(Op::Spawn);
+    Toy::new([&tasks[..], &[Op::Wait(1), Op::Wait(2), Op::Expect(0, 2)]].concat())
 }
