@@ -99,13 +99,13 @@ fn cause(record: &Record, number: usize, arrival: &Arrival) -> Option<usize> {
 fn dependencies(record: &Record, unknown: Unknown) -> Vec<Vec<usize>> {
     let steps = record.steps.len();
     let is_known = |step: usize| unknown == Unknown::Free || !record.operations_of(step).is_empty();
-    let mut before = vec![Vec::new(); steps];
+    let mut before = Vec::with_capacity(steps);
     for (start, end) in stretches(record) {
         for step in start..end {
             let task = record.arrival_of(&record.steps[step]).task;
             let arrival = record.steps[step].arrival as usize;
             let cause = cause(record, arrival, &record.arrivals[arrival]);
-            for earlier in start..step {
+            let must_follow = (start..step).filter(|&earlier| {
                 let same_task = record.arrival_of(&record.steps[earlier]).task == task;
                 let races = || {
                     let (one, two) = (record.operations_of(earlier), record.operations_of(step));
@@ -114,10 +114,9 @@ fn dependencies(record: &Record, unknown: Unknown) -> Vec<Vec<usize>> {
                 let is_last = step + 1 == steps;
                 let fixed = !is_known(earlier) || !is_known(step);
                 // With the last step the run ends: what came before it is to come before it.
-                if same_task || is_last || cause == Some(earlier) || fixed || races() {
-                    before[step].push(earlier);
-                }
-            }
+                same_task || is_last || cause == Some(earlier) || fixed || races()
+            });
+            before.push(must_follow.collect());
         }
     }
     before
