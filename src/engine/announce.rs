@@ -104,6 +104,8 @@ pub(crate) struct Announcement {
     state: u64,
     /// The operation's number, once the task has given way.
     index: u32,
+    /// Whether the operation is a scheduling point for sources that do not want operations, too.
+    always: bool,
 }
 
 const FRESH: u64 = 0;
@@ -143,6 +145,7 @@ impl Announcement {
             return Poll::Ready(());
         }
         if self.state == FRESH {
+            self.always = true;
             context::driving(Engine::count_operation);
         }
         self.attended(cx, resource, name, access, at)
@@ -163,7 +166,8 @@ impl Announcement {
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
-        let next = context::driving(|engine| engine.announce(self, cx.waker(), resource, name, access, at));
+        let waker = cx.waker();
+        let next = context::driving(|engine| engine.announce(self, waker, resource, name, access, at));
         self.state = next.unwrap_or(DONE);
         if self.state == DONE {
             return Poll::Ready(());
@@ -219,7 +223,9 @@ impl Engine {
     ) -> u64 {
         if announcement.state == FRESH {
             announcement.index = self.step.operations.get() - 1;
-            if self.polled.get().is_some()
+            // Who listens only to record asks for no one to give way.
+            if (announcement.always || self.wants_operations)
+                && self.polled.get().is_some()
                 && let Some(step) = self.gives_way(announcement.index, waker, resource, access)
             {
                 return step;

@@ -64,6 +64,8 @@ pub(crate) struct Engine {
     explain: bool,
     /// Whether anyone wants to know of operations.
     attends: Cell<bool>,
+    /// Whether the source of decisions does.
+    wants_operations: bool,
     post: Arc<Post>,
     core: RefCell<Core>,
 }
@@ -175,7 +177,8 @@ impl Engine {
         let run = RunId::next();
         post.open(run);
         let explain = detail == Detail::Explain;
-        let attends = source.wants_operations() || detail != Detail::Lean;
+        let wants_operations = source.wants_operations();
+        let attends = wants_operations || detail != Detail::Lean;
         Self {
             run,
             label: RefCell::new(label),
@@ -186,6 +189,7 @@ impl Engine {
             alternate: Cell::new(false),
             explain,
             attends: Cell::new(attends),
+            wants_operations,
             post,
             core: RefCell::new(Core {
                 source,
