@@ -63,7 +63,8 @@ impl Explorer {
         Self { inner: timeloop_sim::Explorer::new(Arc::clone(&name)), name }
     }
 
-    /// How ready tasks are chosen among: a [`StrategySpec`] or its name. Default `"random"`.
+    /// How ready tasks are chosen among: a [`StrategySpec`] or its name. Default
+    /// `"portfolio"`: one strategy a run, chosen from its seed.
     ///
     /// # Panics
     /// When no strategy has the name.

@@ -100,7 +100,7 @@ where
     Made { result, ended: engine.into_ended(), notes }
 }
 
-/// Makes one run under the default strategy and gives its output.
+/// Makes one run under the strategy `random` and gives its output.
 ///
 /// This is for programs and for tests that look at a single run. To search for a failing schedule use
 /// `#[timeloop::test]`, [`explore`](crate::explore) or [`Explorer`](crate::Explorer).
@@ -131,7 +131,7 @@ where
     assert_no_loop(&|| format!("`timeloop::run` at {location}"));
     let limits = Limits::default();
     let once = |detail, name: Cow<'static, str>| {
-        let source = StrategySpec::default().source(seed);
+        let source = StrategySpec::Random.source(seed);
         run_once(Request { source, limits: &limits, detail, explain_from: 0, loud: false }, name, &make)
             .result
     };

@@ -226,7 +226,7 @@ pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
     Access, AnySource, BlockedTask, Bytes, Critical, CriticalDecision, CriticalStep, Deviation, Domain,
-    Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits, Log, Nanos, Phase,
-    Progress, ReplaySetting, Schedule, Seed, SeedSetting, Settings, Site, StrategySpec, TaskKey, TaskLabel,
-    TaskPath, TestName, TokenError,
+    Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits, Log,
+    Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, SearchBound, Seed, SeedSetting,
+    Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
 };

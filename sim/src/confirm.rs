@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::runner::Runner;
-use crate::{Detail, Ended, Failure, FailureKind, Nanos, Record, Schedule, Seed, StrategySpec};
+use crate::runner::{Meaning, Runner};
+use crate::{Detail, Ended, Failure, FailureKind, Nanos, Record, Schedule, Seed};
 
 /// Runs with more steps than this are not recorded: their record would fill the memory.
 pub(crate) const RECORDED_STEPS_MAX: u64 = 2_000_000;
@@ -50,14 +50,16 @@ pub(crate) struct Seen<'a> {
 /// shows when the two differ, and a failure that came after it is not the schedule's doing.
 pub(crate) fn left_behind(
     runner: &Runner<'_>,
-    (seed, trace_hash): (Seed, u64),
-    strategy: StrategySpec,
+    (schedule, trace_hash): &(Schedule, u64),
     seen: &Failure,
 ) -> Option<Box<Failure>> {
-    runner.begin_exploring(strategy);
-    let again = runner.explore(seed, strategy);
-    (again.failure.is_some() || again.trace_hash != trace_hash).then(|| {
-        let what = format!("the run of seed {seed} passed when it was the first, and goes another way now");
+    let again = runner.run(schedule, Detail::Lean);
+    (again.failure.is_some() || again.trace_hash != *trace_hash).then(|| {
+        let which = match schedule {
+            Schedule::Seeded { seed, .. } => format!("the run of seed {seed}"),
+            Schedule::Deviations { .. } => "the quiet run".to_owned(),
+        };
+        let what = format!("{which} passed when it was the first, and goes another way now");
         let mut failure = nondeterminism(&what, Some(seen));
         failure.message.push_str(
             "\nMost likely a run leaves something behind for the next: a `static`, a `OnceLock`, a thread-local, a global \
@@ -71,12 +73,12 @@ pub(crate) fn left_behind(
 pub(crate) fn check(
     runner: &Runner<'_>,
     base: Seed,
-    strategy: StrategySpec,
+    meaning: &Meaning,
     runs: u64,
 ) -> Option<(Seed, Box<Failure>)> {
     (0..runs).map(|index| base.of_run(index)).find_map(|seed| {
-        runner.begin_exploring(strategy);
-        let (one, two) = (runner.explore(seed, strategy), runner.explore(seed, strategy));
+        runner.begin_exploring(meaning);
+        let (one, two) = (runner.explore(seed, meaning), runner.explore(seed, meaning));
         if alike(&one, &two) {
             return None;
         }
@@ -85,7 +87,7 @@ pub(crate) fn check(
             trace_hash: one.trace_hash,
             steps: one.steps.max(two.steps),
         };
-        match confirm(runner, &Schedule::Seeded { seed, strategy }, &seen) {
+        match confirm(runner, &meaning.schedule(seed), &seen) {
             Confirmed::Differs(failure) => Some((seed, failure)),
             // The second run was the odd one out, and is gone.
             Confirmed::Same(_) => {

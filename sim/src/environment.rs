@@ -7,6 +7,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use crate::strategy::spec::ACCEPTED as STRATEGIES;
 use crate::{Seed, StrategySpec};
 
 /// What the environment asks for; `None` leaves it to the test.
@@ -139,10 +140,7 @@ impl Settings {
                 )?);
             }
             "TIMELOOP_STRATEGY" => {
-                let strategy = value.parse().map_err(|_| {
-                    let names: Vec<_> = StrategySpec::ALL.iter().map(|spec| format!("`{spec}`")).collect();
-                    format!("is not a strategy; accepted are {}", names.join(" and "))
-                })?;
+                let strategy = value.parse().map_err(|_| format!("is not a strategy; {STRATEGIES}"))?;
                 self.strategy = Some(strategy);
             }
             "TIMELOOP_REPLAY" => self.replay = Some(parse_replay(value)),
@@ -342,8 +340,10 @@ mod tests {
             ),
             (
                 "TIMELOOP_STRATEGY",
-                "pct",
-                "TIMELOOP_STRATEGY=`pct` is not a strategy; accepted are `random` and `fifo`",
+                "pct(deep = 3)",
+                "TIMELOOP_STRATEGY=`pct(deep = 3)` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` \
+                 (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and \
+                 `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)",
             ),
             (
                 "TIMELOOP_CHECK",

@@ -22,10 +22,12 @@ pub struct Exploration {
     pub test: TestName,
     /// The seed of the first run.
     pub base_seed: Seed,
-    /// The strategy that chose among ready tasks.
+    /// The strategy that was asked for; that of a single run is in its [`Schedule`].
     pub strategy: StrategySpec,
-    /// Runs made while exploring: up to and with the first that failed. Runs for confirming, counting and shrinking, and
-    /// of stored schedules, come on top.
+    /// Whether the quiet run was made first, which counts as a schedule besides [`runs`](Self::runs).
+    pub quiet_run: bool,
+    /// Runs made while exploring seeds: up to and with the first that failed. The quiet run, and runs for confirming,
+    /// counting and shrinking, and of stored schedules, come on top.
     pub runs: u64,
     /// The steps of those runs.
     pub steps: u64,
@@ -46,15 +48,21 @@ impl Exploration {
         self.found.is_none() && self.error.is_none()
     }
 
+    /// How many schedules were tried: the quiet one, and one for each seed.
+    #[must_use]
+    pub fn schedules(&self) -> u64 {
+        self.runs + u64::from(self.quiet_run)
+    }
+
     /// The report: of the failure, of what was amiss, or that all runs passed.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = match &self.found {
             Some(found) => found.report.clone(),
             None if self.error.is_none() => {
-                let schedules = if self.runs == 1 { "schedule" } else { "schedules" };
-                let runs = crate::grouped(self.runs);
-                format!("timeloop: `{}` passes in {runs} {schedules}\n", self.test)
+                let schedules = if self.schedules() == 1 { "schedule" } else { "schedules" };
+                let count = crate::grouped(self.schedules());
+                format!("timeloop: `{}` passes in {count} {schedules}\n", self.test)
             }
             None => String::new(),
         };
@@ -132,6 +140,8 @@ impl Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FoundBy {
+    /// The quiet run, which is made first: every task in its turn.
+    Quiet,
     /// Exploring.
     Seed {
         /// Which run, from 0.

@@ -112,7 +112,7 @@ impl Explorer {
         self
     }
 
-    /// How ready tasks are chosen among. Default [`StrategySpec::Random`].
+    /// How ready tasks are chosen among. Default [`StrategySpec::Portfolio`].
     pub fn strategy(mut self, strategy: StrategySpec) -> Self {
         self.strategy = strategy;
         self

@@ -16,12 +16,14 @@ mod confirm;
 mod critical;
 mod decision;
 mod environment;
+mod estimates;
 mod exhaustive;
 mod exploration;
 mod explorer;
 mod operation;
 mod outcome;
 mod path;
+mod profile;
 mod record;
 mod regression;
 mod report;
@@ -43,12 +45,14 @@ mod watchdog;
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
+pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, Bound, Search};
 pub use exploration::{Exploration, ExploreError, Found, FoundBy};
 pub use explorer::{Explorer, Phase, Progress};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel, grouped};
 pub use path::{ParsePathError, TaskKey, TaskPath};
+pub use profile::Profile;
 pub use record::{Advance, Arrival, Choice, Performed, Record, ResourceRecord, Step, TaskRecord};
 pub use regression::{Loaded, RegressionError, Regressions, Stored};
 pub use schedule::{Deviation, Schedule};
@@ -57,7 +61,8 @@ pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Ready, Replay, Seeded, Source};
 pub use strategy::{
-    Delay, Draw, Fifo, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw, UnknownStrategy, Urw,
+    Delay, Draw, Fifo, Pct, Pos, Random, SearchBound, Stall, Starve, Strategy, StrategySpec, Surw,
+    UnknownStrategy, Urw,
 };
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;

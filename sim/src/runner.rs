@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use crate::watchdog::{self, Origin, Subject};
-use crate::{Detail, Ended, Limits, Request, Schedule, Seed, Simulation, StrategySpec, TestName};
+use crate::{
+    AnySource, Detail, Ended, Limits, Profile, Request, Schedule, Seed, Simulation, StrategySpec, TestName,
+};
 
 /// A simulation with all that its runs have in common.
 #[derive(Clone)]
@@ -17,16 +19,44 @@ pub(crate) struct Runner<'a> {
     pub(crate) note: Option<Arc<str>>,
 }
 
+/// What seeds mean in one exploration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meaning {
+    /// The strategy that was asked for.
+    pub(crate) strategy: StrategySpec,
+    /// Where it gets its estimates from.
+    pub(crate) profile: Arc<Profile>,
+}
+
+impl Meaning {
+    /// The schedule that a seed stands for.
+    pub(crate) fn schedule(&self, seed: Seed) -> Schedule {
+        self.profile.schedule(self.strategy, seed)
+    }
+}
+
 impl Runner<'_> {
-    /// Says that this thread will [`explore`](Self::explore) under `strategy` next.
-    pub(crate) fn begin_exploring(&self, strategy: StrategySpec) {
-        self.tell(Origin::Seeded(strategy));
+    /// The quiet run, which every other is compared with, and what it was like.
+    pub(crate) fn quiet(&self) -> (Ended, Profile) {
+        self.tell(Origin::Stored(Schedule::quiet()));
+        let (source, watched) = Profile::watching();
+        let ended = self.lean(source);
+        (ended, watched.into_profile())
+    }
+
+    /// Says that this thread will [`explore`](Self::explore) next.
+    pub(crate) fn begin_exploring(&self, meaning: &Meaning) {
+        self.tell(Origin::Seeded(meaning.clone()));
     }
 
     /// One lean run from a seed.
-    pub(crate) fn explore(&self, seed: Seed, strategy: StrategySpec) -> Ended {
+    #[inline]
+    pub(crate) fn explore(&self, seed: Seed, meaning: &Meaning) -> Ended {
         watchdog::set_seed(seed);
-        let source = strategy.source(seed);
+        self.lean(meaning.profile.source(meaning.strategy, seed))
+    }
+
+    fn lean(&self, source: AnySource) -> Ended {
         self.simulation.run(Request {
             source,
             limits: self.limits,

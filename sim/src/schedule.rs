@@ -2,7 +2,7 @@
 //!
 //! Always true: a schedule and the code under test determine the run, wherever and whenever it is repeated.
 
-use crate::{AnySource, DecisionKey, Domain, Replay, Seed, StrategySpec, TaskPath};
+use crate::{AnySource, DecisionKey, Domain, Estimates, Replay, Seed, StrategySpec, TaskPath};
 
 /// One decision that differs from the quiet run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,12 +32,14 @@ impl Deviation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// Found by exploring: all follows from the seed and the strategy.
+    /// Found by exploring: all follows from the seed, the strategy and what that was told.
     Seeded {
         /// The run's seed.
         seed: Seed,
-        /// The strategy that chose among ready tasks.
+        /// The strategy that chose among ready tasks, with its parameters.
         strategy: StrategySpec,
+        /// What the strategy was told of the run beforehand.
+        estimates: Estimates,
     },
     /// The quiet run, but for these decisions.
     Deviations {
@@ -49,6 +51,12 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// The run with this seed under a strategy that was told nothing.
+    #[must_use]
+    pub fn seeded(seed: Seed, strategy: StrategySpec) -> Self {
+        Self::Seeded { seed, strategy, estimates: Estimates::default() }
+    }
+
     /// The quiet run: first in, first out, no faults.
     #[must_use]
     pub fn quiet() -> Self {
@@ -59,7 +67,10 @@ impl Schedule {
     #[must_use]
     pub fn source(&self) -> AnySource {
         match self {
-            Self::Seeded { seed, strategy } => strategy.source(*seed),
+            Self::Seeded { seed, strategy, estimates } if estimates.is_empty() => strategy.source(*seed),
+            Self::Seeded { seed, strategy, estimates } => {
+                estimates.tell(|told| strategy.source_told(*seed, told))
+            }
             Self::Deviations { randomness, deviations } => {
                 AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
             }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write as _;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::confirm::{self, Confirmed, Seen};
@@ -16,11 +16,11 @@ use crate::environment::{Log, ReplaySetting, SeedSetting, Settings};
 use crate::exploration::{Exploration, ExploreError, Found, FoundBy};
 use crate::explorer::{Explorer, Phase, Progress, RegressionsIn};
 use crate::regression::{FOLDER, Regressions};
-use crate::runner::Runner;
+use crate::runner::{Meaning, Runner};
 use crate::shrink::{self, Budget, Shrunk};
 use crate::stopwatch::Stopwatch;
 use crate::sweep::{self, Frequency, Plan};
-use crate::{Detail, Ended, Failure, FailureKind, Schedule, Simulation, report};
+use crate::{Detail, Ended, Failure, FailureKind, Schedule, Simulation, StrategySpec, report};
 
 const ESCAPED: &str = "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
                        schedule was not shrunk.";
@@ -33,6 +33,8 @@ pub(crate) struct Session<'a> {
     settings: Settings,
     runner: Runner<'a>,
     plan: Plan,
+    /// The quiet run, once it has been made.
+    quiet: Option<Ended>,
     regressions: Option<Regressions>,
     exploration: Exploration,
 }
@@ -67,7 +69,10 @@ impl<'a> Session<'a> {
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let plan = Plan {
             base,
-            strategy: settings.strategy.unwrap_or(explorer.strategy),
+            meaning: Meaning {
+                strategy: settings.strategy.unwrap_or(explorer.strategy),
+                profile: Arc::default(),
+            },
             first: 0,
             runs: settings.runs.unwrap_or(explorer.runs),
             jobs: settings.jobs.map(NonZero::get).or(explorer.jobs).unwrap_or_else(cores),
@@ -80,7 +85,8 @@ impl<'a> Session<'a> {
         let exploration = Exploration {
             test: explorer.test.clone(),
             base_seed: base,
-            strategy: plan.strategy,
+            strategy: plan.meaning.strategy,
+            quiet_run: false,
             runs: 0,
             steps: 0,
             digest: 0,
@@ -93,6 +99,7 @@ impl<'a> Session<'a> {
             settings,
             runner: Runner { simulation, limits: &explorer.limits, test: &explorer.test, note: None },
             plan,
+            quiet: None,
             regressions: folder.map(|folder| Regressions::new(&folder, explorer.test.as_str())),
             exploration,
         }
@@ -113,12 +120,20 @@ impl<'a> Session<'a> {
         if self.try_stored() {
             return;
         }
+        self.make_quiet_run();
+        if let Some(quiet) = &self.quiet
+            && let Some(failure) = quiet.failure.clone()
+        {
+            let seen = Seen { failure: Some(&failure), trace_hash: quiet.trace_hash, steps: quiet.steps };
+            self.investigate(FoundBy::Quiet, Schedule::quiet(), &seen, 0);
+            return;
+        }
         if let Some(runs) = self.settings.check
             && let Some((seed, failure)) =
-                confirm::check(&self.runner, self.plan.base, self.plan.strategy, runs)
+                confirm::check(&self.runner, self.plan.base, &self.plan.meaning, runs)
         {
             let by = FoundBy::Seed { index: seed.0.wrapping_sub(self.plan.base.0), seed };
-            let schedule = Schedule::Seeded { seed, strategy: self.plan.strategy };
+            let schedule = self.plan.meaning.schedule(seed);
             self.finish(self.unshrunk(by, schedule, *failure, 0));
             return;
         }
@@ -129,11 +144,14 @@ impl<'a> Session<'a> {
         self.exploration.digest = swept.digest;
         if let Some(first) = swept.failure {
             let by = FoundBy::Seed { index: first.index, seed: first.seed };
-            let schedule = Schedule::Seeded { seed: first.seed, strategy: self.plan.strategy };
-            let spoilt =
-                swept.opening.filter(|_| first.failure.kind != FailureKind::Escape).and_then(|opening| {
-                    confirm::left_behind(&self.runner, opening, self.plan.strategy, &first.failure)
-                });
+            let schedule = self.plan.meaning.schedule(first.seed);
+            let opening = match &self.quiet {
+                Some(quiet) => Some((Schedule::quiet(), quiet.trace_hash)),
+                None => swept.opening.map(|(seed, hash)| (self.plan.meaning.schedule(seed), hash)),
+            };
+            let spoilt = opening
+                .filter(|_| first.failure.kind != FailureKind::Escape)
+                .and_then(|opening| confirm::left_behind(&self.runner, &opening, &first.failure));
             if let Some(failure) = spoilt {
                 self.finish(self.unshrunk(by, schedule, *failure, first.trace_hash));
                 return;
@@ -142,6 +160,24 @@ impl<'a> Session<'a> {
                 Seen { failure: Some(&first.failure), trace_hash: first.trace_hash, steps: first.steps };
             self.investigate(by, schedule, &seen, swept.runs);
         }
+    }
+
+    /// Makes the quiet run, from which strategies get their estimates, unless it has been made or is of no use.
+    fn make_quiet_run(&mut self) {
+        let of_use = match self.plan.meaning.strategy {
+            // Its only run but for random choices.
+            StrategySpec::Fifo => false,
+            // One run was asked for, and it needs no estimates.
+            StrategySpec::Random => self.plan.runs > 1,
+            _ => true,
+        };
+        if !of_use || self.quiet.is_some() {
+            return;
+        }
+        let (ended, profile) = self.runner.quiet();
+        self.quiet = Some(ended);
+        self.plan.meaning.profile = Arc::new(profile);
+        self.exploration.quiet_run = true;
     }
 
     /// Tries the stored schedules; whether one of them fails.
@@ -197,6 +233,7 @@ impl<'a> Session<'a> {
                 return;
             }
         };
+        self.make_quiet_run();
         let frequency = self.frequency(seen, tried);
         let mut found = match self.shrink(&schedule, &confirmed) {
             Ok(shrunk) => self.replayed(by, schedule, &confirmed, shrunk, frequency),
@@ -229,6 +266,10 @@ impl<'a> Session<'a> {
         let mut frequency = sweep::frequency(&self.runner, &plan, reported);
         frequency.tried += tried;
         frequency.failing += u64::from(tried > 0);
+        if let Some(quiet) = &self.quiet {
+            frequency.tried += 1;
+            frequency.failing += u64::from(quiet.failure.is_some());
+        }
         frequency
     }
 
@@ -347,7 +388,8 @@ impl<'a> Session<'a> {
     /// Stores the schedule for the next time.
     fn remember(&self, found: &mut Found) {
         let Some(regressions) = &self.regressions else { return };
-        if matches!(found.by, FoundBy::Regression { .. }) {
+        // The quiet run is made first in any case.
+        if matches!(found.by, FoundBy::Regression { .. } | FoundBy::Quiet) {
             return;
         }
         let path = shown(regressions.path());

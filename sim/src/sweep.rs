@@ -6,15 +6,15 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::runner::Runner;
+use crate::runner::{Meaning, Runner};
 use crate::stopwatch::Stopwatch;
-use crate::{Ended, Failure, FailureKind, Fingerprint, Seed, StrategySpec};
+use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 
 /// Which runs to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) base: Seed,
-    pub(crate) strategy: StrategySpec,
+    pub(crate) meaning: Meaning,
     /// Index of the first run.
     pub(crate) first: u64,
     /// How many.
@@ -66,7 +66,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
     let lowest_failing = AtomicU64::new(u64::MAX);
     let made = AtomicU64::new(0);
     let work = |until: u64, progress: Option<&dyn Fn(u64)>| {
-        runner.begin_exploring(plan.strategy);
+        runner.begin_exploring(&plan.meaning);
         let mut chunks = Vec::new();
         loop {
             let start = next.load(Relaxed);
@@ -116,7 +116,7 @@ fn run_chunk(runner: &Runner<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
         }
         let index = plan.first + offset;
         let seed = plan.base.of_run(index);
-        let ended = runner.explore(seed, plan.strategy);
+        let ended = runner.explore(seed, &plan.meaning);
         chunk.steps += ended.steps;
         chunk.digest = chunk.digest.wrapping_add(digest(index, &ended));
         if offset == 0 && ended.failure.is_none() {
@@ -194,7 +194,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
     let clock = Stopwatch::start();
     let next = AtomicU64::new(0);
     let work = || {
-        runner.begin_exploring(plan.strategy);
+        runner.begin_exploring(&plan.meaning);
         let mut results = Vec::new();
         let mut steps = 0;
         loop {
@@ -204,7 +204,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
             {
                 return results;
             }
-            let ended = runner.explore(plan.base.of_run(plan.first + offset), plan.strategy);
+            let ended = runner.explore(plan.base.of_run(plan.first + offset), &plan.meaning);
             steps += ended.steps;
             let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));
             results.push((offset, ended.steps, failure));

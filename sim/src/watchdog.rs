@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Nanos, Schedule, Seed, Site, StrategySpec, TaskKey, TaskPath, TestName};
+use crate::runner::Meaning;
+use crate::{Nanos, Schedule, Seed, Site, TaskKey, TaskPath, TestName};
 
 /// How long the watchdog sleeps at most, and so how late it may notice a run that begins.
 const TICK_MAX: Duration = Duration::from_millis(250);
@@ -160,8 +161,8 @@ pub(crate) enum Origin {
     /// By a source that has no written form.
     #[default]
     Unknown,
-    /// By this strategy, and the seed last given to [`set_seed`].
-    Seeded(StrategySpec),
+    /// By what the seed last given to [`set_seed`] means.
+    Seeded(Meaning),
     /// By this schedule.
     Stored(Schedule),
 }
@@ -270,21 +271,19 @@ fn describe_run(beat: &Beat) -> String {
     }
     let schedule = match subject.origin {
         Origin::Unknown => None,
-        Origin::Seeded(strategy) => {
-            let seed = Seed(beat.seed.load(Relaxed));
-            line("run", &format_args!("seed {seed}, strategy `{strategy}`"));
-            Some(Schedule::Seeded { seed, strategy })
-        }
-        Origin::Stored(schedule) => {
-            match &schedule {
-                Schedule::Seeded { seed, strategy } => {
-                    line("run", &format_args!("seed {seed}, strategy `{strategy}`"))
-                }
-                Schedule::Deviations { .. } => line("run", &"a stored schedule"),
-            }
-            Some(schedule)
-        }
+        Origin::Seeded(meaning) => Some(meaning.schedule(Seed(beat.seed.load(Relaxed)))),
+        Origin::Stored(schedule) => Some(schedule),
     };
+    match &schedule {
+        None => {}
+        Some(Schedule::Seeded { seed, strategy, .. }) => {
+            line("run", &format_args!("seed {seed}, strategy `{strategy}`"));
+        }
+        Some(Schedule::Deviations { deviations, .. }) if deviations.is_empty() => {
+            line("run", &"the quiet run: every task in its turn");
+        }
+        Some(Schedule::Deviations { .. }) => line("run", &"a stored schedule"),
+    }
     if step == 0 {
         line("task", &"none yet: the run was being set up");
     } else {
@@ -340,6 +339,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StrategySpec;
 
     #[test]
     fn a_poll_is_stuck_only_after_standing_still_for_long_enough() {
@@ -389,7 +389,7 @@ mod tests {
         beat.seed.store(17, Relaxed);
         *lock(&beat.subject) = Subject {
             test: TestName::new("bank::transfers"),
-            origin: Origin::Seeded(StrategySpec::Random),
+            origin: Origin::Seeded(Meaning { strategy: StrategySpec::Random, ..Meaning::default() }),
             note: None,
         };
         let location = Location::caller();

@@ -41,7 +41,7 @@ impl Builder {
     /// A builder; the same as [`new_multi_thread`](Self::new_multi_thread) here.
     #[must_use]
     pub fn new_current_thread() -> Self {
-        Self { seed: Seed(0), strategy: StrategySpec::default(), limits: Limits::default() }
+        Self { seed: Seed(0), strategy: StrategySpec::Random, limits: Limits::default() }
     }
 
     /// A builder; there is one thread all the same, and the scheduler interleaves its tasks as threads would.

@@ -140,7 +140,7 @@ fn tokens() {
         assert_eq!(schedule.to_token("bank::transfers"), token);
         schedule
     };
-    let seeded = |seed, strategy| Schedule::Seeded { seed: Seed(seed), strategy };
+    let seeded = |seed, strategy| Schedule::seeded(Seed(seed), strategy);
     assert_eq!(read("TL10YJ2C9MD00012KFTM050"), seeded(17, StrategySpec::Random));
     let schedule = Schedule::Deviations {
         randomness: Seed(3),

@@ -2,7 +2,11 @@
 //!
 //! Always true: the checksum and the letters are computed here anew, so that a change of theirs in the library is found.
 
-use timeloop_sim::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+use std::collections::BTreeMap;
+
+use timeloop_sim::{
+    Deviation, Domain, Estimates, ResourceKey, Schedule, SearchBound, Seed, StrategySpec, TaskPath,
+};
 
 /// Takes values from the front of the bytes; zeros where there are none left.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
@@ -28,8 +32,8 @@ impl Reader<'_> {
 
     pub(crate) fn schedule(&mut self) -> Schedule {
         if self.byte().is_multiple_of(4) {
-            let strategy = StrategySpec::ALL[usize::from(self.byte()) % StrategySpec::ALL.len()];
-            return Schedule::Seeded { seed: Seed(self.number()), strategy };
+            let strategy = self.strategy();
+            return Schedule::Seeded { seed: Seed(self.number()), strategy, estimates: self.estimates() };
         }
         let randomness = Seed(self.number());
         let mut deviations: Vec<Deviation> = Vec::new();
@@ -43,9 +47,40 @@ impl Reader<'_> {
         Schedule::Deviations { randomness, deviations }
     }
 
-    fn deviation(&mut self) -> Deviation {
+    fn strategy(&mut self) -> StrategySpec {
+        match StrategySpec::ALL[usize::from(self.byte()) % StrategySpec::ALL.len()] {
+            StrategySpec::Pct { .. } => StrategySpec::Pct { depth: self.number_u32() },
+            StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.number_u32() },
+            StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
+                bound: match self.byte() % 3 {
+                    0 => SearchBound::None,
+                    1 => SearchBound::Delays(self.number_u32()),
+                    _ => SearchBound::Preemptions(self.number_u32()),
+                },
+            },
+            other => other,
+        }
+    }
+
+    fn estimates(&mut self) -> Estimates {
+        let mut estimates = Estimates::default();
+        estimates.steps = self.number_u32();
+        estimates.tasks = self.number_u32();
+        estimates.instants = self.number_u32();
+        estimates.resource = (self.byte() % 2 == 1).then(|| ResourceKey(self.number()));
+        let counts: BTreeMap<TaskPath, u32> =
+            (0..self.byte() % 8).map(|_| (self.path(), self.number_u32())).collect();
+        estimates.counts = counts.into_iter().collect();
+        estimates
+    }
+
+    fn path(&mut self) -> TaskPath {
         let depth = self.byte() % 6;
-        let task: TaskPath = (0..depth).map(|_| self.number_u32().max(1)).collect();
+        (0..depth).map(|_| self.number_u32().max(1)).collect()
+    }
+
+    fn deviation(&mut self) -> Deviation {
+        let task = self.path();
         let domain = Domain::ALL[usize::from(self.byte()) % Domain::ALL.len()];
         let resume = self.number_u32();
         let index = if domain == Domain::Schedule { 0 } else { self.number_u32() };

@@ -15,6 +15,7 @@
 //! Always true: a file is only ever appended to, so nothing that a person or another version wrote is lost; a line that
 //! can't be read costs the schedule that it is part of and no other.
 
+mod seeded;
 mod spelling;
 
 use std::fmt;
@@ -254,8 +255,8 @@ fn assemble(lines: Vec<Line>) -> Option<Schedule> {
     let count = lines.len();
     for line in lines {
         match line {
-            Line::Seeded(seed, strategy) => {
-                return (count == 1).then_some(Schedule::Seeded { seed, strategy });
+            Line::Seeded(seed, strategy, estimates) => {
+                return (count == 1).then_some(Schedule::Seeded { seed, strategy, estimates });
             }
             Line::Randomness(randomness) => {
                 if seed.replace(randomness).is_some() {

@@ -2,12 +2,13 @@
 //!
 //! Always true: reading the lines of a schedule gives that schedule; how much space stands between words is of no account.
 
-use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+use super::seeded::{parse_seeded, print_seeded};
+use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
 
 /// The lines of a schedule, without its checksum.
 pub(super) fn print(schedule: &Schedule) -> Vec<String> {
     match schedule {
-        Schedule::Seeded { seed, strategy } => vec![format!("seed {seed} strategy {strategy}")],
+        Schedule::Seeded { seed, strategy, estimates } => vec![print_seeded(*seed, *strategy, estimates)],
         Schedule::Deviations { randomness, deviations } => {
             let randomness = (randomness.0 != 0).then(|| format!("randomness {randomness}"));
             randomness.into_iter().chain(deviations.iter().map(print_deviation)).collect()
@@ -42,7 +43,7 @@ fn plural(count: u32, word: &str) -> String {
 /// One line of a schedule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    Seeded(Seed, StrategySpec),
+    Seeded(Seed, StrategySpec, Estimates),
     Randomness(Seed),
     Deviation(Deviation),
     Checksum(u32),
@@ -115,20 +116,15 @@ fn deviation(task: &str, resume: &str, domain: Domain, index: &str, value: u32) 
     Some(Line::Deviation(Deviation { task, resume: number(resume)?, domain, index: number(index)?, value }))
 }
 
-fn parse_seeded(words: &[&str]) -> Option<Line> {
-    let ["seed", seed, "strategy", strategy] = *words else { return None };
-    Some(Line::Seeded(Seed(number(seed)?), strategy.parse().ok()?))
-}
-
 /// A number as it is printed: digits alone.
-fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Line, parse, print};
-    use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+    use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
 
     #[test]
     fn reads_what_it_prints() {
@@ -162,9 +158,10 @@ mod tests {
         for (line, deviation) in lines[1..].iter().zip(deviations) {
             assert_eq!(parse(line), Ok(Line::Deviation(deviation)));
         }
-        let seeded = Schedule::Seeded { seed: Seed(u64::MAX), strategy: StrategySpec::Fifo };
+        let seeded = Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo);
         assert_eq!(print(&seeded), ["seed 18446744073709551615 strategy fifo"]);
-        assert_eq!(parse(&print(&seeded)[0]), Ok(Line::Seeded(Seed(u64::MAX), StrategySpec::Fifo)));
+        let read = Line::Seeded(Seed(u64::MAX), StrategySpec::Fifo, Estimates::default());
+        assert_eq!(parse(&print(&seeded)[0]), Ok(read));
     }
 
     #[test]
@@ -176,7 +173,7 @@ mod tests {
             ("select root.1 resume 0 index 0 branch 0", "select root.1 resume 0 index 0 branch 2"),
             ("select root.1 resume 0 index 0 value 1", "select root.1 resume 0 index 0 branch 2"),
             ("seed +7 strategy random", "seed 17 strategy random"),
-            ("seed 7 strategy pct", "seed 17 strategy random"),
+            ("seed 7 strategy pcd", "seed 17 strategy random"),
             ("checksum 12", "checksum 0123abcd"),
         ] {
             assert_eq!(parse(line), Err(accepted), "{line}");

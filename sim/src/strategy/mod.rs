@@ -7,9 +7,11 @@
 mod delay;
 mod fifo;
 mod pct;
+pub(crate) mod portfolio;
 mod pos;
 mod random;
 mod slots;
+pub(crate) mod spec;
 mod stall;
 mod starve;
 mod surw;
@@ -17,19 +19,19 @@ mod urw;
 mod walk;
 
 use std::fmt;
-use std::str::FromStr;
 
 pub use delay::Delay;
 pub use fifo::Fifo;
 pub use pct::Pct;
 pub use pos::Pos;
 pub use random::Random;
+pub use spec::{SearchBound, StrategySpec, UnknownStrategy};
 pub use stall::Stall;
 pub use starve::Starve;
 pub use surw::Surw;
 pub use urw::Urw;
 
-use crate::source::{AnySource, Ready, Seeded};
+use crate::source::Ready;
 use crate::{Operation, Seed, Stream, TaskKey};
 
 /// Chooses which ready task runs next.
@@ -116,102 +118,5 @@ impl Draw {
     fn stream(&mut self) -> &mut Stream {
         let seed = self.seed;
         self.stream.get_or_insert_with(|| Box::new(Stream::new(seed, crate::Domain::Schedule, 0)))
-    }
-}
-
-/// A strategy by name, with all its parameters: what a schedule's token stores.
-///
-/// ```
-/// use timeloop_sim::StrategySpec;
-/// assert_eq!("random".parse::<StrategySpec>()?, StrategySpec::Random);
-/// assert_eq!(
-///     "rnd".parse::<StrategySpec>().unwrap_err().to_string(),
-///     "`rnd` is not a strategy; accepted are `random` and `fifo`",
-/// );
-/// # Ok::<(), timeloop_sim::UnknownStrategy>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StrategySpec {
-    /// Uniform over the ready tasks ([`Random`]).
-    #[default]
-    Random,
-    /// First in, first out ([`Fifo`]): the quiet run.
-    Fifo,
-}
-
-impl StrategySpec {
-    /// Every strategy.
-    pub const ALL: [Self; 2] = [Self::Random, Self::Fifo];
-
-    /// The strategy's name, as accepted by [`FromStr`].
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::Fifo => "fifo",
-        }
-    }
-
-    /// The number that stands for this strategy in stored schedules; it never changes.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Random => 0,
-            Self::Fifo => 1,
-        }
-    }
-
-    /// The strategy with this code.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|strategy| strategy.code() == code)
-    }
-
-    /// The source of decisions of a run with `seed` under this strategy.
-    #[must_use]
-    #[inline]
-    pub fn source(self, seed: Seed) -> AnySource {
-        match self {
-            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
-            Self::Fifo => AnySource::Other(Box::new(Seeded::new(seed, Fifo::default()))),
-        }
-    }
-}
-
-impl fmt::Display for StrategySpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A name that no strategy has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownStrategy(String);
-
-impl fmt::Display for UnknownStrategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a strategy; accepted are `random` and `fifo`", self.0)
-    }
-}
-
-impl std::error::Error for UnknownStrategy {}
-
-impl FromStr for StrategySpec {
-    type Err = UnknownStrategy;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|strategy| strategy.name() == text)
-            .ok_or_else(|| UnknownStrategy(text.to_owned()))
-    }
-}
-
-impl TryFrom<&str> for StrategySpec {
-    type Error = UnknownStrategy;
-
-    fn try_from(text: &str) -> Result<Self, Self::Error> {
-        text.parse()
     }
 }

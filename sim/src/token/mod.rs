@@ -5,11 +5,12 @@
 //! any two neighbours swapped.
 //!
 //! The layout of version 1, all numbers of variable length unless a size is given: `TL1`, then in base 32: the number of
-//! bytes up to the checksum; the test's tag (4 bytes); 0, strategy and seed, or 1, seed of the code's own randomness,
-//! count and deviations (path's length and indices, resume, domain, index, value); CRC-32 of `TL1` and all before
-//! (4 bytes).
+//! bytes up to the checksum; the test's tag (4 bytes); 0, strategy with its parameters, seed and, if there are any, its
+//! estimates (`seeded.rs`), or 1, seed of the code's own randomness, count and deviations (path's length and indices,
+//! resume, domain, index, value); CRC-32 of `TL1` and all before (4 bytes).
 
 mod base32;
+mod seeded;
 mod wire;
 
 use std::fmt;
@@ -28,7 +29,7 @@ impl Schedule {
     ///
     /// ```
     /// use timeloop_sim::{Schedule, Seed, StrategySpec};
-    /// let schedule = Schedule::Seeded { seed: Seed(17), strategy: StrategySpec::Random };
+    /// let schedule = Schedule::seeded(Seed(17), StrategySpec::Random);
     /// let token = schedule.to_token("bank::transfers");
     /// assert_eq!(token, "TL10YJ2C9MD00012KFTM050");
     /// assert_eq!(Schedule::from_token(&token, "bank::transfers")?, schedule);
@@ -38,18 +39,18 @@ impl Schedule {
     pub fn to_token(&self, test: &str) -> String {
         let mut body = tag(test).to_vec();
         match self {
-            Self::Seeded { seed, strategy } => {
-                body.extend([SEEDED, strategy.code()]);
+            Self::Seeded { seed, strategy, estimates } => {
+                body.push(SEEDED);
+                seeded::put_strategy(&mut body, *strategy);
                 put(&mut body, seed.0);
+                seeded::put_estimates(&mut body, estimates);
             }
             Self::Deviations { randomness, deviations } => {
                 body.push(DEVIATIONS);
                 put(&mut body, randomness.0);
                 put(&mut body, deviations.len() as u64);
                 for deviation in deviations {
-                    let indices = deviation.task.indices();
-                    put(&mut body, indices.len() as u64);
-                    indices.iter().for_each(|&index| put(&mut body, index.into()));
+                    put_path(&mut body, &deviation.task);
                     put(&mut body, deviation.resume.into());
                     body.push(deviation.domain.code());
                     put(&mut body, deviation.index.into());
@@ -140,7 +141,10 @@ fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
         Some(SEEDED) => {
             let code = reader.byte().ok_or(foreign.clone())?;
             let strategy = StrategySpec::from_code(code).ok_or(TokenError::UnknownStrategy { code })?;
-            Ok(Schedule::Seeded { seed: Seed(reader.u64().ok_or(foreign)?), strategy })
+            let strategy = seeded::read_parameters(reader, strategy).ok_or(foreign.clone())?;
+            let seed = Seed(reader.u64().ok_or(foreign.clone())?);
+            let estimates = seeded::read_estimates(reader).ok_or(foreign)?;
+            Ok(Schedule::Seeded { seed, strategy, estimates })
         }
         Some(DEVIATIONS) => {
             let randomness = Seed(reader.u64().ok_or(foreign.clone())?);
@@ -154,9 +158,7 @@ fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
 
 fn read_deviation(reader: &mut Reader<'_>) -> Result<Deviation, TokenError> {
     let mut read = || {
-        let depth = reader.count()?;
-        let path =
-            (0..depth).map(|_| reader.u32().filter(|index| *index > 0)).collect::<Option<TaskPath>>()?;
+        let path = read_path(reader)?;
         let (resume, code) = (reader.u32()?, reader.byte()?);
         let (index, value) = (reader.u32()?, reader.u32().filter(|value| *value > 0)?);
         Some((path, resume, code, index, value))
@@ -164,6 +166,17 @@ fn read_deviation(reader: &mut Reader<'_>) -> Result<Deviation, TokenError> {
     let (task, resume, code, index, value) = read().ok_or(TokenError::Mistyped)?;
     let domain = Domain::from_code(code).ok_or(TokenError::UnknownDomain { code })?;
     Ok(Deviation { task, resume, domain, index, value })
+}
+
+fn put_path(bytes: &mut Vec<u8>, path: &TaskPath) {
+    let indices = path.indices();
+    put(bytes, indices.len() as u64);
+    indices.iter().for_each(|&index| put(bytes, index.into()));
+}
+
+fn read_path(reader: &mut Reader<'_>) -> Option<TaskPath> {
+    let depth = reader.count()?;
+    (0..depth).map(|_| reader.u32().filter(|index| *index > 0)).collect()
 }
 
 /// The start of a text that may be long or odd.

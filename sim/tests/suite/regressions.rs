@@ -331,7 +331,7 @@ fn files_of_every_version_are_read() {
                     ]
                 )
             ),
-            (20, Schedule::Seeded { seed: Seed(99), strategy: StrategySpec::Random }),
+            (20, Schedule::seeded(Seed(99), StrategySpec::Random)),
             (24, Schedule::quiet()),
         ]
     );

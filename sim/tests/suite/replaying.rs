@@ -44,7 +44,9 @@ fn the_printed_token_repeats_the_failure() {
 #[test]
 fn the_seed_is_replayed_as_it_was_explored() {
     let found = explorer("lost_update").explore(&toy::lost_update()).found.unwrap();
-    let Schedule::Seeded { seed, strategy } = found.schedule else { panic!("found by {:?}", found.schedule) };
+    let Schedule::Seeded { seed, strategy, .. } = found.schedule else {
+        panic!("found by {:?}", found.schedule)
+    };
     let settings = Settings {
         seed: Some(SeedSetting::Number(seed)),
         runs: Some(1),
@@ -79,7 +81,7 @@ fn a_replay_is_loud_and_all_else_is_not() {
 
 #[test]
 fn a_schedule_that_passes_now_says_so() {
-    let schedule = Schedule::Seeded { seed: Seed(0), strategy: StrategySpec::Fifo };
+    let schedule = Schedule::seeded(Seed(0), StrategySpec::Fifo);
     let exploration =
         replay(explorer("lost_update"), token(&schedule.to_token("toys::lost_update")), &toy::lost_update());
     assert!(exploration.passed());

@@ -160,7 +160,7 @@ proptest! {
 
     #[test]
     fn a_rewritten_run_repeats_itself(toy in any_toy(), seed in any::<u64>()) {
-        let seeded = Schedule::Seeded { seed: Seed(seed), strategy: StrategySpec::Random };
+        let seeded = Schedule::seeded(Seed(seed), StrategySpec::Random);
         let ended = run(&toy, &seeded, Detail::Record);
         let lean = run(&toy, &seeded, Detail::Lean);
         prop_assert_eq!(ended.trace_hash, lean.trace_hash);

@@ -68,10 +68,8 @@ fn hangs_after_a_failure() {
         let toy = Toy::new(ops);
         // A seed that fails, found without running those that hang.
         let seed = (0..).find(|&seed| {
-            let schedule = timeloop_sim::Schedule::Seeded {
-                seed: timeloop_sim::Seed(seed),
-                strategy: timeloop_sim::StrategySpec::Random,
-            };
+            let schedule =
+                timeloop_sim::Schedule::seeded(timeloop_sim::Seed(seed), timeloop_sim::StrategySpec::Random);
             let mut source = schedule.source();
             let ready = |source: &mut dyn timeloop_sim::Source, slot| {
                 source.ready(timeloop_sim::Ready {

@@ -1,7 +1,10 @@
 //! Tokens: every schedule survives being written and read; every damage is found, and named.
 
 use proptest::prelude::*;
-use timeloop_sim::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath, TokenError};
+use timeloop_sim::{
+    Deviation, Domain, Estimates, ResourceKey, Schedule, SearchBound, Seed, StrategySpec, TaskPath,
+    TokenError,
+};
 
 const TEST: &str = "bank::tests::transfers";
 
@@ -12,11 +15,8 @@ fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) ->
 /// Tokens of version 1 and what they stand for. They are kept for ever: a change here breaks what people have stored.
 fn golden() -> Vec<(&'static str, Schedule)> {
     vec![
-        ("TL10XRS7S3M000135NXXJW0", Schedule::Seeded { seed: Seed(17), strategy: StrategySpec::Random }),
-        (
-            "TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958",
-            Schedule::Seeded { seed: Seed(u64::MAX), strategy: StrategySpec::Fifo },
-        ),
+        ("TL10XRS7S3M000135NXXJW0", Schedule::seeded(Seed(17), StrategySpec::Random)),
+        ("TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958", Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo)),
         ("TL10XRS7S3M04001ZEFMSYG", Schedule::quiet()),
         (
             "TL14HRS7S3M060D1B7K1R1G20G30000A000040G40NC080Z18G4081FZZZZZW7SWY29SG",
@@ -111,25 +111,63 @@ fn each_single_change_of_a_golden_token_is_found() {
     }
 }
 
+fn any_number() -> impl Strategy<Value = u32> {
+    prop_oneof![0..8_u32, any::<u32>()]
+}
+
+fn any_path() -> impl Strategy<Value = TaskPath> {
+    prop::collection::vec(any_number().prop_map(|index| index.max(1)), 0..5)
+        .prop_map(|indices| indices.into_iter().collect::<TaskPath>())
+}
+
+pub(crate) fn any_strategy() -> impl Strategy<Value = StrategySpec> {
+    (prop::sample::select(StrategySpec::ALL.to_vec()), any_number()).prop_flat_map(|(strategy, number)| {
+        prop::sample::select(match strategy {
+            StrategySpec::Pct { .. } => vec![strategy, StrategySpec::Pct { depth: number }],
+            StrategySpec::Delay { .. } => vec![strategy, StrategySpec::Delay { bound: number }],
+            StrategySpec::Exhaustive { .. } => {
+                [SearchBound::None, SearchBound::Delays(number), SearchBound::Preemptions(number)]
+                    .map(|bound| StrategySpec::Exhaustive { bound })
+                    .to_vec()
+            }
+            _ => vec![strategy],
+        })
+    })
+}
+
+fn any_estimates() -> impl Strategy<Value = Estimates> {
+    let counts = prop::collection::btree_map(any_path(), any_number(), 0..6);
+    let resource = prop::option::of(any::<u64>().prop_map(ResourceKey));
+    (any_number(), any_number(), any_number(), resource, counts).prop_map(
+        |(steps, tasks, instants, resource, counts)| {
+            let mut estimates = Estimates::default();
+            estimates.steps = steps;
+            estimates.tasks = tasks;
+            estimates.instants = instants;
+            estimates.resource = resource;
+            estimates.counts = counts.into_iter().collect();
+            estimates
+        },
+    )
+}
+
 pub(crate) fn any_schedule() -> impl Strategy<Value = Schedule> {
     let seed = prop_oneof![Just(0), 0..1_000_u64, any::<u64>()].prop_map(Seed);
-    let strategy = prop::sample::select(StrategySpec::ALL.to_vec());
-    let number = || prop_oneof![0..8_u32, any::<u32>()];
-    let path = prop::collection::vec(number().prop_map(|index| index.max(1)), 0..5)
-        .prop_map(|indices| indices.into_iter().collect::<TaskPath>());
     let domain = prop::sample::select(Domain::ALL.to_vec());
-    let deviation =
-        (path, number(), domain, number(), number()).prop_map(|(task, resume, domain, index, value)| {
+    let deviation = (any_path(), any_number(), domain, any_number(), any_number()).prop_map(
+        |(task, resume, domain, index, value)| {
             let index = if domain == Domain::Schedule { 0 } else { index };
             Deviation { task, resume, domain, index, value: value.max(1) }
-        });
+        },
+    );
     let deviations = prop::collection::vec(deviation, 0..20).prop_map(|mut deviations| {
         let mut seen = std::collections::BTreeSet::new();
         deviations.retain(|deviation| seen.insert(deviation.key()));
         deviations
     });
     prop_oneof![
-        (seed.clone(), strategy).prop_map(|(seed, strategy)| Schedule::Seeded { seed, strategy }),
+        (seed.clone(), any_strategy(), any_estimates())
+            .prop_map(|(seed, strategy, estimates)| Schedule::Seeded { seed, strategy, estimates }),
         (seed, deviations)
             .prop_map(|(randomness, deviations)| Schedule::Deviations { randomness, deviations }),
     ]

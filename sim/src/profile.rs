@@ -1,0 +1,380 @@
+//! The profile: what the quiet run was like, from which the strategies of all other runs get their estimates.
+//!
+//! An exploration makes the quiet run first, under a source that decides as the quiet schedule does and counts as it goes.
+//!
+//! Always true: counting reaches no decision, so the run is the quiet run, with its trace hash; how much is counted is
+//! bounded, however long the run is; and what a seed means is a function of the seed, the strategy asked for and the
+//! profile, whichever worker asks.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use crate::estimates::Told;
+use crate::source::{AnySource, Ready, Source};
+use crate::strategy::portfolio::{self, Traits};
+use crate::{
+    Access, DecisionKey, Domain, Estimates, Operation, ResourceKey, Schedule, Seed, StrategySpec, Stream,
+    TaskKey, TaskPath,
+};
+
+/// Tasks that are told apart; those that come later count as part of who spawned them.
+const TASKS_MAX: usize = 4_096;
+/// Pairs of a task and a resource that are counted.
+const PAIRS_MAX: usize = 65_536;
+/// Resources that a run may be told to attend to: those with the most accesses.
+const RESOURCES_MAX: usize = 256;
+
+/// What the quiet run was like.
+///
+/// The default is what is known before any run: nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// Points at which two or more tasks were ready.
+    points: u32,
+    /// Operations that could have been such points: others were ready.
+    operation_points: u32,
+    tasks: u32,
+    instants: u32,
+    /// Resumptions and operations, by task.
+    work: Counts,
+    /// What tasks share, in order of their keys.
+    shared: Vec<Shared>,
+    /// The sum of the weights of what tasks share.
+    weight: u64,
+}
+
+/// A resource that two or more tasks touch, and one of them changes.
+#[derive(Clone, Debug)]
+struct Shared {
+    resource: ResourceKey,
+    /// How often it is touched.
+    weight: u64,
+    counts: Counts,
+}
+
+/// A number for each task and all its descendants, in order of paths.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    by_key: Vec<(TaskKey, u32)>,
+    by_path: Vec<(TaskPath, u32)>,
+}
+
+impl Counts {
+    /// Of the own numbers of tasks, each of which comes after its parent.
+    fn of(tasks: &[Task], own: impl Fn(usize) -> u64) -> Self {
+        let mut sums: Vec<u64> = (0..tasks.len()).map(own).collect();
+        for index in (1..tasks.len()).rev() {
+            sums[tasks[index].parent] += sums[index];
+        }
+        let mut largest: Vec<usize> = (0..tasks.len()).filter(|&index| sums[index] > 0).collect();
+        // A parent has no less than its children and is spawned before them, so it is never left out before them.
+        largest.sort_by_key(|&index| std::cmp::Reverse(sums[index]));
+        largest.truncate(Estimates::COUNTS_MAX);
+        let mut by_path: Vec<(TaskPath, u32)> = largest
+            .into_iter()
+            .map(|index| (path(tasks, index), u32::try_from(sums[index]).unwrap_or(u32::MAX)))
+            .collect();
+        by_path.sort_unstable();
+        let by_key = by_path.iter().map(|(path, count)| (path.key(), *count)).collect();
+        Self { by_key, by_path }
+    }
+}
+
+impl Profile {
+    /// The source of the quiet run, and what it will have counted once it is dropped.
+    pub(crate) fn watching() -> (AnySource, Watched) {
+        let watched = Watched::default();
+        let source = Watching {
+            ready: VecDeque::new(),
+            counted: Counted::default(),
+            watched: Watched(Rc::clone(&watched.0)),
+        };
+        (AnySource::Other(Box::new(source)), watched)
+    }
+
+    /// The strategy of the run with `seed` where `strategy` is asked for, and what it is told. For the portfolio that is
+    /// the one whose turn it is; any other is itself.
+    #[must_use]
+    pub fn plan(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Estimates) {
+        let (strategy, told, counts) = self.choose(strategy, seed);
+        let Told { steps, tasks, instants, resource, .. } = told;
+        let counts = counts.map_or_else(Vec::new, |counts| counts.by_path.clone());
+        (strategy, Estimates { steps, tasks, instants, resource, counts })
+    }
+
+    /// The schedule of the run with `seed` where `strategy` is asked for.
+    #[must_use]
+    pub fn schedule(&self, strategy: StrategySpec, seed: Seed) -> Schedule {
+        let (strategy, estimates) = self.plan(strategy, seed);
+        Schedule::Seeded { seed, strategy, estimates }
+    }
+
+    /// The source of that schedule, made more cheaply.
+    #[must_use]
+    #[inline]
+    pub fn source(&self, strategy: StrategySpec, seed: Seed) -> AnySource {
+        if strategy == StrategySpec::Random {
+            return StrategySpec::Random.source(seed);
+        }
+        let (strategy, told, _) = self.choose(strategy, seed);
+        strategy.source_told(seed, &told)
+    }
+
+    fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Told<'_>, Option<&Counts>) {
+        let strategy = match strategy {
+            StrategySpec::Portfolio => portfolio::choose(
+                seed,
+                Traits { shares: !self.shared.is_empty(), has_time: self.instants > 0 },
+            ),
+            strategy => strategy,
+        };
+        let (resource, counts) = match strategy {
+            StrategySpec::Urw => (None, Some(&self.work)),
+            StrategySpec::Surw => match self.resource_of(seed) {
+                Some(shared) => (Some(shared.resource), Some(&shared.counts)),
+                None => (None, None),
+            },
+            _ => (None, None),
+        };
+        let told = Told {
+            steps: self.points.saturating_add(self.operation_points),
+            tasks: self.tasks,
+            instants: self.instants,
+            resource,
+            counts: counts.map_or(&[], |counts| &counts.by_key),
+        };
+        (strategy, told.to(strategy), counts)
+    }
+
+    /// What the run with this seed attends to: each resource as often as it is touched, spread evenly over the seeds.
+    fn resource_of(&self, seed: Seed) -> Option<&Shared> {
+        // Steps of the golden ratio around a circle: any few of them are spread over it as evenly as can be.
+        let turn = portfolio::ordinal(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut at = ((u128::from(turn) * u128::from(self.weight)) >> 64) as u64;
+        self.shared.iter().find(|shared| match at.checked_sub(shared.weight) {
+            Some(rest) => {
+                at = rest;
+                false
+            }
+            None => true,
+        })
+    }
+}
+
+/// Where the source of the quiet run leaves what it has counted.
+#[derive(Debug, Default)]
+pub(crate) struct Watched(Rc<RefCell<Option<Box<Counted>>>>);
+
+impl Watched {
+    /// The profile, once the run is over.
+    pub(crate) fn into_profile(self) -> Profile {
+        self.0.take().map_or_else(Profile::default, |counted| counted.profile())
+    }
+}
+
+/// Decides as the quiet schedule does, and counts.
+#[derive(Debug)]
+struct Watching {
+    /// Slots, in order of arrival.
+    ready: VecDeque<u32>,
+    counted: Counted,
+    watched: Watched,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        *self.watched.0.borrow_mut() = Some(Box::new(std::mem::take(&mut self.counted)));
+    }
+}
+
+/// A task of the quiet run.
+#[derive(Debug)]
+struct Task {
+    key: TaskKey,
+    /// The index of who spawned it; the root's own for the root.
+    parent: usize,
+    /// As whose how-many-th child.
+    number: u32,
+    children: u32,
+    resumes: u64,
+    operations: u64,
+}
+
+fn path(tasks: &[Task], mut index: usize) -> TaskPath {
+    let mut numbers = Vec::new();
+    while index > 0 {
+        numbers.push(tasks[index].number);
+        index = tasks[index].parent;
+    }
+    numbers.into_iter().rev().collect()
+}
+
+/// What a task did to a resource.
+#[derive(Clone, Copy, Debug, Default)]
+struct Touched {
+    /// Operations before which it could have given way.
+    announced: u32,
+    performed: u32,
+    changes: bool,
+}
+
+/// What has been counted so far.
+#[derive(Debug, Default)]
+struct Counted {
+    points: u32,
+    operation_points: u32,
+    instants: u32,
+    spawned: u32,
+    /// In order of spawning, the root first.
+    tasks: Vec<Task>,
+    /// Where a task is counted.
+    indices: BTreeMap<TaskKey, usize>,
+    touched: BTreeMap<(ResourceKey, usize), Touched>,
+}
+
+impl Counted {
+    fn index(&mut self, key: TaskKey) -> usize {
+        if self.tasks.is_empty() {
+            // Whoever is seen first is the root.
+            self.tasks.push(Task { key, parent: 0, number: 0, children: 0, resumes: 0, operations: 0 });
+            self.indices.insert(key, 0);
+        }
+        self.indices.get(&key).copied().unwrap_or(0)
+    }
+
+    fn spawn(&mut self, parent: TaskKey, child: TaskKey) {
+        self.spawned = self.spawned.saturating_add(1);
+        let parent = self.index(parent);
+        self.tasks[parent].children += 1;
+        let number = self.tasks[parent].children;
+        let index = if self.tasks.len() < TASKS_MAX && self.tasks[parent].key.child(number) == child {
+            self.tasks.push(Task { key: child, parent, number, children: 0, resumes: 0, operations: 0 });
+            self.tasks.len() - 1
+        } else {
+            parent
+        };
+        self.indices.insert(child, index);
+    }
+
+    fn touch(&mut self, task: TaskKey, operation: Operation, count: impl FnOnce(&mut Touched)) {
+        let key = (operation.resource, self.index(task));
+        if let Some(touched) = self.touched.get_mut(&key) {
+            count(touched);
+        } else if self.touched.len() < PAIRS_MAX {
+            count(self.touched.entry(key).or_default());
+        }
+    }
+
+    fn profile(&self) -> Profile {
+        let tasks = &self.tasks;
+        let mut shared = Vec::new();
+        let mut rest: &[((ResourceKey, usize), Touched)] =
+            &self.touched.iter().map(|(key, touched)| (*key, *touched)).collect::<Vec<_>>();
+        while let Some(((resource, _), _)) = rest.first() {
+            let (by, others) = rest.split_at(rest.partition_point(|((other, _), _)| other <= resource));
+            rest = others;
+            let doers = by.iter().filter(|(_, touched)| touched.performed > 0).count();
+            let announcers = by.iter().filter(|(_, touched)| touched.announced > 0).count();
+            if doers >= 2 && by.iter().any(|(_, touched)| touched.changes) {
+                shared.push((*resource, announcers >= 2, by));
+            }
+        }
+        // Where two tasks or more can give way before they touch it, their order can be chosen at will; what is touched
+        // without notice, such as the end of a task that others await, is second best.
+        if shared.iter().any(|(_, steerable, _)| *steerable) {
+            shared.retain(|(_, steerable, _)| *steerable);
+        }
+        let own = |steerable: bool, touched: &Touched| {
+            u64::from(if steerable { touched.announced } else { touched.performed })
+        };
+        let mut weighed: Vec<_> = shared
+            .into_iter()
+            .map(|(resource, steerable, by)| {
+                let weight: u64 = by.iter().map(|(_, touched)| own(steerable, touched)).sum();
+                (weight, resource, steerable, by)
+            })
+            .collect();
+        weighed.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
+        weighed.truncate(RESOURCES_MAX);
+        weighed.sort_by_key(|(_, resource, ..)| *resource);
+        let shared: Vec<Shared> = weighed
+            .into_iter()
+            .map(|(weight, resource, steerable, by)| {
+                let counts = Counts::of(tasks, |index| {
+                    by.binary_search_by_key(&index, |((_, task), _)| *task)
+                        .map_or(0, |found| own(steerable, &by[found].1))
+                });
+                Shared { resource, weight, counts }
+            })
+            .collect();
+        Profile {
+            points: self.points,
+            operation_points: self.operation_points,
+            tasks: self.spawned.saturating_add(1),
+            instants: self.instants,
+            work: Counts::of(tasks, |index| tasks[index].resumes + tasks[index].operations),
+            weight: shared.iter().map(|shared| shared.weight).sum(),
+            shared,
+        }
+    }
+}
+
+impl Source for Watching {
+    fn ready(&mut self, task: Ready) {
+        let index = self.counted.index(task.task);
+        self.counted.tasks[index].resumes += 1;
+        self.ready.push_back(task.slot);
+    }
+
+    fn next(&mut self) -> Option<u32> {
+        if self.ready.len() >= 2 {
+            self.counted.points = self.counted.points.saturating_add(1);
+        }
+        self.ready.pop_front()
+    }
+
+    fn wants_operations(&self) -> bool {
+        true
+    }
+
+    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        if !self.ready.is_empty() {
+            self.counted.operation_points = self.counted.operation_points.saturating_add(1);
+        }
+        let index = self.counted.index(key.task);
+        self.counted.tasks[index].operations += 1;
+        self.counted.touch(key.task, operation, |touched| touched.announced += 1);
+        false
+    }
+
+    fn performed(&mut self, task: TaskKey, operation: Operation) {
+        self.counted.touch(task, operation, |touched| {
+            touched.performed += 1;
+            touched.changes |= operation.access != Access::Read;
+        });
+    }
+
+    fn time_passed(&mut self) {
+        self.counted.instants = self.counted.instants.saturating_add(1);
+    }
+
+    fn choose(&mut self, _key: DecisionKey, _arity: u32) -> u32 {
+        0
+    }
+
+    fn user_stream(&mut self, entity: u64) -> Stream {
+        Stream::new(Seed(0), Domain::User, entity)
+    }
+
+    fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
+        self.counted.spawn(parent, child);
+    }
+
+    fn finished(&mut self, task: TaskKey) {
+        // A key is never used again; without this a long run with many tasks would keep them all.
+        if self.counted.tasks.len() >= TASKS_MAX {
+            self.counted.indices.remove(&task);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Strategies by name: how people and stored schedules say which one, with all its parameters.
+//!
+//! Always true: what is printed reads back as the same; a strategy's code never changes; and a strategy that is read
+//! from anywhere is one that can be run, whatever its numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Fifo, Random, portfolio};
+use crate::estimates::Told;
+use crate::source::{AnySource, Seeded};
+use crate::{Profile, Seed};
+
+/// What bounds an exhaustive search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SearchBound {
+    /// Nothing: every schedule that differs in the order of operations that race.
+    #[default]
+    None,
+    /// At most so many tasks wait although it is their turn.
+    Delays(u32),
+    /// At most so many times a task that could go on is made to wait.
+    Preemptions(u32),
+}
+
+/// A strategy by name, with all its parameters: what a schedule's token stores.
+///
+/// ```
+/// use timeloop_sim::StrategySpec;
+/// assert_eq!("surw".parse::<StrategySpec>()?, StrategySpec::Surw);
+/// assert_eq!("pct(depth = 5)".parse::<StrategySpec>()?, StrategySpec::Pct { depth: 5 });
+/// assert_eq!("pct".parse::<StrategySpec>()?.to_string(), "pct(depth = 3)");
+/// assert_eq!(
+///     "rnd".parse::<StrategySpec>().unwrap_err().to_string(),
+///     "`rnd` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, \
+///      `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
+///      `exhaustive(preemptions = 2)`)",
+/// );
+/// # Ok::<(), timeloop_sim::UnknownStrategy>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StrategySpec {
+    /// Uniform over the ready tasks ([`Random`]).
+    Random,
+    /// First in, first out ([`Fifo`]): the quiet run.
+    Fifo,
+    /// Random priorities that change at a few random points (PCT).
+    Pct {
+        /// One more than there are such points at most; from 1 to 1,000.
+        depth: u32,
+    },
+    /// A random priority for each operation, drawn anew where operations race (POS).
+    Pos,
+    /// In proportion to what each task still has to do (URW).
+    Urw,
+    /// The same for the accesses to one resource, whatever the other operations (SURW).
+    Surw,
+    /// First in, first out, but for a few tasks that are made to wait.
+    Delay {
+        /// How many at most; from 1 to 1,000.
+        bound: u32,
+    },
+    /// One task is kept waiting for a stretch of virtual time.
+    Starve,
+    /// Time passes while tasks are ready.
+    Stall,
+    /// One of the above a run, chosen from its seed.
+    #[default]
+    Portfolio,
+    /// Every schedule that differs in what matters, once. For small tests.
+    Exhaustive {
+        /// What bounds the search.
+        bound: SearchBound,
+    },
+}
+
+/// What [`FromStr`] accepts, in words.
+pub(crate) const ACCEPTED: &str = "accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, \
+                        `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
+                        `exhaustive(preemptions = 2)`)";
+
+/// What a parameter is clamped to when a run is made.
+const PARAMETER_MAX: u32 = 1_000;
+
+impl StrategySpec {
+    /// Every strategy, with the parameters that it has where none are given.
+    pub const ALL: [Self; 11] = [
+        Self::Random,
+        Self::Fifo,
+        Self::Pct { depth: 3 },
+        Self::Pos,
+        Self::Urw,
+        Self::Surw,
+        Self::Delay { bound: 2 },
+        Self::Starve,
+        Self::Stall,
+        Self::Portfolio,
+        Self::Exhaustive { bound: SearchBound::None },
+    ];
+
+    /// The strategy's name without its parameters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Fifo => "fifo",
+            Self::Pct { .. } => "pct",
+            Self::Pos => "pos",
+            Self::Urw => "urw",
+            Self::Surw => "surw",
+            Self::Delay { .. } => "delay",
+            Self::Starve => "starve",
+            Self::Stall => "stall",
+            Self::Portfolio => "portfolio",
+            Self::Exhaustive { .. } => "exhaustive",
+        }
+    }
+
+    /// The number that stands for this strategy in stored schedules, whatever its parameters; it never changes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Random => 0,
+            Self::Fifo => 1,
+            Self::Pct { .. } => 2,
+            Self::Pos => 3,
+            Self::Urw => 4,
+            Self::Surw => 5,
+            Self::Delay { .. } => 6,
+            Self::Starve => 7,
+            Self::Stall => 8,
+            Self::Portfolio => 9,
+            Self::Exhaustive { .. } => 10,
+        }
+    }
+
+    /// The strategy with this code, with the parameters that it has where none are given.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.code() == code)
+    }
+
+    /// The source of decisions of a run with `seed` under this strategy, when nothing is known of what the run will do:
+    /// strategies that live on estimates are at their worst. An [`Explorer`](crate::Explorer) makes a quiet run first, and
+    /// [`Profile::source`] gives them the estimates from it.
+    #[must_use]
+    #[inline]
+    pub fn source(self, seed: Seed) -> AnySource {
+        match self {
+            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
+            _ => Profile::default().source(self, seed),
+        }
+    }
+
+    /// The source of decisions of a run with `seed`, for a strategy that was told this of the run.
+    pub(crate) fn source_told(self, seed: Seed, told: &Told<'_>) -> AnySource {
+        fn boxed<S: super::Strategy + 'static>(seed: Seed, strategy: S) -> AnySource {
+            AnySource::Other(Box::new(Seeded::new(seed, strategy)))
+        }
+        let _ = (told, PARAMETER_MAX);
+        match self {
+            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
+            // A single run of an exhaustive search: the one where it begins.
+            Self::Fifo | Self::Exhaustive { .. } => boxed(seed, Fifo::default()),
+            // Which one it is has to be said where its estimates are.
+            Self::Portfolio => portfolio::blind(seed).source_told(seed, told),
+            _ => AnySource::Random(Seeded::new(seed, Random::default())),
+        }
+    }
+}
+
+/// `surw`, `pct(depth = 3)`.
+impl fmt::Display for StrategySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Pct { depth } => write!(f, "(depth = {depth})"),
+            Self::Delay { bound } => write!(f, "(bound = {bound})"),
+            Self::Exhaustive { bound: SearchBound::Delays(delays) } => write!(f, "(delays = {delays})"),
+            Self::Exhaustive { bound: SearchBound::Preemptions(preemptions) } => {
+                write!(f, "(preemptions = {preemptions})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A text that names no strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownStrategy(String);
+
+impl fmt::Display for UnknownStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a strategy; {ACCEPTED}", self.0.escape_debug())
+    }
+}
+
+impl std::error::Error for UnknownStrategy {}
+
+impl FromStr for StrategySpec {
+    type Err = UnknownStrategy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text.trim()).ok_or_else(|| UnknownStrategy(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<StrategySpec> {
+    let Some((name, rest)) = text.split_once('(') else {
+        return StrategySpec::ALL.into_iter().find(|strategy| strategy.name() == text);
+    };
+    let (parameter, number) = rest.strip_suffix(')')?.split_once('=')?;
+    let number = number.trim();
+    let number = number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())??;
+    Some(match (name.trim_end(), parameter.trim()) {
+        ("pct", "depth") => StrategySpec::Pct { depth: number },
+        ("delay", "bound") => StrategySpec::Delay { bound: number },
+        ("exhaustive", "delays") => StrategySpec::Exhaustive { bound: SearchBound::Delays(number) },
+        ("exhaustive", "preemptions") => StrategySpec::Exhaustive { bound: SearchBound::Preemptions(number) },
+        _ => return None,
+    })
+}
+
+impl TryFrom<&str> for StrategySpec {
+    type Error = UnknownStrategy;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}

@@ -1,0 +1,139 @@
+//! The bytes of a strategy, of its parameters and of what it was told.
+//!
+//! After the strategy's code: for `pct` its depth, for `delay` its bound, for `exhaustive` 0, or 1 and delays, or 2 and
+//! preemptions. The estimates are left out if there are none; else they begin with a byte that says which follow, by
+//! bits: 1 steps, 2 tasks, 4 instants, 8 resource (8 bytes), 16 counts. Each count is the length of the path that it has
+//! in common with the path before it, the length of the rest, the rest, and the number.
+//!
+//! Always true: estimates have one spelling; those that are empty take no byte, so a strategy that is told nothing has the
+//! token that it had before there were estimates.
+
+use super::wire::{Reader, put};
+use crate::{Estimates, ResourceKey, SearchBound, StrategySpec, TaskPath};
+
+const STEPS: u8 = 1;
+const TASKS: u8 = 2;
+const INSTANTS: u8 = 4;
+const RESOURCE: u8 = 8;
+const COUNTS: u8 = 16;
+
+pub(super) fn put_strategy(bytes: &mut Vec<u8>, strategy: StrategySpec) {
+    bytes.push(strategy.code());
+    match strategy {
+        StrategySpec::Pct { depth: parameter } | StrategySpec::Delay { bound: parameter } => {
+            put(bytes, parameter.into());
+        }
+        StrategySpec::Exhaustive { bound } => match bound {
+            SearchBound::None => bytes.push(0),
+            SearchBound::Delays(most) => {
+                bytes.push(1);
+                put(bytes, most.into());
+            }
+            SearchBound::Preemptions(most) => {
+                bytes.push(2);
+                put(bytes, most.into());
+            }
+        },
+        _ => {}
+    }
+}
+
+/// The strategy with the parameters that follow its code.
+pub(super) fn read_parameters(reader: &mut Reader<'_>, strategy: StrategySpec) -> Option<StrategySpec> {
+    Some(match strategy {
+        StrategySpec::Pct { .. } => StrategySpec::Pct { depth: reader.u32()? },
+        StrategySpec::Delay { .. } => StrategySpec::Delay { bound: reader.u32()? },
+        StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
+            bound: match reader.byte()? {
+                0 => SearchBound::None,
+                1 => SearchBound::Delays(reader.u32()?),
+                2 => SearchBound::Preemptions(reader.u32()?),
+                _ => return None,
+            },
+        },
+        other => other,
+    })
+}
+
+pub(super) fn put_estimates(bytes: &mut Vec<u8>, estimates: &Estimates) {
+    let Estimates { steps, tasks, instants, resource, counts } = estimates;
+    let mut which = 0;
+    let parts = [
+        (STEPS, *steps > 0),
+        (TASKS, *tasks > 0),
+        (INSTANTS, *instants > 0),
+        (RESOURCE, resource.is_some()),
+        (COUNTS, !counts.is_empty()),
+    ];
+    for (part, there) in parts {
+        which |= if there { part } else { 0 };
+    }
+    if which == 0 {
+        return;
+    }
+    bytes.push(which);
+    for number in [*steps, *tasks, *instants].into_iter().filter(|number| *number > 0) {
+        put(bytes, number.into());
+    }
+    if let Some(resource) = resource {
+        bytes.extend(resource.0.to_be_bytes());
+    }
+    if counts.is_empty() {
+        return;
+    }
+    put(bytes, counts.len() as u64);
+    let mut before: &[u32] = &[];
+    for (path, count) in counts {
+        let indices = path.indices();
+        let common = indices.iter().zip(before).take_while(|(index, other)| index == other).count();
+        put(bytes, common as u64);
+        put(bytes, (indices.len() - common) as u64);
+        indices[common..].iter().for_each(|&index| put(bytes, index.into()));
+        put(bytes, u64::from(*count));
+        before = indices;
+    }
+}
+
+/// `None` where they are not as they would be written.
+pub(super) fn read_estimates(reader: &mut Reader<'_>) -> Option<Estimates> {
+    let mut estimates = Estimates::default();
+    if reader.0.is_empty() {
+        return Some(estimates);
+    }
+    let which = reader.byte().filter(|which| *which > 0 && *which < COUNTS << 1)?;
+    for (part, number) in
+        [(STEPS, &mut estimates.steps), (TASKS, &mut estimates.tasks), (INSTANTS, &mut estimates.instants)]
+    {
+        if which & part != 0 {
+            *number = reader.u32().filter(|number| *number > 0)?;
+        }
+    }
+    if which & RESOURCE != 0 {
+        let (key, rest) = reader.0.split_first_chunk::<8>()?;
+        estimates.resource = Some(ResourceKey(u64::from_be_bytes(*key)));
+        reader.0 = rest;
+    }
+    if which & COUNTS != 0 {
+        let count = reader.count().filter(|count| *count > 0)?;
+        let mut before: Vec<u32> = Vec::new();
+        for number in 0..count {
+            let common = reader.u64().and_then(|common| usize::try_from(common).ok())?;
+            let length = reader.count()?;
+            let next = before.get(common).copied();
+            let mut indices = before.get(..common)?.to_vec();
+            for _ in 0..length {
+                indices.push(reader.u32().filter(|index| *index > 0)?);
+            }
+            // In order, and with no more in common than was said: so nothing can be spelt in two ways.
+            let later = match (indices.get(common), next) {
+                (Some(index), Some(next)) => *index > next,
+                (Some(_), None) => true,
+                (None, _) => number == 0,
+            };
+            let value = reader.u32().filter(|_| later)?;
+            estimates.counts.push((indices.iter().copied().collect::<TaskPath>(), value));
+            before = indices;
+        }
+    }
+    Some(estimates)
+}
