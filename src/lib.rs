@@ -60,7 +60,7 @@
 //! So `cargo test` says:
 //!
 //! ```text
-//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 108 of 202 schedules: panic at tests/bank.rs:21:5
+//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 114 of 203 schedules: panic at tests/bank.rs:21:5
 //!
 //!   assertion `left == right` failed
 //!     left: 70
@@ -78,7 +78,7 @@
 //!     0 s  3  audit (root.1)     starts, ends
 //!     0 s  4  root               from tests/bank.rs:21, panics
 //!
-//! found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
+//! found by   seed 1 (run 2, strategy `pos`): TIMELOOP_SEED=1 finds it at once
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
 //! ```

@@ -76,7 +76,8 @@ impl Counts {
             .map(|index| (path(tasks, index), u32::try_from(sums[index]).unwrap_or(u32::MAX)))
             .collect();
         by_path.sort_unstable();
-        let by_key = by_path.iter().map(|(path, count)| (path.key(), *count)).collect();
+        let mut by_key: Vec<_> = by_path.iter().map(|(path, count)| (path.key(), *count)).collect();
+        by_key.sort_unstable();
         Self { by_key, by_path }
     }
 }
@@ -215,7 +216,7 @@ fn path(tasks: &[Task], mut index: usize) -> TaskPath {
 struct Touched {
     /// Operations before which it could have given way.
     announced: u32,
-    performed: u32,
+    /// Any of its operations did more than read.
     changes: bool,
 }
 
@@ -274,36 +275,22 @@ impl Counted {
         while let Some(((resource, _), _)) = rest.first() {
             let (by, others) = rest.split_at(rest.partition_point(|((other, _), _)| other <= resource));
             rest = others;
-            let doers = by.iter().filter(|(_, touched)| touched.performed > 0).count();
+            // Only where two tasks or more can give way before they touch it can their order be chosen at will.
             let announcers = by.iter().filter(|(_, touched)| touched.announced > 0).count();
-            if doers >= 2 && by.iter().any(|(_, touched)| touched.changes) {
-                shared.push((*resource, announcers >= 2, by));
+            if announcers >= 2 && by.iter().any(|(_, touched)| touched.changes) {
+                let weight: u64 = by.iter().map(|(_, touched)| u64::from(touched.announced)).sum();
+                shared.push((weight, *resource, by));
             }
         }
-        // Where two tasks or more can give way before they touch it, their order can be chosen at will; what is touched
-        // without notice, such as the end of a task that others await, is second best.
-        if shared.iter().any(|(_, steerable, _)| *steerable) {
-            shared.retain(|(_, steerable, _)| *steerable);
-        }
-        let own = |steerable: bool, touched: &Touched| {
-            u64::from(if steerable { touched.announced } else { touched.performed })
-        };
-        let mut weighed: Vec<_> = shared
+        shared.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
+        shared.truncate(RESOURCES_MAX);
+        shared.sort_by_key(|(_, resource, _)| *resource);
+        let shared: Vec<Shared> = shared
             .into_iter()
-            .map(|(resource, steerable, by)| {
-                let weight: u64 = by.iter().map(|(_, touched)| own(steerable, touched)).sum();
-                (weight, resource, steerable, by)
-            })
-            .collect();
-        weighed.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
-        weighed.truncate(RESOURCES_MAX);
-        weighed.sort_by_key(|(_, resource, ..)| *resource);
-        let shared: Vec<Shared> = weighed
-            .into_iter()
-            .map(|(weight, resource, steerable, by)| {
+            .map(|(weight, resource, by)| {
                 let counts = Counts::of(tasks, |index| {
                     by.binary_search_by_key(&index, |((_, task), _)| *task)
-                        .map_or(0, |found| own(steerable, &by[found].1))
+                        .map_or(0, |found| by[found].1.announced.into())
                 });
                 Shared { resource, weight, counts }
             })
@@ -349,10 +336,7 @@ impl Source for Watching {
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        self.counted.touch(task, operation, |touched| {
-            touched.performed += 1;
-            touched.changes |= operation.access != Access::Read;
-        });
+        self.counted.touch(task, operation, |touched| touched.changes |= operation.access != Access::Read);
     }
 
     fn time_passed(&mut self) {

@@ -34,7 +34,7 @@ async fn loses_an_update() {
 }
 
 /// Run by the tests below.
-#[timeloop::test]
+#[timeloop::test(strategy = "random")]
 async fn fails() {
     if is_child() {
         loses_an_update().await;
@@ -49,7 +49,8 @@ async fn passes() {}
 #[test]
 fn prints_what_it_finds() {
     if is_child() {
-        let explorer = timeloop::Explorer::new("suite::replay::fails").without_regressions();
+        let explorer =
+            timeloop::Explorer::new("suite::replay::fails").strategy("random").without_regressions();
         let found = explorer.run(loses_an_update).found.expect("it fails");
         // Past the capture of what tests print.
         let line = format!("{} {:016x} {}\n", found.fingerprint, found.trace_hash, found.token);
@@ -89,7 +90,7 @@ fn found_remembered_and_found_again() {
     assert_eq!(
         failing(&folder, &[]),
         "
-timeloop: `suite::replay::fails` fails in 47 of 204 schedules: panic at <assert>:5
+timeloop: `suite::replay::fails` fails in 47 of 205 schedules: panic at <assert>:5
 
   assertion `left == right` failed: an update was lost
     left: 2

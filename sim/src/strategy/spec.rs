@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Fifo, Random, portfolio};
+use super::{Delay, Fifo, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
 use crate::estimates::Told;
 use crate::source::{AnySource, Seeded};
 use crate::{Profile, Seed};
@@ -48,7 +48,7 @@ pub enum StrategySpec {
     Fifo,
     /// Random priorities that change at a few random points (PCT).
     Pct {
-        /// One more than there are such points at most; from 1 to 1,000.
+        /// One more than there are such points at most; from 1 to 1,000 ([`Pct`]).
         depth: u32,
     },
     /// A random priority for each operation, drawn anew where operations race (POS).
@@ -80,6 +80,10 @@ pub enum StrategySpec {
 pub(crate) const ACCEPTED: &str = "accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, \
                         `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
                         `exhaustive(preemptions = 2)`)";
+
+/// What is taken for the number of steps, and of tasks, where there is no estimate.
+const STEPS_UNKNOWN: u32 = 32;
+const TASKS_UNKNOWN: u32 = 4;
 
 /// What a parameter is clamped to when a run is made.
 const PARAMETER_MAX: u32 = 1_000;
@@ -159,14 +163,24 @@ impl StrategySpec {
         fn boxed<S: super::Strategy + 'static>(seed: Seed, strategy: S) -> AnySource {
             AnySource::Other(Box::new(Seeded::new(seed, strategy)))
         }
-        let _ = (told, PARAMETER_MAX);
+        let Told { tasks, instants, resource, counts, .. } = *told;
+        let steps = if told.steps == 0 { STEPS_UNKNOWN } else { told.steps };
         match self {
             Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
             // A single run of an exhaustive search: the one where it begins.
             Self::Fifo | Self::Exhaustive { .. } => boxed(seed, Fifo::default()),
             // Which one it is has to be said where its estimates are.
             Self::Portfolio => portfolio::blind(seed).source_told(seed, told),
-            _ => AnySource::Random(Seeded::new(seed, Random::default())),
+            Self::Pct { depth } => boxed(seed, Pct::new(depth.clamp(1, PARAMETER_MAX), steps)),
+            Self::Pos => boxed(seed, Pos::new()),
+            Self::Urw => boxed(seed, Urw::new(counts)),
+            Self::Surw => boxed(seed, Surw::new(resource, counts)),
+            Self::Delay { bound } => boxed(seed, Delay::new(bound.clamp(1, PARAMETER_MAX), steps)),
+            Self::Starve => {
+                let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
+                boxed(seed, Starve::new(tasks, instants))
+            }
+            Self::Stall => boxed(seed, Stall::new(steps)),
         }
     }
 }

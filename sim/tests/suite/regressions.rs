@@ -41,7 +41,12 @@ impl Drop for Folder {
 }
 
 fn explorer(folder: &Path) -> Explorer {
-    Explorer::new("toys::lost_update").without_environment().regressions(folder).quiet().jobs(1)
+    Explorer::new("toys::lost_update")
+        .strategy(StrategySpec::Random)
+        .without_environment()
+        .regressions(folder)
+        .quiet()
+        .jobs(1)
 }
 
 const FILE: &str = "toys.lost_update.txt";
@@ -145,7 +150,11 @@ fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
 fn the_default_folder_is_the_packages() {
     let folder = Folder::new();
     let settings = Settings { package_folder: Some(folder.0.clone()), ..Settings::default() };
-    let explorer = Explorer::new("toys::lost_update").environment(settings).quiet().jobs(1);
+    let explorer = Explorer::new("toys::lost_update")
+        .strategy(StrategySpec::Random)
+        .environment(settings)
+        .quiet()
+        .jobs(1);
     let _ = explorer.explore(&toy::lost_update());
     assert_eq!(folder.read(&format!("timeloop-regressions/{FILE}")), LOST_UPDATE);
 }

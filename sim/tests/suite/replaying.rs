@@ -124,8 +124,14 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
 #[test]
 fn a_regression_file_is_replayed_by_its_path() {
     let folder = Folder::new();
-    let explorer =
-        || Explorer::new("toys::lost_update").without_environment().regressions(&folder.0).quiet().jobs(1);
+    let explorer = || {
+        Explorer::new("toys::lost_update")
+            .strategy(StrategySpec::Random)
+            .without_environment()
+            .regressions(&folder.0)
+            .quiet()
+            .jobs(1)
+    };
     let found = explorer().explore(&toy::lost_update()).found.unwrap();
     let file = folder.0.join("toys.lost_update.txt");
     let again = replay(explorer(), ReplaySetting::File(file.clone()), &toy::lost_update()).found.unwrap();

@@ -1,7 +1,7 @@
 //! Reports, word for word: what failed first, how to see it again last.
 
 use proptest::prelude::*;
-use timeloop_sim::{Explorer, FoundBy};
+use timeloop_sim::{Explorer, FoundBy, StrategySpec};
 
 use crate::exploring::explorer;
 use crate::shrinking::any_toy;
@@ -238,7 +238,11 @@ fn with_random_numbers_that_matter() {
 fn of_a_regression() {
     let folder = crate::regressions::Folder::new();
     let explore = || {
-        let explorer = Explorer::new("toys::lost_update").without_environment().quiet().jobs(1);
+        let explorer = Explorer::new("toys::lost_update")
+            .strategy(StrategySpec::Random)
+            .without_environment()
+            .quiet()
+            .jobs(1);
         explorer.regressions(&folder.0).explore(&toy::lost_update())
     };
     let first = explore();

@@ -93,7 +93,7 @@ The last steps: virtual time, step, task, from where to where it ran
      0 s  1  root  from its start to tests/suite/endings/error.rs:11
     5 ms  2  root  from tests/suite/endings/error.rs:11, returns the error
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+found by   the quiet run: no schedule needed
 replay     TIMELOOP_REPLAY=TL10YEE3SB2040014A0XJ9G cargo test ports -- --exact
 "
     );

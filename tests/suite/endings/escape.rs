@@ -92,8 +92,8 @@ The last steps: virtual time, step, task, from where to where it ran
     0 s  1  root                   starts
     0 s  2  ask_a_thread (root.1)  starts
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
-replay     TIMELOOP_REPLAY=TL10ZTWY7HC00001XS5MPB0 cargo test answer -- --exact
+found by   the quiet run: no schedule needed
+replay     TIMELOOP_REPLAY=TL10ZTWY7HC04001XQ7SYGG cargo test answer -- --exact
 "
     );
 }

@@ -26,7 +26,7 @@ fn what_a_run_leaves_behind_in_a_static_is_no_bug_of_the_schedule() {
     let failure = exploration.found.expect("the second run finds the first one's pool").failure;
     assert_eq!(failure.kind, FailureKind::Nondeterminism);
     let first_line = failure.message.lines().next().unwrap();
-    assert_eq!(first_line, "the run of seed 0 passed when it was the first, and goes another way now.");
+    assert_eq!(first_line, "the quiet run passed when it was the first, and goes another way now.");
     let last_line = failure.message.lines().last().unwrap();
     assert_eq!(
         last_line,

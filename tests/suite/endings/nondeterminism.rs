@@ -52,8 +52,8 @@ timeloop: `cache::fills` fails: nondeterminism
   (in task `work` (root.1), spawned at <spawn>:13; after 0 s of virtual time
   and 1 step)
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
-replay     TIMELOOP_REPLAY=TL10Y5TNJXH000007BMB5CG cargo test fills -- --exact
+found by   the quiet run: no schedule needed
+replay     TIMELOOP_REPLAY=TL10Y5TNJXH0400075P6DQ0 cargo test fills -- --exact
 "
     );
 }
@@ -87,8 +87,8 @@ timeloop: `cache::warms` fails: nondeterminism
   The later runs agree with each other, so most likely the first one left something behind in the process.
   (after 5 ms of virtual time and 2 steps)
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
-replay     TIMELOOP_REPLAY=TL10XK3E1D100001P67K8V0 cargo test warms -- --exact
+found by   the quiet run: no schedule needed
+replay     TIMELOOP_REPLAY=TL10XK3E1D104001P85Y00G cargo test warms -- --exact
 "
     );
 }

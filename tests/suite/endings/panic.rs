@@ -74,7 +74,7 @@ The last steps: virtual time, step, task, from where to where it ran
     0 s  2  withdraw (root.1)  starts, ends
     0 s  3  root               from <unwrap it>, panics
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+found by   the quiet run: no schedule needed
 replay     TIMELOOP_REPLAY=TL10YGA7M4X040002YQQ7AG cargo test withdraw -- --exact
 "
     );

@@ -13,7 +13,7 @@ async fn worker(flag: std::rc::Rc<std::cell::Cell<bool>>) {
 }
 
 /// Run by the test below: some schedules never come back.
-#[timeloop::test(stuck_after = "500ms", jobs = 1)]
+#[timeloop::test(stuck_after = "500ms", jobs = 1, strategy = "random")]
 async fn hangs() {
     if !is_child() {
         return;

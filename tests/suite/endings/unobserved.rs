@@ -159,7 +159,7 @@ The last steps: virtual time, step, task, from where to where it ran
     0 s  2  audit (root.1)  from its start to tests/suite/endings/unobserved.rs:15
     0 s  3  audit (root.1)  from tests/suite/endings/unobserved.rs:15, panics
 
-found by   seed 0 (run 1, strategy `random`): TIMELOOP_SEED=0 finds it at once
+found by   the quiet run: no schedule needed
 replay     TIMELOOP_REPLAY=TL10ZTZD17Q04001FVHK3PG cargo test audits -- --exact
 "
     );
