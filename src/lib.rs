@@ -225,8 +225,8 @@ pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, AnySource, BlockedTask, Bytes, Critical, CriticalDecision, CriticalStep, Deviation, Domain,
-    Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits, Log,
-    Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, SearchBound, Seed, SeedSetting,
-    Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
+    Access, AnySource, BlockedTask, Bound, Bytes, Critical, CriticalDecision, CriticalStep, Deviation,
+    Domain, Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
+    Log, Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, Seed, SeedSetting, Settings,
+    Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
 };

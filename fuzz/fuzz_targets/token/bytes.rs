@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use timeloop_sim::{
-    Deviation, Domain, Estimates, ResourceKey, Schedule, SearchBound, Seed, StrategySpec, TaskPath,
+    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath,
 };
 
 /// Takes values from the front of the bytes; zeros where there are none left.
@@ -53,9 +53,9 @@ impl Reader<'_> {
             StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.number_u32() },
             StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
                 bound: match self.byte() % 3 {
-                    0 => SearchBound::None,
-                    1 => SearchBound::Delays(self.number_u32()),
-                    _ => SearchBound::Preemptions(self.number_u32()),
+                    0 => Bound::None,
+                    1 => Bound::Delays(self.number_u32()),
+                    _ => Bound::Preemptions(self.number_u32()),
                 },
             },
             other => other,

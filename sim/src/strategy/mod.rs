@@ -25,7 +25,7 @@ pub use fifo::Fifo;
 pub use pct::Pct;
 pub use pos::Pos;
 pub use random::Random;
-pub use spec::{SearchBound, StrategySpec, UnknownStrategy};
+pub use spec::{StrategySpec, UnknownStrategy};
 pub use stall::Stall;
 pub use starve::Starve;
 pub use surw::Surw;

@@ -9,20 +9,7 @@ use std::str::FromStr;
 use super::{Delay, Fifo, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
 use crate::estimates::Told;
 use crate::source::{AnySource, Seeded};
-use crate::{Profile, Seed};
-
-/// What bounds an exhaustive search.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SearchBound {
-    /// Nothing: every schedule that differs in the order of operations that race.
-    #[default]
-    None,
-    /// At most so many tasks wait although it is their turn.
-    Delays(u32),
-    /// At most so many times a task that could go on is made to wait.
-    Preemptions(u32),
-}
+use crate::{Bound, Profile, Seed};
 
 /// A strategy by name, with all its parameters: what a schedule's token stores.
 ///
@@ -72,7 +59,7 @@ pub enum StrategySpec {
     /// Every schedule that differs in what matters, once. For small tests.
     Exhaustive {
         /// What bounds the search.
-        bound: SearchBound,
+        bound: Bound,
     },
 }
 
@@ -101,7 +88,7 @@ impl StrategySpec {
         Self::Starve,
         Self::Stall,
         Self::Portfolio,
-        Self::Exhaustive { bound: SearchBound::None },
+        Self::Exhaustive { bound: Bound::None },
     ];
 
     /// The strategy's name without its parameters.
@@ -192,8 +179,8 @@ impl fmt::Display for StrategySpec {
         match self {
             Self::Pct { depth } => write!(f, "(depth = {depth})"),
             Self::Delay { bound } => write!(f, "(bound = {bound})"),
-            Self::Exhaustive { bound: SearchBound::Delays(delays) } => write!(f, "(delays = {delays})"),
-            Self::Exhaustive { bound: SearchBound::Preemptions(preemptions) } => {
+            Self::Exhaustive { bound: Bound::Delays(delays) } => write!(f, "(delays = {delays})"),
+            Self::Exhaustive { bound: Bound::Preemptions(preemptions) } => {
                 write!(f, "(preemptions = {preemptions})")
             }
             _ => Ok(()),
@@ -231,8 +218,8 @@ fn parse(text: &str) -> Option<StrategySpec> {
     Some(match (name.trim_end(), parameter.trim()) {
         ("pct", "depth") => StrategySpec::Pct { depth: number },
         ("delay", "bound") => StrategySpec::Delay { bound: number },
-        ("exhaustive", "delays") => StrategySpec::Exhaustive { bound: SearchBound::Delays(number) },
-        ("exhaustive", "preemptions") => StrategySpec::Exhaustive { bound: SearchBound::Preemptions(number) },
+        ("exhaustive", "delays") => StrategySpec::Exhaustive { bound: Bound::Delays(number) },
+        ("exhaustive", "preemptions") => StrategySpec::Exhaustive { bound: Bound::Preemptions(number) },
         _ => return None,
     })
 }

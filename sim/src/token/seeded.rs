@@ -9,7 +9,7 @@
 //! token that it had before there were estimates.
 
 use super::wire::{Reader, put};
-use crate::{Estimates, ResourceKey, SearchBound, StrategySpec, TaskPath};
+use crate::{Bound, Estimates, ResourceKey, StrategySpec, TaskPath};
 
 const STEPS: u8 = 1;
 const TASKS: u8 = 2;
@@ -24,12 +24,12 @@ pub(super) fn put_strategy(bytes: &mut Vec<u8>, strategy: StrategySpec) {
             put(bytes, parameter.into());
         }
         StrategySpec::Exhaustive { bound } => match bound {
-            SearchBound::None => bytes.push(0),
-            SearchBound::Delays(most) => {
+            Bound::None => bytes.push(0),
+            Bound::Delays(most) => {
                 bytes.push(1);
                 put(bytes, most.into());
             }
-            SearchBound::Preemptions(most) => {
+            Bound::Preemptions(most) => {
                 bytes.push(2);
                 put(bytes, most.into());
             }
@@ -45,9 +45,9 @@ pub(super) fn read_parameters(reader: &mut Reader<'_>, strategy: StrategySpec) -
         StrategySpec::Delay { .. } => StrategySpec::Delay { bound: reader.u32()? },
         StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
             bound: match reader.byte()? {
-                0 => SearchBound::None,
-                1 => SearchBound::Delays(reader.u32()?),
-                2 => SearchBound::Preemptions(reader.u32()?),
+                0 => Bound::None,
+                1 => Bound::Delays(reader.u32()?),
+                2 => Bound::Preemptions(reader.u32()?),
                 _ => return None,
             },
         },

@@ -2,8 +2,7 @@
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Deviation, Domain, Estimates, ResourceKey, Schedule, SearchBound, Seed, StrategySpec, TaskPath,
-    TokenError,
+    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath, TokenError,
 };
 
 const TEST: &str = "bank::tests::transfers";
@@ -126,7 +125,7 @@ pub(crate) fn any_strategy() -> impl Strategy<Value = StrategySpec> {
             StrategySpec::Pct { .. } => vec![strategy, StrategySpec::Pct { depth: number }],
             StrategySpec::Delay { .. } => vec![strategy, StrategySpec::Delay { bound: number }],
             StrategySpec::Exhaustive { .. } => {
-                [SearchBound::None, SearchBound::Delays(number), SearchBound::Preemptions(number)]
+                [Bound::None, Bound::Delays(number), Bound::Preemptions(number)]
                     .map(|bound| StrategySpec::Exhaustive { bound })
                     .to_vec()
             }
