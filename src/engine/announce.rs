@@ -51,10 +51,10 @@ impl ResourceId {
         Self { number: mix(task.0, u64::MAX), made: spawned }
     }
 
-    /// A thing that belongs to this one, and that operations on this one leave alone. Not free: where nobody attends there is
-    /// no use for it.
-    pub(crate) fn part(&self) -> Self {
-        Self { number: mix(self.key().0, 1) | 1, made: self.made }
+    /// One of several things that belong to this one, and that operations on this one leave alone. Not free: where nobody
+    /// attends there is no use for it.
+    pub(crate) fn part(&self, part: u64) -> Self {
+        Self { number: mix(self.key().0, part) | 1, made: self.made }
     }
 
     fn key(&self) -> ResourceKey {

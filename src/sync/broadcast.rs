@@ -23,7 +23,7 @@ use std::panic::Location;
 use timeloop_sim::Access;
 use tokio::sync::broadcast as tokios;
 
-use super::operation::{Senders, What, at_once};
+use super::operation::{Half, Handles, What, at_once};
 use crate::engine::announce::ResourceId;
 
 /// Error types: tokio's own.
@@ -36,8 +36,8 @@ use error::{RecvError, SendError, TryRecvError};
 const NAME: &str = "broadcast channel";
 
 /// The channel's senders.
-fn senders(id: ResourceId) -> Senders {
-    Senders { id, channel: NAME, name: "senders of a broadcast channel" }
+fn senders(id: ResourceId) -> Handles {
+    Handles { id, channel: NAME, name: "senders of a broadcast channel", half: Half::Sending }
 }
 
 /// Makes a channel that keeps `capacity` messages, rounded up to a power of two, for receivers that are behind.

@@ -131,18 +131,26 @@ impl<F: Future> Future for Trying<F> {
     }
 }
 
-/// The senders of a channel: how many there are is a matter of its own, so that who makes or drops one does not meet who
-/// sends. That one more comes or goes is as good as a look; that there is none any more changes the channel.
+/// One half's handles of a channel: how many there are is a matter of its own, so that who makes or drops one does not meet
+/// who sends. That one more comes or goes is as good as a look; that there is none any more changes the channel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Senders {
+pub(super) struct Handles {
     pub(super) id: ResourceId,
     /// What the channel is called.
     pub(super) channel: &'static str,
-    /// What its senders are called together.
+    /// What these handles are called together.
     pub(super) name: &'static str,
+    pub(super) half: Half,
 }
 
-impl Senders {
+/// Which half of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Half {
+    Sending = 1,
+    Receiving,
+}
+
+impl Handles {
     /// One comes, or is asked for.
     #[inline]
     pub(super) fn come(self) {
@@ -173,7 +181,7 @@ impl Senders {
     #[inline]
     fn touch(self, access: Access, at: Option<&'static Location<'static>>) {
         if announce::attended() {
-            self.id.part().touch(self.name, access, at);
+            self.id.part(self.half as u64).touch(self.name, access, at);
         }
     }
 }

@@ -25,12 +25,18 @@
 //! ```
 
 use std::fmt;
+use std::future::Future;
 use std::mem;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use timeloop_sim::Access;
 use tokio::sync::Notify;
+
+use super::operation::{Half, Handles, What};
+use crate::engine::announce::ResourceId;
 
 /// Error types: tokio's own.
 pub mod error {
@@ -39,8 +45,11 @@ pub mod error {
 
 use error::{RecvError, SendError};
 
+const NAME: &str = "watch channel";
+
 /// What both halves share.
 struct Shared<T> {
+    id: ResourceId,
     value: RwLock<T>,
     /// How many times the value has changed. Moves only under the value's write lock.
     version: AtomicUsize,
@@ -63,6 +72,24 @@ impl<T> Shared<T> {
 
     fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.value.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[track_caller]
+    fn what(&self, access: Access) -> What {
+        What { id: self.id, name: NAME, access, at: Location::caller() }
+    }
+
+    #[track_caller]
+    fn touch(&self, access: Access) {
+        self.what(access).touch();
+    }
+
+    fn handles(&self, half: Half) -> Handles {
+        let name = match half {
+            Half::Sending => "senders of a watch channel",
+            Half::Receiving => "receivers of a watch channel",
+        };
+        Handles { id: self.id, channel: NAME, name, half }
     }
 
     fn version(&self) -> usize {
@@ -95,6 +122,18 @@ impl<T> Shared<T> {
             changed.await;
         }
     }
+
+    /// Waits until there is no receiver.
+    async fn abandoned(&self) {
+        while self.receivers() > 0 {
+            let abandoned = self.abandoned.notified();
+            if self.receivers() == 0 {
+                return;
+            }
+            // The channel may be open again when the task runs: hence the loop.
+            abandoned.await;
+        }
+    }
 }
 
 /// tokio's error has no public constructor: a closed channel of tokio's gives one, once.
@@ -121,8 +160,10 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
 }
 
 /// Makes a channel whose first value is `init`, which counts as seen.
+#[track_caller]
 pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
+        id: ResourceId::new(),
         value: RwLock::new(init),
         version: AtomicUsize::new(0),
         closed: AtomicBool::new(false),
@@ -142,16 +183,19 @@ pub struct Sender<T> {
 
 impl<T> Sender<T> {
     /// Makes the sending half alone; [`subscribe`](Self::subscribe) makes receivers.
+    #[track_caller]
     pub fn new(init: T) -> Self {
         channel(init).0
     }
 
     /// Sends a value; gives it back, and changes nothing, when there is no receiver.
-    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.receiver_count() == 0 {
+    #[track_caller]
+    pub fn send(&self, mut value: T) -> Result<(), SendError<T>> {
+        self.shared.touch(Access::Send);
+        if self.shared.receivers() == 0 {
             return Err(SendError(value));
         }
-        self.send_replace(value);
+        self.replace(&mut value);
         Ok(())
     }
 
@@ -159,11 +203,13 @@ impl<T> Sender<T> {
     ///
     /// # Panics
     /// When `modify` panics; then no receiver is told, and what it had changed by then stays changed.
+    #[track_caller]
     pub fn send_modify<F>(&self, modify: F)
     where
         F: FnOnce(&mut T),
     {
-        self.send_if_modified(|value| {
+        self.shared.touch(Access::Send);
+        self.modify(|value| {
             modify(value);
             true
         });
@@ -173,10 +219,16 @@ impl<T> Sender<T> {
     ///
     /// # Panics
     /// When `modify` panics; then no receiver is told, and what it had changed by then stays changed.
+    #[track_caller]
     pub fn send_if_modified<F>(&self, modify: F) -> bool
     where
         F: FnOnce(&mut T) -> bool,
     {
+        self.shared.touch(Access::Send);
+        self.modify(modify)
+    }
+
+    fn modify(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
         let mut value = self.shared.write();
         if !modify(&mut value) {
             return false;
@@ -189,22 +241,35 @@ impl<T> Sender<T> {
     }
 
     /// Sends a value, whether or not there are receivers, and returns the one before.
+    #[track_caller]
     pub fn send_replace(&self, mut value: T) -> T {
-        self.send_modify(|current| mem::swap(current, &mut value));
+        self.shared.touch(Access::Send);
+        self.replace(&mut value);
         value
+    }
+
+    fn replace(&self, value: &mut T) {
+        self.modify(|current| {
+            mem::swap(current, value);
+            true
+        });
     }
 
     /// Reads the value.
     ///
     /// The value is locked until the [`Ref`] is dropped: a send meanwhile blocks the thread, for ever if it is the thread
     /// that holds the `Ref`. So never hold one across an `.await`.
+    #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
+        self.shared.touch(Access::Read);
         Ref { value: self.shared.read(), has_changed: false }
     }
 
     /// Whether all receivers are gone.
+    #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.receiver_count() == 0
+        self.shared.touch(Access::Read);
+        self.shared.receivers() == 0
     }
 
     /// Waits until all receivers are gone. One that comes and goes between two polls may go unnoticed.
@@ -212,19 +277,16 @@ impl<T> Sender<T> {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn closed(&self) {
-        while self.receiver_count() > 0 {
-            let abandoned = self.shared.abandoned.notified();
-            if self.receiver_count() == 0 {
-                return;
-            }
-            // The channel may be open again when the task runs: hence the loop.
-            abandoned.await;
-        }
+    #[track_caller]
+    pub fn closed(&self) -> impl Future<Output = ()> {
+        self.shared.what(Access::Read).before(self.shared.abandoned())
     }
 
     /// Makes a receiver, to which the present value counts as seen. Opens the channel again if all were gone.
+    #[track_caller]
     pub fn subscribe(&self) -> Receiver<T> {
+        self.shared.touch(Access::Write);
+        self.shared.handles(Half::Receiving).come();
         let shared = Arc::clone(&self.shared);
         shared.receivers.fetch_add(1, Ordering::Relaxed);
         let seen = shared.version();
@@ -232,12 +294,16 @@ impl<T> Sender<T> {
     }
 
     /// How many receivers there are.
+    #[track_caller]
     pub fn receiver_count(&self) -> usize {
+        self.shared.handles(Half::Receiving).count();
         self.shared.receivers()
     }
 
     /// How many senders there are.
+    #[track_caller]
     pub fn sender_count(&self) -> usize {
+        self.shared.handles(Half::Sending).count();
         self.shared.senders.load(Ordering::Relaxed)
     }
 
@@ -249,12 +315,14 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
+        self.shared.handles(Half::Sending).come();
         self.shared.senders.fetch_add(1, Ordering::Relaxed);
         Self { shared: Arc::clone(&self.shared) }
     }
 }
 
 impl<T: Default> Default for Sender<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }
@@ -262,6 +330,8 @@ impl<T: Default> Default for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
+        let senders = &self.shared.senders;
+        self.shared.handles(Half::Sending).go(|| senders.load(Ordering::Relaxed) == 1);
         if self.shared.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.closed.store(true, Ordering::Release);
             self.shared.changed.notify_waiters();
@@ -281,7 +351,9 @@ impl<T> Receiver<T> {
     /// Reads the value without marking it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
+    #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
+        self.shared.touch(Access::Read);
         let value = self.shared.read();
         let has_changed = self.seen != self.shared.version();
         Ref { value, has_changed }
@@ -290,7 +362,9 @@ impl<T> Receiver<T> {
     /// Reads the value and marks it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
+    #[track_caller]
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
+        self.shared.touch(Access::Read);
         let value = self.shared.read();
         let version = self.shared.version();
         let has_changed = mem::replace(&mut self.seen, version) != version;
@@ -298,12 +372,16 @@ impl<T> Receiver<T> {
     }
 
     /// Whether the value has not been seen; fails, whatever was seen, when all senders are gone.
+    #[track_caller]
     pub fn has_changed(&self) -> Result<bool, RecvError> {
+        self.shared.touch(Access::Read);
         if self.shared.closed() { Err(no_sender()) } else { Ok(self.seen != self.shared.version()) }
     }
 
     /// Whether all senders are gone.
+    #[track_caller]
     pub fn is_closed(&self) -> bool {
+        self.shared.touch(Access::Read);
         self.shared.closed()
     }
 
@@ -314,7 +392,9 @@ impl<T> Receiver<T> {
     }
 
     /// Marks the value as seen.
+    #[track_caller]
     pub fn mark_unchanged(&mut self) {
+        self.shared.touch(Access::Read);
         self.seen = self.shared.version();
     }
 
@@ -324,8 +404,9 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     ///
     /// Cancel safe: unless it has returned, nothing has been marked.
-    pub async fn changed(&mut self) -> Result<(), RecvError> {
-        self.shared.changed(&mut self.seen).await
+    #[track_caller]
+    pub fn changed(&mut self) -> impl Future<Output = Result<(), RecvError>> {
+        self.shared.what(Access::Read).before(self.shared.changed(&mut self.seen))
     }
 
     /// Waits for a value that `f` accepts, beginning with the present one, and marks what it looked at as seen. Fails when
@@ -339,7 +420,16 @@ impl<T> Receiver<T> {
     ///
     /// # Panics
     /// When `f` panics.
-    pub async fn wait_for(&mut self, mut f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+    #[track_caller]
+    pub fn wait_for(
+        &mut self,
+        f: impl FnMut(&T) -> bool,
+    ) -> impl Future<Output = Result<Ref<'_, T>, RecvError>> {
+        let what = self.shared.what(Access::Read);
+        what.before(self.accepted(f))
+    }
+
+    async fn accepted(&mut self, mut f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
         let mut closed = false;
         loop {
             {
@@ -367,6 +457,7 @@ impl<T> Receiver<T> {
 /// The clone has seen what the original has.
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
+        self.shared.handles(Half::Receiving).come();
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
         Self { shared: Arc::clone(&self.shared), seen: self.seen }
     }
@@ -374,6 +465,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
+        self.shared.handles(Half::Receiving).go(|| self.shared.receivers() == 1);
         if self.shared.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.abandoned.notify_waiters();
         }

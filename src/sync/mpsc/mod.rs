@@ -27,7 +27,7 @@ mod permit;
 mod unbounded;
 
 use crate::engine::announce::ResourceId;
-use crate::sync::operation::Senders;
+use crate::sync::operation::{Half, Handles};
 
 pub use bounded::{Receiver, Sender, WeakSender, channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
@@ -37,6 +37,6 @@ pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unb
 const NAME: &str = "mpsc channel";
 
 /// The channel's senders.
-fn senders(id: ResourceId) -> Senders {
-    Senders { id, channel: NAME, name: "senders of an mpsc channel" }
+fn senders(id: ResourceId) -> Handles {
+    Handles { id, channel: NAME, name: "senders of an mpsc channel", half: Half::Sending }
 }
