@@ -262,6 +262,24 @@ impl Engine {
         Some(core.steps())
     }
 
+    /// The task that runs does this to the end of a task, another's or its own: looks whether it has come, or brings it
+    /// about.
+    #[inline]
+    pub(crate) fn touch_end(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
+        if self.attends.get() {
+            self.touch_end_attended(task, access, at);
+        }
+    }
+
+    #[inline(never)]
+    fn touch_end_attended(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
+        let mut core = self.core.borrow_mut();
+        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
+        let end = ResourceId::of_task(slot.key, slot.spawned);
+        drop(core);
+        self.performed(&end, Cow::Borrowed("task"), access, None, at);
+    }
+
     /// The task that runs does this now.
     #[inline(never)]
     fn performed(

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable};
 
-use timeloop_sim::{Ended, Failure, Pulse, Source, SpawnSite, TaskKey, TaskLabel};
+use timeloop_sim::{Access, Ended, Failure, Pulse, Source, SpawnSite, TaskKey, TaskLabel};
 
 use super::cell::TaskBox;
 use super::context::Driving;
@@ -316,6 +316,12 @@ impl Engine {
     /// The task in this slot has ended.
     fn end_task(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
+        if self.attends.get() {
+            let task = TaskRef::new(self.run, slot, guard.table.at(slot).generation);
+            drop(guard);
+            self.touch_end(task, Access::Write, None);
+            guard = self.core.borrow_mut();
+        }
         let core = &mut *guard;
         core.end_step(true);
         let place = core.table.at(slot);

@@ -17,7 +17,6 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
 
 use timeloop_sim::Access;

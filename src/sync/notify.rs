@@ -4,7 +4,6 @@
 //! was made, and of the others from when it was first polled or enabled.
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};

@@ -15,7 +15,7 @@
 //! ```
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -25,7 +25,6 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
 use std::mem;
 use std::ops::Deref;
 use std::panic::Location;

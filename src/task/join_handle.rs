@@ -4,9 +4,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
+
+use timeloop_sim::Access;
 
 use super::late::{self, Asked};
 use super::{Id, JoinError};
@@ -53,12 +56,14 @@ impl<T> JoinHandle<T> {
 
     /// Cancels the task at its next resumption; awaiting it gives a [`JoinError`] that is cancelled then, unless it has
     /// ended before. The closure of a `spawn_blocking` that has not begun is dropped.
+    #[track_caller]
     pub fn abort(&self) {
         self.abort_handle().abort();
     }
 
     /// Whether the task has ended. A task that was aborted has not, until its next resumption.
     #[must_use]
+    #[track_caller]
     pub fn is_finished(&self) -> bool {
         self.taken || self.abort_handle().is_finished()
     }
@@ -79,7 +84,22 @@ impl<T> JoinHandle<T> {
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look(Location::caller());
+        self.poll_untold(cx)
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    /// Tells that somebody looks whether the task has ended.
+    #[inline]
+    pub(super) fn look(&self, at: &'static Location<'static>) {
+        engine::of_run(self.task.run(), |engine| engine.touch_end(self.task, Access::Read, Some(at)));
+    }
+
+    /// Polls for the output without telling that anyone looks.
+    pub(super) fn poll_untold(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "JoinHandle polled after completion");
         let joined = engine::of_run(self.task.run(), |engine| engine.join(self.task, cx.waker()));
         match joined {
@@ -96,7 +116,7 @@ impl<T: 'static> Future for JoinHandle<T> {
                 Asked::Gone => self.gone(),
                 Asked::Started(task, id) => {
                     (self.task, self.id) = (task, id);
-                    self.poll(cx)
+                    self.poll_untold(cx)
                 }
             },
         }
@@ -155,10 +175,13 @@ pub struct AbortHandle {
 
 impl AbortHandle {
     /// Cancels the task at its next resumption.
+    #[track_caller]
     pub fn abort(&self) {
+        let at = Some(Location::caller());
         let (task, id) = self.resolved();
         let known = engine::of_run(task.run(), |engine| {
             if engine.is_task(task, id) {
+                engine.touch_end(task, Access::Write, at);
                 engine.abort(task);
             }
         });
@@ -169,10 +192,18 @@ impl AbortHandle {
 
     /// Whether the task has ended.
     #[must_use]
+    #[track_caller]
     pub fn is_finished(&self) -> bool {
+        let at = Some(Location::caller());
         let (task, id) = self.resolved();
-        engine::of_run(task.run(), |engine| !engine.is_task(task, id) || engine.is_finished(task))
-            .unwrap_or_else(|| !late::is_waiting(task))
+        let finished = engine::of_run(task.run(), |engine| {
+            if !engine.is_task(task, id) {
+                return true;
+            }
+            engine.touch_end(task, Access::Read, at);
+            engine.is_finished(task)
+        });
+        finished.unwrap_or_else(|| !late::is_waiting(task))
     }
 
     /// The task's id.

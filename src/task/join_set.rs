@@ -6,13 +6,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use timeloop_sim::Access;
+
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
+use crate::engine::announce::ResourceId;
 use crate::runtime::Handle;
+
+/// What a set is called in reports.
+const NAME: &str = "join set";
 
 /// A collection of tasks, as [`tokio::task::JoinSet`](https://docs.rs/tokio/1/tokio/task/struct.JoinSet.html).
 ///
@@ -41,6 +47,8 @@ pub struct JoinSet<T> {
     places: Vec<Option<Entry<T>>>,
     free: Vec<usize>,
     ended: Arc<Mutex<Ended>>,
+    /// The order in which the tasks end, which the set hands on.
+    id: ResourceId,
 }
 
 struct Entry<T> {
@@ -63,10 +71,12 @@ struct Ended {
 struct Note {
     key: usize,
     ended: Arc<Mutex<Ended>>,
+    set: ResourceId,
 }
 
 impl Wake for Note {
     fn wake(self: Arc<Self>) {
+        self.set.touch(NAME, Access::Send, None);
         let mut ended = lock(&self.ended);
         ended.keys.push_back(self.key);
         let waiter = ended.waiter.take();
@@ -83,8 +93,9 @@ fn lock(ended: &Mutex<Ended>) -> MutexGuard<'_, Ended> {
 
 impl<T> JoinSet<T> {
     /// An empty set.
+    #[track_caller]
     pub fn new() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), ended: Arc::default() }
+        Self { places: Vec::new(), free: Vec::new(), ended: Arc::default(), id: ResourceId::new() }
     }
 
     /// How many tasks are in the set: those that run, and those that have ended and were not yet taken out.
@@ -201,9 +212,9 @@ impl<T: 'static> JoinSet<T> {
             self.places.push(None);
             self.places.len() - 1
         });
-        let waker = Waker::from(Arc::new(Note { key, ended: Arc::clone(&self.ended) }));
+        let waker = Waker::from(Arc::new(Note { key, ended: Arc::clone(&self.ended), set: self.id }));
         // From here on the waker is called when the task ends, and nobody has to look at tasks that run.
-        let result = match Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)) {
+        let result = match Pin::new(&mut handle).poll_untold(&mut Context::from_waker(&waker)) {
             Poll::Pending => None,
             Poll::Ready(result) => {
                 waker.wake_by_ref();
@@ -217,39 +228,51 @@ impl<T: 'static> JoinSet<T> {
     /// Waits for the next task to end and gives its output; `None` when the set is empty.
     ///
     /// Dropping the future loses no output.
-    pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
-        poll_fn(|cx| self.poll_join_next(cx)).await
+    #[track_caller]
+    pub fn join_next(&mut self) -> impl Future<Output = Option<Result<T, JoinError>>> {
+        let at = Location::caller();
+        async move { poll_fn(|cx| self.poll_at(cx, at)).await.map(without_id) }
     }
 
     /// Waits for the next task to end and gives its id and output; `None` when the set is empty.
     ///
     /// Dropping the future loses no output.
-    pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
-        poll_fn(|cx| self.poll_join_next_with_id(cx)).await
+    #[track_caller]
+    pub fn join_next_with_id(&mut self) -> impl Future<Output = Option<Result<(Id, T), JoinError>>> {
+        let at = Location::caller();
+        async move { poll_fn(|cx| self.poll_at(cx, at)).await }
     }
 
     /// The output of a task that has ended; `None` when there is none, or the set is empty.
+    #[track_caller]
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        self.try_join_next_with_id().map(|result| result.map(|(_, output)| output))
+        self.try_join_next_with_id().map(without_id)
     }
 
     /// The id and output of a task that has ended; `None` when there is none, or the set is empty.
+    #[track_caller]
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        self.next_ended(Location::caller())
+    }
+
+    fn next_ended(&mut self, at: &'static Location<'static>) -> Option<Result<(Id, T), JoinError>> {
+        self.id.touch(NAME, Access::Receive, Some(at));
         // A task may be on the list and not have ended: one that was spawned before there was a loop, and started.
         loop {
             let key = lock(&self.ended).keys.pop_front()?;
-            if let Some(result) = self.take(key) {
+            if let Some(result) = self.take(key, at) {
                 return Some(result);
             }
         }
     }
 
     /// Takes out a task that has ended.
-    fn take(&mut self, key: usize) -> Option<Result<(Id, T), JoinError>> {
+    fn take(&mut self, key: usize, at: &'static Location<'static>) -> Option<Result<(Id, T), JoinError>> {
         let entry = self.places[key].as_mut()?;
+        entry.handle.look(at);
         let result = match entry.result.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             Some(result) => result,
-            None => match Pin::new(&mut entry.handle).poll(&mut Context::from_waker(&entry.waker)) {
+            None => match Pin::new(&mut entry.handle).poll_untold(&mut Context::from_waker(&entry.waker)) {
                 Poll::Ready(result) => result,
                 Poll::Pending => return None,
             },
@@ -302,8 +325,11 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Aborts all tasks. They stay in the set; [`join_next`](Self::join_next) gives an error for each.
+    #[track_caller]
     pub fn abort_all(&mut self) {
-        self.handles().into_iter().for_each(JoinHandle::abort);
+        for handle in self.handles() {
+            handle.abort();
+        }
     }
 
     /// Takes all tasks out of the set. They run on, and nobody hears of their outputs.
@@ -317,19 +343,29 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Polls for the next output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        self.poll_join_next_with_id(cx).map(|result| result.map(|result| result.map(|(_, output)| output)))
+        self.poll_at(cx, Location::caller()).map(|result| result.map(without_id))
     }
 
     /// Polls for the next id and output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    #[track_caller]
     pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Id, T), JoinError>>> {
+        self.poll_at(cx, Location::caller())
+    }
+
+    fn poll_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<Option<Result<(Id, T), JoinError>>> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        if let Some(result) = self.try_join_next_with_id() {
+        if let Some(result) = self.next_ended(at) {
             return Poll::Ready(Some(result));
         }
         let known = lock(&self.ended).waiter.as_ref().is_some_and(|waiter| waiter.will_wake(cx.waker()));
@@ -340,6 +376,10 @@ impl<T: 'static> JoinSet<T> {
         }
         Poll::Pending
     }
+}
+
+fn without_id<T>(result: Result<(Id, T), JoinError>) -> Result<T, JoinError> {
+    result.map(|(_, output)| output)
 }
 
 impl<T> Unpin for JoinSet<T> {}
@@ -357,6 +397,7 @@ impl<T> fmt::Debug for JoinSet<T> {
 }
 
 impl<T> Default for JoinSet<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

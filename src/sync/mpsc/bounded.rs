@@ -3,7 +3,7 @@
 //! Always true: the queue is tokio's own; the sender has its half until it is dropped or has become a permit.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Always true: the queue is tokio's own; sending never waits, so it can't give way.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
