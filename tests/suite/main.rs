@@ -13,6 +13,8 @@ mod golden;
 mod macros;
 #[cfg(feature = "sync")]
 mod readme;
+#[cfg(feature = "sync")]
+mod recording;
 mod replay;
 #[cfg(feature = "sync")]
 mod reports;

@@ -2,6 +2,7 @@
 //!
 //! Where an order is asserted the schedule is the quiet one; where it must not matter, many seeds are tried.
 
+mod announced_channels;
 mod barrier;
 mod broadcast;
 mod deadlock;

@@ -1,6 +1,8 @@
 //! What tasks promise.
 
 mod abort;
+#[cfg(feature = "sync")]
+mod announced;
 mod builder;
 mod coop;
 mod join_error;
