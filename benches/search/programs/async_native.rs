@@ -1,0 +1,329 @@
+//! Bugs that only async code has, in the shape in which people write them, without time.
+//!
+//! Always true: the quiet run passes; with `fixed`, every run does.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+
+use timeloop::sync::broadcast::error::RecvError;
+use timeloop::sync::{Mutex, Notify, Semaphore, broadcast, mpsc};
+use timeloop::task::{JoinHandle, yield_now};
+use timeloop::{spawn, sync};
+
+use super::shared::{Shared, join};
+
+/// A gate that opens once.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    changed: Notify,
+}
+
+impl Gate {
+    async fn open(&self) {
+        *self.open.lock().await = true;
+        // Reaches those who wait already, and nobody else.
+        self.changed.notify_waiters();
+    }
+
+    async fn pass(&self) {
+        if !*self.open.lock().await {
+            self.changed.notified().await;
+        }
+    }
+
+    async fn pass_fixed(&self) {
+        let mut changed = pin!(self.changed.notified());
+        // From here on it hears of what it is told, though nobody waits yet.
+        changed.as_mut().enable();
+        if !*self.open.lock().await {
+            changed.await;
+        }
+    }
+}
+
+/// A notification comes between the look and the wait.
+pub(super) async fn lost_notify(fixed: bool) {
+    let gate = Rc::new(Gate::default());
+    let mut all: Vec<JoinHandle<()>> = Vec::new();
+    for _ in 0..2 {
+        let gate = Rc::clone(&gate);
+        all.push(spawn(async move {
+            if fixed {
+                gate.pass_fixed().await;
+            } else {
+                gate.pass().await;
+            }
+        }));
+    }
+    all.push(spawn(async move { gate.open().await }));
+    join(all).await;
+}
+
+/// Three accounts, three transfers, each from one to the next: each locks the payer first.
+pub(super) async fn lock_order(fixed: bool) {
+    let accounts = Rc::new([100, 100, 100].map(Mutex::new));
+    let mut all = Vec::new();
+    for from in 0..3 {
+        let accounts = Rc::clone(&accounts);
+        all.push(spawn(async move {
+            let to = (from + 1) % 3;
+            let (mut payer, mut payee);
+            if fixed && to < from {
+                payee = accounts[to].lock().await;
+                payer = accounts[from].lock().await;
+            } else {
+                payer = accounts[from].lock().await;
+                payee = accounts[to].lock().await;
+            }
+            *payer -= 10;
+            *payee += 10;
+        }));
+    }
+    join(all).await;
+}
+
+struct Shop {
+    stock: Shared<u32>,
+    orders: Shared<Vec<usize>>,
+}
+
+impl Shop {
+    async fn buy(&self, customer: usize) {
+        if self.stock.get().await == 0 {
+            return;
+        }
+        self.orders.update(|orders| orders.push(customer)).await;
+        self.stock.update(|stock| *stock = stock.saturating_sub(1)).await;
+    }
+
+    async fn buy_fixed(&self, customer: usize) {
+        if self.stock.update(|stock| stock.checked_sub(1).map(|left| *stock = left)).await.is_some() {
+            self.orders.update(|orders| orders.push(customer)).await;
+        }
+    }
+}
+
+/// The last two pieces are sold three times: stock is looked at, and counted down only after the order is in.
+pub(super) async fn check_then_await(fixed: bool) {
+    let shop = Rc::new(Shop { stock: Shared::new("stock", 2), orders: Shared::new("orders", Vec::new()) });
+    let mut all = Vec::new();
+    for customer in 0..4 {
+        let shop = Rc::clone(&shop);
+        all.push(spawn(async move {
+            if fixed {
+                shop.buy_fixed(customer).await;
+            } else {
+                shop.buy(customer).await;
+            }
+        }));
+    }
+    join(all).await;
+    assert!(shop.orders.get().await.len() <= 2, "sold what is not there");
+}
+
+struct Row {
+    version: u32,
+    text: &'static str,
+}
+
+/// What is cached of a row, and of which version; the text is gone once the row has changed.
+#[derive(Clone, Copy)]
+struct Entry {
+    version: u32,
+    text: Option<&'static str>,
+}
+
+struct Cached {
+    row: Shared<Row>,
+    cache: Shared<Entry>,
+}
+
+impl Cached {
+    async fn load(&self, fixed: bool) -> &'static str {
+        if let Some(text) = self.cache.get().await.text {
+            return text;
+        }
+        let (version, text) = self.row.look(|row| (row.version, row.text)).await;
+        let fill = |entry: &mut Entry| {
+            if !fixed || version >= entry.version {
+                *entry = Entry { version, text: Some(text) };
+            }
+        };
+        self.cache.update(fill).await;
+        text
+    }
+
+    async fn store(&self, version: u32, text: &'static str) {
+        self.row.set(Row { version, text }).await;
+        self.cache.set(Entry { version, text: None }).await;
+    }
+}
+
+/// A reader that missed the cache puts there what it has read, after a writer has thrown out the entry.
+pub(super) async fn stale_cache(fixed: bool) {
+    let cached = Rc::new(Cached {
+        row: Shared::new("row", Row { version: 0, text: "old" }),
+        cache: Shared::new("cache", Entry { version: 0, text: None }),
+    });
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let cached = Rc::clone(&cached);
+        all.push(spawn(async move { drop(cached.load(fixed).await) }));
+    }
+    let writer = Rc::clone(&cached);
+    all.push(spawn(async move { writer.store(1, "new").await }));
+    join(all).await;
+    assert_eq!(cached.load(fixed).await, "new", "the cache is stale");
+}
+
+struct Service {
+    jobs: Mutex<Option<mpsc::Sender<u32>>>,
+    pending: Shared<i32>,
+    idle: Notify,
+    closed: Shared<bool>,
+}
+
+impl Service {
+    /// Whether the job has been accepted.
+    async fn submit(&self, job: u32, fixed: bool) -> bool {
+        if fixed {
+            let jobs = self.jobs.lock().await;
+            let Some(sender) = &*jobs else { return false };
+            self.pending.update(|pending| *pending += 1).await;
+            return sender.send(job).await.is_ok();
+        }
+        let Some(sender) = self.jobs.lock().await.clone() else { return false };
+        self.pending.update(|pending| *pending += 1).await;
+        sender.send(job).await.is_ok()
+    }
+
+    async fn work(&self, mut jobs: mpsc::Receiver<u32>) {
+        while jobs.recv().await.is_some() {
+            assert!(!self.closed.get().await, "a job after the database was closed");
+            let left = self.pending.update(|pending| {
+                *pending -= 1;
+                *pending
+            });
+            if left.await == 0 {
+                self.idle.notify_one();
+            }
+        }
+    }
+
+    async fn shut_down(&self) {
+        drop(self.jobs.lock().await.take());
+        while self.pending.get().await > 0 {
+            self.idle.notified().await;
+        }
+        self.closed.set(true).await;
+    }
+}
+
+/// A job is accepted, and not counted yet, when the service looks whether there are any.
+pub(super) async fn shutdown_race(fixed: bool) {
+    let (sender, receiver) = mpsc::channel(4);
+    let service = Rc::new(Service {
+        jobs: Mutex::new(Some(sender)),
+        pending: Shared::new("pending", 0),
+        idle: Notify::new(),
+        closed: Shared::new("closed", false),
+    });
+    let [worker, client, stopper] = [(); 3].map(|()| Rc::clone(&service));
+    let worker = spawn(async move { worker.work(receiver).await });
+    let client = spawn(async move {
+        for job in 0..3 {
+            if !client.submit(job, fixed).await {
+                return;
+            }
+        }
+    });
+    let stopper = spawn(async move { stopper.shut_down().await });
+    join(vec![client, stopper, worker]).await;
+}
+
+/// A barrier made of a semaphore, as in textbooks, without the second turnstile.
+struct Rendezvous {
+    size: usize,
+    arrived: Mutex<usize>,
+    turnstile: Semaphore,
+}
+
+impl Rendezvous {
+    async fn wait(&self) {
+        let mut arrived = self.arrived.lock().await;
+        *arrived += 1;
+        if *arrived == self.size {
+            *arrived = 0;
+            self.turnstile.add_permits(self.size);
+        }
+        drop(arrived);
+        // A task that is fast takes the permit of one that is slow, and is a round ahead.
+        self.turnstile.acquire().await.expect("never closed").forget();
+    }
+}
+
+enum Meeting {
+    Reused(Rendezvous),
+    Right(sync::Barrier),
+}
+
+/// Tasks work in rounds, with a barrier after each.
+pub(super) async fn barrier_reuse(fixed: bool) {
+    const TASKS: usize = 3;
+    const ROUNDS: u32 = 3;
+
+    let meeting = if fixed {
+        Meeting::Right(sync::Barrier::new(TASKS))
+    } else {
+        Meeting::Reused(Rendezvous { size: TASKS, arrived: Mutex::new(0), turnstile: Semaphore::new(0) })
+    };
+    let shared = Rc::new((meeting, [(); TASKS].map(|()| Cell::new(0))));
+    let mut all = Vec::new();
+    for number in 0..TASKS {
+        let shared = Rc::clone(&shared);
+        all.push(spawn(async move {
+            let (meeting, rounds) = &*shared;
+            for round in 1..=ROUNDS {
+                rounds[number].set(round);
+                match meeting {
+                    Meeting::Reused(barrier) => barrier.wait().await,
+                    Meeting::Right(barrier) => drop(barrier.wait().await),
+                }
+                assert!(rounds.iter().all(|other| other.get() >= round), "a task is left behind");
+            }
+        }));
+    }
+    join(all).await;
+}
+
+/// A subscriber that is held up for a while loses messages, and takes that for the end.
+pub(super) async fn broadcast_lag(fixed: bool) {
+    const MESSAGES: u32 = 8;
+    const CAPACITY: usize = 4;
+
+    let (sender, mut receiver) = broadcast::channel(CAPACITY);
+    let last = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&last);
+    let subscriber = spawn(async move {
+        loop {
+            match receiver.recv().await {
+                Ok(message) => seen.set(message),
+                Err(RecvError::Lagged(_)) if fixed => {}
+                Err(_) => return,
+            }
+        }
+    });
+    let published = Rc::new(Shared::new("published", 0));
+    let publisher = spawn(async move {
+        for message in 1..=MESSAGES {
+            published.set(message).await;
+            // Without a subscriber there is nobody to tell.
+            let _ = sender.send(message);
+            yield_now().await;
+        }
+    });
+    join(vec![publisher, subscriber]).await;
+    assert_eq!(last.get(), MESSAGES, "the subscriber has not seen the last message");
+}
