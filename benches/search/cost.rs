@@ -1,0 +1,105 @@
+//! What a step costs under each strategy, and a short run.
+//!
+//! Always true: nothing fails; each number is the least of several rounds, so that what else the machine does counts
+//! little; the estimates are those of the program's own quiet run.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use timeloop::task::yield_now;
+use timeloop::{AnySource, Limits, Outcome, Profile, Resource, Seed, StrategySpec, run_from, spawn};
+
+use crate::table::short;
+
+const ROUNDS: u64 = 7;
+const TASKS: usize = 5;
+const LONG: u32 = 2_000;
+
+/// Tasks that give way, and do nothing else.
+async fn yields() {
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            spawn(async {
+                for _ in 0..LONG {
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("nothing fails");
+    }
+}
+
+struct Variable {
+    resource: Resource,
+    value: Cell<u32>,
+}
+
+/// Tasks that each read and write a variable so many times.
+async fn accesses(times: u32) {
+    let variable = Rc::new(Variable { resource: Resource::new("variable"), value: Cell::new(0) });
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let variable = Rc::clone(&variable);
+            spawn(async move {
+                for _ in 0..times {
+                    variable.resource.read().await;
+                    let value = variable.value.get();
+                    variable.resource.write().await;
+                    variable.value.set(value + 1);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("nothing fails");
+    }
+}
+
+type Once = fn(AnySource, &Limits) -> Outcome<()>;
+
+/// Nanoseconds a run and steps a run, over `runs` runs.
+fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
+    let limits = Limits::default();
+    let (source, watched) = Profile::watching();
+    once(source, &limits).result.expect("nothing fails");
+    let profile = watched.into_profile();
+    let mut best = (f64::INFINITY, 0.0);
+    for round in 0..ROUNDS {
+        let mut steps = 0;
+        #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+        let start = Instant::now();
+        for run in 0..runs {
+            steps += once(profile.source(strategy, Seed::from(round * runs + run)), &limits).steps;
+        }
+        let ns = start.elapsed().as_nanos() as f64 / runs as f64;
+        if ns < best.0 {
+            best = (ns, steps as f64 / runs as f64);
+        }
+    }
+    best
+}
+
+pub(crate) fn print(strategies: &[StrategySpec]) {
+    println!("{TASKS} tasks; ns, the least of {ROUNDS} rounds");
+    println!();
+    println!("| strategy | a step of `yield_now` | an access, announced | a step of those | a short run | its steps |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    for &strategy in strategies {
+        let (yields_ns, yields_steps) =
+            measure(|source, limits| run_from(source, limits, yields), strategy, 16);
+        let (long_ns, long_steps) =
+            measure(|source, limits| run_from(source, limits, || accesses(LONG)), strategy, 16);
+        let (short_ns, short_steps) =
+            measure(|source, limits| run_from(source, limits, || accesses(2)), strategy, 4_096);
+        println!(
+            "| {} | {:.1} | {:.1} | {:.1} | {short_ns:.0} | {short_steps:.1} |",
+            short(strategy),
+            yields_ns / yields_steps,
+            long_ns / f64::from(2 * LONG * TASKS as u32),
+            long_ns / long_steps,
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! Searching for the first failure, and nothing more.
+//!
+//! Always true: the runs are those that an exploration with the same strategy and base seed makes; whether a schedule is
+//! confirmed, shrunk or reported is no part of it.
+
+use std::time::{Duration, Instant};
+
+use timeloop::{AnySource, Limits, Profile, Seed, StrategySpec};
+
+use crate::programs::{Body, Program};
+
+/// At most so many schedules.
+pub(crate) const CAP: u64 = 10_000;
+
+/// How far base seeds are apart.
+const APART: u64 = 1_000_000;
+
+/// The strategies, in the order of their columns.
+pub(crate) const STRATEGIES: [&str; 10] = [
+    "random",
+    "pct(depth = 3)",
+    "pct(depth = 10)",
+    "pos",
+    "urw",
+    "surw",
+    "delay",
+    "starve",
+    "stall",
+    "portfolio",
+];
+
+/// What a strategy took for a program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// For how many base seeds it found the bug.
+    pub(crate) found: u64,
+    /// Of how many.
+    pub(crate) of: u64,
+    /// Mean schedules up to the first failure; where there was none, the cap counts.
+    pub(crate) schedules: f64,
+    /// Mean time up to then.
+    pub(crate) time: Duration,
+}
+
+/// The mean over `seeds` base seeds.
+pub(crate) fn mean(program: &Program, strategy: StrategySpec, seeds: u64, cap: u64) -> Found {
+    let (mut found, mut schedules, mut time) = (0, 0, Duration::ZERO);
+    for number in 0..seeds {
+        #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+        let start = Instant::now();
+        let first = first_failure(&program.buggy, strategy, number * APART, cap);
+        time += start.elapsed();
+        found += u64::from(first.is_some());
+        schedules += first.unwrap_or(cap);
+    }
+    let schedules = schedules as f64 / seeds as f64;
+    Found { found, of: seeds, schedules, time: time.div_f64(seeds as f64) }
+}
+
+/// Which schedule is the first to fail, from 1.
+pub(crate) fn first_failure(body: &Body, strategy: StrategySpec, base: u64, cap: u64) -> Option<u64> {
+    let limits = Limits::default();
+    let fails = |source: AnySource| (body.once)(source, &limits).result.is_err();
+    let (source, watched) = Profile::watching();
+    if fails(source) {
+        return Some(1);
+    }
+    let profile = watched.into_profile();
+    (2..=cap).find(|schedule| fails(profile.source(strategy, Seed::from(base + schedule - 2))))
+}
