@@ -84,31 +84,45 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// How often a short search is repeated, the shortest time to count: the machine does other things too.
+const REPEATS: u32 = 5;
+/// Longer ones are not: what disturbs them is a small part.
+const LONG: Duration = Duration::from_millis(20);
+
 fn mean(program: &Program, scheduler: &str, seeds: u64) -> Found {
     let mut all = Found { found: 0, schedules: 0.0, time: Duration::ZERO };
     for number in 0..seeds {
         let seed = number * APART;
-        // On a thread of its own: what shuttle leaves behind after a failure would make the next run on its thread fail.
-        let (first, time) = std::thread::scope(|scope| {
-            let search = || {
-                let start = Instant::now();
-                let first = match scheduler {
-                    "random" => first_failure(program, RandomScheduler::new_from_seed(seed, CAP)),
-                    "PCT3" => first_failure(program, PctScheduler::new_from_seed(seed, 3, CAP)),
-                    "PCT10" => first_failure(program, PctScheduler::new_from_seed(seed, 10, CAP)),
-                    _ => first_failure(program, UrwRandomScheduler::new_from_seed(seed, CAP)),
-                };
-                (first, start.elapsed())
-            };
-            scope.spawn(search).join().expect("failures are caught")
-        });
-        all.time += time;
+        let (first, mut least) = timed(program, scheduler, seed);
+        for _ in 1..REPEATS {
+            if least < LONG {
+                least = least.min(timed(program, scheduler, seed).1);
+            }
+        }
+        all.time += least;
         all.found += u64::from(first.is_some());
         all.schedules += first.unwrap_or(CAP as u64) as f64;
     }
     all.time = all.time.div_f64(seeds as f64);
     all.schedules /= seeds as f64;
     all
+}
+
+/// On a thread of its own: what shuttle leaves behind after a failure would make the next run on its thread fail.
+fn timed(program: &Program, scheduler: &str, seed: u64) -> (Option<u64>, Duration) {
+    std::thread::scope(|scope| {
+        let search = || {
+            let start = Instant::now();
+            let first = match scheduler {
+                "random" => first_failure(program, RandomScheduler::new_from_seed(seed, CAP)),
+                "PCT3" => first_failure(program, PctScheduler::new_from_seed(seed, 3, CAP)),
+                "PCT10" => first_failure(program, PctScheduler::new_from_seed(seed, 10, CAP)),
+                _ => first_failure(program, UrwRandomScheduler::new_from_seed(seed, CAP)),
+            };
+            (first, start.elapsed())
+        };
+        scope.spawn(search).join().expect("failures are caught")
+    })
 }
 
 /// Which schedule is the first to fail, from 1.
