@@ -14,9 +14,12 @@ use crate::{Program, Row};
 const PUBLISHED: [&str; 5] = ["SURW", "PCT3", "PCT10", "POS", "random"];
 const SHUTTLE: [&str; 4] = ["random", "PCT3", "PCT10", "URW"];
 
-/// `pct(depth = 3)` takes more room than a column has.
+/// `pct(depth = 3)` takes more room than a column has; the other parameters are those that every run has.
 pub(crate) fn short(strategy: StrategySpec) -> String {
-    strategy.to_string().replace("(depth = ", "").replace(')', "")
+    match strategy {
+        StrategySpec::Pct { depth } => format!("pct{depth}"),
+        strategy => strategy.name().to_owned(),
+    }
 }
 
 pub(crate) fn print(strategies: &[StrategySpec], rows: &[Row<'_>], seeds: u64) {

@@ -3,7 +3,6 @@
 //! Always true: the quiet run passes; with `fixed`, every run does.
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::rc::Rc;
 
 use timeloop::sync::broadcast::error::RecvError;
@@ -13,51 +12,52 @@ use timeloop::{spawn, sync};
 
 use super::shared::{Shared, join};
 
-/// A gate that opens once.
+/// A queue that is looked into under its lock, and waited for without.
 #[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    changed: Notify,
+struct Inbox {
+    items: Mutex<Vec<u32>>,
+    arrived: Notify,
 }
 
-impl Gate {
-    async fn open(&self) {
-        *self.open.lock().await = true;
-        // Reaches those who wait already, and nobody else.
-        self.changed.notify_waiters();
+impl Inbox {
+    async fn put(&self, item: u32) {
+        self.items.lock().await.push(item);
+        self.arrived.notify_one();
     }
 
-    async fn pass(&self) {
-        if !*self.open.lock().await {
-            self.changed.notified().await;
-        }
-    }
-
-    async fn pass_fixed(&self) {
-        let mut changed = pin!(self.changed.notified());
-        // From here on it hears of what it is told, though nobody waits yet.
-        changed.as_mut().enable();
-        if !*self.open.lock().await {
-            changed.await;
+    async fn take(&self, fixed: bool) -> u32 {
+        loop {
+            let (item, others) = {
+                let mut items = self.items.lock().await;
+                (items.pop(), !items.is_empty())
+            };
+            if let Some(item) = item {
+                if fixed && others {
+                    // What was told twice was heard once, maybe: it is passed on.
+                    self.arrived.notify_one();
+                }
+                return item;
+            }
+            self.arrived.notified().await;
         }
     }
 }
 
-/// A notification comes between the look and the wait.
+/// Two items arrive between the look and the wait of two tasks: the second notification finds nobody and is the same as
+/// the first.
 pub(super) async fn lost_notify(fixed: bool) {
-    let gate = Rc::new(Gate::default());
+    let inbox = Rc::new(Inbox::default());
     let mut all: Vec<JoinHandle<()>> = Vec::new();
     for _ in 0..2 {
-        let gate = Rc::clone(&gate);
+        let inbox = Rc::clone(&inbox);
         all.push(spawn(async move {
-            if fixed {
-                gate.pass_fixed().await;
-            } else {
-                gate.pass().await;
-            }
+            inbox.take(fixed).await;
         }));
     }
-    all.push(spawn(async move { gate.open().await }));
+    all.push(spawn(async move {
+        inbox.put(1).await;
+        inbox.put(2).await;
+    }));
     join(all).await;
 }
 
