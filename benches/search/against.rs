@@ -45,7 +45,8 @@ pub(crate) fn print(strategies: &[StrategySpec], rows: &[Row<'_>], others: &[Oth
                 let same = others.iter().filter(|other| other.program == program.name);
                 same.min_by(|one, two| key(one).total_cmp(&key(two)))
             };
-            let (Some(fewest), Some(fastest)) = (by(|other| other.schedules), by(|other| other.micros)) else {
+            let (Some(fewest), Some(fastest)) = (by(|other| other.schedules), by(|other| other.micros))
+            else {
                 continue;
             };
             let ratio = fastest.micros / (found.time.as_secs_f64() * 1e6);

@@ -85,7 +85,9 @@ fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
 pub(crate) fn print(strategies: &[StrategySpec]) {
     println!("{TASKS} tasks; ns, the least of {ROUNDS} rounds");
     println!();
-    println!("| strategy | a step of `yield_now` | an access, announced | a step of those | a short run | its steps |");
+    println!(
+        "| strategy | a step of `yield_now` | an access, announced | a step of those | a short run | its steps |"
+    );
     println!("|---|--:|--:|--:|--:|--:|");
     for &strategy in strategies {
         let (yields_ns, yields_steps) =

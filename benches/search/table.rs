@@ -105,12 +105,7 @@ pub(crate) fn geometric_mean(numbers: impl Iterator<Item = f64>) -> f64 {
     (logs.iter().sum::<f64>() / logs.len() as f64).exp()
 }
 
-fn geometric(
-    strategies: &[StrategySpec],
-    rows: &[Row<'_>],
-    name: &str,
-    belongs: &dyn Fn(&Program) -> bool,
-) {
+fn geometric(strategies: &[StrategySpec], rows: &[Row<'_>], name: &str, belongs: &dyn Fn(&Program) -> bool) {
     let rows: Vec<_> = rows.iter().filter(|(program, _)| belongs(program)).collect();
     if rows.len() < 2 {
         return;

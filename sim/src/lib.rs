@@ -52,7 +52,7 @@ pub use explorer::{Explorer, Phase, Progress};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel, grouped};
 pub use path::{ParsePathError, TaskKey, TaskPath};
-pub use profile::Profile;
+pub use profile::{Profile, Watched};
 pub use record::{Advance, Arrival, Choice, Performed, Record, ResourceRecord, Step, TaskRecord};
 pub use regression::{Loaded, RegressionError, Regressions, Stored};
 pub use schedule::{Deviation, Schedule};

@@ -84,7 +84,8 @@ impl Counts {
 
 impl Profile {
     /// The source of the quiet run, and what it will have counted once it is dropped.
-    pub(crate) fn watching() -> (AnySource, Watched) {
+    #[must_use]
+    pub fn watching() -> (AnySource, Watched) {
         let watched = Watched::default();
         let source = Watching {
             ready: VecDeque::new(),
@@ -165,11 +166,12 @@ impl Profile {
 
 /// Where the source of the quiet run leaves what it has counted.
 #[derive(Debug, Default)]
-pub(crate) struct Watched(Rc<RefCell<Option<Box<Counted>>>>);
+pub struct Watched(Rc<RefCell<Option<Box<Counted>>>>);
 
 impl Watched {
     /// The profile, once the run is over.
-    pub(crate) fn into_profile(self) -> Profile {
+    #[must_use]
+    pub fn into_profile(self) -> Profile {
         self.0.take().map_or_else(Profile::default, |counted| counted.profile())
     }
 }

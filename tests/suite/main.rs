@@ -4,8 +4,6 @@
 mod announcing;
 mod asyncio;
 mod auto_traits;
-#[cfg(feature = "sync")]
-mod corpus;
 mod determinism;
 mod endings;
 mod environment;

@@ -109,7 +109,9 @@ pub(crate) const ALL: [Program; 27] = [
         .published([70, 112, 83, 36, 215])
         .shuttle([15, 16, 0, 329]),
     Program::new("token_ring", body!(locks::token_ring())).published([8, 8, 8, 9, 13]).shuttle([8, 8, 7, 5]),
-    Program::new("wronglock", body!(locks::wronglock(7))).published([7, 51, 20, 10, 36]).shuttle([4, 18, 4, 3]),
+    Program::new("wronglock", body!(locks::wronglock(7)))
+        .published([7, 51, 20, 10, 36])
+        .shuttle([4, 18, 4, 3]),
     Program::new("stringbuffer", body!(queues::stringbuffer())).published([8, 281, 26, 23, 2243]),
     Program::new("work-stealing queue", body!(queues::work_stealing())).published([6, 48, 16, 12, 0]),
     Program::new("reorder_4", body!(registers::reorder(4))).shuttle([99, 51, 51, 17]),

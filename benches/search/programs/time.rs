@@ -225,7 +225,8 @@ impl Store {
 
 /// A holder looks at the clock, is held up, and writes when the lease is another's.
 pub(super) async fn lease(fixed: bool) {
-    let store = Rc::new(Store { lease: Shared::new("lease", None), written: Shared::new("written", 0), fixed });
+    let store =
+        Rc::new(Store { lease: Shared::new("lease", None), written: Shared::new("written", 0), fixed });
     let mut all = Vec::new();
     for (holder, work) in [(1, 95), (2, 5)] {
         let store = Rc::clone(&store);

@@ -57,9 +57,9 @@ fn main() -> ExitCode {
     }
     // Every failure is a panic; there will be many.
     std::panic::set_hook(Box::new(|_| ()));
-    let programs = programs::ALL.iter().filter(|program| {
-        parts.is_empty() || parts.iter().any(|part| program.name.contains(part.as_str()))
-    });
+    let programs = programs::ALL
+        .iter()
+        .filter(|program| parts.is_empty() || parts.iter().any(|part| program.name.contains(part.as_str())));
     if csv {
         println!("program,strategy,found,schedules,microseconds");
     } else {
