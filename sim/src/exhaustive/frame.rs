@@ -32,7 +32,7 @@ pub(super) struct Sleeper {
 }
 
 /// A step of the path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     /// Who is ready, in order of arrival; empty where a stored frontier has not been walked along yet.
     pub(super) ready: Vec<Candidate>,

@@ -22,6 +22,7 @@
 mod clock;
 mod footprint;
 mod frame;
+mod frontier;
 mod races;
 mod walk;
 
@@ -29,6 +30,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use frame::{Frame, Sleeper};
+use frontier::Frontier;
+pub use frontier::FrontierError;
 use walk::{Standing, Walk};
 
 use crate::{
@@ -98,6 +101,8 @@ pub struct Search {
     bounded: bool,
     /// Whether something happened that the search can't vouch for.
     tainted: bool,
+    /// Whether the path comes from a stored frontier, and no run along it has been made yet.
+    resumed: bool,
 }
 
 impl Search {
@@ -114,26 +119,62 @@ impl Search {
             redundant: 0,
             bounded: false,
             tainted: false,
+            resumed: false,
         }
+    }
+
+    /// A search that goes on where another one stopped: `frontier` is what that one [left](Self::frontier), and `of` says
+    /// which program and which limits it has been made under.
+    ///
+    /// # Errors
+    /// When it is a frontier of something else, or can't be read.
+    pub fn resume(bound: Bound, frontier: &str, of: &str) -> Result<Self, FrontierError> {
+        let Frontier { schedules, redundant, bounded, frames } = frontier::parse(frontier, of)?;
+        let search = Self { started: true, schedules, redundant, bounded, resumed: true, ..Self::new(bound) };
+        search.walk.borrow_mut().frames = frames;
+        Ok(search)
+    }
+
+    /// Where the search stands, as text; `None` where there is nothing left to explore, or no telling what has been.
+    #[must_use]
+    pub fn frontier(&mut self, of: &str) -> Option<String> {
+        self.go_on();
+        if self.ended || self.tainted {
+            return None;
+        }
+        let frames = self.walk.borrow().frames.clone();
+        let Self { schedules, redundant, bounded, .. } = *self;
+        Some(frontier::print(&Frontier { schedules, redundant, bounded, frames }, of))
+    }
+
+    /// Whether the last run was the first after [`resume`](Self::resume): should it have strayed, the code is not what it was.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The source of the next run, whose end is then to be [absorbed](Self::absorb); `None` when there is nothing left.
     #[must_use]
     pub fn next_run(&mut self) -> Option<AnySource> {
-        let mut walk = self.walk.borrow_mut();
+        self.go_on();
+        if self.ended {
+            return None;
+        }
+        self.started = true;
+        self.walk.borrow_mut().begin(false);
+        Some(self.source())
+    }
+
+    /// Turns the path into that of the next run.
+    fn go_on(&mut self) {
         if std::mem::take(&mut self.absorbed) {
+            self.resumed = false;
+            let mut walk = self.walk.borrow_mut();
             self.ended |= !match walk.bound {
                 Bound::None => advance(&mut walk),
                 _ => advance_bounded(&mut walk, &mut self.bounded),
             };
         }
-        if self.ended {
-            return None;
-        }
-        self.started = true;
-        walk.begin(false);
-        drop(walk);
-        Some(self.source())
     }
 
     /// A source that repeats the run that has been absorbed last.
@@ -194,7 +235,8 @@ impl Search {
                 // Whoever was still ready might have run before.
                 races::want_all(last);
             }
-            races::analyse(&mut walk.frames, walk.repeated.saturating_sub(1), &mut self.tasks);
+            let fresh = if self.resumed { 0 } else { walk.repeated.saturating_sub(1) };
+            races::analyse(&mut walk.frames, fresh, &mut self.tasks);
         }
         self.absorbed = true;
         absorbed

@@ -43,7 +43,7 @@ fn trace(steps: &[(TaskKey, u32, Did)]) -> Trace {
     trace
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Explored {
     finals: BTreeSet<Machine>,
     traces: BTreeSet<Trace>,
@@ -55,9 +55,23 @@ struct Explored {
 }
 
 fn explore(root: &Arc<[Op]>, bound: Bound, runs: u64) -> Explored {
+    explore_in_parts(root, bound, runs, u64::MAX)
+}
+
+/// The same, stopped and taken up again after every so many runs.
+fn explore_in_parts(root: &Arc<[Op]>, bound: Bound, runs: u64, part: u64) -> Explored {
+    const OF: &str = "a machine";
+
     let mut search = Search::new(bound);
     let mut explored = Explored::default();
-    for _ in 0..runs {
+    for number in 1..=runs {
+        if number % part == 0
+            && let Some(frontier) = search.frontier(OF)
+        {
+            search =
+                Search::resume(bound, &frontier, OF).expect("a frontier that was just written can be read");
+            assert_eq!(search.frontier(OF), Some(frontier));
+        }
         let Some(source) = search.next_run() else { break };
         let ran = run(root, source);
         match search.absorb(&ran.ended) {
@@ -167,4 +181,63 @@ fn it_agrees_with_brute_force() {
          {enumerated} enumerated one by one"
     );
     assert!(schedules * 5 < ways);
+}
+
+#[test]
+fn it_goes_on_where_it_stopped() {
+    let writer = |register| Op::Spawn([Op::Read(0), Op::Write(register), Op::Send(0)].into());
+    let root: Arc<[Op]> = [
+        writer(0),
+        writer(1),
+        Op::Choose(3),
+        Op::ReceiveAny(0, 1),
+        Op::Receive(0),
+        Op::Sleep(1),
+        Op::Read(1),
+    ]
+    .into();
+    for bound in [Bound::None, Bound::Preemptions(1), Bound::Delays(2)] {
+        let whole = explore(&root, bound, 100_000);
+        assert!(whole.complete && whole.schedules > 50, "{} schedules", whole.schedules);
+        for part in [1, 2, 7] {
+            assert!(explore_in_parts(&root, bound, 100_000, part) == whole, "{bound:?} in parts of {part}");
+        }
+    }
+}
+
+#[test]
+fn a_frontier_that_is_not_its_own_is_refused() {
+    let root: Arc<[Op]> = [Op::Spawn([Op::Write(0)].into()), Op::Read(0), Op::Choose(2)].into();
+    let mut search = Search::new(Bound::None);
+    let ran = run(&root, search.next_run().expect("a search begins"));
+    assert_eq!(search.absorb(&ran.ended), Absorbed::Passed);
+    let frontier = search.frontier("this").expect("there is more than one schedule");
+    let error =
+        |text: &str, of: &str| Search::resume(Bound::None, text, of).expect_err("refused").to_string();
+    assert_eq!(error(&frontier, "that"), "the program, the bound or the limits have changed since");
+    assert_eq!(error("", "this"), "line 1 is not as this version of timeloop writes it");
+    assert_eq!(
+        error(&frontier.replace("version 1", "version 2"), "this"),
+        "line 1 is not as this version of timeloop writes it"
+    );
+    let last = frontier.lines().count();
+    assert_eq!(
+        error(&frontier.replace("explored 1 ", "explored 2 "), "this"),
+        format!("line {last} is not as this version of timeloop writes it")
+    );
+    let cut = &frontier[..frontier.rfind("checksum").expect("it has one")];
+    assert_eq!(error(cut, "this"), format!("line {last} is not as this version of timeloop writes it"));
+    assert!(Search::resume(Bound::None, &frontier.replace('\n', "\r\n"), "this").is_ok());
+}
+
+#[test]
+fn a_run_that_does_not_repeat_itself_ends_the_search() {
+    let one: Arc<[Op]> = [Op::Spawn([Op::Write(0), Op::Write(0)].into()), Op::Write(0), Op::Join(0)].into();
+    let other: Arc<[Op]> = [Op::Spawn([Op::Write(0), Op::Read(0)].into()), Op::Read(0), Op::Join(0)].into();
+    let mut search = Search::new(Bound::None);
+    let ran = run(&one, search.next_run().expect("a search begins"));
+    assert_eq!(search.absorb(&ran.ended), Absorbed::Passed);
+    let ran = run(&other, search.next_run().expect("there is more than one schedule"));
+    assert!(matches!(search.absorb(&ran.ended), Absorbed::Strayed(_)));
+    assert!(search.next_run().is_none() && !search.is_complete());
 }
