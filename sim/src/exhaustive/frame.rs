@@ -50,6 +50,8 @@ pub(super) struct Frame {
     pub(super) wanted: Vec<TaskKey>,
     /// The tasks that need not be tried here, those that have been included.
     pub(super) asleep: Vec<Sleeper>,
+    /// How many of them slept already when the search came here first.
+    pub(super) asleep_before: u32,
     /// What the task did in earlier runs from here, in which it chose otherwise.
     pub(super) did: Footprint,
     /// How often time has moved before the step.
@@ -64,6 +66,8 @@ pub(super) struct Frame {
     pub(super) nth: u32,
     /// Which steps come before it.
     pub(super) clock: Clock,
+    /// The steps before it that it races with, as indices into the path.
+    pub(super) races: Vec<usize>,
 
     // For the bounded search.
     /// Which of the candidates, in the order in which they are tried, runs.
@@ -83,6 +87,7 @@ impl Frame {
             does: Footprint::default(),
             wanted: Vec::new(),
             asleep: Vec::new(),
+            asleep_before: 0,
             did: Footprint::default(),
             instant: 0,
             wakers: Vec::new(),
@@ -90,6 +95,7 @@ impl Frame {
             number: 0,
             nth: 0,
             clock: Clock::default(),
+            races: Vec::new(),
             rank: 0,
             spent: 0,
         }
@@ -108,6 +114,11 @@ impl Frame {
 
     pub(super) fn sleeps(&self, task: TaskKey) -> bool {
         self.asleep.iter().any(|sleeper| sleeper.task == task)
+    }
+
+    /// The tasks that slept already when the search came here first.
+    pub(super) fn slept_before(&self) -> &[Sleeper] {
+        &self.asleep[..self.asleep_before as usize]
     }
 
     /// Moves on to the next combination of choices within the step; whether there is one.

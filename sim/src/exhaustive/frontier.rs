@@ -4,7 +4,7 @@
 //! timeloop frontier, version 1
 //! of exhaustive, limits 5c1d8a3e, program 9f0e61d20b6c7a41
 //! explored 100000 redundant 17 bounded no
-//! step 74696d656c6f6f70 0 0
+//! step 74696d656c6f6f70 0 0 0
 //!   did 1000000000000010.1 74696d656c6f6f71
 //!   want 74696d656c6f6f70
 //! step …
@@ -15,7 +15,7 @@
 //! checksum 9ba2dbd5
 //! ```
 //!
-//! A step's line names its task, its rank and what was spent before it; an operation is a resource and the code of the
+//! A step's line names its task, its rank, what was spent before it and how many slept before; an operation is a resource and the code of the
 //! access, anything else in what a step did is a task that it woke, and `end` the run's end.
 //!
 //! Always true: what is read back is the search that was written, or nothing; and it is for the very program that wrote it,
@@ -70,7 +70,8 @@ pub(super) fn print(frontier: &Frontier, of: &str) -> String {
     let _ =
         writeln!(text, "explored {} redundant {} bounded {bounded}", frontier.schedules, frontier.redundant);
     for frame in &frontier.frames {
-        let _ = writeln!(text, "step {:x} {} {}", frame.task.0, frame.rank, frame.spent);
+        let _ =
+            writeln!(text, "step {:x} {} {} {}", frame.task.0, frame.rank, frame.spent, frame.asleep_before);
         for Choice { key, arity, value } in &frame.choices {
             let DecisionKey { domain, task, resume, index } = key;
             let domain = domain.code();
@@ -151,10 +152,11 @@ fn header(frontier: &mut Frontier, schedules: &str, redundant: &str, bounded: &s
 /// Adds what a line says.
 fn add(frames: &mut Vec<Frame>, what: &str, words: &[&str]) -> Option<()> {
     if what == "step" {
-        let [task, rank, spent] = words else { return None };
+        let [task, rank, spent, asleep_before] = words else { return None };
         let mut frame = Frame::of(task_key(task)?);
         frame.rank = rank.parse().ok()?;
         frame.spent = spent.parse().ok()?;
+        frame.asleep_before = asleep_before.parse().ok()?;
         frames.push(frame);
         return Some(());
     }

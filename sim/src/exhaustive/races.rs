@@ -64,7 +64,17 @@ fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instan
     }
     clock.set(this.number, this.nth);
     this.clock = clock;
-    races.into_iter().for_each(|race| reverse(frames, race, step));
+    for &first in &races {
+        reverse(frames, first, step);
+        (first + 1..step).for_each(|third| reverse_as_slept(frames, first, step, third));
+    }
+    frames[step].races = races;
+    for second in instant_begins..step {
+        for index in 0..frames[second].races.len() {
+            let first = frames[second].races[index];
+            reverse_as_slept(frames, first, second, step);
+        }
+    }
 }
 
 /// Whether a step comes before the one with this clock, or is it.
@@ -76,7 +86,32 @@ fn comes_before(frame: &Frame, clock: &Clock) -> bool {
 fn reverse(frames: &mut [Frame], first: usize, second: usize) {
     // The steps of such a schedule: those between that can do without the first, then the second.
     let needs_first = |step: usize| comes_before(&frames[first], &frames[step].clock);
-    let steps: Vec<usize> = (first + 1..second).filter(|&step| !needs_first(step)).chain([second]).collect();
+    let mut steps: Vec<usize> = (first + 1..second).filter(|&step| !needs_first(step)).collect();
+    steps.push(second);
+    begin_with_one_of(frames, first, &steps);
+}
+
+/// What the task of a step `second` would do where `first` has not happened is not known from this run: it may find a lock
+/// free, and go on. As a rule another run will show that, which then races in turn. But where the task sleeps
+/// from before, there will be none. What it does is known then, and if `third` races with that, it is to be tried before.
+fn reverse_as_slept(frames: &mut [Frame], first: usize, second: usize, third: usize) {
+    let [here, as_run, other] = [first, second, third].map(|step| &frames[step]);
+    let Some(slept) = here.slept_before().iter().find(|sleeper| sleeper.task == as_run.task) else { return };
+    if other.task == as_run.task
+        || comes_before(here, &other.clock)
+        || comes_before(as_run, &other.clock)
+        || comes_before(other, &as_run.clock)
+        || !depend((slept.task, &slept.does), (other.task, &other.does))
+    {
+        return;
+    }
+    let steps: Vec<usize> =
+        (first + 1..=third).filter(|&step| comes_before(&frames[step], &other.clock)).collect();
+    begin_with_one_of(frames, first, &steps);
+}
+
+/// Sees to it that one of the tasks with which a schedule of these steps can begin is tried before the step `first`.
+fn begin_with_one_of(frames: &mut [Frame], first: usize, steps: &[usize]) {
     let can_begin = |position: usize| {
         let clock = &frames[steps[position]].clock;
         !steps[..position].iter().any(|&step| comes_before(&frames[step], clock))
@@ -90,9 +125,8 @@ fn reverse(frames: &mut [Frame], first: usize, second: usize) {
         return;
     }
     let is_ready = |task: &TaskKey| here.ready.iter().any(|candidate| candidate.task == *task);
-    // The task of the second step itself, if it can: that leads most directly to the other order.
-    let beginner = beginners.iter().rev().find(|task| is_ready(task)).copied();
-    match beginner {
+    // The task of the last step itself, if it can: that leads most directly to the other order.
+    match beginners.iter().rev().find(|task| is_ready(task)).copied() {
         Some(task) => frames[first].wanted.push(task),
         // Something that nobody announces has a part in this: better too much than too little.
         None => want_all(&mut frames[first]),

@@ -218,6 +218,7 @@ impl Walk {
         if let Some(previous) = step.checked_sub(1).map(|previous| &self.frames[previous]) {
             frame.spent = previous.spent + self.bound.cost(previous, previous.rank);
             frame.asleep = still_asleep(previous);
+            frame.asleep_before = frame.asleep.len() as u32;
         }
         let first =
             (0..).map_while(|rank| frame.candidate(rank)).find(|candidate| !frame.sleeps(candidate.task));
