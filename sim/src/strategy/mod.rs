@@ -17,6 +17,7 @@ mod starve;
 mod surw;
 mod urw;
 mod walk;
+mod weights;
 
 use std::fmt;
 
@@ -33,6 +34,9 @@ pub use urw::Urw;
 
 use crate::source::Ready;
 use crate::{Operation, Seed, Stream, TaskKey};
+
+/// With more ready tasks than this a strategy does not look at every one of them at each step: it would take too long.
+const CROWD: usize = 256;
 
 /// Chooses which ready task runs next.
 pub trait Strategy: fmt::Debug {
@@ -101,6 +105,12 @@ impl Draw {
             Some(stream) => stream.below(bound),
             None => self.first(bound),
         }
+    }
+
+    /// An index below `many`.
+    #[inline]
+    fn index(&mut self, many: usize) -> usize {
+        self.below(u32::try_from(many).expect("fewer than 2^32 tasks are ready")) as usize
     }
 
     /// A random number of 64 bits: a priority, say.

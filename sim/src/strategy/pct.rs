@@ -7,8 +7,8 @@
 //! and again: whoever spins with the highest priority keeps the others from running. So after an unfair beginning the
 //! rest of a run is a random walk.
 //!
-//! Parameters: one more than the most change points that a run may have (how many it has is random), and the number of
-//! steps that they are spread over.
+//! Parameters: one more than the most change points that a run may have (it has at least one of them, and how many more is
+//! random), and the number of steps that they are spread over.
 //!
 //! Always true: only steps at which two or more tasks could run are counted, and with fewer nothing is drawn; no two
 //! tasks have the same priority.
@@ -96,7 +96,10 @@ impl Pct {
         self.counted += 1;
         let (depth, steps) = (self.depth, self.steps);
         let changes = self.changes.get_or_insert_with(|| {
-            let many = if depth > 1 { draw.below(depth) } else { 0 };
+            let many = match depth {
+                1 | 2 => depth - 1,
+                _ => 1 + draw.below(depth - 1),
+            };
             let mut changes: Vec<_> = (0..many).map(|_| u64::from(draw.below(steps)) + 1).collect();
             changes.sort_unstable_by(|one, other| other.cmp(one));
             changes

@@ -5,20 +5,27 @@
 //! order between operations that do not race is of no interest, and one between those that do is as likely as its
 //! reverse. Weak where a bug needs one order of many tasks in a row, since each step forgets those before it.
 //!
+//! In the paper every task's next operation is known. Of a task that was woken or has just been started it is not, and its
+//! race with others is decided unawares. So three runs in four are *hasty*: whoever was woken runs at once, up to its first
+//! operation. In the fourth it has a priority like the others, so that everything that can happen has a chance.
+//!
 //! No parameters.
 //!
-//! Always true: a task that was woken or has just been started, of which nobody knows what it does next, has a priority
-//! like the others, and races with nothing; where one task alone could run nothing is drawn.
+//! Always true: a task of which nobody knows what it does next races with nothing; where one task alone could run nothing
+//! is drawn.
 
-use super::{Draw, Strategy};
+use super::{CROWD, Draw, Strategy};
 use crate::source::Ready;
 use crate::{Operation, TaskKey};
 
-/// With more ready tasks than this the choice is uniform: looking through all of them at each step would take too long.
-const CROWD: usize = 256;
-
 /// A priority that has not been drawn yet.
 const NONE: u64 = 0;
+
+/// In a hasty run the priorities of those who were woken lie above this, and all others below.
+const WOKEN: u64 = 1 << 63;
+
+/// One run in so many is not hasty.
+const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Pending {
@@ -31,6 +38,8 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Pos {
     ready: Vec<Pending>,
+    /// `None` before the first choice.
+    hasty: Option<bool>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u64,
@@ -43,25 +52,30 @@ impl Pos {
         Self::default()
     }
 
-    /// Where the highest priority is; one that is not drawn yet is drawn.
     #[inline]
-    fn highest(&mut self, draw: &mut Draw) -> usize {
+    fn is_hasty(&mut self, draw: &mut Draw) -> bool {
+        *self.hasty.get_or_insert_with(|| draw.below(PATIENT_ONE_IN) != 0)
+    }
+
+    /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
+    #[inline]
+    fn highest(&mut self, draw: &mut Draw) -> (usize, u64) {
+        let hasty = self.is_hasty(draw);
         let (mut best, mut highest) = (0, NONE);
         for (index, pending) in self.ready.iter_mut().enumerate() {
             if pending.priority == NONE {
-                pending.priority = draw.number() | 1;
+                let drawn = draw.number() | 1;
+                pending.priority = match (hasty, pending.operation) {
+                    (false, _) => drawn,
+                    (true, Some(_)) => drawn & !WOKEN,
+                    (true, None) => drawn | WOKEN,
+                };
             }
             if pending.priority > highest {
                 (best, highest) = (index, pending.priority);
             }
         }
-        best
-    }
-
-    #[inline]
-    fn crowd(&self) -> Option<u32> {
-        let count = self.ready.len();
-        (count > CROWD).then(|| u32::try_from(count).expect("fewer than 2^32 tasks are ready"))
+        (best, highest)
     }
 }
 
@@ -75,11 +89,11 @@ impl Strategy for Pos {
 
     #[inline]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
-        let index = match (self.ready.len(), self.crowd()) {
-            (0, _) => return None,
-            (1, _) => 0,
-            (_, Some(count)) => draw.below(count) as usize,
-            (_, None) => self.highest(draw),
+        let index = match self.ready.len() {
+            0 => return None,
+            1 => 0,
+            count if count > CROWD => draw.index(count),
+            _ => self.highest(draw).0,
         };
         self.current = self.ready.swap_remove(index).slot;
         self.gave_way = NONE;
@@ -98,8 +112,9 @@ impl Strategy for Pos {
         if self.gave_way != NONE {
             return true;
         }
-        let mine = draw.number() | 1;
-        let highest = if self.crowd().is_some() { u64::MAX } else { self.highest_priority(draw) };
+        let drawn = draw.number() | 1;
+        let mine = if self.is_hasty(draw) { drawn & !WOKEN } else { drawn };
+        let highest = if self.ready.len() > CROWD { u64::MAX } else { self.highest(draw).1 };
         if mine > highest {
             return false;
         }
@@ -117,12 +132,5 @@ impl Strategy for Pos {
                 pending.priority = NONE;
             }
         }
-    }
-}
-
-impl Pos {
-    fn highest_priority(&mut self, draw: &mut Draw) -> u64 {
-        let index = self.highest(draw);
-        self.ready[index].priority
     }
 }

@@ -7,18 +7,28 @@
 //! of the accesses to that resource is as likely as any other, whatever else goes on. Weak where a bug needs the order of
 //! accesses to several resources at once, or where blocking leaves few of the orders possible.
 //!
+//! The paper leaves open in what order everything else is done. Three runs in four are *hasty*: whoever was woken runs at
+//! once, up to its first operation, and the intended one accesses the resource as soon as it can, so that all else is late.
+//! The fourth goes by priority throughout, so that everything that can happen has a chance.
+//!
 //! Parameters: the resource, and how many accesses to it (that can give way) each task and all its descendants make.
 //!
 //! Always true: if the intended task can't run, and nobody else can that is not held, all are let go and another is drawn;
 //! where one task alone could run nothing is drawn; without a resource this is a walk by random priorities.
 
-use super::slots::Slots;
-use super::{Draw, Strategy};
+use super::weights::{Weights, below};
+use super::{CROWD, Draw, Strategy};
 use crate::source::Ready;
 use crate::{Access, Operation, ResourceKey, TaskKey};
 
 /// A priority that has not been drawn yet.
 const NONE: u64 = 0;
+
+/// In a hasty run the priorities of those who were woken lie above this, and all others below.
+const WOKEN: u64 = 1 << 63;
+
+/// One run in so many is not hasty.
+const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Waiting {
@@ -26,23 +36,34 @@ struct Waiting {
     slot: u32,
     /// Accesses left.
     left: u32,
+    /// Its operation is not known.
+    woken: bool,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// One that is free, by index.
+    Free(usize),
+    /// The intended one, by index among those at the resource.
+    Intended(usize),
 }
 
 /// Uniform over the orders of accesses to one resource.
 #[derive(Debug)]
 pub struct Surw {
     resource: Option<ResourceKey>,
-    /// By key.
-    counts: Vec<(TaskKey, u32)>,
-    left: Slots<Option<u32>>,
+    left: Weights,
     /// Ready tasks that do something else next, or nobody knows what.
     free: Vec<Waiting>,
     /// Ready tasks that are about to access the resource: all but the intended one are held.
     at_resource: Vec<Waiting>,
     /// The slot of the task that accesses the resource next.
     intended: Option<u32>,
-    /// The most that was ever left of a task.
-    most: u32,
+    /// `None` before the first choice.
+    hasty: Option<bool>,
+    /// The intended one has just spawned this task, which has this many accesses of the many that were left.
+    heir: Option<(TaskKey, u32, u32)>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u64,
@@ -52,143 +73,147 @@ impl Surw {
     /// Attends to `resource`, of which `counts` says how often a task and all its descendants access it.
     #[must_use]
     pub fn new(resource: Option<ResourceKey>, counts: &[(TaskKey, u32)]) -> Self {
-        let mut counts = counts.to_vec();
-        counts.sort_unstable();
+        let resource = resource.filter(|_| !counts.is_empty());
         Self {
-            resource: resource.filter(|_| !counts.is_empty()),
-            counts,
-            left: Slots::default(),
+            resource,
+            left: Weights::new(counts, 0),
             free: Vec::new(),
             at_resource: Vec::new(),
             intended: None,
-            most: 1,
+            // Without a resource there is nothing to hasten to.
+            hasty: if resource.is_none() { Some(false) } else { None },
+            heir: None,
             current: 0,
             gave_way: NONE,
         }
     }
 
-    fn count(&self, task: TaskKey) -> u32 {
-        let found = self.counts.binary_search_by_key(&task, |entry| entry.0);
-        found.map_or(0, |index| self.counts[index].1)
+    #[inline]
+    fn is_hasty(&mut self, draw: &mut Draw) -> bool {
+        *self.hasty.get_or_insert_with(|| draw.below(PATIENT_ONE_IN) != 0)
     }
 
-    /// The slot of the task that accesses the resource next: among the ready ones and the one that is under way, if it
-    /// has this many accesses left.
-    fn intend(&mut self, under_way: Option<u32>, draw: &mut Draw) -> u32 {
-        let sum = |ready: &[Waiting]| ready.iter().map(|waiting| u64::from(waiting.left)).sum::<u64>();
-        let mine = u64::from(under_way.unwrap_or(0));
-        let total = mine + sum(&self.at_resource) + sum(&self.free);
-        if total == 0 {
-            return self.current;
+    /// What was intended for a task may be for one that it has spawned.
+    fn inherit(&mut self, child: Ready, draw: &mut Draw) {
+        if let Some((task, part, before)) = self.heir.take()
+            && task == child.task
+            && (part >= before || draw.below(before) < part)
+        {
+            self.intended = Some(child.slot);
         }
-        let mut point = below(total, draw);
-        let intended = if point < mine {
-            self.current
+    }
+
+    /// Draws the task that accesses the resource next: among the ready ones, and the one that is under way if it has this
+    /// many accesses left.
+    fn intend(&mut self, under_way: u32, draw: &mut Draw) -> u32 {
+        let all = self.at_resource.len() + self.free.len();
+        let waiting = |index: usize| match index.checked_sub(self.at_resource.len()) {
+            None => &self.at_resource[index],
+            Some(index) => &self.free[index],
+        };
+        let intended = if all > CROWD {
+            waiting(self.left.pick_in_crowd(all, |index| waiting(index).left, draw)).slot
         } else {
-            point -= mine;
-            let ready = self.at_resource.iter().chain(&self.free);
-            let mut chosen = self.current;
-            for waiting in ready {
-                let left = u64::from(waiting.left);
-                if point < left {
-                    chosen = waiting.slot;
-                    break;
-                }
-                point -= left;
-            }
-            chosen
+            let ready = || self.at_resource.iter().chain(&self.free);
+            let total = ready().map(|waiting| u64::from(waiting.left)).sum::<u64>() + u64::from(under_way);
+            let mut point = below(total.max(1), draw);
+            let chosen = ready().find(|waiting| {
+                let found = point < u64::from(waiting.left);
+                point = point.wrapping_sub(u64::from(waiting.left));
+                found
+            });
+            chosen.map_or(self.current, |waiting| waiting.slot)
         };
         self.intended = Some(intended);
         intended
     }
 
-    /// The best of those that are not held, and its priority: its index among the free ones, or `None` for the intended.
+    /// Whose turn it is of those that are not held, and with what priority.
     #[inline]
-    fn best(&mut self, draw: &mut Draw) -> Option<(u64, Option<usize>)> {
-        let mut best: Option<(u64, Option<usize>)> = None;
+    fn turn(&mut self, draw: &mut Draw) -> Option<(u64, Turn)> {
+        let hasty = self.is_hasty(draw);
+        let mut best = None;
+        let mut highest = NONE;
+        if let Some(intended) = self.intended
+            && let Some(index) = self.at_resource.iter().position(|waiting| waiting.slot == intended)
+        {
+            let waiting = &mut self.at_resource[index];
+            if waiting.priority == NONE {
+                waiting.priority = draw.number() | 1;
+            }
+            highest = if hasty { WOKEN } else { waiting.priority };
+            best = Some(Turn::Intended(index));
+        }
+        if self.free.len() > CROWD {
+            return Some(match best {
+                Some(best) if hasty => (highest, best),
+                _ => (u64::MAX, Turn::Free(draw.index(self.free.len()))),
+            });
+        }
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
-                waiting.priority = draw.number() | 1;
+                let drawn = draw.number() | 1;
+                waiting.priority = match (hasty, waiting.woken) {
+                    (false, _) => drawn,
+                    (true, false) => drawn & !WOKEN,
+                    (true, true) => drawn | WOKEN,
+                };
             }
-            if best.is_none_or(|(highest, _)| waiting.priority > highest) {
-                best = Some((waiting.priority, Some(index)));
-            }
-        }
-        if let Some(intended) = self.intended
-            && let Some(waiting) = self.at_resource.iter_mut().find(|waiting| waiting.slot == intended)
-        {
-            if waiting.priority == NONE {
-                waiting.priority = draw.number() | 1;
-            }
-            if best.is_none_or(|(highest, _)| waiting.priority > highest) {
-                best = Some((waiting.priority, None));
+            if waiting.priority > highest {
+                highest = waiting.priority;
+                best = Some(Turn::Free(index));
             }
         }
-        best
+        best.map(|best| (highest, best))
     }
 
-    fn take(&mut self, draw: &mut Draw) -> Option<u32> {
+    #[inline]
+    fn take(&mut self, draw: &mut Draw) -> Option<Waiting> {
         match (self.free.len(), self.at_resource.len()) {
-            (0, 0) => return None,
-            (1, 0) => return self.free.pop().map(|waiting| waiting.slot),
-            (0, 1) => return self.at_resource.pop().map(|waiting| waiting.slot),
+            (_, 0) if self.free.len() < 2 => return self.free.pop(),
+            (0, 1) => return self.at_resource.pop(),
+            (_, 0) => {}
+            _ if self.intended.is_none() => {
+                self.intend(0, draw);
+            }
             _ => {}
         }
-        if self.intended.is_none() && !self.at_resource.is_empty() {
-            self.intend(None, draw);
-        }
-        let best = match self.best(draw) {
-            Some(best) => best,
+        let turn = match self.turn(draw) {
+            Some((_, turn)) => turn,
             None => {
                 // The intended one can't run, and all others are held: another is drawn.
-                self.intend(None, draw);
-                self.best(draw)?
+                self.intend(0, draw);
+                self.turn(draw)?.1
             }
         };
-        match best.1 {
-            Some(index) => Some(self.free.swap_remove(index).slot),
-            None => {
-                let intended = self.intended?;
-                let index = self.at_resource.iter().position(|waiting| waiting.slot == intended)?;
-                Some(self.at_resource.swap_remove(index).slot)
-            }
-        }
-    }
-}
-
-/// A number below `bound`.
-#[inline]
-fn below(bound: u64, draw: &mut Draw) -> u64 {
-    match u32::try_from(bound) {
-        Ok(bound) => u64::from(draw.below(bound)),
-        Err(_) => ((u128::from(draw.number()) * u128::from(bound)) >> 64) as u64,
+        Some(match turn {
+            Turn::Free(index) => self.free.swap_remove(index),
+            Turn::Intended(index) => self.at_resource.swap_remove(index),
+        })
     }
 }
 
 impl Strategy for Surw {
     #[inline]
-    fn ready(&mut self, task: Ready, _draw: &mut Draw) {
-        let left = match *self.left.of(task.slot, task.task) {
-            Some(left) => left,
-            None => {
-                let count = self.count(task.task);
-                *self.left.at(task.slot) = Some(count);
-                self.most = self.most.max(count);
-                count
-            }
-        };
+    fn ready(&mut self, task: Ready, draw: &mut Draw) {
+        let left = self.left.of(task.slot, task.task);
+        if self.heir.is_some() {
+            self.inherit(task, draw);
+        }
         let priority = if task.slot == self.current { std::mem::take(&mut self.gave_way) } else { NONE };
-        let resource = task.announced.map(|announced| announced.operation.resource);
-        if self.resource.is_some() && self.resource == resource {
-            self.at_resource.push(Waiting { priority, slot: task.slot, left: left.max(1) });
-        } else {
-            self.free.push(Waiting { priority, slot: task.slot, left });
+        match task.announced {
+            Some(announced) if Some(announced.operation.resource) == self.resource => {
+                self.at_resource.push(Waiting { priority, slot: task.slot, left: left.max(1), woken: false });
+            }
+            announced => {
+                self.free.push(Waiting { priority, slot: task.slot, left, woken: announced.is_none() });
+            }
         }
     }
 
     #[inline]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
-        self.current = self.take(draw)?;
+        self.current = self.take(draw)?.slot;
         self.gave_way = NONE;
         Some(self.current)
     }
@@ -197,6 +222,7 @@ impl Strategy for Surw {
         true
     }
 
+    #[inline]
     fn gives_way(&mut self, _task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
         if self.free.is_empty() && self.at_resource.is_empty() {
             return false;
@@ -204,22 +230,25 @@ impl Strategy for Surw {
         if self.gave_way != NONE {
             return true;
         }
-        let mine = draw.number() | 1;
-        let left = self.left.at(self.current).unwrap_or(0);
-        let attends = self.resource == Some(operation.resource);
-        if attends {
+        let drawn = draw.number() | 1;
+        let mut mine = if self.is_hasty(draw) { drawn & !WOKEN } else { drawn };
+        let left = self.left.at(self.current);
+        if self.resource == Some(operation.resource) {
             let intended = match self.intended {
                 Some(intended) => intended,
-                None => self.intend(Some(left.max(1)), draw),
+                None => self.intend(left.max(1), draw),
             };
             if intended != self.current {
                 self.gave_way = mine;
                 return true;
             }
+            if self.is_hasty(draw) {
+                mine = WOKEN;
+            }
         } else if self.intended.is_none() && !self.at_resource.is_empty() {
-            self.intend(Some(left), draw);
+            self.intend(left, draw);
         }
-        if self.best(draw).is_none_or(|(highest, _)| mine > highest) {
+        if self.turn(draw).is_none_or(|(highest, _)| mine > highest) {
             return false;
         }
         self.gave_way = mine;
@@ -228,26 +257,20 @@ impl Strategy for Surw {
 
     #[inline]
     fn performed(&mut self, _task: TaskKey, operation: Operation, _draw: &mut Draw) {
+        // Letting go can't give way, and does not count.
         if self.resource != Some(operation.resource) || operation.access == Access::Release {
             return;
         }
-        if let Some(left) = self.left.at(self.current) {
-            *left = left.saturating_sub(1);
-        }
+        self.left.step(self.current);
         if self.intended == Some(self.current) {
             self.intended = None;
         }
     }
 
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
-        let slot =
-            if self.left.is(self.current, parent) { Some(self.current) } else { self.left.find(parent) };
-        let count = self.count(child);
-        if let Some(slot) = slot
-            && let Some(left) = self.left.at(slot)
-        {
-            *left = left.saturating_sub(count);
-        }
+        let intended = self.intended.is_some_and(|slot| self.left.is(slot, parent));
+        let (part, before) = self.left.spawned(self.current, parent, child);
+        self.heir = (intended && part > 0).then_some((child, part, before));
     }
 
     fn finished(&mut self, task: TaskKey) {

@@ -10,6 +10,7 @@ mod regressions;
 mod replaying;
 mod reports;
 mod shrinking;
+mod strategies;
 mod stuck;
 mod tokens;
 mod toy;

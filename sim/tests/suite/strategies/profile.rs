@@ -1,0 +1,100 @@
+//! What strategies are told of a program: counts from its quiet run; and each of them by name.
+
+use timeloop_sim::{
+    Delay, Domain, Fifo, Pct, Pos, Random, ResourceKey, Seed, Seeded, Source, Stall, Starve, Stream, Surw,
+    TaskKey, Urw,
+};
+
+use super::machine::{self, Done, Program};
+
+pub(super) struct Profile {
+    choices: u32,
+    tasks: u32,
+    counts: Counts,
+    /// What two or more tasks touch: which, accesses, and by whom.
+    resources: Vec<(ResourceKey, u32, Counts)>,
+}
+
+/// How much a task and all its descendants do.
+type Counts = Vec<(TaskKey, u32)>;
+
+fn many(length: usize) -> u32 {
+    u32::try_from(length).expect("a few")
+}
+
+impl Profile {
+    /// Of a program whose quiet run passes.
+    pub(super) fn of(program: &Program) -> Self {
+        let quiet = machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()));
+        assert!(!quiet.failed, "the quiet run passes");
+        let mut keys: Vec<_> = quiet.done.iter().filter_map(|done| Some(done.operation?.resource)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let resources = keys.into_iter().filter_map(|key| {
+            let order = quiet.order_of(key);
+            let about = |done: &Done| done.operation.is_some_and(|operation| operation.resource == key);
+            let shared = order.iter().any(|task| *task != order[0]);
+            shared.then(|| (key, many(order.len()), quiet.counts(about)))
+        });
+        Self {
+            choices: quiet.choices,
+            tasks: many(quiet.tasks.len()),
+            resources: resources.collect(),
+            counts: quiet.counts(|_| true),
+        }
+    }
+
+    /// How many choices a run has.
+    pub(super) fn choices(&self) -> u32 {
+        self.choices
+    }
+
+    /// One of the resources, each with a chance in proportion to its accesses.
+    fn surw(&self, seed: Seed) -> Surw {
+        let total = self.resources.iter().map(|(_, many, _)| many).sum::<u32>();
+        if total == 0 {
+            return Surw::new(None, &[]);
+        }
+        let mut point = Stream::new(seed, Domain::User, 1).below(total);
+        for (key, many, counts) in &self.resources {
+            if point < *many {
+                return Surw::new(Some(*key), counts);
+            }
+            point -= many;
+        }
+        unreachable!("the point lies below the sum")
+    }
+
+    /// The source of a run.
+    pub(super) fn source(&self, strategy: &str, seed: Seed) -> Box<dyn Source> {
+        match strategy {
+            "random" => Box::new(Seeded::new(seed, Random::default())),
+            "fifo" => Box::new(Seeded::new(seed, Fifo::default())),
+            "pct3" => Box::new(Seeded::new(seed, Pct::new(3, self.choices))),
+            "pct10" => Box::new(Seeded::new(seed, Pct::new(10, self.choices))),
+            "pos" => Box::new(Seeded::new(seed, Pos::new())),
+            "urw" => Box::new(Seeded::new(seed, Urw::new(&self.counts))),
+            "surw" => Box::new(Seeded::new(seed, self.surw(seed))),
+            "surw, told nothing" => Box::new(Seeded::new(seed, Surw::new(None, &[]))),
+            "delay2" => Box::new(Seeded::new(seed, Delay::new(2, self.choices))),
+            "starve" => Box::new(Seeded::new(seed, Starve::new(self.tasks, 4))),
+            "stall" => Box::new(Seeded::new(seed, Stall::new(self.choices + 8))),
+            other => panic!("{other} is not a strategy"),
+        }
+    }
+}
+
+/// Every strategy.
+pub(super) const ALL: [&str; 11] = [
+    "random",
+    "fifo",
+    "pct3",
+    "pct10",
+    "pos",
+    "urw",
+    "surw",
+    "surw, told nothing",
+    "delay2",
+    "starve",
+    "stall",
+];
