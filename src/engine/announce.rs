@@ -95,6 +95,16 @@ impl ResourceId {
             }
         });
     }
+
+    /// Whoever held this does so no more, and gives nothing back: no operation.
+    #[inline]
+    pub(crate) fn forgotten(&self) {
+        context::driving(|engine| {
+            if engine.attends.get() {
+                engine.forgotten(self);
+            }
+        });
+    }
 }
 
 /// One operation on its way from being announced to being done; part of the future that does it.
@@ -317,6 +327,11 @@ impl Engine {
     #[inline(never)]
     fn released(&self, resource: &ResourceId, name: &'static str) {
         self.performed(resource, Cow::Borrowed(name), Access::Release, None, None);
+        self.forgotten(resource);
+    }
+
+    #[inline(never)]
+    fn forgotten(&self, resource: &ResourceId) {
         let mut core = self.core.borrow_mut();
         if let Some(recorder) = &mut core.recorder {
             recorder.released(resource.key());

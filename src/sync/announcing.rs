@@ -82,6 +82,8 @@ impl<F: Future> Future for Queued<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        // So it stays if the future panics.
+        *this.waits = true;
         let poll = this.inner.poll(cx);
         *this.waits = poll.is_pending();
         poll
@@ -100,6 +102,19 @@ impl Held {
     pub(super) fn new(id: ResourceId, name: &'static str, at: Option<&'static Location<'static>>) -> Self {
         id.acquired(name, at);
         Self { id, name }
+    }
+
+    /// Part of it is given back, and the rest is still held: an operation.
+    #[inline]
+    pub(super) fn shrinks(&self) {
+        self.id.touch(self.name, Access::Release, None);
+    }
+
+    /// It is not held any more, which nobody can notice.
+    #[inline]
+    pub(super) fn forget(self) {
+        self.id.forgotten();
+        std::mem::forget(self);
     }
 }
 

@@ -51,12 +51,19 @@
 
 mod announcing;
 mod barrier;
+mod blocking;
 pub mod broadcast;
+mod guard;
 pub mod mpsc;
+mod mutex;
 mod notify;
+mod once_cell;
 pub mod oneshot;
 mod operation;
 mod outside;
+mod rwlock;
+mod semaphore;
+mod set_once;
 pub mod watch;
 
 /// The futures of [`Notify`].
@@ -68,5 +75,13 @@ pub mod futures {
 pub use tokio::sync::*;
 
 pub use barrier::{Barrier, BarrierWaitResult};
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
 pub use notify::Notify;
+pub use once_cell::OnceCell;
 pub(crate) use outside::inside_tokio;
+pub use rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockMappedWriteGuard,
+    RwLockReadGuard, RwLockWriteGuard,
+};
+pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+pub use set_once::SetOnce;

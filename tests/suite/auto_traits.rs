@@ -153,6 +153,110 @@ fn handles_may_be_used_across_catch_unwind() {
     assert_eq!(unwind_safe!(timeloop tokio), [[true, true, true, true, false]; 2]);
 }
 
+/// `Sync` and not `Send`.
+type Unsend = std::sync::MutexGuard<'static, u32>;
+
+#[test]
+fn of_locks() {
+    macro_rules! same_lock {
+        ($($path:ident $(<$lifetime:lifetime>)?,)*) => {
+            $(
+                same_lock!(@ $path $(<$lifetime>)? [u32]);
+                same_lock!(@ $path $(<$lifetime>)? [Unsync]);
+                same_lock!(@ $path $(<$lifetime>)? [Unsend]);
+                same_lock!(@ $path $(<$lifetime>)? [Local]);
+                same_lock!(@ $path $(<$lifetime>)? [Pinned]);
+            )*
+        };
+        (@ $path:ident $(<$lifetime:lifetime>)? [$($argument:ty),*]) => {
+            assert_eq!(
+                traits!(timeloop::sync::$path<$($lifetime,)? $($argument),*>),
+                traits!(tokio::sync::$path<$($lifetime,)? $($argument),*>),
+                stringify!($path<$($argument),*>),
+            );
+            assert_eq!(
+                Probe::<timeloop::sync::$path<$($lifetime,)? $($argument),*>>::UNWIND_SAFE,
+                Probe::<tokio::sync::$path<$($lifetime,)? $($argument),*>>::UNWIND_SAFE,
+                stringify!($path<$($argument),*>),
+            );
+        };
+    }
+    same_lock! {
+        Mutex,
+        MutexGuard<'static>,
+        MappedMutexGuard<'static>,
+        OwnedMutexGuard,
+        OwnedMappedMutexGuard,
+        RwLock,
+        RwLockReadGuard<'static>,
+        RwLockWriteGuard<'static>,
+        RwLockMappedWriteGuard<'static>,
+        OwnedRwLockReadGuard,
+        OwnedRwLockWriteGuard,
+        OwnedRwLockMappedWriteGuard,
+        OnceCell,
+        SetOnce,
+    }
+    // Over a part of another type than the whole.
+    same_lock!(@ OwnedMappedMutexGuard [u32, Unsync]);
+    same_lock!(@ OwnedMappedMutexGuard [u32, Unsend]);
+    same_lock!(@ OwnedMappedMutexGuard [Unsync, u32]);
+    same_lock!(@ OwnedMappedMutexGuard [Unsend, u32]);
+    same_lock!(@ OwnedRwLockReadGuard [u32, Unsync]);
+    same_lock!(@ OwnedRwLockReadGuard [u32, Unsend]);
+    same_lock!(@ OwnedRwLockReadGuard [Unsync, u32]);
+    same_lock!(@ OwnedRwLockReadGuard [Unsend, u32]);
+    same_lock!(@ OwnedRwLockMappedWriteGuard [u32, Unsync]);
+    same_lock!(@ OwnedRwLockMappedWriteGuard [Unsend, u32]);
+    same!(sync::Semaphore);
+    same!(sync::OwnedSemaphorePermit);
+    same!(sync::Barrier);
+    same!(sync::BarrierWaitResult);
+    assert_eq!(
+        traits!(timeloop::sync::SemaphorePermit<'static>),
+        traits!(tokio::sync::SemaphorePermit<'static>)
+    );
+}
+
+/// What `lock()` and the like give.
+#[test]
+fn of_futures_of_locks() {
+    use std::sync::Arc;
+
+    fn is_send_and_sync<T: Send + Sync>(_: &T) {}
+    fn is_send<T: Send>(_: &T) {}
+    fn is_static<T: 'static>(_: &T) {}
+
+    macro_rules! checked {
+        ($($tokio:ident)*) => {
+            $({
+                let mutex = Arc::new($tokio::sync::Mutex::new(Unsync::new(1)));
+                let rwlock = Arc::new($tokio::sync::RwLock::new(1_u32));
+                let semaphore = Arc::new($tokio::sync::Semaphore::new(1));
+                let (cell, once) = ($tokio::sync::OnceCell::new(), $tokio::sync::SetOnce::<u32>::new());
+                is_send_and_sync(&mutex.lock());
+                is_send_and_sync(&Arc::clone(&mutex).lock_owned());
+                is_static(&Arc::clone(&mutex).lock_owned());
+                is_send_and_sync(&rwlock.read());
+                is_send_and_sync(&rwlock.write());
+                is_send_and_sync(&Arc::clone(&rwlock).read_owned());
+                is_send_and_sync(&Arc::clone(&rwlock).write_owned());
+                is_static(&rwlock.write_owned());
+                is_send_and_sync(&semaphore.acquire());
+                is_send_and_sync(&semaphore.acquire_many(1));
+                is_send_and_sync(&Arc::clone(&semaphore).acquire_owned());
+                is_send_and_sync(&Arc::clone(&semaphore).acquire_many_owned(1));
+                is_static(&semaphore.acquire_many_owned(1));
+                is_send_and_sync(&cell.get_or_init(|| std::future::ready(1_u32)));
+                is_send_and_sync(&cell.get_or_try_init(|| std::future::ready(Ok::<_, ()>(1_u32))));
+                is_send_and_sync(&once.wait());
+                is_send(&$tokio::sync::Barrier::new(1).wait());
+            })*
+        };
+    }
+    checked!(timeloop tokio);
+}
+
 /// Futures that have no name.
 #[test]
 fn of_futures_of_async_functions() {

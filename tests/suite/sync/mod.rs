@@ -3,9 +3,12 @@
 //! Where an order is asserted the schedule is the quiet one; where it must not matter, many seeds are tried.
 
 mod announced_channels;
+mod announced_locks;
 mod barrier;
+mod blocking_locks;
 mod broadcast;
 mod deadlock;
+mod locks_compared;
 mod mpsc;
 mod mutex;
 mod nested;
@@ -15,6 +18,7 @@ mod oneshot;
 mod rwlock;
 mod semaphore;
 mod watch;
+mod witness;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -98,8 +102,9 @@ mod surface {
 /// What needs no change is tokio's own type, so that values pass between code that names either.
 #[test]
 fn the_rest_is_tokios_own() {
-    let lock: timeloop::sync::Mutex<u8> = tokio::sync::Mutex::new(7);
-    assert_eq!(*lock.try_lock().unwrap(), 7);
+    let lock = timeloop::sync::Mutex::new(7);
+    let _held = lock.try_lock().unwrap();
+    let _: tokio::sync::TryLockError = lock.try_lock().unwrap_err();
     let (tx, rx) = timeloop::sync::mpsc::channel(1);
     drop(rx);
     let _: tokio::sync::mpsc::error::TrySendError<u8> = tx.try_send(1).unwrap_err();

@@ -1,0 +1,217 @@
+//! The cell that is set once, by whoever needs its value first.
+//!
+//! Always true: who sets it and who waits for that is tokio's own doing; a cell that is set is only read.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+use timeloop_sim::Access;
+use tokio::sync::{OnceCell as Cell, SetError};
+
+use super::announcing::{Announcing, Held, Queued};
+use crate::engine::announce::ResourceId;
+
+/// What reports call it.
+const NAME: &str = "once cell";
+
+/// A value that is made when it is needed first, by one task at a time: tokio's own, which announces what is done to it.
+///
+/// ```
+/// use std::rc::Rc;
+/// use timeloop::sync::OnceCell;
+///
+/// let made = timeloop::run(1, || async {
+///     let (cell, made) = (Rc::new(OnceCell::new()), Rc::new(std::cell::Cell::new(0)));
+///     let tasks: Vec<_> = (0..3)
+///         .map(|_| {
+///             let (cell, made) = (Rc::clone(&cell), Rc::clone(&made));
+///             timeloop::spawn(async move {
+///                 let connect = || async {
+///                     timeloop::task::yield_now().await;
+///                     made.set(made.get() + 1);
+///                     "connection"
+///                 };
+///                 assert_eq!(*cell.get_or_init(connect).await, "connection");
+///             })
+///         })
+///         .collect();
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+///     made.get()
+/// });
+/// assert_eq!(made.unwrap(), 1);
+/// ```
+pub struct OnceCell<T> {
+    id: ResourceId,
+    cell: Cell<T>,
+}
+
+impl<T> OnceCell<T> {
+    /// A cell that is not set.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { id: ResourceId::new(), cell: Cell::new() }
+    }
+
+    /// The same at compile time, for a `static`.
+    #[track_caller]
+    pub const fn const_new() -> Self {
+        Self { id: ResourceId::const_new(), cell: Cell::const_new() }
+    }
+
+    /// A cell that is set if there is a value.
+    #[track_caller]
+    pub fn new_with(value: Option<T>) -> Self {
+        Self { id: ResourceId::new(), cell: Cell::new_with(value) }
+    }
+
+    /// A cell that is set at compile time.
+    #[track_caller]
+    pub const fn const_new_with(value: T) -> Self {
+        Self { id: ResourceId::const_new(), cell: Cell::const_new_with(value) }
+    }
+
+    /// Whether it is set.
+    #[track_caller]
+    pub fn initialized(&self) -> bool {
+        self.id.touch(NAME, Access::Read, Some(Location::caller()));
+        self.cell.initialized()
+    }
+
+    /// The value, if it is set.
+    #[track_caller]
+    pub fn get(&self) -> Option<&T> {
+        self.id.touch(NAME, Access::Read, Some(Location::caller()));
+        self.cell.get()
+    }
+
+    /// The value, if it is set, to be changed: nobody else can reach it.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.cell.get_mut()
+    }
+
+    /// Sets it, unless it is set, or somebody is about to set it: then gives the value back.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), SetError<T>> {
+        self.id.touch(NAME, Access::Write, Some(Location::caller()));
+        self.cell.set(value)
+    }
+
+    /// The value, if it is set; otherwise sets it to what `f` gives, or waits until somebody else has.
+    ///
+    /// To ask for the value within `f` would be to wait for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if `f`'s future is dropped or panics, the cell stays unset, and the next in the queue makes its own.
+    #[track_caller]
+    pub fn get_or_init<F, Fut>(&self, f: F) -> impl Future<Output = &T>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = T>,
+    {
+        let at = Location::caller();
+        async move {
+            self.announcing(at).await;
+            Queued::new(self.id, NAME, self.cell.get_or_init(|| self.making(at, f))).await
+        }
+    }
+
+    /// As [`get_or_init`](Self::get_or_init), but `f` may fail: then the cell stays unset, and this gives the error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as `get_or_init` is.
+    #[track_caller]
+    pub fn get_or_try_init<E, F, Fut>(&self, f: F) -> impl Future<Output = Result<&T, E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let at = Location::caller();
+        async move {
+            self.announcing(at).await;
+            Queued::new(self.id, NAME, self.cell.get_or_try_init(|| self.making(at, f))).await
+        }
+    }
+
+    /// Takes the cell apart.
+    pub fn into_inner(self) -> Option<T> {
+        self.cell.into_inner()
+    }
+
+    /// Takes the value out, and leaves the cell unset.
+    pub fn take(&mut self) -> Option<T> {
+        self.cell.take()
+    }
+
+    /// A cell that is set stays so, and is only read.
+    #[inline]
+    fn announcing(&self, at: &'static Location<'static>) -> Announcing {
+        let access = if self.cell.initialized() { Access::Read } else { Access::Acquire };
+        Announcing::new(self.id, NAME, access, at)
+    }
+
+    /// Whoever makes the value holds the cell meanwhile. That it is made, or failed to be, is announced before others
+    /// wake.
+    async fn making<F, Fut>(&self, at: &'static Location<'static>, f: F) -> Fut::Output
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future,
+    {
+        let mut making = Making(Some(Held::new(self.id, NAME, Some(at))));
+        let output = f().await;
+        drop(making.0.take());
+        output
+    }
+}
+
+/// Holds the cell while its value is made. If that is given up, the place in the queue is, which is announced already.
+struct Making(Option<Held>);
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.forget();
+        }
+    }
+}
+
+impl<T> Default for OnceCell<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> From<T> for OnceCell<T> {
+    #[track_caller]
+    fn from(value: T) -> Self {
+        Self { id: ResourceId::new(), cell: Cell::from(value) }
+    }
+}
+
+impl<T: Clone> Clone for OnceCell<T> {
+    #[track_caller]
+    fn clone(&self) -> Self {
+        Self::new_with(self.get().cloned())
+    }
+}
+
+impl<T: PartialEq> PartialEq for OnceCell<T> {
+    #[track_caller]
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq> Eq for OnceCell<T> {}
+
+/// To look at it this way is no operation.
+impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cell.fmt(f)
+    }
+}

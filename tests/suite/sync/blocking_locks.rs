@@ -1,0 +1,110 @@
+//! The methods of locks that block the thread: in a run only where they need not, outside as in tokio.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use timeloop::sync::{Mutex, RwLock, Semaphore};
+
+use super::quiet;
+use crate::support::panic_text;
+
+#[test]
+fn what_need_not_wait_is_taken() {
+    quiet(async {
+        let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
+        let semaphore = Arc::new(Semaphore::new(2));
+        *mutex.blocking_lock() += 1;
+        assert_eq!(*Arc::clone(&mutex).blocking_lock_owned(), 2);
+        *rwlock.blocking_write() += 1;
+        let (one, other) = (rwlock.blocking_read(), rwlock.blocking_read());
+        assert_eq!((*one, *other), (3, 3));
+        let permit = semaphore.blocking_acquire().unwrap();
+        let owned = Arc::clone(&semaphore).blocking_acquire_owned().unwrap();
+        drop((permit, owned));
+        assert_eq!(semaphore.blocking_acquire_many(2).unwrap().num_permits(), 2);
+        assert_eq!(Arc::clone(&semaphore).blocking_acquire_many_owned(2).unwrap().num_permits(), 2);
+        semaphore.close();
+        assert_eq!(semaphore.blocking_acquire().unwrap_err().to_string(), "semaphore closed");
+    });
+}
+
+#[test]
+fn what_would_have_to_wait_in_a_run_says_so() {
+    let texts = quiet(async {
+        let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = (mutex.lock().await, rwlock.write().await, semaphore.acquire().await);
+        let texts = [
+            panic_text(|| drop(mutex.blocking_lock())),
+            panic_text(|| drop(Arc::clone(&mutex).blocking_lock_owned())),
+            panic_text(|| drop(rwlock.blocking_read())),
+            panic_text(|| drop(rwlock.blocking_write())),
+            panic_text(|| drop(semaphore.blocking_acquire())),
+            panic_text(|| drop(semaphore.blocking_acquire_many(2))),
+            panic_text(|| drop(Arc::clone(&semaphore).blocking_acquire_owned())),
+            panic_text(|| drop(Arc::clone(&semaphore).blocking_acquire_many_owned(2))),
+        ];
+        drop(held);
+        // They have left no queue behind.
+        assert!(mutex.try_lock().is_ok() && rwlock.try_write().is_ok() && semaphore.try_acquire().is_ok());
+        texts
+    });
+    let told = |method: &str, thing: &str, instead: &str| {
+        format!("`{method}` would wait for {thing}, and no other task can run meanwhile; use `{instead}`")
+    };
+    assert_eq!(
+        texts[0],
+        "`blocking_lock` would wait for a lock that is held, and no other task can run meanwhile; use \
+         `lock().await`"
+    );
+    assert_eq!(texts[1], told("blocking_lock_owned", "a lock that is held", "lock_owned().await"));
+    assert_eq!(texts[2], told("blocking_read", "a lock that is held", "read().await"));
+    assert_eq!(texts[3], told("blocking_write", "a lock that is held", "write().await"));
+    assert_eq!(texts[4], told("blocking_acquire", "a permit that is taken", "acquire().await"));
+    let many = "permits that are taken";
+    assert_eq!(texts[5], told("blocking_acquire_many", many, "acquire_many(…).await"));
+    assert_eq!(texts[6], told("blocking_acquire_owned", "a permit that is taken", "acquire_owned().await"));
+    assert_eq!(texts[7], told("blocking_acquire_many_owned", many, "acquire_many_owned(…).await"));
+}
+
+/// Real threads, which no run has.
+#[test]
+fn outside_of_a_run_the_thread_waits() {
+    let (mutex, semaphore) = (Arc::new(Mutex::new(0)), Arc::new(Semaphore::new(0)));
+    let released = AtomicBool::new(false);
+    let held = mutex.blocking_lock();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            drop(semaphore.blocking_acquire_many(2).unwrap());
+            *Arc::clone(&mutex).blocking_lock_owned() += 1;
+            assert!(released.load(Ordering::SeqCst));
+        });
+        // Long enough for a thread that does not wait to be through.
+        thread::sleep(Duration::from_millis(20));
+        semaphore.add_permits(2);
+        thread::sleep(Duration::from_millis(20));
+        released.store(true, Ordering::SeqCst);
+        drop(held);
+        waiting.join().unwrap();
+    });
+    assert_eq!(*mutex.blocking_lock(), 1);
+}
+
+#[test]
+fn inside_of_tokios_runtime_they_refuse_as_tokios_do() {
+    let texts = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        [
+            panic_text(|| drop(tokio::sync::Mutex::new(()).blocking_lock())),
+            panic_text(|| drop(Mutex::new(()).blocking_lock())),
+            panic_text(|| drop(RwLock::new(()).blocking_read())),
+            panic_text(|| drop(RwLock::new(()).blocking_write())),
+            panic_text(|| drop(Semaphore::new(1).blocking_acquire())),
+        ]
+    });
+    assert!(texts[0].contains("Cannot block the current thread"), "{}", texts[0]);
+    for text in &texts[1..] {
+        assert_eq!(text, &texts[0]);
+    }
+}
