@@ -140,7 +140,7 @@ fn of_a_deadlock() {
     }
 
     let exploration = explorer("bank::tests::transfers").run(|| async {
-        let (ours, theirs) = (Rc::new(Mutex::new(10)), Rc::new(Mutex::new(10)));
+        let (ours, theirs) = (Rc::new(Mutex::new(10)), Rc::new(Mutex::new(10))); // @accounts
         let there = spawn(pay(Rc::clone(&ours), Rc::clone(&theirs))); // @pay
         connect().await; // @back
         let held = theirs.lock().await; // @held
@@ -162,8 +162,8 @@ Tasks that wait:
   - `pay` (root.1), spawned at <pay>:21, waits at <to> since 20 ms
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `root` resumes at <connect> before `pay` (root.1) resumes at
-<connect>; the other way round the test passes (checked).
+Critical: `root` acquires `mutex` (made at <accounts>) at <held> before
+`pay` (root.1) acquires it at <to>; the other way round the test passes (checked).
 
 The last steps: virtual time, step, task, from where to where it ran
       0 s  1  root          from its start to <connect>
@@ -182,22 +182,24 @@ replay     TIMELOOP_REPLAY=TL10XRS7S3M04001ZEFMSYG cargo test tests::transfers -
 #[test]
 fn of_a_race_with_a_timeout() {
     async fn server(mut requests: mpsc::Receiver<(u32, oneshot::Sender<u32>)>, served: Rc<Cell<u32>>) {
-        while let Some((number, answer)) = requests.recv().await {
+        let mut received = requests.recv().await;
+        while let Some((number, answer)) = received {
             sleep(Duration::from_millis(100)).await; // @work
             served.set(served.get() + 1);
             let _ = answer.send(number * 2);
+            received = requests.recv().await; // @receive
         }
     }
 
     async fn ask(requests: &mpsc::Sender<(u32, oneshot::Sender<u32>)>) -> Option<u32> {
         let (answer, answered) = oneshot::channel();
-        requests.send((21, answer)).await.unwrap();
+        requests.send((21, answer)).await.unwrap(); // @send
         let in_time = timeout(Duration::from_millis(100), answered).await; // @answered
         in_time.ok()?.ok()
     }
 
     let exploration = explorer("client::tests::asks_once").run(|| async {
-        let (requests, queue) = mpsc::channel(1);
+        let (requests, queue) = mpsc::channel(1); // @queue
         let served = Rc::new(Cell::new(0));
         spawn(server(queue, Rc::clone(&served))); // @server
         let mut answer = ask(&requests).await; // @ask
@@ -217,8 +219,9 @@ timeloop: `client::tests::asks_once` fails in 95 of 201 schedules: panic at <onc
   (in task `root`; after 200 ms of virtual time and 5 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `root` resumes at <answered> before `server` (root.1) resumes at
-<work>; the other way round the test passes (checked).
+Critical: `root` sends to `mpsc channel` (made at <queue>) at <send>
+before `server` (root.1) receives from it at <receive>; the other way round the test passes
+(checked).
 
 The last steps: virtual time, step, task, from where to where it ran
        0 s  1  root             from its start to <answered>
