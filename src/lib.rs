@@ -123,9 +123,9 @@
 //! # Channels, locks, `select!`
 //!
 //! [`sync`] is tokio's own code, so a test meets the same fairness, cancellation and errors as production does; `watch` and
-//! `Barrier` are timeloop's, since tokio's wake receivers in an order that no seed decides. Not there are
-//! `mpsc::Sender::send_timeout`, which needs tokio's clock, and calls of `blocking_*` that have to wait. Which branch of a
-//! [`select!`] is polled first is the seed's to choose; [`join!`] and [`try_join!`] poll theirs in turn, as in tokio.
+//! `Barrier` are timeloop's, since tokio's wake receivers in an order that no seed decides. Calls of `blocking_*` that have
+//! to wait panic: no other task could run meanwhile. Which branch of a [`select!`] is polled first is the seed's to
+//! choose; [`join!`] and [`try_join!`] poll theirs in turn, as in tokio.
 //!
 //! # Random numbers and maps
 //!

@@ -1,9 +1,16 @@
 //! Channels, locks and signals between tasks: the whole of `tokio::sync`, at the same paths.
 //!
-//! The primitives are the real ones of the crate `tokio` (its feature `sync` alone, which brings no runtime), so their
-//! semantics, fairness, error types and cancellation safety are tokio's own: what a test proves about them here holds
-//! in production. They never draw randomness, read a clock or start a thread, so their part of a run is determined by
-//! the order in which tasks reach them, and that order is the seed's.
+//! The primitives are the real ones of the crate `tokio` (its feature `sync` alone, which brings no runtime), wrapped to
+//! announce what is done to them. So their semantics, fairness, error types and cancellation safety are tokio's own:
+//! what a test proves about them here holds in production. They never draw randomness, read a clock or start a thread,
+//! so their part of a run is determined by the order in which tasks reach them, and that order is the seed's.
+//!
+//! # What they announce
+//!
+//! Before a task locks, acquires, sends or receives it says so, and a strategy that wants to know may let other tasks go
+//! first. What can't give way, such as a guard that is dropped, is told of too, before who waits for it is woken. A wait
+//! that is dropped in the queue of a lock counts as a release: it may let others pass. To look at a primitive through
+//! `&mut` or `Debug` is no operation, and outside of a run nothing is.
 //!
 //! # What differs from tokio, and why
 //!
@@ -18,11 +25,9 @@
 //! means. Any order that tokio may take is still explored: a woken task is merely ready, and the strategy decides
 //! which ready task runs.
 //!
-//! A run has one thread, which brings two limits. The methods that block the calling thread (`blocking_lock`,
-//! `blocking_send`, `blocking_recv` and the like) return at once where they need not wait; where they must, they stop
-//! the whole run, since the task that would end their wait can't run: the watchdog then reports the run as stuck. And the
-//! methods that take a timeout, such as `mpsc::Sender::send_timeout` (tokio has them only with its feature `time`),
-//! need tokio's own clock: use [`timeout`](crate::time::timeout) around the method without one.
+//! A run has one thread, which brings a limit. The methods that block the calling thread (`blocking_lock`,
+//! `blocking_send`, `blocking_recv` and the like) return at once where they need not wait; where they must, they panic,
+//! since the task that would end their wait can't run. Outside of a run they block the thread, as in tokio.
 //!
 //! # Deadlocks
 //!
