@@ -161,7 +161,20 @@ impl Announcement {
         self.attended(cx, resource, name, access, at)
     }
 
+    /// The operation is done without having been announced: it could not have given way.
+    #[inline]
+    pub(crate) fn skip(&mut self) {
+        self.state = DONE;
+    }
+
+    /// The next poll is of another operation.
+    #[inline]
+    pub(crate) fn restart(&mut self) {
+        self.state = FRESH;
+    }
+
     /// Whether the operation has been done.
+    #[inline]
     pub(crate) fn is_done(self) -> bool {
         self.state == DONE
     }

@@ -67,8 +67,8 @@ impl<T> Sender<T> {
     }
 
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Sends a message to all receivers there are, and says how many; gives it back when there is none.
@@ -218,8 +218,8 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// How many messages it has not got yet, those included that it is too far behind to get.
@@ -279,7 +279,11 @@ impl<T: Clone> Receiver<T> {
     /// Cancel safe: unless it has returned, no message has been taken.
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Result<T, RecvError>> {
-        self.what(Access::Receive).before(self.inner.recv())
+        let at = Location::caller();
+        async move {
+            let what = What { id: &self.id, name: NAME, access: Access::Receive, at };
+            what.before(self.inner.recv()).await
+        }
     }
 
     /// Takes the next message, if there is one.
@@ -295,7 +299,7 @@ impl<T: Clone> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let words = ["blocking_recv", "a message", "recv().await"];
         at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
     }

@@ -60,15 +60,15 @@ impl Notify {
     }
 
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// A wait begins. Whatever is signalled to all from now on counts for it, so that is to look at the signal.
     #[track_caller]
     fn waiting(&self) -> Waiting {
         self.what(Access::Read).touch();
-        Waiting { what: self.what(Access::Receive), operation: Operation::default(), is_done: false }
+        Waiting { id: self.id, at: Location::caller(), operation: Operation::default(), is_done: false }
     }
 
     /// Waits for the signal.
@@ -127,7 +127,8 @@ impl fmt::Debug for Notify {
 /// What a wait has announced.
 #[derive(Debug)]
 struct Waiting {
-    what: What,
+    id: ResourceId,
+    at: &'static Location<'static>,
     operation: Operation,
     is_done: bool,
 }
@@ -137,7 +138,8 @@ impl Waiting {
         if self.is_done {
             return attempt(cx);
         }
-        let polled = self.operation.poll(cx, self.what, attempt);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: self.at };
+        let polled = self.operation.poll(cx, what, attempt);
         self.is_done = polled.is_ready();
         polled
     }
@@ -146,14 +148,15 @@ impl Waiting {
         if self.is_done {
             return attempt();
         }
-        self.is_done = self.operation.attempt(self.what, attempt);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: self.at };
+        self.is_done = self.operation.attempt(what, attempt);
         self.is_done
     }
 
     /// A wait that is given up.
     fn leave(&self) {
         if self.operation.is_tried() && !self.is_done {
-            What { access: Access::Release, ..self.what }.touch();
+            self.id.touch(NAME, Access::Release, Some(self.at));
         }
     }
 }

@@ -58,13 +58,9 @@ impl<T> Sender<T> {
         self.inner.as_ref().expect("a sender is there until it has sent")
     }
 
-    fn inner_mut(&mut self) -> &mut tokios::Sender<T> {
-        self.inner.as_mut().expect("a sender is there until it has sent")
-    }
-
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Sends the value; gives it back when the receiver is gone or has closed the channel.
@@ -84,11 +80,17 @@ impl<T> Sender<T> {
     /// Cancel safe.
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = ()> {
-        let what = self.what(Access::Read);
+        let at = Location::caller();
         async move {
-            self.polling = Operation::default();
+            self.polling.restart();
             let mut operation = Operation::default();
-            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner_mut().poll_closed(cx))).await;
+            let Self { inner, id, .. } = self;
+            let inner = inner.as_mut().expect("a sender is there until it has sent");
+            poll_fn(|cx| {
+                let what = What { id, name: NAME, access: Access::Read, at };
+                operation.poll(cx, what, |cx| inner.poll_closed(cx))
+            })
+            .await;
         }
     }
 
@@ -102,12 +104,12 @@ impl<T> Sender<T> {
     /// Polls for [`closed`](Self::closed). Of several calls that are pending, the last one's waker is called.
     #[track_caller]
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let what = self.what(Access::Read);
-        let Self { inner, polling, .. } = self;
+        let Self { inner, id, polling } = self;
+        let what = What { id, name: NAME, access: Access::Read, at: Location::caller() };
         let inner = inner.as_mut().expect("a sender is there until it has sent");
         let polled = polling.poll(cx, what, |cx| inner.poll_closed(cx));
         if polled.is_ready() {
-            self.polling = Operation::default();
+            self.polling.restart();
         }
         polled
     }
@@ -140,8 +142,8 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Lets the sender send no more. A value that has been sent can still be received.
@@ -176,7 +178,7 @@ impl<T> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(mut self) -> Result<T, RecvError> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         if super::announcing::inside_run() {
             let words = ["blocking_recv", "the value", "receiver.await"];
             return at_once(|| &mut self.inner, what, words).expect("this is inside of a run");
@@ -191,8 +193,8 @@ impl<T> Future for Receiver<T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let what = self.what(Access::Receive);
-        let Self { inner, operation, .. } = &mut *self;
+        let Self { inner, id, operation } = &mut *self;
+        let what = What { id, name: NAME, access: Access::Receive, at: Location::caller() };
         operation.poll(cx, what, |cx| Pin::new(inner).poll(cx))
     }
 }

@@ -13,16 +13,16 @@ use timeloop_sim::Access;
 use super::announcing;
 use crate::engine::announce::{self, Announcement, ResourceId};
 
-/// What an operation is.
+/// What an operation is. Made where it is needed, so that futures keep no more of it than the place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct What {
-    pub(super) id: ResourceId,
+pub(super) struct What<'a> {
+    pub(super) id: &'a ResourceId,
     pub(super) name: &'static str,
     pub(super) access: Access,
     pub(super) at: &'static Location<'static>,
 }
 
-impl What {
+impl<'a> What<'a> {
     /// Tells that this is done now.
     #[inline]
     pub(super) fn touch(self) {
@@ -31,24 +31,21 @@ impl What {
 
     /// Announces this, then awaits the future that does it.
     #[inline]
-    pub(super) fn before<F: Future>(self, inner: F) -> Trying<F> {
+    pub(super) fn before<F: Future>(self, inner: F) -> Trying<'a, F> {
         Trying { inner, what: self, operation: Operation::default(), queues: false }
     }
 
     /// The same for a future that waits in a queue, where its place keeps others from what they wait for: to leave the
     /// queue before its end is an operation too.
     #[inline]
-    pub(super) fn before_queueing<F: Future>(self, inner: F) -> Trying<F> {
+    pub(super) fn before_queueing<F: Future>(self, inner: F) -> Trying<'a, F> {
         Trying { inner, what: self, operation: Operation::default(), queues: true }
     }
 }
 
 /// Where an operation stands.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Operation {
-    announcement: Announcement,
-    tried: bool,
-}
+pub(super) struct Operation(Announcement);
 
 impl Operation {
     /// Tries the operation, once it has been announced.
@@ -56,12 +53,11 @@ impl Operation {
     pub(super) fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
-        what: What,
+        what: What<'_>,
         attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        if !self.tried {
-            ready!(self.announcement.poll(cx, &what.id, what.name, what.access, what.at));
-            self.tried = true;
+        if !self.is_tried() {
+            ready!(self.0.poll(cx, what.id, what.name, what.access, what.at));
             return attempt(cx);
         }
         let polled = attempt(cx);
@@ -71,9 +67,9 @@ impl Operation {
 
     /// Tries the operation where nobody could be told to come back.
     #[inline]
-    pub(super) fn attempt(&mut self, what: What, attempt: impl FnOnce() -> bool) -> bool {
-        if !self.tried {
-            self.tried = true;
+    pub(super) fn attempt(&mut self, what: What<'_>, attempt: impl FnOnce() -> bool) -> bool {
+        if !self.is_tried() {
+            self.0.skip();
             what.touch();
             return attempt();
         }
@@ -82,42 +78,50 @@ impl Operation {
         done
     }
 
+    /// The next try is of another operation.
+    #[inline]
+    pub(super) fn restart(&mut self) {
+        self.0.restart();
+    }
+
     /// Whether it has been tried, so that it waits unless it is done.
     #[inline]
     pub(super) fn is_tried(self) -> bool {
-        self.tried
+        self.0.is_done()
     }
 }
 
 /// Whoever tries again in vain has looked all the same: it might have found what it waits for.
 #[inline]
-fn retried(what: What, done: bool) {
-    let access = if done { what.access } else { Access::Read };
-    What { access, ..what }.touch();
+fn retried(what: What<'_>, done: bool) {
+    if announce::attended() {
+        let access = if done { what.access } else { Access::Read };
+        What { access, ..what }.touch();
+    }
 }
 
 pin_project! {
     /// A future that does an operation, announced.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub(super) struct Trying<F> {
+    pub(super) struct Trying<'a, F> {
         #[pin]
         inner: F,
-        what: What,
+        what: What<'a>,
         operation: Operation,
         queues: bool,
     }
 
-    impl<F> PinnedDrop for Trying<F> {
+    impl<F> PinnedDrop for Trying<'_, F> {
         fn drop(this: Pin<&mut Self>) {
-            if this.queues && this.operation.tried {
+            if this.queues && this.operation.is_tried() {
                 this.what.id.touch(this.what.name, Access::Release, None);
             }
         }
     }
 }
 
-impl<F: Future> Future for Trying<F> {
+impl<F: Future> Future for Trying<'_, F> {
     type Output = F::Output;
 
     #[inline]
@@ -195,7 +199,7 @@ impl Handles {
 #[track_caller]
 pub(super) fn at_once<F: Future>(
     future: impl FnOnce() -> F,
-    what: What,
+    what: What<'_>,
     [method, thing, instead]: [&str; 3],
 ) -> Option<F::Output> {
     if !announcing::inside_run() {

@@ -74,8 +74,8 @@ impl<T> Shared<T> {
     }
 
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     #[track_caller]
@@ -424,8 +424,11 @@ impl<T> Receiver<T> {
         &mut self,
         f: impl FnMut(&T) -> bool,
     ) -> impl Future<Output = Result<Ref<'_, T>, RecvError>> {
-        let what = self.shared.what(Access::Read);
-        what.before(self.accepted(f))
+        let at = Location::caller();
+        async move {
+            let id = self.shared.id;
+            What { id: &id, name: NAME, access: Access::Read, at }.before(self.accepted(f)).await
+        }
     }
 
     async fn accepted(&mut self, mut f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {

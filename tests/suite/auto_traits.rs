@@ -113,6 +113,88 @@ fn of_time() {
     assert!(!traits!(timeloop::time::Sleep).unpin && traits!(timeloop::time::Interval).unpin);
 }
 
+#[cfg(feature = "sync")]
+#[test]
+fn of_channels_and_signals() {
+    macro_rules! all {
+        ($($type:ident)::+: $($argument:ty),*) => {
+            $(same!(sync::$($type)::+<$argument>);)*
+        };
+    }
+    all!(mpsc::Sender: u32, Unsync, Local, Pinned);
+    all!(mpsc::Receiver: u32, Unsync, Local, Pinned);
+    all!(mpsc::WeakSender: u32, Unsync, Local, Pinned);
+    all!(mpsc::OwnedPermit: u32, Unsync, Local, Pinned);
+    all!(mpsc::UnboundedSender: u32, Unsync, Local, Pinned);
+    all!(mpsc::UnboundedReceiver: u32, Unsync, Local, Pinned);
+    all!(mpsc::WeakUnboundedSender: u32, Unsync, Local, Pinned);
+    all!(mpsc::error::SendTimeoutError: u32, Unsync, Local, Pinned);
+    all!(oneshot::Sender: u32, Unsync, Local, Pinned);
+    all!(oneshot::Receiver: u32, Unsync, Local, Pinned);
+    all!(broadcast::Sender: u32, Unsync, Local, Pinned);
+    all!(broadcast::Receiver: u32, Unsync, Local, Pinned);
+    all!(broadcast::WeakSender: u32, Unsync, Local, Pinned);
+    all!(watch::Sender: u32, Unsync, Local, Pinned);
+    all!(watch::Receiver: u32, Unsync, Local, Pinned);
+    same!(sync::Notify);
+    same!(sync::futures::OwnedNotified);
+    macro_rules! lent {
+        ($($type:ident)::+ $(<$argument:ty>)?) => {
+            assert_eq!(
+                traits!(timeloop::sync::$($type)::+<'static $(, $argument)?>),
+                traits!(tokio::sync::$($type)::+<'static $(, $argument)?>),
+            );
+        };
+    }
+    lent!(futures::Notified);
+    lent!(mpsc::Permit<u32>);
+    lent!(mpsc::Permit<Local>);
+    lent!(mpsc::PermitIterator<u32>);
+    lent!(mpsc::PermitIterator<Local>);
+    macro_rules! unwind_safe {
+        ($($tokio:ident)*) => {
+            [$(
+                [
+                    Probe::<$tokio::sync::Notify>::UNWIND_SAFE,
+                    Probe::<&$tokio::sync::Notify>::UNWIND_SAFE,
+                    Probe::<$tokio::sync::mpsc::Sender<Unsync>>::UNWIND_SAFE,
+                    Probe::<$tokio::sync::mpsc::Receiver<Unsync>>::UNWIND_SAFE,
+                    Probe::<$tokio::sync::oneshot::Receiver<Unsync>>::UNWIND_SAFE,
+                    Probe::<$tokio::sync::broadcast::Receiver<Unsync>>::UNWIND_SAFE,
+                ]
+            ),*]
+        };
+    }
+    let [ours, tokios] = unwind_safe!(timeloop tokio);
+    assert_eq!(ours, tokios);
+}
+
+/// Futures that have no name, of methods whose futures are `Send` in tokio.
+#[cfg(feature = "sync")]
+#[test]
+fn of_futures_of_channels() {
+    fn is_send<T: Send>(_: &T) {}
+
+    let (tx, mut rx) = timeloop::sync::mpsc::channel::<Unsync>(1);
+    is_send(&tx.send(Cell::new(1)));
+    is_send(&tx.reserve());
+    is_send(&tx.reserve_many(1));
+    is_send(&tx.clone().reserve_owned());
+    is_send(&tx.send_timeout(Cell::new(1), std::time::Duration::ZERO));
+    is_send(&tx.closed());
+    is_send(&rx.recv());
+    is_send(&rx.recv_many(&mut Vec::new(), 1));
+    let (mut tx, _rx) = timeloop::sync::oneshot::channel::<Unsync>();
+    is_send(&tx.closed());
+    let (tx, mut rx) = timeloop::sync::broadcast::channel::<u32>(1);
+    is_send(&tx.closed());
+    is_send(&rx.recv());
+    let (tx, mut rx) = timeloop::sync::watch::channel(1);
+    is_send(&tx.closed());
+    is_send(&rx.changed());
+    is_send(&rx.wait_for(|_| true));
+}
+
 #[test]
 fn of_runtimes() {
     same!(runtime::Handle);

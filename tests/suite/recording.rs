@@ -1,6 +1,6 @@
 //! A source of decisions that writes down which operations it hears of.
 //!
-//! Always true: tasks run first in, first out, and each gives way before every operation for which it can.
+//! Always true: tasks run first in, first out, and each gives way before every operation for which it can, or before none.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,6 +15,7 @@ type Told = (TaskKey, bool, Operation);
 
 #[derive(Debug)]
 struct Recording {
+    gives_way: bool,
     ready: VecDeque<u32>,
     log: Log<Told>,
 }
@@ -33,8 +34,10 @@ impl Source for Recording {
     }
 
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        self.log.push((key.task, true, operation));
-        true
+        if self.gives_way {
+            self.log.push((key.task, true, operation));
+        }
+        self.gives_way
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
@@ -98,10 +101,18 @@ impl Heard {
 
 /// Runs `make` where everything gives way that can.
 pub(crate) fn recorded<F: Future>(make: impl Fn(Heard) -> F) -> F::Output {
+    made(true, make)
+}
+
+/// Runs `make` where every operation is told of, and nothing gives way.
+pub(crate) fn listened_to<F: Future>(make: impl Fn() -> F) -> F::Output {
+    made(false, |_| make())
+}
+
+fn made<F: Future>(gives_way: bool, make: impl Fn(Heard) -> F) -> F::Output {
     let log = Log::new();
-    let heard = Heard(log.clone());
-    let source = Box::new(Recording { ready: VecDeque::new(), log });
-    let outcome = run_from(source, &Limits::default(), move || make(heard.clone()));
+    let source = Box::new(Recording { gives_way, ready: VecDeque::new(), log: log.clone() });
+    let outcome = run_from(source, &Limits::default(), || make(Heard(log.clone())));
     outcome.result.expect("the run passes")
 }
 

@@ -38,8 +38,8 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Takes the next message; waits for one where there is none. `None` when the queue is empty and closed.
@@ -49,11 +49,16 @@ impl<T> Receiver<T> {
     /// Cancel safe: unless it has returned, no message has been taken.
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        let what = self.what(Access::Receive);
+        let at = Location::caller();
         async move {
-            self.polling = Operation::default();
+            self.polling.restart();
             let mut operation = Operation::default();
-            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv(cx))).await
+            let (id, inner) = (&self.id, &mut self.inner);
+            poll_fn(|cx| {
+                let what = What { id, name: NAME, access: Access::Receive, at };
+                operation.poll(cx, what, |cx| inner.poll_recv(cx))
+            })
+            .await
         }
     }
 
@@ -65,11 +70,16 @@ impl<T> Receiver<T> {
     /// Cancel safe: unless it has returned, no message has been taken.
     #[track_caller]
     pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
-        let what = self.what(Access::Receive);
+        let at = Location::caller();
         async move {
-            self.polling = Operation::default();
+            self.polling.restart();
             let mut operation = Operation::default();
-            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))).await
+            let (id, inner) = (&self.id, &mut self.inner);
+            poll_fn(|cx| {
+                let what = What { id, name: NAME, access: Access::Receive, at };
+                operation.poll(cx, what, |cx| inner.poll_recv_many(cx, buffer, limit))
+            })
+            .await
         }
     }
 
@@ -86,7 +96,7 @@ impl<T> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let words = ["blocking_recv", "a message", "recv().await"];
         at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
     }
@@ -97,7 +107,7 @@ impl<T> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
         at_once(|| self.inner.recv_many(buffer, limit), what, words)
             .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
@@ -146,10 +156,10 @@ impl<T> Receiver<T> {
     /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
     #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv(cx));
         if polled.is_ready() {
-            self.polling = Operation::default();
+            self.polling.restart();
         }
         polled
     }
@@ -157,10 +167,10 @@ impl<T> Receiver<T> {
     /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
     #[track_caller]
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit));
         if polled.is_ready() {
-            self.polling = Operation::default();
+            self.polling.restart();
         }
         polled
     }
@@ -214,8 +224,12 @@ impl<T> Sender<T> {
     }
 
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
+    }
+
+    fn sending(&self, at: &'static Location<'static>) -> What<'_> {
+        What { id: &self.id, name: NAME, access: Access::Send, at }
     }
 
     /// Sends a message; waits while the queue is full. Gives the message back when the channel is closed.
@@ -226,7 +240,8 @@ impl<T> Sender<T> {
     /// senders only as long as the future lives.
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
-        self.what(Access::Send).before_queueing(self.inner().send(value))
+        let at = Location::caller();
+        async move { self.sending(at).before_queueing(self.inner().send(value)).await }
     }
 
     /// Waits until the receiver is gone or has closed the channel.
@@ -301,8 +316,11 @@ impl<T> Sender<T> {
     /// future lives.
     #[track_caller]
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
-        let reserving = self.what(Access::Send).before_queueing(self.inner().reserve());
-        async move { Ok(Permit::new(reserving.await?, self.id)) }
+        let at = Location::caller();
+        async move {
+            let reserved = self.sending(at).before_queueing(self.inner().reserve()).await?;
+            Ok(Permit::new(reserved, self.id))
+        }
     }
 
     /// Waits for room for `n` messages and keeps it; an error when there never is so much.
@@ -315,8 +333,11 @@ impl<T> Sender<T> {
         &self,
         n: usize,
     ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
-        let reserving = self.what(Access::Send).before_queueing(self.inner().reserve_many(n));
-        async move { Ok(PermitIterator::new(reserving.await?, self.id)) }
+        let at = Location::caller();
+        async move {
+            let reserved = self.sending(at).before_queueing(self.inner().reserve_many(n)).await?;
+            Ok(PermitIterator::new(reserved, self.id))
+        }
     }
 
     /// [`reserve`](Self::reserve) for a permit that has the sender in it.
@@ -326,10 +347,14 @@ impl<T> Sender<T> {
     /// As [`reserve`](Self::reserve); the sender is dropped.
     #[track_caller]
     pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
-        let (what, id) = (self.what(Access::Send), self.id);
-        // The half itself goes into the future, and with it into the permit: it is counted once all the time.
-        let reserving = what.before_queueing(self.into_inner().reserve_owned());
-        async move { Ok(OwnedPermit::new(reserving.await?, id)) }
+        let at = Location::caller();
+        async move {
+            let id = self.id;
+            let what = What { id: &id, name: NAME, access: Access::Send, at };
+            // The half itself goes into the future, and with it into the permit: it is counted once all the time.
+            let permit = what.before_queueing(self.into_inner().reserve_owned()).await?;
+            Ok(OwnedPermit::new(permit, id))
+        }
     }
 
     /// Keeps room for a message, if there is any.

@@ -33,8 +33,8 @@ pub struct UnboundedReceiver<T> {
 
 impl<T> UnboundedReceiver<T> {
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Takes the next message; waits for one where there is none. `None` when the queue is empty and closed.
@@ -44,11 +44,16 @@ impl<T> UnboundedReceiver<T> {
     /// Cancel safe: unless it has returned, no message has been taken.
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        let what = self.what(Access::Receive);
+        let at = Location::caller();
         async move {
-            self.polling = Operation::default();
+            self.polling.restart();
             let mut operation = Operation::default();
-            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv(cx))).await
+            let (id, inner) = (&self.id, &mut self.inner);
+            poll_fn(|cx| {
+                let what = What { id, name: NAME, access: Access::Receive, at };
+                operation.poll(cx, what, |cx| inner.poll_recv(cx))
+            })
+            .await
         }
     }
 
@@ -60,11 +65,16 @@ impl<T> UnboundedReceiver<T> {
     /// Cancel safe: unless it has returned, no message has been taken.
     #[track_caller]
     pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
-        let what = self.what(Access::Receive);
+        let at = Location::caller();
         async move {
-            self.polling = Operation::default();
+            self.polling.restart();
             let mut operation = Operation::default();
-            poll_fn(|cx| operation.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))).await
+            let (id, inner) = (&self.id, &mut self.inner);
+            poll_fn(|cx| {
+                let what = What { id, name: NAME, access: Access::Receive, at };
+                operation.poll(cx, what, |cx| inner.poll_recv_many(cx, buffer, limit))
+            })
+            .await
         }
     }
 
@@ -81,7 +91,7 @@ impl<T> UnboundedReceiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let words = ["blocking_recv", "a message", "recv().await"];
         at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
     }
@@ -92,7 +102,7 @@ impl<T> UnboundedReceiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
         at_once(|| self.inner.recv_many(buffer, limit), what, words)
             .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
@@ -129,10 +139,10 @@ impl<T> UnboundedReceiver<T> {
     /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
     #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv(cx));
         if polled.is_ready() {
-            self.polling = Operation::default();
+            self.polling.restart();
         }
         polled
     }
@@ -140,10 +150,10 @@ impl<T> UnboundedReceiver<T> {
     /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
     #[track_caller]
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
-        let what = self.what(Access::Receive);
+        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
         let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit));
         if polled.is_ready() {
-            self.polling = Operation::default();
+            self.polling.restart();
         }
         polled
     }
@@ -183,8 +193,8 @@ pub struct UnboundedSender<T> {
 
 impl<T> UnboundedSender<T> {
     #[track_caller]
-    fn what(&self, access: Access) -> What {
-        What { id: self.id, name: NAME, access, at: Location::caller() }
+    fn what(&self, access: Access) -> What<'_> {
+        What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// Sends a message. Gives it back when the channel is closed.

@@ -5,6 +5,7 @@
 mod announced_channels;
 mod announced_locks;
 mod barrier;
+mod beside_tokio;
 mod blocking_locks;
 mod broadcast;
 mod deadlock;

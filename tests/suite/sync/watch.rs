@@ -130,7 +130,13 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// Counts its wakes.
 #[derive(Default)]
-struct Wakes(AtomicUsize);
+pub(super) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
@@ -139,35 +145,35 @@ impl Wake for Wakes {
 }
 
 /// What a future that waits hands back: what it saw, and the handle that it used.
-type Waiting<H> = Pin<Box<dyn Future<Output = (String, H)>>>;
+pub(super) type Waiting<H> = Pin<Box<dyn Future<Output = (String, H)>>>;
 
 /// The handles of one half: those at hand, and those that wait.
-struct Half<H> {
-    free: Vec<H>,
+pub(super) struct Half<H> {
+    pub(super) free: Vec<H>,
     waiting: Vec<(Waiting<H>, Arc<Wakes>)>,
 }
 
 impl<H> Half<H> {
-    fn new(handle: H) -> Self {
+    pub(super) fn new(handle: H) -> Self {
         Self { free: vec![handle], waiting: Vec::new() }
     }
 
-    fn pick(&mut self, index: usize) -> Option<&mut H> {
+    pub(super) fn pick(&mut self, index: usize) -> Option<&mut H> {
         let count = self.free.len();
         if count == 0 { None } else { Some(&mut self.free[index % count]) }
     }
 
-    fn take(&mut self, index: usize) -> Option<H> {
+    pub(super) fn take(&mut self, index: usize) -> Option<H> {
         let count = self.free.len();
         if count == 0 { None } else { Some(self.free.swap_remove(index % count)) }
     }
 
-    fn wait(&mut self, future: Waiting<H>) -> String {
+    pub(super) fn wait(&mut self, future: Waiting<H>) -> String {
         self.waiting.push((future, Arc::default()));
         self.poll(self.waiting.len() - 1)
     }
 
-    fn poll(&mut self, index: usize) -> String {
+    pub(super) fn poll(&mut self, index: usize) -> String {
         if self.waiting.is_empty() {
             return "nothing waits".to_owned();
         }
@@ -184,8 +190,17 @@ impl<H> Half<H> {
         }
     }
 
-    fn wakes(&self) -> Vec<usize> {
-        self.waiting.iter().map(|(_, wakes)| wakes.0.load(Ordering::Relaxed)).collect()
+    pub(super) fn wakes(&self) -> Vec<usize> {
+        self.waiting.iter().map(|(_, wakes)| wakes.count()).collect()
+    }
+
+    /// Drops what waits, with its handle.
+    pub(super) fn cancel(&mut self, index: usize) -> String {
+        if self.waiting.is_empty() {
+            return "nothing waits".to_owned();
+        }
+        drop(self.waiting.swap_remove(index % self.waiting.len()));
+        String::new()
     }
 }
 
