@@ -117,40 +117,39 @@ fn of_time() {
 #[test]
 fn of_channels_and_signals() {
     macro_rules! all {
-        ($($type:ident)::+: $($argument:ty),*) => {
-            $(same!(sync::$($type)::+<$argument>);)*
+        ($($module:ident::$type:ident)*) => {
+            $(
+                same!(sync::$module::$type<u32>);
+                same!(sync::$module::$type<Unsync>);
+                same!(sync::$module::$type<Local>);
+                same!(sync::$module::$type<Pinned>);
+            )*
         };
     }
-    all!(mpsc::Sender: u32, Unsync, Local, Pinned);
-    all!(mpsc::Receiver: u32, Unsync, Local, Pinned);
-    all!(mpsc::WeakSender: u32, Unsync, Local, Pinned);
-    all!(mpsc::OwnedPermit: u32, Unsync, Local, Pinned);
-    all!(mpsc::UnboundedSender: u32, Unsync, Local, Pinned);
-    all!(mpsc::UnboundedReceiver: u32, Unsync, Local, Pinned);
-    all!(mpsc::WeakUnboundedSender: u32, Unsync, Local, Pinned);
-    all!(mpsc::error::SendTimeoutError: u32, Unsync, Local, Pinned);
-    all!(oneshot::Sender: u32, Unsync, Local, Pinned);
-    all!(oneshot::Receiver: u32, Unsync, Local, Pinned);
-    all!(broadcast::Sender: u32, Unsync, Local, Pinned);
-    all!(broadcast::Receiver: u32, Unsync, Local, Pinned);
-    all!(broadcast::WeakSender: u32, Unsync, Local, Pinned);
-    all!(watch::Sender: u32, Unsync, Local, Pinned);
-    all!(watch::Receiver: u32, Unsync, Local, Pinned);
+    all! {
+        mpsc::Sender mpsc::Receiver mpsc::WeakSender mpsc::OwnedPermit
+        mpsc::UnboundedSender mpsc::UnboundedReceiver mpsc::WeakUnboundedSender
+        oneshot::Sender oneshot::Receiver
+        broadcast::Sender broadcast::Receiver broadcast::WeakSender
+        watch::Sender watch::Receiver
+    }
+    same!(sync::mpsc::error::SendTimeoutError<u32>);
+    same!(sync::mpsc::error::SendTimeoutError<Local>);
     same!(sync::Notify);
     same!(sync::futures::OwnedNotified);
     macro_rules! lent {
-        ($($type:ident)::+ $(<$argument:ty>)?) => {
+        ($module:ident::$type:ident $($argument:ty)?) => {
             assert_eq!(
-                traits!(timeloop::sync::$($type)::+<'static $(, $argument)?>),
-                traits!(tokio::sync::$($type)::+<'static $(, $argument)?>),
+                traits!(timeloop::sync::$module::$type<'static $(, $argument)?>),
+                traits!(tokio::sync::$module::$type<'static $(, $argument)?>),
             );
         };
     }
     lent!(futures::Notified);
-    lent!(mpsc::Permit<u32>);
-    lent!(mpsc::Permit<Local>);
-    lent!(mpsc::PermitIterator<u32>);
-    lent!(mpsc::PermitIterator<Local>);
+    lent!(mpsc::Permit u32);
+    lent!(mpsc::Permit Local);
+    lent!(mpsc::PermitIterator u32);
+    lent!(mpsc::PermitIterator Local);
     macro_rules! unwind_safe {
         ($($tokio:ident)*) => {
             [$(
