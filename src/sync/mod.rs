@@ -12,6 +12,18 @@
 //! that is dropped in the queue of a lock counts as a release: it may let others pass. To look at a primitive through
 //! `&mut` or `Debug` is no operation, and outside of a run nothing is.
 //!
+//! | access | of a channel or signal |
+//! |---|---|
+//! | send | `send`, `reserve`, `Permit::send`, `notify_one`, `notify_waiters` |
+//! | receive | `recv`, awaiting a `oneshot::Receiver`, `notified().await` |
+//! | read | `closed`, `changed`, `wait_for`, `borrow`, `is_closed`, `len`, making a `Notified` |
+//! | write | `close`, `subscribe`, dropping a receiver or the last sender |
+//! | release | dropping a permit that was not used, or a future that stood in a line |
+//!
+//! Who waits announces nothing when it goes on, but tells what came of it. How many senders a channel has is a resource of
+//! its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a task is a
+//! resource too: awaiting it reads, aborting it and ending it write.
+//!
 //! # What differs from tokio, and why
 //!
 //! Two of them are timeloop's own, with tokio's signatures and semantics but for one thing, the order of wakes:
@@ -29,27 +41,6 @@
 //! `blocking_send`, `blocking_recv` and the like) work where they need not wait; where they would have to, the task that
 //! would end their wait can't run, so they panic and name the method to await instead. Outside of a run they block, as
 //! tokio's do. `mpsc::Sender::send_timeout`, which tokio has with its clock alone, waits in the run's own time.
-//!
-//! # What is announced
-//!
-//! A channel, a lock or a signal is a *resource*, and whatever is done to it is announced to the strategy: which resource,
-//! in which way ([`Access`](crate::Access)), and where in your code. A future announces its operation when it is first
-//! polled, right before it acts, and may *give way* there once: another task goes first, as it might in production between
-//! any two lines. What can't wait, such as `try_send`, a send into an unbounded queue, a notification or the drop of a
-//! guard, is told of when it is done. Strategies that do not ask for operations, such as `random`, never let a task give
-//! way; then announcing costs a flag.
-//!
-//! | access | of a channel or signal |
-//! |---|---|
-//! | send | `send`, `reserve`, `Permit::send`, `notify_one`, `notify_waiters` |
-//! | receive | `recv`, awaiting a `oneshot::Receiver`, `notified().await` |
-//! | read | `closed`, `changed`, `wait_for`, `borrow`, `is_closed`, `len`, making a `Notified` |
-//! | write | `close`, `subscribe`, dropping a receiver or the last sender |
-//! | release | dropping a permit that was not used, or a future that stood in a line |
-//!
-//! Who waits announces nothing when it goes on, but tells what came of it. How many senders a channel has is a resource of
-//! its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a task is a
-//! resource too: awaiting it reads, aborting it and ending it write.
 //!
 //! # Deadlocks
 //!
