@@ -4,6 +4,8 @@
 //! in order of arrival, and owns the set of ready tasks in whatever shape suits it (a vector, a queue, a heap). It never
 //! sees a future, and draws randomness from the stream that it is handed and from nothing else.
 
+#[cfg(test)]
+mod choiceless;
 mod delay;
 mod fifo;
 mod pct;
@@ -111,6 +113,12 @@ impl Draw {
     #[inline]
     fn index(&mut self, many: usize) -> usize {
         self.below(u32::try_from(many).expect("fewer than 2^32 tasks are ready")) as usize
+    }
+
+    /// A random number of 32 bits, but not 0: a priority for a moment, where it matters little if two are the same.
+    #[inline]
+    fn priority(&mut self) -> u32 {
+        self.stream().next_u32().max(1)
     }
 
     /// A random number of 64 bits: a priority, say.

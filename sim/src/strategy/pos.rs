@@ -19,17 +19,17 @@ use crate::source::Ready;
 use crate::{Operation, TaskKey};
 
 /// A priority that has not been drawn yet.
-const NONE: u64 = 0;
+const NONE: u32 = 0;
 
 /// In a hasty run the priorities of those who were woken lie above this, and all others below.
-const WOKEN: u64 = 1 << 63;
+const WOKEN: u32 = 1 << 31;
 
 /// One run in so many is not hasty.
 const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Pending {
-    priority: u64,
+    priority: u32,
     slot: u32,
     operation: Option<Operation>,
 }
@@ -42,7 +42,9 @@ pub struct Pos {
     hasty: Option<bool>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
-    gave_way: u64,
+    gave_way: u32,
+    /// What was chosen instead, by index, and among how many: it holds if nothing but the running task joins them.
+    chosen: Option<(usize, usize)>,
 }
 
 impl Pos {
@@ -59,15 +61,15 @@ impl Pos {
 
     /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
     #[inline]
-    fn highest(&mut self, draw: &mut Draw) -> (usize, u64) {
+    fn highest(&mut self, draw: &mut Draw) -> (usize, u32) {
         let hasty = self.is_hasty(draw);
         let (mut best, mut highest) = (0, NONE);
         for (index, pending) in self.ready.iter_mut().enumerate() {
             if pending.priority == NONE {
-                let drawn = draw.number() | 1;
+                let drawn = draw.priority();
                 pending.priority = match (hasty, pending.operation) {
                     (false, _) => drawn,
-                    (true, Some(_)) => drawn & !WOKEN,
+                    (true, Some(_)) => drawn & !WOKEN | 1,
                     (true, None) => drawn | WOKEN,
                 };
             }
@@ -89,10 +91,11 @@ impl Strategy for Pos {
 
     #[inline]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
-        let index = match self.ready.len() {
-            0 => return None,
-            1 => 0,
-            count if count > CROWD => draw.index(count),
+        let index = match (self.ready.len(), self.chosen.take()) {
+            (0, _) => return None,
+            (1, _) => 0,
+            (count, Some((index, among))) if count == among + 1 => index,
+            (count, _) if count > CROWD => draw.index(count),
             _ => self.highest(draw).0,
         };
         self.current = self.ready.swap_remove(index).slot;
@@ -112,11 +115,15 @@ impl Strategy for Pos {
         if self.gave_way != NONE {
             return true;
         }
-        let drawn = draw.number() | 1;
-        let mine = if self.is_hasty(draw) { drawn & !WOKEN } else { drawn };
-        let highest = if self.ready.len() > CROWD { u64::MAX } else { self.highest(draw).1 };
-        if mine > highest {
-            return false;
+        let drawn = draw.priority();
+        let mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
+        let among = self.ready.len();
+        if among <= CROWD {
+            let (index, highest) = self.highest(draw);
+            if mine > highest {
+                return false;
+            }
+            self.chosen = Some((index, among));
         }
         self.gave_way = mine;
         true
@@ -127,6 +134,7 @@ impl Strategy for Pos {
         if self.ready.len() > CROWD {
             return;
         }
+        self.chosen = None;
         for pending in &mut self.ready {
             if pending.operation.is_some_and(|pending| pending.races_with(operation)) {
                 pending.priority = NONE;

@@ -22,17 +22,17 @@ use crate::source::Ready;
 use crate::{Access, Operation, ResourceKey, TaskKey};
 
 /// A priority that has not been drawn yet.
-const NONE: u64 = 0;
+const NONE: u32 = 0;
 
 /// In a hasty run the priorities of those who were woken lie above this, and all others below.
-const WOKEN: u64 = 1 << 63;
+const WOKEN: u32 = 1 << 31;
 
 /// One run in so many is not hasty.
 const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Waiting {
-    priority: u64,
+    priority: u32,
     slot: u32,
     /// Accesses left.
     left: u32,
@@ -66,7 +66,9 @@ pub struct Surw {
     heir: Option<(TaskKey, u32, u32)>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
-    gave_way: u64,
+    gave_way: u32,
+    /// What was chosen instead, and among how many: it holds if nothing but the running task joins them.
+    chosen: Option<(Turn, usize)>,
 }
 
 impl Surw {
@@ -85,6 +87,7 @@ impl Surw {
             heir: None,
             current: 0,
             gave_way: NONE,
+            chosen: None,
         }
     }
 
@@ -130,7 +133,7 @@ impl Surw {
 
     /// Whose turn it is of those that are not held, and with what priority.
     #[inline]
-    fn turn(&mut self, draw: &mut Draw) -> Option<(u64, Turn)> {
+    fn turn(&mut self, draw: &mut Draw) -> Option<(u32, Turn)> {
         let hasty = self.is_hasty(draw);
         let mut best = None;
         let mut highest = NONE;
@@ -139,7 +142,7 @@ impl Surw {
         {
             let waiting = &mut self.at_resource[index];
             if waiting.priority == NONE {
-                waiting.priority = draw.number() | 1;
+                waiting.priority = draw.priority();
             }
             highest = if hasty { WOKEN } else { waiting.priority };
             best = Some(Turn::Intended(index));
@@ -147,15 +150,15 @@ impl Surw {
         if self.free.len() > CROWD {
             return Some(match best {
                 Some(best) if hasty => (highest, best),
-                _ => (u64::MAX, Turn::Free(draw.index(self.free.len()))),
+                _ => (u32::MAX, Turn::Free(draw.index(self.free.len()))),
             });
         }
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
-                let drawn = draw.number() | 1;
+                let drawn = draw.priority();
                 waiting.priority = match (hasty, waiting.woken) {
                     (false, _) => drawn,
-                    (true, false) => drawn & !WOKEN,
+                    (true, false) => drawn & !WOKEN | 1,
                     (true, true) => drawn | WOKEN,
                 };
             }
@@ -178,8 +181,10 @@ impl Surw {
             }
             _ => {}
         }
-        let turn = match self.turn(draw) {
-            Some((_, turn)) => turn,
+        let chosen =
+            self.chosen.take().filter(|(_, among)| among + 1 == self.free.len() + self.at_resource.len());
+        let turn = match chosen.map(|(turn, _)| turn).or_else(|| Some(self.turn(draw)?.1)) {
+            Some(turn) => turn,
             None => {
                 // The intended one can't run, and all others are held: another is drawn.
                 self.intend(0, draw);
@@ -215,6 +220,7 @@ impl Strategy for Surw {
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
         self.current = self.take(draw)?.slot;
         self.gave_way = NONE;
+        self.chosen = None;
         Some(self.current)
     }
 
@@ -230,8 +236,8 @@ impl Strategy for Surw {
         if self.gave_way != NONE {
             return true;
         }
-        let drawn = draw.number() | 1;
-        let mut mine = if self.is_hasty(draw) { drawn & !WOKEN } else { drawn };
+        let drawn = draw.priority();
+        let mut mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
         let left = self.left.at(self.current);
         if self.resource == Some(operation.resource) {
             let intended = match self.intended {
@@ -248,15 +254,19 @@ impl Strategy for Surw {
         } else if self.intended.is_none() && !self.at_resource.is_empty() {
             self.intend(left, draw);
         }
-        if self.turn(draw).is_none_or(|(highest, _)| mine > highest) {
-            return false;
+        match self.turn(draw) {
+            Some((highest, turn)) if mine <= highest => {
+                self.gave_way = mine;
+                self.chosen = Some((turn, self.free.len() + self.at_resource.len()));
+                true
+            }
+            _ => false,
         }
-        self.gave_way = mine;
-        true
     }
 
     #[inline]
     fn performed(&mut self, _task: TaskKey, operation: Operation, _draw: &mut Draw) {
+        self.chosen = None;
         // Letting go can't give way, and does not count.
         if self.resource != Some(operation.resource) || operation.access == Access::Release {
             return;
