@@ -227,6 +227,7 @@ pub use task::spawn;
 pub use timeloop_sim::{
     Access, AnySource, BlockedTask, Bound, Bytes, Critical, CriticalDecision, CriticalStep, Deviation,
     Domain, Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
-    Log, Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, Seed, SeedSetting, Settings,
+    Log, Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, Searched, Seed, SeedSetting,
+    Settings,
     Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
 };

@@ -10,8 +10,8 @@ use crate::environment::EnvironmentError;
 use crate::shrink::Exhausted;
 use crate::sweep::Frequency;
 use crate::{
-    Critical, Failure, Fingerprint, Record, RegressionError, Schedule, Seed, StrategySpec, TestName,
-    TokenError,
+    Critical, Failure, Fingerprint, Record, RegressionError, Schedule, Searched, Seed, StrategySpec,
+    TestName, TokenError,
 };
 
 /// What came of exploring a test.
@@ -33,6 +33,8 @@ pub struct Exploration {
     pub steps: u64,
     /// One number for the trace hashes of all those runs.
     pub digest: u64,
+    /// How far an exhaustive search has come; `None` under any other strategy.
+    pub searched: Option<Searched>,
     /// The failure, if there is one.
     pub found: Option<Box<Found>>,
     /// What kept the exploration from being made, or from being made in full.
@@ -48,10 +50,13 @@ impl Exploration {
         self.found.is_none() && self.error.is_none()
     }
 
-    /// How many schedules were tried: the quiet one, and one for each seed.
+    /// How many schedules were tried: the quiet one, and one for each seed; or those of an exhaustive search.
     #[must_use]
     pub fn schedules(&self) -> u64 {
-        self.runs + u64::from(self.quiet_run)
+        match &self.searched {
+            None => self.runs + u64::from(self.quiet_run),
+            Some(searched) => searched.schedules,
+        }
     }
 
     /// The report: of the failure, of what was amiss, or that all runs passed.
@@ -60,6 +65,9 @@ impl Exploration {
         let mut text = match &self.found {
             Some(found) => found.report.clone(),
             None if self.error.is_none() => {
+                if let Some(searched) = &self.searched {
+                    return format!("timeloop: `{}` passes in {searched}\n", self.test);
+                }
                 let schedules = if self.schedules() == 1 { "schedule" } else { "schedules" };
                 let count = crate::grouped(self.schedules());
                 format!("timeloop: `{}` passes in {count} {schedules}\n", self.test)
@@ -148,6 +156,11 @@ pub enum FoundBy {
         index: u64,
         /// Its seed.
         seed: Seed,
+    },
+    /// Exhaustive search.
+    Search {
+        /// The how-many-th of its schedules, from 1.
+        number: u64,
     },
     /// A stored schedule that still fails.
     Regression {

@@ -32,7 +32,7 @@ use crate::{Limits, Seed, Simulation, StrategySpec, TestName};
 #[must_use = "an explorer does nothing until it explores"]
 pub struct Explorer {
     pub(crate) test: TestName,
-    pub(crate) runs: u64,
+    pub(crate) runs: Option<u64>,
     pub(crate) seed: Seed,
     pub(crate) strategy: StrategySpec,
     pub(crate) jobs: Option<usize>,
@@ -82,7 +82,7 @@ impl Explorer {
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self {
             test: TestName::new(name),
-            runs: 1_000,
+            runs: None,
             seed: Seed(0),
             strategy: StrategySpec::default(),
             jobs: None,
@@ -95,14 +95,14 @@ impl Explorer {
         }
     }
 
-    /// How many runs. Default 1,000.
+    /// How many runs. Default 1,000; for an exhaustive search, which also ends when it is complete, 100,000.
     ///
     /// # Panics
     /// When `runs` is 0: such a test would test nothing.
     #[track_caller]
     pub fn runs(mut self, runs: u64) -> Self {
         assert!(runs > 0, "an exploration of 0 runs would test nothing; give 1 or more");
-        self.runs = runs;
+        self.runs = Some(runs);
         self
     }
 

@@ -46,7 +46,7 @@ pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use estimates::Estimates;
-pub use exhaustive::{Absorbed, Bound, FrontierError, Search};
+pub use exhaustive::{Absorbed, Bound, FrontierError, Search, Searched};
 pub use exploration::{Exploration, ExploreError, Found, FoundBy};
 pub use explorer::{Explorer, Phase, Progress};
 pub use operation::{Access, Announced, Operation, ResourceKey};

@@ -56,14 +56,18 @@ impl Runner<'_> {
         self.lean(meaning.profile.source(meaning.strategy, seed))
     }
 
+    /// Says that this thread will [`make`](Self::make) runs next that have no written form.
+    pub(crate) fn begin_searching(&self) {
+        self.tell(Origin::Unknown);
+    }
+
+    /// One run with the decisions of `source`.
+    pub(crate) fn make(&self, source: AnySource, detail: Detail) -> Ended {
+        self.simulation.run(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
+    }
+
     fn lean(&self, source: AnySource) -> Ended {
-        self.simulation.run(Request {
-            source,
-            limits: self.limits,
-            detail: Detail::Lean,
-            explain_from: 0,
-            loud: false,
-        })
+        self.make(source, Detail::Lean)
     }
 
     /// One quiet run of a schedule.

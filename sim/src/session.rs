@@ -2,6 +2,8 @@
 //!
 //! Always true: whatever goes wrong beside the test (a file, a variable) is told and never hides a failure that was found.
 
+mod exhaustive;
+
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write as _;
@@ -35,6 +37,8 @@ pub(crate) struct Session<'a> {
     plan: Plan,
     /// The quiet run, once it has been made.
     quiet: Option<Ended>,
+    /// How often the test fails, where that has been counted already.
+    counted: Option<Frequency>,
     regressions: Option<Regressions>,
     exploration: Exploration,
 }
@@ -67,14 +71,17 @@ impl<'a> Session<'a> {
             Some(SeedSetting::Random) => RandomState::new().hash_one("timeloop").into(),
         };
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let strategy = settings.strategy.unwrap_or(explorer.strategy);
+        let runs = match strategy {
+            // It ends by itself, where it can.
+            StrategySpec::Exhaustive { .. } => 100_000,
+            _ => 1_000,
+        };
         let plan = Plan {
             base,
-            meaning: Meaning {
-                strategy: settings.strategy.unwrap_or(explorer.strategy),
-                profile: Arc::default(),
-            },
+            meaning: Meaning { strategy, profile: Arc::default() },
             first: 0,
-            runs: settings.runs.unwrap_or(explorer.runs),
+            runs: settings.runs.or(explorer.runs).unwrap_or(runs),
             jobs: settings.jobs.map(NonZero::get).or(explorer.jobs).unwrap_or_else(cores),
         };
         let folder = match &explorer.regressions {
@@ -90,6 +97,7 @@ impl<'a> Session<'a> {
             runs: 0,
             steps: 0,
             digest: 0,
+            searched: None,
             found: None,
             error: None,
             notes: Vec::new(),
@@ -100,6 +108,7 @@ impl<'a> Session<'a> {
             runner: Runner { simulation, limits: &explorer.limits, test: &explorer.test, note: None },
             plan,
             quiet: None,
+            counted: None,
             regressions: folder.map(|folder| Regressions::new(&folder, explorer.test.as_str())),
             exploration,
         }
@@ -135,6 +144,10 @@ impl<'a> Session<'a> {
             let by = FoundBy::Seed { index: seed.0.wrapping_sub(self.plan.base.0), seed };
             let schedule = self.plan.meaning.schedule(seed);
             self.finish(self.unshrunk(by, schedule, *failure, 0));
+            return;
+        }
+        if let StrategySpec::Exhaustive { bound } = self.plan.meaning.strategy {
+            self.search(bound);
             return;
         }
         let throttle = Throttle::new(self.explorer, &self.settings, Phase::Exploring, self.plan.runs);
@@ -261,6 +274,9 @@ impl<'a> Session<'a> {
     }
 
     fn frequency(&self, seen: &Seen<'_>, tried: u64) -> Frequency {
+        if let Some(counted) = &self.counted {
+            return counted.clone();
+        }
         let reported = seen.failure.expect("only failing runs are counted").fingerprint();
         let plan = Plan { first: tried, ..self.plan.clone() };
         let mut frequency = sweep::frequency(&self.runner, &plan, reported);

@@ -24,6 +24,7 @@ mod footprint;
 mod frame;
 mod frontier;
 mod races;
+mod searched;
 mod walk;
 
 use std::cell::RefCell;
@@ -32,6 +33,7 @@ use std::rc::Rc;
 use frame::{Frame, Sleeper};
 use frontier::Frontier;
 pub use frontier::FrontierError;
+pub use searched::Searched;
 use walk::{Standing, Walk};
 
 use crate::{

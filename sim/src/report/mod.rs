@@ -175,6 +175,9 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
                 &format!("seed {seed} (run {run}{strategy}): TIMELOOP_SEED={seed} finds it at once"),
             );
         }
+        FoundBy::Search { number } => {
+            line("found by", &format!("exhaustive search: its schedule number {}", grouped(*number)));
+        }
         FoundBy::Regression { path, line: number } => {
             line("found by", &format!("the schedule stored at {}:{number}", path.display()));
         }
