@@ -8,6 +8,8 @@ mod determinism;
 mod endings;
 mod environment;
 #[cfg(feature = "sync")]
+mod exhaustive;
+#[cfg(feature = "sync")]
 mod examples;
 mod golden;
 mod macros;
