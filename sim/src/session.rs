@@ -277,6 +277,10 @@ impl<'a> Session<'a> {
         if let Some(counted) = &self.counted {
             return counted.clone();
         }
+        if let StrategySpec::Exhaustive { .. } = self.plan.meaning.strategy {
+            // Seeds mean nothing to it.
+            return Frequency::default();
+        }
         let reported = seen.failure.expect("only failing runs are counted").fingerprint();
         let plan = Plan { first: tried, ..self.plan.clone() };
         let mut frequency = sweep::frequency(&self.runner, &plan, reported);

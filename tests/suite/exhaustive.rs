@@ -1,13 +1,16 @@
 //! Exhaustive search of async programs: all that can come of them, in few schedules, and what it does not see.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use timeloop::sync::{Mutex, mpsc, oneshot};
-use timeloop::{Bound, Exploration, Explorer, FoundBy, Limits, Resource, Schedule, StrategySpec, spawn, time};
+use timeloop::sync::{Mutex, mpsc};
+use timeloop::task::{spawn_local, yield_now};
+use timeloop::time::sleep;
+use timeloop::{Bound, Exploration, Explorer, FoundBy, Limits, Resource, StrategySpec, spawn};
 use timeloop_sim::{Absorbed, Ended, Search};
 
 use crate::support::Folder;
@@ -83,7 +86,11 @@ fn all_in_few<T: Ord + std::fmt::Debug, F: Future<Output = T>>(make: impl Fn() -
     assert!(found.complete, "{found:?}");
     let runs = found.schedules + found.redundant;
     let plain = all(Bound::Preemptions(u32::MAX), 5 * runs, &make);
-    assert!(!plain.complete, "plain enumeration is through after {} runs, against {found:?}", plain.schedules);
+    assert!(
+        !plain.complete,
+        "plain enumeration is through after {} runs, against {found:?}",
+        plain.schedules
+    );
     assert!(plain.outputs.is_subset(&found.outputs), "{plain:?} {found:?}");
     println!("{} schedules, {} redundant, {} failing", found.schedules, found.redundant, found.failing);
     found
@@ -95,13 +102,13 @@ async fn reorder(setters: u32) -> (i64, i64) {
     let tasks: Vec<_> = (0..setters)
         .map(|_| {
             let (a, b) = (Rc::clone(&a), Rc::clone(&b));
-            timeloop::task::spawn_local(async move {
+            spawn_local(async move {
                 a.set(1).await;
                 b.set(-1).await;
             })
         })
         .collect();
-    let checker = timeloop::task::spawn_local(async move { (a.get().await, b.get().await) });
+    let checker = spawn_local(async move { (a.get().await, b.get().await) });
     for task in tasks {
         task.await.unwrap();
     }
@@ -113,4 +120,261 @@ fn reorder_3() {
     let found = all_in_few(|| reorder(2));
     assert_eq!(found.outputs, BTreeSet::from([(0, 0), (0, -1), (1, 0), (1, -1)]));
     assert_eq!(found.failing, 0);
+}
+
+/// A writer that sets one number under one lock and then another under another, and a reader that takes the locks in turn.
+async fn twostage() -> (i64, i64) {
+    let (one, two) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let (ones, twos) = (Arc::clone(&one), Arc::clone(&two));
+    let writer = spawn(async move {
+        *ones.lock().await = 1;
+        let first = *ones.lock().await;
+        *twos.lock().await = first + 1;
+    });
+    let reader = spawn(async move {
+        let first = *one.lock().await;
+        if first == 0 { (0, 0) } else { (first, *two.lock().await) }
+    });
+    writer.await.unwrap();
+    reader.await.unwrap()
+}
+
+#[test]
+fn twostage_is_explored() {
+    let found = all_in_few(twostage);
+    assert_eq!(found.outputs, BTreeSet::from([(0, 0), (1, 0), (1, 2)]));
+    assert_eq!(found.failing, 0);
+}
+
+/// Two tasks that take two locks in opposite order.
+async fn deadlock01() {
+    let (one, two) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
+    let tasks = [(Arc::clone(&one), Arc::clone(&two)), (two, one)].map(|(first, second)| {
+        spawn(async move {
+            let _first = first.lock().await;
+            let _second = second.lock().await;
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[test]
+fn deadlock01_is_explored() {
+    let found = all_in_few(deadlock01);
+    assert!(found.failing > 0 && found.failing < found.schedules, "{found:?}");
+}
+
+#[test]
+fn what_happens_at_different_times_never_races() {
+    let writers = |delays: [u64; 2]| {
+        move || async move {
+            let register = Register::new("register");
+            let tasks = delays.map(|delay| {
+                let register = Rc::clone(&register);
+                spawn_local(async move {
+                    sleep(Duration::from_millis(delay)).await;
+                    register.set(register.get().await * 10 + delay as i64).await;
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            register.get().await
+        }
+    };
+    let apart = all(Bound::None, 1_000, writers([1, 2]));
+    assert_eq!((apart.schedules, apart.redundant, apart.complete), (1, 0, true), "{apart:?}");
+    assert_eq!(apart.outputs, BTreeSet::from([12]));
+    let together = all(Bound::None, 1_000, writers([1, 1]));
+    assert!(together.complete && together.schedules > 3, "{together:?}");
+    assert_eq!(together.outputs, BTreeSet::from([1, 11]));
+}
+
+#[test]
+fn every_branch_of_a_select_is_tried_first() {
+    let found = all(Bound::None, 1_000, || async {
+        let mut said = String::new();
+        for _ in 0..2 {
+            timeloop::select! {
+                () = async {} => said.push('a'),
+                () = async {} => said.push('b'),
+                () = async {} => said.push('c'),
+            }
+        }
+        said
+    });
+    assert_eq!(found.outputs.len(), 9, "{found:?}");
+    assert_eq!((found.schedules, found.complete), (9, true));
+}
+
+#[test]
+fn messages_come_in_every_order() {
+    let found = all_in_few(|| async {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        for number in 0..3 {
+            let sender = sender.clone();
+            spawn(async move {
+                yield_now().await;
+                sender.send(number).unwrap();
+            });
+        }
+        drop(sender);
+        let mut got = Vec::new();
+        while let Some(number) = receiver.recv().await {
+            got.push(number);
+        }
+        got
+    });
+    assert_eq!(found.outputs.len(), 6, "{found:?}");
+}
+
+/// A limit, and the way around it: what nobody announces does not race. Plain enumeration needs no announcements.
+#[test]
+fn what_is_not_announced_is_not_seen() {
+    let lost_update = || async {
+        let cell = Rc::new(Cell::new(0));
+        for _ in 0..2 {
+            let cell = Rc::clone(&cell);
+            spawn_local(async move {
+                let number = cell.get();
+                yield_now().await;
+                cell.set(number + 1);
+            });
+        }
+        sleep(Duration::from_millis(1)).await;
+        cell.get()
+    };
+    let reduced = all(Bound::None, 1_000, lost_update);
+    assert!(reduced.complete && reduced.outputs.len() == 1, "{reduced:?}");
+    let plain = all(Bound::Preemptions(0), 1_000, lost_update);
+    assert_eq!((plain.complete, plain.outputs), (true, BTreeSet::from([1, 2])));
+}
+
+async fn checked_reorder() {
+    let seen = reorder(2).await;
+    assert!(seen == (0, 0) || seen == (1, -1), "the checker saw {seen:?}");
+}
+
+fn explorer(name: &str) -> Explorer {
+    Explorer::new(name).without_environment().quiet().strategy("exhaustive")
+}
+
+#[test]
+fn a_test_passes_in_all_schedules() {
+    let exploration = explorer("suite::reorder").without_regressions().run(|| async {
+        reorder(2).await;
+    });
+    assert_eq!(
+        exploration.report(),
+        "timeloop: `suite::reorder` passes in all 72 schedules that differ in the order of operations\n"
+    );
+    let bounded = explorer("suite::reorder").strategy("exhaustive(preemptions = 0)").without_regressions();
+    let exploration = bounded.run(|| async {
+        reorder(2).await;
+    });
+    let report = exploration.report();
+    assert!(report.ends_with(" schedules with at most 0 preemptions\n"), "{report}");
+    assert!(exploration.searched.is_some_and(|searched| searched.complete));
+}
+
+#[test]
+fn a_failing_schedule_is_confirmed_and_shrunk() {
+    let exploration = explorer("suite::checked_reorder").without_regressions().run(checked_reorder);
+    let found = exploration.found.as_ref().expect("a checker may come between");
+    let FoundBy::Search { number } = found.by else { panic!("found by {:?}", found.by) };
+    assert!(number > 1 && found.replayed, "{}", found.report);
+    assert!(found.deviations_after().is_some_and(|count| count <= 2), "{}", found.report);
+    assert!(found.frequency.failing > 1 && found.frequency.failing < found.frequency.tried);
+    let line = format!("found by   exhaustive search: its schedule number {number}\n");
+    assert!(found.report.contains(&line), "{}", found.report);
+    let again = timeloop::run_from(&found.shrunk, &Limits::default(), checked_reorder);
+    assert_eq!(again.trace_hash, found.trace_hash);
+}
+
+fn searched(exploration: &Exploration) -> (u64, bool) {
+    let searched = exploration.searched.as_ref().expect("a search says how far it got");
+    (searched.schedules, searched.complete)
+}
+
+#[test]
+fn a_search_that_stopped_short_goes_on_the_next_time() {
+    let folder = Folder::new();
+    let part = || {
+        explorer("suite::reorder").runs(30).regressions(folder.path()).run(|| async {
+            reorder(2).await;
+        })
+    };
+    let file = folder.0.join("suite.reorder.frontier");
+
+    let first = part();
+    assert_eq!(searched(&first), (30, false));
+    assert_eq!(first.report(), "timeloop: `suite::reorder` passes in 30 schedules, and there are more\n");
+    let notes: Vec<_> = first.notes.iter().map(|note| folder.hidden_in(note)).collect();
+    assert_eq!(
+        notes,
+        [
+            "the search of `suite::reorder` is not complete: 30 schedules explored, and there are more; run it again to go on \
+          from there (FOLDER/suite.reorder.frontier, which need not be committed), or raise `runs`"
+        ]
+    );
+
+    let kept = std::fs::read_to_string(&file).expect("the frontier is kept");
+    let second = part();
+    assert_eq!(searched(&second), (60, false));
+    assert_eq!(
+        folder.hidden_in(&second.notes[0]),
+        "the search of `suite::reorder` goes on where it stopped, after 30 schedules (FOLDER/suite.reorder.frontier)"
+    );
+
+    let third = part();
+    assert_eq!(searched(&third), (72, true));
+    assert_eq!(third.notes.last().map(String::as_str), Some("the search of `suite::reorder` is complete"));
+    assert!(!file.exists());
+
+    // As of another program.
+    let other: String = kept.replacen("program ", "program 1", 1);
+    std::fs::write(&file, other).unwrap();
+    let anew = part();
+    assert_eq!(searched(&anew), (30, false));
+    assert_eq!(
+        folder.hidden_in(&anew.notes[0]),
+        "the search of `suite::reorder` begins anew, not where it stopped (FOLDER/suite.reorder.frontier): the program, the \
+         bound or the limits have changed since"
+    );
+}
+
+#[test]
+fn a_run_that_does_not_repeat_itself_is_told() {
+    thread_local! {
+        static RUNS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    let exploration = explorer("suite::stray").without_regressions().run(|| async {
+        let register = Register::new("register");
+        let number = RUNS.replace(RUNS.get() + 1);
+        let others = [1, 2].map(|_| {
+            let register = Rc::clone(&register);
+            spawn_local(async move { register.set(1).await })
+        });
+        // The first two runs are alike.
+        if number > 1 {
+            register.set(2).await;
+        }
+        for other in others {
+            other.await.unwrap();
+        }
+    });
+    let found = exploration.found.as_ref().expect("a run that strays is a failure");
+    assert_eq!(found.failure.kind, timeloop::FailureKind::Nondeterminism, "{}", found.report);
+    assert!(found.failure.message.starts_with("a run that was to repeat the first "), "{}", found.report);
+    assert!(exploration.searched.is_some_and(|searched| !searched.complete));
+}
+
+#[test]
+fn the_strategy_is_spelled_with_its_bound() {
+    let parsed = |text: &str| text.parse::<StrategySpec>();
+    assert_eq!(parsed("exhaustive"), Ok(StrategySpec::Exhaustive { bound: Bound::None }));
+    assert_eq!(parsed("exhaustive(delays = 2)"), Ok(StrategySpec::Exhaustive { bound: Bound::Delays(2) }));
 }

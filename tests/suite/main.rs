@@ -8,9 +8,9 @@ mod determinism;
 mod endings;
 mod environment;
 #[cfg(feature = "sync")]
-mod exhaustive;
-#[cfg(feature = "sync")]
 mod examples;
+#[cfg(feature = "sync")]
+mod exhaustive;
 mod golden;
 mod macros;
 #[cfg(feature = "sync")]
