@@ -228,6 +228,5 @@ pub use timeloop_sim::{
     Access, AnySource, BlockedTask, Bound, Bytes, Critical, CriticalDecision, CriticalStep, Deviation,
     Domain, Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
     Log, Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, Searched, Seed, SeedSetting,
-    Settings,
-    Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
+    Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
 };
