@@ -50,7 +50,9 @@ pub use exhaustive::{Absorbed, Bound, FrontierError, Search, Searched};
 pub use exploration::{Exploration, ExploreError, Found, FoundBy};
 pub use explorer::{Explorer, Phase, Progress};
 pub use operation::{Access, Announced, Operation, ResourceKey};
-pub use outcome::{BlockedTask, Failure, FailureKind, Fingerprint, Nanos, Site, TaskLabel, grouped};
+pub use outcome::{
+    Awaited, BlockedTask, Failure, FailureKind, Fingerprint, Holder, Nanos, Site, TaskLabel, grouped,
+};
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
 pub use record::{Advance, Arrival, Choice, Performed, Record, ResourceRecord, Step, TaskRecord};

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
-use crate::TaskPath;
+use crate::{Access, TaskPath};
 
 /// A place in source code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +66,38 @@ pub struct BlockedTask {
     pub waits_at: Option<Site>,
     /// Since when, nanoseconds of virtual time since the run's start.
     pub since_ns: u64,
+    /// What it waits for, where that can be known.
+    pub waits_for: Option<Box<Awaited>>,
+}
+
+/// What a task waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// Something that tasks share: a lock, a message.
+    Resource {
+        /// What it is: `mutex`, say.
+        name: Cow<'static, str>,
+        /// Where it was made.
+        made: Option<Site>,
+        /// What the task wants to do to it.
+        access: Access,
+        /// Who holds it, or parts of it.
+        held_by: Box<[Holder]>,
+    },
+    /// The end of another task.
+    End(TaskLabel),
+}
+
+/// Who holds what another waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which task.
+    pub task: TaskLabel,
+    /// Where it got hold of it.
+    pub at: Option<Site>,
+    /// Whether it has ended, and will never let go.
+    pub ended: bool,
 }
 
 /// The kinds of failure.
@@ -161,6 +193,51 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Tasks each of which waits for the next one, and the last for the first; empty where there are none.
+    #[must_use]
+    pub fn cycle(&self) -> Vec<&TaskLabel> {
+        (0..self.blocked.len())
+            .find_map(|first| {
+                let mut way = vec![first];
+                let mut seen = vec![false; self.blocked.len()];
+                self.leads_back(&mut way, &mut seen).then_some(way)
+            })
+            .unwrap_or_default()
+            .into_iter()
+            .map(|index| &self.blocked[index].task)
+            .collect()
+    }
+
+    /// Goes on from the last of `way` until its first is reached again.
+    fn leads_back(&self, way: &mut Vec<usize>, seen: &mut [bool]) -> bool {
+        let last = way[way.len() - 1];
+        for next in self.blocked[last].waits_on() {
+            let Some(next) = self.blocked.iter().position(|blocked| blocked.task.path == next.path) else {
+                continue;
+            };
+            if next == way[0] && way.len() > 1 {
+                return true;
+            }
+            if next != last && !seen[next] {
+                seen[next] = true;
+                way.push(next);
+                if self.leads_back(way, seen) {
+                    return true;
+                }
+                way.pop();
+            }
+        }
+        false
+    }
+
+    /// The [cycle](Self::cycle) as a line.
+    pub(crate) fn cycle_told(&self) -> Option<String> {
+        let cycle = self.cycle();
+        let first = cycle.first()?;
+        let names: Vec<_> = cycle.iter().chain([first]).map(ToString::to_string).collect();
+        Some(format!("cycle: {}", names.join(" -> ")))
+    }
+
     /// What makes this failure the same as another.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
@@ -198,6 +275,9 @@ impl fmt::Display for Failure {
         for note in &self.notes {
             write!(f, "\n  {}", note.replace('\n', "\n  "))?;
         }
+        if let Some(cycle) = self.cycle_told() {
+            write!(f, "\n  {cycle}")?;
+        }
         self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))
     }
 }
@@ -214,7 +294,44 @@ impl fmt::Display for BlockedTask {
             Some(site) => write!(f, " waits at {site}")?,
             None => f.write_str(" waits at an unknown place")?,
         }
-        write!(f, " since {}", Nanos(self.since_ns))
+        write!(f, " since {}", Nanos(self.since_ns))?;
+        match self.waits_for.as_deref() {
+            None => Ok(()),
+            Some(Awaited::End(task)) => write!(f, " for the end of {task}"),
+            Some(Awaited::Resource { name, made, access, held_by }) => {
+                write!(f, " for `{name}`")?;
+                if let Some(made) = made {
+                    write!(f, " (made at {made})")?;
+                }
+                if held_by.is_empty() && *access == Access::Acquire {
+                    f.write_str(", which nobody holds")?;
+                }
+                for (number, holder) in held_by.iter().enumerate() {
+                    f.write_str(if number == 0 { ", which " } else { " and " })?;
+                    match (&holder.task, holder.ended) {
+                        (task, _) if *task == self.task => f.write_str("it holds itself")?,
+                        (task, false) => write!(f, "{task} holds")?,
+                        (task, true) => write!(f, "{task}, which has ended, still holds")?,
+                    }
+                    if let Some(at) = &holder.at {
+                        write!(f, " since {at}")?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl BlockedTask {
+    /// The tasks without which it can't go on.
+    fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
+        let (end, holders) = match self.waits_for.as_deref() {
+            None => (None, &[][..]),
+            Some(Awaited::End(task)) => (Some(task), &[][..]),
+            Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
+        };
+        end.into_iter().chain(holders.iter().map(|holder| &holder.task))
     }
 }
 

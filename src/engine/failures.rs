@@ -8,8 +8,9 @@ use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
 use super::table::State;
-use super::waker::TaskRef;
+use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, ROOT_SLOT, function_name};
+use crate::task::Id;
 
 /// How many tasks a failure names.
 const NAMED_TASKS: usize = 20;
@@ -56,13 +57,23 @@ impl Core {
 
     fn blocked_task(&mut self, slot: u32) -> BlockedTask {
         let id = self.table.at(slot).id;
+        let awaits = if self.recorder.is_some() { self.awaited_end(slot) } else { None };
         match &self.recorder {
-            Some(recorder) => recorder.blocked(id),
+            Some(recorder) => recorder.blocked(id, awaits),
             None => {
                 let since_ns = self.table.at(slot).polled_at_ns;
-                BlockedTask { task: self.task_label(slot), waits_at: None, since_ns }
+                BlockedTask { task: self.task_label(slot), waits_at: None, since_ns, waits_for: None }
             }
         }
+    }
+
+    /// The task whose end the task in this slot has asked for.
+    fn awaited_end(&mut self, slot: u32) -> Option<Id> {
+        self.table.in_order().into_iter().find_map(|other| {
+            let place = self.table.at(other);
+            let joiner = place.joiner.as_ref().and_then(Wakee::task)?;
+            (joiner.slot() == slot).then_some(place.id)
+        })
     }
 
     fn waiting(&mut self) -> usize {

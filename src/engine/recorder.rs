@@ -9,11 +9,11 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use timeloop_sim::{
-    Advance, Arrival, Choice, DecisionKey, Operation, Performed, Record, ResourceKey, ResourceRecord, Step,
-    TaskKey, TaskLabel, TaskPath, TaskRecord,
+    Access, Advance, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Operation, Performed, Record,
+    ResourceKey, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
-use super::sites::{self, Sites};
+use super::sites::{self, Leaf, Sites};
 use crate::task::Id;
 
 /// Records a run.
@@ -28,11 +28,20 @@ pub(super) struct Recorder {
     current: u32,
     /// The resources that the record knows.
     known: BTreeSet<ResourceKey>,
+    /// The operation that each task has announced last, and has not got yet, by task.
+    wanted: BTreeMap<u32, Wanted>,
     /// Who holds what.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
     /// The step from which on places are noted, besides the first few thousand.
     pub(super) explain_from: u64,
+}
+
+/// What a task has set out to do.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    operation: Operation,
+    at: Option<&'static Location<'static>>,
 }
 
 /// Somebody who holds a resource, or part of it.
@@ -128,6 +137,10 @@ impl Recorder {
             let made = Some(made.into());
             self.record.resources.push(ResourceRecord { key: operation.resource, name, made });
         }
+        // What can't be announced does not wait either.
+        if index.is_some() {
+            self.wanted.insert(self.current, Wanted { operation, at });
+        }
         let site = at.map(Into::into);
         self.record.operations.push(Performed { step: step as u64, index, operation, site });
     }
@@ -144,6 +157,9 @@ impl Recorder {
             let (name, made) = (Cow::Borrowed(name), Some(made.into()));
             self.record.resources.push(ResourceRecord { key: resource, name, made });
         }
+        if self.wanted.get(&self.current).is_some_and(|wanted| wanted.operation.resource == resource) {
+            self.wanted.remove(&self.current);
+        }
         self.holders.entry(resource).or_default().push(Holder { task: self.current, at });
     }
 
@@ -158,17 +174,58 @@ impl Recorder {
         }
     }
 
-    /// Who the task is, and since when and where it waits.
-    pub(super) fn blocked(&self, id: Id) -> timeloop_sim::BlockedTask {
+    /// Who the task is, since when and where it waits, and what for; `awaits` is the task whose end it has asked for.
+    pub(super) fn blocked(&self, id: Id, awaits: Option<Id>) -> BlockedTask {
         let task = Self::index(id);
         let known = &self.record.tasks[task as usize];
-        let steps = self.record.steps.iter().rev();
-        let last = steps.into_iter().find(|step| self.record.arrival_of(step).task == task);
-        timeloop_sim::BlockedTask {
+        let backtrace = self.waits.get(&task);
+        let waits_at = backtrace.and_then(|backtrace| sites::site(backtrace));
+        let end = || awaits.map(|id| Awaited::End(self.label(id)));
+        let waits_for = match backtrace.map_or(Leaf::Unknown, |backtrace| sites::leaf(backtrace)) {
+            Leaf::Task => end(),
+            Leaf::Sync => self.wanted(task, waits_at.as_ref()),
+            // Nobody asks for a lock, does not get it, and waits for something else.
+            Leaf::Unknown => self
+                .wanted
+                .get(&task)
+                .filter(|wanted| wanted.operation.access == Access::Acquire)
+                .and_then(|_| self.wanted(task, waits_at.as_ref()))
+                .or_else(end),
+            Leaf::Foreign => None,
+        };
+        BlockedTask {
             task: known.label.clone(),
-            waits_at: self.waits.get(&task).and_then(|backtrace| sites::site(backtrace)),
-            since_ns: last.map_or(known.spawned_at_ns, |step| step.at_ns),
+            waits_at,
+            since_ns: self.last_step(task).map_or(known.spawned_at_ns, |step| step.at_ns),
+            waits_for: waits_for.map(Box::new),
         }
+    }
+
+    fn last_step(&self, task: u32) -> Option<&Step> {
+        self.record.steps.iter().rev().find(|step| self.record.arrival_of(step).task == task)
+    }
+
+    /// What the task has announced last, if it may be that for which it waits at this place.
+    fn wanted(&self, task: u32, waits_at: Option<&Site>) -> Option<Awaited> {
+        /// An expression that awaits is rarely longer.
+        const LINES: u32 = 20;
+        let wanted = self.wanted.get(&task)?;
+        if let (Some(at), Some(waits_at)) = (wanted.at, waits_at)
+            && at.file() == waits_at.file
+            && at.line().abs_diff(waits_at.line) > LINES
+        {
+            return None;
+        }
+        let Operation { resource, access } = wanted.operation;
+        let known = self.record.resource(resource)?;
+        let holders = self.holders.get(&resource).into_iter().flatten();
+        let held_by = holders.map(|holder| timeloop_sim::Holder {
+            task: self.record.tasks[holder.task as usize].label.clone(),
+            at: holder.at.map(Into::into),
+            ended: self.last_step(holder.task).is_some_and(|step| step.finished),
+        });
+        let (name, made) = (known.name.clone(), known.made.clone());
+        Some(Awaited::Resource { name, made, access, held_by: held_by.collect() })
     }
 
     /// Who the task is.

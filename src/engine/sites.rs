@@ -62,21 +62,63 @@ pub(super) fn site(backtrace: &Backtrace) -> Option<Site> {
     innermost(&format!("{backtrace:?}"))
 }
 
-/// Reads the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`.
+/// The frames of the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`, as far as they are
+/// the task's own: function, file and line, the innermost first.
+fn frames(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    text.split("{ fn: \"")
+        .filter_map(|frame| {
+            let (function, rest) = frame.split_once("\", file: \"")?;
+            let (file, rest) = rest.split_once("\", line: ")?;
+            Some((function, file, rest.split(|character: char| !character.is_ascii_digit()).next()?))
+        })
+        // What stands further out is not the task, but whoever runs the loop.
+        .take_while(|(_, file, _)| !is_loop(file))
+}
+
 fn innermost(text: &str) -> Option<Site> {
-    for frame in text.split("{ fn: \"") {
-        let Some((function, rest)) = frame.split_once("\", file: \"") else { continue };
-        let Some((file, rest)) = rest.split_once("\", line: ") else { continue };
-        if is_loop(file) {
-            // What stands further out is not the task, but whoever runs the loop.
-            return None;
+    let (_, file, line) = frames(text).find(|(function, file, _)| is_users(function, file))?;
+    Some(Site { file: Cow::Owned(shortened(file)), line: line.parse().ok()?, column: 0 })
+}
+
+/// What kind of future a task waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaf {
+    /// A primitive of the face's own, which has announced what it waits for.
+    Sync,
+    /// The end of a task.
+    Task,
+    /// Somebody else's, of which nothing is known.
+    Foreign,
+    /// Nobody knows: there is no debug information.
+    Unknown,
+}
+
+/// What kind of future waits in a backtrace.
+pub(super) fn leaf(backtrace: &Backtrace) -> Leaf {
+    leaf_of(&format!("{backtrace:?}"))
+}
+
+fn leaf_of(text: &str) -> Leaf {
+    for (function, file, _) in frames(text) {
+        let file = file.replace('\\', "/");
+        if is_users(function, &file) {
+            // It has made its waker itself, or the frames of the future are not to be seen.
+            return Leaf::Unknown;
         }
-        if is_users(function, file) {
-            let line = rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
-            return Some(Site { file: Cow::Owned(shortened(file)), line, column: 0 });
+        if is_ours(&file) {
+            match file.rsplit_once("/src/").and_then(|(_, file)| file.split('/').next()) {
+                Some("engine") => {}
+                Some("sync") => return Leaf::Sync,
+                Some("task") => return Leaf::Task,
+                _ => return Leaf::Foreign,
+            }
+        } else if ["/registry/src/", "/git/checkouts/"].iter().any(|part| file.contains(part))
+            && !file.contains("/tokio-")
+        {
+            return Leaf::Foreign;
         }
     }
-    None
+    Leaf::Unknown
 }
 
 /// Whether a frame is the loop that polls the tasks.
@@ -117,7 +159,7 @@ fn shortened(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::innermost;
+    use super::{Leaf, innermost, leaf_of};
 
     #[test]
     fn the_innermost_frame_that_is_nobody_elses_counts() {
@@ -130,6 +172,30 @@ mod tests {
         let site = innermost(text).expect("there is a frame of the user's");
         assert_eq!((site.file.as_ref(), site.line), ("/elsewhere/src/bank.rs", 57));
         assert_eq!(innermost("Backtrace []"), None);
+    }
+
+    #[test]
+    fn whose_future_it_is_that_waits() {
+        let ours = |file: &str| {
+            format!("{{ fn: \"f\", file: \"{}/src/{file}\", line: 7 }}", env!("CARGO_MANIFEST_DIR"))
+        };
+        let registry = |name: &str| {
+            format!("{{ fn: \"f\", file: \"/home/u/.cargo/registry/src/x/{name}/a.rs\", line: 7 }}")
+        };
+        let users = "{ fn: \"bank::audit\", file: \"/elsewhere/src/bank.rs\", line: 57 }".to_owned();
+        let waker = ours("engine/waker.rs");
+        for (frames, leaf) in [
+            (vec![waker.clone(), registry("tokio-1.50.0"), ours("sync/mutex.rs"), users.clone()], Leaf::Sync),
+            (vec![waker.clone(), ours("task/join_handle.rs"), users.clone()], Leaf::Task),
+            (
+                vec![waker.clone(), registry("flume-0.1.0"), ours("time/timeout.rs"), users.clone()],
+                Leaf::Foreign,
+            ),
+            (vec![waker.clone(), ours("time/sleep.rs"), users.clone()], Leaf::Foreign),
+            (vec![waker, users, ours("sync/mutex.rs")], Leaf::Unknown),
+        ] {
+            assert_eq!(leaf_of(&format!("Backtrace [{}]", frames.join(", "))), leaf, "{frames:?}");
+        }
     }
 
     #[test]

@@ -122,6 +122,14 @@ impl Wakee {
         }
     }
 
+    /// The task that is woken, if it is one of a loop's and not a waker of somebody's own.
+    pub(super) fn task(&self) -> Option<TaskRef> {
+        match self {
+            Self::Task(task) => Some(*task),
+            Self::Other(waker) => TaskRef::is_of_loop(waker).then(|| TaskRef::of(waker.data())),
+        }
+    }
+
     /// Whether waking it is the same as calling `waker`.
     #[inline]
     pub(super) fn is(&self, waker: &Waker) -> bool {

@@ -64,6 +64,9 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
     if !failure.blocked.is_empty() {
         text.push('\n');
         text.push_str("Tasks that wait:\n");
+        if let Some(cycle) = failure.cycle_told() {
+            wrap(text, "  ", "    ", &cycle);
+        }
         for blocked in &failure.blocked {
             wrap(text, "  - ", "    ", &blocked.to_string());
         }

@@ -446,7 +446,7 @@ impl World<'_> {
             task.next_op -= 1;
             let waits_at = explain.then(|| task.site());
             task.next_op += 1;
-            BlockedTask { task: task.label(), waits_at, since_ns: task.since_ns }
+            BlockedTask { task: task.label(), waits_at, since_ns: task.since_ns, waits_for: None }
         });
         let blocked = if kind == FailureKind::Deadlock { blocked.collect() } else { Vec::new() };
         let (task, site) = match place {

@@ -138,7 +138,7 @@ fn for_want_of_a_task_that_panicked() {
     use timeloop::sync::Notify;
 
     let failure = run(1, || async {
-        let done = Rc::new(Notify::new());
+        let done = Rc::new(Notify::new()); // @notify
         let worker = task::Builder::new().name("worker").spawn({
             let done = Rc::clone(&done);
             async move {
@@ -158,6 +158,6 @@ deadlock after 0 s: no task is ready and no timer is set, so nothing in the run 
   before that, `worker` (root.1) panicked at <no orders>:17: assertion `left == right` failed: no orders
     left: 0
    right: 1
-  `root` waits at <done 2> since 0 s"
+  `root` waits at <done 2> since 0 s for `notify` (made at <notify>:28)"
     );
 }
