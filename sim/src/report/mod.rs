@@ -155,10 +155,11 @@ fn last_steps(text: &mut String, found: &Found, all_steps: bool) {
     let Some(record) = &found.record else { return };
     let marks = story::out_of_turn(record, found.shrunk.deviations().unwrap_or_default());
     let count = if all_steps { usize::MAX } else { steps::STEPS_SHOWN };
-    let shown = marks.len().saturating_sub(count);
-    let legend = if marks[shown..].contains(&true) { " (* out of its turn)" } else { "" };
+    let table = steps::table(record, &found.failure, &marks, count);
+    let marked = table.lines().any(|line| line.starts_with("  * "));
+    let legend = if marked { " (* out of its turn)" } else { "" };
     let _ = writeln!(text, "\nThe last steps: virtual time, step, task, from where to where it ran{legend}");
-    text.push_str(&steps::table(record, &found.failure, &marks, count));
+    text.push_str(&table);
 }
 
 /// How to see it again.

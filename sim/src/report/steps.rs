@@ -13,37 +13,100 @@ pub(super) const STEPS_SHOWN: usize = 15;
 
 /// Of a task's name and path this much is shown.
 const TASK_WIDTH_MAX: usize = 32;
+/// Steps that repeat themselves are shown once from this many times on.
+const REPEATS_MIN: usize = 4;
+/// As many steps as that may repeat themselves together.
+const LENGTH_MAX: usize = 6;
+/// For each line that is shown, so many steps are looked at.
+const FOLDED_MAX: usize = 100;
 /// What stands between the columns of a line.
 const MARGINS: usize = 4 + 3 * 2;
 
-/// The last `count` steps; `out_of_turn` says which are marked.
+/// The last `count` steps, where steps that repeat themselves count once; `out_of_turn` says which are marked.
 pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], count: usize) -> String {
-    let first = record.steps.len().saturating_sub(count);
-    let rows: Vec<Row<'_>> = (first..record.steps.len()).map(|step| row(record, failure, step)).collect();
-    let width = |column: usize| rows.iter().map(|row| row.columns[column].chars().count()).max().unwrap_or(0);
+    let steps = record.steps.len();
+    let all = count >= steps;
+    let rows: Vec<Row<'_>> = (steps.saturating_sub(count.saturating_mul(FOLDED_MAX))..steps)
+        .map(|step| row(record, failure, step, out_of_turn.get(step) == Some(&true)))
+        .collect();
+    let stretches =
+        if all { vec![Stretch { start: 0, length: rows.len(), times: 1 }] } else { fold(&rows, count) };
+    let shown = || {
+        let stretches = stretches.iter();
+        stretches.flat_map(|stretch| &rows[stretch.end() - stretch.length..stretch.end()])
+    };
+    let width = |column: usize| shown().map(|row| row.columns[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
     let action_width = WIDTH.saturating_sub(MARGINS + widths.iter().sum::<usize>());
     let mut text = String::new();
+    let offset = steps - rows.len();
+    let first = offset + stretches.first().map_or(0, |stretch| stretch.start);
     if first > 0 {
-        let _ = writeln!(
-            text,
-            "    … {} earlier {}",
-            grouped(first as u64),
-            if first == 1 { "step" } else { "steps" }
-        );
+        let what = if first == 1 { "step" } else { "steps" };
+        let _ = writeln!(text, "    … {} earlier {what}", grouped(first as u64));
     }
-    for (number, row) in (first..).zip(&rows) {
-        let mark = if out_of_turn.get(number) == Some(&true) { '*' } else { ' ' };
-        let [time_width, step_width, task_width] = widths;
-        let [time, step, task] = &row.columns;
-        let task = shorten_front(task, task_width);
-        let action = row.action(action_width);
-        let line =
-            format!("  {mark} {time:>time_width$}  {step:>step_width$}  {task:<task_width$}  {action}");
-        text.push_str(line.trim_end());
-        text.push('\n');
+    for stretch in &stretches {
+        if stretch.times > 1 {
+            let what = if stretch.length == 1 {
+                "this step".to_owned()
+            } else {
+                format!("these {} steps", stretch.length)
+            };
+            let (times, from) = (grouped(stretch.times as u64), grouped((offset + stretch.start + 1) as u64));
+            let _ = writeln!(text, "    … {what} {times} times, from step {from} on; the last time:");
+        }
+        for row in &rows[stretch.end() - stretch.length..stretch.end()] {
+            let mark = if row.marked { '*' } else { ' ' };
+            let [time_width, step_width, task_width] = widths;
+            let [time, step, task] = &row.columns;
+            let task = shorten_front(task, task_width);
+            let action = row.action(action_width);
+            let line =
+                format!("  {mark} {time:>time_width$}  {step:>step_width$}  {task:<task_width$}  {action}");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
     }
     text
+}
+
+/// Rows that come a number of times, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    start: usize,
+    length: usize,
+    times: usize,
+}
+
+impl Stretch {
+    fn end(self) -> usize {
+        self.start + self.length * self.times
+    }
+}
+
+/// The last rows, about `count` of them, where those that repeat themselves count once.
+fn fold(rows: &[Row<'_>], count: usize) -> Vec<Stretch> {
+    let names: Vec<(bool, &str, String)> =
+        rows.iter().map(|row| (row.marked, row.columns[2].as_str(), row.action(usize::MAX))).collect();
+    let mut stretches = Vec::new();
+    let (mut end, mut shown) = (rows.len(), 0);
+    while end > 0 && shown < count {
+        let folded = (1..=LENGTH_MAX.min(end / REPEATS_MIN))
+            .map(|length| {
+                let again =
+                    (0..end - length).rev().take_while(|row| names[*row] == names[row + length]).count();
+                Stretch { start: end - length * (1 + again / length), length, times: 1 + again / length }
+            })
+            // The most rows for the fewest lines.
+            .filter(|stretch| stretch.times >= REPEATS_MIN)
+            .max_by_key(|stretch| (stretch.length * stretch.times, std::cmp::Reverse(stretch.length)));
+        let stretch = folded.unwrap_or(Stretch { start: end - 1, length: 1, times: 1 });
+        shown += stretch.length + usize::from(stretch.times > 1);
+        end = stretch.start;
+        stretches.push(stretch);
+    }
+    stretches.reverse();
+    stretches
 }
 
 /// A line of the table.
@@ -52,6 +115,10 @@ struct Row<'a> {
     columns: [String; 3],
     from: From<'a>,
     to: To<'a>,
+    /// What it does meanwhile, each a verb and a name.
+    operations: Vec<String>,
+    /// Whether it ran out of its turn.
+    marked: bool,
 }
 
 enum From<'a> {
@@ -68,8 +135,26 @@ enum To<'a> {
 }
 
 impl Row<'_> {
-    /// From where to where, with places cut short where that takes more than `width`.
+    /// From where to where, and what it does meanwhile as far as there is room for it.
     fn action(&self, width: usize) -> String {
+        let mut action = self.places(width);
+        for (number, operation) in self.operations.iter().enumerate() {
+            let gap = if number == 0 { "; " } else { ", " };
+            let more = if number + 1 < self.operations.len() { ", …".len() } else { 0 };
+            if action.chars().count() + gap.len() + operation.chars().count() + more > width {
+                if number > 0 {
+                    action.push_str(", …");
+                }
+                break;
+            }
+            action.push_str(gap);
+            action.push_str(operation);
+        }
+        action
+    }
+
+    /// From where to where, with places cut short where that takes more than `width`.
+    fn places(&self, width: usize) -> String {
         let whole = self.action_with(usize::MAX);
         let places =
             usize::from(matches!(self.from, From::Place(_))) + usize::from(matches!(self.to, To::Place(_)));
@@ -96,11 +181,12 @@ impl Row<'_> {
     }
 }
 
-fn row<'a>(record: &'a Record, failure: &Failure, number: usize) -> Row<'a> {
+fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -> Row<'a> {
     let step = &record.steps[number];
     let task = record.task_of(step);
-    let from = match (record.arrival_of(step).resume, record.resumes_at(number)) {
-        (0, _) => From::Start,
+    let arrival = record.arrival_of(step);
+    let from = match (arrival.resume, record.resumes_at(number)) {
+        (0, _) if arrival.operation.is_none() => From::Start,
         (_, Some(site)) => From::Place(site),
         (_, None) => From::Unknown,
     };
@@ -120,5 +206,48 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize) -> Row<'a> {
     } else {
         format!("{} ({})", label.name, label.path)
     };
-    Row { columns: [Nanos(step.at_ns).to_string(), (number + 1).to_string(), name], from, to }
+    let mut operations: Vec<String> = Vec::new();
+    for performed in record.operations_of(number) {
+        let Some(resource) = record.resource(performed.operation.resource) else { continue };
+        let operation = format!("{} `{}`", performed.operation.access.verb(), resource.name);
+        // More than these fit nowhere.
+        if operations.last() != Some(&operation) && operations.len() < 8 {
+            operations.push(operation);
+        }
+    }
+    Row {
+        columns: [Nanos(step.at_ns).to_string(), (number + 1).to_string(), name],
+        from,
+        to,
+        operations,
+        marked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{From, Row, Stretch, To, fold};
+
+    fn rows(tasks: &str) -> Vec<Row<'static>> {
+        let columns = |task: char| [String::new(), String::new(), task.to_string()];
+        let row = |task| Row {
+            columns: columns(task),
+            from: From::Unknown,
+            to: To::Unknown,
+            operations: Vec::new(),
+            marked: false,
+        };
+        tasks.chars().map(row).collect()
+    }
+
+    #[test]
+    fn what_repeats_itself_is_folded() {
+        let stretch = |start, length, times| Stretch { start, length, times };
+        assert_eq!(fold(&rows("abc"), 15), [stretch(0, 1, 1), stretch(1, 1, 1), stretch(2, 1, 1)]);
+        assert_eq!(fold(&rows("xabababab"), 15), [stretch(0, 1, 1), stretch(1, 2, 4)]);
+        assert_eq!(fold(&rows("aaaaaaaax"), 15), [stretch(0, 1, 8), stretch(8, 1, 1)]);
+        assert_eq!(fold(&rows("xaaabaaabaaabaaab"), 15), [stretch(0, 1, 1), stretch(1, 4, 4)]);
+        // No more than what is to be shown.
+        assert_eq!(fold(&rows("vwxyz"), 2), [stretch(3, 1, 1), stretch(4, 1, 1)]);
+    }
 }

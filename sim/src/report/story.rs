@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::confirm::Nth;
-use crate::{Deviation, Domain, Record, Site, TaskPath};
+use crate::{Access, Deviation, Domain, Nanos, Performed, Record, Site};
 
 /// What happened, in words.
 #[derive(Debug, Default)]
@@ -38,16 +38,15 @@ pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Told {
 
 /// Whether a step ran out of its turn because of one of the deviations, for each step.
 pub(super) fn out_of_turn(record: &Record, deviations: &[Deviation]) -> Vec<bool> {
-    let is_moved = |path: &TaskPath, resume| {
-        deviations.iter().any(|deviation| {
-            deviation.domain == Domain::Schedule && deviation.resume == resume && deviation.task == *path
-        })
-    };
-    record
-        .steps
-        .iter()
-        .map(|step| is_moved(&record.task_of(step).label.path, record.arrival_of(step).resume))
-        .collect()
+    let mut marks = vec![false; record.steps.len()];
+    let ran_at = record.ran_at();
+    let moved = [Domain::Schedule, Domain::Operation, Domain::Stall];
+    for deviation in deviations.iter().filter(|deviation| moved.contains(&deviation.domain)) {
+        if let Some(step) = record.arrival_about(deviation).and_then(|arrival| ran_at[arrival]) {
+            marks[step] = true;
+        }
+    }
+    marks
 }
 
 struct Story<'a> {
@@ -74,18 +73,85 @@ impl Story<'_> {
                 let branch = Nth(deviation.value);
                 format!("When {}, its {nth} `select!` polls the {branch} branch first.", self.does(arrival))
             }
-            Domain::Operation => self.moved(arrival, at),
+            Domain::Operation => self.gave_way(arrival, at),
             Domain::Stall => {
                 let times = if deviation.value == 1 {
                     "once".to_owned()
                 } else {
                     format!("{} times", deviation.value)
                 };
-                format!("Time moves on {times} before {}.", self.does(arrival))
+                match self.record.steps.get(at) {
+                    Some(step) => format!(
+                        "{} only after time has moved on {times}, to {}.",
+                        self.does(arrival),
+                        Nanos(step.at_ns)
+                    ),
+                    None => format!(
+                        "{} is ready and does not run while time moves on {times}.",
+                        self.who(arrival)
+                    ),
+                }
             }
             Domain::User => format!("When {}, it draws {}.", self.does(arrival), deviation.value),
         };
         (at, sentence)
+    }
+
+    /// A task that let others go first, right before an operation.
+    fn gave_way(&self, arrival: usize, at: usize) -> String {
+        let who = self.who(arrival);
+        let operation = self.operation(arrival);
+        let about = match operation {
+            Some(performed) => format!(", about to {},", self.done(performed, infinitive)),
+            None => String::new(),
+        };
+        if at == usize::MAX {
+            return format!("{who}{about} gives way and does not get its turn before the end.");
+        }
+        let task = self.record.arrivals[arrival].task;
+        let steps = &self.record.steps[..at];
+        let before = steps.iter().rposition(|step| self.record.arrival_of(step).task == task);
+        let meanwhile = at - before.map_or(0, |before| before + 1);
+        if meanwhile == 0 {
+            return format!("{who}{about} gives way.");
+        }
+        // The last one that it waits for is the one that matters: with one step less the run would end otherwise.
+        let raced = operation.and_then(|operation| {
+            let last = self.record.operations_of(at - 1).iter();
+            last.filter(|other| other.operation.races_with(operation.operation)).next_back()
+        });
+        let last = self.record.steps[at - 1].arrival as usize;
+        let has_done = match raced {
+            None => self.has_done(last),
+            Some(other) => {
+                let site = other.site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)));
+                format!("{} has {} it{site}", self.who(last), participle(other.operation.access))
+            }
+        };
+        let several = if meanwhile == 1 {
+            String::new()
+        } else {
+            format!(" (the last of {meanwhile} steps meanwhile)")
+        };
+        format!("{who}{about} gives way until {has_done}{several}.")
+    }
+
+    /// The operation that the task goes on with, where it gave way for one.
+    fn operation(&self, arrival: usize) -> Option<&Performed> {
+        let index = self.record.arrivals[arrival].operation?;
+        self.record
+            .operations_of(self.ran_at[arrival]?)
+            .iter()
+            .find(|performed| performed.index == Some(index))
+    }
+
+    /// `` read `balance` at bank.rs:57 ``, with the verb in the form wanted.
+    fn done(&self, performed: &Performed, verb: impl Fn(Access) -> &'static str) -> String {
+        let verb = verb(performed.operation.access);
+        let resource = self.record.resource(performed.operation.resource);
+        let name = resource.map_or_else(String::new, |resource| format!(" `{}`", resource.name));
+        let site = performed.site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)));
+        format!("{verb}{name}{site}")
     }
 
     fn moved(&self, arrival: usize, at: usize) -> String {
@@ -123,7 +189,10 @@ impl Story<'_> {
     /// `` `audit` (root.2) has started ``, `` `audit` (root.2) has run on from bank.rs:57 ``.
     fn has_done(&self, arrival: usize) -> String {
         let who = self.who(arrival);
-        if self.record.arrivals[arrival].resume == 0 {
+        if let Some(performed) = self.operation(arrival) {
+            return format!("{who} has {}", self.done(performed, participle));
+        }
+        if self.starts(arrival) {
             return format!("{who} has started");
         }
         match self.waited_at(arrival) {
@@ -141,13 +210,21 @@ impl Story<'_> {
     /// `` `audit` (root.2) starts ``, `` `audit` (root.2) resumes at bank.rs:57 ``.
     fn does(&self, arrival: usize) -> String {
         let who = self.who(arrival);
-        if self.record.arrivals[arrival].resume == 0 {
+        if let Some(performed) = self.operation(arrival) {
+            return format!("{who} {}", self.done(performed, Access::verb));
+        }
+        if self.starts(arrival) {
             return format!("{who} starts");
         }
         match self.waited_at(arrival) {
             Some(site) => format!("{who} resumes at {}", line(site)),
             None => format!("{who} resumes"),
         }
+    }
+
+    fn starts(&self, arrival: usize) -> bool {
+        let arrival = self.record.arrivals[arrival];
+        arrival.resume == 0 && arrival.operation.is_none()
     }
 
     /// Where the task waited before this resumption.
@@ -158,6 +235,28 @@ impl Story<'_> {
             .iter()
             .rposition(|other| other.task == this.task && other.resume + 1 == this.resume)?;
         record.steps[ran_at[before]?].waits_at.as_ref()
+    }
+}
+
+fn infinitive(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Write => "write",
+        Access::Acquire => "acquire",
+        Access::Release => "release",
+        Access::Send => "send to",
+        Access::Receive => "receive from",
+    }
+}
+
+fn participle(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Write => "written",
+        Access::Acquire => "acquired",
+        Access::Release => "released",
+        Access::Send => "sent to",
+        Access::Receive => "received from",
     }
 }
 

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::trial::{Candidate, Trial, Verdict};
-use crate::{Deviation, Domain, FailureKind, Record, Seed};
+use crate::{Access, Deviation, Domain, FailureKind, Record, Seed};
 
 /// Runs that may be made in search of a critical pair.
 const RUNS_MAX: u64 = 400;
@@ -386,17 +386,19 @@ fn pair(fails: &Record, other: &Record) -> Option<Pair> {
     Some(pair)
 }
 
-/// Operations of two steps that race, the more telling ones first: letting go of a lock is what comes after.
+/// Operations of two steps that race, the more telling ones first: letting go of something is what comes after, and of the
+/// others the earliest has the rest in its wake.
 fn race(one: &Record, first: usize, two: &Record, second: usize) -> Option<Race> {
     let (firsts, seconds) = (one.operations_of(first), two.operations_of(second));
     let mut races = Vec::new();
     for (first, a) in firsts.iter().enumerate() {
         for (second, b) in seconds.iter().enumerate() {
             if a.operation.races_with(b.operation) {
-                let unannounced = usize::from(a.index.is_none()) + usize::from(b.index.is_none());
-                races.push((unannounced, Race { first, second }));
+                let accesses = [a.operation.access, b.operation.access];
+                let releases = accesses.into_iter().filter(|access| *access == Access::Release).count();
+                races.push(((releases, first + second), Race { first, second }));
             }
         }
     }
-    races.into_iter().min_by_key(|(unannounced, _)| *unannounced).map(|(_, race)| race)
+    races.into_iter().min_by_key(|(rank, _)| *rank).map(|(_, race)| race)
 }

@@ -147,6 +147,98 @@ replay     TIMELOOP_REPLAY=TL12CAKCARA04004082000000810G000001KXW7KCG cargo test
 }
 
 #[test]
+fn of_an_access_before_which_a_task_gives_way() {
+    assert_eq!(
+        report("lost_access", &toy::lost_access()),
+        "\
+timeloop: `toys::lost_access` fails in 70 of 204 schedules: panic at root.toy:5:5
+
+  cell 0 is 1, not 2
+  (in task `root`; after 0 s of virtual time and 5 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 4   `rent` (root.1), about to write `cell 0` at rent.toy:4, gives way until `wages` (root.2) has
+           written it at wages.toy:4.
+  (`rent` (root.1) was spawned at rent.toy:1:5; `wages` (root.2) was spawned at wages.toy:1:5)
+Critical: `wages` (root.2) reads `cell 0` (made at cells.toy:1) at wages.toy:2 before `rent` (root.1) writes
+it at rent.toy:4; the other way round the test passes (checked).
+Deviations from that order: 3 as found, 1 after 10 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root            from its start to root.toy:3
+    0 s  2  rent (root.1)   from its start to rent.toy:4; reads `cell 1`, reads `cell 0`
+    0 s  3  wages (root.2)  starts, ends; reads `cell 1`, reads `cell 0`, writes `cell 0`
+  * 0 s  4  rent (root.1)   from rent.toy:4, ends; writes `cell 0`
+    0 s  5  root            from root.toy:3, panics
+
+found by   seed 2 (run 3, strategy `random`): TIMELOOP_SEED=2 finds it at once
+replay     TIMELOOP_REPLAY=TL11MKB48SS04002081001G40H2J97CJ cargo test lost_access -- --exact
+"
+    );
+}
+
+#[test]
+fn of_a_task_that_is_held_back_while_time_passes() {
+    // The watchdog comes a second later, and would find the work done.
+    let work = program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
+    let watchdog = program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
+    let toy = Toy::new([Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(0), Op::Wait(1)]);
+    let explorer = explorer("watchdog").strategy("stall".parse().unwrap());
+    assert_eq!(
+        explorer.explore(&toy).report(),
+        "\
+timeloop: `toys::watchdog` fails in 16 of 215 schedules: unobserved panic at watchdog.toy:2:5
+
+  cell 0 is 0, not 1
+  (in task `watchdog` (root.2), spawned at watchdog.toy:1:5; after 1 s of virtual time and 4 steps)
+
+How it happens, where all else runs in its turn, first in, first out:
+  step 3   `work` (root.1) starts only after time has moved on once, to 1 s.
+  (`work` (root.1) was spawned at work.toy:1:5)
+Critical: time moves on before `work` (root.1) starts; if it does not, the test passes (checked).
+Deviations from that order: 2 as found, 1 after 7 runs of shrinking.
+
+The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+    0 s  1  root               from its start to root.toy:3
+    0 s  2  watchdog (root.2)  from its start to watchdog.toy:1
+  * 1 s  3  work (root.1)      from its start to work.toy:1
+    1 s  4  watchdog (root.2)  from watchdog.toy:1, panics
+
+found by   seed 13 (run 14, strategy `stall`): TIMELOOP_SEED=13 finds it at once
+replay     TIMELOOP_REPLAY=TL11PGAH0EV04002081002000FG8H5EC cargo test watchdog -- --exact
+"
+    );
+}
+
+#[test]
+fn of_steps_that_repeat_themselves() {
+    let ticker = program("ticker", [Op::Spawn(program("", [])), Op::SpinIf(0, 0)]);
+    let toy = Toy::new([Op::Spawn(ticker), Op::Wait(0)]);
+    assert_eq!(
+        explorer("ticker").max_polls_per_instant(1_000).explore(&toy).report(),
+        "\
+timeloop: `toys::ticker` fails in 201 of 201 schedules: livelock
+
+  more polls at one instant than allowed
+  (after 0 s of virtual time and 1,000 steps)
+
+It fails in the quiet run: every task runs in its turn, first in, first out.
+It fails whatever the order: in all 201 schedules that were tried, and after each of 300 changes of this one.
+
+The last steps: virtual time, step, task, from where to where it ran
+    0 s     1  root             from its start to root.toy:2
+    0 s     2  ticker (root.1)  from its start to ticker.toy:2
+    0 s     3  root.1.1         starts, ends
+    … this step 997 times, from step 4 on; the last time:
+    0 s  1000  ticker (root.1)  from ticker.toy:2 to ticker.toy:2
+
+found by   the quiet run: no schedule needed
+replay     TIMELOOP_REPLAY=TL10W3KT826040005YP9Q1G cargo test ticker -- --exact
+"
+    );
+}
+
+#[test]
 fn of_a_run_that_always_fails() {
     assert_eq!(
         report("always", &Toy::new([Op::Yield, Op::Expect(0, 1)])),

@@ -34,7 +34,7 @@ fn livelock() {
     assert_eq!(failure.kind, FailureKind::Livelock);
     assert_eq!(by_name!(failure), "\
 livelock in `spin` (root.1) after 3 ms: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
-  `root` waits at <await the spinner> since 3 ms");
+  `root` waits at <await the spinner> since 3 ms for the end of `spin` (root.1)");
 }
 
 #[cfg(feature = "sync")]
@@ -50,14 +50,14 @@ fn livelock_of_two_tasks_that_wake_each_other() {
     }
 
     let failure = failure(explorer("bounds::nudges").max_polls_per_instant(1_000), || async {
-        let (left, right) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        let (left, right) = (Rc::new(Notify::new()), Rc::new(Notify::new())); // @notify
         let task = task::spawn(nudge(Rc::clone(&left), Rc::clone(&right))); // @nudge
         nudge(right, left).await;
         task.await.unwrap();
     });
     assert_eq!(by_name!(failure), "\
 livelock in `root` after 0 s: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
-  `nudge` (root.1), spawned at <nudge>:20, waits at <notified> since 0 s");
+  `nudge` (root.1), spawned at <nudge>:20, waits at <notified> since 0 s for `notify` (made at <notify>:38)");
 }
 
 #[test]

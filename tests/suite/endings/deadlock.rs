@@ -47,7 +47,7 @@ fn over_two_locks() {
     assert_eq!(failure.kind, FailureKind::Deadlock);
     assert_eq!(by_name!(failure), "\
 deadlock after 20 ms: no task is ready and no timer is set, so nothing in the run can wake any of the 3 tasks that wait
-  `root` waits at <join> since 0 s
+  `root` waits at <join> since 0 s for the end of `transfer` (root.1)
   `transfer` (root.1), spawned at <pay>:19, waits at <second lock> since 20 ms
   `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms");
 }
