@@ -130,8 +130,11 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
     if let Some(race) = pair.race {
         let one = failing.operations_of(pair.first).get(race.first)?;
         let two = record.operations_of(number).get(race.second)?;
-        let done = |performed: &Performed| Some((performed.operation.access, performed.site.clone()));
-        (first.operation, second.operation) = (done(one), done(two));
+        // Where the code does not say so itself, it is where it resumes to do it.
+        let done = |performed: &Performed, step: &CriticalStep| {
+            Some((performed.operation.access, performed.site.clone().or_else(|| step.resumes_at.clone())))
+        };
+        (first.operation, second.operation) = (done(one, &first), done(two, &second));
         resource = failing.resource(one.operation.resource).cloned();
     }
     Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })

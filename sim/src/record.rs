@@ -165,6 +165,15 @@ impl Record {
         self.resources.iter().find(|resource| resource.key == key)
     }
 
+    /// Whether a resource stands for the end of a task, which it was made with.
+    pub(crate) fn is_task_end(&self, key: ResourceKey) -> bool {
+        self.resource(key).is_some_and(|resource| {
+            resource.name == "task"
+                && resource.made.is_some()
+                && self.tasks.iter().any(|task| task.label.spawned == resource.made)
+        })
+    }
+
     /// The operations of step number `step`, in order.
     pub fn operations_of(&self, step: usize) -> &[Performed] {
         let step = step as u64;

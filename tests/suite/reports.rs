@@ -186,13 +186,13 @@ fn of_a_race_with_a_timeout() {
         while let Some((number, answer)) = received {
             sleep(Duration::from_millis(100)).await; // @work
             served.set(served.get() + 1);
-            let _ = answer.send(number * 2);
+            let _ = answer.send(number * 2); // @answer
             received = requests.recv().await; // @receive
         }
     }
 
     async fn ask(requests: &mpsc::Sender<(u32, oneshot::Sender<u32>)>) -> Option<u32> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel(); // @oneshot
         requests.send((21, answer)).await.unwrap(); // @send
         let in_time = timeout(Duration::from_millis(100), answered).await; // @answered
         in_time.ok()?.ok()
@@ -219,8 +219,8 @@ timeloop: `client::tests::asks_once` fails in 95 of 201 schedules: panic at <onc
   (in task `root`; after 200 ms of virtual time and 5 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `root` sends to `mpsc channel` (made at <queue>) at <send>
-before `server` (root.1) receives from it at <receive>; the other way round the test passes
+Critical: `root` reads `oneshot channel` (made at <oneshot>) at <answered>
+before `server` (root.1) sends to it at <answer>; the other way round the test passes
 (checked).
 
 The last steps: virtual time, step, task, from where to where it ran

@@ -209,6 +209,10 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
     let mut operations: Vec<String> = Vec::new();
     for performed in record.operations_of(number) {
         let Some(resource) = record.resource(performed.operation.resource) else { continue };
+        // Where it awaits others, and that it ends, is told already.
+        if record.is_task_end(performed.operation.resource) {
+            continue;
+        }
         let operation = format!("{} `{}`", performed.operation.access.verb(), resource.name);
         // More than these fit nowhere.
         if operations.last() != Some(&operation) && operations.len() < 8 {

@@ -117,8 +117,8 @@ impl Story<'_> {
         }
         // The last one that it waits for is the one that matters: with one step less the run would end otherwise.
         let raced = operation.and_then(|operation| {
-            let last = self.record.operations_of(at - 1).iter();
-            last.filter(|other| other.operation.races_with(operation.operation)).next_back()
+            let last = self.record.operations_of(at - 1);
+            last.iter().rfind(|other| other.operation.races_with(operation.operation))
         });
         let last = self.record.steps[at - 1].arrival as usize;
         let has_done = match raced {
@@ -147,10 +147,13 @@ impl Story<'_> {
 
     /// `` read `balance` at bank.rs:57 ``, with the verb in the form wanted.
     fn done(&self, performed: &Performed, verb: impl Fn(Access) -> &'static str) -> String {
+        let site = performed.site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)));
+        if self.record.is_task_end(performed.operation.resource) {
+            return format!("{} the end of a task{site}", verb(Access::Read));
+        }
         let verb = verb(performed.operation.access);
         let resource = self.record.resource(performed.operation.resource);
         let name = resource.map_or_else(String::new, |resource| format!(" `{}`", resource.name));
-        let site = performed.site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)));
         format!("{verb}{name}{site}")
     }
 

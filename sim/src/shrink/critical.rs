@@ -393,7 +393,8 @@ fn race(one: &Record, first: usize, two: &Record, second: usize) -> Option<Race>
     let mut races = Vec::new();
     for (first, a) in firsts.iter().enumerate() {
         for (second, b) in seconds.iter().enumerate() {
-            if a.operation.races_with(b.operation) {
+            // The end of a task is told as such.
+            if a.operation.races_with(b.operation) && !one.is_task_end(a.operation.resource) {
                 let accesses = [a.operation.access, b.operation.access];
                 let releases = accesses.into_iter().filter(|access| *access == Access::Release).count();
                 races.push(((releases, first + second), Race { first, second }));
