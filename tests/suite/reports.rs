@@ -158,8 +158,12 @@ timeloop: `bank::tests::transfers` fails in 95 of 201 schedules: deadlock
   (after 40 ms of virtual time and 5 steps)
 
 Tasks that wait:
-  - `root` waits at <ours> since 40 ms
+  cycle: `root` -> `pay` (root.1) -> `root`
+  - `root` waits at <ours> since 40 ms for `mutex` (made at
+    <accounts>:39), which `pay` (root.1) holds since <from>:29
   - `pay` (root.1), spawned at <pay>:21, waits at <to> since 20 ms
+    for `mutex` (made at <accounts>:64), which `root` holds since
+    <held>:27
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
 Critical: `root` acquires `mutex` (made at <accounts>) at <held> before
@@ -168,9 +172,9 @@ Critical: `root` acquires `mutex` (made at <accounts>) at <held> before
 The last steps: virtual time, step, task, from where to where it ran
       0 s  1  root          from its start to <connect>
       0 s  2  pay (root.1)  from its start to <connect>
-    20 ms  3  root          from <connect> to <connect>
-    20 ms  4  pay (root.1)  from <connect> to <to>
-    40 ms  5  root          from <connect> to <ours>
+    20 ms  3  root          from <connect> to <connect>; acquires `mutex`
+    20 ms  4  pay (root.1)  from <connect> to <to>; acquires `mutex`
+    40 ms  5  root          from <connect> to <ours>; acquires `mutex`
 
 found by   the quiet run: no schedule needed
 replay     TIMELOOP_REPLAY=TL10XRS7S3M04001ZEFMSYG cargo test tests::transfers -- --exact
@@ -224,11 +228,11 @@ before `server` (root.1) sends to it at <answer>; the other way round the test p
 (checked).
 
 The last steps: virtual time, step, task, from where to where it ran
-       0 s  1  root             from its start to <answered>
-       0 s  2  server (root.1)  from its start to <work>
+       0 s  1  root             from its start to <answered>; sends to `mpsc channel`, …
+       0 s  2  server (root.1)  from its start to <work>; receives from `mpsc channel`
     100 ms  3  root             from <answered> to <answered>
     100 ms  4  server (root.1)  from <work> to <work>
-    200 ms  5  root             from <answered>, panics
+    200 ms  5  root             from <answered>, panics; reads `oneshot channel`, …
 
 found by   the quiet run: no schedule needed
 replay     TIMELOOP_REPLAY=TL10ZC3KPA3040018SPQSKG cargo test tests::asks_once -- --exact

@@ -29,7 +29,7 @@ fn over_two_locks() {
     use timeloop::sync::Mutex;
 
     async fn transfer(from: Rc<Mutex<u32>>, to: Rc<Mutex<u32>>) {
-        let mut from = from.lock().await;
+        let mut from = from.lock().await; // @first lock
         sleep(Duration::from_millis(20)).await;
         let mut to = to.lock().await; // @second lock
         *from -= 1;
@@ -37,7 +37,7 @@ fn over_two_locks() {
     }
 
     let failure = run(1, || async {
-        let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5)));
+        let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5))); // @accounts
         let pay = task::spawn(transfer(Rc::clone(&ours), Rc::clone(&theirs))); // @pay
         let refund = task::spawn(transfer(theirs, ours)); // @refund
         pay.await.unwrap(); // @join
@@ -47,9 +47,10 @@ fn over_two_locks() {
     assert_eq!(failure.kind, FailureKind::Deadlock);
     assert_eq!(by_name!(failure), "\
 deadlock after 20 ms: no task is ready and no timer is set, so nothing in the run can wake any of the 3 tasks that wait
+  cycle: `transfer` (root.1) -> `transfer` (root.2) -> `transfer` (root.1)
   `root` waits at <join> since 0 s for the end of `transfer` (root.1)
-  `transfer` (root.1), spawned at <pay>:19, waits at <second lock> since 20 ms
-  `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms");
+  `transfer` (root.1), spawned at <pay>:19, waits at <second lock> since 20 ms for `mutex` (made at <accounts>:63), which `transfer` (root.2) holds since <first lock>:29
+  `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms for `mutex` (made at <accounts>:39), which `transfer` (root.1) holds since <first lock>:29");
 }
 
 /// A crate that knows nothing of timeloop: the line is still the user's.
