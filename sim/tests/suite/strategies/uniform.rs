@@ -9,7 +9,7 @@ use timeloop_sim::{Fifo, Pos, Random, Seed, Seeded, Source, Surw, Urw};
 
 use super::machine::{self, Go, Line, Outcome, Program, all, cell, write};
 
-const RUNS: u64 = 20_000;
+const RUNS: u64 = 10_000;
 
 /// How often each order of tasks came up, by what is looked at in a run.
 fn orders<S: Source>(
@@ -67,7 +67,7 @@ fn interleavings_are_uniform_under_urw() {
     let off = bias(&orders(&uneven, |seed| Seeded::new(seed, Urw::new(&counts)), tasks), 15);
     assert!(off < BIAS_MAX, "{off}");
     let off = bias(&orders(&uneven, |seed| Seeded::new(seed, Random::default()), tasks), 15);
-    assert!(off > 100.0, "{off}");
+    assert!(off > 50.0, "{off}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn orders_of_accesses_are_uniform_under_surw() {
     assert!(off < BIAS_MAX, "{off}");
     // The same program without a resource to attend to.
     let off = bias(&orders(&program, |seed| Seeded::new(seed, Surw::new(None, &counts)), look), 90);
-    assert!(off > 100.0, "{off}");
+    assert!(off > 50.0, "{off}");
 }
 
 #[test]
@@ -119,15 +119,15 @@ fn surw_can_do_everything_else_in_any_order() {
 
 #[test]
 fn an_intention_goes_on_to_the_child() {
-    // The child makes the accesses of its parent.
-    let parent = vec![touch(0), Line::Spawn(vec![vec![touch(0), touch(0)]]), Line::Join];
-    let program = all(vec![parent, vec![touch(0)]]);
+    // All the accesses of the one are its child's, and are intended before there is a child.
+    let parent = vec![touch(1), touch(1), Line::Spawn(vec![vec![touch(0), touch(0)]])];
+    let program = vec![Line::Spawn(vec![parent, vec![touch(0)]])];
     let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
     let counts = quiet(&program).counts(about);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Surw::new(Some(cell(0)), &counts)), look);
-    assert_eq!(seen.len(), 4);
-    let off = bias(&seen, 4);
+    assert_eq!(seen.len(), 3);
+    let off = bias(&seen, 3);
     assert!(off < BIAS_MAX, "{off}");
 }
 
