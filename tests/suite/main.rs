@@ -4,6 +4,8 @@
 mod announcing;
 mod asyncio;
 mod auto_traits;
+#[cfg(feature = "sync")]
+mod corpus;
 mod determinism;
 mod endings;
 mod environment;

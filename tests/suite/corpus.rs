@@ -1,0 +1,48 @@
+//! The corpus that a search is measured by: each program has its bug, and each fixed variant has none.
+
+#[path = "../../benches/search/programs/mod.rs"]
+#[expect(dead_code, reason = "the figures are for the table")]
+mod programs;
+
+use programs::{ALL, Body, Program};
+use timeloop::{Explorer, StrategySpec};
+
+fn explorer(program: &Program, runs: u64) -> Explorer {
+    Explorer::new(program.name).without_regressions().without_environment().quiet().runs(runs)
+}
+
+/// Explores under the default strategy.
+fn fails(body: &Body, explorer: Explorer) -> bool {
+    (body.explore)(&explorer.shrink_runs(1)).found.is_some()
+}
+
+#[test]
+fn every_bug_is_found() {
+    for program in &ALL {
+        let explorer = explorer(program, 1_000);
+        assert!(fails(&program.buggy, explorer), "`{}` passes 1,000 schedules", program.name);
+    }
+}
+
+/// Else there would be nothing to search for.
+#[test]
+fn the_quiet_run_finds_no_bug() {
+    for program in &ALL {
+        let explorer = explorer(program, 1).strategy(StrategySpec::Fifo);
+        assert!(!fails(&program.buggy, explorer), "`{}` fails in the quiet run", program.name);
+    }
+}
+
+#[test]
+fn fixed_variants_pass() {
+    const RUNS: u64 = 10_000;
+
+    let fixed = ALL.iter().filter_map(|program| Some((program, program.fixed?)));
+    assert!(fixed.clone().count() >= 10);
+    for (program, fixed) in fixed {
+        let exploration = (fixed.explore)(&explorer(program, RUNS));
+        if let Some(found) = exploration.found {
+            panic!("`{}` fails though it is fixed: {}", program.name, found.report);
+        }
+    }
+}
