@@ -43,7 +43,7 @@ pub(crate) struct Found {
 }
 
 /// How often a short search is repeated, the shortest time to count: the machine does other things too.
-const REPEATS: u32 = 5;
+const REPEATS: u32 = 10;
 /// Longer ones are not: what disturbs them is a small part.
 const LONG: Duration = Duration::from_millis(20);
 

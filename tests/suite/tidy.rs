@@ -101,7 +101,13 @@ fn versions_agree() {
         assert!(read(format!("{package}/Cargo.toml")).contains("version.workspace = true"), "{package}");
     }
     assert!(read("README.md").contains(&format!("Rust {rust} or later")));
-    for package in ["fuzz", "examples/museum/fixed", "examples/museum/apart", "examples/museum/apart-fixed"] {
+    for package in [
+        "fuzz",
+        "benches/shuttle",
+        "examples/museum/fixed",
+        "examples/museum/apart",
+        "examples/museum/apart-fixed",
+    ] {
         let manifest = read(format!("{package}/Cargo.toml"));
         assert!(manifest.contains(&format!("rust-version = \"{rust}\"")), "{package}");
     }

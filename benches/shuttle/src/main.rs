@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 /// How often a short search is repeated, the shortest time to count: the machine does other things too.
-const REPEATS: u32 = 5;
+const REPEATS: u32 = 10;
 /// Longer ones are not: what disturbs them is a small part.
 const LONG: Duration = Duration::from_millis(20);
 
