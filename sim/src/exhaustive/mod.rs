@@ -41,6 +41,16 @@ use crate::{
 };
 
 /// What an exhaustive search is bounded by.
+///
+/// The search (`strategy = "exhaustive"`) is for small tests: a few tasks with a few operations each. Tasks are interleaved at
+/// announced operations and at waits. Schedules that differ merely in the order of steps that don't depend on each other
+/// count as one; so does what happens at different instants of virtual time, which never races. Every value of every other
+/// choice, such as the branch of a `select!` that is polled first, is tried.
+///
+/// It does not see what nobody announces: where tasks share an `Rc<Cell>` or an atomic, announce the accesses as those of a
+/// resource, or bound the search, for then every interleaving counts as one of its own. Random numbers that the code draws
+/// are those of seed 0 in every run. A task that looks at something again and again until it changes has schedules
+/// without end; such a search stops at the number of runs, and goes on from there the next time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bound {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use timeloop_sim::{Absorbed, Access, Bound, Operation, Search, TaskKey};
+use timeloop_sim::{Absorbed, Access, Bound, Explorer, Operation, Search, Settings, StrategySpec, TaskKey};
 
 use crate::machine::{BruteForce, Did, Machine, Op, run};
+use crate::toy::{self, Toy};
 
 /// A schedule without the order of what does not matter: each step, by its task and its how-many-th, with what it chose and
 /// those before it that it depends on.
@@ -275,4 +276,41 @@ fn what_a_step_does_may_depend_on_what_came_before() {
     let explored = explore(&root, Bound::None, 1_000);
     assert!(explored.complete && explored.repeated == 0);
     assert!(explored.finals == brute_force(&root).0);
+}
+
+#[test]
+fn nothing_is_kept_where_ci_is_set() {
+    let folder = std::env::temp_dir().join(format!("timeloop-exhaustive-{}", std::process::id()));
+    let nine = Toy::new([toy::Op::Select(3, 0), toy::Op::Select(3, 1)]);
+    let explorer = |runs| {
+        let exhaustive = StrategySpec::Exhaustive { bound: Bound::None };
+        Explorer::new("nine").strategy(exhaustive).runs(runs).regressions(&folder).quiet()
+    };
+    let part = explorer(4).environment(Settings { ci: true, ..Settings::default() }).explore(&nine);
+    assert_eq!(part.report(), "timeloop: `nine` passes in 4 schedules, and there are more\n");
+    assert_eq!(
+        part.notes,
+        [
+            "the search of `nine` is not complete: 4 schedules explored, and there are more; raise `runs` to go on"
+        ]
+    );
+    assert!(!folder.exists());
+
+    let whole = explorer(9).without_environment().explore(&nine);
+    assert_eq!(
+        whole.report(),
+        "timeloop: `nine` passes in all 9 schedules that differ in the order of operations\n"
+    );
+    assert!(whole.notes.is_empty() && !folder.exists());
+}
+
+/// Who looks at a register again and again until another task has come does not keep it from coming.
+#[test]
+fn a_task_that_spins_lets_the_others_have_their_turn() {
+    let reads: Vec<Op> = (0..3_000).map(|_| Op::Read(0)).collect();
+    let root: Arc<[Op]> = [Op::Spawn(reads.into()), Op::Spawn([Op::Write(0)].into()), Op::Join(1)].into();
+    let mut search = Search::new(Bound::None);
+    let ran = run(&root, search.next_run().expect("a search begins"));
+    assert!(ran.ended.failure.is_none());
+    assert!(ran.steps.len() < 2_100, "{} steps", ran.steps.len());
 }
