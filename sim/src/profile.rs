@@ -365,3 +365,122 @@ impl Source for Watching {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Announced;
+
+    const A: ResourceKey = ResourceKey(10);
+    const B: ResourceKey = ResourceKey(11);
+
+    fn key(path: &str) -> TaskKey {
+        path.parse::<TaskPath>().unwrap().key()
+    }
+
+    /// A run as a simulation would make it: who does what to which resource, in which order.
+    fn profile(tasks: &[&str], operations: &[(&str, ResourceKey, Access)]) -> Profile {
+        let (mut source, watched) = Profile::watching();
+        let mut resumes = 0;
+        let mut ready = |source: &mut AnySource, task: TaskKey, announced: Option<Announced>| {
+            resumes += 1;
+            source.ready(Ready { slot: resumes, resume: resumes, task, announced });
+        };
+        ready(&mut source, TaskKey::ROOT, None);
+        source.next();
+        for path in &tasks[1..] {
+            let parent = path.rsplit_once('.').unwrap().0;
+            source.spawned(key(parent), key(path));
+            ready(&mut source, key(path), None);
+        }
+        while source.next().is_some() {}
+        for (path, resource, access) in operations {
+            let operation = Operation { resource: *resource, access: *access };
+            let key = DecisionKey { domain: Domain::Operation, task: key(path), resume: 0, index: 0 };
+            assert!(!source.gives_way(key, operation), "the quiet run goes straight on");
+            source.performed(key.task, operation);
+        }
+        source.time_passed();
+        drop(source);
+        watched.into_profile()
+    }
+
+    fn counts(estimates: &Estimates) -> Vec<(String, u32)> {
+        estimates.counts.iter().map(|(path, count)| (path.to_string(), *count)).collect()
+    }
+
+    #[test]
+    fn a_task_counts_with_its_descendants() {
+        use Access::{Read, Write};
+        let profile = profile(
+            &["root", "root.1", "root.2", "root.1.1"],
+            &[("root.1", A, Write), ("root.1.1", A, Read), ("root.1.1", A, Write), ("root.2", B, Write)],
+        );
+        let (strategy, urw) = profile.plan(StrategySpec::Urw, Seed(3));
+        assert_eq!(strategy, StrategySpec::Urw);
+        let expected = [("root", 8), ("root.1", 5), ("root.1.1", 3), ("root.2", 2)]
+            .map(|(path, n)| (path.to_owned(), n));
+        assert_eq!(counts(&urw), expected);
+        assert_eq!((urw.steps, urw.tasks, urw.resource), (0, 0, None), "nothing that it has no use for");
+
+        // Only one of the two resources is shared.
+        for seed in 0..32 {
+            let (_, surw) = profile.plan(StrategySpec::Surw, Seed(seed));
+            assert_eq!(surw.resource, Some(A));
+            let expected =
+                [("root", 3), ("root.1", 3), ("root.1.1", 2)].map(|(path, n)| (path.to_owned(), n));
+            assert_eq!(counts(&surw), expected);
+        }
+        let (_, pct) = profile.plan(StrategySpec::Pct { depth: 3 }, Seed(0));
+        // Three tasks were ready together, then two.
+        assert_eq!((pct.steps, pct.tasks, pct.instants), (2, 0, 0));
+        let (_, starve) = profile.plan(StrategySpec::Starve, Seed(0));
+        assert_eq!((starve.steps, starve.tasks, starve.instants), (0, 4, 1));
+    }
+
+    #[test]
+    fn what_is_only_read_is_not_attended_to() {
+        let read = [("root.1", A, Access::Read), ("root.2", A, Access::Read), ("root.1", B, Access::Write)];
+        let profile = profile(&["root", "root.1", "root.2"], &read);
+        assert_eq!(profile.plan(StrategySpec::Surw, Seed(0)).1, Estimates::default());
+        for seed in 0..64 {
+            assert_ne!(profile.plan(StrategySpec::Portfolio, Seed(seed)).0, StrategySpec::Surw);
+        }
+    }
+
+    #[test]
+    fn resources_are_attended_to_as_often_as_they_are_touched() {
+        let mut operations = Vec::new();
+        for _ in 0..3 {
+            operations.extend([("root.1", A, Access::Write), ("root.2", A, Access::Write)]);
+        }
+        operations.extend([("root.1", B, Access::Write), ("root.2", B, Access::Write)]);
+        let profile = profile(&["root", "root.1", "root.2"], &operations);
+        for base in [0, 1_000_003, u64::MAX - 100] {
+            let seeds = (0..64).map(|index| Seed(base).of_run(index));
+            let surw = |seed| {
+                let (strategy, estimates) = profile.plan(StrategySpec::Portfolio, seed);
+                (strategy == StrategySpec::Surw).then(|| estimates.resource.unwrap())
+            };
+            let chosen: Vec<_> = seeds.filter_map(surw).collect();
+            let a = chosen.iter().filter(|resource| **resource == A).count();
+            let share = a as f64 / chosen.len() as f64;
+            assert!(chosen.len() >= 16 && (0.7..=0.8).contains(&share), "{share} of {}", chosen.len());
+        }
+    }
+
+    #[test]
+    fn of_many_tasks_the_busiest_are_told() {
+        let paths: Vec<String> =
+            std::iter::once("root".to_owned()).chain((1..=200).map(|n| format!("root.{n}"))).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let operations = [("root.150", A, Access::Write), ("root.7", A, Access::Write)];
+        let (_, estimates) = profile(&paths, &operations).plan(StrategySpec::Urw, Seed(0));
+        let told = counts(&estimates);
+        assert_eq!(told.len(), Estimates::COUNTS_MAX);
+        assert!(estimates.counts.is_sorted_by(|(path, _), (next, _)| path < next));
+        for (path, count) in [("root", 203), ("root.7", 2), ("root.150", 2), ("root.1", 1)] {
+            assert!(told.contains(&(path.to_owned(), count)), "{path} in {told:?}");
+        }
+    }
+}

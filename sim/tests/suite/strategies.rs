@@ -1,0 +1,146 @@
+//! Strategies by name: spelled by people, stored in tokens and files, and chosen from seeds.
+
+use proptest::prelude::*;
+use timeloop_sim::{Explorer, FoundBy, Schedule, Seed, StrategySpec};
+
+use crate::exploring::explorer;
+use crate::tokens::any_strategy;
+use crate::toy::{self, Op, Toy};
+
+/// What a code stands for is kept for ever.
+#[test]
+fn codes_are_as_ever() {
+    let codes: Vec<_> =
+        StrategySpec::ALL.iter().map(|strategy| format!("{} {strategy}", strategy.code())).collect();
+    assert_eq!(
+        codes,
+        [
+            "0 random",
+            "1 fifo",
+            "2 pct(depth = 3)",
+            "3 pos",
+            "4 urw",
+            "5 surw",
+            "6 delay(bound = 2)",
+            "7 starve",
+            "8 stall",
+            "9 portfolio",
+            "10 exhaustive",
+        ]
+    );
+    for strategy in StrategySpec::ALL {
+        assert_eq!(StrategySpec::from_code(strategy.code()), Some(strategy));
+        assert_eq!(strategy.name().parse(), Ok(strategy), "a name alone has the usual parameters");
+    }
+    assert_eq!(StrategySpec::from_code(11), None);
+    assert_eq!(StrategySpec::default(), StrategySpec::Portfolio);
+}
+
+#[test]
+fn what_is_no_strategy_is_answered_by_what_is_accepted() {
+    for text in [
+        "",
+        "rnd",
+        "Random",
+        "pct(",
+        "pct()",
+        "pct(3)",
+        "pct(depth = )",
+        "pct(depth = -1)",
+        "pct(depth = 4294967296)",
+        "pct(bound = 3)",
+        "pct(depth = 3",
+        "pos(depth = 3)",
+        "exhaustive(delays = many)",
+    ] {
+        let message = text.parse::<StrategySpec>().unwrap_err().to_string();
+        let expected = format!(
+            "`{text}` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, \
+             `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
+             `exhaustive(preemptions = 2)`)"
+        );
+        assert_eq!(message, expected);
+    }
+    for text in [" pct ( depth=7 ) ", "pct(depth = 7)", "pct(depth=7)", "pct(depth  =  007)"] {
+        assert_eq!(text.parse(), Ok(StrategySpec::Pct { depth: 7 }), "{text}");
+    }
+}
+
+#[test]
+fn the_quiet_run_is_made_first() {
+    let toy = Toy::new([Op::Yield, Op::Expect(0, 1)]);
+    for strategy in StrategySpec::ALL {
+        if matches!(strategy, StrategySpec::Fifo) {
+            continue;
+        }
+        let exploration = explorer("always").strategy(strategy).explore(&toy);
+        let found = exploration.found.as_ref().expect("it always fails");
+        assert_eq!(found.by, FoundBy::Quiet, "{strategy}");
+        assert_eq!(found.schedule, Schedule::quiet());
+        assert_eq!(found.shrunk, Schedule::quiet());
+        assert!(exploration.quiet_run && found.replayed);
+        assert_eq!((exploration.runs, exploration.schedules()), (0, 1));
+        assert!(found.stored.is_none(), "there is nothing to remember");
+        assert!(
+            found.report.contains("\nfound by   the quiet run: no schedule needed\n"),
+            "{}",
+            found.report
+        );
+    }
+}
+
+#[test]
+fn what_a_seed_stands_for_does_not_depend_on_the_number_of_workers() {
+    let toy = toy::lost_update();
+    for strategy in StrategySpec::ALL {
+        if matches!(strategy, StrategySpec::Fifo | StrategySpec::Exhaustive { .. }) {
+            continue;
+        }
+        let explore =
+            |seed: Seed, jobs| explorer("lost_update").strategy(strategy).seed(seed).jobs(jobs).explore(&toy);
+        let found = |seed, jobs| {
+            let exploration = explore(seed, jobs);
+            let found = exploration.found.unwrap_or_else(|| panic!("{strategy} does not find it"));
+            (exploration.runs, exploration.digest, found.by, found.schedule, found.trace_hash)
+        };
+        for base in [Seed(0), Seed(500)] {
+            let alone = found(base, 1);
+            assert_eq!(found(base, 3), alone, "{strategy} from {base}");
+            // The seed that was found finds it at once.
+            let FoundBy::Seed { seed, .. } = alone.2 else { panic!("{strategy} found it by {:?}", alone.2) };
+            let again = explore(seed, 1);
+            assert_eq!(again.runs, 1, "{strategy} from {base}");
+            assert_eq!(again.found.unwrap().schedule, alone.3);
+        }
+    }
+}
+
+#[test]
+fn the_report_names_the_strategy_of_the_run() {
+    let explorer = Explorer::new("toys::races").without_environment().without_regressions().quiet();
+    let exploration = explorer.explore(&toy::races(4));
+    assert_eq!(exploration.strategy, StrategySpec::Portfolio);
+    let found = exploration.found.unwrap();
+    let Schedule::Seeded { seed, strategy, .. } = found.schedule else { panic!("{:?}", found.schedule) };
+    assert_ne!(strategy, StrategySpec::Portfolio);
+    let line = format!(
+        "\nfound by   seed {seed} (run {}, strategy `{strategy}`): TIMELOOP_SEED={seed} finds it at once\n",
+        seed.0 + 1
+    );
+    assert!(found.report.contains(&line), "{}", found.report);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reading_gives_what_was_spelled(strategy in any_strategy()) {
+        prop_assert_eq!(strategy.to_string().parse::<StrategySpec>(), Ok(strategy));
+    }
+
+    #[test]
+    fn no_text_whatsoever_panics(text in ".*", name in "[a-z]{0,9}", inner in ".*") {
+        let _ = text.parse::<StrategySpec>();
+        let _ = format!("{name}({inner})").parse::<StrategySpec>();
+    }
+}
