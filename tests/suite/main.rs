@@ -26,6 +26,7 @@ mod rng;
 mod runtime;
 mod scenarios;
 mod scheduler;
+mod strategies;
 mod support;
 #[cfg(feature = "sync")]
 mod sync;
