@@ -70,6 +70,8 @@
 //! How it happens, where all else runs in its turn, first in, first out:
 //!   step 2   `transfer` (root.2) starts before `audit` (root.1) starts.
 //!   (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at tests/bank.rs:20:5)
+//! Critical: `transfer` (root.2) starts before `audit` (root.1) starts; the other way round the test passes
+//! (checked).
 //! Deviations from that order: 1 as found, 1 after 4 runs of shrinking.
 //!
 //! The last steps: virtual time, step, task, from where to where it ran (* out of its turn)

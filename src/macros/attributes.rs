@@ -41,7 +41,7 @@
 /// |---|---|
 /// | `runs` | how many schedules to try |
 /// | `seed` | the base seed |
-/// | `strategy` | the name of the strategy that chooses among ready tasks |
+/// | `strategy` | the strategy that chooses among ready tasks: `"portfolio"` (the default: one of the others a run), `"random"`, `"pct(depth = 3)"`, … |
 /// | `jobs` | how many runs at once, each on a thread of its own |
 /// | `max_steps` | the bound on the steps of a run |
 /// | `max_polls_per_instant` | the bound on the polls at one instant of virtual time |

@@ -49,6 +49,75 @@ locks 4dd7c9e29d3c7db3 1b19e6627e2019e4 777093a126bce9c3",
     );
 }
 
+/// Three tasks that read and write two registers, and sleep.
+async fn registers() {
+    use timeloop::{Resource, time::sleep};
+    let shared = std::rc::Rc::new([Resource::new("a"), Resource::new("b")]);
+    let tasks = [1, 2, 3].map(|number| {
+        let shared = std::rc::Rc::clone(&shared);
+        task::spawn(async move {
+            shared[0].read().await;
+            shared[number % 2].write().await;
+            sleep(std::time::Duration::from_millis(number as u64 % 2)).await;
+            shared[1].write().await;
+            shared[0].write().await;
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// What each strategy makes of two seeds, told the same of the run each time; and what an exploration under the strategy by
+/// default makes of 200, estimates from its quiet run included.
+///
+/// `BLESS=1 cargo test --test suite golden::strategies` writes down what it finds.
+#[test]
+fn strategies() {
+    let estimates = |strategy: StrategySpec| {
+        let count = |path: &str, count| (path.parse::<TaskPath>().unwrap(), count);
+        let mut estimates = timeloop::Estimates::default();
+        (estimates.steps, estimates.tasks, estimates.instants) = (20, 4, 2);
+        // The first thing that the root makes.
+        estimates.resource = (strategy == StrategySpec::Surw).then_some(FIRST_OF_ROOT);
+        estimates.counts =
+            vec![count("root", 20), count("root.1", 5), count("root.2", 4), count("root.3", 6)];
+        estimates
+    };
+    let mut lines = Vec::new();
+    for strategy in StrategySpec::ALL {
+        let hash = |seed| {
+            let schedule = Schedule::Seeded { seed: Seed(seed), strategy, estimates: estimates(strategy) };
+            let made = [
+                run_from(&schedule, &Limits::default(), registers),
+                run_from(&schedule, &Limits::default(), scenarios::tasks),
+                run_from(&schedule, &Limits::default(), scenarios::time),
+            ];
+            // Where time passes while tasks are ready, the scenario of time need not pass.
+            made.map(|outcome| format!("{:016x}", outcome.trace_hash)).join(" ")
+        };
+        lines.push(format!("{strategy}: {} {}", hash(1), hash(0xFEDC_BA98_7654_3210)));
+    }
+    macro_rules! explored {
+        ($($name:path),*) => {$({
+            let explorer = explorer(stringify!($name)).strategy(StrategySpec::Portfolio).runs(200).jobs(1);
+            let exploration = explorer.run($name);
+            assert!(exploration.passed(), "{}", exploration.report());
+            lines.push(format!("{} {} {:016x}", stringify!($name), exploration.steps, exploration.digest));
+        })*};
+    }
+    explored!(registers, scenarios::tasks, scenarios::select, scenarios::randomness);
+    let found = lines.join("\n") + "\n";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/golden_strategies.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, found).expect("the tests' folder can be written");
+    } else {
+        assert_eq!(found, std::fs::read_to_string(path).expect("it is part of the tests"));
+    }
+}
+
+const FIRST_OF_ROOT: timeloop::ResourceKey = timeloop::ResourceKey(0x37D2_DD25_CDC6_24BB);
+
 /// What the digests of 1,000 seeds are; `determinism.rs` compares them across threads and processes.
 const DIGESTS: &str = "\
 tasks 1000 35467 a384468ac5a8e2eb
