@@ -1,5 +1,6 @@
 //! The harness, tested with toy simulations that are no runtime at all: a module for each promise.
 
+mod asked_for;
 mod critical;
 mod environment;
 mod exhaustive;

@@ -11,12 +11,36 @@ fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) ->
     Deviation { task: path.parse().unwrap(), resume, domain, index, value }
 }
 
+fn told(strategy: StrategySpec, tell: impl FnOnce(&mut Estimates)) -> Schedule {
+    let mut estimates = Estimates::default();
+    tell(&mut estimates);
+    Schedule::Seeded { seed: Seed(17), strategy, estimates }
+}
+
 /// Tokens of version 1 and what they stand for. They are kept for ever: a change here breaks what people have stored.
 fn golden() -> Vec<(&'static str, Schedule)> {
     vec![
         ("TL10XRS7S3M000135NXXJW0", Schedule::seeded(Seed(17), StrategySpec::Random)),
         ("TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958", Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo)),
         ("TL10XRS7S3M04001ZEFMSYG", Schedule::quiet()),
+        (
+            "TL11DRS7S3M00106481NG14CH4P8M",
+            told(StrategySpec::Pct { depth: 3 }, |estimates| estimates.steps = 300),
+        ),
+        (
+            "TL141RS7S3M002H26014D2PF2DBSQQG800014002084040G4080043GABE7DJ4G",
+            told(StrategySpec::Surw, |estimates| {
+                estimates.resource = Some(ResourceKey(0x0123_4567_89AB_CDEF));
+                let count = |path: &str, count| (path.parse().unwrap(), count);
+                estimates.counts =
+                    vec![count("root", 9), count("root.1", 4), count("root.1.2", 1), count("root.7", 5)];
+            }),
+        ),
+        (
+            "TL11DRS7S3M003H21G5S00NXXQVYW",
+            told(StrategySpec::Starve, |estimates| (estimates.tasks, estimates.instants) = (5, 200)),
+        ),
+        ("TL115RS7S3M005020GHY6PKYXG", told(StrategySpec::Exhaustive { bound: Bound::Delays(2) }, |_| ())),
         (
             "TL14HRS7S3M060D1B7K1R1G20G30000A000040G40NC080Z18G4081FZZZZZW7SWY29SG",
             Schedule::Deviations {

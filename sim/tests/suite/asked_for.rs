@@ -1,4 +1,4 @@
-//! Strategies by name: spelled by people, stored in tokens and files, and chosen from seeds.
+//! Strategies as they are asked for: spelled by people, stored in tokens and files, and chosen from seeds.
 
 use proptest::prelude::*;
 use timeloop_sim::{Explorer, FoundBy, Schedule, Seed, StrategySpec};
