@@ -9,7 +9,7 @@ fn bank_is_found_told_and_replayed() {
     for line in [
         "timeloop: `bank::money_is_neither_made_nor_lost` passes in 1 schedule\n",
         "  assertion `left == right` failed: money was made or lost\n",
-        "  step 2   `transfer` (root.2) starts before `audit` (root.1) starts.\n",
+        "\nCritical: `transfer` (root.2) acquires `mutex` ",
         "the same failure, trace hash ",
     ] {
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
