@@ -60,7 +60,7 @@
 //! So `cargo test` says:
 //!
 //! ```text
-//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 100 of 202 schedules: panic at tests/bank.rs:21:5
+//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 91 of 202 schedules: panic at tests/bank.rs:21:5
 //!
 //!   assertion `left == right` failed
 //!     left: 70
