@@ -5,11 +5,12 @@
 //! announced as released before those who wait for it hear of it.
 
 use std::future::Future;
+use std::marker::PhantomData;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use timeloop_sim::Access;
 
 use crate::engine::announce::{Announcement, ResourceId};
@@ -17,18 +18,18 @@ use crate::engine::announce::{Announcement, ResourceId};
 /// An announcement as a future of its own, to be awaited right before the operation: that follows in the same poll.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub(super) struct Announcing {
+pub(super) struct Announcing<'a> {
     announcement: Announcement,
-    id: ResourceId,
+    id: &'a ResourceId,
     name: &'static str,
     access: Access,
     at: &'static Location<'static>,
 }
 
-impl Announcing {
+impl<'a> Announcing<'a> {
     #[inline]
     pub(super) fn new(
-        id: ResourceId,
+        id: &'a ResourceId,
         name: &'static str,
         access: Access,
         at: &'static Location<'static>,
@@ -37,91 +38,99 @@ impl Announcing {
     }
 }
 
-impl Future for Announcing {
+impl Future for Announcing<'_> {
     type Output = ();
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { ref mut announcement, ref id, name, access, at } = *self;
+        let Self { ref mut announcement, id, name, access, at } = *self;
         announcement.poll(cx, id, name, access, at)
     }
 }
 
-pin_project! {
-    /// A future that waits in a queue, where its place keeps others from what they wait for. To leave the queue before
-    /// its end is an operation, for it lets them pass.
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub(super) struct Queued<F> {
-        #[pin]
-        inner: F,
-        id: ResourceId,
-        name: &'static str,
-        waits: bool,
-    }
-
-    impl<F> PinnedDrop for Queued<F> {
-        fn drop(this: Pin<&mut Self>) {
-            if this.waits {
-                this.id.touch(this.name, Access::Release, None);
-            }
-        }
-    }
-}
-
-impl<F: Future> Queued<F> {
-    #[inline]
-    pub(super) fn new(id: ResourceId, name: &'static str, inner: F) -> Self {
-        Self { inner, id, name, waits: false }
-    }
-}
-
-impl<F: Future> Future for Queued<F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        // So it stays if the future panics.
-        *this.waits = true;
-        let poll = this.inner.poll(cx);
-        *this.waits = poll.is_pending();
-        poll
-    }
-}
-
-/// Says that the task that made it holds something, until it is dropped. To be dropped before what gives it back.
+/// A place in a queue, which keeps others from what they wait for. To leave it before its turn has come, when this is
+/// dropped, is an operation, for it lets them pass. To be dropped before the future that waits.
 #[derive(Debug)]
-pub(super) struct Held {
-    id: ResourceId,
+pub(super) struct Queued<'a> {
+    id: &'a ResourceId,
     name: &'static str,
 }
 
-impl Held {
+impl<'a> Queued<'a> {
     #[inline]
-    pub(super) fn new(id: ResourceId, name: &'static str, at: Option<&'static Location<'static>>) -> Self {
-        id.acquired(name, at);
+    pub(super) fn new(id: &'a ResourceId, name: &'static str) -> Self {
         Self { id, name }
     }
 
-    /// Part of it is given back, and the rest is still held: an operation.
+    /// Its turn has come.
     #[inline]
-    pub(super) fn shrinks(&self) {
+    pub(super) fn leave(self) {
+        mem::forget(self);
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
         self.id.touch(self.name, Access::Release, None);
+    }
+}
+
+/// In an async block: announces an access, awaits the future that waits in a queue for it, and gives what that gives.
+// Not a function, and nothing is passed by value: futures that are moved about cost more than all the rest.
+macro_rules! queue {
+    ($id:expr, $name:expr, $access:expr, $at:expr, $waiting:expr) => {{
+        let id = $id;
+        $crate::sync::announcing::Announcing::new(id, $name, $access, $at).await;
+        let waiting = std::pin::pin!($waiting);
+        let queued = $crate::sync::announcing::Queued::new(id, $name);
+        let taken = waiting.await;
+        queued.leave();
+        taken
+    }};
+}
+pub(super) use queue;
+
+/// What reports call a thing that can be held, by the type of what holds it.
+pub(super) trait Named {
+    const NAME: &'static str;
+}
+
+/// Says that the task that made it holds something, until it is dropped. To be dropped before what gives it back, `L`.
+///
+/// No larger than need be: guards are moved about, and every move costs.
+pub(super) struct Held<'a, L: Named> {
+    id: &'a ResourceId,
+    holds: PhantomData<fn() -> L>,
+}
+
+impl<'a, L: Named> Held<'a, L> {
+    #[inline]
+    pub(super) fn new(id: &'a ResourceId, at: &'static Location<'static>) -> Self {
+        id.acquired(L::NAME, Some(at));
+        Self { id, holds: PhantomData }
+    }
+
+    /// Part of it is given back, and the rest is still held, as `M`: an operation.
+    #[inline]
+    pub(super) fn shrink<M: Named>(self) -> Held<'a, M> {
+        self.id.touch(L::NAME, Access::Release, None);
+        let held = Held { id: self.id, holds: PhantomData };
+        mem::forget(self);
+        held
     }
 
     /// It is not held any more, which nobody can notice.
     #[inline]
     pub(super) fn forget(self) {
         self.id.forgotten();
-        std::mem::forget(self);
+        mem::forget(self);
     }
 }
 
-impl Drop for Held {
+impl<L: Named> Drop for Held<'_, L> {
     #[inline]
     fn drop(&mut self) {
-        self.id.released(self.name);
+        self.id.released(L::NAME);
     }
 }
 

@@ -66,7 +66,7 @@ impl Barrier {
     /// Not cancel safe: a cancelled wait counts as an arrival.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
-        let announcing = Announcing::new(self.id, "barrier", Access::Write, Location::caller());
+        let announcing = Announcing::new(&self.id, "barrier", Access::Write, Location::caller());
         async move {
             announcing.await;
             self.arrive_and_wait().await

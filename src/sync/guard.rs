@@ -16,19 +16,17 @@ use tokio::sync::{
     SemaphorePermit as TokioPermit,
 };
 
-use super::announcing::Held;
+use super::announcing::{Held, Named};
 
 /// A held lock `L`, the value `T` that it guards, and `O`, which the two borrow from.
-#[derive(Debug)]
-pub(super) struct Guard<L, O, T: ?Sized> {
-    held: Held,
+pub(super) struct Guard<'a, L: Named, O, T: ?Sized> {
+    held: Held<'a, L>,
     lock: L,
     value: Place<T>,
     owner: O,
 }
 
 /// Where a guarded value lies.
-#[derive(Debug)]
 struct Place<T: ?Sized>(NonNull<T>);
 
 // SAFETY: a place alone gives no access. Every guard has a field of the type `PhantomData<the same guard of tokio's>`,
@@ -36,6 +34,19 @@ struct Place<T: ?Sized>(NonNull<T>);
 unsafe impl<T: ?Sized> Send for Place<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized> Sync for Place<T> {}
+
+impl Named for TokioMutexGuard<'_, ()> {
+    const NAME: &'static str = "mutex";
+}
+impl Named for TokioReadGuard<'_, ()> {
+    const NAME: &'static str = "rwlock";
+}
+impl Named for TokioWriteGuard<'_, ()> {
+    const NAME: &'static str = "rwlock";
+}
+impl Named for TokioPermit<'_> {
+    const NAME: &'static str = "semaphore";
+}
 
 /// A held lock that nobody else holds at the same time.
 ///
@@ -47,12 +58,12 @@ unsafe impl Exclusive for TokioMutexGuard<'_, ()> {}
 // SAFETY: a writer excludes all others.
 unsafe impl Exclusive for TokioWriteGuard<'_, ()> {}
 
-impl<L, O, T: ?Sized> Guard<L, O, T> {
+impl<'a, L: Named, O, T: ?Sized> Guard<'a, L, O, T> {
     /// # Safety
     /// `value` is valid for as long as `lock` or `owner` lives, and reached only by who holds a lock of the same
     /// primitive; the type that holds this one has the auto traits of tokio's guard.
     #[inline]
-    pub(super) unsafe fn new(held: Held, lock: L, value: *mut T, owner: O) -> Self {
+    pub(super) unsafe fn new(held: Held<'a, L>, lock: L, value: *mut T, owner: O) -> Self {
         let value = Place(NonNull::new(value).expect("a value has a place"));
         Self { held, lock, value, owner }
     }
@@ -65,7 +76,7 @@ impl<L, O, T: ?Sized> Guard<L, O, T> {
 
     /// A guard of a part of what this one guards, for reading.
     #[inline]
-    pub(super) fn map_shared<U: ?Sized>(self, f: impl FnOnce(&T) -> &U) -> Guard<L, O, U> {
+    pub(super) fn map_shared<U: ?Sized>(self, f: impl FnOnce(&T) -> &U) -> Guard<'a, L, O, U> {
         let value = Place(NonNull::from(f(self.get())));
         self.with(value)
     }
@@ -75,7 +86,7 @@ impl<L, O, T: ?Sized> Guard<L, O, T> {
     pub(super) fn try_map_shared<U: ?Sized>(
         self,
         f: impl FnOnce(&T) -> Option<&U>,
-    ) -> Result<Guard<L, O, U>, Self> {
+    ) -> Result<Guard<'a, L, O, U>, Self> {
         match f(self.get()).map(NonNull::from) {
             Some(value) => Ok(self.with(Place(value))),
             None => Err(self),
@@ -89,32 +100,32 @@ impl<L, O, T: ?Sized> Guard<L, O, T> {
     }
 
     #[inline]
-    fn with<U: ?Sized>(self, value: Place<U>) -> Guard<L, O, U> {
+    fn with<U: ?Sized>(self, value: Place<U>) -> Guard<'a, L, O, U> {
         let Self { held, lock, owner, .. } = self;
         Guard { held, lock, value, owner }
     }
 }
 
-impl<L, O: ?Sized, T: ?Sized> Guard<L, &O, T> {
+impl<'a, L: Named, O: ?Sized, T: ?Sized> Guard<'a, L, &O, T> {
     /// The same guard, which has forgotten what it borrows from.
     #[inline]
-    pub(super) fn forgetful(self) -> Guard<L, (), T> {
+    pub(super) fn forgetful(self) -> Guard<'a, L, (), T> {
         let Self { held, lock, value, .. } = self;
         Guard { held, lock, value, owner: () }
     }
 }
 
-impl<'a, O, T: ?Sized> Guard<TokioWriteGuard<'a, ()>, O, T> {
+impl<'a, O, T: ?Sized> Guard<'a, TokioWriteGuard<'a, ()>, O, T> {
     /// Makes a reader of a writer: others may read from now on, an operation.
     #[inline]
-    pub(super) fn downgrade(self) -> Guard<TokioReadGuard<'a, ()>, O, T> {
+    pub(super) fn downgrade(self) -> Guard<'a, TokioReadGuard<'a, ()>, O, T> {
         let Self { held, lock, value, owner } = self;
-        held.shrinks();
+        let held = held.shrink();
         Guard { held, lock: lock.downgrade(), value, owner }
     }
 }
 
-impl<L: Exclusive, O, T: ?Sized> Guard<L, O, T> {
+impl<'a, L: Exclusive + Named, O, T: ?Sized> Guard<'a, L, O, T> {
     #[inline]
     pub(super) fn get_mut(&mut self) -> &mut T {
         // SAFETY: the lock is held, by nobody else; this borrows the only guard that there is.
@@ -123,7 +134,7 @@ impl<L: Exclusive, O, T: ?Sized> Guard<L, O, T> {
 
     /// A guard of a part of what this one guards.
     #[inline]
-    pub(super) fn map<U: ?Sized>(mut self, f: impl FnOnce(&mut T) -> &mut U) -> Guard<L, O, U> {
+    pub(super) fn map<U: ?Sized>(mut self, f: impl FnOnce(&mut T) -> &mut U) -> Guard<'a, L, O, U> {
         let value = Place(NonNull::from(f(self.get_mut())));
         self.with(value)
     }
@@ -133,7 +144,7 @@ impl<L: Exclusive, O, T: ?Sized> Guard<L, O, T> {
     pub(super) fn try_map<U: ?Sized>(
         mut self,
         f: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<Guard<L, O, U>, Self> {
+    ) -> Result<Guard<'a, L, O, U>, Self> {
         match f(self.get_mut()).map(NonNull::from) {
             Some(value) => Ok(self.with(Place(value))),
             None => Err(self),

@@ -9,7 +9,7 @@ use std::panic::Location;
 use timeloop_sim::Access;
 use tokio::sync::{OnceCell as Cell, SetError};
 
-use super::announcing::{Announcing, Held, Queued};
+use super::announcing::{Announcing, Held, Named, queue};
 use crate::engine::announce::ResourceId;
 
 /// What reports call it.
@@ -114,8 +114,12 @@ impl<T> OnceCell<T> {
     {
         let at = Location::caller();
         async move {
-            self.announcing(at).await;
-            Queued::new(self.id, NAME, self.cell.get_or_init(|| self.making(at, f))).await
+            if let Some(value) = self.cell.get() {
+                Announcing::new(&self.id, NAME, Access::Read, at).await;
+                return value;
+            }
+            let making = self.cell.get_or_init(|| self.making(at, f));
+            queue!(&self.id, NAME, Access::Acquire, at, making)
         }
     }
 
@@ -132,8 +136,12 @@ impl<T> OnceCell<T> {
     {
         let at = Location::caller();
         async move {
-            self.announcing(at).await;
-            Queued::new(self.id, NAME, self.cell.get_or_try_init(|| self.making(at, f))).await
+            if let Some(value) = self.cell.get() {
+                Announcing::new(&self.id, NAME, Access::Read, at).await;
+                return Ok(value);
+            }
+            let making = self.cell.get_or_try_init(|| self.making(at, f));
+            queue!(&self.id, NAME, Access::Acquire, at, making)
         }
     }
 
@@ -147,13 +155,6 @@ impl<T> OnceCell<T> {
         self.cell.take()
     }
 
-    /// A cell that is set stays so, and is only read.
-    #[inline]
-    fn announcing(&self, at: &'static Location<'static>) -> Announcing {
-        let access = if self.cell.initialized() { Access::Read } else { Access::Acquire };
-        Announcing::new(self.id, NAME, access, at)
-    }
-
     /// Whoever makes the value holds the cell meanwhile. That it is made, or failed to be, is announced before others
     /// wake.
     async fn making<F, Fut>(&self, at: &'static Location<'static>, f: F) -> Fut::Output
@@ -161,7 +162,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future,
     {
-        let mut making = Making(Some(Held::new(self.id, NAME, Some(at))));
+        let mut making = Making(Some(Held::new(&self.id, at)));
         let output = f().await;
         drop(making.0.take());
         output
@@ -169,9 +170,13 @@ impl<T> OnceCell<T> {
 }
 
 /// Holds the cell while its value is made. If that is given up, the place in the queue is, which is announced already.
-struct Making(Option<Held>);
+struct Making<'a>(Option<Held<'a, Self>>);
 
-impl Drop for Making {
+impl Named for Making<'_> {
+    const NAME: &'static str = NAME;
+}
+
+impl Drop for Making<'_> {
     fn drop(&mut self) {
         if let Some(held) = self.0.take() {
             held.forget();

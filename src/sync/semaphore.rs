@@ -6,18 +6,19 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use timeloop_sim::Access;
 use tokio::sync::{AcquireError, Semaphore as Permits, SemaphorePermit as Taken, TryAcquireError};
 
-use super::announcing::{Announcing, Held, Queued, inside_run, would_wait};
+use super::announcing::{Held, Named, inside_run, queue, would_wait};
 use super::blocking::{at_once, block_on};
 use super::guard::Unborrow;
 use crate::engine::announce::ResourceId;
 
 /// What reports call it.
-const NAME: &str = "semaphore";
+const NAME: &str = <Taken<'static> as Named>::NAME;
 
 /// A number of permits, of which tasks take some and give them back: tokio's own, which announces what is done to it.
 ///
@@ -119,7 +120,7 @@ impl Semaphore {
     pub fn acquire_many(&self, n: u32) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
         let at = Location::caller();
         async move {
-            let taken = self.take(n, at).await?;
+            let taken = queue!(&self.id, NAME, Access::Acquire, at, self.permits.acquire_many(n))?;
             Ok(self.permit(taken, at))
         }
     }
@@ -184,8 +185,9 @@ impl Semaphore {
     ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> {
         let at = Location::caller();
         async move {
+            let taken = queue!(&self.id, NAME, Access::Acquire, at, self.permits.acquire_many(n))?;
             // SAFETY: the permit owns the semaphore.
-            let taken = unsafe { self.take(n, at).await?.unborrow() };
+            let taken = unsafe { taken.unborrow() };
             Ok(self.owned_permit(taken, at))
         }
     }
@@ -249,11 +251,6 @@ impl Semaphore {
         self.permits.is_closed()
     }
 
-    async fn take(&self, n: u32, at: &'static Location<'static>) -> Result<Taken<'_>, AcquireError> {
-        Announcing::new(self.id, NAME, Access::Acquire, at).await;
-        Queued::new(self.id, NAME, self.permits.acquire_many(n)).await
-    }
-
     #[inline]
     fn try_take(&self, n: u32, at: &'static Location<'static>) -> Result<Taken<'_>, TryAcquireError> {
         self.id.touch(NAME, Access::Acquire, Some(at));
@@ -279,7 +276,7 @@ impl Semaphore {
 
     #[inline]
     fn permit<'a>(&'a self, taken: Taken<'a>, at: &'static Location<'static>) -> SemaphorePermit<'a> {
-        SemaphorePermit { held: Held::new(self.id, NAME, Some(at)), taken, semaphore: self }
+        SemaphorePermit { held: Held::new(&self.id, at), taken, semaphore: self }
     }
 
     #[inline]
@@ -288,7 +285,9 @@ impl Semaphore {
         taken: Taken<'static>,
         at: &'static Location<'static>,
     ) -> OwnedSemaphorePermit {
-        OwnedSemaphorePermit { held: Held::new(self.id, NAME, Some(at)), taken, semaphore: self }
+        // SAFETY: the permit owns the semaphore.
+        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
+        OwnedSemaphorePermit { held: Held::new(id, at), taken, semaphore: self }
     }
 }
 
@@ -304,7 +303,7 @@ impl fmt::Debug for Semaphore {
 #[must_use]
 #[clippy::has_significant_drop]
 pub struct SemaphorePermit<'a> {
-    held: Held,
+    held: Held<'a, Taken<'a>>,
     taken: Taken<'a>,
     semaphore: &'a Semaphore,
 }
@@ -356,7 +355,7 @@ impl fmt::Debug for SemaphorePermit<'_> {
 #[must_use]
 #[clippy::has_significant_drop]
 pub struct OwnedSemaphorePermit {
-    held: Held,
+    held: Held<'static, Taken<'static>>,
     taken: Taken<'static>,
     semaphore: Arc<Semaphore>,
 }

@@ -95,7 +95,7 @@ impl<T> SetOnce<T> {
     /// Cancel safe: the value stays for the next call.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = &T> {
-        let announcing = Announcing::new(self.id, NAME, Access::Read, Location::caller());
+        let announcing = Announcing::new(&self.id, NAME, Access::Read, Location::caller());
         async move {
             announcing.await;
             self.cell.wait().await

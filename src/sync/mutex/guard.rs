@@ -13,7 +13,7 @@ use crate::sync::guard::{Guard, shows_value_mut};
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct MutexGuard<'a, T: ?Sized> {
-    guard: Guard<Locked<'a, ()>, &'a Mutex<T>, T>,
+    guard: Guard<'a, Locked<'a, ()>, &'a Mutex<T>, T>,
     marker: PhantomData<Locked<'a, T>>,
 }
 
@@ -21,7 +21,7 @@ shows_value_mut!(MutexGuard<'a, => T>);
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<Locked<'a, ()>, &'a Mutex<T>, T>) -> Self {
+    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, &'a Mutex<T>, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -59,7 +59,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct MappedMutexGuard<'a, T: ?Sized> {
-    guard: Guard<Locked<'a, ()>, (), T>,
+    guard: Guard<'a, Locked<'a, ()>, (), T>,
     marker: PhantomData<tokio::sync::MappedMutexGuard<'a, T>>,
 }
 

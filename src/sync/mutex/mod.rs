@@ -9,14 +9,14 @@ mod owned_guard;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use timeloop_sim::Access;
 use tokio::sync::{Mutex as Lock, MutexGuard as Locked, TryLockError};
 
-use super::announcing::{Announcing, Held, Queued, inside_run, would_wait};
+use super::announcing::{Held, Named, inside_run, queue, would_wait};
 use super::guard::{Guard, Unborrow};
 use crate::engine::announce::ResourceId;
 
@@ -24,7 +24,7 @@ pub use guard::{MappedMutexGuard, MutexGuard};
 pub use owned_guard::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 /// What reports call it.
-const NAME: &str = "mutex";
+const NAME: &str = <Locked<'static, ()> as Named>::NAME;
 
 /// A lock that a task may hold across an `.await`: tokio's own, which announces what is done to it.
 ///
@@ -86,8 +86,8 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire(at).await;
-            MutexGuard::new(Self::guard(self, locked, at))
+            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.lock());
+            MutexGuard::new(self.guard(locked, at))
         }
     }
 
@@ -100,10 +100,10 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedMutexGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire(at).await;
+            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.lock());
             // SAFETY: the guard owns the mutex.
             let locked = unsafe { locked.unborrow() };
-            OwnedMutexGuard::new(Self::guard(self, locked, at))
+            OwnedMutexGuard::new(self.owned_guard(locked, at))
         }
     }
 
@@ -115,7 +115,7 @@ impl<T: ?Sized> Mutex<T> {
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         let at = Location::caller();
         let locked = self.acquire_blocking("blocking_lock", "lock().await", at);
-        MutexGuard::new(Self::guard(self, locked, at))
+        MutexGuard::new(self.guard(locked, at))
     }
 
     /// As [`blocking_lock`](Self::blocking_lock), with a guard that keeps the mutex alive.
@@ -128,7 +128,7 @@ impl<T: ?Sized> Mutex<T> {
         let locked = self.acquire_blocking("blocking_lock_owned", "lock_owned().await", at);
         // SAFETY: the guard owns the mutex.
         let locked = unsafe { locked.unborrow() };
-        OwnedMutexGuard::new(Self::guard(self, locked, at))
+        OwnedMutexGuard::new(self.owned_guard(locked, at))
     }
 
     /// Takes it if nobody holds it, nor is about to: one that was let go of belongs to who is first in the queue.
@@ -136,7 +136,7 @@ impl<T: ?Sized> Mutex<T> {
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         let at = Location::caller();
         let locked = self.try_acquire(at)?;
-        Ok(MutexGuard::new(Self::guard(self, locked, at)))
+        Ok(MutexGuard::new(self.guard(locked, at)))
     }
 
     /// As [`try_lock`](Self::try_lock), with a guard that keeps the mutex alive.
@@ -146,7 +146,7 @@ impl<T: ?Sized> Mutex<T> {
         let locked = self.try_acquire(at)?;
         // SAFETY: the guard owns the mutex.
         let locked = unsafe { locked.unborrow() };
-        Ok(OwnedMutexGuard::new(Self::guard(self, locked, at)))
+        Ok(OwnedMutexGuard::new(self.owned_guard(locked, at)))
     }
 
     /// The value, which nobody else can reach: there is no need to lock it.
@@ -160,11 +160,6 @@ impl<T: ?Sized> Mutex<T> {
         T: Sized,
     {
         self.value.into_inner()
-    }
-
-    async fn acquire(&self, at: &'static Location<'static>) -> Locked<'_, ()> {
-        Announcing::new(self.id, NAME, Access::Acquire, at).await;
-        Queued::new(self.id, NAME, self.lock.lock()).await
     }
 
     #[inline]
@@ -188,14 +183,23 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     #[inline]
-    fn guard<L, O>(owner: O, locked: L, at: &'static Location<'static>) -> Guard<L, O, T>
-    where
-        O: Deref<Target = Self>,
-    {
-        let held = Held::new(owner.id, NAME, Some(at));
-        let value = owner.value.get();
-        // SAFETY: the owner is the mutex, borrowed or shared; the guards have a marker.
-        unsafe { Guard::new(held, locked, value, owner) }
+    fn guard<'a, L: Named>(&'a self, locked: L, at: &'static Location<'static>) -> Guard<'a, L, &'a Self, T> {
+        let held = Held::new(&self.id, at);
+        // SAFETY: the owner is the lock itself; the guards have a marker.
+        unsafe { Guard::new(held, locked, self.value.get(), self) }
+    }
+
+    #[inline]
+    fn owned_guard<L: Named>(
+        self: Arc<Self>,
+        locked: L,
+        at: &'static Location<'static>,
+    ) -> Guard<'static, L, Arc<Self>, T> {
+        // SAFETY: the guard owns the lock.
+        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
+        let value = self.value.get();
+        // SAFETY: the owner is the lock itself; the guards have a marker.
+        unsafe { Guard::new(Held::new(id, at), locked, value, self) }
     }
 }
 

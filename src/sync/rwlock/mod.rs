@@ -12,8 +12,8 @@ mod write_guard;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use timeloop_sim::Access;
@@ -21,7 +21,7 @@ use tokio::sync::{
     RwLock as Lock, RwLockReadGuard as ReadLocked, RwLockWriteGuard as WriteLocked, TryLockError,
 };
 
-use super::announcing::{Announcing, Held, Queued, inside_run, would_wait};
+use super::announcing::{Held, Named, inside_run, queue, would_wait};
 use super::guard::{Guard, Unborrow};
 use crate::engine::announce::ResourceId;
 
@@ -31,7 +31,7 @@ pub use read_guard::RwLockReadGuard;
 pub use write_guard::{RwLockMappedWriteGuard, RwLockWriteGuard};
 
 /// What reports call it.
-const NAME: &str = "rwlock";
+const NAME: &str = <WriteLocked<'static, ()> as Named>::NAME;
 
 /// A lock that one task may hold for writing, or many at a time for reading: tokio's own, which announces what is done
 /// to it.
@@ -122,8 +122,8 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire_read(at).await;
-            RwLockReadGuard::new(Self::guard(self, locked, at).forgetful())
+            let locked = queue!(&self.id, NAME, Access::Read, at, self.lock.read());
+            RwLockReadGuard::new(self.guard(locked, at).forgetful())
         }
     }
 
@@ -136,10 +136,10 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockReadGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire_read(at).await;
+            let locked = queue!(&self.id, NAME, Access::Read, at, self.lock.read());
             // SAFETY: the guard owns the lock.
             let locked = unsafe { locked.unborrow() };
-            OwnedRwLockReadGuard::new(Self::guard(self, locked, at))
+            OwnedRwLockReadGuard::new(self.owned_guard(locked, at))
         }
     }
 
@@ -152,8 +152,8 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire_write(at).await;
-            RwLockWriteGuard::new(Self::guard(self, locked, at).forgetful())
+            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.write());
+            RwLockWriteGuard::new(self.guard(locked, at).forgetful())
         }
     }
 
@@ -166,10 +166,10 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = self.acquire_write(at).await;
+            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.write());
             // SAFETY: the guard owns the lock.
             let locked = unsafe { locked.unborrow() };
-            OwnedRwLockWriteGuard::new(Self::guard(self, locked, at))
+            OwnedRwLockWriteGuard::new(self.owned_guard(locked, at))
         }
     }
 
@@ -186,7 +186,7 @@ impl<T: ?Sized> RwLock<T> {
         } else {
             self.lock.blocking_read()
         };
-        RwLockReadGuard::new(Self::guard(self, locked, at).forgetful())
+        RwLockReadGuard::new(self.guard(locked, at).forgetful())
     }
 
     /// Takes it for writing without waiting; outside of a run the thread may have to wait.
@@ -202,7 +202,7 @@ impl<T: ?Sized> RwLock<T> {
         } else {
             self.lock.blocking_write()
         };
-        RwLockWriteGuard::new(Self::guard(self, locked, at).forgetful())
+        RwLockWriteGuard::new(self.guard(locked, at).forgetful())
     }
 
     /// Takes it for reading, if that may be done at once.
@@ -210,7 +210,7 @@ impl<T: ?Sized> RwLock<T> {
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
         let at = Location::caller();
         let locked = self.try_acquire_read(at)?;
-        Ok(RwLockReadGuard::new(Self::guard(self, locked, at).forgetful()))
+        Ok(RwLockReadGuard::new(self.guard(locked, at).forgetful()))
     }
 
     /// As [`try_read`](Self::try_read), with a guard that keeps the lock alive.
@@ -220,7 +220,7 @@ impl<T: ?Sized> RwLock<T> {
         let locked = self.try_acquire_read(at)?;
         // SAFETY: the guard owns the lock.
         let locked = unsafe { locked.unborrow() };
-        Ok(OwnedRwLockReadGuard::new(Self::guard(self, locked, at)))
+        Ok(OwnedRwLockReadGuard::new(self.owned_guard(locked, at)))
     }
 
     /// Takes it for writing, if that may be done at once.
@@ -228,7 +228,7 @@ impl<T: ?Sized> RwLock<T> {
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
         let at = Location::caller();
         let locked = self.try_acquire_write(at)?;
-        Ok(RwLockWriteGuard::new(Self::guard(self, locked, at).forgetful()))
+        Ok(RwLockWriteGuard::new(self.guard(locked, at).forgetful()))
     }
 
     /// As [`try_write`](Self::try_write), with a guard that keeps the lock alive.
@@ -238,7 +238,7 @@ impl<T: ?Sized> RwLock<T> {
         let locked = self.try_acquire_write(at)?;
         // SAFETY: the guard owns the lock.
         let locked = unsafe { locked.unborrow() };
-        Ok(OwnedRwLockWriteGuard::new(Self::guard(self, locked, at)))
+        Ok(OwnedRwLockWriteGuard::new(self.owned_guard(locked, at)))
     }
 
     /// The value, which nobody else can reach: there is no need to lock it.
@@ -254,16 +254,6 @@ impl<T: ?Sized> RwLock<T> {
         self.value.into_inner()
     }
 
-    async fn acquire_read(&self, at: &'static Location<'static>) -> ReadLocked<'_, ()> {
-        Announcing::new(self.id, NAME, Access::Read, at).await;
-        Queued::new(self.id, NAME, self.lock.read()).await
-    }
-
-    async fn acquire_write(&self, at: &'static Location<'static>) -> WriteLocked<'_, ()> {
-        Announcing::new(self.id, NAME, Access::Acquire, at).await;
-        Queued::new(self.id, NAME, self.lock.write()).await
-    }
-
     #[inline]
     fn try_acquire_read(&self, at: &'static Location<'static>) -> Result<ReadLocked<'_, ()>, TryLockError> {
         self.id.touch(NAME, Access::Read, Some(at));
@@ -277,14 +267,23 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     #[inline]
-    fn guard<L, O>(owner: O, locked: L, at: &'static Location<'static>) -> Guard<L, O, T>
-    where
-        O: Deref<Target = Self>,
-    {
-        let held = Held::new(owner.id, NAME, Some(at));
-        let value = owner.value.get();
-        // SAFETY: the owner is the lock, borrowed or shared; the guards have a marker.
-        unsafe { Guard::new(held, locked, value, owner) }
+    fn guard<'a, L: Named>(&'a self, locked: L, at: &'static Location<'static>) -> Guard<'a, L, &'a Self, T> {
+        let held = Held::new(&self.id, at);
+        // SAFETY: the owner is the lock itself; the guards have a marker.
+        unsafe { Guard::new(held, locked, self.value.get(), self) }
+    }
+
+    #[inline]
+    fn owned_guard<L: Named>(
+        self: Arc<Self>,
+        locked: L,
+        at: &'static Location<'static>,
+    ) -> Guard<'static, L, Arc<Self>, T> {
+        // SAFETY: the guard owns the lock.
+        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
+        let value = self.value.get();
+        // SAFETY: the owner is the lock itself; the guards have a marker.
+        unsafe { Guard::new(Held::new(id, at), locked, value, self) }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::sync::guard::{Guard, shows_value};
 /// Holds a [`RwLock`], which it keeps alive, for reading, as others may too, until it is dropped.
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
-    guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, U>,
+    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>,
     marker: PhantomData<tokio::sync::OwnedRwLockReadGuard<T, U>>,
 }
 
@@ -21,7 +21,7 @@ shows_value!(OwnedRwLockReadGuard<T, => U>);
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     #[inline]
-    pub(super) fn new(guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
+    pub(super) fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

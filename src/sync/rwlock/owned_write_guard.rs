@@ -13,7 +13,7 @@ use crate::sync::guard::{Guard, shows_value_mut};
 /// Holds a [`RwLock`], which it keeps alive, for writing, until it is dropped.
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockWriteGuard<T: ?Sized> {
-    guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, T>,
+    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, T>,
     marker: PhantomData<tokio::sync::OwnedRwLockWriteGuard<T>>,
 }
 
@@ -21,7 +21,7 @@ shows_value_mut!(OwnedRwLockWriteGuard< => T>);
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     #[inline]
-    pub(super) fn new(guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, T>) -> Self {
+    pub(super) fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -85,7 +85,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 /// [`OwnedRwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
-    guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, U>,
+    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>,
     marker: PhantomData<tokio::sync::OwnedRwLockMappedWriteGuard<T, U>>,
 }
 
@@ -93,7 +93,7 @@ shows_value_mut!(OwnedRwLockMappedWriteGuard<T, => U>);
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     #[inline]
-    fn new(guard: Guard<Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
+    fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

@@ -12,7 +12,7 @@ use crate::sync::guard::{Guard, shows_value};
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
-    guard: Guard<Locked<'a, ()>, (), T>,
+    guard: Guard<'a, Locked<'a, ()>, (), T>,
     marker: PhantomData<Locked<'a, T>>,
 }
 
@@ -20,7 +20,7 @@ shows_value!(RwLockReadGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<Locked<'a, ()>, (), T>) -> Self {
+    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

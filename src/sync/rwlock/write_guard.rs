@@ -13,7 +13,7 @@ use crate::sync::guard::{Guard, shows_value_mut};
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    guard: Guard<Locked<'a, ()>, (), T>,
+    guard: Guard<'a, Locked<'a, ()>, (), T>,
     marker: PhantomData<Locked<'a, T>>,
 }
 
@@ -21,7 +21,7 @@ shows_value_mut!(RwLockWriteGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<Locked<'a, ()>, (), T>) -> Self {
+    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -79,7 +79,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 /// [`RwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
-    guard: Guard<Locked<'a, ()>, (), T>,
+    guard: Guard<'a, Locked<'a, ()>, (), T>,
     marker: PhantomData<tokio::sync::RwLockMappedWriteGuard<'a, T>>,
 }
 
@@ -87,7 +87,7 @@ shows_value_mut!(RwLockMappedWriteGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     #[inline]
-    fn new(guard: Guard<Locked<'a, ()>, (), T>) -> Self {
+    fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
