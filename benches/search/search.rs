@@ -16,7 +16,7 @@ pub(crate) const CAP: u64 = 10_000;
 const APART: u64 = 1_000_000;
 
 /// The strategies, in the order of their columns.
-pub(crate) const STRATEGIES: [&str; 10] = [
+pub(crate) const STRATEGIES: [&str; 11] = [
     "random",
     "pct(depth = 3)",
     "pct(depth = 10)",
@@ -24,6 +24,7 @@ pub(crate) const STRATEGIES: [&str; 10] = [
     "urw",
     "surw",
     "delay",
+    "lockstep",
     "starve",
     "stall",
     "portfolio",

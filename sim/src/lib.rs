@@ -63,7 +63,8 @@ pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Ready, Replay, Seeded, Source};
 pub use strategy::{
-    Delay, Draw, Fifo, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw, UnknownStrategy, Urw,
+    Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw,
+    UnknownStrategy, Urw,
 };
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;

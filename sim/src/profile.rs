@@ -124,13 +124,14 @@ impl Profile {
     }
 
     fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Told<'_>, Option<&Counts>) {
-        let strategy = match strategy {
-            StrategySpec::Portfolio => portfolio::choose(seed, self.traits()),
-            strategy => strategy,
+        let traits = Traits { shares: !self.shared.is_empty(), has_time: self.instants > 0 };
+        let (strategy, turn) = match strategy {
+            StrategySpec::Portfolio => (portfolio::choose(seed, traits), portfolio::ordinal(seed, traits)),
+            strategy => (strategy, seed.0),
         };
         let (resource, counts) = match strategy {
             StrategySpec::Urw => (None, Some(&self.work)),
-            StrategySpec::Surw => match self.resource_of(seed) {
+            StrategySpec::Surw => match self.resource_in_turn(turn) {
                 Some(shared) => (Some(shared.resource), Some(&shared.counts)),
                 None => (None, None),
             },
@@ -146,14 +147,10 @@ impl Profile {
         (strategy, told.to(strategy), counts)
     }
 
-    fn traits(&self) -> Traits {
-        Traits { shares: !self.shared.is_empty(), has_time: self.instants > 0 }
-    }
-
-    /// What the run with this seed attends to: each resource as often as it is touched, spread evenly over the seeds.
-    fn resource_of(&self, seed: Seed) -> Option<&Shared> {
+    /// What the run whose turn it is attends to: each resource as often as it is touched, spread evenly over the turns.
+    fn resource_in_turn(&self, turn: u64) -> Option<&Shared> {
         // Steps of the golden ratio around a circle: any few of them are spread over it as evenly as can be.
-        let turn = portfolio::ordinal(seed, self.traits()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let turn = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut at = ((u128::from(turn) * u128::from(self.weight)) >> 64) as u64;
         self.shared.iter().find(|shared| match at.checked_sub(shared.weight) {
             Some(rest) => {

@@ -160,15 +160,15 @@ impl Lazy {
     }
 }
 
-/// Two tasks add under a lock, and a third, spawned first, does not expect both to have been there.
+/// Two tasks add under a lock, and a third does not expect both to have been there.
 pub(super) async fn lazy() {
     let shared = Rc::new(Lazy { lock: Mutex::new(()), data: Shared::new("data", 0) });
     let [third, second, first] = [(); 3].map(|()| Rc::clone(&shared));
+    let first = spawn(async move { first.add(1).await });
+    let second = spawn(async move { second.add(2).await });
     let third = spawn(async move {
         let _lock = third.lock.lock().await;
         assert!(third.data.get().await < 3);
     });
-    let second = spawn(async move { second.add(2).await });
-    let first = spawn(async move { first.add(1).await });
     join(vec![first, second, third]).await;
 }

@@ -8,6 +8,7 @@
 mod choiceless;
 mod delay;
 mod fifo;
+mod lockstep;
 mod pct;
 pub(crate) mod portfolio;
 mod pos;
@@ -25,6 +26,7 @@ use std::fmt;
 
 pub use delay::Delay;
 pub use fifo::Fifo;
+pub use lockstep::Lockstep;
 pub use pct::Pct;
 pub use pos::Pos;
 pub use random::Random;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Delay, Fifo, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
+use super::{Delay, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
 use crate::estimates::Told;
 use crate::source::{AnySource, Seeded};
 use crate::{Bound, Profile, Seed};
@@ -21,8 +21,8 @@ use crate::{Bound, Profile, Seed};
 /// assert_eq!(
 ///     "rnd".parse::<StrategySpec>().unwrap_err().to_string(),
 ///     "`rnd` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, \
-///      `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
-///      `exhaustive(preemptions = 2)`)",
+///      `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` \
+///      (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)",
 /// );
 /// # Ok::<(), timeloop_sim::UnknownStrategy>(())
 /// ```
@@ -49,6 +49,8 @@ pub enum StrategySpec {
         /// How many at most; from 1 to 1,000.
         bound: u32,
     },
+    /// Tasks take turns, one operation each ([`Lockstep`]).
+    Lockstep,
     /// One task is kept waiting for a stretch of virtual time.
     Starve,
     /// Time passes while tasks are ready.
@@ -65,7 +67,7 @@ pub enum StrategySpec {
 
 /// What [`FromStr`] accepts, in words.
 pub(crate) const ACCEPTED: &str = "accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, \
-                        `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
+                        `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
                         `exhaustive(preemptions = 2)`)";
 
 /// What is taken for the number of steps, and of tasks, where there is no estimate.
@@ -77,7 +79,7 @@ const PARAMETER_MAX: u32 = 1_000;
 
 impl StrategySpec {
     /// Every strategy, with the parameters that it has where none are given.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Random,
         Self::Fifo,
         Self::Pct { depth: 3 },
@@ -85,6 +87,7 @@ impl StrategySpec {
         Self::Urw,
         Self::Surw,
         Self::Delay { bound: 2 },
+        Self::Lockstep,
         Self::Starve,
         Self::Stall,
         Self::Portfolio,
@@ -102,6 +105,7 @@ impl StrategySpec {
             Self::Urw => "urw",
             Self::Surw => "surw",
             Self::Delay { .. } => "delay",
+            Self::Lockstep => "lockstep",
             Self::Starve => "starve",
             Self::Stall => "stall",
             Self::Portfolio => "portfolio",
@@ -124,6 +128,7 @@ impl StrategySpec {
             Self::Stall => 8,
             Self::Portfolio => 9,
             Self::Exhaustive { .. } => 10,
+            Self::Lockstep => 11,
         }
     }
 
@@ -163,6 +168,7 @@ impl StrategySpec {
             Self::Urw => boxed(seed, Urw::new(counts)),
             Self::Surw => boxed(seed, Surw::new(resource, counts)),
             Self::Delay { bound } => boxed(seed, Delay::new(bound.clamp(1, PARAMETER_MAX), steps)),
+            Self::Lockstep => boxed(seed, Lockstep::default()),
             Self::Starve => {
                 let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
                 boxed(seed, Starve::new(tasks, instants))
