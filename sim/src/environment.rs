@@ -342,7 +342,7 @@ mod tests {
                 "TIMELOOP_STRATEGY",
                 "pct(deep = 3)",
                 "TIMELOOP_STRATEGY=`pct(deep = 3)` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` \
-                 (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and \
+                 (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and \
                  `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)",
             ),
             (

@@ -49,7 +49,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a 
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (without it, one a core)
 ");
     assert_eq!(error("TIMELOOP_STRATEGY", "foo"), "
-timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)
 ");
     assert_eq!(error("TIMELOOP_CHECK", "yes"), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_CHECK=`yes` is not a number of seeds to run twice; accepted is a whole number, as in TIMELOOP_CHECK=100
@@ -64,7 +64,7 @@ fn several_bad_values_are_told_at_once() {
     let ended = counts(&[("TIMELOOP_RUNS", "many"), ("TIMELOOP_STRATEGY", "best")]);
     assert_eq!(ended.printed(), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`many` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000
-TIMELOOP_STRATEGY=`best` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)
+TIMELOOP_STRATEGY=`best` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)
 ");
 }
 
