@@ -143,6 +143,7 @@ impl Announcement {
     }
 
     /// The same for an operation that is a scheduling point under every strategy.
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     pub(crate) fn poll_always(
         &mut self,
         cx: &mut Context<'_>,
@@ -181,6 +182,7 @@ impl Announcement {
 
     // One argument each: put into one struct they would be read wide just after they were written narrow.
     #[inline(never)]
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn attended(
         &mut self,
         cx: &mut Context<'_>,
@@ -235,6 +237,7 @@ impl Engine {
 
     /// What becomes of an announcement: its next state.
     #[inline]
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn announce(
         &self,
         announcement: &mut Announcement,
