@@ -250,12 +250,12 @@ impl Lazy {
 fn lazy() {
     let shared = Arc::new(Lazy::default());
     let [third, second, first] = [(); 3].map(|()| Arc::clone(&shared));
+    let first = thread::spawn(move || first.add(1));
+    let second = thread::spawn(move || second.add(2));
     let third = thread::spawn(move || {
         let _lock = lock(&third.lock);
         assert!(third.data.load(SeqCst) < 3);
     });
-    let second = thread::spawn(move || second.add(2));
-    let first = thread::spawn(move || first.add(1));
     join(vec![first, second, third]);
 }
 
