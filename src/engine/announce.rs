@@ -270,6 +270,10 @@ impl Engine {
     /// Whether the task gives way, and the number of the step in which it does.
     #[inline]
     fn gives_way(&self, index: u32, waker: &Waker, resource: &ResourceId, access: Access) -> Option<u64> {
+        // Asked first: a source that lets a task give way counts on it.
+        if !TaskRef::is_of_loop(waker) && is_deaf(waker) {
+            return None;
+        }
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         let current = self.current.get();
@@ -278,7 +282,7 @@ impl Engine {
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey { domain: Domain::Operation, task, resume, index };
         let operation = Operation { resource: resource.key(), access };
-        if !core.source.gives_way(key, operation) || (!TaskRef::is_of_loop(waker) && is_deaf(waker)) {
+        if !core.source.gives_way(key, operation) {
             return None;
         }
         // Of several at once, on one task, the first is the one that the task is known for.

@@ -71,7 +71,10 @@ const SPARE_MAX: usize = 1_000;
 
 /// All tasks of a run.
 pub(super) struct Table {
+    /// The slots of this run, and behind them vacant ones that an earlier run has left.
     slots: Vec<Slot>,
+    /// How many slots this run has had in use.
+    used: u32,
     /// The newest freed slot, plus one; 0 when there is none.
     first_free: u32,
     live: u32,
@@ -80,18 +83,24 @@ pub(super) struct Table {
 impl Default for Table {
     fn default() -> Self {
         // Where the thread is being torn down there is no room to take over.
-        Self { slots: SPARE.try_with(Cell::take).unwrap_or_default(), first_free: 0, live: 0 }
+        Self { slots: SPARE.try_with(Cell::take).unwrap_or_default(), used: 0, first_free: 0, live: 0 }
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
         let mut slots = mem::take(&mut self.slots);
-        // Before the room is on offer: what is left here may drop code of the user's.
-        slots.clear();
-        if slots.capacity() <= SPARE_MAX {
-            let _ = SPARE.try_with(|spare| spare.set(slots));
+        if slots.len() > SPARE_MAX {
+            return;
         }
+        for place in &mut slots[..self.used as usize] {
+            place.state = State::Vacant;
+            // Before the room is on offer: what is left here may drop code of the user's.
+            if place.task.is_some() || place.joiner.is_some() {
+                drop((place.task.take(), place.joiner.take()));
+            }
+        }
+        let _ = SPARE.try_with(|spare| spare.set(slots));
     }
 }
 
@@ -113,9 +122,14 @@ impl Table {
     ) -> (u32, u16) {
         self.live += 1;
         let spawn_site = SpawnSite::of(spawned);
-        let slot = self.first_free.wrapping_sub(1);
+        let recycled = self.first_free > 0;
+        let slot = if recycled { self.first_free - 1 } else { self.used };
         if let Some(place) = self.slots.get_mut(slot as usize) {
-            self.first_free = place.next_free;
+            if recycled {
+                self.first_free = place.next_free;
+            } else {
+                self.used += 1;
+            }
             // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
             debug_assert!(place.task.is_none() && place.joiner.is_none());
             place.state = State::Ready;
@@ -159,7 +173,8 @@ impl Table {
     #[inline(never)]
     fn push(&mut self, slot: Slot) -> (u32, u16) {
         self.slots.push(slot);
-        ((self.slots.len() - 1) as u32, 0)
+        self.used += 1;
+        (self.used - 1, 0)
     }
 
     /// Frees the slot of a task that has ended and that nobody awaits any more.
@@ -205,7 +220,7 @@ impl Table {
     /// The taken slots, in order of spawning.
     pub(super) fn in_order(&self) -> Vec<u32> {
         let taken = |&slot: &u32| self.slots[slot as usize].state != State::Vacant;
-        let mut slots: Vec<u32> = (0..self.slots.len() as u32).filter(taken).collect();
+        let mut slots: Vec<u32> = (0..self.used).filter(taken).collect();
         slots.sort_by_key(|&slot| self.slots[slot as usize].id);
         slots
     }
