@@ -1,7 +1,7 @@
 //! timeloop's promises, a module per behaviour.
 
-#[cfg(feature = "sync")]
 mod announcing;
+#[cfg(feature = "sync")]
 mod asyncio;
 mod auto_traits;
 #[cfg(feature = "sync")]
@@ -13,6 +13,8 @@ mod environment;
 mod examples;
 #[cfg(feature = "sync")]
 mod exhaustive;
+#[cfg(feature = "sync")]
+mod fairness;
 mod golden;
 mod macros;
 #[cfg(feature = "sync")]

@@ -9,6 +9,7 @@ mod choiceless;
 mod delay;
 mod fifo;
 mod lockstep;
+mod patience;
 mod pct;
 pub(crate) mod portfolio;
 mod pos;

@@ -14,6 +14,7 @@
 //! Always true: a task of which nobody knows what it does next races with nothing; where one task alone could run nothing
 //! is drawn.
 
+use super::patience::Patience;
 use super::{CROWD, Draw, Strategy};
 use crate::source::Ready;
 use crate::{Operation, TaskKey};
@@ -45,6 +46,7 @@ pub struct Pos {
     gave_way: u32,
     /// What was chosen instead, by index, and among how many: it holds if nothing but the running task joins them.
     chosen: Option<(usize, usize)>,
+    patience: Patience,
 }
 
 impl Pos {
@@ -94,6 +96,7 @@ impl Strategy for Pos {
         let index = match (self.ready.len(), self.chosen.take()) {
             (0, _) => return None,
             (1, _) => 0,
+            (count, None) if self.patience.runs_out(draw) => draw.index(count),
             (count, Some((index, among))) if count == among + 1 => index,
             (count, _) if count > CROWD => draw.index(count),
             _ => self.highest(draw).0,
@@ -118,7 +121,9 @@ impl Strategy for Pos {
         let drawn = draw.priority();
         let mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
         let among = self.ready.len();
-        if among <= CROWD {
+        if self.patience.runs_out(draw) {
+            self.chosen = Some((draw.index(among), among));
+        } else if among <= CROWD {
             let (index, highest) = self.highest(draw);
             if mine > highest {
                 return false;
@@ -127,6 +132,10 @@ impl Strategy for Pos {
         }
         self.gave_way = mine;
         true
+    }
+
+    fn time_passed(&mut self) {
+        self.patience.restore();
     }
 
     #[inline]

@@ -25,6 +25,9 @@ const STALLS_MAX: u32 = 3;
 /// The most moves of time that a stall lasts.
 const MOVES_MAX: u32 = 4;
 
+/// For so many choices at one instant tasks are held back; then they are let go, as others may go on until they have run.
+const HELD_BACK_MAX: u32 = 2_000;
+
 /// One stall.
 #[derive(Clone, Copy, Debug)]
 struct Point {
@@ -47,6 +50,8 @@ pub struct Stall {
     held: Vec<u32>,
     /// How many moves of time they are held back for.
     moves: u32,
+    /// For how many choices at this instant they have been.
+    held_back: u32,
     current: u32,
     /// The running task gives way to be held back.
     gave_way: bool,
@@ -63,6 +68,7 @@ impl Stall {
             ready: Walk::default(),
             held: Vec::new(),
             moves: 0,
+            held_back: 0,
             current: 0,
             gave_way: false,
         }
@@ -72,6 +78,12 @@ impl Stall {
     #[inline]
     fn point(&mut self, draw: &mut Draw) -> Option<Point> {
         self.counted += 1;
+        if !self.held.is_empty() {
+            self.held_back += 1;
+            if self.held_back > HELD_BACK_MAX {
+                self.release();
+            }
+        }
         let steps = self.steps;
         let points = self.points.get_or_insert_with(|| {
             let many = 1 + draw.below(STALLS_MAX);
@@ -96,6 +108,7 @@ impl Stall {
         let held = !self.held.is_empty();
         self.ready.take_over(&mut self.held);
         self.moves = 0;
+        self.held_back = 0;
         held
     }
 
@@ -149,6 +162,7 @@ impl Strategy for Stall {
     }
 
     fn time_passed(&mut self) {
+        self.held_back = 0;
         if !self.held.is_empty() {
             self.moves = self.moves.saturating_sub(1);
             if self.moves == 0 {

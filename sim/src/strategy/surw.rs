@@ -16,6 +16,7 @@
 //! Always true: if the intended task can't run, and nobody else can that is not held, all are let go and another is drawn;
 //! where one task alone could run nothing is drawn; without a resource this is a walk by random priorities.
 
+use super::patience::Patience;
 use super::weights::{Weights, below};
 use super::{CROWD, Draw, Strategy};
 use crate::source::Ready;
@@ -67,6 +68,7 @@ pub struct Surw {
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u32,
+    patience: Patience,
     /// What was chosen instead, and among how many: it holds if nothing but the running task joins them.
     chosen: Option<(Turn, usize)>,
 }
@@ -87,6 +89,7 @@ impl Surw {
             heir: None,
             current: 0,
             gave_way: NONE,
+            patience: Patience::default(),
             chosen: None,
         }
     }
@@ -181,6 +184,13 @@ impl Surw {
             }
             _ => {}
         }
+        if self.chosen.is_none() && self.patience.runs_out(draw) {
+            let (free, held) = (self.free.len(), self.at_resource.len());
+            return Some(match draw.index(free + held) {
+                index if index < free => self.free.swap_remove(index),
+                index => self.at_resource.swap_remove(index - free),
+            });
+        }
         let chosen =
             self.chosen.take().filter(|(_, among)| among + 1 == self.free.len() + self.at_resource.len());
         let turn = match chosen.map(|(turn, _)| turn).or_else(|| Some(self.turn(draw)?.1)) {
@@ -239,6 +249,10 @@ impl Strategy for Surw {
         let drawn = draw.priority();
         let mut mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
         let left = self.left.at(self.current);
+        if self.patience.runs_out(draw) {
+            self.gave_way = mine;
+            return true;
+        }
         if self.resource == Some(operation.resource) {
             let intended = match self.intended {
                 Some(intended) => intended,
@@ -262,6 +276,10 @@ impl Strategy for Surw {
             }
             _ => false,
         }
+    }
+
+    fn time_passed(&mut self) {
+        self.patience.restore();
     }
 
     #[inline]
