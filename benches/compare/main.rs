@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Always true: the sides take turns, round by round, so that a machine that slows down slows both; a number is the
-//! median of the rounds; timeloop runs under its default strategy.
+//! median of the rounds; timeloop runs under the strategy `random`.
 
 mod memory;
 mod workloads;

@@ -7,6 +7,7 @@
 //! Always true: a task gives way at most once for an operation, and only while it is being polled; what it then does is
 //! what it announced; the number of an operation (the how-many-th of its task's resumption) does not depend on whether
 //! anyone listens or gives way.
+#![cfg_attr(not(feature = "sync"), expect(dead_code, reason = "part of it serves locks and channels alone"))]
 
 use std::borrow::Cow;
 use std::panic::Location;

@@ -119,6 +119,7 @@ pub(crate) fn is_driving(run: super::RunId) -> bool {
 }
 
 /// Whether any loop runs on this thread.
+#[cfg(feature = "sync")]
 pub(crate) fn running() -> bool {
     !DRIVING.get().is_null()
 }

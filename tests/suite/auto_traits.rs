@@ -235,8 +235,10 @@ fn handles_may_be_used_across_catch_unwind() {
 }
 
 /// `Sync` and not `Send`.
+#[cfg(feature = "sync")]
 type Unsend = std::sync::MutexGuard<'static, u32>;
 
+#[cfg(feature = "sync")]
 #[test]
 fn of_locks() {
     macro_rules! same_lock {
@@ -300,6 +302,7 @@ fn of_locks() {
 }
 
 /// What `lock()` and the like give.
+#[cfg(feature = "sync")]
 #[test]
 fn of_futures_of_locks() {
     use std::sync::Arc;

@@ -126,12 +126,8 @@ fn estimates_are_spelled_in_regression_files() {
     assert_eq!(counts, "root=6 root.1=2 root.2=2 root.3=2", "{line}");
 }
 
-#[test]
-fn the_attribute_takes_a_strategy_with_parameters() {
-    #[timeloop::test(strategy = "pct(depth = 2)", runs = 3)]
-    async fn by_name() {}
-    #[timeloop::test(strategy = timeloop::StrategySpec::Surw, runs = 3)]
-    async fn by_value() {}
-    by_name();
-    by_value();
-}
+#[timeloop::test(strategy = "pct(depth = 2)", runs = 3)]
+async fn the_attribute_takes_a_strategy_with_parameters() {}
+
+#[timeloop::test(strategy = timeloop::StrategySpec::Surw, runs = 3)]
+async fn the_attribute_takes_a_strategy_by_its_value() {}

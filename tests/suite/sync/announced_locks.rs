@@ -191,7 +191,10 @@ fn a_cell_that_is_set_once() {
 
 #[test]
 fn a_barrier() {
-    assert_eq!(operations(async || drop(Barrier::new(1).wait().await)), "write? write");
+    let alone = async || {
+        Barrier::new(1).wait().await;
+    };
+    assert_eq!(operations(alone), "write? write");
 }
 
 /// Whoever goes on first after giving way is served first, whoever asked first.
@@ -256,7 +259,8 @@ fn a_wait_that_is_dropped_in_the_queue_is_a_release() {
 #[test]
 fn a_release_is_told_before_who_waits_is_woken() {
     type Sent = Box<dyn FnOnce()>;
-    let releases: [fn() -> (Sent, std::pin::Pin<Box<dyn Future<Output = ()>>>); 4] = [
+    type Waits = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+    let releases: [fn() -> (Sent, Waits); 4] = [
         || {
             let lock = Arc::new(Mutex::new(()));
             let held = Arc::clone(&lock).try_lock_owned();

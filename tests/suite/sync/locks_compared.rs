@@ -126,7 +126,7 @@ macro_rules! interpreter {
                             String::new()
                         }
                         Operation::Release(index) => {
-                            drop(take(&mut guards, index));
+                            let _ = take(&mut guards, index);
                             String::new()
                         }
                         Operation::Change(way, index) => {

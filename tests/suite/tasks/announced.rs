@@ -57,7 +57,11 @@ fn the_ends_of_two_tasks_are_two_resources() {
 fn a_set_hands_on_the_order_of_ends() {
     recorded(|heard| async move {
         let mut set = JoinSet::new();
-        let ((), words) = heard.by(|| (1..=2).for_each(|number| drop(set.spawn(async move { number }))));
+        let ((), words) = heard.by(|| {
+            for number in 1..=2 {
+                set.spawn(async move { number });
+            }
+        });
         assert_eq!(words, [""; 0], "to spawn is not to look");
         assert_eq!(heard.by(|| set.try_join_next().is_none()).1, ["receive"]);
         yield_now().await;
