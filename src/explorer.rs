@@ -20,7 +20,7 @@ use crate::harness::{AsyncSimulation, TestResult};
 /// ```
 /// use timeloop::{Explorer, task};
 ///
-/// let exploration = Explorer::new("doc::two_tasks").runs(200).run(|| async {
+/// let exploration = Explorer::new("doc::two_tasks").runs(200).without_regressions().run(|| async {
 ///     let log = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
 ///     let tasks = ["first", "second"].map(|name| {
 ///         let log = log.clone();
@@ -63,11 +63,21 @@ impl Explorer {
         Self { inner: timeloop_sim::Explorer::new(Arc::clone(&name)), name }
     }
 
-    /// How ready tasks are chosen among: a [`StrategySpec`] or its name. Default
+    /// How it is decided who goes on: a [`StrategySpec`] or its name, as `TIMELOOP_STRATEGY` takes it. Default
     /// `"portfolio"`: one strategy a run, chosen from its seed.
+    ///
+    /// With `"exhaustive"` there are no seeds. Every schedule that differs in what matters is run once, up to
+    /// [`runs`](Self::runs) of them; [`Exploration::searched`] says whether those were all.
     ///
     /// # Panics
     /// When no strategy has the name.
+    ///
+    /// ```
+    /// use timeloop::{Explorer, StrategySpec};
+    ///
+    /// let exploration = Explorer::new("doc::nothing").strategy("pct(depth = 5)").run(|| async {});
+    /// assert_eq!(exploration.strategy, StrategySpec::Pct { depth: 5 });
+    /// ```
     #[track_caller]
     pub fn strategy<S>(mut self, strategy: S) -> Self
     where
@@ -82,7 +92,7 @@ impl Explorer {
     }
 
     settings! {
-        /// How many runs. Default 1,000.
+        /// How many runs, after the quiet one. Default 1,000.
         ///
         /// # Panics
         /// When `runs` is 0: such a test would test nothing.

@@ -102,6 +102,9 @@ where
 
 /// Makes one run under the strategy `random` and gives its output.
 ///
+/// Under `random` tasks are switched where they wait and at accesses to a [`Resource`](crate::Resource); before other
+/// operations nobody gives way. For a run under another strategy see [`run_from`].
+///
 /// This is for programs and for tests that look at a single run. To search for a failing schedule use
 /// `#[timeloop::test]`, [`explore`](crate::explore) or [`Explorer`](crate::Explorer).
 ///

@@ -90,6 +90,11 @@
 //! From top to bottom: what failed, and where; the decisions that matter, told against the *quiet* run, in which every
 //! task runs in its turn; the last steps; and how to see it again.
 //!
+//! The line `Critical:` is where to begin. It names the one order, or the one choice, that the failure hangs on: two
+//! operations on one thing, with the lines that do them. Both ways have been run, so "the other way round the test
+//! passes (checked)" is a fact and no guess. Where every single
+//! change fails as well, the report says that in its place. For programs it is [`Found::critical`].
+//!
 //! # Replaying
 //!
 //! The last line is to be copied into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another
@@ -97,13 +102,16 @@
 //! the file, and the test tries that schedule first from then on. A schedule that no longer applies, because the code has
 //! changed, is told apart from one that passes.
 //!
+//! `TIMELOOP_SEED=2`, from the line `found by`, is the way back to the run as it was found, before shrinking, in the company
+//! of those that follow. A seed needs its strategy, and what that was told of the quiet run; a token holds all three.
+//!
 //! Everything else that can be set has a place in the attribute, a method of [`Explorer`], and mostly a variable:
 //! `TIMELOOP_RUNS`, `TIMELOOP_SEED`, `TIMELOOP_STRATEGY`, `TIMELOOP_JOBS`, `TIMELOOP_CHECK`, `TIMELOOP_LOG` ([`Settings`]).
 //!
 //! # Virtual time
 //!
-//! [`time`] is tokio's, on a clock that stands still while any task can run and then jumps to the next timer. Nobody
-//! waits for it; a year costs what a second costs.
+//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. Nobody waits
+//! for it; a year costs what a second costs.
 //!
 //! ```
 //! use timeloop::time::{Duration, Instant, sleep, timeout};
@@ -116,6 +124,9 @@
 //! })?;
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
+//!
+//! Two strategies, `starve` and `stall`, let time pass while tasks are ready, as on a busy machine: there a task that was
+//! woken after a second may run after two. The default includes them where a test has timers.
 //!
 //! # Tasks
 //!
@@ -130,6 +141,150 @@
 //! `Barrier` are timeloop's, since tokio's wake receivers in an order that no seed decides. Calls of `blocking_*` that have
 //! to wait panic: no other task could run meanwhile. Which branch of a [`select!`] is polled first is the seed's to
 //! choose; [`join!`] and [`try_join!`] poll theirs in turn, as in tokio.
+//!
+//! # How schedules are searched
+//!
+//! A test first runs once with every task in its turn: the quiet run. From it the strategies learn how many tasks and
+//! steps there are, and which tasks share what. After that each run has a seed, and a strategy:
+//!
+//! | | what it does | where it is from |
+//! |---|---|---|
+//! | `portfolio` | each run has one of the others but `fifo` and `exhaustive`, by its seed: the default | |
+//! | `lockstep` | tasks take turns, one operation each | |
+//! | `surw` | makes every order of the accesses to one resource equally likely | Zhao and others, *Selectively Uniform Concurrency Testing*, ASPLOS 2025 |
+//! | `pos` | gives each operation a random priority, and a new one to those that race with what was done | Yuan and others, *Partial Order Aware Concurrency Sampling*, CAV 2018 |
+//! | `urw` | prefers tasks in proportion to what they have left to do | as `surw` |
+//! | `pct(depth = 3)` | gives each task a random priority, which falls at a few random points | Burckhardt and others, *A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010 |
+//! | `delay(bound = 2)` | first in, first out, but a few times a task goes behind all others | Emmi and others, *Delay-Bounded Scheduling*, POPL 2011 |
+//! | `random` | picks any ready task | |
+//! | `starve` | keeps one task waiting for long | O'Callahan, *Introducing rr chaos mode*, 2016 |
+//! | `stall` | lets time pass while tasks are ready | Zhou and others, *FoundationDB*, SIGMOD 2021 |
+//! | `fifo` | tasks run in turn; only branches of `select!` and random numbers differ from seed to seed | |
+//! | `exhaustive` | see [below](#every-schedule-of-a-small-test) | Abdulla and others, *Optimal Dynamic Partial Order Reduction*, POPL 2014 |
+//!
+//! `#[timeloop::test(strategy = "surw")]`, [`Explorer::strategy`] and `TIMELOOP_STRATEGY` choose one; [`StrategySpec`] lists
+//! them. The default is meant to be kept: which strategy is best depends on the bug.
+//!
+//! All but `random` and `fifo` are told what a task is about to do before it does it, and may make it *give way*: it stays
+//! ready, and others run first. So a task can be held up before it takes a lock that is free, and between two sends to a
+//! channel that has room. Every operation of [`sync`] that is awaited can give way. Those that return at once (`try_lock`, a
+//! `send` that is no future, dropping a guard) can't, but are known once they are done.
+//!
+//! # What tasks share besides locks and channels
+//!
+//! Of a row in a fake database, a file or an atomic, timeloop knows nothing, unless a [`Resource`] stands for it. Await one of its
+//! methods right before the access. That is a point at which tasks are switched under every strategy, and it tells those that
+//! want to know which accesses race:
+//!
+//! ```
+//! use std::{cell::Cell, rc::Rc};
+//! use timeloop::{Explorer, Resource, task::spawn_local};
+//!
+//! struct Row {
+//!     resource: Resource,
+//!     stock: Cell<u32>,
+//! }
+//!
+//! async fn sell(row: Rc<Row>) -> bool {
+//!     row.resource.read().await;
+//!     let stock = row.stock.get();
+//!     if stock == 0 {
+//!         return false;
+//!     }
+//!     row.resource.write().await;
+//!     row.stock.set(stock - 1);
+//!     true
+//! }
+//!
+//! let exploration = Explorer::new("shop::nothing_is_sold_twice").without_regressions().run(|| async {
+//!     let row = Rc::new(Row { resource: Resource::new("row 7"), stock: Cell::new(1) });
+//!     let one = spawn_local(sell(row.clone()));
+//!     let other = spawn_local(sell(row));
+//!     assert!(!(one.await.unwrap() && other.await.unwrap()));
+//! });
+//!
+//! let found = exploration.found.expect("both may read before either writes");
+//! assert!(found.critical.is_some());
+//! assert!(found.report.contains("(root.2) reads `row 7`"));
+//! ```
+//!
+//! In a simulated database or file system, announce inside of its own methods; then the tests that use it need to know
+//! nothing of it. Outside of a run announcing does nothing.
+//!
+//! # Several operations in one task
+//!
+//! A task of one `async fn` is about to do one thing at a time. `join!`, `select!` and `FuturesUnordered` make it several. What
+//! giving way means then:
+//!
+//! - [`select!`], [`join!`], [`try_join!`] and [`timeout`](time::timeout) *stand back*: once a branch gives way, no other branch is
+//!   polled in that step, and the deadline is not looked at. The task goes on where it stopped. So a biased `select!` takes what it would
+//!   have taken, and the branches of a `join!` act in the order in which they would have: other tasks come in between, and
+//!   nothing else changes.
+//! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that. Each of
+//!   its futures gives way by itself, in the same step. The task is known to the strategies by the first of these operations, and in its
+//!   next step it does all of them.
+//! - Who polls a future once to see if it is ready (`now_or_never`) gets an answer: its operations never give way.
+//!
+//! A future that has given way and is dropped has done nothing.
+//!
+//! # Deadlocks
+//!
+//! When all tasks wait and no timer is set, the report lists them: where each waits, for what, who holds that, and since
+//! which line. Tasks that wait for each other in a circle come first:
+//!
+//! ```text
+//! Tasks that wait:
+//!   cycle: `transfer` (root.1) -> `transfer` (root.2) -> `transfer` (root.1)
+//!   - `root` waits at tests/shop.rs:59 since 0 s for the end of `transfer` (root.1)
+//!   - `transfer` (root.1), spawned at tests/shop.rs:57:17, waits at tests/shop.rs:49 since 0 s for `mutex` (made
+//!     at tests/shop.rs:56:53), which `transfer` (root.2) holds since tests/shop.rs:48:25
+//!   - `transfer` (root.2), spawned at tests/shop.rs:58:16, waits at tests/shop.rs:49 since 0 s for `mutex` (made
+//!     at tests/shop.rs:56:27), which `transfer` (root.1) holds since tests/shop.rs:48:25
+//! ```
+//!
+//! A lock may also be held by the very task that waits for it, or by one that has ended (a guard that was forgotten), or
+//! by nobody: then a wake was lost. [`Failure::blocked`] and [`Failure::cycle`] have the same for programs.
+//!
+//! # Every schedule of a small test
+//!
+//! `strategy = "exhaustive"` runs every schedule of a test, and of those that differ merely in the order of what does not
+//! matter, one. If none fails, there is none to find:
+//!
+#![cfg_attr(feature = "sync", doc = "```")]
+#![cfg_attr(not(feature = "sync"), doc = "```ignore")]
+//! use std::rc::Rc;
+//! use timeloop::{Explorer, sync::Mutex, task::spawn_local};
+//!
+//! let exploration = Explorer::new("sums_agree").strategy("exhaustive").without_regressions().run(|| async {
+//!     let total = Rc::new(Mutex::new(0));
+//!     let tasks = [1, 2, 3].map(|amount| {
+//!         let total = Rc::clone(&total);
+//!         spawn_local(async move { *total.lock().await += amount })
+//!     });
+//!     for task in tasks {
+//!         task.await.unwrap();
+//!     }
+//!     assert_eq!(*total.lock().await, 6);
+//! });
+//!
+//! assert!(exploration.searched.as_ref().is_some_and(|searched| searched.complete));
+//! assert_eq!(
+//!     exploration.report(),
+//!     "timeloop: `sums_agree` passes in all 12 schedules that differ in the order of operations\n"
+//! );
+//! ```
+//!
+//! `runs` bounds it, 1,000 unless set otherwise. A search that was cut short says that there are more, leaves a file `….frontier` beside
+//! the regressions (not where `CI` is set), and goes on from there the next time; after the program has changed it begins anew.
+//!
+//! It is for a few tasks with a few operations each, and it vouches for what it can see:
+//!
+//! - Accesses that nobody announces do not race, as far as it knows: give an `Rc<Cell>` or an atomic a [`Resource`], or
+//!   use one of the bounds, under which every interleaving counts as one of its own: `exhaustive(preemptions = 2)`,
+//!   `exhaustive(delays = 2)`.
+//! - The code's own random numbers are those of seed 0 in every run.
+//! - Time moves only when no task is ready. What happens at different instants never races.
+//! - A task that looks at something again and again until it changes has schedules without end.
 //!
 //! # Random numbers and maps
 //!
@@ -158,12 +313,13 @@
 //! # Without macros, or with a fuzzer
 //!
 //! [`explore`] is the attribute as a function, [`Explorer`] has every setting and returns an [`Exploration`] instead of
-//! panicking, [`run`] makes a single run and gives its output, and [`run_from`] makes a single run whose decisions come
+//! panicking, [`run`] makes a single run (under `random`) and gives its output, and [`run_from`] makes a single run whose decisions come
 //! from a fuzzer's [`Bytes`] or from a [`Schedule`].
 //!
 //! # What is deterministic
 //!
-//! One seed is one run, in every process, in debug and release builds, for any number of threads. That holds for code whose
+//! One seed of one test is one run, in every process, in debug and release builds, for any number of threads: what the
+//! strategies are told comes from the quiet run, never from another seed's. That holds for code whose
 //! only sources of chance are the ones above. What reaches past them varies from run to run:
 //!
 //! | | use |
@@ -179,15 +335,18 @@
 //! Each failure is confirmed by a second run. Where the two differ, the report says *nondeterminism*, and at which step.
 //! `TIMELOOP_CHECK=100` runs the first hundred seeds twice even though nothing has failed.
 //!
-//! The meaning of seeds, tokens and stored schedules does not change within a minor version.
+//! The meaning of a seed with its strategy, of tokens and of stored schedules does not change within a minor version.
 //!
 //! # Limits
 //!
-//! - Tasks are switched where they wait, and nowhere else. A lock that is free is taken without waiting. Code between
-//!   two waits is one piece, so races within it are not found; [`task::yield_now`] makes two pieces of it.
+//! - Tasks are switched where they wait, before operations of [`sync`] that are awaited, and at accesses to a [`Resource`]; nowhere
+//!   else. Code in between is one piece, so races within it are not found; [`task::yield_now`] makes two pieces of it. Under
+//!   `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken without giving way.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
 //! - There is no network, disk, or node that can crash.
-//! - Exploring samples: that 1,000 schedules pass proves nothing about the others.
+//! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it says, for
+//!   what is announced.
+//! - Timeouts that come before the work they wait for are tried only where the quiet run sets a timer that comes due.
 //! - Lines where tasks wait are read from debug information: a release build has them with `debug = "line-tables-only"` in
 //!   its profile, and where the compiler folds equal functions a line may be that of a twin.
 //! - What the test itself prints, it prints in every run. Replay the token to see the output of one run alone.
@@ -229,8 +388,11 @@ pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, AnySource, BlockedTask, Bound, Bytes, Critical, CriticalDecision, CriticalStep, Deviation,
-    Domain, Estimates, Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Limits,
-    Log, Nanos, Phase, Profile, Progress, ReplaySetting, ResourceKey, Schedule, Searched, Seed, SeedSetting,
-    Settings, Site, StrategySpec, TaskKey, TaskLabel, TaskPath, TestName, TokenError, UnknownStrategy,
+    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Choice, Critical,
+    CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exhausted,
+    Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
+    Log, Nanos, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
+    RegressionError, ReplaySetting, ResourceKey, ResourceRecord, Schedule, Searched, Seed, SeedSetting,
+    Settings, Site, Step, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
+    UnknownStrategy, Watched,
 };

@@ -7,18 +7,20 @@
 //!
 //! # What they announce
 //!
-//! Before a task locks, acquires, sends or receives it says so, and a strategy that wants to know may let other tasks go
-//! first. What can't give way, such as a guard that is dropped, is told of too, before who waits for it is woken. A wait
-//! that is dropped in the queue of a lock counts as a release: it may let others pass. To look at a primitive through
-//! `&mut` or `Debug` is no operation, and outside of a run nothing is.
+//! Before a task locks, acquires, sends or receives it says so, and a strategy that wants to know (all but `random` and
+//! `fifo`) may let other tasks go first, even where the lock is free or the channel has room. What is not awaited can't give
+//! way: `try_lock`, an unbounded `send`, `notify_one`, a guard that is dropped. It is told of too, before who waits for it
+//! is woken. A wait that is dropped in the queue of a lock counts as a release: it may let others pass. To look at a
+//! primitive through `&mut` or `Debug` is no operation, and outside of a run nothing is.
 //!
-//! | access | of a channel or signal |
-//! |---|---|
-//! | send | `send`, `reserve`, `Permit::send`, `notify_one`, `notify_waiters` |
-//! | receive | `recv`, awaiting a `oneshot::Receiver`, `notified().await` |
-//! | read | `closed`, `changed`, `wait_for`, `borrow`, `is_closed`, `len`, making a `Notified` |
-//! | write | `close`, `subscribe`, dropping a receiver or the last sender |
-//! | release | dropping a permit that was not used, or a future that stood in a line |
+//! | access | of a lock | of a channel or signal |
+//! |---|---|---|
+//! | acquire | `lock`, `acquire`, `RwLock::write`, `get_or_init` where it makes the value; their `try_` forms | |
+//! | send | | `send`, `reserve`, `Permit::send`, `notify_one`, `notify_waiters` |
+//! | receive | | `recv`, awaiting a `oneshot::Receiver`, `notified().await` |
+//! | read | `RwLock::read`, `available_permits`, `get` of a cell, `SetOnce::wait` | `closed`, `changed`, `wait_for`, `borrow`, `is_closed`, `len`, making a `Notified` |
+//! | write | `Semaphore::close`, `set` of a cell | `close`, `subscribe`, dropping a receiver or the last sender, `Barrier::wait` |
+//! | release | dropping a guard or permit, `add_permits` | dropping a permit that was not used, or a future that stood in a line |
 //!
 //! Who waits announces nothing when it goes on, but tells what came of it. How many senders a channel has is a resource of
 //! its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a task is a

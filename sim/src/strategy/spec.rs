@@ -31,34 +31,41 @@ use crate::{Bound, Profile, Seed};
 pub enum StrategySpec {
     /// Uniform over the ready tasks ([`Random`]).
     Random,
-    /// First in, first out ([`Fifo`]): the quiet run.
+    /// First in, first out ([`Fifo`]): the order of the quiet run.
     Fifo,
-    /// Random priorities that change at a few random points (PCT).
+    /// Random priorities of tasks that change at a few random points ([`Pct`]): Burckhardt, Kothari, Musuvathi,
+    /// Nagarakatte, *A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010.
     Pct {
-        /// One more than there are such points at most; from 1 to 1,000 ([`Pct`]).
+        /// One more than there are such points at most; from 1 to 1,000.
         depth: u32,
     },
-    /// A random priority for each operation, drawn anew where operations race (POS).
+    /// A random priority for each operation, drawn anew where operations race ([`Pos`]): Yuan, Yang, Gu, *Partial Order
+    /// Aware Concurrency Sampling*, CAV 2018.
     Pos,
-    /// In proportion to what each task still has to do (URW).
+    /// In proportion to what each task still has to do ([`Urw`]): Zhao, Wolff, Mathur, Roychoudhury, *Selectively Uniform
+    /// Concurrency Testing*, ASPLOS 2025.
     Urw,
-    /// The same for the accesses to one resource, whatever the other operations (SURW).
+    /// The same for the accesses to one resource, whatever the other operations ([`Surw`]): the same paper.
     Surw,
-    /// First in, first out, but for a few tasks that are made to wait.
+    /// First in, first out, but for a few tasks that are made to wait ([`Delay`]): Emmi, Qadeer, Rakamarić,
+    /// *Delay-Bounded Scheduling*, POPL 2011.
     Delay {
         /// How many at most; from 1 to 1,000.
         bound: u32,
     },
     /// Tasks take turns, one operation each ([`Lockstep`]).
     Lockstep,
-    /// One task is kept waiting for a stretch of virtual time.
+    /// One task is kept waiting for a stretch of virtual time ([`struct@Starve`]): after O'Callahan, *Introducing rr chaos
+    /// mode*, 2016.
     Starve,
-    /// Time passes while tasks are ready.
+    /// Time passes while tasks are ready ([`struct@Stall`]): after Zhou and others, *FoundationDB: A Distributed Unbundled
+    /// Transactional Key Value Store*, SIGMOD 2021.
     Stall,
-    /// One of the above a run, chosen from its seed.
+    /// One of the above but `fifo` a run, chosen from its seed and from what the quiet run was like.
     #[default]
     Portfolio,
-    /// Every schedule that differs in what matters, once. For small tests.
+    /// Every schedule that differs in what matters, once; for small tests. By source sets: Abdulla, Aronis, Jonsson,
+    /// Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014.
     Exhaustive {
         /// What bounds the search.
         bound: Bound,
