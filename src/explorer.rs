@@ -99,6 +99,11 @@ impl Explorer {
         runs(runs: u64);
         /// The seed of the first run; those that follow count up from it. Default 0.
         seed(seed: impl Into<Seed>);
+        /// Whether time may pass while a task is ready, as on a machine that is busy, so that timeouts fire early relative
+        /// to work. Default true. False is for a test that counts on exact times, and holds under whichever strategy:
+        /// `starve` then keeps a task waiting only while others can run, `stall` is `random`, and stored schedules under
+        /// which time passes are not tried.
+        stalls(stalls: bool);
         /// How many threads run at once; what is found does not depend on it. Default one a core.
         ///
         /// # Panics

@@ -35,6 +35,7 @@ pub struct Explorer {
     pub(crate) runs: Option<u64>,
     pub(crate) seed: Seed,
     pub(crate) strategy: StrategySpec,
+    pub(crate) stalls: bool,
     pub(crate) jobs: Option<usize>,
     pub(crate) limits: Limits,
     pub(crate) regressions: RegressionsIn,
@@ -85,6 +86,7 @@ impl Explorer {
             runs: None,
             seed: Seed(0),
             strategy: StrategySpec::default(),
+            stalls: true,
             jobs: None,
             limits: Limits::default(),
             regressions: RegressionsIn::Package,
@@ -115,6 +117,18 @@ impl Explorer {
     /// How ready tasks are chosen among. Default [`StrategySpec::Portfolio`].
     pub fn strategy(mut self, strategy: StrategySpec) -> Self {
         self.strategy = strategy;
+        self
+    }
+
+    /// Whether time may pass while a task is ready, as on a machine that is busy, so that timeouts fire early relative to
+    /// work. Default true. False is for a test that counts on exact times: `sleep(1 s)` then takes 1 s, whatever else is
+    /// going on.
+    ///
+    /// This is of the test, and holds under whichever strategy is asked for: without stalls, `starve` keeps a task waiting
+    /// only while others can run, and `stall`, which has nothing else to do, is `random`. A stored schedule under which
+    /// time passes is not tried.
+    pub fn stalls(mut self, stalls: bool) -> Self {
+        self.stalls = stalls;
         self
     }
 
@@ -235,6 +249,7 @@ impl fmt::Debug for Explorer {
             .field("runs", &self.runs)
             .field("seed", &self.seed)
             .field("strategy", &self.strategy)
+            .field("stalls", &self.stalls)
             .field("jobs", &self.jobs)
             .field("limits", &self.limits)
             .field("regressions", &self.regressions)

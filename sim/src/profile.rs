@@ -95,6 +95,13 @@ impl Profile {
         (AnySource::Other(Box::new(source)), watched)
     }
 
+    /// The same for a test in which no time may pass while a task is ready: to the strategies it is as if time never moved.
+    #[must_use]
+    pub fn without_stalls(mut self) -> Self {
+        self.instants = 0;
+        self
+    }
+
     /// The strategy of the run with `seed` where `strategy` is asked for, and what it is told. For the portfolio that is
     /// the one whose turn it is; any other is itself.
     #[must_use]

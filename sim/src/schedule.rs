@@ -77,6 +77,17 @@ impl Schedule {
         }
     }
 
+    /// Whether time may pass under it while a task is ready.
+    pub(crate) fn stalls(&self) -> bool {
+        match self {
+            Self::Seeded { strategy: StrategySpec::Stall, .. } => true,
+            Self::Seeded { estimates, .. } => estimates.instants > 0,
+            Self::Deviations { deviations, .. } => {
+                deviations.iter().any(|deviation| deviation.domain == Domain::Stall)
+            }
+        }
+    }
+
     /// The deviations from the quiet run; `None` where a strategy decides.
     #[must_use]
     pub fn deviations(&self) -> Option<&[Deviation]> {

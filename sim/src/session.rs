@@ -71,7 +71,11 @@ impl<'a> Session<'a> {
             Some(SeedSetting::Random) => RandomState::new().hash_one("timeloop").into(),
         };
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-        let strategy = settings.strategy.unwrap_or(explorer.strategy);
+        let asked_for = settings.strategy.unwrap_or(explorer.strategy);
+        let strategy = match asked_for {
+            StrategySpec::Stall if !explorer.stalls => StrategySpec::Random,
+            strategy => strategy,
+        };
         let runs = match strategy {
             // It ends by itself, where it can.
             StrategySpec::Exhaustive { .. } => 100_000,
@@ -189,6 +193,7 @@ impl<'a> Session<'a> {
         }
         let (ended, profile) = self.runner.quiet();
         self.quiet = Some(ended);
+        let profile = if self.explorer.stalls { profile } else { profile.without_stalls() };
         self.plan.meaning.profile = Arc::new(profile);
         self.exploration.quiet_run = true;
     }
@@ -207,6 +212,15 @@ impl<'a> Session<'a> {
             self.exploration.error = Some(ExploreError::Regressions(loaded.problems));
         }
         for stored in loaded.schedules {
+            if !self.explorer.stalls && stored.schedule.stalls() {
+                self.note(format!(
+                    "{}:{}: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` \
+                     rules out; delete it if that is to stay",
+                    shown(regressions.path()).display(),
+                    stored.line,
+                ));
+                continue;
+            }
             let ended = self.runner.run(&stored.schedule, Detail::Lean);
             if let Some(failure) = &ended.failure {
                 let by = FoundBy::Regression { path: shown(regressions.path()), line: stored.line };
@@ -310,7 +324,11 @@ impl<'a> Session<'a> {
             Schedule::Seeded { seed, .. } => *seed,
             Schedule::Deviations { randomness, .. } => *randomness,
         };
-        let budget = Budget { runs_max: self.explorer.shrink_runs, time_max: SHRINK_TIME_MAX };
+        let budget = Budget {
+            runs_max: self.explorer.shrink_runs,
+            time_max: SHRINK_TIME_MAX,
+            stalls: self.explorer.stalls,
+        };
         let throttle = Throttle::new(self.explorer, &self.settings, Phase::Shrinking, budget.runs_max);
         shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.tell(runs)).ok_or_else(|| {
             "The run could not be written as deviations from first-in-first-out order, so it was not shrunk. That is a \

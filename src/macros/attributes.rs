@@ -42,6 +42,7 @@
 /// | `runs` | how many schedules to try |
 /// | `seed` | the base seed |
 /// | `strategy` | the strategy that decides who goes on, a string or a [`StrategySpec`](crate::StrategySpec): see below |
+/// | `stalls` | whether time may pass while a task is ready, as on a busy machine (the default); `false` where a test counts on exact times |
 /// | `jobs` | how many runs at once, each on a thread of its own |
 /// | `max_steps` | the bound on the steps of a run |
 /// | `max_polls_per_instant` | the bound on the polls at one instant of virtual time |

@@ -14,6 +14,7 @@ const TEST_ARGUMENTS: &Accepted = &[
     ("runs", Kind::Setting),
     ("seed", Kind::Setting),
     ("strategy", Kind::Setting),
+    ("stalls", Kind::Setting),
     ("jobs", Kind::Setting),
     ("max_steps", Kind::Setting),
     ("max_polls_per_instant", Kind::Setting),

@@ -10,13 +10,17 @@ pub(crate) use story::line;
 
 use std::fmt::Write as _;
 
-use crate::{Exhausted, Failure, FailureKind, Found, FoundBy, Schedule, Seed, TestName, grouped};
+use crate::{Domain, Exhausted, Failure, FailureKind, Found, FoundBy, Schedule, Seed, TestName, grouped};
 
 /// The width that lines are wrapped to.
 pub(crate) const WIDTH: usize = 110;
 
 /// A schedule of more deviations than this is not told: no one would read it.
 const SENTENCES_MAX: usize = 24;
+
+/// What is said of a run in which time passed while a task was ready.
+const STALLED: &str = "Time passed while a task was ready, as it does on a busy machine; `stalls = false` keeps it from doing \
+                       so, where a test counts on exact times.";
 
 /// Writes the report of what was found.
 pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
@@ -104,6 +108,9 @@ fn told(text: &mut String, found: &Found) {
         if !tasks.is_empty() {
             wrap(text, "  (", "   ", &format!("{})", tasks.join("; ")));
         }
+    }
+    if deviations.iter().any(|deviation| deviation.domain == Domain::Stall) {
+        wrap(text, "", "", STALLED);
     }
     if randomness != Seed(0) {
         wrap(

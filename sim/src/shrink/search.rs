@@ -39,7 +39,7 @@ fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
         for part in parts(&best.deviations, kept) {
             let base = best.with(part);
             let record = trial.record(&base)?;
-            match on_top(trial, &base, &additions(&record, best)) {
+            match on_top(trial, &base, &additions(&record, best, trial.stalls)) {
                 Tried::Fails(candidate) => return Some(candidate),
                 Tried::Passes(distinct) if kept == 0 => singles = distinct,
                 Tried::Passes(_) => {}
@@ -121,8 +121,9 @@ fn parts(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
     all
 }
 
-/// The single deviations that could be added to the run of `record`, the likelier ones first.
-fn additions(record: &Record, best: &Candidate) -> Vec<Deviation> {
+/// The single deviations that could be added to the run of `record`, the likelier ones first; `stalls` says whether time may
+/// pass while a task is ready.
+fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> {
     let mut waited: Vec<Option<u64>> = vec![None; record.arrivals.len()];
     for (number, step) in (0..).zip(&record.steps) {
         waited[step.arrival as usize] = Some(number - record.arrival_of(step).after_steps);
@@ -156,7 +157,7 @@ fn additions(record: &Record, best: &Candidate) -> Vec<Deviation> {
         moves.chain(operations.iter().map(move |operation| Deviation { value, ..operation.clone() }))
     });
     // Of two moves of time one is enough for most.
-    let stalls = (1..=2).filter(|_| !record.advances.is_empty()).flat_map(|value| {
+    let stalls = (1..=2).filter(|_| stalls && !record.advances.is_empty()).flat_map(|value| {
         arrivals.iter().map(move |&arrival| {
             let operation = record.arrivals[arrival].operation;
             let index = operation.map_or(0, |operation| operation + 1);

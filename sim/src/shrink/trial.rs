@@ -63,6 +63,8 @@ pub(crate) struct Trial<'a> {
     time_max: Duration,
     clock: Stopwatch,
     runs: u64,
+    /// Whether time may pass while a task is ready.
+    pub(crate) stalls: bool,
     /// Whether the search for something smaller goes on, and the steps that it has taken in all.
     pub(crate) searching: bool,
     search_steps: u64,
@@ -80,7 +82,7 @@ impl<'a> Trial<'a> {
         budget: Budget,
         progress: &'a dyn Fn(u64),
     ) -> Self {
-        let Budget { runs_max, time_max } = budget;
+        let Budget { runs_max, time_max, stalls } = budget;
         Self {
             runner,
             target,
@@ -88,6 +90,7 @@ impl<'a> Trial<'a> {
             time_max,
             clock: Stopwatch::start(),
             runs: 0,
+            stalls,
             searching: false,
             search_steps: 0,
             ended_by: None,
@@ -182,11 +185,13 @@ impl<'a> Trial<'a> {
 /// Steps that searching may take: of long runs fewer are tried, so that no one waits long for what is not sure to come.
 const SEARCH_STEPS_MAX: u64 = 5_000_000;
 
-/// How long shrinking goes on.
+/// How far shrinking goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) runs_max: u64,
     pub(crate) time_max: Duration,
+    /// Whether it may let time pass while a task is ready.
+    pub(crate) stalls: bool,
 }
 
 /// Which bound ended the shrinking.

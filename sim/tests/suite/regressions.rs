@@ -118,6 +118,35 @@ fn a_stored_schedule_that_no_longer_applies_is_told_apart() {
     assert_eq!(folder.read(FILE), LOST_UPDATE);
 }
 
+/// A watchdog that comes when the work is done, unless time passes while the work waits for its turn.
+fn watchdog() -> Toy {
+    let work = toy::program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
+    let watchdog = toy::program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
+    Toy::new([Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(0), Op::Wait(1)])
+}
+
+#[test]
+fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
+    let folder = Folder::new();
+    let explorer = explorer(&folder.0).strategy(StrategySpec::Portfolio);
+    let first = explorer.explore(&watchdog());
+    assert!(found(&first).stored.is_some());
+    let stored = folder.read(FILE);
+    assert!(stored.contains("stall root.1 resume 0 index 0 instants 1"), "{stored}");
+
+    let second = explorer.clone().stalls(false).explore(&watchdog());
+    assert!(second.passed(), "{}", second.report());
+    let note = format!(
+        "{}:7: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` rules out; \
+         delete it if that is to stay",
+        folder.file(FILE).display()
+    );
+    assert_eq!(second.notes, [note]);
+    assert_eq!(second.runs, 1_000);
+    assert_eq!(folder.read(FILE), stored);
+    assert!(explorer.explore(&watchdog()).found.is_some(), "it is tried where it may be");
+}
+
 #[test]
 fn nothing_is_written_where_ci_is_set() {
     let folder = Folder::new();

@@ -67,6 +67,27 @@ fn of_the_choices_only_the_one_that_matters_is_left() {
     assert_eq!(shrunk("select", &toy::select()), [deviation("root.1", 1, Domain::Select, 1, 1)]);
 }
 
+/// Fails if two races go wrong, or if a watchdog comes before the work is done.
+fn races_or_stall() -> Toy {
+    let work = program("work", [Op::Store(10, 1)]);
+    let watchdog = program("watchdog", [Op::Sleep(1_000), Op::AddIf(10, 0, 15, 2), Op::Raise(4)]);
+    let before = [Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(4)];
+    Toy::new([&before[..], &toy::races(2).0.ops[..]].concat())
+}
+
+#[test]
+fn time_passes_in_what_is_shrunk_only_where_it_may() {
+    let shrunk = |stalls| {
+        // Under the random strategy none does.
+        let exploration = explorer("races_or_stall").stalls(stalls).explore(&races_or_stall());
+        found(&exploration).shrunk.deviations().unwrap().to_vec()
+    };
+    assert_eq!(shrunk(true), [deviation("root.1", 0, Domain::Stall, 0, 2)]);
+    let without = shrunk(false);
+    assert_eq!(without.len(), 2, "{without:?}");
+    assert!(without.iter().all(|deviation| deviation.domain == Domain::Schedule), "{without:?}");
+}
+
 #[test]
 fn a_run_that_fails_anyway_takes_none() {
     assert_eq!(shrunk("always", &Toy::new([Op::Yield, Op::Expect(0, 1)])), []);

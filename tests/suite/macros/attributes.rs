@@ -28,6 +28,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
     runs = 2 + 3,
     seed = 7,
     strategy = "random",
+    stalls = false,
     jobs = 1,
     max_steps = 10_000,
     max_polls_per_instant = 1_000,

@@ -3,5 +3,6 @@
 mod instant;
 mod interval;
 mod sleep;
+mod stalls;
 mod system_time;
 mod timeout;
