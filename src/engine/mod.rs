@@ -540,7 +540,8 @@ impl Core {
                 operations: 0,
                 selects: 0,
             };
-            self.given_way.resize(place + 1, nothing);
+            // At least as many as a short run needs, at once.
+            self.given_way.resize((place + 1).max(8), nothing);
         }
         let given_way = &mut self.given_way[place];
         given_way.index = index;

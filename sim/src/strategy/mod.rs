@@ -23,6 +23,7 @@ mod urw;
 mod walk;
 mod weights;
 
+use std::cell::Cell;
 use std::fmt;
 
 pub use delay::Delay;
@@ -138,6 +139,29 @@ impl Draw {
     #[inline]
     fn stream(&mut self) -> &mut Stream {
         let seed = self.seed;
-        self.stream.get_or_insert_with(|| Box::new(Stream::new(seed, crate::Domain::Schedule, 0)))
+        self.stream.get_or_insert_with(|| {
+            let stream = Stream::new(seed, crate::Domain::Schedule, 0);
+            match SPARE.try_with(Cell::take) {
+                Ok(Some(mut spare)) => {
+                    *spare = stream;
+                    spare
+                }
+                _ => Box::new(stream),
+            }
+        })
+    }
+}
+
+thread_local! {
+    /// The place of the stream of this thread's last run, for the next one.
+    static SPARE: Cell<Option<Box<Stream>>> = const { Cell::new(None) };
+}
+
+impl Drop for Draw {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            // Where the thread is being torn down there is no next run.
+            let _ = SPARE.try_with(|spare| spare.set(Some(stream)));
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Pos {
     /// No task is ready yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { ready: Vec::with_capacity(8), ..Self::default() }
     }
 
     #[inline]

@@ -54,6 +54,13 @@ impl<T: Copy + Default> Slots<T> {
         u32::try_from(index).ok()
     }
 
+    /// Forgets all; whether the room is of a size to be kept.
+    pub(super) fn empty(&mut self) -> bool {
+        const KEPT_MAX: usize = 1_000;
+        self.0.clear();
+        self.0.capacity() <= KEPT_MAX
+    }
+
     #[cold]
     fn grow(&mut self, index: usize) {
         self.0.resize(index + 1, (TaskKey(0), T::default()));

@@ -81,8 +81,9 @@ impl Surw {
         Self {
             resource,
             left: Weights::new(counts, 0),
-            free: Vec::new(),
-            at_resource: Vec::new(),
+            // Room for a few tasks at once: growing to it would take as long as a short run.
+            free: Vec::with_capacity(8),
+            at_resource: Vec::with_capacity(8),
             intended: None,
             // Without a resource there is nothing to hasten to.
             hasty: if resource.is_none() { Some(false) } else { None },
