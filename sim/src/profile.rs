@@ -461,7 +461,7 @@ mod tests {
         operations.extend([("root.1", B, Access::Write), ("root.2", B, Access::Write)]);
         let profile = profile(&["root", "root.1", "root.2"], &operations);
         for base in [0, 1_000_003, u64::MAX - 100] {
-            let seeds = (0..64).map(|index| Seed(base).of_run(index));
+            let seeds = (0..256).map(|index| Seed(base).of_run(index));
             let surw = |seed| {
                 let (strategy, estimates) = profile.plan(StrategySpec::Portfolio, seed);
                 (strategy == StrategySpec::Surw).then(|| estimates.resource.unwrap())
