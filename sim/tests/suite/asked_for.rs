@@ -22,6 +22,7 @@ fn codes_are_as_ever() {
             "4 urw",
             "5 surw",
             "6 delay(bound = 2)",
+            "11 lockstep",
             "7 starve",
             "8 stall",
             "9 portfolio",
@@ -32,7 +33,7 @@ fn codes_are_as_ever() {
         assert_eq!(StrategySpec::from_code(strategy.code()), Some(strategy));
         assert_eq!(strategy.name().parse(), Ok(strategy), "a name alone has the usual parameters");
     }
-    assert_eq!(StrategySpec::from_code(11), None);
+    assert_eq!(StrategySpec::from_code(12), None);
     assert_eq!(StrategySpec::default(), StrategySpec::Portfolio);
 }
 
@@ -56,7 +57,7 @@ fn what_is_no_strategy_is_answered_by_what_is_accepted() {
         let message = text.parse::<StrategySpec>().unwrap_err().to_string();
         let expected = format!(
             "`{text}` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, \
-             `surw`, `delay` (`delay(bound = 2)`), `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
+             `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
              `exhaustive(preemptions = 2)`)"
         );
         assert_eq!(message, expected);
