@@ -110,8 +110,8 @@
 //!
 //! # Virtual time
 //!
-//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. Nobody waits
-//! for it; a year costs what a second costs.
+//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. Nobody waits for
+//! it; a year costs what a second costs.
 //!
 //! ```
 //! use timeloop::time::{Duration, Instant, sleep, timeout};
@@ -125,8 +125,11 @@
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
 //!
-//! Two strategies, `starve` and `stall`, let time pass while tasks are ready, as on a busy machine: there a task that was
-//! woken after a second may run after two. The default includes them where a test has timers.
+//! Two strategies, `starve` and `stall`, let time pass while tasks are ready, as on a busy machine, so that timeouts come
+//! early relative to work. The default includes them where virtual time moves at all. So a `sleep` of a second may end
+//! after two, and a test that says `assert_eq!(start.elapsed(), SECOND)` while other tasks have timers may fail for that
+//! alone; the report says so. If it counts on exact times, make it `#[timeloop::test(stalls = false)]`
+//! ([`Explorer::stalls`]).
 //!
 //! # Tasks
 //!
@@ -162,19 +165,19 @@
 //! | `fifo` | tasks run in turn; only branches of `select!` and random numbers differ from seed to seed | |
 //! | `exhaustive` | see [below](#every-schedule-of-a-small-test) | Abdulla and others, *Optimal Dynamic Partial Order Reduction*, POPL 2014 |
 //!
-//! `#[timeloop::test(strategy = "surw")]`, [`Explorer::strategy`] and `TIMELOOP_STRATEGY` choose one; [`StrategySpec`] lists
-//! them. The default is meant to be kept: which strategy is best depends on the bug.
+//! `#[timeloop::test(strategy = "surw")]`, [`Explorer::strategy`] and `TIMELOOP_STRATEGY` choose one; [`StrategySpec`]
+//! lists them. The default is meant to be kept: which strategy is best depends on the bug.
 //!
-//! All but `random` and `fifo` are told what a task is about to do before it does it, and may make it *give way*: it stays
-//! ready, and others run first. So a task can be held up before it takes a lock that is free, and between two sends to a
-//! channel that has room. Every operation of [`sync`] that is awaited can give way. Those that return at once (`try_lock`, a
-//! `send` that is no future, dropping a guard) can't, but are known once they are done.
+//! All but `random` and `fifo` are told what a task is about to do before it does it, and may make it *give way*: it
+//! stays ready, and others run first. So a task can be held up before it takes a lock that is free, and between two sends
+//! to a channel that has room. Every operation of [`sync`] that is awaited can give way. Those that return at once
+//! (`try_lock`, a `send` that is no future, dropping a guard) can't, but are known once they are done.
 //!
 //! # What tasks share besides locks and channels
 //!
-//! Of a row in a fake database, a file or an atomic, timeloop knows nothing, unless a [`Resource`] stands for it. Await one of its
-//! methods right before the access. That is a point at which tasks are switched under every strategy, and it tells those that
-//! want to know which accesses race:
+//! Of a row in a fake database, a file or an atomic, timeloop knows nothing, unless a [`Resource`] stands for it. Await
+//! one of its methods right before the access. That is a point at which tasks are switched under every strategy but `fifo`,
+//! and it tells those that want to know which accesses race:
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc};
@@ -213,16 +216,16 @@
 //!
 //! # Several operations in one task
 //!
-//! A task of one `async fn` is about to do one thing at a time. `join!`, `select!` and `FuturesUnordered` make it several. What
-//! giving way means then:
+//! A task of one `async fn` is about to do one thing at a time. `join!`, `select!` and `FuturesUnordered` make it
+//! several. What giving way means then:
 //!
-//! - [`select!`], [`join!`], [`try_join!`] and [`timeout`](time::timeout) *stand back*: once a branch gives way, no other branch is
-//!   polled in that step, and the deadline is not looked at. The task goes on where it stopped. So a biased `select!` takes what it would
-//!   have taken, and the branches of a `join!` act in the order in which they would have: other tasks come in between, and
-//!   nothing else changes.
-//! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that. Each of
-//!   its futures gives way by itself, in the same step. The task is known to the strategies by the first of these operations, and in its
-//!   next step it does all of them.
+//! - [`select!`], [`join!`], [`try_join!`] and [`timeout`](time::timeout) *stand back*: once a branch gives way, no other
+//!   branch is polled in that step, and the deadline is not looked at. The task goes on where it stopped. So a biased
+//!   `select!` takes what it would have taken, and the branches of a `join!` act in the order in which they would have:
+//!   other tasks come in between, and nothing else changes.
+//! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that. Each
+//!   of its futures gives way by itself, in the same step. The task is known to the strategies by the first of these
+//!   operations, and in its next step it does all of them.
 //! - Who polls a future once to see if it is ready (`now_or_never`) gets an answer: its operations never give way.
 //!
 //! A future that has given way and is dropped has done nothing.
@@ -274,8 +277,9 @@
 //! );
 //! ```
 //!
-//! `runs` bounds it, 1,000 unless set otherwise. A search that was cut short says that there are more, leaves a file `….frontier` beside
-//! the regressions (not where `CI` is set), and goes on from there the next time; after the program has changed it begins anew.
+//! `runs` bounds it, 1,000 unless set otherwise. A search that was cut short says that there are more, leaves a file
+//! `….frontier` beside the regressions (not where `CI` is set), and goes on from there the next time; after the program
+//! has changed it begins anew. All its runs are made in one thread.
 //!
 //! It is for a few tasks with a few operations each, and it vouches for what it can see:
 //!
@@ -339,16 +343,19 @@
 //!
 //! # Limits
 //!
-//! - Tasks are switched where they wait, before operations of [`sync`] that are awaited, and at accesses to a [`Resource`]; nowhere
-//!   else. Code in between is one piece, so races within it are not found; [`task::yield_now`] makes two pieces of it. Under
-//!   `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken without giving way.
+//! - Tasks are switched where they wait, before operations of [`sync`] that are awaited, and at accesses to a
+//!   [`Resource`]; nowhere else. Code in between is one piece, so races within it are not found; [`task::yield_now`]
+//!   makes two pieces of it. Under `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken
+//!   without giving way.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
 //! - There is no network, disk, or node that can crash.
-//! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it says, for
-//!   what is announced.
-//! - Timeouts that come before the work they wait for are tried only where the quiet run sets a timer that comes due.
-//! - Lines where tasks wait are read from debug information: a release build has them with `debug = "line-tables-only"` in
-//!   its profile, and where the compiler folds equal functions a line may be that of a twin.
+//! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it
+//!   says, for what is announced.
+//! - Timeouts that come before the work are looked for only where virtual time moves in the quiet run. A
+//!   [`timeout`](time::timeout) around work that never waits does not make it move: put a `sleep` where production has
+//!   latency.
+//! - Lines where tasks wait are read from debug information: a release build has them with `debug = "line-tables-only"`
+//!   in its profile, and where the compiler folds equal functions a line may be that of a twin.
 //! - What the test itself prints, it prints in every run. Replay the token to see the output of one run alone.
 //! - With `#[should_panic]`, one failing schedule of all that are tried is enough to pass.
 //! - A poll that never returns can't be interrupted. After 10 s a watchdog names the task and ends the process.

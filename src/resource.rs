@@ -1,6 +1,6 @@
 //! Resources: what tasks share besides the face's own locks and channels, announced by the code that touches it.
 //!
-//! Always true: an access is a scheduling point under every strategy; the value itself is the code's own business.
+//! Always true: an access is a scheduling point under every strategy but `fifo`; the value itself is the code's own business.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -14,9 +14,9 @@ use crate::engine::announce::{Announcement, ResourceId};
 
 /// Something that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
 ///
-/// Announcing an access does two things. It gives other tasks a chance to go first, whatever the strategy, as a real
-/// database would. And it tells the strategy which accesses may race with each other, so that it can try their orders one
-/// after the other rather than at random.
+/// Announcing an access does two things. It gives other tasks a chance to go first, as a real database would, whatever
+/// the strategy (but `fifo`, under which nobody gives way). And it tells the strategy which accesses may race with each
+/// other, so that it can try their orders one after the other rather than at random.
 ///
 /// The locks and channels of [`sync`](crate::sync) announce by themselves.
 ///

@@ -1,7 +1,7 @@
 //! The engine: the event loop, its tasks, its timers and its wakers.
 //!
 //! Always true: at each step the loop takes from its source of decisions the one task that runs next, and polls it once;
-//! virtual time moves only when no task is ready, and then to the earliest deadline; no code of the user's runs while
+//! virtual time moves only when the source names no task, and then to the earliest deadline; no code of the user's runs while
 //! the loop's own state is borrowed, so whatever that code does (spawn, wake, abort, drop) finds the loop in order.
 
 pub(crate) mod announce;

@@ -56,7 +56,8 @@ impl Builder {
         self
     }
 
-    /// How the scheduler chooses among ready tasks. Default [`StrategySpec::Random`].
+    /// How it is decided who goes on. Default [`StrategySpec::Random`]. There is no quiet run here from which a strategy could
+    /// learn what to expect; those that live on it are at their worst.
     pub fn strategy(&mut self, strategy: StrategySpec) -> &mut Self {
         self.strategy = strategy;
         self

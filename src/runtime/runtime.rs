@@ -32,7 +32,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime with seed 0 and the default strategy; see [`Builder`] for others.
+    /// A runtime with seed 0 and the strategy `random`; see [`Builder`] for others.
     ///
     /// # Errors
     /// None today; a `Result` as in tokio.

@@ -1,8 +1,9 @@
 //! Virtual time, in the shape of [`tokio::time`](https://docs.rs/tokio/1/tokio/time/index.html).
 //!
-//! Always true: time is a number of nanoseconds since the run's start; it moves only when no task goes on (none is ready, or
-//! the strategies `starve` and `stall` hold back those that are), and then straight to the next timer, so a year of sleep costs the same as a second; a dropped timer is cancelled and leaves
-//! nothing behind; timers due at one instant fire in order of deadline, then of registration.
+//! Always true: time is a number of nanoseconds since the run's start; it moves only when no task goes on (none is
+//! ready, or the strategies `starve` and `stall` hold back those that are), and then straight to the next timer, so a
+//! year of sleep costs the same as a second; a dropped timer is cancelled and leaves nothing behind; timers due at one
+//! instant fire in order of deadline, then of registration.
 
 mod clock;
 pub mod error;
