@@ -79,6 +79,10 @@ impl Tour {
                 &format!("{after} deviations are left after shrinking, more than {DEVIATIONS_MAX}"),
             );
         }
+        if finding.critical.is_none() {
+            // It passes first in, first out, so something must make the difference.
+            self.problem(name, "the report names no order or choice that the failure hangs on");
+        }
         row.finding = Some(finding);
         row
     }
@@ -150,8 +154,10 @@ impl Tour {
 
 /// What the table comes to.
 fn summary(rows: &[Row], took: &str) -> String {
-    let mut after: Vec<usize> =
-        rows.iter().filter_map(|row| row.finding.as_ref()).map(|finding| finding.deviations_after).collect();
+    let findings = || rows.iter().filter_map(|row| row.finding.as_ref());
+    let mut after: Vec<usize> = findings().map(|finding| finding.deviations_after).collect();
+    let runs: u64 = findings().map(|finding| finding.runs).sum();
+    let critical = findings().filter(|finding| finding.critical.is_some()).count();
     after.sort_unstable();
     let clean = rows.iter().filter(|row| row.clean == Some(true)).count();
     let with_fix = rows.iter().filter(|row| row.exhibit.fixed.is_some()).count();
@@ -160,10 +166,13 @@ fn summary(rows: &[Row], took: &str) -> String {
         _ => "nothing was shrunk".to_owned(),
     };
     format!(
-        "{} of {} bugs found, none of which shows in first-in-first-out order; {deviations}.\n\
+        "{} of {} bugs found in {} runs, none of which shows in first-in-first-out order; {deviations}.\n\
+         Reports with a critical order or choice that was checked: {critical} of {}.\n\
          {clean} of {with_fix} fixed versions clean under {} schedules each. {took} in all.\n\
          To see one with its report: cargo run --release -p museum -- flume\n",
         after.len(),
+        rows.len(),
+        grouped(runs),
         rows.len(),
         grouped(RUNS),
     )

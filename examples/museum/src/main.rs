@@ -1,7 +1,7 @@
 //! The museum's door: shows all exhibits in a table, or one with its report.
 //!
-//! Always true: the program succeeds if every bug was found, shrunk to a few deviations and replayed in a fresh process,
-//! and every corrected version was clean; else it says in a sentence each what does not hold.
+//! Always true: the program succeeds if every bug was found, shrunk to a few deviations, told with the order or choice that it
+//! hangs on and replayed in a fresh process, and every corrected version was clean; else it says in a sentence each what does not hold.
 
 mod building;
 mod guide;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use timeloop::{Exploration, Explorer, Phase, Progress, StrategySpec};
+use timeloop::{Critical, CriticalDecision, Domain, Exploration, Explorer, Phase, Progress, StrategySpec};
 
 /// Schedules in which a bug must show, and in which it must not show once it is corrected.
 pub const RUNS: u64 = 10_000;
@@ -42,6 +42,9 @@ pub struct Finding {
     pub deviations_before: usize,
     /// Deviations of the smallest schedule.
     pub deviations_after: usize,
+    /// What kind of decision the report says that the failure hangs on, both ways of which have been run; `None` if it names
+    /// none.
+    pub critical: Option<String>,
     /// The smallest schedule.
     pub token: String,
     /// What its replay must show again.
@@ -99,6 +102,7 @@ impl Room {
                 runs,
                 deviations_before: before,
                 deviations_after: after,
+                critical: found.critical.as_ref().map(hangs_on),
                 token: found.token,
                 replay,
                 took: clock(),
@@ -207,6 +211,18 @@ impl Room {
     }
 }
 
+/// The kind of decision in a word.
+fn hangs_on(critical: &Critical) -> String {
+    let decision = match &critical.decision {
+        CriticalDecision::Order { .. } => "order",
+        CriticalDecision::Choice { deviation, .. } if deviation.domain == Domain::Stall => "stall",
+        CriticalDecision::Choice { .. } => "choice",
+        CriticalDecision::Randomness { .. } => "random",
+        _ => "other",
+    };
+    decision.to_owned()
+}
+
 /// What all explorations of an exhibit have in common; its name, too, ties tokens to it.
 fn explorer(exhibit: &str) -> Explorer {
     Explorer::new(format!("museum::{exhibit}"))
@@ -264,9 +280,13 @@ impl FromStr for Replayed {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ending, runs, deviations_before, deviations_after, token, replay, took } = self;
+        let Self { ending, runs, deviations_before, deviations_after, critical, token, replay, took } = self;
+        let critical = critical.as_deref().unwrap_or("none");
         let took_us = took.as_micros();
-        write!(f, "{ending}\t{runs}\t{deviations_before}\t{deviations_after}\t{token}\t{took_us}\t{replay}")
+        write!(
+            f,
+            "{ending}\t{runs}\t{deviations_before}\t{deviations_after}\t{critical}\t{token}\t{took_us}\t{replay}"
+        )
     }
 }
 
@@ -275,12 +295,13 @@ impl FromStr for Finding {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let read = || {
-            let mut parts = text.splitn(7, '\t');
+            let mut parts = text.splitn(8, '\t');
             Some(Self {
                 ending: parts.next()?.to_owned(),
                 runs: parts.next()?.parse().ok()?,
                 deviations_before: parts.next()?.parse().ok()?,
                 deviations_after: parts.next()?.parse().ok()?,
+                critical: parts.next().filter(|word| *word != "none").map(str::to_owned),
                 token: parts.next()?.to_owned(),
                 took: Duration::from_micros(parts.next()?.parse().ok()?),
                 replay: parts.next()?.parse().ok()?,

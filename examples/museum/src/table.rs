@@ -20,7 +20,7 @@ pub(crate) struct Row {
 
 /// The table of what was found.
 pub(crate) fn found(rows: &[Row]) -> String {
-    const HEAD: [&str; 10] = [
+    const HEAD: [&str; 11] = [
         "exhibit",
         "buggy → fixed",
         "issue",
@@ -29,6 +29,7 @@ pub(crate) fn found(rows: &[Row]) -> String {
         "runs",
         "time",
         "shrunk",
+        "critical",
         "replay",
         "fixed",
     ];
@@ -44,6 +45,7 @@ pub(crate) fn found(rows: &[Row]) -> String {
             cell(&|finding| grouped(finding.runs)),
             cell(&|finding| time(finding.took)),
             cell(&|finding| format!("{} → {}", finding.deviations_before, finding.deviations_after)),
+            cell(&|finding| finding.critical.clone().unwrap_or_else(|| "none".to_owned())),
             cell(&|_| if *replayed { "same" } else { "differs" }.to_owned()),
             match (clean, exhibit.fixed) {
                 (Some(true), _) => "clean",
@@ -147,6 +149,7 @@ mod tests {
                 runs: 999,
                 deviations_before: 99,
                 deviations_after: 2,
+                critical: Some("order".to_owned()),
                 token: String::new(),
                 replay: Replayed { fingerprint: 1, trace_hash: 2 },
                 took: Duration::from_millis(123),
@@ -157,7 +160,7 @@ mod tests {
         let rows: Vec<_> = EXHIBITS.iter().map(row).collect();
         for table in [found(&rows), list(EXHIBITS)] {
             let widest = table.lines().map(|line| line.chars().count()).max();
-            assert!(widest <= Some(120), "{widest:?} columns\n{table}");
+            assert!(widest <= Some(130), "{widest:?} columns\n{table}");
         }
     }
 

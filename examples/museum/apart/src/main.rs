@@ -24,6 +24,7 @@ mod tests {
     fn is_found_and_replays() {
         let finding = ROOM.find("event-listener-2", |_| {}).unwrap();
         assert!(finding.deviations_after <= 6, "{finding:?}");
+        assert!(finding.critical.is_some(), "{finding:?}");
         assert_eq!(ROOM.replay("event-listener-2", &finding.token), Ok(finding.replay));
     }
 }
