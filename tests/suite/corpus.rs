@@ -46,3 +46,14 @@ fn fixed_variants_pass() {
         }
     }
 }
+
+/// Each of them passes under some schedule, so that something sets the two apart.
+#[test]
+fn every_report_names_what_the_failure_hangs_on() {
+    for program in &ALL {
+        let exploration = (program.buggy.explore)(&explorer(program, 1_000));
+        let found = exploration.found.expect("the bug is found");
+        let critical = found.critical.as_ref().unwrap_or_else(|| panic!("{}", found.report));
+        assert_eq!(critical.otherwise, None, "the other way it passes: {}", found.report);
+    }
+}

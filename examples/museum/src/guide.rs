@@ -162,12 +162,12 @@ fn summary(rows: &[Row], took: &str) -> String {
     let clean = rows.iter().filter(|row| row.clean == Some(true)).count();
     let with_fix = rows.iter().filter(|row| row.exhibit.fixed.is_some()).count();
     let deviations = match (after.get(after.len() / 2), after.last()) {
-        (Some(median), Some(max)) => format!("deviations after shrinking: median {median}, at most {max}"),
-        _ => "nothing was shrunk".to_owned(),
+        (Some(median), Some(max)) => format!("Deviations after shrinking: median {median}, at most {max}"),
+        _ => "Nothing was shrunk".to_owned(),
     };
     format!(
-        "{} of {} bugs found in {} runs, none of which shows in first-in-first-out order; {deviations}.\n\
-         Reports with a critical order or choice that was checked: {critical} of {}.\n\
+        "{} of {} bugs found in {} runs, none of which shows in first-in-first-out order.\n\
+         {deviations}. Reports with a critical order or choice that was checked: {critical} of {}.\n\
          {clean} of {with_fix} fixed versions clean under {} schedules each. {took} in all.\n\
          To see one with its report: cargo run --release -p museum -- flume\n",
         after.len(),
