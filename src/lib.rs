@@ -102,8 +102,8 @@
 //! the file, and the test tries that schedule first from then on. A schedule that no longer applies, because the code has
 //! changed, is told apart from one that passes.
 //!
-//! `TIMELOOP_SEED=2`, from the line `found by`, is the way back to the run as it was found, before shrinking, in the company
-//! of those that follow. A seed needs its strategy, and what that was told of the quiet run; a token holds all three.
+//! `TIMELOOP_SEED`, with the seed from the line `found by`, is the way back to the run as it was found, before shrinking;
+//! others follow it. A seed needs its strategy, and what that was told of the quiet run; a token holds all three.
 //!
 //! Everything else that can be set has a place in the attribute, a method of [`Explorer`], and mostly a variable:
 //! `TIMELOOP_RUNS`, `TIMELOOP_SEED`, `TIMELOOP_STRATEGY`, `TIMELOOP_JOBS`, `TIMELOOP_CHECK`, `TIMELOOP_LOG` ([`Settings`]).

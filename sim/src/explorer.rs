@@ -114,7 +114,7 @@ impl Explorer {
         self
     }
 
-    /// How ready tasks are chosen among. Default [`StrategySpec::Portfolio`].
+    /// How it is decided who goes on. Default [`StrategySpec::Portfolio`].
     pub fn strategy(mut self, strategy: StrategySpec) -> Self {
         self.strategy = strategy;
         self

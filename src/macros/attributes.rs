@@ -55,10 +55,10 @@
 /// A value is any expression that the method of that name of [`Explorer`](crate::Explorer) takes. A duration may also
 /// be a string of whole numbers and units (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`): `"500ms"`, `"1h 30m"`.
 ///
-/// Strategies are `"portfolio"` (the default: one of those that follow a run), `"random"`, `"pct(depth = 3)"`, `"pos"`, `"urw"`,
-/// `"surw"`, `"delay(bound = 2)"`, `"lockstep"`, `"starve"` and `"stall"`; `"fifo"`, under which tasks run in turn; and
-/// `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"`, which make every run that there is, up to `runs`. A
-/// misspelt one is reported when the test runs, with those that there are.
+/// Strategies are `"portfolio"` (the default: one of those that follow a run), `"random"`, `"pct(depth = 3)"`, `"pos"`,
+/// `"urw"`, `"surw"`, `"delay(bound = 2)"`, `"lockstep"`, `"starve"` and `"stall"`; `"fifo"`, under which tasks run in turn;
+/// and `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"`, which make every run that there is,
+/// up to `runs`. A misspelt one is reported when the test runs, with those that there are.
 ///
 /// `flavor`, `worker_threads` and `start_paused`, arguments of tokio's attribute, are accepted and do nothing: there is
 /// one thread, and time is always virtual.

@@ -61,7 +61,7 @@ pub enum StrategySpec {
     /// Time passes while tasks are ready ([`struct@Stall`]): after Zhou and others, *FoundationDB: A Distributed Unbundled
     /// Transactional Key Value Store*, SIGMOD 2021.
     Stall,
-    /// One of the above but `fifo` a run, chosen from its seed and from what the quiet run was like.
+    /// One of the above (but [`Fifo`](Self::Fifo)) a run, chosen from its seed and from what the quiet run was like.
     #[default]
     Portfolio,
     /// Every schedule that differs in what matters, once; for small tests. By source sets: Abdulla, Aronis, Jonsson,
