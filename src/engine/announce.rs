@@ -63,7 +63,9 @@ impl ResourceId {
             return ResourceKey(self.number);
         }
         let place = [self.made.line(), self.made.column()].map(u64::from);
-        let file = self.made.file().bytes().map(u64::from);
+        // The name alone: where a crate's source lies differs between machines.
+        let file = self.made.file().rsplit(['/', '\\']).next().unwrap_or_default();
+        let file = file.bytes().map(u64::from);
         ResourceKey(place.into_iter().chain(file).fold(1, mix))
     }
 
