@@ -24,7 +24,7 @@ const STALL: StrategySpec = StrategySpec::Stall;
 /// Tuned on the corpus (`cargo bench --bench search`): selective uniformity finds most bugs soonest, lockstep the plainest
 /// at once, and the others what neither sees.
 const TABLE: [StrategySpec; 32] = [
-    LOCKSTEP, SURW, SURW, POS, SURW, SURW, URW, SURW, SURW, POS, SURW, RANDOM, SURW, SURW, PCT, SURW, //
+    LOCKSTEP, RANDOM, SURW, SURW, POS, SURW, SURW, URW, SURW, SURW, POS, SURW, SURW, SURW, PCT, SURW, //
     SURW, POS, SURW, SURW, URW, SURW, SURW, STARVE, SURW, RANDOM, SURW, POS, SURW, DELAY, SURW, PCT,
 ];
 
