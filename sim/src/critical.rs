@@ -142,8 +142,27 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
 
 fn choice(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
     let arrival = record.arrival_about(deviation)?;
-    let number = record.steps.iter().position(|step| step.arrival as usize == arrival)?;
-    Some(CriticalDecision::Choice { task: step(record, number)?, deviation: deviation.clone(), fails_with })
+    let task = match record.steps.iter().position(|step| step.arrival as usize == arrival) {
+        Some(number) => step(record, number)?,
+        None => kept_waiting(record, arrival),
+    };
+    Some(CriticalDecision::Choice { task, deviation: deviation.clone(), fails_with })
+}
+
+/// Of a task that is ready and does not run before the end.
+fn kept_waiting(record: &Record, arrival: usize) -> CriticalStep {
+    let arrival = record.arrivals[arrival];
+    // Where it waited before it became ready, or gave way.
+    let last =
+        (0..record.steps.len()).rfind(|&step| record.arrival_of(&record.steps[step]).task == arrival.task);
+    CriticalStep {
+        task: record.tasks[arrival.task as usize].label.clone(),
+        step: None,
+        at_ns: record.steps.last().map_or(0, |step| step.at_ns),
+        starts: arrival.resume == 0 && arrival.operation.is_none(),
+        resumes_at: last.and_then(|last| record.steps[last].waits_at.clone()),
+        operation: None,
+    }
 }
 
 fn step(record: &Record, number: usize) -> Option<CriticalStep> {

@@ -19,8 +19,10 @@ const TIME_MAX: Duration = Duration::from_secs(4);
 const TRIES_MAX: usize = 300;
 /// Changes that made the test pass and are narrowed down, to tell the clearest of them.
 const NARROWED_MAX: usize = 4;
+/// Steps, counted from the end, before which time passes.
+const HELD_BACK_MAX: usize = 20;
 /// Seeds of random numbers that are tried.
-const RANDOMNESS_MAX: u64 = 8;
+const RANDOMNESS_MAX: u64 = 32;
 /// Steps, counted from the end, whose order is changed.
 const STEPS_MAX: usize = 150;
 
@@ -100,6 +102,9 @@ pub(super) fn seek(trial: &mut Trial<'_>, best: &Candidate) -> Sought {
         if !search.has_a_clear_one() {
             search.around(&record);
         }
+        if !search.has_a_clear_one() && search.trial.stalls {
+            search.held_back(&record);
+        }
         if search.hinges.is_empty() {
             search.with_other_randomness();
         }
@@ -170,6 +175,36 @@ impl Search<'_, '_> {
             narrowed += usize::from(outcome.verdict == Verdict::Passes);
             let best_rank = self.hinges.iter().map(Hinge::rank).min();
             if best_rank == Some((false, false, false)) || narrowed == NARROWED_MAX {
+                return;
+            }
+        }
+    }
+
+    /// Time passes before one of the steps.
+    fn held_back(&mut self, record: &Record) {
+        let last = record.steps.len().saturating_sub(HELD_BACK_MAX)..record.steps.len();
+        // For most one move of it is enough.
+        for (moves, step) in (1..=2).flat_map(|moves| last.clone().rev().map(move |step| (moves, step))) {
+            let arrival = record.arrival_of(&record.steps[step]);
+            let deviation = Deviation {
+                task: record.tasks[arrival.task as usize].label.path.clone(),
+                resume: arrival.resume,
+                domain: Domain::Stall,
+                index: arrival.operation.map_or(0, |operation| operation + 1),
+                value: moves,
+            };
+            if self.best.deviations.iter().any(|other| other.key() == deviation.key()) {
+                continue;
+            }
+            let candidate = changed(self.best, &deviation);
+            let Some(outcome) = self.trial.probe(&candidate) else { return };
+            if outcome.verdict != Verdict::Passes {
+                continue;
+            }
+            // Where no time moves meanwhile it was the order that changed.
+            let Some(record) = self.trial.record(&candidate) else { return };
+            if record.deviations().iter().any(|other| other.key() == deviation.key()) {
+                self.keep(self.best.clone(), candidate, outcome.verdict, Differs::With(deviation));
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use timeloop_sim::{
     Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
-    Schedule, Seed,
+    Schedule, Seed, StrategySpec,
 };
 
 use crate::exploring::explorer;
@@ -153,6 +153,46 @@ fn what_fails_in_any_order_has_none() {
     let found = exploration.found.unwrap();
     assert_eq!(found.critical, None);
     assert!(found.critical_tried > 0);
+}
+
+/// The line of the report, unwrapped.
+fn line(exploration: &Exploration) -> String {
+    let report = exploration.report().replace('\n', " ");
+    let start = report.find("Critical: ").unwrap_or_else(|| panic!("{report}"));
+    report[start..].split_inclusive(" (checked).").next().unwrap().to_owned()
+}
+
+#[test]
+fn of_a_task_that_is_held_back_to_the_end() {
+    let work = program("work", [Op::Store(0, 1)]);
+    let toy = Toy::new([Op::Spawn(work), Op::Yield, Op::Sleep(3), Op::Expect(0, 1)]);
+    let exploration = explorer("critical").strategy(StrategySpec::Starve).explore(&toy);
+    let critical = checked(&toy, exploration.found.as_deref().expect("some run fails"));
+    let CriticalDecision::Choice { task, fails_with: true, .. } = &critical.decision else {
+        panic!("{critical:?}");
+    };
+    assert_eq!((task.step, task.starts), (None, true), "it does not come to run");
+    assert_eq!(
+        line(&exploration),
+        "Critical: time moves on before `work` (root.1) starts; if it does not, the test passes (checked)."
+    );
+}
+
+/// First in, first out it fails, and in every order.
+#[test]
+fn of_a_task_that_should_have_been_held_back() {
+    let hasty = program("hasty", [Op::Expect(0, 1), Op::Raise(0)]);
+    let sleeper = program("sleeper", [Op::Sleep(5), Op::Store(0, 1), Op::Raise(1)]);
+    let toy = Toy::new([Op::Spawn(hasty), Op::Spawn(sleeper), Op::Wait(0), Op::Wait(1)]);
+    let exploration = explorer("critical").explore(&toy);
+    checked(&toy, exploration.found.as_deref().expect("it fails"));
+    assert_eq!(
+        line(&exploration),
+        "Critical: time does not move on before `hasty` (root.1) starts; if it does, the test passes (checked)."
+    );
+    let found = explorer("critical").stalls(false).explore(&toy).found.expect("it fails");
+    assert_eq!(found.critical, None);
+    assert!(found.report.contains("It fails whatever the order"), "{}", found.report);
 }
 
 proptest! {
