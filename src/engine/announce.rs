@@ -231,11 +231,11 @@ fn wake_foreign(waker: &Waker) {
 }
 
 impl Engine {
-    /// Numbers an operation; whether anyone wants to know of it.
+    /// Numbers an operation; whether anyone wants to know of it, or it may have to stand back.
     #[inline]
     fn count_operation(&self) -> bool {
         self.step.operations.set(self.step.operations.get().wrapping_add(1));
-        self.attends.get()
+        self.attends.get() || self.step.gave_way.get()
     }
 
     /// What becomes of an announcement: its next state.
@@ -251,6 +251,13 @@ impl Engine {
         at: &'static Location<'static>,
     ) -> u64 {
         if announcement.state == FRESH {
+            // Whoever polls several futures on one task, as `FuturesUnordered` does, polls on after one has given way. The
+            // others stand back until that is done, each to be announced in its turn: done in one step, nothing could
+            // come between them.
+            if self.step.gave_way.get() && !is_deaf_foreign(waker) {
+                self.step.operations.set(self.step.operations.get() - 1);
+                return FRESH;
+            }
             announcement.index = self.step.operations.get() - 1;
             // Who listens only to record asks for no one to give way.
             if (announcement.always || self.wants_operations)
@@ -274,7 +281,7 @@ impl Engine {
     #[inline]
     fn gives_way(&self, index: u32, waker: &Waker, resource: &ResourceId, access: Access) -> Option<u64> {
         // Asked first: a source that lets a task give way counts on it.
-        if !TaskRef::is_of_loop(waker) && is_deaf(waker) {
+        if is_deaf_foreign(waker) {
             return None;
         }
         let mut core = self.core.borrow_mut();
@@ -288,10 +295,8 @@ impl Engine {
         if !core.source.gives_way(key, operation) {
             return None;
         }
-        // Of several at once, on one task, the first is the one that the task is known for.
-        if !self.step.gave_way.replace(true) {
-            core.note_giving_way(current, index, operation);
-        }
+        self.step.gave_way.set(true);
+        core.note_giving_way(current, index, operation);
         Some(core.steps())
     }
 
@@ -373,6 +378,12 @@ impl Core {
         place.resources += 1;
         mix(place.key.0, u64::from(place.resources)) | 1
     }
+}
+
+/// Whether it is not the event loop that polls, and who does is deaf.
+#[inline]
+fn is_deaf_foreign(waker: &Waker) -> bool {
+    !TaskRef::is_of_loop(waker) && is_deaf(waker)
 }
 
 /// Whether whoever polls does not want to hear of anything: `now_or_never` and the like, which would take `Pending` for

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use timeloop::sync::{Mutex, mpsc};
 use timeloop::task::{spawn_local, yield_now};
 use timeloop::time::sleep;
@@ -250,6 +251,60 @@ fn what_is_not_announced_is_not_seen() {
     assert!(reduced.complete && reduced.outputs.len() == 1, "{reduced:?}");
     let plain = all(Bound::Preemptions(0), 1_000, lost_update);
     assert_eq!((plain.complete, plain.outputs), (true, BTreeSet::from([1, 2])));
+}
+
+/// Where one future of several on a task has given way, the others stand back: in one step with it, nothing could come
+/// between them.
+#[test]
+fn futures_polled_on_one_task_are_interleaved_with_other_tasks() {
+    let program = || async {
+        let number = Rc::new(Mutex::new(0));
+        let push = |digit: i32| {
+            let number = Rc::clone(&number);
+            async move {
+                let mut number = number.lock().await;
+                *number = *number * 10 + digit;
+                yield_now().await;
+            }
+        };
+        let other = spawn_local(push(3));
+        let mut some: FuturesUnordered<_> = [push(1), push(2)].into_iter().collect();
+        while some.next().await.is_some() {}
+        other.await.unwrap();
+        *number.lock().await
+    };
+    for bound in [Bound::None, Bound::Preemptions(1_000)] {
+        let all = all(bound, 1_000, program);
+        assert!(all.complete);
+        assert_eq!(all.outputs, BTreeSet::from([123, 132, 312]), "{bound:?}");
+    }
+}
+
+/// The task that is waited for sleeps: its next step does not depend on what the other announces, which is nothing. So the
+/// other looks in vain for ever; that is no livelock of the program's, and nothing is claimed of what comes after.
+#[test]
+fn a_task_that_looks_again_and_again_is_no_livelock_while_another_sleeps() {
+    let all = all(Bound::None, 100, || async {
+        let (flag, lock) = (Rc::new(Cell::new(false)), Rc::new(Mutex::new(0)));
+        let other = spawn_local({
+            let (flag, lock) = (Rc::clone(&flag), Rc::clone(&lock));
+            async move {
+                for _ in 0..3 {
+                    *lock.lock().await += 1;
+                    yield_now().await;
+                }
+                flag.set(true);
+            }
+        });
+        while !flag.get() {
+            yield_now().await;
+        }
+        other.await.unwrap();
+        *lock.lock().await
+    });
+    assert_eq!((all.outputs, all.failing), (BTreeSet::from([3]), 0));
+    assert!(all.redundant > 0);
+    assert!(!all.complete);
 }
 
 async fn checked_reorder() {

@@ -223,7 +223,7 @@ impl Search {
             Absorbed::Redundant => {
                 self.redundant += 1;
                 // A run that was cut short fails in one way or another, which says nothing; but for this.
-                self.tainted |= kind == Some(FailureKind::Escape);
+                self.tainted |= kind == Some(FailureKind::Escape) || walk.overslept;
                 false
             }
             Absorbed::Passed | Absorbed::Failed => {

@@ -11,6 +11,10 @@ use crate::{DecisionKey, Operation, Ready, TaskKey};
 /// so that a task that waits for another by looking again and again does not keep it from coming.
 const IN_A_ROW_MAX: u32 = 1_000;
 
+/// For how many steps in a row at one instant a task may sleep, while others run on and nothing wakes it: a task that looks
+/// at something again and again, and that nobody announces, would run for ever while the one that it waits for sleeps.
+const ASLEEP_MAX: u32 = 1_000;
+
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -53,6 +57,10 @@ pub(super) struct Walk {
     chosen: usize,
     instant: u32,
     in_a_row: u32,
+    /// For how many steps at this instant the same tasks, if any, have slept.
+    asleep_for: u32,
+    /// Whether a run was cut short because tasks slept for too long, so that no one knows where it would have led.
+    pub(super) overslept: bool,
 }
 
 impl Walk {
@@ -70,6 +78,8 @@ impl Walk {
             chosen: 0,
             instant: 0,
             in_a_row: 0,
+            asleep_for: 0,
+            overslept: false,
         }
     }
 
@@ -85,6 +95,7 @@ impl Walk {
         self.chosen = 0;
         self.instant = 0;
         self.in_a_row = 0;
+        self.asleep_for = 0;
     }
 
     pub(super) fn ready(&mut self, ready: Ready) {
@@ -174,6 +185,7 @@ impl Walk {
         if self.live.is_empty() {
             // Nothing but time, if anything, comes next: whatever it brings comes after all that has happened.
             self.instant += 1;
+            self.asleep_for = 0;
             return None;
         }
         let index = match self.standing {
@@ -219,6 +231,13 @@ impl Walk {
             frame.spent = previous.spent + self.bound.cost(previous, previous.rank);
             frame.asleep = still_asleep(previous);
             frame.asleep_before = frame.asleep.len() as u32;
+            let as_before = !frame.asleep.is_empty() && frame.asleep.len() == previous.asleep.len();
+            self.asleep_for = if as_before { self.asleep_for + 1 } else { 0 };
+        }
+        if self.asleep_for > ASLEEP_MAX {
+            self.overslept = true;
+            self.standing = Standing::Blocked;
+            return None;
         }
         let first =
             (0..).map_while(|rank| frame.candidate(rank)).find(|candidate| !frame.sleeps(candidate.task));
