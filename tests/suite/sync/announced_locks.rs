@@ -204,7 +204,9 @@ fn a_lock_is_taken_in_the_order_in_which_tasks_go_on() {
         let lock = Mutex::new(());
         let (mut one, mut other) = (pin!(lock.lock()), pin!(lock.lock()));
         assert!(polled(one.as_mut()).await.is_pending(), "gives way");
-        assert!(polled(other.as_mut()).await.is_pending(), "gives way too");
+        assert!(polled(other.as_mut()).await.is_pending(), "stands back");
+        yield_now().await;
+        assert!(polled(other.as_mut()).await.is_pending(), "gives way in its turn");
         yield_now().await;
         let Poll::Ready(held) = polled(other.as_mut()).await else { panic!("the other went on first") };
         assert!(polled(one.as_mut()).await.is_pending(), "is in the queue");
