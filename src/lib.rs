@@ -60,16 +60,15 @@
 //! So `cargo test` says:
 //!
 //! ```text
-//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 81 of 204 schedules: panic at tests/bank.rs:21:5
+//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 88 of 203 schedules: panic at tests/bank.rs:21:5
 //!
 //!   assertion `left == right` failed
 //!     left: 70
 //!    right: 100
-//!   (in task `root`; after 0 s of virtual time and 5 steps)
+//!   (in task `root`; after 0 s of virtual time and 4 steps)
 //!
 //! How it happens, where all else runs in its turn, first in, first out:
-//!   step 4   `audit` (root.1), about to acquire `mutex` at tests/bank.rs:7, gives way until `transfer` (root.2)
-//!            has released it.
+//!   step 2   `transfer` (root.2) starts before `audit` (root.1) starts.
 //!   (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at tests/bank.rs:20:5)
 //! Critical: `transfer` (root.2) acquires `mutex` (made at tests/bank.rs:18) at tests/bank.rs:11 before `audit`
 //! (root.1) acquires it at tests/bank.rs:7; the other way round the test passes (checked).
@@ -77,14 +76,13 @@
 //!
 //! The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
 //!     0 s  1  root               from its start to tests/bank.rs:21
-//!     0 s  2  audit (root.1)     from its start to tests/bank.rs:7
-//!     0 s  3  transfer (root.2)  from its start to tests/bank.rs:12; acquires `mutex`, releases `mutex`
-//!   * 0 s  4  audit (root.1)     from tests/bank.rs:7, ends; acquires `mutex`, releases `mutex`
-//!     0 s  5  root               from tests/bank.rs:21, panics
+//!   * 0 s  2  transfer (root.2)  from its start to tests/bank.rs:12; acquires `mutex`, releases `mutex`
+//!     0 s  3  audit (root.1)     starts, ends; acquires `mutex`, releases `mutex`
+//!     0 s  4  root               from tests/bank.rs:21, panics
 //!
-//! found by   seed 2 (run 3, strategy `surw`): TIMELOOP_SEED=2 finds it at once
+//! found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it
-//! replay     TIMELOOP_REPLAY=TL11N08P9B904002081001G00K6JDMNC cargo test money_is_neither_made_nor_lost -- --exact
+//! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
 //! ```
 //!
 //! From top to bottom: what failed, and where; the decisions that matter, told against the *quiet* run, in which every

@@ -290,8 +290,12 @@ impl Engine {
             }
             return Some(self.time_limit(core, deadline_ns));
         }
+        let by_ns = deadline_ns.saturating_sub(self.now_ns.get());
+        if by_ns > 0 && !core.source.lets_time_pass(by_ns) {
+            return None;
+        }
         self.current.set(NO_SLOT);
-        if deadline_ns > self.now_ns.get() {
+        if by_ns > 0 {
             self.now_ns.set(deadline_ns);
             core.refuel();
             core.gave_way_last = (NO_SLOT, 0);

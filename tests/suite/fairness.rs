@@ -1,12 +1,13 @@
-//! Fairness: what waits for another task by looking again and again is no livelock, whatever the strategy.
+//! Fairness: what waits for another task by looking again and again is no livelock, and what waits for long enough is not
+//! in vain, whatever the strategy.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use timeloop::sync::Mutex;
+use timeloop::sync::{Mutex, mpsc};
 use timeloop::task::yield_now;
-use timeloop::time::sleep;
+use timeloop::time::{interval, sleep, timeout};
 use timeloop::{Resource, StrategySpec, spawn};
 
 use crate::support::explorer;
@@ -90,5 +91,39 @@ fn a_task_that_looks_while_timers_are_set() {
         }
         setter.await.unwrap();
         timer.await.unwrap();
+    });
+}
+
+#[test]
+fn generous_margins_suffice() {
+    passes("margins", || async {
+        let work = spawn(sleep(Duration::from_millis(10)));
+        timeout(Duration::from_secs(600), work).await.expect("a minute is enough for 10 ms").unwrap();
+        let ticks = async {
+            let mut ticks = interval(Duration::from_millis(10));
+            for _ in 0..20 {
+                ticks.tick().await;
+            }
+        };
+        timeout(Duration::from_secs(30), ticks).await.expect("20 ticks take 200 ms");
+    });
+}
+
+#[test]
+fn a_heartbeat_that_is_late_by_much_less_than_it_may_be_is_seen() {
+    passes("heartbeats", || async {
+        let (tx, mut rx) = mpsc::channel(4);
+        let server = spawn(async move {
+            for _ in 0..10 {
+                sleep(Duration::from_millis(10)).await;
+                if tx.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        for _ in 0..10 {
+            timeout(Duration::from_secs(5), rx.recv()).await.expect("it is alive").unwrap();
+        }
+        server.await.unwrap();
     });
 }

@@ -86,6 +86,13 @@ pub trait Source: fmt::Debug {
         let _ = (task, operation);
     }
 
+    /// No task is ready that is not held back, and time is about to move by so many nanoseconds: whether it may. If not, the
+    /// source has let go of the tasks that it held back, or of some.
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        let _ = by_ns;
+        true
+    }
+
     /// Virtual time has moved to its next instant.
     fn time_passed(&mut self) {}
 
@@ -165,6 +172,11 @@ impl Source for AnySource {
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
         forward!(self, source => source.performed(task, operation));
+    }
+
+    #[inline]
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        forward!(self, source => source.lets_time_pass(by_ns))
     }
 
     #[inline]

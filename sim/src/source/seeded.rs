@@ -49,6 +49,11 @@ impl<S: Strategy> Source for Seeded<S> {
     }
 
     #[inline]
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        self.strategy.lets_time_pass(by_ns)
+    }
+
+    #[inline]
     fn time_passed(&mut self) {
         self.strategy.time_passed();
     }

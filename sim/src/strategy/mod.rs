@@ -44,6 +44,10 @@ use crate::{Operation, Seed, Stream, TaskKey};
 /// With more ready tasks than this a strategy does not look at every one of them at each step: it would take too long.
 const CROWD: usize = 256;
 
+/// A task that is ready is never held back for this much virtual time, or more: whoever waits for a minute counts on its
+/// taking less, and no machine stands still for that long.
+const HELD_BACK_NS: u64 = 1_000_000_000;
+
 /// Chooses which ready task runs next.
 pub trait Strategy: fmt::Debug {
     /// A task has become ready; calls come in order of arrival.
@@ -71,6 +75,13 @@ pub trait Strategy: fmt::Debug {
     /// `task`, which runs, does `operation` now, be it one for which it could give way or not.
     fn performed(&mut self, task: TaskKey, operation: Operation, draw: &mut Draw) {
         let _ = (task, operation, draw);
+    }
+
+    /// No task is ready that is not held back, and time is about to move by so many nanoseconds: whether it may. If not, the
+    /// strategy has let go of the tasks that it held back.
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        let _ = by_ns;
+        true
     }
 
     /// Virtual time has moved to its next instant.

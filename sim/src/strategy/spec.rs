@@ -229,8 +229,8 @@ fn parse(text: &str) -> Option<StrategySpec> {
     let number = number.trim();
     let number = number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())??;
     Some(match (name.trim_end(), parameter.trim()) {
-        ("pct", "depth") => StrategySpec::Pct { depth: number },
-        ("delay", "bound") => StrategySpec::Delay { bound: number },
+        ("pct", "depth") if number > 0 => StrategySpec::Pct { depth: number },
+        ("delay", "bound") if number > 0 => StrategySpec::Delay { bound: number },
         ("exhaustive", "delays") => StrategySpec::Exhaustive { bound: Bound::Delays(number) },
         ("exhaustive", "preemptions") => StrategySpec::Exhaustive { bound: Bound::Preemptions(number) },
         _ => return None,

@@ -11,11 +11,12 @@
 //!
 //! Wants operations: a task may be held back between two of them as well as where it was woken.
 //!
-//! Always true: whoever is held back is let go when nothing else can happen; whether time passes is a choice even where
+//! Always true: whoever is held back is let go when nothing else can happen, and before a second of virtual time has passed,
+//! so that a timeout with a generous margin is no false alarm; whether time passes is a choice even where
 //! one task alone could run, so a run of this strategy always draws.
 
 use super::walk::Walk;
-use super::{Draw, Strategy};
+use super::{Draw, HELD_BACK_NS, Strategy};
 use crate::source::Ready;
 use crate::{Operation, TaskKey};
 
@@ -52,6 +53,8 @@ pub struct Stall {
     moves: u32,
     /// For how many choices at this instant they have been.
     held_back: u32,
+    /// For how much virtual time.
+    held_back_ns: u64,
     current: u32,
     /// The running task gives way to be held back.
     gave_way: bool,
@@ -69,6 +72,7 @@ impl Stall {
             held: Vec::new(),
             moves: 0,
             held_back: 0,
+            held_back_ns: 0,
             current: 0,
             gave_way: false,
         }
@@ -109,6 +113,7 @@ impl Stall {
         self.ready.take_over(&mut self.held);
         self.moves = 0;
         self.held_back = 0;
+        self.held_back_ns = 0;
         held
     }
 
@@ -159,6 +164,14 @@ impl Strategy for Stall {
             return true;
         }
         self.ready.turns(draw)
+    }
+
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        if self.held.is_empty() {
+            return true;
+        }
+        self.held_back_ns = self.held_back_ns.saturating_add(by_ns);
+        self.held_back_ns < HELD_BACK_NS || !self.release()
     }
 
     fn time_passed(&mut self) {

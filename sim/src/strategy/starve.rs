@@ -11,11 +11,11 @@
 //! Wants operations: a victim that never has to wait for anything would otherwise be late only where it starts.
 //!
 //! Always true: a victim is waited for when nothing else can happen, and no longer than [`PASSED_OVER_MAX`] steps at one
-//! instant, so that those who spin until it moves do not spin for ever; where one task alone could run nothing is drawn.
+//! instant, so that those who spin until it moves do not spin for ever; it loses less than a second of virtual time; where one task alone could run nothing is drawn.
 
 use super::slots::Slots;
 use super::walk::Walk;
-use super::{Draw, Strategy};
+use super::{Draw, HELD_BACK_NS, Strategy};
 use crate::source::Ready;
 use crate::{Operation, TaskKey};
 
@@ -52,6 +52,8 @@ pub struct Starve {
     others: Walk,
     /// The victim's slot while it waits.
     waiting: Option<u32>,
+    /// How much time has passed meanwhile.
+    waited_ns: u64,
     current: u32,
 }
 
@@ -67,6 +69,7 @@ impl Starve {
             seen: 0,
             others: Walk::default(),
             waiting: None,
+            waited_ns: 0,
             current: 0,
         }
     }
@@ -176,6 +179,18 @@ impl Strategy for Starve {
             }
             _ => self.others.turns(draw),
         }
+    }
+
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        if self.waiting.is_none() {
+            return true;
+        }
+        self.waited_ns = self.waited_ns.saturating_add(by_ns);
+        if self.waited_ns >= HELD_BACK_NS {
+            self.forgive();
+            return false;
+        }
+        true
     }
 
     fn time_passed(&mut self) {

@@ -48,6 +48,8 @@ fn what_is_no_strategy_is_answered_by_what_is_accepted() {
         "pct(3)",
         "pct(depth = )",
         "pct(depth = -1)",
+        "pct(depth = 0)",
+        "delay(bound = 0)",
         "pct(depth = 4294967296)",
         "pct(bound = 3)",
         "pct(depth = 3",

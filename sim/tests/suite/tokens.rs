@@ -146,8 +146,8 @@ fn any_path() -> impl Strategy<Value = TaskPath> {
 pub(crate) fn any_strategy() -> impl Strategy<Value = StrategySpec> {
     (prop::sample::select(StrategySpec::ALL.to_vec()), any_number()).prop_flat_map(|(strategy, number)| {
         prop::sample::select(match strategy {
-            StrategySpec::Pct { .. } => vec![strategy, StrategySpec::Pct { depth: number }],
-            StrategySpec::Delay { .. } => vec![strategy, StrategySpec::Delay { bound: number }],
+            StrategySpec::Pct { .. } => vec![strategy, StrategySpec::Pct { depth: number.max(1) }],
+            StrategySpec::Delay { .. } => vec![strategy, StrategySpec::Delay { bound: number.max(1) }],
             StrategySpec::Exhaustive { .. } => {
                 [Bound::None, Bound::Delays(number), Bound::Preemptions(number)]
                     .map(|bound| StrategySpec::Exhaustive { bound })
