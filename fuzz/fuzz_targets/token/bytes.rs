@@ -49,8 +49,8 @@ impl Reader<'_> {
 
     fn strategy(&mut self) -> StrategySpec {
         match StrategySpec::ALL[usize::from(self.byte()) % StrategySpec::ALL.len()] {
-            StrategySpec::Pct { .. } => StrategySpec::Pct { depth: self.number_u32() },
-            StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.number_u32() },
+            StrategySpec::Pct { .. } => StrategySpec::Pct { depth: self.number_u32().max(1) },
+            StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.number_u32().max(1) },
             StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
                 bound: match self.byte() % 3 {
                     0 => Bound::None,

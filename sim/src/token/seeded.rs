@@ -41,8 +41,8 @@ pub(super) fn put_strategy(bytes: &mut Vec<u8>, strategy: StrategySpec) {
 /// The strategy with the parameters that follow its code.
 pub(super) fn read_parameters(reader: &mut Reader<'_>, strategy: StrategySpec) -> Option<StrategySpec> {
     Some(match strategy {
-        StrategySpec::Pct { .. } => StrategySpec::Pct { depth: reader.u32()? },
-        StrategySpec::Delay { .. } => StrategySpec::Delay { bound: reader.u32()? },
+        StrategySpec::Pct { .. } => StrategySpec::Pct { depth: reader.u32().filter(|depth| *depth > 0)? },
+        StrategySpec::Delay { .. } => StrategySpec::Delay { bound: reader.u32().filter(|bound| *bound > 0)? },
         StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
             bound: match reader.byte()? {
                 0 => Bound::None,
