@@ -221,9 +221,9 @@
 //!   branch is polled in that step, and the deadline is not looked at. The task goes on where it stopped. So a biased
 //!   `select!` takes what it would have taken, and the branches of a `join!` act in the order in which they would have:
 //!   other tasks come in between, and nothing else changes.
-//! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that. Each
-//!   of its futures gives way by itself, in the same step. The task is known to the strategies by the first of these
-//!   operations, and in its next step it does all of them.
+//! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that, and
+//!   polls on. Once one of its futures has given way, the operations of the others wait until that one has been done; then
+//!   it is the next one's turn to be announced.
 //! - Who polls a future once to see if it is ready (`now_or_never`) gets an answer: its operations never give way.
 //!
 //! A future that has given way and is dropped has done nothing.

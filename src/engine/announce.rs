@@ -121,6 +121,10 @@ pub(crate) struct Announcement {
     always: bool,
 }
 
+/// After so many operations without a wait a task goes back to the loop, as tokio's tasks do after 128: a loop that always
+/// finds something to do would else never end its step.
+const OPERATIONS_MAX: u32 = 1_024;
+
 const FRESH: u64 = 0;
 const DONE: u64 = u64::MAX;
 
@@ -235,7 +239,13 @@ impl Engine {
     #[inline]
     fn count_operation(&self) -> bool {
         self.step.operations.set(self.step.operations.get().wrapping_add(1));
-        self.attends.get() || self.step.gave_way.get()
+        self.attends.get() || self.step.gave_way.get() || self.has_done_enough()
+    }
+
+    /// Whether the resumption has done so many operations that it is time for others.
+    #[inline]
+    fn has_done_enough(&self) -> bool {
+        self.step.operations.get() > OPERATIONS_MAX
     }
 
     /// What becomes of an announcement: its next state.
@@ -254,7 +264,7 @@ impl Engine {
             // Whoever polls several futures on one task, as `FuturesUnordered` does, polls on after one has given way. The
             // others stand back until that is done, each to be announced in its turn: done in one step, nothing could
             // come between them.
-            if self.step.gave_way.get() && !is_deaf_foreign(waker) {
+            if (self.step.gave_way.get() || self.has_done_enough()) && !is_deaf_foreign(waker) {
                 self.step.operations.set(self.step.operations.get() - 1);
                 return FRESH;
             }
@@ -297,6 +307,9 @@ impl Engine {
         }
         self.step.gave_way.set(true);
         core.note_giving_way(current, index, operation);
+        if let Some(recorder) = &mut core.recorder {
+            recorder.gives_way(key);
+        }
         Some(core.steps())
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Recorder {
     known: BTreeSet<ResourceKey>,
     /// The operation that each task has announced last, and has not got yet, by task.
     wanted: BTreeMap<u32, Wanted>,
+    /// The operation that the step under way has given way for, until its task is ready to go on.
+    gave_way: Option<DecisionKey>,
     /// Who holds what.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
@@ -98,7 +100,21 @@ impl Recorder {
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
     }
 
+    /// The task that runs gives way.
+    pub(super) fn gives_way(&mut self, key: DecisionKey) {
+        self.gave_way = Some(key);
+    }
+
+    /// It is going to be ready to go on.
+    pub(super) fn goes_on_later(&mut self) {
+        self.gave_way = None;
+    }
+
     pub(super) fn end_step(&mut self, finished: bool) {
+        if let Some(key) = self.gave_way.take() {
+            // Whoever polled made something else of it, and did not come back in this step.
+            self.chosen(key, 2, 1);
+        }
         let step = self.record.steps.len() - 1;
         self.record.steps[step].finished = finished;
         let backtrace = self.sites.as_mut().and_then(|sites| sites.end_step(step));

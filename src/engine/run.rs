@@ -192,6 +192,9 @@ impl Engine {
     #[inline]
     fn give_way(&self, core: &mut Core, slot: u32) {
         if self.step.woken.get() {
+            if let Some(recorder) = &mut core.recorder {
+                recorder.goes_on_later();
+            }
             core.end_step(false);
             core.give_way(slot, self.step.operations.get());
         } else {

@@ -1,8 +1,11 @@
 //! Announced operations: who gives way when, and what that leaves as it was.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, join_all};
@@ -452,4 +455,63 @@ fn a_race_on_a_resource_is_found_and_shrunk_to_one_operation_that_gives_way() {
     let outcome = made(&replayed, lost_update);
     assert_eq!(outcome.trace_hash, found.trace_hash);
     assert!(outcome.result.is_err());
+}
+
+/// What the code makes of a poll that gives way is part of the schedule, too.
+#[test]
+fn a_poll_that_gives_way_in_vain_is_shrunk_and_told() {
+    let strategy = "stall".parse::<StrategySpec>().unwrap();
+    let exploration = explorer("announcing::in_vain").strategy(strategy).runs(2_000).run(|| async {
+        let row = Resource::new("row");
+        let mut read = pin!(row.read());
+        let ready = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_ready())).await;
+        assert!(ready, "the read is put off");
+    });
+    let found = exploration.found.expect("the read is put off");
+    assert_eq!(
+        format!("{:?}", found.shrunk.deviations()),
+        "Some([Deviation { task: TaskPath([]), resume: 0, domain: Operation, index: 0, value: 1 }])",
+        "{}",
+        found.report
+    );
+    let told = "When `root` starts, its 1st operation is put off, and the code goes on without it.";
+    assert!(found.report.contains(told), "{}", found.report);
+    assert!(!found.report.contains("in the quiet run"), "{}", found.report);
+}
+
+/// tokio's budget of 128 operations breaks up such a loop; here it would end the process.
+#[test]
+fn a_task_that_always_finds_something_to_do_lets_others_run() {
+    let turns = made(&Schedule::quiet(), || async {
+        let row = Rc::new(Resource::new("row"));
+        let done = Rc::new(Cell::new(false));
+        let turns = Rc::new(Cell::new(0));
+        let busy = spawn({
+            let (row, done, turns) = (Rc::clone(&row), Rc::clone(&done), Rc::clone(&turns));
+            async move {
+                while !done.get() {
+                    row.read().await;
+                    turns.set(turns.get() + 1);
+                }
+            }
+        });
+        yield_now().await;
+        done.set(true);
+        busy.await.unwrap();
+        turns.get()
+    });
+    // And the one that it stood before.
+    assert_eq!(turns.result.unwrap(), 1_024 + 1);
+
+    let limits = Limits { max_polls_per_instant: 1_000, ..Limits::default() };
+    let endless = run_from(StrategySpec::Random.source(Seed(0)), &limits, || async {
+        let row = Resource::new("row");
+        loop {
+            row.read().await;
+            if row.name().is_empty() {
+                break;
+            }
+        }
+    });
+    assert_eq!(endless.result.unwrap_err().kind, timeloop::FailureKind::Livelock);
 }

@@ -58,9 +58,30 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
+    /// An operation that a task gave way for, while the code that polled it went on without it.
+    fn put_off(&self, deviation: &Deviation) -> Option<(usize, String)> {
+        let arrival = self.record.arrivals.iter().position(|arrival| {
+            let task = &self.record.tasks[arrival.task as usize];
+            arrival.resume == deviation.resume
+                && arrival.operation.is_none()
+                && task.label.path == deviation.task
+        })?;
+        let (nth, does) = (Nth(deviation.index), self.does(arrival));
+        let sentence =
+            format!("When {does}, its {nth} operation is put off, and the code goes on without it.");
+        Some((self.ran_at[arrival]?, sentence))
+    }
+
     /// The step that a deviation is about, and its sentence.
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
-        let Some(arrival) = self.record.arrival_about(deviation) else {
+        let arrival = self.record.arrival_about(deviation);
+        if arrival.is_none()
+            && deviation.domain == Domain::Operation
+            && let Some(told) = self.put_off(deviation)
+        {
+            return told;
+        }
+        let Some(arrival) = arrival else {
             let Deviation { task, resume, .. } = deviation;
             return (usize::MAX, format!("`{task}` does not come to its resumption {resume} in this run."));
         };
