@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 
+use super::points::Points;
 use super::{Draw, Strategy};
 use crate::source::Ready;
 use crate::{Operation, TaskKey};
@@ -21,13 +22,10 @@ use crate::{Operation, TaskKey};
 #[derive(Debug)]
 pub struct Delay {
     bound: u32,
-    steps: u32,
     /// Slots, in order of arrival.
     ready: VecDeque<u32>,
-    /// The choices at which the first is delayed, the last of them first; `None` before the first choice.
-    delays: Option<Vec<u64>>,
-    /// How many choices have been made.
-    counted: u64,
+    /// The choices at which the first is delayed.
+    delays: Points,
     /// The running task gives way: it is behind all others, and the next choice has been made.
     decided: bool,
 }
@@ -36,7 +34,7 @@ impl Delay {
     /// Up to `bound` delays within the first `steps` choices.
     #[must_use]
     pub fn new(bound: u32, steps: u32) -> Self {
-        Self { bound, steps: steps.max(1), ready: VecDeque::new(), delays: None, counted: 0, decided: false }
+        Self { bound, ready: VecDeque::new(), delays: Points::within(steps), decided: false }
     }
 
     /// Counts a choice; how many of the first are delayed at it.
@@ -45,20 +43,8 @@ impl Delay {
         if self.bound == 0 {
             return 0;
         }
-        self.counted += 1;
-        let (bound, steps) = (self.bound, self.steps);
-        let delays = self.delays.get_or_insert_with(|| {
-            let many = if bound > 1 { 1 + draw.below(bound) } else { 1 };
-            let mut delays: Vec<_> = (0..many).map(|_| u64::from(draw.below(steps)) + 1).collect();
-            delays.sort_unstable_by(|one, other| other.cmp(one));
-            delays
-        });
-        let mut now = 0;
-        while delays.last() == Some(&self.counted) {
-            delays.pop();
-            now += 1;
-        }
-        now
+        let bound = self.bound;
+        self.delays.next(draw, |draw| if bound > 1 { 1 + draw.below(bound) } else { 1 })
     }
 
     fn rotate(&mut self, times: u32) {

@@ -8,9 +8,11 @@
 mod choiceless;
 mod delay;
 mod fifo;
+mod haste;
 mod lockstep;
 mod patience;
 mod pct;
+mod points;
 pub(crate) mod portfolio;
 mod pos;
 mod random;

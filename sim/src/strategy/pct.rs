@@ -15,6 +15,7 @@
 
 use std::collections::BinaryHeap;
 
+use super::points::Points;
 use super::slots::Slots;
 use super::{Draw, Strategy};
 use crate::source::Ready;
@@ -36,7 +37,6 @@ const UNFAIR_STEPS: u64 = 1_000;
 #[derive(Debug)]
 pub struct Pct {
     depth: u32,
-    steps: u32,
     priorities: Slots<Priority>,
     /// The only task that is ready, where there is one alone: it needs no priority.
     alone: Option<u32>,
@@ -44,10 +44,8 @@ pub struct Pct {
     ready: BinaryHeap<(Priority, u32)>,
     /// Slots of the ready tasks once the run is a random walk.
     walking: Vec<u32>,
-    /// The steps at which the first falls behind, the last of them first; `None` before the first choice.
-    changes: Option<Vec<u64>>,
-    /// How many choices have been made.
-    counted: u64,
+    /// The choices at which the first falls behind.
+    changes: Points,
     /// How many times a task has fallen behind.
     fallen: u64,
     current: u32,
@@ -61,13 +59,11 @@ impl Pct {
     pub fn new(depth: u32, steps: u32) -> Self {
         Self {
             depth: depth.max(1),
-            steps: steps.max(1),
             priorities: Slots::default(),
             alone: None,
             ready: BinaryHeap::new(),
             walking: Vec::new(),
-            changes: None,
-            counted: 0,
+            changes: Points::within(steps),
             fallen: 0,
             current: 0,
             decided: false,
@@ -93,28 +89,17 @@ impl Pct {
     /// Counts a choice; whether the first falls behind at it.
     #[inline]
     fn changes_now(&mut self, draw: &mut Draw) -> bool {
-        self.counted += 1;
-        let (depth, steps) = (self.depth, self.steps);
-        let changes = self.changes.get_or_insert_with(|| {
-            let many = match depth {
-                1 | 2 => depth - 1,
-                _ => 1 + draw.below(depth - 1),
-            };
-            let mut changes: Vec<_> = (0..many).map(|_| u64::from(draw.below(steps)) + 1).collect();
-            changes.sort_unstable_by(|one, other| other.cmp(one));
-            changes
-        });
-        let mut now = false;
-        while changes.last() == Some(&self.counted) {
-            changes.pop();
-            now = true;
-        }
-        now
+        let depth = self.depth;
+        let many = |draw: &mut Draw| match depth {
+            1 | 2 => depth - 1,
+            _ => 1 + draw.below(depth - 1),
+        };
+        self.changes.next(draw, many) > 0
     }
 
     #[inline]
     fn walks(&self) -> bool {
-        self.counted >= u64::from(self.steps) * UNFAIR_FACTOR + UNFAIR_STEPS
+        self.changes.counted() >= u64::from(self.changes.steps()) * UNFAIR_FACTOR + UNFAIR_STEPS
     }
 
     #[cold]
@@ -129,10 +114,7 @@ impl Pct {
         }
         match self.walking.len() {
             0 | 1 => self.walking.pop(),
-            count => {
-                let index = draw.below(u32::try_from(count).expect("fewer than 2^32 tasks are ready"));
-                Some(self.walking.swap_remove(index as usize))
-            }
+            count => Some(self.walking.swap_remove(draw.index(count))),
         }
     }
 

@@ -14,6 +14,7 @@
 //! Always true: a task of which nobody knows what it does next races with nothing; where one task alone could run nothing
 //! is drawn.
 
+use super::haste::{Haste, placed};
 use super::patience::Patience;
 use super::{CROWD, Draw, Strategy};
 use crate::source::Ready;
@@ -21,12 +22,6 @@ use crate::{Operation, TaskKey};
 
 /// A priority that has not been drawn yet.
 const NONE: u32 = 0;
-
-/// In a hasty run the priorities of those who were woken lie above this, and all others below.
-const WOKEN: u32 = 1 << 31;
-
-/// One run in so many is not hasty.
-const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Pending {
@@ -39,8 +34,7 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Pos {
     ready: Vec<Pending>,
-    /// `None` before the first choice.
-    hasty: Option<bool>,
+    haste: Haste,
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u32,
@@ -56,24 +50,14 @@ impl Pos {
         Self { ready: Vec::with_capacity(8), ..Self::default() }
     }
 
-    #[inline]
-    fn is_hasty(&mut self, draw: &mut Draw) -> bool {
-        *self.hasty.get_or_insert_with(|| draw.below(PATIENT_ONE_IN) != 0)
-    }
-
     /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
     #[inline]
     fn highest(&mut self, draw: &mut Draw) -> (usize, u32) {
-        let hasty = self.is_hasty(draw);
+        let hasty = self.haste.is_on(draw);
         let (mut best, mut highest) = (0, NONE);
         for (index, pending) in self.ready.iter_mut().enumerate() {
             if pending.priority == NONE {
-                let drawn = draw.priority();
-                pending.priority = match (hasty, pending.operation) {
-                    (false, _) => drawn,
-                    (true, Some(_)) => drawn & !WOKEN | 1,
-                    (true, None) => drawn | WOKEN,
-                };
+                pending.priority = placed(draw.priority(), hasty, pending.operation.is_none());
             }
             if pending.priority > highest {
                 (best, highest) = (index, pending.priority);
@@ -119,7 +103,7 @@ impl Strategy for Pos {
             return true;
         }
         let drawn = draw.priority();
-        let mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
+        let mine = placed(drawn, self.haste.is_on(draw), false);
         let among = self.ready.len();
         if self.patience.runs_out(draw) {
             self.chosen = Some((draw.index(among), among));

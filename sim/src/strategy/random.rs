@@ -31,7 +31,6 @@ impl Strategy for Random {
         if count < 2 {
             return self.ready.pop();
         }
-        let index = draw.below(u32::try_from(count).expect("fewer than 2^32 tasks are ready"));
-        Some(self.ready.swap_remove(index as usize))
+        Some(self.ready.swap_remove(draw.index(count)))
     }
 }

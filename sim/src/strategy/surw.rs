@@ -16,6 +16,7 @@
 //! Always true: if the intended task can't run, and nobody else can that is not held, all are let go and another is drawn;
 //! where one task alone could run nothing is drawn; without a resource this is a walk by random priorities.
 
+use super::haste::{Haste, WOKEN, placed};
 use super::patience::Patience;
 use super::weights::{Weights, below};
 use super::{CROWD, Draw, Strategy};
@@ -24,12 +25,6 @@ use crate::{Access, Operation, ResourceKey, TaskKey};
 
 /// A priority that has not been drawn yet.
 const NONE: u32 = 0;
-
-/// In a hasty run the priorities of those who were woken lie above this, and all others below.
-const WOKEN: u32 = 1 << 31;
-
-/// One run in so many is not hasty.
-const PATIENT_ONE_IN: u32 = 4;
 
 #[derive(Debug)]
 struct Waiting {
@@ -61,8 +56,7 @@ pub struct Surw {
     at_resource: Vec<Waiting>,
     /// The slot of the task that accesses the resource next.
     intended: Option<u32>,
-    /// `None` before the first choice.
-    hasty: Option<bool>,
+    haste: Haste,
     /// The intended one has just spawned this task, which has this many accesses of the many that were left.
     heir: Option<(TaskKey, u32, u32)>,
     current: u32,
@@ -86,18 +80,13 @@ impl Surw {
             at_resource: Vec::with_capacity(8),
             intended: None,
             // Without a resource there is nothing to hasten to.
-            hasty: if resource.is_none() { Some(false) } else { None },
+            haste: if resource.is_none() { Haste::none() } else { Haste::default() },
             heir: None,
             current: 0,
             gave_way: NONE,
             patience: Patience::default(),
             chosen: None,
         }
-    }
-
-    #[inline]
-    fn is_hasty(&mut self, draw: &mut Draw) -> bool {
-        *self.hasty.get_or_insert_with(|| draw.below(PATIENT_ONE_IN) != 0)
     }
 
     /// What was intended for a task may be for one that it has spawned.
@@ -138,7 +127,7 @@ impl Surw {
     /// Whose turn it is of those that are not held, and with what priority.
     #[inline]
     fn turn(&mut self, draw: &mut Draw) -> Option<(u32, Turn)> {
-        let hasty = self.is_hasty(draw);
+        let hasty = self.haste.is_on(draw);
         let mut best = None;
         let mut highest = NONE;
         if let Some(intended) = self.intended
@@ -159,12 +148,7 @@ impl Surw {
         }
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
-                let drawn = draw.priority();
-                waiting.priority = match (hasty, waiting.woken) {
-                    (false, _) => drawn,
-                    (true, false) => drawn & !WOKEN | 1,
-                    (true, true) => drawn | WOKEN,
-                };
+                waiting.priority = placed(draw.priority(), hasty, waiting.woken);
             }
             if waiting.priority > highest {
                 highest = waiting.priority;
@@ -248,7 +232,7 @@ impl Strategy for Surw {
             return true;
         }
         let drawn = draw.priority();
-        let mut mine = if self.is_hasty(draw) { drawn & !WOKEN | 1 } else { drawn };
+        let mut mine = placed(drawn, self.haste.is_on(draw), false);
         let left = self.left.at(self.current);
         if self.patience.runs_out(draw) {
             self.gave_way = mine;
@@ -263,7 +247,7 @@ impl Strategy for Surw {
                 self.gave_way = mine;
                 return true;
             }
-            if self.is_hasty(draw) {
+            if self.haste.is_on(draw) {
                 mine = WOKEN;
             }
         } else if self.intended.is_none() && !self.at_resource.is_empty() {
