@@ -72,41 +72,25 @@ impl ResourceId {
     /// The task that runs does this now, and could not give way for it: it lets go of a lock, say.
     #[inline]
     pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
-        context::driving(|engine| {
-            if engine.attends.get() {
-                engine.performed(self, Cow::Borrowed(name), access, None, at);
-            }
-        });
+        attending(|engine| engine.performed(self, Cow::Borrowed(name), access, None, at));
     }
 
     /// The task that runs holds this from now on.
     #[inline]
     pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
-        context::driving(|engine| {
-            if engine.attends.get() {
-                engine.acquired(self, name, at);
-            }
-        });
+        attending(|engine| engine.acquired(self, name, at));
     }
 
     /// Whoever held this lets go of it; an operation of its own.
     #[inline]
     pub(crate) fn released(&self, name: &'static str) {
-        context::driving(|engine| {
-            if engine.attends.get() {
-                engine.released(self, name);
-            }
-        });
+        attending(|engine| engine.released(self, name));
     }
 
     /// Whoever held this does so no more, and gives nothing back: no operation.
     #[inline]
     pub(crate) fn forgotten(&self) {
-        context::driving(|engine| {
-            if engine.attends.get() {
-                engine.forgotten(self);
-            }
-        });
+        attending(|engine| engine.forgotten(self));
     }
 }
 
@@ -207,6 +191,16 @@ impl Announcement {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Calls `tell` where anyone wants to know of operations.
+#[inline]
+fn attending(tell: impl FnOnce(&Engine)) {
+    context::driving(|engine| {
+        if engine.attends.get() {
+            tell(engine);
+        }
+    });
 }
 
 /// Whether anyone wants to know of operations.

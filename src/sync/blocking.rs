@@ -1,4 +1,5 @@
-//! Methods that block the thread, for primitives whose own methods of that kind are newer than the oldest tokio allowed.
+//! What methods that block the thread are made of: one poll, and a loop around polls for primitives whose own methods of
+//! that kind are newer than the oldest tokio allowed.
 //!
 //! Always true: inside of a run nothing blocks; outside, the thread waits exactly where tokio's would.
 

@@ -4,13 +4,13 @@
 //! told of, as what it turned out to be, and can't give way any more.
 
 use std::panic::Location;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use timeloop_sim::Access;
 
-use super::announcing;
+use super::{announcing, blocking};
 use crate::engine::announce::{self, Announcement, ResourceId};
 
 /// What an operation is. Made where it is needed, so that futures keep no more of it than the place.
@@ -62,6 +62,21 @@ impl Operation {
         }
         let polled = attempt(cx);
         retried(what, polled.is_ready());
+        polled
+    }
+
+    /// As `poll`, for one operation after the other: the next try after one that has succeeded is of another.
+    #[inline]
+    pub(super) fn poll_each<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        what: What<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let polled = self.poll(cx, what, attempt);
+        if polled.is_ready() {
+            self.restart();
+        }
         polled
     }
 
@@ -206,8 +221,9 @@ pub(super) fn at_once<F: Future>(
         return None;
     }
     what.touch();
-    match pin!(future()).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => announcing::would_wait(method, thing, instead),
+    // Not `unwrap_or_else`: in a closure the panic would name a line of this file.
+    match blocking::at_once(future()) {
+        None => announcing::would_wait(method, thing, instead),
+        output => output,
     }
 }

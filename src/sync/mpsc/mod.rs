@@ -26,8 +26,12 @@ pub mod error;
 mod permit;
 mod unbounded;
 
+use std::panic::Location;
+
+use timeloop_sim::Access;
+
 use crate::engine::announce::ResourceId;
-use crate::sync::operation::{Half, Handles};
+use crate::sync::operation::{Half, Handles, What};
 
 pub use bounded::{Receiver, Sender, WeakSender, channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
@@ -35,6 +39,11 @@ pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unb
 
 /// What a channel is called in reports.
 const NAME: &str = "mpsc channel";
+
+/// A message is taken.
+fn receiving<'a>(id: &'a ResourceId, at: &'static Location<'static>) -> What<'a> {
+    What { id, name: NAME, access: Access::Receive, at }
+}
 
 /// The channel's senders.
 fn senders(id: ResourceId) -> Handles {

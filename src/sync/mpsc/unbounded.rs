@@ -11,7 +11,7 @@ use timeloop_sim::Access;
 use tokio::sync::mpsc as tokios;
 
 use super::error::{SendError, TryRecvError};
-use super::{NAME, senders};
+use super::{NAME, receiving, senders};
 use crate::engine::announce::ResourceId;
 use crate::sync::operation::{Operation, What, at_once};
 
@@ -49,11 +49,7 @@ impl<T> UnboundedReceiver<T> {
             self.polling.restart();
             let mut operation = Operation::default();
             let (id, inner) = (&self.id, &mut self.inner);
-            poll_fn(|cx| {
-                let what = What { id, name: NAME, access: Access::Receive, at };
-                operation.poll(cx, what, |cx| inner.poll_recv(cx))
-            })
-            .await
+            poll_fn(|cx| operation.poll(cx, receiving(id, at), |cx| inner.poll_recv(cx))).await
         }
     }
 
@@ -70,11 +66,8 @@ impl<T> UnboundedReceiver<T> {
             self.polling.restart();
             let mut operation = Operation::default();
             let (id, inner) = (&self.id, &mut self.inner);
-            poll_fn(|cx| {
-                let what = What { id, name: NAME, access: Access::Receive, at };
-                operation.poll(cx, what, |cx| inner.poll_recv_many(cx, buffer, limit))
-            })
-            .await
+            poll_fn(|cx| operation.poll(cx, receiving(id, at), |cx| inner.poll_recv_many(cx, buffer, limit)))
+                .await
         }
     }
 
@@ -91,7 +84,7 @@ impl<T> UnboundedReceiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
+        let what = receiving(&self.id, Location::caller());
         let words = ["blocking_recv", "a message", "recv().await"];
         at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
     }
@@ -102,7 +95,7 @@ impl<T> UnboundedReceiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
+        let what = receiving(&self.id, Location::caller());
         let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
         at_once(|| self.inner.recv_many(buffer, limit), what, words)
             .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
@@ -139,23 +132,15 @@ impl<T> UnboundedReceiver<T> {
     /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
     #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
-        let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv(cx));
-        if polled.is_ready() {
-            self.polling.restart();
-        }
-        polled
+        let what = receiving(&self.id, Location::caller());
+        self.polling.poll_each(cx, what, |cx| self.inner.poll_recv(cx))
     }
 
     /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
     #[track_caller]
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
-        let polled = self.polling.poll(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit));
-        if polled.is_ready() {
-            self.polling.restart();
-        }
-        polled
+        let what = receiving(&self.id, Location::caller());
+        self.polling.poll_each(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))
     }
 
     /// How many [`UnboundedSender`]s there are.
