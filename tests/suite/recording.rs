@@ -10,18 +10,24 @@ use timeloop_sim::{DecisionKey, Domain, Operation, Ready, ResourceKey, Seed, Sou
 
 use crate::support::Log;
 
-/// Something that a source was told of a task: that it gives way before an operation, or that it does it.
-type Told = (TaskKey, bool, Operation);
+/// Something that a source was told of a task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Told {
+    Ready,
+    GivesWay(Operation),
+    Performed(Operation),
+}
 
 #[derive(Debug)]
 struct Recording {
     gives_way: bool,
     ready: VecDeque<u32>,
-    log: Log<Told>,
+    log: Log<(TaskKey, Told)>,
 }
 
 impl Source for Recording {
     fn ready(&mut self, task: Ready) {
+        self.log.push((task.task, Told::Ready));
         self.ready.push_back(task.slot);
     }
 
@@ -35,13 +41,13 @@ impl Source for Recording {
 
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if self.gives_way {
-            self.log.push((key.task, true, operation));
+            self.log.push((key.task, Told::GivesWay(operation)));
         }
         self.gives_way
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        self.log.push((task, false, operation));
+        self.log.push((task, Told::Performed(operation)));
     }
 
     fn choose(&mut self, _key: DecisionKey, _arity: u32) -> u32 {
@@ -55,7 +61,7 @@ impl Source for Recording {
 
 /// What has been recorded, for the code of the run itself to look at.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard(Log<Told>);
+pub(crate) struct Heard(Log<(TaskKey, Told)>);
 
 impl Heard {
     /// What the source hears while the future runs, of the root task alone: `send?` where it gives way before an
@@ -94,26 +100,36 @@ impl Heard {
             let which = if position == 0 { String::new() } else { format!("{}:", position + 1) };
             format!("{which}{access}{}", if gives_way { "?" } else { "" })
         };
-        let told = self.0.take().into_iter().filter(|(task, ..)| *task == of);
-        told.map(|(_, gives_way, operation)| word(gives_way, operation)).collect()
+        let told = self.0.take().into_iter().filter(|(task, _)| *task == of);
+        let words = told.filter_map(|(_, told)| match told {
+            Told::Ready => None,
+            Told::GivesWay(operation) => Some(word(true, operation)),
+            Told::Performed(operation) => Some(word(false, operation)),
+        });
+        words.collect()
     }
 }
 
 /// Runs `make` where everything gives way that can.
 pub(crate) fn recorded<F: Future>(make: impl Fn(Heard) -> F) -> F::Output {
-    made(true, make)
+    made(true, make).0
+}
+
+/// What is told of a run in which everything gives way that can, of all its tasks.
+pub(crate) fn told<F: Future>(main: impl Fn() -> F) -> Vec<(TaskKey, Told)> {
+    made(true, |_| main()).1.take()
 }
 
 /// Runs `make` where every operation is told of, and nothing gives way.
 pub(crate) fn listened_to<F: Future>(make: impl Fn() -> F) -> F::Output {
-    made(false, |_| make())
+    made(false, |_| make()).0
 }
 
-fn made<F: Future>(gives_way: bool, make: impl Fn(Heard) -> F) -> F::Output {
+fn made<F: Future>(gives_way: bool, make: impl Fn(Heard) -> F) -> (F::Output, Log<(TaskKey, Told)>) {
     let log = Log::new();
     let source = Box::new(Recording { gives_way, ready: VecDeque::new(), log: log.clone() });
     let outcome = run_from(source, &Limits::default(), || make(Heard(log.clone())));
-    outcome.result.expect("the run passes")
+    (outcome.result.expect("the run passes"), log)
 }
 
 /// The word for an operation that gives way first.

@@ -11,7 +11,7 @@ use timeloop::sync::{
     RwLockWriteGuard, Semaphore, SetOnce,
 };
 use timeloop::task::yield_now;
-use timeloop_sim::Access;
+use timeloop_sim::{Access, TaskKey};
 
 use super::witness::{Told, operations, told};
 
@@ -294,11 +294,10 @@ fn a_release_is_told_before_who_waits_is_woken() {
             release();
             waiting.await.unwrap();
         });
-        let is_release =
-            |told: &Told| matches!(told, Told::Performed(operation) if operation.access == Access::Release);
+        let is_release = |(_, told): &(TaskKey, Told)| matches!(told, Told::Performed(operation) if operation.access == Access::Release);
         let root = told[0];
         let first_release = told.iter().position(is_release).unwrap();
-        let woken = told.iter().rposition(|told| matches!(told, Told::Ready(_)) && *told != root).unwrap();
+        let woken = told.iter().rposition(|told| told.1 == Told::Ready && *told != root).unwrap();
         assert!(first_release < woken, "{told:?}");
     }
 }
