@@ -9,6 +9,7 @@ mod cell;
 mod census;
 pub(crate) mod context;
 mod failures;
+mod giving_way;
 mod idle;
 pub(crate) mod panics;
 mod recorder;
@@ -26,8 +27,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    Access, Announced, AnySource, DecisionKey, Detail, Domain, Limits, Operation, Ready, ResourceKey, Source,
-    Stream, TaskKey, TaskLabel,
+    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
 };
 
 pub(crate) use cell::TaskBox;
@@ -38,6 +38,7 @@ pub(crate) use timers::TimerRef;
 pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
+use giving_way::{GivenWay, StepState};
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
@@ -100,48 +101,6 @@ struct Core {
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
-}
-
-/// What the step under way has come to. Laid out to be reset by one store.
-#[derive(Debug, Default)]
-#[repr(C, align(8))]
-struct StepState {
-    /// Whether the task that is being polled has been woken meanwhile.
-    woken: Cell<bool>,
-    /// Whether it has given way for an operation.
-    gave_way: Cell<bool>,
-    filling: Cell<u16>,
-    /// How many operations its resumption has announced.
-    operations: Cell<u32>,
-}
-
-impl StepState {
-    #[inline(always)]
-    fn reset(&self) {
-        self.woken.set(false);
-        self.gave_way.set(false);
-        self.filling.set(0);
-        self.operations.set(0);
-    }
-}
-
-/// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just
-/// after it was written narrow.
-#[derive(Clone, Copy, Debug)]
-struct GivenWay {
-    index: u32,
-    access: Access,
-    resource: ResourceKey,
-    operations: u32,
-    selects: u32,
-}
-
-impl GivenWay {
-    #[inline(always)]
-    fn announced(&self) -> Announced {
-        let operation = Operation { resource: self.resource, access: self.access };
-        Announced { index: self.index, operation }
-    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -526,40 +485,6 @@ impl Core {
         let place = self.table.at(slot);
         let announced = place.gave_way.then(|| self.given_way[slot as usize].announced());
         Self::show_with(place, slot, announced, &mut self.source, &mut self.recorder);
-    }
-
-    /// The task in this slot, which runs, gives way for an operation.
-    #[inline]
-    fn note_giving_way(&mut self, slot: u32, index: u32, operation: Operation) {
-        let place = slot as usize;
-        if self.given_way.len() <= place {
-            let nothing = GivenWay {
-                index: 0,
-                access: Access::Read,
-                resource: ResourceKey(0),
-                operations: 0,
-                selects: 0,
-            };
-            // At least as many as a short run needs, at once.
-            self.given_way.resize((place + 1).max(8), nothing);
-        }
-        let given_way = &mut self.given_way[place];
-        given_way.index = index;
-        given_way.access = operation.access;
-        given_way.resource = operation.resource;
-    }
-
-    /// The task in this slot has given way, and is ready to go on.
-    #[inline]
-    fn give_way(&mut self, slot: u32, operations: u32) {
-        self.gave_way_last = (slot, self.steps());
-        let given_way = &mut self.given_way[slot as usize];
-        given_way.operations = operations;
-        given_way.selects = self.selects;
-        let announced = given_way.announced();
-        let place = self.table.at(slot);
-        place.gave_way = true;
-        Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);
     }
 
     /// A task has become ready: it is shown to the source.

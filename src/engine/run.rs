@@ -17,7 +17,7 @@ use super::context::Driving;
 use super::panics::{self, Watch};
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
-use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix, mix_step};
+use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
 use crate::task::{Id, JoinError};
 
 /// Why the loop stopped before its root had ended.
@@ -167,39 +167,6 @@ impl Engine {
                     guard.pending(number, self.step.woken.get());
                 }
             }
-        }
-    }
-
-    /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
-    /// as the one that they would have been.
-    #[inline]
-    fn go_on(&self, core: &mut Core, slot: u32) -> bool {
-        core.table.at(slot).gave_way = false;
-        let given_way = &core.given_way[slot as usize];
-        let index = given_way.index;
-        self.step.operations.set(given_way.operations);
-        core.selects = given_way.selects;
-        let (last_slot, after_steps) = core.gave_way_last;
-        // The step under way is counted already.
-        let right_on = last_slot == slot && after_steps == core.steps() - 1;
-        if !right_on {
-            core.trace_hash = mix(core.trace_hash, u64::from(index));
-        }
-        right_on
-    }
-
-    /// The task's poll has ended before an operation.
-    #[inline]
-    fn give_way(&self, core: &mut Core, slot: u32) {
-        if self.step.woken.get() {
-            if let Some(recorder) = &mut core.recorder {
-                recorder.goes_on_later();
-            }
-            core.end_step(false);
-            core.give_way(slot, self.step.operations.get());
-        } else {
-            // Whoever polls the future keeps its wakes to itself: the task waits as it says.
-            core.pending(slot, false);
         }
     }
 
@@ -501,7 +468,7 @@ impl Core {
 
     /// The poll of this task has ended, the task has not.
     #[inline]
-    fn pending(&mut self, slot: u32, woken: bool) {
+    pub(super) fn pending(&mut self, slot: u32, woken: bool) {
         self.end_step(false);
         let place = self.table.at(slot);
         if woken {
@@ -518,7 +485,7 @@ impl Core {
     }
 
     #[inline]
-    fn end_step(&mut self, finished: bool) {
+    pub(super) fn end_step(&mut self, finished: bool) {
         if let Some(recorder) = &mut self.recorder {
             recorder.end_step(finished);
         }

@@ -1,0 +1,123 @@
+//! Giving way: where a resumption stands whose task has stopped before an operation, and how it goes on.
+//!
+//! Always true: going on is part of the resumption that gave way, with its counts as they were; having given way for
+//! nothing leaves no trace.
+
+use std::cell::Cell;
+
+use timeloop_sim::{Access, Announced, Operation, ResourceKey};
+
+use super::{Core, Engine, mix};
+
+/// What the step under way has come to. Laid out to be reset by one store.
+#[derive(Debug, Default)]
+#[repr(C, align(8))]
+pub(super) struct StepState {
+    /// Whether the task that is being polled has been woken meanwhile.
+    pub(super) woken: Cell<bool>,
+    /// Whether it has given way for an operation.
+    pub(super) gave_way: Cell<bool>,
+    filling: Cell<u16>,
+    /// How many operations its resumption has announced.
+    pub(super) operations: Cell<u32>,
+}
+
+impl StepState {
+    #[inline(always)]
+    pub(super) fn reset(&self) {
+        self.woken.set(false);
+        self.gave_way.set(false);
+        self.filling.set(0);
+        self.operations.set(0);
+    }
+}
+
+/// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just
+/// after it was written narrow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenWay {
+    index: u32,
+    access: Access,
+    resource: ResourceKey,
+    operations: u32,
+    selects: u32,
+}
+
+impl GivenWay {
+    #[inline(always)]
+    pub(super) fn announced(&self) -> Announced {
+        let operation = Operation { resource: self.resource, access: self.access };
+        Announced { index: self.index, operation }
+    }
+}
+
+impl Engine {
+    /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
+    /// as the one that they would have been.
+    #[inline]
+    pub(super) fn go_on(&self, core: &mut Core, slot: u32) -> bool {
+        core.table.at(slot).gave_way = false;
+        let given_way = &core.given_way[slot as usize];
+        let index = given_way.index;
+        self.step.operations.set(given_way.operations);
+        core.selects = given_way.selects;
+        let (last_slot, after_steps) = core.gave_way_last;
+        // The step under way is counted already.
+        let right_on = last_slot == slot && after_steps == core.steps() - 1;
+        if !right_on {
+            core.trace_hash = mix(core.trace_hash, u64::from(index));
+        }
+        right_on
+    }
+
+    /// The task's poll has ended before an operation.
+    #[inline]
+    pub(super) fn give_way(&self, core: &mut Core, slot: u32) {
+        if self.step.woken.get() {
+            if let Some(recorder) = &mut core.recorder {
+                recorder.goes_on_later();
+            }
+            core.end_step(false);
+            core.give_way(slot, self.step.operations.get());
+        } else {
+            // Whoever polls the future keeps its wakes to itself: the task waits as it says.
+            core.pending(slot, false);
+        }
+    }
+}
+
+impl Core {
+    /// The task in this slot, which runs, gives way for an operation.
+    #[inline]
+    pub(super) fn note_giving_way(&mut self, slot: u32, index: u32, operation: Operation) {
+        let place = slot as usize;
+        if self.given_way.len() <= place {
+            let nothing = GivenWay {
+                index: 0,
+                access: Access::Read,
+                resource: ResourceKey(0),
+                operations: 0,
+                selects: 0,
+            };
+            // At least as many as a short run needs, at once.
+            self.given_way.resize((place + 1).max(8), nothing);
+        }
+        let given_way = &mut self.given_way[place];
+        given_way.index = index;
+        given_way.access = operation.access;
+        given_way.resource = operation.resource;
+    }
+
+    /// The task in this slot has given way, and is ready to go on.
+    #[inline]
+    pub(super) fn give_way(&mut self, slot: u32, operations: u32) {
+        self.gave_way_last = (slot, self.steps());
+        let given_way = &mut self.given_way[slot as usize];
+        given_way.operations = operations;
+        given_way.selects = self.selects;
+        let announced = given_way.announced();
+        let place = self.table.at(slot);
+        place.gave_way = true;
+        Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);
+    }
+}
