@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,22 @@ impl Explorer {
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         let name = name.into();
         Self { inner: timeloop_sim::Explorer::new(Arc::clone(&name)), name }
+    }
+
+    /// Explores the test that this thread runs, or what is written at `location`.
+    pub(crate) fn of_this_thread(location: &Location<'_>) -> Self {
+        let thread = std::thread::current();
+        match thread.name() {
+            // The thread's name is the test's path without the crate: just what `cargo test` takes.
+            Some(name) if name != "main" => Self::new(name).command(format!("cargo test {name} -- --exact")),
+            // Not in a test: the place stands for the name.
+            _ => Self::new(format!("{}:{}", location.file(), location.line())),
+        }
+    }
+
+    /// What the harness needs.
+    pub(crate) fn harness(&self) -> &timeloop_sim::Explorer {
+        &self.inner
     }
 
     /// How it is decided who goes on: a [`StrategySpec`] or its name, as `TIMELOOP_STRATEGY` takes it. Default
@@ -153,7 +170,7 @@ impl Explorer {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        let location = std::panic::Location::caller();
+        let location = Location::caller();
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{}` at {location}", self.name));
         let name = Cow::Owned(format!("the test `{}`", self.name));
         self.inner.explore(&AsyncSimulation { name, make: test })
@@ -201,14 +218,5 @@ where
     Fut: Future,
     Fut::Output: TestResult,
 {
-    let location = std::panic::Location::caller();
-    let thread = std::thread::current();
-    match thread.name() {
-        // The thread's name is the test's path without the crate: just what `cargo test` takes.
-        Some(name) if name != "main" => {
-            Explorer::new(name).command(format!("cargo test {name} -- --exact")).check(test);
-        }
-        // Not in a test: the place stands for the name.
-        _ => Explorer::new(format!("{}:{}", location.file(), location.line())).check(test),
-    }
+    Explorer::of_this_thread(Location::caller()).check(test);
 }

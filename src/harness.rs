@@ -26,13 +26,18 @@ impl TestResult for () {
     }
 }
 
-impl<T: TestResult, E: fmt::Debug> TestResult for Result<T, E> {
+impl<T: TestResult, E: fmt::Debug + 'static> TestResult for Result<T, E> {
     fn failure(self) -> Option<String> {
         match self {
             Ok(value) => value.failure(),
             Err(error) => Some(format!("{error:?}")),
         }
     }
+}
+
+/// `Ok` unless the test's output is a failure.
+pub(crate) fn passed(output: impl TestResult) -> Result<(), String> {
+    output.failure().map_or(Ok(()), Err)
 }
 
 /// An async closure as a simulation.
@@ -48,9 +53,25 @@ where
     Fut::Output: TestResult,
 {
     fn run(&self, request: Request<'_>) -> Ended {
-        let Made { result, mut ended, notes } = run_once(request, self.name.clone(), &self.make);
-        ended.failure = match result {
-            Ok(output) => output.failure().map(|message| {
+        run_once(request, self.name.clone(), &self.make).judged(passed).0
+    }
+}
+
+/// One run.
+pub(crate) struct Made<T> {
+    /// The output, or what failed: in here only.
+    result: Result<T, Box<Failure>>,
+    ended: Ended,
+    /// What the notes of a failure would be.
+    notes: Box<[String]>,
+}
+
+impl<T> Made<T> {
+    /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
+    pub(crate) fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, String>) -> (Ended, Option<P>) {
+        let Self { result, mut ended, notes } = self;
+        let judged = match result {
+            Ok(output) => judge(output).map_err(|message| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
                     message: format!("the test returned an error: {message}"),
@@ -62,23 +83,19 @@ where
                     at_step: ended.steps,
                 })
             }),
-            Err(failure) => Some(failure),
+            Err(failure) => Err(failure),
         };
-        ended
+        let (failure, passed) = match judged {
+            Ok(passed) => (None, Some(passed)),
+            Err(failure) => (Some(failure), None),
+        };
+        ended.failure = failure;
+        (ended, passed)
     }
 }
 
-/// One run.
-struct Made<T> {
-    /// The output, or what failed: in here only.
-    result: Result<T, Box<Failure>>,
-    ended: Ended,
-    /// What the notes of a failure would be.
-    notes: Box<[String]>,
-}
-
 /// Makes one run.
-fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> Made<Fut::Output>
+pub(crate) fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> Made<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,

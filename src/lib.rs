@@ -316,7 +316,8 @@
 //!
 //! [`explore`] is the attribute as a function, [`Explorer`] has every setting and returns an [`Exploration`] instead of
 //! panicking, [`run`] makes a single run (under `random`) and gives its output, and [`run_from`] makes a single run whose decisions come
-//! from a fuzzer's [`Bytes`] or from a [`Schedule`].
+//! from a fuzzer's [`Bytes`] or from a [`StoredSchedule`]. A [`Schedule`] is an input like any other: it runs a test under
+//! itself, and if that fails shrinks and tells it.
 //!
 //! # What is deterministic
 //!
@@ -377,6 +378,7 @@ mod macros;
 mod resource;
 mod rng;
 pub mod runtime;
+mod schedule;
 #[cfg(feature = "sync")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
 pub mod sync;
@@ -391,13 +393,14 @@ pub use explorer::{Explorer, explore};
 pub use harness::{Outcome, TestResult, run, run_from};
 pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
+pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
     Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Choice, Critical,
     CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exhausted,
     Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
     Log, Nanos, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
-    RegressionError, ReplaySetting, ResourceKey, ResourceRecord, Schedule, Searched, Seed, SeedSetting,
-    Settings, Site, Step, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
-    UnknownStrategy, Watched,
+    RegressionError, ReplaySetting, ResourceKey, ResourceRecord, Schedule as StoredSchedule, Searched, Seed,
+    SeedSetting, Settings, Site, Step, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName,
+    TokenError, UnknownStrategy, Watched,
 };

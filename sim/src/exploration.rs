@@ -171,6 +171,8 @@ pub enum FoundBy {
     },
     /// The schedule that `TIMELOOP_REPLAY` asked for.
     Replay,
+    /// The schedule that was handed to [`Explorer::investigate`](crate::Explorer::investigate).
+    Given,
 }
 
 /// What kept an exploration from being made, or from being made in full.

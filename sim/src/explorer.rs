@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::environment::Settings;
 use crate::exploration::Exploration;
 use crate::session::Session;
-use crate::{Limits, Seed, Simulation, StrategySpec, TestName};
+use crate::{Ended, Found, Limits, Schedule, Seed, Simulation, StrategySpec, TestName};
 
 /// Explores a test: runs it under many schedules, and confirms, shrinks, replays and reports the first failure.
 ///
@@ -239,6 +239,28 @@ impl Explorer {
     #[must_use]
     pub fn explore(&self, simulation: &dyn Simulation) -> Exploration {
         Session::run(self, simulation)
+    }
+
+    /// From a failing run to a report: confirms, shrinks and replays `schedule`, under which `failed` has just been made.
+    /// Nothing else is tried, and nothing stored. Of the environment only `TIMELOOP_LOG` is heeded.
+    ///
+    /// # Panics
+    /// When `failed` has not failed, or the simulation itself panics.
+    #[must_use]
+    #[track_caller]
+    pub fn investigate(
+        &self,
+        simulation: &dyn Simulation,
+        schedule: &Schedule,
+        failed: &Ended,
+    ) -> Box<Found> {
+        Session::investigated(self, simulation, schedule, failed)
+    }
+
+    /// The test.
+    #[must_use]
+    pub fn test(&self) -> &TestName {
+        &self.test
     }
 }
 

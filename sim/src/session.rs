@@ -63,6 +63,25 @@ impl<'a> Session<'a> {
         session.exploration
     }
 
+    /// What is found about a run of `schedule` that has failed.
+    #[track_caller]
+    pub(crate) fn investigated(
+        explorer: &'a Explorer,
+        simulation: &'a dyn Simulation,
+        schedule: &Schedule,
+        failed: &Ended,
+    ) -> Box<Found> {
+        let failure = failed.failure.as_deref().expect("only a failing run can be investigated");
+        let settings =
+            explorer.environment.clone().unwrap_or_else(|| Settings::from_environment().unwrap_or_default());
+        let mut session = Self::new(explorer, settings, simulation);
+        // How often other schedules fail is not asked.
+        session.counted = Some(Frequency::default());
+        let seen = Seen { failure: Some(failure), trace_hash: failed.trace_hash, steps: failed.steps };
+        session.investigate(FoundBy::Given, schedule.clone(), &seen, 0);
+        session.exploration.found.expect("every way through ends in a report")
+    }
+
     fn new(explorer: &'a Explorer, settings: Settings, simulation: &'a dyn Simulation) -> Self {
         let base = match settings.seed {
             None => explorer.seed,
@@ -260,7 +279,9 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        self.make_quiet_run();
+        if self.counted.is_none() {
+            self.make_quiet_run();
+        }
         let frequency = self.frequency(seen, tried);
         let mut found = match self.shrink(&schedule, &confirmed) {
             Ok(shrunk) => self.replayed(by, schedule, &confirmed, shrunk, frequency),
@@ -427,7 +448,7 @@ impl<'a> Session<'a> {
     fn remember(&self, found: &mut Found) {
         let Some(regressions) = &self.regressions else { return };
         // The quiet run is made first in any case.
-        if matches!(found.by, FoundBy::Regression { .. } | FoundBy::Quiet) {
+        if matches!(found.by, FoundBy::Regression { .. } | FoundBy::Quiet | FoundBy::Given) {
             return;
         }
         let path = shown(regressions.path());

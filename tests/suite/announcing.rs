@@ -12,7 +12,7 @@ use futures_util::future::{FutureExt as _, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use timeloop::task::yield_now;
 use timeloop::time::{Instant, sleep, timeout};
-use timeloop::{Access, AnySource, Limits, Outcome, Resource, Schedule, StrategySpec, run_from, spawn};
+use timeloop::{Access, AnySource, Limits, Outcome, Resource, StoredSchedule, StrategySpec, run_from, spawn};
 use timeloop_sim::{DecisionKey, Operation, Ready, Seed, Source, Stream, TaskKey};
 
 use crate::support::explorer;
@@ -213,7 +213,7 @@ fn giving_way_and_going_right_on_leaves_no_trace() {
         row.write().await;
     }
     assert_eq!(trace(true), trace(false));
-    assert_eq!(trace(false), made(&Schedule::quiet(), scenario).trace_hash);
+    assert_eq!(trace(false), made(&StoredSchedule::quiet(), scenario).trace_hash);
     assert_ne!(made(Scripted::new(true).0, scenario).trace_hash, trace(false));
 }
 
@@ -441,7 +441,7 @@ async fn lost_update() {
 
 #[test]
 fn a_race_on_a_resource_is_found_and_shrunk_to_one_operation_that_gives_way() {
-    made(&Schedule::quiet(), lost_update).result.expect("the quiet run passes");
+    made(&StoredSchedule::quiet(), lost_update).result.expect("the quiet run passes");
     let exploration = explorer("announcing::lost_update").strategy(StrategySpec::Random).run(lost_update);
     let found = exploration.found.expect("one update is lost");
     let deviations = found.shrunk.deviations().expect("it was shrunk");
@@ -451,7 +451,7 @@ fn a_race_on_a_resource_is_found_and_shrunk_to_one_operation_that_gives_way() {
         "{}",
         found.report
     );
-    let replayed = Schedule::from_token(&found.token, "announcing::lost_update").unwrap();
+    let replayed = StoredSchedule::from_token(&found.token, "announcing::lost_update").unwrap();
     let outcome = made(&replayed, lost_update);
     assert_eq!(outcome.trace_hash, found.trace_hash);
     assert!(outcome.result.is_err());
@@ -482,7 +482,7 @@ fn a_poll_that_gives_way_in_vain_is_shrunk_and_told() {
 /// tokio's budget of 128 operations breaks up such a loop; here it would end the process.
 #[test]
 fn a_task_that_always_finds_something_to_do_lets_others_run() {
-    let turns = made(&Schedule::quiet(), || async {
+    let turns = made(&StoredSchedule::quiet(), || async {
         let row = Rc::new(Resource::new("row"));
         let done = Rc::new(Cell::new(false));
         let turns = Rc::new(Cell::new(0));

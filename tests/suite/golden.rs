@@ -6,7 +6,7 @@
 
 use rand::{Rng as _, RngExt as _};
 use timeloop::task;
-use timeloop::{Limits, Schedule, Seed, StrategySpec, TaskPath, run_from};
+use timeloop::{Limits, Seed, StoredSchedule, StrategySpec, TaskPath, run_from};
 
 use crate::scenarios;
 use crate::support::{Log, explorer};
@@ -87,7 +87,8 @@ fn strategies() {
     let mut lines = Vec::new();
     for strategy in StrategySpec::ALL {
         let hash = |seed| {
-            let schedule = Schedule::Seeded { seed: Seed(seed), strategy, estimates: estimates(strategy) };
+            let schedule =
+                StoredSchedule::Seeded { seed: Seed(seed), strategy, estimates: estimates(strategy) };
             let made = [
                 run_from(&schedule, &Limits::default(), registers),
                 run_from(&schedule, &Limits::default(), scenarios::tasks),
@@ -207,13 +208,13 @@ fn random_numbers_within_bounds() {
 #[test]
 fn tokens() {
     let read = |token: &str| {
-        let schedule = Schedule::from_token(token, "bank::transfers").unwrap();
+        let schedule = StoredSchedule::from_token(token, "bank::transfers").unwrap();
         assert_eq!(schedule.to_token("bank::transfers"), token);
         schedule
     };
-    let seeded = |seed, strategy| Schedule::seeded(Seed(seed), strategy);
+    let seeded = |seed, strategy| StoredSchedule::seeded(Seed(seed), strategy);
     assert_eq!(read("TL10YJ2C9MD00012KFTM050"), seeded(17, StrategySpec::Random));
-    let schedule = Schedule::Deviations {
+    let schedule = StoredSchedule::Deviations {
         randomness: Seed(3),
         deviations: vec![
             timeloop::Deviation {

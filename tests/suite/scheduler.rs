@@ -187,7 +187,7 @@ fn the_quiet_select_starts_with_its_first_branch() {
     let first = || async {
         timeloop::select! { () = async {} => 0, () = async {} => 1 }
     };
-    let quiet = timeloop::Schedule::quiet().source();
+    let quiet = timeloop::StoredSchedule::quiet().source();
     assert_eq!(run_from(quiet, &Limits::default(), first).result.unwrap(), 0);
 }
 

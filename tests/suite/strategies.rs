@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use timeloop::time::sleep;
-use timeloop::{FoundBy, Resource, Schedule, Settings, StrategySpec, spawn};
+use timeloop::{FoundBy, Resource, Settings, StoredSchedule, StrategySpec, spawn};
 
 use crate::support::{Folder, child, is_child};
 
@@ -86,8 +86,8 @@ fn a_failing_run_of_any_strategy_is_repeated_from_its_token_in_another_process()
     assert_eq!(lines.len(), strategies().count(), "{found:?}");
     for (strategy, line) in strategies().zip(lines) {
         let token = line.rsplit_once(' ').unwrap().1;
-        let Schedule::Seeded { strategy: made_by, estimates, .. } =
-            Schedule::from_token(token, NAME).unwrap()
+        let StoredSchedule::Seeded { strategy: made_by, estimates, .. } =
+            StoredSchedule::from_token(token, NAME).unwrap()
         else {
             panic!("{token} is no seed's");
         };

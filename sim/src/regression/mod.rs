@@ -24,6 +24,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use spelling::Line;
+pub(crate) use spelling::print as lines;
 
 use crate::token::{crc32, tag};
 use crate::{Schedule, Seed};

@@ -6,7 +6,7 @@ use super::seeded::{parse_seeded, print_seeded};
 use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
 
 /// The lines of a schedule, without its checksum.
-pub(super) fn print(schedule: &Schedule) -> Vec<String> {
+pub(crate) fn print(schedule: &Schedule) -> Vec<String> {
     match schedule {
         Schedule::Seeded { seed, strategy, estimates } => vec![print_seeded(*seed, *strategy, estimates)],
         Schedule::Deviations { randomness, deviations } => {

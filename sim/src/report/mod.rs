@@ -143,7 +143,8 @@ fn critical(text: &mut String, found: &Found) {
         wrap(text, "", "", &format!("Critical: {critical}."));
     } else if found.critical_tried > 0 {
         let tried = grouped(found.critical_tried);
-        let sentence = if found.frequency.failing == found.frequency.tried {
+        let all_fail = found.frequency.failing == found.frequency.tried && found.frequency.tried > 0;
+        let sentence = if all_fail {
             let all = grouped(found.frequency.tried);
             format!(
                 "It fails whatever the order: in all {all} schedules that were tried, and after each of {tried} changes \
@@ -191,6 +192,11 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
         }
         FoundBy::Regression { path, line: number } => {
             line("found by", &format!("the schedule stored at {}:{number}", path.display()));
+        }
+        FoundBy::Given => {
+            if let Schedule::Seeded { seed, strategy, .. } = &found.schedule {
+                line("found by", &format!("seed {seed}, strategy `{strategy}`"));
+            }
         }
         FoundBy::Replay => {}
     }
