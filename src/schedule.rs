@@ -94,7 +94,7 @@ impl Schedule {
     /// use std::{cell::Cell, rc::Rc};
     /// use timeloop::{Schedule, task::spawn_local};
     ///
-    /// let failed = Schedule::seeded(3, "random".parse()?).run(|| async {
+    /// let failed = Schedule::seeded(1, "random".parse()?).run(|| async {
     ///     let last = Rc::new(Cell::new(""));
     ///     let tasks = ["first", "second", "third"].map(|name| {
     ///         let last = Rc::clone(&last);
@@ -108,7 +108,7 @@ impl Schedule {
     ///
     /// let failed = failed.unwrap_err();
     /// assert_eq!(failed.found().deviations_after(), Some(1));
-    /// assert!(failed.to_string().contains("runs before") || failed.to_string().contains("starts before"));
+    /// assert!(failed.to_string().contains("starts before"), "{failed}");
     /// # Ok::<(), timeloop::UnknownStrategy>(())
     /// ```
     #[track_caller]
