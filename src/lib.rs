@@ -374,6 +374,7 @@ pub mod collections;
 mod engine;
 mod explorer;
 mod harness;
+pub mod history;
 mod macros;
 mod resource;
 mod rng;

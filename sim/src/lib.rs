@@ -20,6 +20,7 @@ mod estimates;
 mod exhaustive;
 mod exploration;
 mod explorer;
+pub mod history;
 mod operation;
 mod outcome;
 mod path;

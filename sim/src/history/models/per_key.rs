@@ -1,0 +1,71 @@
+//! Many objects of a kind.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use crate::history::Model;
+
+/// One object for each key: its operations are those of the object, each with a key, as in `("apples", Read)`.
+///
+/// ```
+/// use timeloop_sim::history::{History, models::{PerKey, Register}};
+/// use timeloop_sim::history::models::RegisterOperation::{Read, Write};
+/// use timeloop_sim::history::models::RegisterReturned::{Value, Written};
+///
+/// let mut history = History::new();
+/// let write = history.call(1, 0, ("apples", Write(Some(3))));
+/// history.returned(write, 1, Written);
+/// let read = history.call(2, 2, ("pears", Read));
+/// history.returned(read, 3, Value(None));
+/// history.check(&PerKey::new(Register::new(None))).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PerKey<K, M> {
+    model: M,
+    _keys: PhantomData<fn(K)>,
+}
+
+impl<K, M> PerKey<K, M> {
+    /// Such an object for each key.
+    pub const fn new(model: M) -> Self {
+        Self { model, _keys: PhantomData }
+    }
+}
+
+impl<K: Ord + Clone + Debug, M: Model> Model for PerKey<K, M> {
+    type State = M::State;
+    type Operation = (K, M::Operation);
+    type Returned = M::Returned;
+    type Key = K;
+
+    fn key(&self, (key, _): &Self::Operation) -> K {
+        key.clone()
+    }
+
+    fn init(&self) -> M::State {
+        self.model.init()
+    }
+
+    fn step(
+        &self,
+        state: &M::State,
+        (_, operation): &Self::Operation,
+        returned: Option<&M::Returned>,
+    ) -> Option<M::State> {
+        self.model.step(state, operation, returned)
+    }
+
+    fn other_steps(
+        &self,
+        state: &M::State,
+        (_, operation): &Self::Operation,
+        returned: Option<&M::Returned>,
+        states: &mut Vec<M::State>,
+    ) {
+        self.model.other_steps(state, operation, returned, states);
+    }
+
+    fn only_reads(&self, (_, operation): &Self::Operation, returned: Option<&M::Returned>) -> bool {
+        self.model.only_reads(operation, returned)
+    }
+}
