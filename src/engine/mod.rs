@@ -11,6 +11,7 @@ pub(crate) mod context;
 mod failures;
 mod giving_way;
 mod idle;
+pub(crate) mod nodes;
 pub(crate) mod panics;
 mod recorder;
 mod run;
@@ -42,7 +43,7 @@ use giving_way::{GivenWay, StepState};
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
-use table::{Slot, State, Table};
+use table::{Interrupts, Slot, State, Table};
 use timers::TimerQueue;
 use waker::{Post, Wakee};
 
@@ -68,6 +69,7 @@ pub(crate) struct Engine {
     /// Whether the source of decisions does.
     wants_operations: bool,
     post: Arc<Post>,
+    nodes: RefCell<nodes::Nodes>,
     core: RefCell<Core>,
 }
 
@@ -150,6 +152,7 @@ impl Engine {
             attends: Cell::new(attends),
             wants_operations,
             post,
+            nodes: RefCell::default(),
             core: RefCell::new(Core {
                 source,
                 table: Table::default(),
@@ -224,6 +227,7 @@ impl Engine {
         let current = self.current.get();
         let parent = core.table.at(if current == NO_SLOT { ROOT_SLOT } else { current });
         parent.children += 1;
+        let (node, interrupts) = (parent.node, parent.interrupts.inherited());
         let (parent, parent_key, index) = (parent.id, parent.key, parent.children);
         let key = parent_key.child(index);
         let id = Id::from_number(core.next_id);
@@ -237,9 +241,13 @@ impl Engine {
             core.names.insert(id, name);
         }
         let (slot, generation) = core.table.insert(key, id, Some(task), spawned, self.now_ns.get());
+        if node != 0 {
+            let place = core.table.at(slot);
+            (place.node, place.interrupts) = (node, interrupts);
+        }
         if core.ended {
             // The run is being torn down: the task is dropped with the others and never polled.
-            core.table.at(slot).aborted = true;
+            core.table.at(slot).interrupts.add(Interrupts::ABORTED);
         } else {
             core.source.spawned(parent_key, key);
             core.source.ready(Ready { slot, resume: 0, task: key, announced: None });
@@ -290,7 +298,7 @@ impl Engine {
         if slot.state == State::Ended {
             return;
         }
-        slot.aborted = true;
+        slot.interrupts.add(Interrupts::ABORTED);
         drop(core);
         self.wake(task);
     }

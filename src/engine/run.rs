@@ -114,7 +114,7 @@ impl Engine {
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
-            let (id, key, aborted) = (slot.id, slot.key, slot.aborted);
+            let (id, key, aborted) = (slot.id, slot.key, slot.interrupts.any());
             let goes_on = slot.gave_way;
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;

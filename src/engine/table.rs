@@ -28,11 +28,45 @@ pub(super) enum State {
     Ended,
 }
 
+/// What is to happen to a task at its next resumption, in place of a poll or before it: a set of the constants below. One
+/// number, so that the loop looks at one for all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interrupts(u8);
+
+impl Interrupts {
+    /// It is cancelled.
+    pub(super) const ABORTED: Self = Self(1);
+    /// Its node has crashed: its future has been dropped, or is dropped as soon as it can be.
+    pub(super) const CRASHED: Self = Self(2);
+
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether all of `others` are among them.
+    pub(super) fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Adds `others`.
+    pub(super) fn add(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    /// Those that a task has in common with the one that spawns it.
+    #[inline]
+    pub(super) fn inherited(self) -> Self {
+        Self(self.0 & Self::CRASHED.0)
+    }
+}
+
 /// One task.
 pub(super) struct Slot {
     pub(super) state: State,
-    /// To be cancelled at its next resumption.
-    pub(super) aborted: bool,
+    /// What is to happen at its next resumption, in place of a poll or before it.
+    pub(super) interrupts: Interrupts,
     /// Whether nobody can ask for the output any more.
     pub(super) detached: bool,
     /// Whether it ended in a panic.
@@ -40,6 +74,8 @@ pub(super) struct Slot {
     /// Whether it has given way in the midst of a resumption.
     pub(super) gave_way: bool,
     pub(super) generation: u16,
+    /// Which node it belongs to: that of the task that has spawned it, unless it was put elsewhere.
+    pub(super) node: u16,
     /// How many times it has been polled.
     pub(super) resumes: u32,
     /// When it was polled last, or spawned: nanoseconds of virtual time.
@@ -110,7 +146,7 @@ impl Table {
         self.live
     }
 
-    /// Takes a slot for a new task, which is ready.
+    /// Takes a slot for a new task of the test's node, which is ready.
     #[inline]
     pub(super) fn insert(
         &mut self,
@@ -133,10 +169,11 @@ impl Table {
             // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
             debug_assert!(place.task.is_none() && place.joiner.is_none());
             place.state = State::Ready;
-            place.aborted = false;
+            place.interrupts = Interrupts::default();
             place.detached = false;
             place.panicked = false;
             place.gave_way = false;
+            place.node = 0;
             place.resumes = 0;
             place.polled_at_ns = now_ns;
             place.children = 0;
@@ -150,11 +187,12 @@ impl Table {
         } else {
             self.push(Slot {
                 state: State::Ready,
-                aborted: false,
+                interrupts: Interrupts::default(),
                 detached: false,
                 panicked: false,
                 gave_way: false,
                 generation: 0,
+                node: 0,
                 resumes: 0,
                 polled_at_ns: now_ns,
                 children: 0,

@@ -1,0 +1,316 @@
+//! The table of nodes: who there is, under which addresses, and how each of them stands.
+//!
+//! Always true: node 0 is where the test itself runs, and it is up; no two nodes share a name or an address; a node that is
+//! declared stays in the table until the run is over, whatever happens to it.
+#![expect(dead_code, reason = "the face is to come")]
+
+use std::cell::Ref;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::table::Interrupts;
+use super::{Engine, NO_SLOT, ROOT_SLOT};
+
+/// Which node of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// Where the test itself runs: the node of all tasks that belong to no other.
+    pub(crate) const TEST: Self = Self(0);
+}
+
+/// How a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeState {
+    /// Its tasks run.
+    Up,
+    /// Its tasks are not polled; what wakes them is kept.
+    Paused,
+    /// It has no tasks: it has crashed, was shut down, or was never started.
+    Down,
+}
+
+/// One node.
+#[derive(Debug)]
+struct NodeRecord {
+    name: Arc<str>,
+    addresses: Vec<IpAddr>,
+    state: NodeState,
+    /// How many times it has been started; 0 before the first time.
+    incarnation: u32,
+}
+
+/// Why a node can't be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NodeError {
+    /// The name is not one: what is wrong with it.
+    BadName(String),
+    /// Another node has it.
+    NameTaken(String),
+    /// Another node has it: its name.
+    AddressTaken(IpAddr, Arc<str>),
+    /// No host has such an address: what is special about it.
+    BadAddress(IpAddr, &'static str),
+    /// There are as many as there may be.
+    TooMany,
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadName(name) => write!(
+                f,
+                "`{name}` can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most"
+            ),
+            Self::NameTaken(name) => {
+                write!(f, "there is a node `{name}` already; names are for one node each")
+            }
+            Self::AddressTaken(address, node) => {
+                write!(f, "{address} is the address of node `{node}` already; give each node its own")
+            }
+            Self::BadAddress(address, why) => {
+                write!(f, "{address} can't be the address of a node: it {why}")
+            }
+            Self::TooMany => {
+                write!(f, "there are {MAX_NODES} nodes already, which is the most that a run can have")
+            }
+        }
+    }
+}
+
+/// How many nodes a run can have, the test's included.
+pub(crate) const MAX_NODES: usize = 1 << 16;
+
+/// The name of the test's own node.
+const TEST_NAME: &str = "test";
+
+/// All nodes of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    /// Empty until the first is declared or asked for: most runs have none.
+    nodes: Vec<NodeRecord>,
+    /// The number in the last default address that was given.
+    last_default: u32,
+}
+
+impl Nodes {
+    /// Adds the test's node where it is missing.
+    pub(super) fn ensure(&mut self) {
+        if self.nodes.is_empty() {
+            let addresses = self.default_addresses();
+            self.nodes.push(NodeRecord {
+                name: Arc::from(TEST_NAME),
+                addresses,
+                state: NodeState::Up,
+                incarnation: 1,
+            });
+        }
+    }
+
+    /// Adds a node, which is down; without addresses of its own it gets one of each kind.
+    pub(crate) fn add(&mut self, name: &str, addresses: Vec<IpAddr>) -> Result<NodeId, NodeError> {
+        self.ensure();
+        let known = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        if name.is_empty() || name.len() > 253 || !name.chars().all(known) {
+            return Err(NodeError::BadName(name.to_owned()));
+        }
+        if self.by_name(name).is_some() {
+            return Err(NodeError::NameTaken(name.to_owned()));
+        }
+        for &address in &addresses {
+            if let Some(why) = unusable(address) {
+                return Err(NodeError::BadAddress(address, why));
+            }
+            if let Some(node) = self.by_address(address) {
+                return Err(NodeError::AddressTaken(address, self.name(node)));
+            }
+        }
+        if self.nodes.len() == MAX_NODES {
+            return Err(NodeError::TooMany);
+        }
+        let mut own: Vec<IpAddr> = Vec::new();
+        for address in addresses {
+            if !own.contains(&address) {
+                own.push(address);
+            }
+        }
+        if own.is_empty() {
+            own = self.default_addresses();
+        }
+        let id = NodeId(self.nodes.len() as u32);
+        let state = NodeState::Down;
+        self.nodes.push(NodeRecord { name: Arc::from(name), addresses: own, state, incarnation: 0 });
+        Ok(id)
+    }
+
+    /// The next pair of addresses that nobody has: 10.0.0.N and fd00::N.
+    fn default_addresses(&mut self) -> Vec<IpAddr> {
+        loop {
+            self.last_default += 1;
+            let number = self.last_default;
+            let [_, b, c, d] = number.to_be_bytes();
+            // No host's address ends so where networks are as large as they mostly are.
+            if d == 0 || d == 255 {
+                continue;
+            }
+            let four = IpAddr::V4(Ipv4Addr::new(10, b, c, d));
+            let (high, low) = ((number >> 16) as u16, number as u16);
+            let six = IpAddr::V6(Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, high, low));
+            if self.by_address(four).is_none() && self.by_address(six).is_none() {
+                return vec![four, six];
+            }
+        }
+    }
+
+    /// The node of this name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<NodeId> {
+        self.position(|node| &*node.name == name)
+    }
+
+    /// The node that has this address. Loopback is nobody's: each node is its own.
+    pub(crate) fn by_address(&self, address: IpAddr) -> Option<NodeId> {
+        self.position(|node| node.addresses.contains(&address))
+    }
+
+    fn position(&self, is_it: impl Fn(&NodeRecord) -> bool) -> Option<NodeId> {
+        self.nodes.iter().position(is_it).map(|index| NodeId(index as u32))
+    }
+
+    /// Every node, the test's first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// What the node is called.
+    pub(crate) fn name(&self, node: NodeId) -> Arc<str> {
+        Arc::clone(&self.at(node).name)
+    }
+
+    /// Its addresses, at least one.
+    pub(crate) fn addresses(&self, node: NodeId) -> &[IpAddr] {
+        &self.at(node).addresses
+    }
+
+    /// How it stands.
+    pub(crate) fn state(&self, node: NodeId) -> NodeState {
+        self.at(node).state
+    }
+
+    /// How many times it has been started.
+    pub(crate) fn incarnation(&self, node: NodeId) -> u32 {
+        self.at(node).incarnation
+    }
+
+    fn at(&self, node: NodeId) -> &NodeRecord {
+        &self.nodes[node.0 as usize]
+    }
+}
+
+/// What is special about an address that no single host has.
+fn unusable(address: IpAddr) -> Option<&'static str> {
+    if address.is_unspecified() {
+        Some("stands for all addresses of a node")
+    } else if address.is_loopback() {
+        Some("is every node's own loopback")
+    } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        Some("stands for many hosts")
+    } else {
+        None
+    }
+}
+
+impl Engine {
+    /// The node of the task that runs, or whose destructors do; the test's outside of tasks.
+    pub(crate) fn current_node(&self) -> NodeId {
+        match self.current.get() {
+            NO_SLOT | ROOT_SLOT => NodeId::TEST,
+            slot => NodeId(self.core.borrow_mut().table.at(slot).node.into()),
+        }
+    }
+
+    /// Whether the task that runs, or whose destructors do, belongs to a node that has crashed: it does not get to talk to
+    /// anyone any more.
+    pub(crate) fn current_has_crashed(&self) -> bool {
+        match self.current.get() {
+            NO_SLOT | ROOT_SLOT => false,
+            slot => self.core.borrow_mut().table.at(slot).interrupts.has(Interrupts::CRASHED),
+        }
+    }
+
+    /// The table of nodes, to be looked at. Not while code of the user's runs.
+    pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
+        self.nodes.borrow_mut().ensure();
+        self.nodes.borrow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::{NodeError, NodeId, NodeState, Nodes};
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn the_test_is_a_node_and_the_others_count_up() {
+        let mut nodes = Nodes::default();
+        let first = nodes.add("db-1", Vec::new()).unwrap();
+        let second = nodes.add("db-2", vec![ip("192.168.7.1"), ip("192.168.7.1")]).unwrap();
+        assert_eq!((first, second), (NodeId(1), NodeId(2)));
+        assert_eq!(&*nodes.name(NodeId::TEST), "test");
+        assert_eq!(nodes.addresses(NodeId::TEST), [ip("10.0.0.1"), ip("fd00::1")]);
+        assert_eq!(nodes.addresses(first), [ip("10.0.0.2"), ip("fd00::2")]);
+        assert_eq!(nodes.addresses(second), [ip("192.168.7.1")]);
+        assert_eq!(nodes.by_name("db-2"), Some(second));
+        assert_eq!(nodes.by_address(ip("fd00::2")), Some(first));
+        assert_eq!(nodes.by_address(ip("127.0.0.1")), None);
+        assert_eq!((nodes.state(NodeId::TEST), nodes.state(first)), (NodeState::Up, NodeState::Down));
+        assert_eq!((nodes.incarnation(NodeId::TEST), nodes.incarnation(first)), (1, 0));
+        assert!(nodes.ids().eq((0..3).map(NodeId)));
+    }
+
+    #[test]
+    fn default_addresses_keep_clear_of_those_that_are_taken() {
+        let mut nodes = Nodes::default();
+        nodes.add("early", vec![ip("10.0.0.3")]).unwrap();
+        for number in 0..600 {
+            nodes.add(&format!("n{number}"), Vec::new()).unwrap();
+        }
+        let address = |name: &str| nodes.addresses(nodes.by_name(name).unwrap())[0];
+        assert_eq!(address("n0"), ip("10.0.0.2"));
+        assert_eq!(address("n1"), ip("10.0.0.4"));
+        assert_eq!((address("n251"), address("n252")), (ip("10.0.0.254"), ip("10.0.1.1")));
+    }
+
+    #[test]
+    fn what_can_not_be_a_node_is_told() {
+        let mut nodes = Nodes::default();
+        nodes.add("db", vec![ip("10.0.0.9")]).unwrap();
+        let mut error = |name: &str, addresses: &[&str]| {
+            let added = nodes.add(name, addresses.iter().map(|text| ip(text)).collect());
+            added.expect_err("it can't be added").to_string()
+        };
+        assert_eq!(error("db", &[]), "there is a node `db` already; names are for one node each");
+        assert_eq!(error("test", &[]), "there is a node `test` already; names are for one node each");
+        for name in ["", "a b", "db:1", &"x".repeat(254)] {
+            let text = "can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most";
+            assert_eq!(error(name, &[]), format!("`{name}` {text}"));
+        }
+        let taken = "10.0.0.9 is the address of node `db` already; give each node its own";
+        assert_eq!(error("other", &["10.0.0.9"]), taken);
+        for (address, why) in [
+            ("0.0.0.0", "stands for all addresses of a node"),
+            ("::1", "is every node's own loopback"),
+            ("224.0.0.1", "stands for many hosts"),
+            ("255.255.255.255", "stands for many hosts"),
+        ] {
+            assert_eq!(error("o", &[address]), format!("{address} can't be the address of a node: it {why}"));
+        }
+        assert!(matches!(nodes.add("o", vec![ip("10.0.0.9")]), Err(NodeError::AddressTaken(..))));
+    }
+}
