@@ -2,6 +2,7 @@
 //!
 //! Always true: each run calls the closure anew, in a loop of its own.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
@@ -9,7 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use timeloop_sim::{
-    AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, StrategySpec,
+    AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site, StrategySpec,
 };
 
 use crate::engine::{Engine, Stop, context};
@@ -18,6 +19,12 @@ use crate::engine::{Engine, Stop, context};
 pub trait TestResult {
     /// The failure's text, if this is one.
     fn failure(self) -> Option<String>;
+
+    /// The error itself, for those who know more of it than its text.
+    #[doc(hidden)]
+    fn error(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 impl TestResult for () {
@@ -33,11 +40,28 @@ impl<T: TestResult, E: fmt::Debug + 'static> TestResult for Result<T, E> {
             Err(error) => Some(format!("{error:?}")),
         }
     }
+
+    fn error(&self) -> Option<&dyn Any> {
+        match self {
+            Ok(value) => value.error(),
+            Err(error) => Some(error),
+        }
+    }
+}
+
+/// What a test's output says has failed.
+pub(crate) struct Complaint {
+    pub(crate) message: String,
+    pub(crate) site: Option<Site>,
 }
 
 /// `Ok` unless the test's output is a failure.
-pub(crate) fn passed(output: impl TestResult) -> Result<(), String> {
-    output.failure().map_or(Ok(()), Err)
+pub(crate) fn passed(output: impl TestResult) -> Result<(), Complaint> {
+    #[cfg(feature = "proptest")]
+    if let Some(complaint) = output.error().and_then(crate::proptest::complaint) {
+        return Err(complaint);
+    }
+    output.failure().map_or(Ok(()), |message| Err(Complaint { message, site: None }))
 }
 
 /// An async closure as a simulation.
@@ -68,15 +92,15 @@ pub(crate) struct Made<T> {
 
 impl<T> Made<T> {
     /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
-    pub(crate) fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, String>) -> (Ended, Option<P>) {
+    pub(crate) fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, Complaint>) -> (Ended, Option<P>) {
         let Self { result, mut ended, notes } = self;
         let judged = match result {
-            Ok(output) => judge(output).map_err(|message| {
+            Ok(output) => judge(output).map_err(|Complaint { message, site }| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
                     message: format!("the test returned an error: {message}"),
                     notes,
-                    site: None,
+                    site,
                     task: Some(Box::default()),
                     blocked: Box::default(),
                     at_ns: ended.elapsed_ns,

@@ -376,6 +376,9 @@ mod explorer;
 mod harness;
 pub mod history;
 mod macros;
+#[cfg(feature = "proptest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "proptest")))]
+pub mod proptest;
 mod resource;
 mod rng;
 pub mod runtime;

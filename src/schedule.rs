@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use timeloop_sim::{
-    AnySource, Detail, Deviation, Ended, Failure, Found, Limits, Request, Seed, Simulation, StrategySpec,
-    TokenError,
+    AnySource, Detail, Deviation, Ended, EnvironmentError, Found, Limits, ReplaySetting, Request, Seed,
+    Settings, Simulation, StrategySpec, TestName, TokenError,
 };
 
 use crate::explorer::Explorer;
-use crate::harness::{TestResult, assert_no_loop, passed, run_once};
+use crate::harness::{Complaint, TestResult, assert_no_loop, passed, run_once};
 
 /// How to make every decision of a run, as an input that a test is handed like any other.
 ///
@@ -38,7 +39,7 @@ use crate::harness::{TestResult, assert_no_loop, passed, run_once};
 /// ```
 /// # use timeloop::Schedule;
 /// let schedule: Schedule = Schedule::quiet().to_string().parse()?;
-/// assert_eq!(schedule.deviations(), Some(&[][..]));
+/// assert_eq!(schedule.deviations(), Some(vec![]));
 /// # Ok::<(), timeloop::TokenError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -50,14 +51,9 @@ pub struct Schedule {
 #[derive(Clone, PartialEq, Eq)]
 enum Decisions {
     Stored(timeloop_sim::Schedule),
-}
-
-impl Decisions {
-    fn source(&self) -> AnySource {
-        match self {
-            Self::Stored(schedule) => schedule.source(),
-        }
-    }
+    /// Of a property: several schedules, until one fails.
+    #[cfg(feature = "proptest")]
+    Case(crate::proptest::Case),
 }
 
 impl Schedule {
@@ -73,11 +69,25 @@ impl Schedule {
         timeloop_sim::Schedule::seeded(seed.into(), strategy).into()
     }
 
-    /// The deviations from the quiet run; `None` where a strategy or a fuzzer's bytes decide.
+    /// The schedule of a property's test case.
+    #[cfg(feature = "proptest")]
+    pub(crate) fn of_case(case: crate::proptest::Case) -> Self {
+        Self { decisions: Decisions::Case(case) }
+    }
+
+    /// The deviations from the quiet run; `None` where a strategy or a fuzzer's bytes decide. Those of a property's
+    /// schedule are known once a run has failed.
     #[must_use]
-    pub fn deviations(&self) -> Option<&[Deviation]> {
+    pub fn deviations(&self) -> Option<Vec<Deviation>> {
+        self.stored().deviations().map(<[_]>::to_vec)
+    }
+
+    /// What can be written down of it.
+    fn stored(&self) -> Cow<'_, timeloop_sim::Schedule> {
         match &self.decisions {
-            Decisions::Stored(schedule) => schedule.deviations(),
+            Decisions::Stored(schedule) => Cow::Borrowed(schedule),
+            #[cfg(feature = "proptest")]
+            Decisions::Case(case) => Cow::Owned(case.stored()),
         }
     }
 
@@ -107,7 +117,7 @@ impl Schedule {
     /// });
     ///
     /// let failed = failed.unwrap_err();
-    /// assert_eq!(failed.found().deviations_after(), Some(1));
+    /// assert_eq!(failed.found().unwrap().deviations_after(), Some(1));
     /// assert!(failed.to_string().contains("starts before"), "{failed}");
     /// # Ok::<(), timeloop::UnknownStrategy>(())
     /// ```
@@ -118,7 +128,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.run_with(&Limits::default(), make)
+        self.made(Location::caller(), None, make, verdict)
     }
 
     /// [`run`](Self::run) with other bounds.
@@ -135,7 +145,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(Location::caller(), limits, make, passed)
+        self.made(Location::caller(), Some(limits), make, verdict)
     }
 
     /// Makes one run under this schedule, as [`run`](Self::run) does, and gives its output, whatever that is: an `Err`
@@ -158,56 +168,108 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        self.made(Location::caller(), &Limits::default(), make, Ok)
+        self.made(Location::caller(), None, make, |output| Ok(Ok(output)))
     }
 
     fn made<F, Fut, P>(
         &self,
         location: &'static Location<'static>,
-        limits: &Limits,
+        limits: Option<&Limits>,
         make: F,
-        judge: fn(Fut::Output) -> Result<P, String>,
+        judge: fn(Fut::Output) -> Verdict<P>,
     ) -> Result<P, FailedRun>
     where
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
         assert_no_loop(&|| format!("`Schedule::run` at {location}"));
+        let limits = limits.unwrap_or_else(|| self.limits());
         let explorer =
             Explorer::of_this_thread(location).limits(limits.clone()).without_regressions().quiet();
         let test = explorer.harness().test();
         let simulation = Judging { name: Cow::Owned(format!("the test `{test}`")), make, judge };
-        let source = self.decisions.source();
-        let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud: false };
-        let (ended, passed) = simulation.make(request);
-        if let Some(passed) = passed {
-            return Ok(passed);
-        }
-        let found = match &self.decisions {
-            Decisions::Stored(schedule) => explorer.harness().investigate(&simulation, schedule, &ended),
+        let mut last = None;
+        let mut attempt = |source| {
+            let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud: false };
+            let (ended, passed) = simulation.make(request);
+            last = passed.or_else(|| last.take());
+            ended
         };
-        Err(FailedRun { found })
+        let investigate = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
+            explorer.clone().shrink_runs(shrink_runs).harness().investigate(&simulation, schedule, failed)
+        };
+        let mut only = |schedule: &timeloop_sim::Schedule| {
+            let ended = attempt(schedule.source());
+            ended.failure.is_some().then(|| investigate(schedule, &ended, SHRINK_RUNS))
+        };
+        let found = match (replayed(test), &self.decisions) {
+            (Some(schedule), _) => only(&schedule),
+            (None, Decisions::Stored(schedule)) => only(schedule),
+            #[cfg(feature = "proptest")]
+            (None, Decisions::Case(case)) => case.search(&mut attempt, &investigate),
+        };
+        match (found, last) {
+            (Some(found), _) => Err(FailedRun { why: Why::Failed(found) }),
+            (None, Some(Ok(passed))) => Ok(passed),
+            (None, Some(Err(rejected))) => Err(FailedRun { why: Why::Rejected(rejected) }),
+            (None, None) => unreachable!("a run that does not fail has an output"),
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        static DEFAULT: LazyLock<Limits> = LazyLock::new(Limits::default);
+        match &self.decisions {
+            Decisions::Stored(_) => &DEFAULT,
+            #[cfg(feature = "proptest")]
+            Decisions::Case(case) => case.limits(),
+        }
     }
 }
 
-/// An async closure as a simulation, with a function that says whether its output is a failure.
+/// Runs that shrinking a single schedule may take.
+const SHRINK_RUNS: u64 = 20_000;
+
+/// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of `test`.
+fn replayed(test: &TestName) -> Option<timeloop_sim::Schedule> {
+    static SETTINGS: LazyLock<Result<Settings, EnvironmentError>> = LazyLock::new(Settings::from_environment);
+    let settings = SETTINGS.as_ref().unwrap_or_else(|error| panic!("{error}"));
+    let Some(ReplaySetting::Token(token)) = &settings.replay else { return None };
+    match timeloop_sim::Schedule::from_token(token, test.as_str()) {
+        Ok(schedule) => Some(schedule),
+        Err(TokenError::OtherTest { .. }) => None,
+        Err(error) => panic!("TIMELOOP_REPLAY: {error}"),
+    }
+}
+
+/// What a run's output comes to: something, or why the test rejects its input, or what fails.
+type Verdict<P> = Result<Result<P, String>, Complaint>;
+
+fn verdict(output: impl TestResult) -> Verdict<()> {
+    #[cfg(feature = "proptest")]
+    if let Some(rejection) = output.error().and_then(crate::proptest::rejection) {
+        return Ok(Err(rejection));
+    }
+    passed(output).map(Ok)
+}
+
+/// An async closure as a simulation, with a function that says what its output comes to.
 struct Judging<F, J> {
     name: Cow<'static, str>,
     make: F,
     judge: J,
 }
 
-impl<F, Fut, P> Judging<F, fn(Fut::Output) -> Result<P, String>>
+impl<F, Fut, P> Judging<F, fn(Fut::Output) -> Verdict<P>>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
 {
-    fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
+    fn make(&self, request: Request<'_>) -> (Ended, Option<Result<P, String>>) {
         run_once(request, self.name.clone(), &self.make).judged(self.judge)
     }
 }
 
-impl<F, Fut, P> Simulation for Judging<F, fn(Fut::Output) -> Result<P, String>>
+impl<F, Fut, P> Simulation for Judging<F, fn(Fut::Output) -> Verdict<P>>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
@@ -226,7 +288,7 @@ impl From<timeloop_sim::Schedule> for Schedule {
 /// The source that makes the schedule's decisions, for [`run_from`](crate::run_from).
 impl From<&Schedule> for AnySource {
     fn from(schedule: &Schedule) -> Self {
-        schedule.decisions.source()
+        schedule.stored().source()
     }
 }
 
@@ -242,24 +304,33 @@ impl FromStr for Schedule {
 /// The schedule as a token, which belongs to no test.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.decisions {
-            Decisions::Stored(schedule) => f.pad(&schedule.to_token("")),
-        }
+        f.pad(&self.stored().to_token(""))
     }
 }
 
 /// In one line what it does, and its token.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A schedule of more deviations than this is not told: no one would read it.
-        const TOLD_MAX: usize = 8;
-        let Decisions::Stored(schedule) = &self.decisions;
-        match schedule.deviations() {
-            Some(deviations) if deviations.len() > TOLD_MAX => {
-                write!(f, "Schedule({} deviations; {self})", deviations.len())
-            }
-            _ => write!(f, "Schedule({schedule}; {self})"),
+        f.write_str("Schedule(")?;
+        match &self.decisions {
+            Decisions::Stored(schedule) => tell(f, schedule, &self.to_string())?,
+            #[cfg(feature = "proptest")]
+            Decisions::Case(case) => case.fmt(f)?,
         }
+        f.write_str(")")
+    }
+}
+
+/// What the schedule does, unless it is too long to be read, and its token.
+pub(crate) fn tell(
+    f: &mut fmt::Formatter<'_>,
+    schedule: &timeloop_sim::Schedule,
+    token: &str,
+) -> fmt::Result {
+    const DEVIATIONS_MAX: usize = 8;
+    match schedule.deviations().map(<[_]>::len) {
+        Some(count) if count > DEVIATIONS_MAX => write!(f, "{count} deviations; {token}"),
+        _ => write!(f, "{schedule}; {token}"),
     }
 }
 
@@ -268,26 +339,33 @@ impl fmt::Debug for Schedule {
 /// It is no [`std::error::Error`]: so `?` makes of it what proptest wants, where an input that a run rejects is no failure.
 /// Where a `Box<dyn Error>` is wanted, `?` works as well.
 pub struct FailedRun {
-    found: Box<Found>,
+    pub(crate) why: Why,
+}
+
+/// Why a run has not passed.
+pub(crate) enum Why {
+    Failed(Box<Found>),
+    Rejected(String),
 }
 
 impl FailedRun {
-    /// Everything that was found out.
+    /// Everything that was found out. `None` where the test has rejected its input, as proptest's `prop_assume!` does, so
+    /// that nothing has failed.
     #[must_use]
-    pub fn found(&self) -> &Found {
-        &self.found
-    }
-
-    /// What failed.
-    #[must_use]
-    pub fn failure(&self) -> &Failure {
-        &self.found.failure
+    pub fn found(&self) -> Option<&Found> {
+        match &self.why {
+            Why::Failed(found) => Some(found),
+            Why::Rejected(_) => None,
+        }
     }
 }
 
 impl fmt::Display for FailedRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.found.report.trim_end())
+        match &self.why {
+            Why::Failed(found) => f.write_str(found.report.trim_end()),
+            Why::Rejected(why) => write!(f, "the test rejects its input: {why}"),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ mod exhaustive;
 mod fairness;
 mod golden;
 mod macros;
+#[cfg(all(feature = "proptest", feature = "sync"))]
+mod properties;
 #[cfg(feature = "sync")]
 mod readme;
 #[cfg(feature = "sync")]

@@ -1,0 +1,196 @@
+//! Shrinking the schedule jointly with a property's other inputs.
+//!
+//! proptest shrinks one input at a time, and asks after each step whether the test still fails. With the schedule that has
+//! failed it often does not, though with some other it would: a simpler input has fewer tasks, or fewer steps. So here a run
+//! that would pass is made under other schedules too, before the simpler input is given up; and the one that fails is
+//! shrunk anew.
+//!
+//! Always true: once a case has failed, only failures of the same kind and place count, as long as there is a schedule that
+//! passes; what is tried is a function of the case's seed and of the code under test.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
+
+use super::Schedules;
+use crate::{Limits, Seed};
+
+/// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
+const SHRINK_RUNS_FIRST: u64 = 3_000;
+const SHRINK_RUNS_AGAIN: u64 = 1_000;
+
+thread_local! {
+    /// What the case that failed last on this thread has found, for as long as anyone holds it: while proptest shrinks.
+    static FAILED: RefCell<Weak<Mutex<Memory>>> = const { RefCell::new(Weak::new()) };
+}
+
+/// How the runs of one test case decide.
+#[derive(Clone)]
+pub(crate) struct Case {
+    seed: Seed,
+    settings: Schedules,
+    memory: Arc<Mutex<Memory>>,
+    /// How many runs the test has begun with this input.
+    calls: Arc<AtomicU32>,
+}
+
+/// What the runs of a case have found.
+#[derive(Debug, Default)]
+struct Memory {
+    /// What shrinking keeps.
+    target: Option<Target>,
+    /// The smallest schedule under which the test's how-many-th run has failed.
+    known: BTreeMap<u32, Stored>,
+    /// The one that failed last, and its token.
+    last: Option<(Stored, String)>,
+}
+
+/// What makes the failures of two inputs the same. An `Err` without a place is told by its text, in which there may be
+/// something of the input: there any `Err` is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Fingerprint(Fingerprint),
+    AnyError,
+}
+
+impl Target {
+    fn of(failure: &Failure) -> Self {
+        match (failure.kind, &failure.site) {
+            (FailureKind::Error, None) => Self::AnyError,
+            _ => Self::Fingerprint(failure.fingerprint()),
+        }
+    }
+}
+
+/// Makes one run.
+pub(crate) type Attempt<'a> = &'a mut dyn FnMut(AnySource) -> Ended;
+/// From a failing run to a report; shrinking takes so many runs at most.
+pub(crate) type Investigate<'a> = &'a dyn Fn(&Stored, &Ended, u64) -> Box<Found>;
+
+impl Case {
+    pub(crate) fn new(seed: Seed, settings: Schedules) -> Self {
+        // While a failure is being shrunk, `prop_flat_map` makes new trees in place of old ones: they go on from there.
+        let memory = FAILED.with_borrow(Weak::upgrade).unwrap_or_default();
+        Self { seed, settings, memory, calls: Arc::default() }
+    }
+
+    /// The same for a test that begins anew.
+    pub(crate) fn begun(&self) -> Self {
+        Self { calls: Arc::default(), ..self.clone() }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// The schedule that has failed last; where none has, that of the seed, told nothing.
+    pub(crate) fn stored(&self) -> Stored {
+        let last = self.memory().last.as_ref().map(|(schedule, _)| schedule.clone());
+        last.unwrap_or_else(|| Stored::seeded(self.seed, self.settings.strategy))
+    }
+
+    /// Makes the runs of one [`Schedule::run`](crate::Schedule::run): what was found, if one fails.
+    pub(crate) fn search(&self, attempt: Attempt<'_>, investigate: Investigate<'_>) -> Option<Box<Found>> {
+        let call = self.calls.fetch_add(1, Relaxed);
+        let (target, known) = {
+            let memory = self.memory();
+            (memory.target, memory.known.get(&call).cloned())
+        };
+        // A run that has not failed yet with any input is made as if nothing were known.
+        let target = target.filter(|_| known.is_some());
+        let mut search = Search { attempt, target, otherwise: None, passed: false };
+        let (schedule, ended) = search.failing(known, self)?;
+        let shrink_runs = if target.is_some() { SHRINK_RUNS_AGAIN } else { SHRINK_RUNS_FIRST };
+        let found = investigate(&schedule, &ended, shrink_runs);
+        let mut memory = self.memory();
+        // Where runs differ by themselves, there is nothing to go by.
+        let repeats = found.failure.kind != FailureKind::Nondeterminism;
+        memory.target = repeats.then(|| Target::of(&found.failure));
+        memory.known.insert(call, found.shrunk.clone());
+        memory.last = Some((found.shrunk.clone(), found.token.clone()));
+        FAILED.with_borrow_mut(|failed| *failed = Arc::downgrade(&self.memory));
+        Some(found)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The search for a schedule that fails, with one input.
+struct Search<'a> {
+    attempt: Attempt<'a>,
+    /// What a run has to fail with; anything if it is none.
+    target: Option<Target>,
+    /// The first run that failed with something else.
+    otherwise: Option<(Stored, Ended)>,
+    passed: bool,
+}
+
+impl Search<'_> {
+    fn failing(&mut self, known: Option<Stored>, case: &Case) -> Option<(Stored, Ended)> {
+        let Schedules { strategy, runs, retries, .. } = case.settings;
+        if let Some(known) = known
+            && let Some(failing) = self.fails(known.source(), || known.clone())
+        {
+            return Some(failing);
+        }
+        let (quiet, watched) = Profile::watching();
+        if let Some(failing) = self.fails(quiet, Stored::quiet) {
+            return Some(failing);
+        }
+        let profile = watched.into_profile();
+        let tries = if self.target.is_some() { retries } else { runs };
+        let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));
+        for seed in seeds {
+            let failing = self.fails(profile.source(strategy, seed), || profile.schedule(strategy, seed));
+            if failing.is_some() {
+                return failing;
+            }
+        }
+        // Nothing else can be said of an input with which every schedule fails.
+        self.otherwise.take().filter(|_| !self.passed)
+    }
+
+    fn fails(&mut self, source: AnySource, schedule: impl Fn() -> Stored) -> Option<(Stored, Ended)> {
+        let ended = (self.attempt)(source);
+        let Some(failure) = &ended.failure else {
+            self.passed = true;
+            return None;
+        };
+        if self.target.is_none_or(|target| Target::of(failure) == target) {
+            return Some((schedule(), ended));
+        }
+        self.otherwise.get_or_insert_with(|| (schedule(), ended));
+        None
+    }
+}
+
+/// Two cases are the same if they share what they find.
+impl PartialEq for Case {
+    fn eq(&self, other: &Self) -> bool {
+        self.seed == other.seed && self.settings == other.settings && Arc::ptr_eq(&self.memory, &other.memory)
+    }
+}
+
+impl Eq for Case {}
+
+/// Where no run has failed, the seed; else the smallest schedule that has, and its token.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.memory().last {
+            Some((schedule, token)) => crate::schedule::tell(f, schedule, token),
+            None => write!(f, "seed {}, strategy `{}`", self.seed, self.settings.strategy),
+        }
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

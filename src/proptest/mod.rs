@@ -1,0 +1,15 @@
+//! Properties over schedules: the schedule as an input of a proptest, shrunk jointly with the others.
+//!
+//! Always true: what a property finds is repeated by its input and its shrunk schedule alone; the answers of a value tree to
+//! `simplify` and `complicate` do not depend on what runs have found, so that proptest can walk the same way again in
+//! another process.
+
+mod error;
+mod joint;
+mod strategy;
+
+pub mod prelude;
+
+pub(crate) use error::{complaint, rejection};
+pub(crate) use joint::Case;
+pub use strategy::{ScheduleTree, Schedules, schedules};

@@ -1,0 +1,13 @@
+//! What a file of properties wants: proptest's own prelude, [`schedules`] and [`Schedule`](crate::Schedule).
+//!
+//! ```
+//! use timeloop::proptest::prelude::*;
+//! ```
+
+#[doc(no_inline)]
+pub use proptest::prelude::*;
+
+#[doc(no_inline)]
+pub use super::schedules;
+#[doc(no_inline)]
+pub use crate::Schedule;

@@ -1,0 +1,3 @@
+//! Properties over schedules: what a newcomer tries, and what is promised of it.
+
+mod cases;
