@@ -11,6 +11,8 @@ pub(crate) mod context;
 mod failures;
 mod giving_way;
 mod idle;
+#[cfg(feature = "net")]
+mod network;
 pub(crate) mod nodes;
 pub(crate) mod panics;
 mod recorder;
@@ -36,6 +38,8 @@ pub(crate) use context::of_run;
 pub(crate) use idle::find as find_idle;
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;
+#[cfg(feature = "net")]
+pub(crate) use waker::Wakee;
 pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
@@ -45,7 +49,9 @@ use recorder::Recorder;
 use sites::Sites;
 use table::{Interrupts, Slot, State, Table};
 use timers::TimerQueue;
-use waker::{Post, Wakee};
+use waker::Post;
+#[cfg(not(feature = "net"))]
+use waker::Wakee;
 
 /// The slot of no task.
 const NO_SLOT: u32 = u32::MAX;
@@ -71,6 +77,9 @@ pub(crate) struct Engine {
     post: Arc<Post>,
     nodes: RefCell<nodes::Nodes>,
     core: RefCell<Core>,
+    /// `None` until somebody opens a socket: most runs never do.
+    #[cfg(feature = "net")]
+    network: RefCell<Option<Box<network::Fabric>>>,
 }
 
 /// What the loop changes at every step.
@@ -174,6 +183,8 @@ impl Engine {
                 first_panic: None,
                 unobserved: None,
             }),
+            #[cfg(feature = "net")]
+            network: RefCell::new(None),
         }
     }
 

@@ -250,7 +250,10 @@ impl Engine {
                 });
             }
         }
-        let Some(deadline_ns) = core.timers.next_deadline_ns() else {
+        let timer_ns = core.timers.next_deadline_ns();
+        #[cfg(feature = "net")]
+        let timer_ns = self.next_ns_with_network(timer_ns);
+        let Some(deadline_ns) = timer_ns else {
             // What a strategy holds back is ready all the same.
             return if core.source.let_go() { None } else { Some(self.deadlock(core)) };
         };
@@ -283,6 +286,8 @@ impl Engine {
             }
         }
         drop(guard);
+        #[cfg(feature = "net")]
+        self.advance_network(&mut foreign);
         foreign.into_iter().for_each(Wakee::wake);
         None
     }
@@ -373,6 +378,8 @@ impl Engine {
         }
         let timers = self.core.borrow_mut().timers.clear();
         drop(timers);
+        #[cfg(feature = "net")]
+        self.end_network();
         let failure = self.take_unobserved().or(endless).or_else(|| {
             // A wake from outside that came after the last step.
             self.post.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))

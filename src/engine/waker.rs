@@ -106,7 +106,7 @@ impl TaskRef {
 
 /// Whom to wake: a waker, or what one of the loop's own stands for.
 #[derive(Debug)]
-pub(super) enum Wakee {
+pub(crate) enum Wakee {
     /// A task of this loop: waking it takes no call, and so does letting go of it.
     Task(TaskRef),
     /// Whoever has made this waker.
@@ -127,6 +127,16 @@ impl Wakee {
         match self {
             Self::Task(task) => Some(*task),
             Self::Other(waker) => TaskRef::is_of_loop(waker).then(|| TaskRef::of(waker.data())),
+        }
+    }
+
+    /// Whether waking one is the same as waking the other.
+    #[cfg(feature = "net")]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Task(one), Self::Task(two)) => one == two,
+            (Self::Other(one), Self::Other(two)) => one.will_wake(two),
+            _ => false,
         }
     }
 

@@ -17,6 +17,8 @@ mod exhaustive;
 mod fairness;
 mod golden;
 mod macros;
+#[cfg(feature = "net")]
+mod net;
 #[cfg(all(feature = "proptest", feature = "sync"))]
 mod properties;
 #[cfg(feature = "sync")]

@@ -1,0 +1,170 @@
+//! What a socket is ready for.
+//!
+//! Always true: whose stream has ended on the other side is ready to be read from.
+
+use std::fmt;
+use std::ops;
+
+use super::Interest;
+
+const READABLE: u8 = 0b00_0001;
+const WRITABLE: u8 = 0b00_0010;
+const READ_CLOSED: u8 = 0b00_0100;
+const WRITE_CLOSED: u8 = 0b00_1000;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PRIORITY: u8 = 0b01_0000;
+const ERROR: u8 = 0b10_0000;
+
+/// What a socket is ready for, as [`tokio::io::Ready`](https://docs.rs/tokio/1/tokio/io/struct.Ready.html).
+///
+/// ```
+/// use timeloop::io::Ready;
+///
+/// let ready = Ready::READABLE | Ready::WRITE_CLOSED;
+/// assert!(ready.is_readable() && ready.is_writable() && !ready.is_read_closed());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ready(u8);
+
+impl Ready {
+    /// Nothing.
+    pub const EMPTY: Self = Self(0);
+
+    /// There is something to read.
+    pub const READABLE: Self = Self(READABLE);
+
+    /// There is room to write.
+    pub const WRITABLE: Self = Self(WRITABLE);
+
+    /// Nothing more comes.
+    pub const READ_CLOSED: Self = Self(READ_CLOSED);
+
+    /// Nothing more can be written.
+    pub const WRITE_CLOSED: Self = Self(WRITE_CLOSED);
+
+    /// There is something urgent to read.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub const PRIORITY: Self = Self(PRIORITY);
+
+    /// Something has gone wrong.
+    pub const ERROR: Self = Self(ERROR);
+
+    /// Everything.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub const ALL: Self = Self(READABLE | WRITABLE | READ_CLOSED | WRITE_CLOSED | PRIORITY | ERROR);
+
+    /// Everything.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub const ALL: Self = Self(READABLE | WRITABLE | READ_CLOSED | WRITE_CLOSED | ERROR);
+
+    /// Whether it is ready for nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    /// Whether a read would not wait.
+    #[must_use]
+    pub fn is_readable(self) -> bool {
+        self.has(Self::READABLE) || self.is_read_closed()
+    }
+
+    /// Whether a write would not wait.
+    #[must_use]
+    pub fn is_writable(self) -> bool {
+        self.has(Self::WRITABLE) || self.is_write_closed()
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub fn is_read_closed(self) -> bool {
+        self.has(Self::READ_CLOSED)
+    }
+
+    /// Whether nothing more can be written.
+    #[must_use]
+    pub fn is_write_closed(self) -> bool {
+        self.has(Self::WRITE_CLOSED)
+    }
+
+    /// Whether there is something urgent to read.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[must_use]
+    pub fn is_priority(self) -> bool {
+        self.has(Self::PRIORITY)
+    }
+
+    /// Whether something has gone wrong.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.has(Self::ERROR)
+    }
+
+    fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// What of it somebody with this interest wants to know.
+    pub(crate) fn of_interest(self, interest: Interest) -> Self {
+        let mut wanted = Self::EMPTY;
+        if interest.is_readable() {
+            wanted |= Self::READABLE | Self::READ_CLOSED;
+        }
+        if interest.is_writable() {
+            wanted |= Self::WRITABLE | Self::WRITE_CLOSED;
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if interest.is_priority() {
+            wanted |= Self::PRIORITY | Self::READ_CLOSED;
+        }
+        if interest.is_error() {
+            wanted |= Self::ERROR;
+        }
+        self & wanted
+    }
+}
+
+impl ops::BitOr for Ready {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl ops::BitOrAssign for Ready {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl ops::BitAnd for Ready {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl ops::Sub for Ready {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Ready");
+        debug
+            .field("is_readable", &self.is_readable())
+            .field("is_writable", &self.is_writable())
+            .field("is_read_closed", &self.is_read_closed())
+            .field("is_write_closed", &self.is_write_closed())
+            .field("is_error", &self.is_error());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        debug.field("is_priority", &self.is_priority());
+        debug.finish()
+    }
+}

@@ -1,0 +1,139 @@
+//! What socket operations fail with, as the operating system has it.
+//!
+//! Always true: kinds and texts are those of Linux, on every machine.
+
+use std::io;
+
+/// An error of the operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errno {
+    WouldBlock,
+    AddrInUse,
+    AddrNotAvailable,
+    ConnectionRefused,
+    ConnectionReset,
+    ConnectionAborted,
+    NotConnected,
+    BrokenPipe,
+    TimedOut,
+    HostUnreachable,
+    NetworkUnreachable,
+    InvalidInput,
+    MessageTooLong,
+    DestinationRequired,
+    AlreadyConnected,
+    NotFound,
+    Unsupported,
+    FamilyNotSupported,
+    PermissionDenied,
+    IsAbsent,
+}
+
+impl Errno {
+    /// Its number under Linux.
+    const fn number(self) -> i32 {
+        match self {
+            Self::NotFound => 2,
+            Self::WouldBlock => 11,
+            Self::PermissionDenied => 13,
+            Self::IsAbsent => 19,
+            Self::InvalidInput => 22,
+            Self::BrokenPipe => 32,
+            Self::DestinationRequired => 89,
+            Self::MessageTooLong => 90,
+            Self::Unsupported => 95,
+            Self::FamilyNotSupported => 97,
+            Self::AddrInUse => 98,
+            Self::AddrNotAvailable => 99,
+            Self::NetworkUnreachable => 101,
+            Self::ConnectionAborted => 103,
+            Self::ConnectionReset => 104,
+            Self::AlreadyConnected => 106,
+            Self::NotConnected => 107,
+            Self::TimedOut => 110,
+            Self::ConnectionRefused => 111,
+            Self::HostUnreachable => 113,
+        }
+    }
+
+    /// Its kind and text, for systems whose own numbers mean something else.
+    const fn told(self) -> (io::ErrorKind, &'static str) {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::NotFound => (Kind::NotFound, "No such file or directory (os error 2)"),
+            Self::WouldBlock => (Kind::WouldBlock, "Resource temporarily unavailable (os error 11)"),
+            Self::PermissionDenied => (Kind::PermissionDenied, "Permission denied (os error 13)"),
+            Self::IsAbsent => (Kind::Other, "No such device (os error 19)"),
+            Self::InvalidInput => (Kind::InvalidInput, "Invalid argument (os error 22)"),
+            Self::BrokenPipe => (Kind::BrokenPipe, "Broken pipe (os error 32)"),
+            Self::DestinationRequired => (Kind::Other, "Destination address required (os error 89)"),
+            Self::MessageTooLong => (Kind::Other, "Message too long (os error 90)"),
+            Self::Unsupported => (Kind::Unsupported, "Operation not supported (os error 95)"),
+            Self::FamilyNotSupported => (Kind::Other, "Address family not supported by protocol (os error 97)"),
+            Self::AddrInUse => (Kind::AddrInUse, "Address already in use (os error 98)"),
+            Self::AddrNotAvailable => {
+                (Kind::AddrNotAvailable, "Cannot assign requested address (os error 99)")
+            }
+            Self::NetworkUnreachable => (Kind::NetworkUnreachable, "Network is unreachable (os error 101)"),
+            Self::ConnectionAborted => {
+                (Kind::ConnectionAborted, "Software caused connection abort (os error 103)")
+            }
+            Self::ConnectionReset => (Kind::ConnectionReset, "Connection reset by peer (os error 104)"),
+            Self::AlreadyConnected => {
+                (Kind::Other, "Transport endpoint is already connected (os error 106)")
+            }
+            Self::NotConnected => {
+                (Kind::NotConnected, "Transport endpoint is not connected (os error 107)")
+            }
+            Self::TimedOut => (Kind::TimedOut, "Connection timed out (os error 110)"),
+            Self::ConnectionRefused => (Kind::ConnectionRefused, "Connection refused (os error 111)"),
+            Self::HostUnreachable => (Kind::HostUnreachable, "No route to host (os error 113)"),
+        }
+    }
+}
+
+impl From<Errno> for io::Error {
+    fn from(errno: Errno) -> Self {
+        if cfg!(target_os = "linux") {
+            return Self::from_raw_os_error(errno.number());
+        }
+        let (kind, text) = errno.told();
+        Self::new(kind, text)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io;
+
+    use super::Errno;
+
+    #[test]
+    fn kinds_and_texts_are_those_of_linux() {
+        for errno in [
+            Errno::WouldBlock,
+            Errno::AddrInUse,
+            Errno::AddrNotAvailable,
+            Errno::ConnectionRefused,
+            Errno::ConnectionReset,
+            Errno::ConnectionAborted,
+            Errno::NotConnected,
+            Errno::BrokenPipe,
+            Errno::TimedOut,
+            Errno::HostUnreachable,
+            Errno::NetworkUnreachable,
+            Errno::InvalidInput,
+            Errno::NotFound,
+            Errno::Unsupported,
+            Errno::PermissionDenied,
+        ] {
+            let error = io::Error::from(errno);
+            assert_eq!((error.kind(), error.to_string().as_str()), errno.told());
+        }
+        let uncategorized =
+            [Errno::MessageTooLong, Errno::DestinationRequired, Errno::AlreadyConnected, Errno::FamilyNotSupported, Errno::IsAbsent];
+        for errno in uncategorized {
+            assert_eq!(io::Error::from(errno).to_string(), errno.told().1);
+        }
+    }
+}

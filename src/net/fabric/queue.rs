@@ -1,0 +1,118 @@
+//! What is under way in the network: events by the instant at which they come.
+//!
+//! Always true: events come in order of time, then of registration. Most links have a constant latency, so most events
+//! are registered in the order in which they come: those cost no more than a place at the end of a queue.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// An event and when it comes.
+#[derive(Clone, Copy, Debug)]
+struct Entry<T> {
+    at_ns: u64,
+    number: u64,
+    what: T,
+}
+
+impl<T> Entry<T> {
+    fn key(&self) -> (u64, u64) {
+        (self.at_ns, self.number)
+    }
+}
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl<T> Eq for Entry<T> {}
+
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The earliest is the greatest: that is the one that a heap gives out first.
+impl<T> Ord for Entry<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key().cmp(&self.key())
+    }
+}
+
+/// Events to come.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    ascending: VecDeque<Entry<T>>,
+    heap: BinaryHeap<Entry<T>>,
+    next_number: u64,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { ascending: VecDeque::new(), heap: BinaryHeap::new(), next_number: 0 }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Registers an event.
+    #[inline]
+    pub(super) fn push(&mut self, at_ns: u64, what: T) {
+        let entry = Entry { at_ns, number: self.next_number, what };
+        self.next_number += 1;
+        if self.ascending.back().is_none_or(|last| last.at_ns <= at_ns) {
+            self.ascending.push_back(entry);
+        } else {
+            self.heap.push(entry);
+        }
+    }
+
+    /// When the next event comes.
+    #[inline]
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        let ascending = self.ascending.front().map(|entry| entry.at_ns);
+        let heap = self.heap.peek().map(|entry| entry.at_ns);
+        match (ascending, heap) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Takes out the next event that has come by now.
+    #[inline]
+    pub(super) fn take_due(&mut self, now_ns: u64) -> Option<T> {
+        let in_heap = match (self.ascending.front(), self.heap.peek()) {
+            (Some(one), Some(other)) => other.key() < one.key(),
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+            (None, None) => return None,
+        };
+        if in_heap {
+            self.heap.peek().filter(|entry| entry.at_ns <= now_ns)?;
+            self.heap.pop().map(|entry| entry.what)
+        } else {
+            self.ascending.front().filter(|entry| entry.at_ns <= now_ns)?;
+            self.ascending.pop_front().map(|entry| entry.what)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Queue;
+
+    #[test]
+    fn events_come_in_order_of_time_then_of_registration() {
+        let mut queue = Queue::default();
+        for (number, at_ns) in [5, 7, 3, 7, 3, 9, 0].into_iter().enumerate() {
+            queue.push(at_ns, number);
+        }
+        assert_eq!(queue.next_ns(), Some(0));
+        let due = |queue: &mut Queue<usize>, now| std::iter::from_fn(|| queue.take_due(now)).collect::<Vec<_>>();
+        assert_eq!(due(&mut queue, 6), [6, 2, 4, 0]);
+        assert_eq!(due(&mut queue, 6), []);
+        assert_eq!(due(&mut queue, 9), [1, 3, 5]);
+        assert_eq!(queue.next_ns(), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Who waits for a socket: tasks to be woken when it may be ready.
+//!
+//! Always true: a waiter is woken once for each time that it came; none is lost; and there is one place for whoever polls
+//! a socket by `poll_…`, where the newest counts, as in tokio.
+
+use crate::engine::Wakee;
+
+/// Those who wait for one thing.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    /// Who polled last.
+    poller: Option<Wakee>,
+    /// Those who await it, besides; boxed, since most of the time there is none.
+    others: Option<Box<Vec<Wakee>>>,
+}
+
+/// How somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum As {
+    /// In the place of the one poller.
+    Poller,
+    /// As one of many.
+    One,
+}
+
+impl Waiters {
+    /// Somebody waits; gives back who had the place, to be dropped where no lock is held.
+    #[inline]
+    pub(super) fn add(&mut self, who: Wakee, how: As) -> Option<Wakee> {
+        match how {
+            As::Poller => self.poller.replace(who),
+            As::One => {
+                let others = self.others.get_or_insert_default();
+                if others.iter().any(|other| other.same(&who)) {
+                    return Some(who);
+                }
+                others.push(who);
+                None
+            }
+        }
+    }
+
+    /// Wakes all.
+    #[inline]
+    pub(super) fn wake(&mut self, woken: &mut Vec<Wakee>) {
+        if let Some(poller) = self.poller.take() {
+            woken.push(poller);
+        }
+        if self.others.is_some() {
+            woken.extend(self.others.take().into_iter().flat_map(|others| *others));
+        }
+    }
+}

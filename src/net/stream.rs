@@ -1,0 +1,321 @@
+//! One end of a stream as a program holds it: what TCP and sockets within a host have in common.
+//!
+//! Always true: an end whose run is over, or whose host has crashed, fails and never panics; dropping it closes it.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use timeloop_sim::Access;
+
+use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Turn};
+use super::operation::{Operation, What};
+use crate::engine::announce::{self, ResourceId};
+use crate::engine::{Engine, RunId, of_run};
+use crate::io::{Interest, ReadBuf, Ready};
+
+/// One end of a stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    run: RunId,
+    key: EndKey,
+    /// The stream from here.
+    sends: ResourceId,
+    /// The stream to here.
+    receives: ResourceId,
+    name: &'static str,
+}
+
+/// The network of a run, where there is one yet.
+#[inline]
+pub(super) fn network<R>(run: RunId, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> Option<R> {
+    of_run(run, |engine| engine.network(f))
+}
+
+/// What operations on a socket fail with whose run is over.
+#[cold]
+pub(super) fn run_is_over() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the run that this socket belongs to is over")
+}
+
+impl Stream {
+    pub(super) fn new(run: RunId, key: EndKey, connection: ResourceId, name: &'static str) -> Self {
+        let [sends, receives] =
+            if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part));
+        Self { run, key, sends, receives, name }
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    pub(super) fn key(&self) -> EndKey {
+        self.key
+    }
+
+    fn writes(&self, at: &'static Location<'static>) -> What<'_> {
+        What { id: &self.sends, name: self.name, access: Access::Send, at }
+    }
+
+    fn reads(&self, at: &'static Location<'static>) -> What<'_> {
+        What { id: &self.receives, name: self.name, access: Access::Receive, at }
+    }
+
+    /// Does something that can't wait to the end.
+    #[inline]
+    pub(super) fn with<R>(
+        &self,
+        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
+    ) -> io::Result<R> {
+        match network(self.run, |fabric, turn| f(fabric, turn, self.key)) {
+            Some(result) => result.map_err(io::Error::from),
+            None => Err(run_is_over()),
+        }
+    }
+
+    /// Tries something; where it would have to wait, the task is woken when it is worth another try.
+    #[inline]
+    fn attempt<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        how: As,
+        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
+    ) -> Poll<io::Result<R>> {
+        let polled = of_run(self.run, |engine: &Engine| {
+            match engine.network(|fabric, turn| f(fabric, turn, self.key)) {
+                Ok(value) => Poll::Ready(Ok(value)),
+                Err(Errno::WouldBlock) => {
+                    let who = engine.waits(cx.waker());
+                    engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
+                    Poll::Pending
+                }
+                Err(errno) => Poll::Ready(Err(errno.into())),
+            }
+        });
+        polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
+    }
+
+    #[inline]
+    pub(super) fn poll_read(
+        &self,
+        operation: &mut Operation,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        operation.poll(cx, self.reads(Location::caller()), |cx| {
+            self.attempt(cx, Direction::Read, As::Poller, |fabric, turn, key| {
+                let max = buf.remaining();
+                fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes)).map(drop)
+            })
+        })
+    }
+
+    #[inline]
+    pub(super) fn poll_write(
+        &self,
+        operation: &mut Operation,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        operation.poll(cx, self.writes(Location::caller()), |cx| {
+            self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
+                fabric.write(turn, key, std::iter::once(buf))
+            })
+        })
+    }
+
+    pub(super) fn poll_write_vectored(
+        &self,
+        operation: &mut Operation,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        operation.poll(cx, self.writes(Location::caller()), |cx| {
+            self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
+                fabric.write(turn, key, bufs.iter().map(|buf| &**buf))
+            })
+        })
+    }
+
+    pub(super) fn poll_shutdown(
+        &self,
+        operation: &mut Operation,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        operation.poll(cx, self.writes(Location::caller()), |_| {
+            Poll::Ready(self.with(|fabric, turn, key| fabric.shutdown_write(turn, key)))
+        })
+    }
+
+    /// The writing half is dropped.
+    pub(super) fn shutdown_now(&self) {
+        self.touch(self.writes(Location::caller()));
+        let _ = self.with(|fabric, turn, key| fabric.shutdown_write(turn, key));
+    }
+
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        how: As,
+    ) -> Poll<io::Result<usize>> {
+        self.attempt(cx, Direction::Read, how, |fabric, turn, key| {
+            let max = buf.remaining();
+            fabric.read(turn, key, max, true, |bytes| buf.put_slice(bytes))
+        })
+    }
+
+    pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let what = What { access: Access::Read, ..self.reads(Location::caller()) };
+        let mut operation = Operation::default();
+        let mut buf = ReadBuf::new(buf);
+        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_peek(cx, &mut buf, As::One))).await
+    }
+
+    fn touch(&self, what: What<'_>) {
+        if announce::attended() {
+            what.touch();
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.touch(self.reads(Location::caller()));
+        let mut buf = ReadBuf::new(buf);
+        self.with(|fabric, turn, key| {
+            let max = buf.remaining();
+            fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes))
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.touch(self.reads(Location::caller()));
+        let max = bufs.iter().map(|buf| buf.len()).sum();
+        let (mut index, mut filled) = (0, 0);
+        self.with(|fabric, turn, key| {
+            fabric.read(turn, key, max, false, |mut bytes| {
+                while !bytes.is_empty() {
+                    let buf = &mut bufs[index][filled..];
+                    let count = buf.len().min(bytes.len());
+                    buf[..count].copy_from_slice(&bytes[..count]);
+                    bytes = &bytes[count..];
+                    filled += count;
+                    if filled == bufs[index].len() {
+                        (index, filled) = (index + 1, 0);
+                    }
+                }
+            })
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn try_read_buf(&self, buf: &mut impl bytes::BufMut) -> io::Result<usize> {
+        self.touch(self.reads(Location::caller()));
+        self.with(|fabric, turn, key| {
+            // As tokio: no more than what is there without growing, or what a growing buffer offers at once.
+            let max = buf.chunk_mut().len();
+            fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes))
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.touch(self.writes(Location::caller()));
+        self.with(|fabric, turn, key| fabric.write(turn, key, std::iter::once(buf)))
+    }
+
+    #[track_caller]
+    pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.touch(self.writes(Location::caller()));
+        self.with(|fabric, turn, key| fabric.write(turn, key, bufs.iter().map(|buf| &**buf)))
+    }
+
+    fn readiness(&self) -> io::Result<Ready> {
+        let Readiness { readable, writable, read_closed, write_closed, error } =
+            self.with(|fabric, _, key| Ok(fabric.readiness(key)))?;
+        let flags = [
+            (readable, Ready::READABLE),
+            (writable, Ready::WRITABLE),
+            (read_closed, Ready::READ_CLOSED),
+            (write_closed, Ready::WRITE_CLOSED),
+            (error, Ready::ERROR),
+        ];
+        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
+        Ok(set.fold(Ready::EMPTY, |ready, (_, flag)| ready | flag))
+    }
+
+    /// What the end is ready for, of what `interest` says; the task is woken when there is something.
+    pub(super) fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        how: As,
+    ) -> Poll<io::Result<Ready>> {
+        let ready = self.readiness()?.of_interest(interest);
+        if !ready.is_empty() {
+            return Poll::Ready(Ok(ready));
+        }
+        of_run(self.run, |engine| {
+            let directions = [
+                (interest.is_readable() || !interest.is_writable(), Direction::Read),
+                (interest.is_writable(), Direction::Write),
+            ];
+            for (_, direction) in directions.into_iter().filter(|(wanted, _)| *wanted) {
+                let who = engine.waits(cx.waker());
+                engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
+            }
+        });
+        Poll::Pending
+    }
+
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let id = if interest.is_readable() { &self.receives } else { &self.sends };
+        let what = What { id, name: self.name, access: Access::Read, at: Location::caller() };
+        let mut operation = Operation::default();
+        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_ready(cx, interest, As::One))).await
+    }
+
+    #[track_caller]
+    pub(super) fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        if self.readiness()?.of_interest(interest).is_empty() {
+            return Err(Errno::WouldBlock.into());
+        }
+        f()
+    }
+
+    pub(super) async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready(interest).await?;
+            match f() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Level by level: whoever says so although there is something waits for others to go on.
+                    crate::task::yield_now().await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.with(|fabric, _, key| {
+            Ok(fabric.end(key).and_then(|end| end.error.take()).map(io::Error::from))
+        })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if announce::attended() {
+            self.sends.touch(self.name, Access::Write, None);
+            self.receives.touch(self.name, Access::Write, None);
+        }
+        network(self.run, |fabric, turn| fabric.close(turn, self.key));
+    }
+}

@@ -1,0 +1,3 @@
+//! Sockets: what programs see of the simulated network.
+
+mod tcp;
