@@ -3,7 +3,9 @@
 //! Always true: a run that opens no socket has no network; no code of the user's runs while the network is borrowed.
 
 use std::cell::RefMut;
+use std::net::IpAddr;
 
+use super::nodes::NodeState;
 use super::{Engine, Wakee};
 pub(super) use crate::net::fabric::Fabric;
 use crate::net::fabric::{Dice, Packet, Question, Turn};
@@ -28,7 +30,7 @@ impl Engine {
     #[inline]
     pub(crate) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> R {
         let mut guard = self.network.borrow_mut();
-        let fabric = guard.get_or_insert_with(|| self.new_network());
+        let fabric = guard.get_or_insert_default();
         let result = f(fabric, &mut Turn { now_ns: self.now_ns.get(), dice: &mut Chance(self) });
         if !(fabric.woken.is_empty() && fabric.garbage.is_empty()) {
             let fabric = RefMut::map(guard, |network| &mut **network.as_mut().expect("it is there"));
@@ -55,22 +57,27 @@ impl Engine {
         std::mem::take(&mut fabric.garbage)
     }
 
-    #[cold]
-    fn new_network(&self) -> Box<Fabric> {
-        let mut fabric = Box::<Fabric>::default();
-        fabric.add_host(&["10.0.0.1", "fd00::1"].map(|ip| ip.parse().expect("an address")));
-        fabric
+    /// The network learns of nodes that have been added.
+    fn add_hosts(&self, fabric: &mut Fabric) {
+        let nodes = self.nodes();
+        for node in nodes.ids().skip(fabric.hosts.hosts.len()) {
+            fabric.add_host(nodes.addresses(node), nodes.state(node) != NodeState::Down);
+        }
     }
 
-    /// The host that the code that is running belongs to.
-    pub(crate) fn current_host(&self) -> u32 {
-        0
+    /// Calls `f` with the network and the host that the code that is running belongs to.
+    pub(crate) fn network_here<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>, u32) -> R) -> R {
+        let host = self.current_node().0;
+        self.network(|fabric, turn| {
+            self.add_hosts(fabric);
+            f(fabric, turn, host)
+        })
     }
 
     /// The addresses of the node of this name.
-    pub(crate) fn resolve(&self, name: &str) -> Option<Vec<std::net::IpAddr>> {
-        let _ = name;
-        None
+    pub(crate) fn resolve(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let nodes = self.nodes();
+        nodes.by_name(name).map(|node| nodes.addresses(node).to_vec())
     }
 
     /// When the next thing happens: the next timer's deadline, or in the network.

@@ -36,9 +36,9 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     match context::with(|engine| engine.resolve(host)) {
         None => engine::outside("look up a name"),
         Some(Some(addresses)) => Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()),
-        Some(None) => Err(io::Error::other(
-            "failed to lookup address information: Name or service not known",
-        )),
+        Some(None) => {
+            Err(io::Error::other("failed to lookup address information: Name or service not known"))
+        }
     }
 }
 

@@ -41,17 +41,8 @@ pub(super) fn run_is_over() -> io::Error {
 
 impl Stream {
     pub(super) fn new(run: RunId, key: EndKey, connection: ResourceId, name: &'static str) -> Self {
-        let [sends, receives] =
-            if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part));
+        let [sends, receives] = if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part));
         Self { run, key, sends, receives, name }
-    }
-
-    pub(super) fn run(&self) -> RunId {
-        self.run
-    }
-
-    pub(super) fn key(&self) -> EndKey {
-        self.key
     }
 
     fn writes(&self, at: &'static Location<'static>) -> What<'_> {
@@ -304,9 +295,7 @@ impl Stream {
     }
 
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.with(|fabric, _, key| {
-            Ok(fabric.end(key).and_then(|end| end.error.take()).map(io::Error::from))
-        })
+        self.with(|fabric, _, key| Ok(fabric.end(key).and_then(|end| end.error.take()).map(io::Error::from)))
     }
 }
 

@@ -69,7 +69,9 @@ impl Errno {
             Self::DestinationRequired => (Kind::Other, "Destination address required (os error 89)"),
             Self::MessageTooLong => (Kind::Other, "Message too long (os error 90)"),
             Self::Unsupported => (Kind::Unsupported, "Operation not supported (os error 95)"),
-            Self::FamilyNotSupported => (Kind::Other, "Address family not supported by protocol (os error 97)"),
+            Self::FamilyNotSupported => {
+                (Kind::Other, "Address family not supported by protocol (os error 97)")
+            }
             Self::AddrInUse => (Kind::AddrInUse, "Address already in use (os error 98)"),
             Self::AddrNotAvailable => {
                 (Kind::AddrNotAvailable, "Cannot assign requested address (os error 99)")
@@ -79,12 +81,8 @@ impl Errno {
                 (Kind::ConnectionAborted, "Software caused connection abort (os error 103)")
             }
             Self::ConnectionReset => (Kind::ConnectionReset, "Connection reset by peer (os error 104)"),
-            Self::AlreadyConnected => {
-                (Kind::Other, "Transport endpoint is already connected (os error 106)")
-            }
-            Self::NotConnected => {
-                (Kind::NotConnected, "Transport endpoint is not connected (os error 107)")
-            }
+            Self::AlreadyConnected => (Kind::Other, "Transport endpoint is already connected (os error 106)"),
+            Self::NotConnected => (Kind::NotConnected, "Transport endpoint is not connected (os error 107)"),
             Self::TimedOut => (Kind::TimedOut, "Connection timed out (os error 110)"),
             Self::ConnectionRefused => (Kind::ConnectionRefused, "Connection refused (os error 111)"),
             Self::HostUnreachable => (Kind::HostUnreachable, "No route to host (os error 113)"),
@@ -130,8 +128,13 @@ mod tests {
             let error = io::Error::from(errno);
             assert_eq!((error.kind(), error.to_string().as_str()), errno.told());
         }
-        let uncategorized =
-            [Errno::MessageTooLong, Errno::DestinationRequired, Errno::AlreadyConnected, Errno::FamilyNotSupported, Errno::IsAbsent];
+        let uncategorized = [
+            Errno::MessageTooLong,
+            Errno::DestinationRequired,
+            Errno::AlreadyConnected,
+            Errno::FamilyNotSupported,
+            Errno::IsAbsent,
+        ];
         for errno in uncategorized {
             assert_eq!(io::Error::from(errno).to_string(), errno.told().1);
         }

@@ -67,8 +67,7 @@ impl Fabric {
         if listener.local.is_ipv4() != local.is_ipv4() {
             return Err(if local.is_ipv4() { Errno::InvalidInput } else { Errno::FamilyNotSupported });
         }
-        let binding =
-            Binding { ip: local.ip(), socket: key.slot, listens: false, reuse: listener.reuse };
+        let binding = Binding { ip: local.ip(), socket: key.slot, listens: false, reuse: listener.reuse };
         let port = self.hosts.bind(listener.host, Protocol::Tcp, local.port(), binding)?;
         listener.local = with_port(local, port);
         listener.bound = true;
@@ -163,7 +162,10 @@ impl Fabric {
         ];
         let connection = self.connections.insert(Connection { ends, resource, names: None });
         if target.is_none() {
-            self.queue.push(turn.now_ns + UNREACHABLE_NS, Event::Fail { connection, errno: Errno::HostUnreachable });
+            self.queue.push(
+                turn.now_ns + UNREACHABLE_NS,
+                Event::Fail { connection, errno: Errno::HostUnreachable },
+            );
         } else {
             self.ask(turn, connection, 0);
         }

@@ -90,13 +90,13 @@ pub(crate) struct Hosts {
 
 impl Hosts {
     /// Adds a host.
-    pub(crate) fn add(&mut self, addresses: &[IpAddr]) {
+    pub(crate) fn add(&mut self, addresses: &[IpAddr], up: bool) {
         let number = self.hosts.len() as u32;
         for &address in addresses {
             self.by_address.entry(address).or_insert(number);
         }
         let next_port = [*EPHEMERAL.start(); 2];
-        self.hosts.push(Host { addresses: addresses.to_vec(), up: true, next_port });
+        self.hosts.push(Host { addresses: addresses.to_vec(), up, next_port });
     }
 
     /// Whose address this is, asked on `host`.

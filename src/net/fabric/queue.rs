@@ -109,7 +109,8 @@ mod tests {
             queue.push(at_ns, number);
         }
         assert_eq!(queue.next_ns(), Some(0));
-        let due = |queue: &mut Queue<usize>, now| std::iter::from_fn(|| queue.take_due(now)).collect::<Vec<_>>();
+        let due =
+            |queue: &mut Queue<usize>, now| std::iter::from_fn(|| queue.take_due(now)).collect::<Vec<_>>();
         assert_eq!(due(&mut queue, 6), [6, 2, 4, 0]);
         assert_eq!(due(&mut queue, 6), []);
         assert_eq!(due(&mut queue, 9), [1, 3, 5]);

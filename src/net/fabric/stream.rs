@@ -510,7 +510,14 @@ impl Fabric {
 
     /// Somebody waits until the end is readable or writable.
     #[inline]
-    pub(crate) fn wait(&mut self, turn: &mut Turn<'_>, key: EndKey, direction: Direction, who: Wakee, how: As) {
+    pub(crate) fn wait(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: EndKey,
+        direction: Direction,
+        who: Wakee,
+        how: As,
+    ) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let end = &mut connection.ends[key.side as usize];
         let waiters = match direction {
@@ -556,4 +563,3 @@ pub(super) fn pair<T>(ends: &mut [T; 2], side: u8) -> [&mut T; 2] {
     let [zero, one] = ends;
     if side == 0 { [zero, one] } else { [one, zero] }
 }
-

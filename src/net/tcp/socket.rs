@@ -79,8 +79,8 @@ impl TcpSocket {
     fn new(any: SocketAddr) -> Self {
         let resource = ResourceId::new();
         let made = context::with(|engine| {
-            let host = engine.current_host();
-            (engine.run_id(), engine.network(|fabric, _| fabric.new_listener(host, any, resource)))
+            let key = engine.network_here(|fabric, _, host| fabric.new_listener(host, any, resource));
+            (engine.run_id(), key)
         });
         match made {
             Some((run, key)) => Self { run, key, resource },
@@ -293,12 +293,15 @@ impl TcpSocket {
         let what = What { id: &self.resource, name: NAME, access: Access::Send, at: Location::caller() };
         let mut operation = Operation::default();
         poll_fn(|cx| operation.poll(cx, what, |_| Poll::Ready(()))).await;
-        let key = self.with(|fabric, turn| {
-            let key = fabric.connect(turn, self.key, addr)?;
-            // It has become the connection.
-            fabric.use_up(self.key);
-            Ok(key)
-        })?;
+        let asked = engine::of_run(self.run, |engine| {
+            engine.network_here(|fabric, turn, _| {
+                let key = fabric.connect(turn, self.key, addr)?;
+                // It has become the connection.
+                fabric.use_up(self.key);
+                Ok::<_, Errno>(key)
+            })
+        });
+        let key = asked.ok_or_else(run_is_over)??;
         let stream = Stream::new(self.run, key, self.resource, NAME);
         let run = self.run;
         poll_fn(|cx| {

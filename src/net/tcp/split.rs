@@ -173,11 +173,7 @@ impl WriteHalf<'_> {
 
 impl AsyncRead for ReadHalf<'_> {
     #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.inner.stream.poll_read(&mut this.reading, cx, buf)
     }

@@ -5,10 +5,10 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::stream::TcpStream;
@@ -233,11 +233,7 @@ impl Drop for OwnedWriteHalf {
 
 impl AsyncRead for OwnedReadHalf {
     #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.inner.stream.poll_read(&mut this.reading, cx, buf)
     }

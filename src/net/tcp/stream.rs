@@ -76,9 +76,8 @@ impl TcpStream {
     }
 
     fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
-        self.stream.with(|fabric, _, key| {
-            fabric.end(key).map(|end| f(&mut end.options)).ok_or(Errno::NotConnected)
-        })
+        self.stream
+            .with(|fabric, _, key| fabric.end(key).map(|end| f(&mut end.options)).ok_or(Errno::NotConnected))
     }
 
     /// The address of this side.
@@ -218,11 +217,7 @@ impl TcpStream {
     ///
     /// # Errors
     /// What `f` gives.
-    pub async fn async_io<R>(
-        &self,
-        interest: Interest,
-        f: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
+    pub async fn async_io<R>(&self, interest: Interest, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.stream.async_io(interest, f).await
     }
 
@@ -325,11 +320,7 @@ impl TcpStream {
 
 impl AsyncRead for TcpStream {
     #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.stream.poll_read(&mut this.reading, cx, buf)
     }
