@@ -86,7 +86,7 @@ pub(crate) struct Made<T> {
     /// The output, or what failed: in here only.
     result: Result<T, Box<Failure>>,
     ended: Ended,
-    /// What the notes of a failure would be.
+    /// What the notes of a failure of the output would be.
     notes: Box<[String]>,
 }
 
@@ -137,8 +137,9 @@ where
         (Ok(_), Some(failure)) => Err(failure),
         (result, _) => result,
     };
-    let notes = engine.notes();
-    Made { result, ended: engine.into_ended(), notes }
+    // What failed in here has them already.
+    let notes = if result.is_ok() { engine.notes() } else { Box::default() };
+    Made { result, ended: engine.ended(), notes }
 }
 
 /// Makes one run under the strategy `random` and gives its output.

@@ -36,12 +36,24 @@ pub struct Profile {
     operation_points: u32,
     tasks: u32,
     instants: u32,
+    /// Who spawned whom, for the paths of tasks: few runs are ever told of by them.
+    lineage: Vec<Lineage>,
     /// Resumptions and operations, by task.
     work: Counts,
     /// What tasks share, in order of their keys.
     shared: Vec<Shared>,
     /// The sum of the weights of what tasks share.
     weight: u64,
+}
+
+/// Where a task comes from.
+#[derive(Clone, Copy, Debug)]
+struct Lineage {
+    key: TaskKey,
+    /// The index of who spawned it; the root's own for the root.
+    parent: usize,
+    /// As whose how-many-th child.
+    number: u32,
 }
 
 /// A resource that two or more tasks touch, and one of them changes.
@@ -53,33 +65,29 @@ struct Shared {
     counts: Counts,
 }
 
-/// A number for each task and all its descendants, in order of paths.
-#[derive(Clone, Debug, Default)]
-struct Counts {
-    by_key: Vec<(TaskKey, u32)>,
-    by_path: Vec<(TaskPath, u32)>,
-}
+/// A number for each task and all its descendants, in order of keys.
+type Counts = Vec<(TaskKey, u32)>;
 
-impl Counts {
-    /// Of the own numbers of tasks, each of which comes after its parent.
-    fn of(tasks: &[Task], own: impl Fn(usize) -> u64) -> Self {
-        let mut sums: Vec<u64> = (0..tasks.len()).map(own).collect();
-        for index in (1..tasks.len()).rev() {
-            sums[tasks[index].parent] += sums[index];
-        }
-        let mut largest: Vec<usize> = (0..tasks.len()).filter(|&index| sums[index] > 0).collect();
+/// The sums of the own numbers of tasks, each of which comes after its parent.
+fn counts(tasks: &[Task], own: impl Fn(usize) -> u64) -> Counts {
+    let mut sums: Vec<u64> = (0..tasks.len()).map(own).collect();
+    for index in (1..tasks.len()).rev() {
+        sums[tasks[index].parent] += sums[index];
+    }
+    let told = |index: usize| (tasks[index].key, u32::try_from(sums[index]).unwrap_or(u32::MAX));
+    let counted = (0..tasks.len()).filter(|&index| sums[index] > 0);
+    let mut counts = Vec::with_capacity(tasks.len().min(Estimates::COUNTS_MAX));
+    if tasks.len() <= Estimates::COUNTS_MAX {
+        counts.extend(counted.map(told));
+    } else {
+        let mut largest: Vec<usize> = counted.collect();
         // A parent has no less than its children and is spawned before them, so it is never left out before them.
         largest.sort_by_key(|&index| std::cmp::Reverse(sums[index]));
         largest.truncate(Estimates::COUNTS_MAX);
-        let mut by_path: Vec<(TaskPath, u32)> = largest
-            .into_iter()
-            .map(|index| (path(tasks, index), u32::try_from(sums[index]).unwrap_or(u32::MAX)))
-            .collect();
-        by_path.sort_unstable();
-        let mut by_key: Vec<_> = by_path.iter().map(|(path, count)| (path.key(), *count)).collect();
-        by_key.sort_unstable();
-        Self { by_key, by_path }
+        counts.extend(largest.into_iter().map(told));
     }
+    counts.sort_unstable();
+    counts
 }
 
 impl Profile {
@@ -88,7 +96,7 @@ impl Profile {
     pub fn watching() -> (AnySource, Watched) {
         let watched = Watched::default();
         let source = Watching {
-            ready: VecDeque::new(),
+            ready: VecDeque::with_capacity(FEW),
             counted: Counted::default(),
             watched: Watched(Rc::clone(&watched.0)),
         };
@@ -106,9 +114,9 @@ impl Profile {
     /// the one whose turn it is; any other is itself.
     #[must_use]
     pub fn plan(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Estimates) {
-        let (strategy, told, counts) = self.choose(strategy, seed);
-        let Told { steps, tasks, instants, resource, .. } = told;
-        let counts = counts.map_or_else(Vec::new, |counts| counts.by_path.clone());
+        let (strategy, Told { steps, tasks, instants, resource, counts }) = self.choose(strategy, seed);
+        let mut counts: Vec<_> = counts.iter().map(|&(key, count)| (self.path(key), count)).collect();
+        counts.sort_unstable();
         (strategy, Estimates { steps, tasks, instants, resource, counts })
     }
 
@@ -126,32 +134,48 @@ impl Profile {
         if strategy == StrategySpec::Random {
             return StrategySpec::Random.source(seed);
         }
-        let (strategy, told, _) = self.choose(strategy, seed);
+        let (strategy, told) = self.choose(strategy, seed);
         strategy.source_told(seed, &told)
     }
 
-    fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Told<'_>, Option<&Counts>) {
+    /// The path of a task that has been counted.
+    fn path(&self, key: TaskKey) -> TaskPath {
+        let mut index = self.lineage.iter().position(|lineage| lineage.key == key).unwrap_or(0);
+        let mut numbers = Vec::new();
+        while index > 0 {
+            numbers.push(self.lineage[index].number);
+            index = self.lineage[index].parent;
+        }
+        numbers.into_iter().rev().collect()
+    }
+
+    fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Told<'_>) {
         let traits = Traits { shares: !self.shared.is_empty(), has_time: self.instants > 0 };
-        let (strategy, turn) = match strategy {
-            StrategySpec::Portfolio => (portfolio::choose(seed, traits), portfolio::ordinal(seed, traits)),
-            strategy => (strategy, seed.0),
+        let asked_for = strategy;
+        let strategy = match asked_for {
+            StrategySpec::Portfolio => portfolio::choose(seed, traits),
+            strategy => strategy,
         };
-        let (resource, counts) = match strategy {
-            StrategySpec::Urw => (None, Some(&self.work)),
-            StrategySpec::Surw => match self.resource_in_turn(turn) {
-                Some(shared) => (Some(shared.resource), Some(&shared.counts)),
-                None => (None, None),
+        let turn = || match asked_for {
+            StrategySpec::Portfolio => portfolio::ordinal(seed, traits),
+            _ => seed.0,
+        };
+        let (resource, counts): (_, &[_]) = match strategy {
+            StrategySpec::Urw => (None, &self.work),
+            StrategySpec::Surw => match self.resource_in_turn(turn()) {
+                Some(shared) => (Some(shared.resource), &shared.counts),
+                None => (None, &[]),
             },
-            _ => (None, None),
+            _ => (None, &[]),
         };
         let told = Told {
             steps: self.points.saturating_add(self.operation_points),
             tasks: self.tasks,
             instants: self.instants,
             resource,
-            counts: counts.map_or(&[], |counts| &counts.by_key),
+            counts,
         };
-        (strategy, told.to(strategy), counts)
+        (strategy, told.to(strategy))
     }
 
     /// What the run whose turn it is attends to: each resource as often as it is touched, spread evenly over the turns.
@@ -209,15 +233,6 @@ struct Task {
     operations: u64,
 }
 
-fn path(tasks: &[Task], mut index: usize) -> TaskPath {
-    let mut numbers = Vec::new();
-    while index > 0 {
-        numbers.push(tasks[index].number);
-        index = tasks[index].parent;
-    }
-    numbers.into_iter().rev().collect()
-}
-
 /// What a task did to a resource.
 #[derive(Clone, Copy, Debug, Default)]
 struct Touched {
@@ -225,6 +240,55 @@ struct Touched {
     announced: u32,
     /// Any of its operations did more than read.
     changes: bool,
+}
+
+/// Numbers keys in the order in which they are first seen.
+#[derive(Debug)]
+struct Numbered<K> {
+    keys: Vec<K>,
+    /// The number that was asked for last: most often it is the next one, too.
+    last: usize,
+    /// The numbers of all but the first [`FEW`] keys.
+    rest: BTreeMap<K, usize>,
+}
+
+/// So many keys are looked for one by one, which is faster.
+const FEW: usize = 16;
+
+impl<K> Default for Numbered<K> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), last: 0, rest: BTreeMap::new() }
+    }
+}
+
+impl<K: Copy + Ord> Numbered<K> {
+    #[inline]
+    fn find(&mut self, key: K) -> Option<usize> {
+        if self.keys.get(self.last) == Some(&key) {
+            return Some(self.last);
+        }
+        let first = &self.keys[..self.keys.len().min(FEW)];
+        let number = match first.iter().position(|known| *known == key) {
+            None if self.keys.len() > FEW => self.rest.get(&key).copied(),
+            found => found,
+        }?;
+        self.last = number;
+        Some(number)
+    }
+
+    /// Numbers a key that has none.
+    fn add(&mut self, key: K) -> usize {
+        let number = self.keys.len();
+        if number == 0 {
+            self.keys.reserve(FEW);
+        }
+        self.keys.push(key);
+        if number >= FEW {
+            self.rest.insert(key, number);
+        }
+        self.last = number;
+        number
+    }
 }
 
 /// What has been counted so far.
@@ -236,19 +300,38 @@ struct Counted {
     spawned: u32,
     /// In order of spawning, the root first.
     tasks: Vec<Task>,
-    /// Where a task is counted.
-    indices: BTreeMap<TaskKey, usize>,
-    touched: BTreeMap<(ResourceKey, usize), Touched>,
+    /// The same, by key.
+    indices: Numbered<TaskKey>,
+    /// As whom tasks count that are not among these.
+    others: BTreeMap<TaskKey, usize>,
+    pairs: Numbered<(ResourceKey, usize)>,
+    /// Of each pair of a resource and the index of a task.
+    touched: Vec<Touched>,
 }
 
 impl Counted {
+    fn add(&mut self, key: TaskKey, parent: usize, number: u32) {
+        if self.tasks.is_empty() {
+            self.tasks.reserve(FEW);
+        }
+        self.tasks.push(Task { key, parent, number, children: 0, resumes: 0, operations: 0 });
+        self.indices.add(key);
+    }
+
+    #[inline]
     fn index(&mut self, key: TaskKey) -> usize {
+        match self.indices.find(key) {
+            Some(index) => index,
+            None => self.index_of_other(key),
+        }
+    }
+
+    fn index_of_other(&mut self, key: TaskKey) -> usize {
         if self.tasks.is_empty() {
             // Whoever is seen first is the root.
-            self.tasks.push(Task { key, parent: 0, number: 0, children: 0, resumes: 0, operations: 0 });
-            self.indices.insert(key, 0);
+            self.add(key, 0, 0);
         }
-        self.indices.get(&key).copied().unwrap_or(0)
+        self.others.get(&key).copied().unwrap_or(0)
     }
 
     fn spawn(&mut self, parent: TaskKey, child: TaskKey) {
@@ -256,29 +339,37 @@ impl Counted {
         let parent = self.index(parent);
         self.tasks[parent].children += 1;
         let number = self.tasks[parent].children;
-        let index = if self.tasks.len() < TASKS_MAX && self.tasks[parent].key.child(number) == child {
-            self.tasks.push(Task { key: child, parent, number, children: 0, resumes: 0, operations: 0 });
-            self.tasks.len() - 1
+        if self.tasks.len() < TASKS_MAX && self.tasks[parent].key.child(number) == child {
+            self.add(child, parent, number);
         } else {
-            parent
-        };
-        self.indices.insert(child, index);
+            self.others.insert(child, parent);
+        }
     }
 
-    fn touch(&mut self, task: TaskKey, operation: Operation, count: impl FnOnce(&mut Touched)) {
-        let key = (operation.resource, self.index(task));
-        if let Some(touched) = self.touched.get_mut(&key) {
-            count(touched);
-        } else if self.touched.len() < PAIRS_MAX {
-            count(self.touched.entry(key).or_default());
-        }
+    #[inline]
+    fn touch(&mut self, index: usize, operation: Operation, count: impl FnOnce(&mut Touched)) {
+        let pair = (operation.resource, index);
+        let number = match self.pairs.find(pair) {
+            Some(number) => number,
+            None if self.touched.len() < PAIRS_MAX => {
+                if self.touched.is_empty() {
+                    self.touched.reserve(FEW);
+                }
+                self.touched.push(Touched::default());
+                self.pairs.add(pair)
+            }
+            None => return,
+        };
+        count(&mut self.touched[number]);
     }
 
     fn profile(&self) -> Profile {
         let tasks = &self.tasks;
-        let mut shared = Vec::new();
-        let mut rest: &[((ResourceKey, usize), Touched)] =
-            &self.touched.iter().map(|(key, touched)| (*key, *touched)).collect::<Vec<_>>();
+        let mut shared = Vec::with_capacity(FEW.min(self.touched.len()));
+        let mut touched: Vec<((ResourceKey, usize), Touched)> =
+            self.pairs.keys.iter().copied().zip(self.touched.iter().copied()).collect();
+        touched.sort_unstable_by_key(|(pair, _)| *pair);
+        let mut rest = &touched[..];
         while let Some(((resource, _), _)) = rest.first() {
             let (by, others) = rest.split_at(rest.partition_point(|((other, _), _)| other <= resource));
             rest = others;
@@ -289,13 +380,15 @@ impl Counted {
                 shared.push((weight, *resource, by));
             }
         }
-        shared.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
-        shared.truncate(RESOURCES_MAX);
-        shared.sort_by_key(|(_, resource, _)| *resource);
+        if shared.len() > RESOURCES_MAX {
+            shared.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
+            shared.truncate(RESOURCES_MAX);
+            shared.sort_by_key(|(_, resource, _)| *resource);
+        }
         let shared: Vec<Shared> = shared
             .into_iter()
             .map(|(weight, resource, by)| {
-                let counts = Counts::of(tasks, |index| {
+                let counts = counts(tasks, |index| {
                     by.binary_search_by_key(&index, |((_, task), _)| *task)
                         .map_or(0, |found| by[found].1.announced.into())
                 });
@@ -307,7 +400,11 @@ impl Counted {
             operation_points: self.operation_points,
             tasks: self.spawned.saturating_add(1),
             instants: self.instants,
-            work: Counts::of(tasks, |index| tasks[index].resumes + tasks[index].operations),
+            lineage: tasks
+                .iter()
+                .map(|&Task { key, parent, number, .. }| Lineage { key, parent, number })
+                .collect(),
+            work: counts(tasks, |index| tasks[index].resumes + tasks[index].operations),
             weight: shared.iter().map(|shared| shared.weight).sum(),
             shared,
         }
@@ -338,12 +435,13 @@ impl Source for Watching {
         }
         let index = self.counted.index(key.task);
         self.counted.tasks[index].operations += 1;
-        self.counted.touch(key.task, operation, |touched| touched.announced += 1);
+        self.counted.touch(index, operation, |touched| touched.announced += 1);
         false
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        self.counted.touch(task, operation, |touched| touched.changes |= operation.access != Access::Read);
+        let index = self.counted.index(task);
+        self.counted.touch(index, operation, |touched| touched.changes |= operation.access != Access::Read);
     }
 
     fn time_passed(&mut self) {
@@ -365,7 +463,7 @@ impl Source for Watching {
     fn finished(&mut self, task: TaskKey) {
         // A key is never used again; without this a long run with many tasks would keep them all.
         if self.counted.tasks.len() >= TASKS_MAX {
-            self.counted.indices.remove(&task);
+            self.counted.others.remove(&task);
         }
     }
 }

@@ -100,7 +100,10 @@ impl TaskBox {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let task: Box<dyn Task> = Box::new(Cell { stage: Stage::Running(future) });
+        let task = Box::<Cell<F>>::new_uninit();
+        // Made where it will stay: futures are large, and would be moved there through the stack.
+        let task = Box::write(task, Cell { stage: Stage::Running(future) });
+        let task: Box<dyn Task> = task;
         Self(NonNull::from(Box::leak(task)))
     }
 

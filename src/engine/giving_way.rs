@@ -57,7 +57,7 @@ impl Engine {
     #[inline]
     pub(super) fn go_on(&self, core: &mut Core, slot: u32) -> bool {
         core.table.at(slot).gave_way = false;
-        let given_way = &core.given_way[slot as usize];
+        let given_way = &core.table.given_way[slot as usize];
         let index = given_way.index;
         self.step.operations.set(given_way.operations);
         core.selects = given_way.selects;
@@ -91,7 +91,7 @@ impl Core {
     #[inline]
     pub(super) fn note_giving_way(&mut self, slot: u32, index: u32, operation: Operation) {
         let place = slot as usize;
-        if self.given_way.len() <= place {
+        if self.table.given_way.len() <= place {
             let nothing = GivenWay {
                 index: 0,
                 access: Access::Read,
@@ -100,9 +100,9 @@ impl Core {
                 selects: 0,
             };
             // At least as many as a short run needs, at once.
-            self.given_way.resize((place + 1).max(8), nothing);
+            self.table.given_way.resize((place + 1).max(8), nothing);
         }
-        let given_way = &mut self.given_way[place];
+        let given_way = &mut self.table.given_way[place];
         given_way.index = index;
         given_way.access = operation.access;
         given_way.resource = operation.resource;
@@ -112,7 +112,7 @@ impl Core {
     #[inline]
     pub(super) fn give_way(&mut self, slot: u32, operations: u32) {
         self.gave_way_last = (slot, self.steps());
-        let given_way = &mut self.given_way[slot as usize];
+        let given_way = &mut self.table.given_way[slot as usize];
         given_way.operations = operations;
         given_way.selects = self.selects;
         let announced = given_way.announced();

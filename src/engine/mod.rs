@@ -43,7 +43,7 @@ pub(crate) use waker::Wakee;
 pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
-use giving_way::{GivenWay, StepState};
+use giving_way::StepState;
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
@@ -98,8 +98,6 @@ struct Core {
     next_id: u64,
     /// How many choices of the `select` domain the current resumption has made.
     selects: u32,
-    /// Of each slot whose task has given way: where its resumption stands.
-    given_way: Vec<GivenWay>,
     /// The task that gave way last, and after how many steps, unless time has moved since.
     gave_way_last: (u32, u64),
     ended: bool,
@@ -173,7 +171,6 @@ impl Engine {
                 trace_hash: 0,
                 next_id: 1,
                 selects: 0,
-                given_way: Vec::new(),
                 gave_way_last: (NO_SLOT, 0),
                 ended: false,
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
@@ -501,8 +498,7 @@ impl Core {
     /// The task waits no more.
     #[inline]
     fn make_ready(&mut self, slot: u32) {
-        let place = self.table.at(slot);
-        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced());
+        let (place, announced) = self.table.standing(slot);
         Self::show_with(place, slot, announced, &mut self.source, &mut self.recorder);
     }
 

@@ -362,10 +362,14 @@ impl Engine {
         // Destructors may spawn more.
         let mut endless = None;
         for round in 0.. {
-            let slots = self.core.borrow().table.in_order();
-            if slots.iter().all(|&slot| slot == ROOT_SLOT) {
-                break;
-            }
+            let slots = {
+                let table = &self.core.borrow().table;
+                // The root, most often: it keeps its slot.
+                if table.live() <= 1 {
+                    break;
+                }
+                table.in_order()
+            };
             if round == MAX_LAST_ROUNDS {
                 let mut core = self.core.borrow_mut();
                 endless = Some(self.endless_end(&mut core));
@@ -424,14 +428,15 @@ impl Engine {
     }
 
     /// What the harness wants to know of a run that has been finished.
-    pub(crate) fn into_ended(self) -> Ended {
-        let core = self.core.into_inner();
+    // By reference: it is large, and to move it would cost as much as some steps.
+    pub(crate) fn ended(&self) -> Ended {
+        let mut core = self.core.borrow_mut();
         Ended {
             failure: None,
             trace_hash: core.trace_hash,
             steps: core.steps(),
             elapsed_ns: self.now_ns.get(),
-            record: core.recorder.map(|recorder| Box::new(recorder.into_record())),
+            record: core.recorder.take().map(|recorder| Box::new(recorder.into_record())),
             unapplied: core.source.unapplied(),
         }
     }

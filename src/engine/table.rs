@@ -7,9 +7,10 @@ use std::cell::Cell;
 use std::mem;
 use std::panic::Location;
 
-use timeloop_sim::{SpawnSite, TaskKey};
+use timeloop_sim::{Announced, SpawnSite, TaskKey};
 
 use super::cell::TaskBox;
+use super::giving_way::GivenWay;
 use super::waker::Wakee;
 use crate::task::Id;
 
@@ -99,7 +100,14 @@ pub(super) struct Slot {
 
 thread_local! {
     /// The room of this thread's last run, for the next one: a short run would spend much of its time on growing it.
-    static SPARE: Cell<Vec<Slot>> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Room> = const { Cell::new(Room { slots: Vec::new(), given_way: Vec::new() }) };
+}
+
+/// What has been allocated.
+#[derive(Default)]
+struct Room {
+    slots: Vec<Slot>,
+    given_way: Vec<GivenWay>,
 }
 
 /// Room for more tasks than this is given back.
@@ -109,6 +117,8 @@ const SPARE_MAX: usize = 1_000;
 pub(super) struct Table {
     /// The slots of this run, and behind them vacant ones that an earlier run has left.
     slots: Vec<Slot>,
+    /// Of each slot whose task has given way: where its resumption stands. Elsewhere it means nothing.
+    pub(super) given_way: Vec<GivenWay>,
     /// How many slots this run has had in use.
     used: u32,
     /// The newest freed slot, plus one; 0 when there is none.
@@ -119,14 +129,16 @@ pub(super) struct Table {
 impl Default for Table {
     fn default() -> Self {
         // Where the thread is being torn down there is no room to take over.
-        Self { slots: SPARE.try_with(Cell::take).unwrap_or_default(), used: 0, first_free: 0, live: 0 }
+        let Room { slots, given_way } = SPARE.try_with(Cell::take).unwrap_or_default();
+        Self { slots, given_way, used: 0, first_free: 0, live: 0 }
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
         let mut slots = mem::take(&mut self.slots);
-        if slots.len() > SPARE_MAX {
+        let given_way = mem::take(&mut self.given_way);
+        if slots.len() > SPARE_MAX || given_way.len() > SPARE_MAX {
             return;
         }
         for place in &mut slots[..self.used as usize] {
@@ -136,7 +148,7 @@ impl Drop for Table {
                 drop((place.task.take(), place.joiner.take()));
             }
         }
-        let _ = SPARE.try_with(|spare| spare.set(slots));
+        let _ = SPARE.try_with(|spare| spare.set(Room { slots, given_way }));
     }
 }
 
@@ -253,6 +265,14 @@ impl Table {
     #[inline]
     pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
         &mut self.slots[slot as usize]
+    }
+
+    /// The task in this slot, and the operation that it has given way for.
+    #[inline]
+    pub(super) fn standing(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
+        let place = &mut self.slots[slot as usize];
+        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced());
+        (place, announced)
     }
 
     /// The taken slots, in order of spawning.

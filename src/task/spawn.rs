@@ -108,7 +108,9 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    match context::with(|engine| engine.spawn(TaskBox::new(future), name, location)) {
+    // Not inside of the closure, into which the future would be moved first.
+    let task = TaskBox::new(future);
+    match context::with(|engine| engine.spawn(task, name, location)) {
         Some(Ok(task)) => JoinHandle::new(task),
         Some(Err(too_many)) => too_many.tell(),
         None => crate::engine::outside("spawn a task"),

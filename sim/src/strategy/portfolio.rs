@@ -47,34 +47,86 @@ pub(crate) struct Traits {
     pub(crate) has_time: bool,
 }
 
-fn table(traits: Traits) -> &'static [StrategySpec] {
-    if traits.has_time { &TIMED_TABLE } else { &TABLE }
+/// For each place of a table, how many before it have the same strategy.
+const fn counted<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
+    let mut numbers = [0; N];
+    let mut place = 0;
+    while place < N {
+        let mut before = 0;
+        while before < place {
+            // No table has one strategy with different parameters.
+            if table[before].code() == table[place].code() {
+                numbers[place] += 1;
+            }
+            before += 1;
+        }
+        place += 1;
+    }
+    numbers
 }
+
+/// How many places of a table have the same strategy as each.
+const fn shares<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
+    let mut shares = [0; N];
+    let mut place = 0;
+    while place < N {
+        let mut other = 0;
+        while other < N {
+            if table[other].code() == table[place].code() {
+                shares[place] += 1;
+            }
+            other += 1;
+        }
+        place += 1;
+    }
+    shares
+}
+
+/// A table, with what is counted in it beforehand: each run asks.
+#[derive(Debug)]
+struct Table<const N: usize> {
+    strategies: [StrategySpec; N],
+    counted: [u8; N],
+    shares: [u8; N],
+}
+
+impl<const N: usize> Table<N> {
+    const fn new(strategies: [StrategySpec; N]) -> Self {
+        Self { strategies, counted: counted(&strategies), shares: shares(&strategies) }
+    }
+
+    #[inline]
+    fn strategy(&self, seed: Seed) -> StrategySpec {
+        self.strategies[(seed.0 % N as u64) as usize]
+    }
+
+    #[inline]
+    fn ordinal(&self, seed: Seed) -> u64 {
+        let place = (seed.0 % N as u64) as usize;
+        (seed.0 / N as u64) * u64::from(self.shares[place]) + u64::from(self.counted[place])
+    }
+}
+
+static USUAL: Table<32> = Table::new(TABLE);
+static TIMED: Table<16> = Table::new(TIMED_TABLE);
 
 /// The strategy of a run with this seed.
 pub(crate) fn choose(seed: Seed, traits: Traits) -> StrategySpec {
-    let table = table(traits);
-    let strategy = table[(seed.0 % table.len() as u64) as usize];
-    if traits.shares || strategy != SURW {
+    let strategy = if traits.has_time { TIMED.strategy(seed) } else { USUAL.strategy(seed) };
+    if traits.shares || strategy.code() != SURW.code() {
         return strategy;
     }
     INSTEAD[(ordinal(seed, traits) % INSTEAD.len() as u64) as usize]
 }
 
+/// The how-many-th seed it is among those that have the same strategy in the table.
+pub(crate) fn ordinal(seed: Seed, traits: Traits) -> u64 {
+    if traits.has_time { TIMED.ordinal(seed) } else { USUAL.ordinal(seed) }
+}
+
 /// The strategy of a run with this seed, where nothing is known of what the run will do.
 pub(crate) fn blind(seed: Seed) -> StrategySpec {
     choose(seed, Traits::default())
-}
-
-/// The how-many-th seed it is among those that have the same strategy in the table.
-pub(crate) fn ordinal(seed: Seed, traits: Traits) -> u64 {
-    let table = table(traits);
-    let length = table.len() as u64;
-    let place = (seed.0 % length) as usize;
-    let same = |strategies: &[StrategySpec]| {
-        strategies.iter().filter(|strategy| **strategy == table[place]).count() as u64
-    };
-    (seed.0 / length) * same(table) + same(&table[..place])
 }
 
 #[cfg(test)]
