@@ -79,7 +79,8 @@ impl Operation {
     #[must_use]
     #[inline]
     pub fn races_with(self, other: Self) -> bool {
-        self.resource == other.resource && (self.access != Access::Read || other.access != Access::Read)
+        let both_read = (self.access == Access::Read) & (other.access == Access::Read);
+        (self.resource == other.resource) & !both_read
     }
 }
 

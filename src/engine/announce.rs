@@ -72,7 +72,7 @@ impl ResourceId {
     /// The task that runs does this now, and could not give way for it: it lets go of a lock, say.
     #[inline]
     pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
-        attending(|engine| engine.performed(self, Cow::Borrowed(name), access, None, at));
+        attending(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
     }
 
     /// The task that runs holds this from now on.
@@ -183,12 +183,23 @@ impl Announcement {
         at: &'static Location<'static>,
     ) -> Poll<()> {
         let waker = cx.waker();
-        let next = context::driving(|engine| engine.announce(self, waker, resource, name, access, at));
+        let mut woken = false;
+        let next = context::driving(|engine| {
+            let next = engine.announce(self, waker, resource, name, access, at);
+            // As its waker would do, without a call: most often the loop itself polls.
+            woken = TaskRef::of_waker(waker).is_some_and(|task| engine.polled.get() == Some(task));
+            if woken && next != DONE {
+                engine.step.woken.set(true);
+            }
+            next
+        });
         self.state = next.unwrap_or(DONE);
         if self.state == DONE {
             return Poll::Ready(());
         }
-        cx.waker().wake_by_ref();
+        if !woken {
+            waker.wake_by_ref();
+        }
         Poll::Pending
     }
 }
@@ -276,7 +287,7 @@ impl Engine {
         }
         if self.attends.get() {
             let index = Some(announcement.index);
-            self.performed(resource, name.clone(), access, index, Some(at));
+            self.performed(resource, name, access, index, Some(at));
         }
         DONE
     }
@@ -322,15 +333,16 @@ impl Engine {
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
         let end = ResourceId::of_task(slot.key, slot.spawned);
         drop(core);
-        self.performed(&end, Cow::Borrowed("task"), access, None, at);
+        self.performed(&end, &Cow::Borrowed("task"), access, None, at);
     }
 
     /// The task that runs does this now.
     #[inline(never)]
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn performed(
         &self,
         resource: &ResourceId,
-        name: Cow<'static, str>,
+        name: &Cow<'static, str>,
         access: Access,
         index: Option<u32>,
         at: Option<&'static Location<'static>>,
@@ -347,7 +359,7 @@ impl Engine {
         let operation = Operation { resource: resource.key(), access };
         core.source.performed(core.table.at(current).key, operation);
         if let Some(recorder) = &mut core.recorder {
-            recorder.performed(operation, name, resource.made, index, at);
+            recorder.performed(operation, name.clone(), resource.made, index, at);
         }
     }
 
@@ -361,7 +373,7 @@ impl Engine {
 
     #[inline(never)]
     fn released(&self, resource: &ResourceId, name: &'static str) {
-        self.performed(resource, Cow::Borrowed(name), Access::Release, None, None);
+        self.performed(resource, &Cow::Borrowed(name), Access::Release, None, None);
         self.forgotten(resource);
     }
 

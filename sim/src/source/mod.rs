@@ -166,10 +166,12 @@ impl Source for AnySource {
         forward!(self, source => source.wants_operations())
     }
 
+    #[inline]
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
         forward!(self, source => source.gives_way(key, operation))
     }
 
+    #[inline]
     fn performed(&mut self, task: TaskKey, operation: Operation) {
         forward!(self, source => source.performed(task, operation));
     }

@@ -152,16 +152,21 @@ impl Draw {
     #[inline]
     fn stream(&mut self) -> &mut Stream {
         let seed = self.seed;
-        self.stream.get_or_insert_with(|| {
-            let stream = Stream::new(seed, crate::Domain::Schedule, 0);
-            match SPARE.try_with(Cell::take) {
-                Ok(Some(mut spare)) => {
-                    *spare = stream;
-                    spare
-                }
-                _ => Box::new(stream),
-            }
-        })
+        // A call of its own for the first: what follows is part of every step.
+        self.stream.get_or_insert_with(|| begin(seed))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn begin(seed: Seed) -> Box<Stream> {
+    let stream = Stream::new(seed, crate::Domain::Schedule, 0);
+    match SPARE.try_with(Cell::take) {
+        Ok(Some(mut spare)) => {
+            *spare = stream;
+            spare
+        }
+        _ => Box::new(stream),
     }
 }
 

@@ -59,9 +59,8 @@ impl Pos {
             if pending.priority == NONE {
                 pending.priority = placed(draw.priority(), hasty, pending.operation.is_none());
             }
-            if pending.priority > highest {
-                (best, highest) = (index, pending.priority);
-            }
+            best = if pending.priority > highest { index } else { best };
+            highest = highest.max(pending.priority);
         }
         (best, highest)
     }
@@ -129,9 +128,8 @@ impl Strategy for Pos {
         }
         self.chosen = None;
         for pending in &mut self.ready {
-            if pending.operation.is_some_and(|pending| pending.races_with(operation)) {
-                pending.priority = NONE;
-            }
+            let races = pending.operation.is_some_and(|pending| pending.races_with(operation));
+            pending.priority = if races { NONE } else { pending.priority };
         }
     }
 }

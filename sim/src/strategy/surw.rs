@@ -36,6 +36,16 @@ struct Waiting {
     woken: bool,
 }
 
+/// Who waits in this slot. All are looked at: to stop at a random one costs more.
+#[inline]
+fn find(waiting: &mut [Waiting], slot: u32) -> Option<(usize, &mut Waiting)> {
+    let mut found = usize::MAX;
+    for (index, waiting) in waiting.iter().enumerate() {
+        found = if waiting.slot == slot { index } else { found };
+    }
+    Some((found, waiting.get_mut(found)?))
+}
+
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
@@ -110,15 +120,19 @@ impl Surw {
         let intended = if all > CROWD {
             waiting(self.left.pick_in_crowd(all, |index| waiting(index).left, draw)).slot
         } else {
-            let ready = || self.at_resource.iter().chain(&self.free);
-            let total = ready().map(|waiting| u64::from(waiting.left)).sum::<u64>() + u64::from(under_way);
-            let mut point = below(total.max(1), draw);
-            let chosen = ready().find(|waiting| {
-                let found = point < u64::from(waiting.left);
-                point = point.wrapping_sub(u64::from(waiting.left));
-                found
-            });
-            chosen.map_or(self.current, |waiting| waiting.slot)
+            let left =
+                |waiting: &[Waiting]| waiting.iter().map(|waiting| u64::from(waiting.left)).sum::<u64>();
+            let total = left(&self.at_resource) + left(&self.free) + u64::from(under_way);
+            let point = below(total.max(1), draw);
+            // The first whose end lies beyond the point. All are looked at: to stop at a random one costs more.
+            let (mut end, mut index) = (0, 0);
+            for part in [&self.at_resource, &self.free] {
+                for waiting in part {
+                    end += u64::from(waiting.left);
+                    index += usize::from(end <= point);
+                }
+            }
+            if index < all { waiting(index).slot } else { self.current }
         };
         self.intended = Some(intended);
         intended
@@ -131,9 +145,8 @@ impl Surw {
         let mut best = None;
         let mut highest = NONE;
         if let Some(intended) = self.intended
-            && let Some(index) = self.at_resource.iter().position(|waiting| waiting.slot == intended)
+            && let Some((index, waiting)) = find(&mut self.at_resource, intended)
         {
-            let waiting = &mut self.at_resource[index];
             if waiting.priority == NONE {
                 waiting.priority = draw.priority();
             }
@@ -146,16 +159,15 @@ impl Surw {
                 _ => (u32::MAX, Turn::Free(draw.index(self.free.len()))),
             });
         }
+        let mut free = None;
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
                 waiting.priority = placed(draw.priority(), hasty, waiting.woken);
             }
-            if waiting.priority > highest {
-                highest = waiting.priority;
-                best = Some(Turn::Free(index));
-            }
+            free = if waiting.priority > highest { Some(index) } else { free };
+            highest = highest.max(waiting.priority);
         }
-        best.map(|best| (highest, best))
+        free.map(Turn::Free).or(best).map(|best| (highest, best))
     }
 
     #[inline]
