@@ -5,8 +5,6 @@
 //! sleeper wakes at its deadline, to the nanosecond; and how the run ends is how the program says it may.
 #![no_main]
 
-#[path = "../coverage.rs"]
-mod coverage;
 mod interpreter;
 mod program;
 mod world;

@@ -11,7 +11,6 @@ use std::task::Waker;
 use timeloop::sync::{Mutex, Notify};
 use timeloop::task::{AbortHandle, JoinHandle};
 
-use crate::coverage;
 use crate::program::Program;
 
 /// What every panic says that the program asks for.
@@ -159,7 +158,7 @@ impl World {
         let log = (self.log.get() ^ what ^ (task as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.log.set(log.rotate_left(29));
         let last = self.last.replace(task);
-        coverage::saw(&[task as u64, last as u64, what]);
+        timeloop_fuzz::saw(&[task as u64, last as u64, what]);
     }
 
     pub(crate) fn log(&self) -> u64 {

@@ -4,40 +4,23 @@
 
 use std::collections::BTreeMap;
 
+use timeloop_fuzz::Reader;
 use timeloop_sim::{
     Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath,
 };
 
-/// Takes values from the front of the bytes; zeros where there are none left.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+/// Makes schedules of what it reads.
+pub(crate) struct Schedules<'a, 'b>(pub(crate) &'a mut Reader<'b>);
 
-impl Reader<'_> {
-    pub(crate) fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
-
-    /// A number that is small more often than not.
-    fn number(&mut self) -> u64 {
-        match self.byte() {
-            small @ 0..240 => u64::from(small),
-            width => (0..=width - 240).fold(0, |sum, _| sum << 8 | u64::from(self.byte())),
-        }
-    }
-
-    fn number_u32(&mut self) -> u32 {
-        self.number() as u32
-    }
-
+impl Schedules<'_, '_> {
     pub(crate) fn schedule(&mut self) -> Schedule {
-        if self.byte().is_multiple_of(4) {
+        if self.0.byte().is_multiple_of(4) {
             let strategy = self.strategy();
-            return Schedule::Seeded { seed: Seed(self.number()), strategy, estimates: self.estimates() };
+            return Schedule::Seeded { seed: Seed(self.0.number()), strategy, estimates: self.estimates() };
         }
-        let randomness = Seed(self.number());
+        let randomness = Seed(self.0.number());
         let mut deviations: Vec<Deviation> = Vec::new();
-        for _ in 0..self.byte() % 16 {
+        for _ in 0..self.0.byte() % 16 {
             let deviation = self.deviation();
             // Of two decisions with one key, a schedule has one.
             if deviations.iter().all(|other| other.key() != deviation.key()) {
@@ -48,14 +31,14 @@ impl Reader<'_> {
     }
 
     fn strategy(&mut self) -> StrategySpec {
-        match StrategySpec::ALL[usize::from(self.byte()) % StrategySpec::ALL.len()] {
-            StrategySpec::Pct { .. } => StrategySpec::Pct { depth: self.number_u32().max(1) },
-            StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.number_u32().max(1) },
+        match StrategySpec::ALL[usize::from(self.0.byte()) % StrategySpec::ALL.len()] {
+            StrategySpec::Pct { .. } => StrategySpec::Pct { depth: self.0.number_u32().max(1) },
+            StrategySpec::Delay { .. } => StrategySpec::Delay { bound: self.0.number_u32().max(1) },
             StrategySpec::Exhaustive { .. } => StrategySpec::Exhaustive {
-                bound: match self.byte() % 3 {
+                bound: match self.0.byte() % 3 {
                     0 => Bound::None,
-                    1 => Bound::Delays(self.number_u32()),
-                    _ => Bound::Preemptions(self.number_u32()),
+                    1 => Bound::Delays(self.0.number_u32()),
+                    _ => Bound::Preemptions(self.0.number_u32()),
                 },
             },
             other => other,
@@ -64,27 +47,27 @@ impl Reader<'_> {
 
     fn estimates(&mut self) -> Estimates {
         let mut estimates = Estimates::default();
-        estimates.steps = self.number_u32();
-        estimates.tasks = self.number_u32();
-        estimates.instants = self.number_u32();
-        estimates.resource = (self.byte() % 2 == 1).then(|| ResourceKey(self.number()));
+        estimates.steps = self.0.number_u32();
+        estimates.tasks = self.0.number_u32();
+        estimates.instants = self.0.number_u32();
+        estimates.resource = (self.0.byte() % 2 == 1).then(|| ResourceKey(self.0.number()));
         let counts: BTreeMap<TaskPath, u32> =
-            (0..self.byte() % 8).map(|_| (self.path(), self.number_u32())).collect();
+            (0..self.0.byte() % 8).map(|_| (self.path(), self.0.number_u32())).collect();
         estimates.counts = counts.into_iter().collect();
         estimates
     }
 
     fn path(&mut self) -> TaskPath {
-        let depth = self.byte() % 6;
-        (0..depth).map(|_| self.number_u32().max(1)).collect()
+        let depth = self.0.byte() % 6;
+        (0..depth).map(|_| self.0.number_u32().max(1)).collect()
     }
 
     fn deviation(&mut self) -> Deviation {
         let task = self.path();
-        let domain = Domain::ALL[usize::from(self.byte()) % Domain::ALL.len()];
-        let resume = self.number_u32();
-        let index = if domain == Domain::Schedule { 0 } else { self.number_u32() };
-        Deviation { task, resume, domain, index, value: self.number_u32().max(1) }
+        let domain = Domain::ALL[usize::from(self.0.byte()) % Domain::ALL.len()];
+        let resume = self.0.number_u32();
+        let index = if domain == Domain::Schedule { 0 } else { self.0.number_u32() };
+        Deviation { task, resume, domain, index, value: self.0.number_u32().max(1) }
     }
 }
 

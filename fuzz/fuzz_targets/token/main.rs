@@ -5,17 +5,16 @@
 #![no_main]
 
 mod bytes;
-#[path = "../coverage.rs"]
-mod coverage;
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
+use timeloop_fuzz::{Reader, saw};
 use timeloop_sim::{Regressions, Schedule, Settings};
 
-use bytes::Reader;
+use bytes::Schedules;
 
 const TEST: &str = "fuzz::token";
 
@@ -45,8 +44,8 @@ fn any_text(text: &str) {
 
 /// A schedule made of the bytes, as a token and in a file.
 fn printed(data: &[u8]) {
-    let mut reader = Reader(data);
-    let schedule = reader.schedule();
+    let mut reader = Reader::new(data);
+    let schedule = Schedules(&mut reader).schedule();
     shown(&schedule);
     let token = schedule.to_token(TEST);
     assert_eq!(Schedule::from_token(&token, TEST).as_ref(), Ok(&schedule), "{token}");
@@ -68,7 +67,7 @@ fn printed(data: &[u8]) {
     let folder = folder();
     let regressions = Regressions::new(folder, TEST);
     let _ = fs::remove_file(regressions.path());
-    let comment = String::from_utf8_lossy(reader.0);
+    let comment = String::from_utf8_lossy(reader.rest());
     assert_eq!(regressions.append(&schedule, &comment), Ok(true));
     assert_eq!(regressions.append(&schedule, ""), Ok(false), "it is there already");
     let loaded = regressions.load().expect("the file was just written");
@@ -109,16 +108,16 @@ fn any_settings(text: &str) {
 /// Shows the fuzzer what was said; numbers are of no account.
 fn heard(text: &str) {
     let letters = text.bytes().filter(|byte| !byte.is_ascii_digit());
-    coverage::saw(&letters.take(40).map(u64::from).collect::<Vec<_>>());
+    saw(&letters.take(40).map(u64::from).collect::<Vec<_>>());
 }
 
 /// Shows the fuzzer what kind of schedule it has made.
 fn shown(schedule: &Schedule) {
     let deviations = schedule.deviations().map_or(u64::MAX, |deviations| deviations.len() as u64);
-    coverage::saw(&[deviations]);
+    saw(&[deviations]);
     for deviation in schedule.deviations().unwrap_or_default() {
         let depth = deviation.task.indices().len() as u64;
-        coverage::saw(&[depth, deviation.domain as u64, deviation.value.ilog2().into()]);
+        saw(&[depth, deviation.domain as u64, deviation.value.ilog2().into()]);
     }
 }
 

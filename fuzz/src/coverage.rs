@@ -11,7 +11,7 @@ const COUNTERS: usize = 1 << 14;
 static SEEN: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
 
 /// Something happened that is described by these numbers.
-pub(crate) fn saw(numbers: &[u64]) {
+pub fn saw(numbers: &[u64]) {
     let hash = numbers.iter().fold(0_u64, |hash, number| {
         let mixed = (hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed ^ mixed >> 32

@@ -1,0 +1,396 @@
+//! What the bytes mean: what the root task does to timers, one thing after another.
+//!
+//! Always true: the list is told of what a poll sets right before the poll, and time stands still meanwhile.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use timeloop::task::{self, AbortHandle};
+use timeloop::time::{
+    self, Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, sleep, sleep_until, timeout,
+};
+use timeloop_fuzz::{Reader, saw};
+
+use crate::list::{List, Place, Who};
+
+type Shared = Arc<Mutex<List>>;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Equal ones are likely, so that timers tie; and sums of some are equal to others.
+const DURATIONS: [Duration; 14] = [
+    Duration::ZERO,
+    Duration::from_nanos(1),
+    Duration::from_nanos(2),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_nanos(5_000_000),
+    Duration::from_nanos(5_000_001),
+    Duration::from_millis(12),
+    Duration::from_secs(1),
+    DAY,
+    DAY.saturating_mul(365),
+    DAY.saturating_mul(365 * 200),
+    Duration::from_nanos(u64::MAX),
+    Duration::MAX,
+];
+/// The last instant that there is, nanoseconds after a run's start: what would be later is then.
+const LAST_NS: u64 = u64::MAX - (1 << 61);
+/// How many of them the root itself may sleep for.
+const SHORT: usize = 11;
+/// What is done at most, so that the root does not live for a hundred years.
+const OPS_MAX: usize = 64;
+
+/// Tells the list that it was woken.
+struct Told {
+    number: u32,
+    list: Shared,
+    start: Instant,
+}
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        let now_ns = since(self.start, Instant::now());
+        self.list.lock().expect("nothing panics under it").wakes(Who::Waker(self.number), now_ns);
+    }
+}
+
+/// An instant as the list has it.
+fn since(start: Instant, instant: Instant) -> u64 {
+    nanos(instant - start)
+}
+
+/// A duration that begins at the start, as the list has it.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).map_or(LAST_NS, |ns| ns.min(LAST_NS))
+}
+
+/// So much later.
+fn later(ns: u64, by: Duration) -> u64 {
+    ns.saturating_add(nanos(by)).min(LAST_NS)
+}
+
+/// What is known of one sleep, be it part of something else.
+struct Slot {
+    deadline_ns: u64,
+    set: Option<Place>,
+}
+
+enum Kind {
+    Sleep(Pin<Box<Sleep>>),
+    Interval(Interval),
+    Timeout(Pin<Box<Timeout<Sleep>>>),
+}
+
+struct Timer {
+    kind: Kind,
+    /// The sleeps in it, in the order in which they are polled.
+    slots: Vec<Slot>,
+    wakers: [Waker; 2],
+    numbers: [u32; 2],
+}
+
+struct Root<'a> {
+    reader: Reader<'a>,
+    list: Shared,
+    start: Instant,
+    timers: Vec<Timer>,
+    sleepers: Vec<(u32, AbortHandle)>,
+    numbers: u32,
+}
+
+/// The root task. If `endless`, it waits for ever in the end.
+pub(crate) async fn root(reader: Reader<'_>, list: Shared, endless: bool) {
+    let (start, timers, sleepers) = (Instant::now(), Vec::new(), Vec::new());
+    assert_eq!(since(start, sleep(Duration::MAX).deadline()), LAST_NS);
+    let mut root = Root { reader, list, start, timers, sleepers, numbers: 0 };
+    for _ in 0..OPS_MAX {
+        if root.reader.is_empty() {
+            break;
+        }
+        root.op().await;
+    }
+    if endless {
+        sleep(Duration::MAX).await;
+    }
+    while let Some(timer) = root.timers.pop() {
+        root.forget(&timer);
+    }
+}
+
+impl Root<'_> {
+    async fn op(&mut self) {
+        let op = self.reader.below(16);
+        saw(&[op as u64, self.timers.len().min(5) as u64]);
+        match op {
+            0 => {
+                let duration = self.reader.pick(&DURATIONS);
+                let sleep = sleep(duration);
+                let deadline_ns = self.after(duration);
+                self.check(since(self.start, sleep.deadline()) == deadline_ns, "a sleep's deadline");
+                self.add(Kind::Sleep(Box::pin(sleep)), &[deadline_ns]);
+            }
+            1 => {
+                let deadline_ns = self.instant_ns();
+                self.add(Kind::Sleep(Box::pin(sleep_until(self.instant(deadline_ns)))), &[deadline_ns]);
+            }
+            2 => {
+                let period = self.reader.pick(&DURATIONS[1..]);
+                let (interval, first_ns) = if self.reader.flag() {
+                    let first_ns = self.instant_ns();
+                    (time::interval_at(self.instant(first_ns), period), first_ns)
+                } else {
+                    (time::interval(period), self.now_ns())
+                };
+                self.check(interval.period() == period, "an interval's period");
+                self.add(Kind::Interval(interval), &[first_ns]);
+            }
+            3 => {
+                let [inner, limit] = [(); 2].map(|()| self.reader.pick(&DURATIONS));
+                let slots = [self.after(inner), self.after(limit)];
+                self.add(Kind::Timeout(Box::pin(timeout(limit, sleep(inner)))), &slots);
+            }
+            4..=7 => {
+                let Some(index) = self.index() else { return };
+                let waker = usize::from(op == 7);
+                self.poll(index, waker);
+            }
+            8 | 9 => {
+                let Some(index) = self.index() else { return };
+                self.reset(index);
+            }
+            10 => {
+                let Some(index) = self.index() else { return };
+                let timer = self.timers.swap_remove(index);
+                self.forget(&timer);
+            }
+            11 | 12 => {
+                let duration = self.reader.pick(&DURATIONS[..SHORT]);
+                let due_ns = self.after(duration);
+                if self.reader.flag() {
+                    let never = timeout(duration, std::future::pending::<()>()).await;
+                    self.check(never.is_err(), "nothing comes of `pending`");
+                } else {
+                    sleep(duration).await;
+                }
+                let now_ns = self.now_ns();
+                self.check(now_ns == due_ns, "the root is on time");
+                let mut list = self.list.lock().expect("nothing panics under it");
+                let late =
+                    if duration.is_zero() { None } else { list.due(now_ns).or(list.overslept(now_ns)) };
+                if let Some(late) = late {
+                    list.problem(format!("at {now_ns} {late:?} has not been woken"));
+                }
+            }
+            13 => task::yield_now().await,
+            14 => self.spawn(),
+            _ => {
+                if self.sleepers.is_empty() {
+                    return;
+                }
+                let index = self.reader.below(self.sleepers.len());
+                let (number, abort) = self.sleepers.swap_remove(index);
+                abort.abort();
+                let mut list = self.list.lock().expect("nothing panics under it");
+                list.forget_task(number);
+            }
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        since(self.start, Instant::now())
+    }
+
+    /// When a sleep of so long that begins now ends.
+    fn after(&self, duration: Duration) -> u64 {
+        later(self.now_ns(), duration)
+    }
+
+    /// Any instant, one that has passed perhaps.
+    fn instant_ns(&mut self) -> u64 {
+        let duration = self.reader.pick(&DURATIONS);
+        if self.reader.flag() { self.after(duration) } else { nanos(duration) }
+    }
+
+    fn instant(&self, ns: u64) -> Instant {
+        let far = sleep(Duration::MAX).deadline();
+        self.start.checked_add(Duration::from_nanos(ns)).unwrap_or(far)
+    }
+
+    fn index(&mut self) -> Option<usize> {
+        let byte = usize::from(self.reader.byte());
+        byte.checked_rem(self.timers.len())
+    }
+
+    fn add(&mut self, kind: Kind, deadlines_ns: &[u64]) {
+        let numbers = [self.numbers, self.numbers + 1];
+        self.numbers += 2;
+        let wakers = numbers.map(|number| {
+            Waker::from(Arc::new(Told { number, list: Arc::clone(&self.list), start: self.start }))
+        });
+        let slots = deadlines_ns.iter().map(|&deadline_ns| Slot { deadline_ns, set: None }).collect();
+        self.timers.push(Timer { kind, slots, wakers, numbers });
+    }
+
+    fn check(&self, good: bool, what: &str) {
+        if !good {
+            let now_ns = self.now_ns();
+            let mut list = self.list.lock().expect("nothing panics under it");
+            list.problem(format!("not so at {now_ns}: {what}"));
+        }
+    }
+
+    /// The timer is dropped.
+    fn forget(&self, timer: &Timer) {
+        let mut list = self.list.lock().expect("nothing panics under it");
+        for place in timer.slots.iter().filter_map(|slot| slot.set) {
+            list.take_back(place);
+        }
+    }
+
+    /// Polls one of the sleeps of a timer, in the list; whether it is ready.
+    fn poll_slot(&mut self, index: usize, slot: usize, waker: usize) -> bool {
+        let now_ns = self.now_ns();
+        let timer = &mut self.timers[index];
+        let who = Who::Waker(timer.numbers[waker]);
+        let slot = &mut timer.slots[slot];
+        let mut list = self.list.lock().expect("nothing panics under it");
+        let set = slot.set.and_then(|place| list.at(place));
+        if now_ns >= slot.deadline_ns || set != Some(who) {
+            slot.set.take().map(|place| list.take_back(place));
+        }
+        if now_ns >= slot.deadline_ns {
+            return true;
+        }
+        // Whom it wakes otherwise than before counts as registered anew.
+        if slot.set.is_none() {
+            slot.set = Some(list.set(slot.deadline_ns, who));
+        }
+        false
+    }
+
+    fn poll(&mut self, index: usize, waker: usize) {
+        let expected = match &self.timers[index].kind {
+            Kind::Sleep(_) | Kind::Interval(_) => self.poll_slot(index, 0, waker).then_some(true),
+            Kind::Timeout(_) => {
+                if self.poll_slot(index, 0, waker) {
+                    Some(true)
+                } else {
+                    self.poll_slot(index, 1, waker).then_some(false)
+                }
+            }
+        };
+        let now_ns = self.now_ns();
+        let timer = &mut self.timers[index];
+        let context = &mut Context::from_waker(&timer.wakers[waker]);
+        let mut next_ns = None;
+        let polled = match &mut timer.kind {
+            Kind::Sleep(sleep) => sleep.as_mut().poll(context).map(|()| true),
+            Kind::Timeout(timeout) => timeout.as_mut().poll(context).map(|result| result.is_ok()),
+            Kind::Interval(interval) => interval.poll_tick(context).map(|tick| {
+                let tick_ns = since(self.start, tick);
+                next_ns = Some(next_tick(interval, tick_ns, now_ns));
+                tick_ns == timer.slots[0].deadline_ns
+            }),
+        };
+        if let Some(next_ns) = next_ns {
+            timer.slots[0].deadline_ns = next_ns;
+        }
+        if let Kind::Sleep(sleep) = &timer.kind {
+            let (is_elapsed, due) = (sleep.is_elapsed(), now_ns >= timer.slots[0].deadline_ns);
+            self.check(is_elapsed == due, "`is_elapsed`");
+        }
+        self.check(polled == expected.map_or(Poll::Pending, Poll::Ready), "what came of a poll");
+        saw(&[100, u64::from(polled.is_ready()), self.timers[index].slots.len() as u64]);
+        if polled.is_ready() && matches!(self.timers[index].kind, Kind::Timeout(_)) {
+            let timer = self.timers.swap_remove(index);
+            self.forget(&timer);
+        }
+    }
+
+    /// Gives a timer another deadline.
+    fn reset(&mut self, index: usize) {
+        let how = self.reader.below(6);
+        let at_ns = self.instant_ns();
+        let now_ns = self.now_ns();
+        let (instant, duration) = (self.instant(at_ns), self.reader.pick(&DURATIONS));
+        let after_ns = self.after(duration);
+        let list = Arc::clone(&self.list);
+        let timer = &mut self.timers[index];
+        let deadline_ns = match &mut timer.kind {
+            Kind::Sleep(sleep) => {
+                sleep.as_mut().reset(instant);
+                at_ns
+            }
+            Kind::Interval(interval) => match how {
+                0 => {
+                    interval.reset();
+                    later(now_ns, interval.period())
+                }
+                1 => {
+                    interval.reset_immediately();
+                    now_ns
+                }
+                2 => {
+                    interval.reset_after(duration);
+                    after_ns
+                }
+                3 => {
+                    interval.reset_at(instant);
+                    at_ns
+                }
+                _ => {
+                    let behaviors =
+                        [MissedTickBehavior::Burst, MissedTickBehavior::Delay, MissedTickBehavior::Skip];
+                    interval.set_missed_tick_behavior(behaviors[at_ns as usize % 3]);
+                    return;
+                }
+            },
+            Kind::Timeout(_) => return,
+        };
+        let slot = &mut timer.slots[0];
+        slot.deadline_ns = deadline_ns;
+        let mut list = list.lock().expect("nothing panics under it");
+        if let Some(who) = slot.set.take().and_then(|place| list.take_back(place)) {
+            slot.set = Some(list.set(deadline_ns.max(now_ns), who));
+        }
+    }
+
+    /// A task that sleeps a few times.
+    fn spawn(&mut self) {
+        let durations = [(); 3].map(|()| self.reader.pick(&DURATIONS));
+        let (number, list, start) = (self.numbers, Arc::clone(&self.list), self.start);
+        self.numbers += 1;
+        let task = task::spawn(async move {
+            for duration in durations {
+                let now_ns = since(start, Instant::now());
+                let duration_ns = nanos(duration);
+                if duration_ns > 0 {
+                    let deadline_ns = later(now_ns, duration);
+                    list.lock().expect("nothing panics under it").set(deadline_ns, Who::Task(number));
+                }
+                sleep(duration).await;
+                if duration_ns > 0 {
+                    let now_ns = since(start, Instant::now());
+                    list.lock().expect("nothing panics under it").wakes(Who::Task(number), now_ns);
+                }
+            }
+        });
+        self.sleepers.push((number, task.abort_handle()));
+    }
+}
+
+/// The tick after one that was due at `tick_ns` and is noticed now, as tokio describes it: a tick that is noticed more
+/// than 5 ms late has been missed.
+fn next_tick(interval: &Interval, tick_ns: u64, now_ns: u64) -> u64 {
+    let (missed, period) = (now_ns - tick_ns > 5_000_000, interval.period());
+    match interval.missed_tick_behavior() {
+        MissedTickBehavior::Delay if missed => later(now_ns, period),
+        // The first one of the old times that is still to come.
+        MissedTickBehavior::Skip if missed => {
+            let periods = (now_ns - tick_ns) / nanos(period) + 1;
+            tick_ns.saturating_add(periods.saturating_mul(nanos(period))).min(LAST_NS)
+        }
+        _ => later(tick_ns, period),
+    }
+}
