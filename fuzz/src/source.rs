@@ -26,6 +26,7 @@ pub struct Wild {
     taken: usize,
     gives_way: bool,
     holds_back: bool,
+    always: Option<u32>,
     ready: Vec<Ready>,
     held: Vec<Ready>,
     heard: Rc<Heard>,
@@ -40,6 +41,7 @@ impl Wild {
             taken: 0,
             gives_way: false,
             holds_back: false,
+            always: None,
             ready: Vec::new(),
             held: Vec::new(),
             heard: Rc::default(),
@@ -57,6 +59,13 @@ impl Wild {
     #[must_use]
     pub fn holds_back(mut self, holds_back: bool) -> Self {
         self.holds_back = holds_back;
+        self
+    }
+
+    /// Every choice other than which task runs has this value, modulo how many possibilities there are.
+    #[must_use]
+    pub fn always_chooses(mut self, value: u32) -> Self {
+        self.always = Some(value);
         self
     }
 
@@ -124,7 +133,10 @@ impl Source for Wild {
     }
 
     fn choose(&mut self, _key: DecisionKey, arity: u32) -> u32 {
-        let value = u32::from(self.byte()) % arity;
+        let value = match self.always {
+            Some(value) => value,
+            None => u32::from(self.byte()),
+        } % arity;
         self.heard.choices.borrow_mut().push((arity, value));
         value
     }
