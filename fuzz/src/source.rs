@@ -121,7 +121,7 @@ impl Source for Wild {
     }
 
     fn time_passed(&mut self) {
-        if self.is_exhausted() || self.byte() % 2 == 0 {
+        if self.is_exhausted() || self.byte().is_multiple_of(2) {
             self.let_go();
         }
     }

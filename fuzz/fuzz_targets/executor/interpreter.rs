@@ -7,22 +7,23 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use timeloop::task::{self, JoinHandle};
+use timeloop::task::{self, JoinError, JoinHandle};
 use timeloop::time::{Duration, Instant, sleep, timeout};
 
 use rand::Rng as _;
 
 use crate::program::{Guard, MAX_TASKS, Op};
-use crate::world::{INTENDED, State, World};
+use crate::sets::{Members, local};
+use crate::world::{INTENDED, State, TaskState, World};
 
 /// The root: task number 0.
 pub(crate) async fn root(world: Rc<World>) {
-    let number = world.add();
+    let number = world.add(false);
     Watched::new(world, number, 0).await;
 }
 
 /// A task whose polls and end the world is told of.
-struct Watched {
+pub(crate) struct Watched {
     world: Rc<World>,
     number: usize,
     code: Pin<Box<dyn Future<Output = ()>>>,
@@ -30,7 +31,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(world: Rc<World>, number: usize, code: u8) -> Self {
+    pub(crate) fn new(world: Rc<World>, number: usize, code: u8) -> Self {
         let code = Box::pin(interpret(Rc::clone(&world), number, code));
         Self { world, number, code, polls: 0 }
     }
@@ -75,6 +76,7 @@ impl Drop for Watched {
         if task.state.get() == State::Alive {
             task.state.set(State::Cancelled);
         }
+        task.ended.set(Some(self.world.next_drop()));
     }
 }
 
@@ -91,7 +93,7 @@ impl Drop for OnDrop {
         world.logs(self.number, 1 << 40);
         match self.guard {
             Guard::Wake(task) => wake(world, task, 0),
-            Guard::Spawn(code) => spawn(world, code, 0),
+            Guard::Spawn(code) => spawn(world, None, code, 0),
             Guard::Abort(task) => abort(world, task),
             Guard::Detach(task) => drop(world.named(task).handle.take()),
             Guard::Notify => world.notify.notify_one(),
@@ -106,6 +108,8 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
     let me = world.task(number);
     let program = Rc::clone(&world.program);
     let mut guards = Vec::new();
+    let mut set = Members::new(&world);
+    let mut locals = None;
     for (position, &op) in program.code(code).iter().enumerate() {
         world.logs(number, 1 << 41 | position as u64);
         match op {
@@ -115,40 +119,28 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
                 me.sleeping.set(true);
                 let _awake = guard_of(|| me.sleeping.set(false));
                 sleep(duration).await;
-                world.check(Instant::now() == due, || format!("task {number} overslept"));
+                world.check(world.is_on_time(number, due), || format!("task {number} overslept"));
             }
             Op::Timeout(limit, duration) => {
                 let due = Instant::now() + limit.min(duration);
                 me.sleeping.set(true);
                 let _awake = guard_of(|| me.sleeping.set(false));
                 let in_time = timeout(limit, sleep(duration)).await.is_ok();
-                world.check(in_time == (duration <= limit), || format!("a wrong time-out in task {number}"));
-                world.check(Instant::now() == due, || format!("task {number} timed out at a wrong time"));
+                let late = world.holds_back || me.local;
+                let right = if late { in_time || duration > limit } else { in_time == (duration <= limit) };
+                world.check(right, || format!("a wrong time-out in task {number}"));
+                world.check(world.is_on_time(number, due), || {
+                    format!("task {number} timed out at a wrong time")
+                });
             }
-            Op::Spawn { code, how } => spawn(&world, code, how),
+            Op::Spawn { code, how } => spawn(&world, Some(number), code, how),
             Op::Abort(task) => abort(&world, task),
             Op::Join(operand) => {
                 let joined = world.named(operand);
                 let handle = joined.handle.take();
                 if let Some(handle) = handle {
                     let result = handle.await;
-                    let state = joined.state.get();
-                    let right = match &result {
-                        Ok(output) => state == State::Ended(*output),
-                        Err(error) if error.is_cancelled() => {
-                            joined.aborted.get() && state == State::Cancelled
-                        }
-                        Err(_) => joined.threw.get(),
-                    };
-                    world.check(right, || format!("task {number} was told {result:?} of {joined:?}"));
-                    if let Err(error) = result
-                        && let Ok(payload) = error.try_into_panic()
-                    {
-                        world.observe();
-                        let intended = payload.downcast_ref::<String>().is_some_and(|text| text == INTENDED)
-                            || payload.downcast_ref::<&str>().is_some_and(|text| *text == INTENDED);
-                        world.check(intended, || "a panic that the program does not ask for".to_owned());
-                    }
+                    told(&world, number, &joined, result);
                 }
             }
             Op::JoinOrLeave(operand) => {
@@ -225,11 +217,42 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
                 let _unlocked = guard_of(|| world.locked_by.set(None));
                 task::yield_now().await;
             }
+            Op::Set(op) => {
+                // What waits for a set leaves its waker there.
+                me.restless.set(true);
+                set.act(number, op).await;
+            }
+            Op::Local(op) => {
+                me.restless.set(true);
+                locals = local(&world, number, locals, op).await;
+            }
             Op::Draw => {
                 let drawn = timeloop::rng().next_u64();
                 world.logs(number, drawn);
             }
         }
+    }
+}
+
+/// A task hears what came of another.
+pub(crate) fn told(world: &World, number: usize, joined: &TaskState, result: Result<u32, JoinError>) {
+    let state = joined.state.get();
+    let right = match &result {
+        Ok(output) => state == State::Ended(*output),
+        // A local set takes its tasks with it.
+        Err(error) if error.is_cancelled() => {
+            (joined.aborted.get() || joined.local) && state == State::Cancelled
+        }
+        Err(_) => joined.threw.get(),
+    };
+    world.check(right, || format!("task {number} was told {result:?} of {joined:?}"));
+    if let Err(error) = result
+        && let Ok(payload) = error.try_into_panic()
+    {
+        world.observe();
+        let intended = payload.downcast_ref::<String>().is_some_and(|text| text == INTENDED)
+            || payload.downcast_ref::<&str>().is_some_and(|text| *text == INTENDED);
+        world.check(intended, || "a panic that the program does not ask for".to_owned());
     }
 }
 
@@ -246,11 +269,13 @@ fn guard_of<F: Fn()>(f: F) -> impl Drop {
     Guarded(f)
 }
 
-fn spawn(world: &Rc<World>, code: u8, how: u8) {
+fn spawn(world: &Rc<World>, by: Option<usize>, code: u8, how: u8) {
     if world.len() >= MAX_TASKS {
         return;
     }
-    let number = world.add();
+    // Who spawns on the local set that runs.
+    let is_local = how % 4 == 2 && by.is_some_and(|task| world.task(task).local);
+    let number = world.add(is_local);
     let task = world.task(number);
     let future = Watched::new(Rc::clone(world), number, code);
     let handle: JoinHandle<u32> = match how % 4 {

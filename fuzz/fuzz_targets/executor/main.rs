@@ -1,5 +1,5 @@
-//! Drives the event loop from bytes: a program of spawns, wakes, aborts, sleeps, drops and panics, run under a schedule
-//! of bytes.
+//! Drives the event loop from bytes: a program of spawns, wakes, aborts, sleeps, drops and panics, of join sets and local
+//! sets, run under a schedule of bytes.
 //!
 //! Always true: the same bytes twice make the same run; every task is dropped once; a task that was woken is polled; a
 //! sleeper wakes at its deadline, to the nanosecond; and how the run ends is how the program says it may.
@@ -7,13 +7,16 @@
 
 mod interpreter;
 mod program;
+mod sets;
 mod world;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use timeloop::{Bytes, FailureKind, Limits, Outcome};
+use timeloop::{AnySource, Bytes, FailureKind, Limits, Outcome};
+
+use timeloop_fuzz::Wild;
 
 use program::Program;
 use world::World;
@@ -32,9 +35,18 @@ fuzz_target!(|data: &[u8]| {
 
 /// Runs the program, checks what it did, and gives the hash of its log too.
 fn run(program: &Rc<Program>, schedule: &[u8]) -> (Outcome<()>, u64) {
+    // Half of the schedules are those of a source that does all that a source may.
+    let (wild, flags) = schedule.split_first().map_or((false, 0), |(flags, _)| (*flags >= 128, *flags));
+    let (gives_way, holds_back) = (wild && flags & 1 == 1, wild && flags & 2 == 2);
+    let source = || -> AnySource {
+        if !wild {
+            return Bytes::new(schedule).into();
+        }
+        Box::new(Wild::new(&schedule[1..]).gives_way(gives_way).holds_back(holds_back)).into()
+    };
     let limits = Limits { stuck_after: Duration::from_secs(5), ..Limits::default() };
-    let world = Rc::new(World::new(Rc::clone(program)));
-    let outcome = timeloop::run_from(Bytes::new(schedule), &limits, || {
+    let world = Rc::new(World::new(Rc::clone(program), holds_back));
+    let outcome = timeloop::run_from(source(), &limits, || {
         let world = Rc::clone(&world);
         async move { interpreter::root(world).await }
     });

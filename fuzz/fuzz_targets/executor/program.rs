@@ -37,6 +37,30 @@ pub(crate) enum Op {
     NotifyWaiters,
     LockAcrossYield,
     Draw,
+    Set(SetOp),
+    Local(LocalOp),
+}
+
+/// What a task does to its own join set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SetOp {
+    Spawn(u8),
+    Next,
+    TryNext,
+    AbortAll,
+    DetachAll,
+    Drop,
+}
+
+/// What a task does to its own local set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LocalOp {
+    Spawn(u8),
+    /// Runs the set for so long.
+    RunFor(Duration),
+    /// Runs the set until all of its tasks have ended.
+    RunOut,
+    Drop,
 }
 
 /// What happens when a guard is dropped: wherever its task is then.
@@ -62,6 +86,22 @@ impl Program {
         let mut bytes = bytes.iter().copied();
         while let Some(byte) = bytes.next() {
             let mut operand = || bytes.next().unwrap_or(0);
+            if let 230.. = byte {
+                let op = match byte % 13 {
+                    0 | 1 => Op::Set(SetOp::Spawn(operand())),
+                    2 | 3 => Op::Set(SetOp::Next),
+                    4 => Op::Set(SetOp::TryNext),
+                    5 => Op::Set(SetOp::AbortAll),
+                    6 => Op::Set(SetOp::DetachAll),
+                    7 => Op::Set(SetOp::Drop),
+                    8 | 9 => Op::Local(LocalOp::Spawn(operand())),
+                    10 => Op::Local(LocalOp::RunFor(duration(operand()))),
+                    11 => Op::Local(LocalOp::RunOut),
+                    _ => Op::Local(LocalOp::Drop),
+                };
+                codes.last_mut().expect("never empty").push(op);
+                continue;
+            }
             let op = match byte % 23 {
                 0 => {
                     codes.push(Vec::new());

@@ -10,6 +10,7 @@ use std::task::Waker;
 
 use timeloop::sync::{Mutex, Notify};
 use timeloop::task::{AbortHandle, JoinHandle};
+use timeloop::time::Instant;
 
 use crate::program::Program;
 
@@ -33,6 +34,10 @@ pub(crate) struct TaskState {
     pub(crate) aborted: Cell<bool>,
     pub(crate) threw: Cell<bool>,
     pub(crate) dropped: Cell<bool>,
+    /// The how-many-th task to be dropped.
+    pub(crate) ended: Cell<Option<usize>>,
+    /// Whether it is of a local set, so that it stands still while nobody awaits that.
+    pub(crate) local: bool,
     pub(crate) sleeping: Cell<bool>,
     /// Parked, and whether it has been woken since.
     pub(crate) parked: Cell<Option<bool>>,
@@ -64,6 +69,9 @@ pub(crate) struct World {
     observed: Cell<usize>,
     log: Cell<u64>,
     violations: RefCell<Vec<String>>,
+    /// Whether tasks may be held back while time passes.
+    pub(crate) holds_back: bool,
+    drops: Cell<usize>,
     /// The task that ran last.
     last: Cell<usize>,
     pub(crate) notify: Notify,
@@ -94,13 +102,15 @@ pub(crate) fn forget_stale_wakers() {
 }
 
 impl World {
-    pub(crate) fn new(program: Rc<Program>) -> Self {
+    pub(crate) fn new(program: Rc<Program>, holds_back: bool) -> Self {
         Self {
             program,
             tasks: RefCell::default(),
             observed: Cell::new(0),
             log: Cell::new(0),
             violations: RefCell::default(),
+            holds_back,
+            drops: Cell::new(0),
             last: Cell::new(0),
             notify: Notify::new(),
             lock: Mutex::new(0),
@@ -111,7 +121,7 @@ impl World {
     }
 
     /// Adds a task; its number.
-    pub(crate) fn add(&self) -> usize {
+    pub(crate) fn add(&self, local: bool) -> usize {
         let mut tasks = self.tasks.borrow_mut();
         tasks.push(Rc::new(TaskState {
             state: Cell::new(State::Alive),
@@ -119,9 +129,11 @@ impl World {
             aborted: Cell::new(false),
             threw: Cell::new(false),
             dropped: Cell::new(false),
+            ended: Cell::new(None),
+            local,
             sleeping: Cell::new(false),
             parked: Cell::new(None),
-            restless: Cell::new(false),
+            restless: Cell::new(local),
             waker: RefCell::new(None),
             handle: RefCell::new(None),
             abort: RefCell::new(None),
@@ -165,6 +177,18 @@ impl World {
         self.log.get()
     }
 
+    /// The next task is dropped: the how-many-th.
+    pub(crate) fn next_drop(&self) -> usize {
+        self.drops.replace(self.drops.get() + 1)
+    }
+
+    /// Whether it is in time for the task to run now, if it was to at `due`.
+    pub(crate) fn is_on_time(&self, task: usize, due: Instant) -> bool {
+        let now = Instant::now();
+        // Somebody else may have it wait for longer.
+        if self.holds_back || self.task(task).local { now >= due } else { now == due }
+    }
+
     /// Somebody saw a panic in a `JoinError`.
     pub(crate) fn observe(&self) {
         self.observed.set(self.observed.get() + 1);
@@ -192,7 +216,8 @@ impl World {
     /// The root has ended, or is dropped before its end.
     pub(crate) fn ends(&self) {
         let tasks = self.tasks.borrow();
-        let count = |is: &dyn Fn(&TaskState) -> bool| tasks.iter().filter(|task| is(task)).count();
+        let free = || tasks.iter().filter(|task| !task.local);
+        let count = |is: &dyn Fn(&TaskState) -> bool| free().filter(|task| is(task)).count();
         self.at_end.borrow_mut().get_or_insert_with(|| AtEnd {
             sleeping: count(&|task| task.sleeping.get()),
             woken: count(&|task| {

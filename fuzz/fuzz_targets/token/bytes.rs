@@ -95,7 +95,7 @@ pub(crate) fn sealed(body: &[u8]) -> String {
     text
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = !0_u32;
     for &byte in bytes {
         crc ^= u32::from(byte);

@@ -1,10 +1,11 @@
-//! Reads tokens, regression files and settings from bytes, prints what was read, and reads that again.
+//! Reads tokens, regression files, frontiers of searches and settings from bytes, prints what was read, and reads that again.
 //!
 //! Always true: nothing that a person may paste or edit makes the reader panic; what is printed reads back as the same;
 //! and a token with one character changed, or two neighbours swapped, is refused or means the same.
 #![no_main]
 
 mod bytes;
+mod frontier;
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +21,13 @@ const TEST: &str = "fuzz::token";
 
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, rest)) = data.split_first() else { return };
+    match kind {
+        // Behind those that were there first, so that their seeds mean what they did.
+        250 => return frontier::any_text(&String::from_utf8_lossy(rest), false),
+        251 => return frontier::any_text(&String::from_utf8_lossy(rest), true),
+        252.. => return frontier::of_a_search(rest),
+        _ => {}
+    }
     match kind % 5 {
         0 => any_text(&String::from_utf8_lossy(rest)),
         1 => any_text(&bytes::sealed(rest)),
@@ -53,7 +61,7 @@ fn printed(data: &[u8]) {
 
     let mut typo: Vec<char> = token.chars().collect();
     let place = usize::from(reader.byte()) % typo.len();
-    if reader.byte() % 2 == 0 || place + 1 == typo.len() {
+    if reader.byte().is_multiple_of(2) || place + 1 == typo.len() {
         typo[place] = char::from(b' ' + reader.byte() % 95);
     } else {
         typo.swap(place, place + 1);

@@ -1,0 +1,109 @@
+//! Frontiers of exhaustive searches: those that a search leaves, and any text.
+//!
+//! Always true: a search that was stopped, written, read and gone on with explores what it would have explored without;
+//! what is read is written as it was; and a frontier that was changed is refused.
+
+use std::rc::Rc;
+
+use timeloop::{Limits, Resource, run_from, spawn};
+use timeloop_fuzz::{Reader, saw};
+use timeloop_sim::{Absorbed, Bound, Ended, Search};
+
+use crate::bytes::crc32;
+
+const OF: &str = "exhaustive, limits 5c1d8a3e, program 9f0e61d20b6c7a41";
+const RUNS_MAX: u64 = 120;
+
+/// A text that may be a frontier; with a header and a checksum, if `is_sealed`.
+pub(crate) fn any_text(text: &str, is_sealed: bool) {
+    let mut text = text.to_owned();
+    if is_sealed {
+        text = format!("timeloop frontier, version 1\nof {OF}\nexplored 7 redundant 1 bounded no\n{text}\n");
+        let checksum = crc32(text.as_bytes());
+        text.push_str(&format!("checksum {checksum:08x}\n"));
+    }
+    match Search::resume(Bound::None, &text, OF) {
+        Ok(mut search) => {
+            let frontier = search.frontier(OF).expect("it has not ended");
+            saw(&[frontier.lines().count() as u64]);
+            let again = Search::resume(Bound::None, &frontier, OF).map(|mut search| search.frontier(OF));
+            assert_eq!(again, Ok(Some(frontier)), "{text}");
+            assert!(Search::resume(Bound::None, &text, "something else").is_err());
+            // It says what a program does that is not there.
+            search_on(search, &[], Bound::None, 3, u64::MAX);
+        }
+        Err(error) => super::heard(&error.to_string()),
+    }
+}
+
+/// A search that the bytes say, stopped somewhere.
+pub(crate) fn of_a_search(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let bound = reader.pick(&[Bound::None, Bound::Delays(1), Bound::Delays(3), Bound::Preemptions(1)]);
+    let stops_at = u64::from(reader.byte());
+    let typo = (usize::from(reader.byte()), reader.byte());
+    let tasks: Vec<Vec<u8>> =
+        (0..1 + reader.below(3)).map(|_| (0..reader.below(4)).map(|_| reader.byte()).collect()).collect();
+
+    let whole = search_on(Search::new(bound), &tasks, bound, RUNS_MAX, u64::MAX);
+    let mut stopped = search_on(Search::new(bound), &tasks, bound, stops_at.min(RUNS_MAX), u64::MAX);
+    if let Some(frontier) = stopped.frontier(OF) {
+        let mut damaged = frontier.clone().into_bytes();
+        let place = typo.0 * damaged.len() / 256;
+        damaged[place] = b' ' + typo.1 % 95;
+        let damaged = String::from_utf8(damaged).expect("as before");
+        let read = Search::resume(bound, &damaged, OF).map(|mut search| search.frontier(OF));
+        assert!(read.is_err() || read == Ok(Some(frontier.clone())), "taken for something else: {damaged}");
+    }
+    let mut gone_on = search_on(Search::new(bound), &tasks, bound, RUNS_MAX, stops_at);
+    let mut whole = whole;
+    let of = |search: &Search| (search.schedules(), search.redundant(), search.is_complete());
+    saw(&[whole.schedules().min(20), u64::from(whole.is_complete()), whole.redundant().min(5)]);
+    assert_eq!(of(&gone_on), of(&whole), "{tasks:?} {bound:?}, stopped after {stops_at}");
+    assert_eq!(gone_on.frontier(OF), whole.frontier(OF), "{tasks:?} {bound:?}, stopped after {stops_at}");
+}
+
+/// Makes so many more runs; is stopped once, written and read after so many.
+fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, stops_at: u64) -> Search {
+    for run in 0..runs {
+        if run == stops_at
+            && let Some(frontier) = search.frontier(OF)
+        {
+            search = Search::resume(bound, &frontier, OF).expect("it was just written");
+        }
+        let Some(source) = search.next_run() else { break };
+        let outcome = run_from(source, &Limits::default(), || async {
+            let resources: Rc<[Resource; 2]> = Rc::new(["one", "other"].map(Resource::new));
+            let tasks = tasks.iter().map(|ops| {
+                let (ops, resources) = (ops.clone(), Rc::clone(&resources));
+                spawn(async move {
+                    for op in ops {
+                        let resource = &resources[usize::from(op >> 1 & 1)];
+                        match op & 5 {
+                            0 => resource.read().await,
+                            1 => resource.write().await,
+                            4 => timeloop::task::yield_now().await,
+                            _ => drop(timeloop::select! { () = async {} => 0, () = async {} => 1 }),
+                        }
+                    }
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.expect("no task panics");
+            }
+        });
+        let absorbed = search.absorb(&Ended {
+            failure: outcome.result.err().map(Box::new),
+            trace_hash: outcome.trace_hash,
+            steps: outcome.steps,
+            elapsed_ns: 0,
+            record: None,
+            unapplied: 0,
+        });
+        match absorbed {
+            Absorbed::Strayed(_) => break,
+            absorbed => assert_ne!(absorbed, Absorbed::Failed),
+        }
+    }
+    search
+}
