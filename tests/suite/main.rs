@@ -16,6 +16,7 @@ mod exhaustive;
 #[cfg(feature = "sync")]
 mod fairness;
 mod golden;
+mod history;
 mod macros;
 #[cfg(feature = "net")]
 mod net;

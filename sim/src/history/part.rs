@@ -11,10 +11,13 @@ use super::{CallId, Model};
 /// So many earlier calls without a return are compared with each one, to find equal ones.
 const EQUALS_LOOKED_AT: usize = 256;
 
+/// An operation, and which call of the history it is.
+pub(super) type Operation<'a, M> = (CallId, &'a Entry<<M as Model>::Operation, <M as Model>::Returned>);
+
 /// The operations on one object.
 pub(super) struct Part<'a, M: Model> {
     /// First those that returned, then those that did not.
-    operations: Vec<(CallId, &'a Entry<M::Operation, M::Returned>)>,
+    operations: Vec<Operation<'a, M>>,
     /// How many returned.
     pub(super) completed: usize,
     /// Of those that returned, which leave every state as it is.
@@ -30,10 +33,7 @@ pub(super) struct Part<'a, M: Model> {
 }
 
 impl<'a, M: Model> Part<'a, M> {
-    pub(super) fn new(
-        model: &M,
-        mut operations: Vec<(CallId, &'a Entry<M::Operation, M::Returned>)>,
-    ) -> Self {
+    pub(super) fn new(model: &M, mut operations: Vec<Operation<'a, M>>) -> Self {
         // What never returned and only read takes part in no order.
         operations.retain(|(_, entry)| entry.returned.is_some() || !model.only_reads(&entry.operation, None));
         operations.sort_by_key(|(_, entry)| match &entry.returned {
@@ -99,7 +99,7 @@ impl<'a, M: Model> Part<'a, M> {
     }
 
     /// Which call of the history this is, and what was asked and answered.
-    pub(super) fn get(&self, number: usize) -> (CallId, &'a Entry<M::Operation, M::Returned>) {
+    pub(super) fn get(&self, number: usize) -> Operation<'a, M> {
         self.operations[number]
     }
 

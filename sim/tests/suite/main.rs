@@ -5,6 +5,7 @@ mod critical;
 mod environment;
 mod exhaustive;
 mod exploring;
+mod history;
 mod machine;
 mod nondeterminism;
 mod regressions;

@@ -1,0 +1,131 @@
+//! What is said of a history that does not check, word for word.
+
+use timeloop_sim::history::models::RegisterOperation::{self, Read, Write};
+use timeloop_sim::history::models::RegisterReturned::{self, Value, Written};
+use timeloop_sim::history::models::{KeyValue, KeyValueOperation, KeyValueReturned, Register};
+use timeloop_sim::history::{CheckError, History};
+
+const MS: u64 = 1_000_000;
+
+#[test]
+fn a_stale_read() {
+    use KeyValueOperation::{Get, Put};
+    use KeyValueReturned::{Done, Value};
+    let mut history = History::new();
+    for (client, key) in [("alice", "pears"), ("bob", "apples")] {
+        let put = history.call(client, 0, Put(key, 1));
+        history.returned(put, 2 * MS, Done);
+    }
+    let lost = history.call("alice", 3 * MS, Put("apples", 2));
+    let get = history.call("carol", 4 * MS, Get("apples"));
+    history.returned(get, 5 * MS, Value(Some(2)));
+    let get = history.call("bob", 1_500 * MS, Get("apples"));
+    let slow = history.call("dave", 1_501 * MS, Put("apples", 3));
+    history.returned(get, 1_502 * MS, Value(Some(1)));
+    history.returned(slow, 1_503 * MS, Done);
+    let _ = lost;
+
+    let error = history.check(&KeyValue::new()).unwrap_err();
+    let told = "\
+the history of 5 operations on \"apples\" is not linearizable: no more than 3 of the 4 that returned can be put in one order
+
+  an order of 4, the longest there is:
+    client `bob`: Put(\"apples\", 1) returned Done (0 s to 2 ms)
+    client `alice`: Put(\"apples\", 2) never returned (called at 3 ms)
+    client `carol`: Get(\"apples\") returned Value(Some(2)) (4 ms to 5 ms)
+    client `dave`: Put(\"apples\", 3) returned Done (1.501 s to 1.503 s)
+  then the state is Some(3), and this one had to come next, and can't:
+    client `bob`: Get(\"apples\") returned Value(Some(1)) (1.5 s to 1.502 s)";
+    assert_eq!(error.to_string(), told);
+    assert_eq!(format!("{error:?}"), told, "`unwrap` and a test that returns it print `Debug`");
+}
+
+#[test]
+fn the_first_answer() {
+    let mut history = History::new();
+    let read = history.call(1, 0, Read);
+    history.returned(read, 1, Value(5));
+    assert_eq!(
+        history.check(&Register::new(0)).unwrap_err().to_string(),
+        "\
+the history of 1 operation is not linearizable: none of them can come first
+
+  at first the state is 0, and this one had to come next, and can't:
+    client 1: Read returned Value(5) (0 s to 1 ns)"
+    );
+}
+
+#[test]
+fn one_of_several_and_a_long_order() {
+    let mut history = History::new();
+    for number in 1..=1_000 {
+        let write = history.call(1, number * MS, Write(number));
+        history.returned(write, number * MS, Written);
+    }
+    let reads = [2, 3].map(|client| history.call(client, 2_000 * MS, Read));
+    for (read, value) in reads.into_iter().zip([1, 2]) {
+        history.returned(read, 2_001 * MS, Value(value));
+    }
+    assert_eq!(
+        history.check(&Register::new(0)).unwrap_err().to_string(),
+        "\
+the history of 1,002 operations is not linearizable: no more than 1,000 of them can be put in one order
+
+  an order of 1,000, the longest there is, of which these are the last 12:
+    client 1: Write(989) returned Written (989 ms to 989 ms)
+    client 1: Write(990) returned Written (990 ms to 990 ms)
+    client 1: Write(991) returned Written (991 ms to 991 ms)
+    client 1: Write(992) returned Written (992 ms to 992 ms)
+    client 1: Write(993) returned Written (993 ms to 993 ms)
+    client 1: Write(994) returned Written (994 ms to 994 ms)
+    client 1: Write(995) returned Written (995 ms to 995 ms)
+    client 1: Write(996) returned Written (996 ms to 996 ms)
+    client 1: Write(997) returned Written (997 ms to 997 ms)
+    client 1: Write(998) returned Written (998 ms to 998 ms)
+    client 1: Write(999) returned Written (999 ms to 999 ms)
+    client 1: Write(1000) returned Written (1 s to 1 s)
+  then the state is 1000, and one of these had to come next, and none can:
+    client 2: Read returned Value(1) (2 s to 2.001 s)
+    client 3: Read returned Value(2) (2 s to 2.001 s)"
+    );
+}
+
+/// A history that takes many steps: writes at once, and a value that nobody wrote.
+fn hard() -> History<RegisterOperation<u64>, RegisterReturned<u64>> {
+    let mut history = History::new();
+    let writes: Vec<_> = (1..=20).map(|value| history.call(value, 0, Write(value))).collect();
+    let read = history.call(21, 0, Read);
+    for write in writes {
+        history.returned(write, 1, Written);
+    }
+    history.returned(read, 1, Value(99));
+    history
+}
+
+#[test]
+fn an_undecided_history() {
+    let error = hard().check_within(&Register::new(0), 10_000).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the history of 21 operations is undecided after 10,000 steps; allow more steps (`check_within`), give the model \
+         keys, or have fewer operations under way at once"
+    );
+    let CheckError::Undecided(undecided) = error else { panic!("decided") };
+    assert_eq!((undecided.operations, undecided.steps, undecided.key), (21, 10_000, None));
+}
+
+#[test]
+fn a_violation_of_one_key_is_told_rather_than_doubts_about_another() {
+    use timeloop_sim::history::models::RegisterMap;
+    let mut history = History::new();
+    let writes: Vec<_> = (1..=20).map(|value| history.call(value, 0, ("hard", Write(value)))).collect();
+    let read = history.call(21, 0, ("hard", Read));
+    for write in writes {
+        history.returned(write, 1, Written);
+    }
+    history.returned(read, 1, Value(99));
+    let easy = history.call(22, 0, ("plain", Read));
+    history.returned(easy, 1, Value(98));
+    let error = history.check_within(&RegisterMap::new(Register::new(0)), 10_000).unwrap_err();
+    assert_eq!(error.violation().and_then(|violation| violation.key.as_deref()), Some("\"plain\""));
+}
