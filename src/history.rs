@@ -52,8 +52,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use timeloop_sim::history::{
-    CallId, CheckError, Client, Entry, History, Model, Returned, STEPS_MAX, Told, Undecided, Violation,
-    models,
+    Asked, CallId, CheckError, Client, Entry, History, Model, Returned, STEPS_MAX, Told, Undecided,
+    Violation, models,
 };
 
 use crate::engine::context;

@@ -26,11 +26,17 @@ pub(super) fn check<M: Model>(
     let mut undecided = None;
     for (key, operations) in parts {
         let total = operations.len();
-        let part = Part::new(model, operations);
+        let mut part = Part::new(model, operations);
         match search(model, &part, steps_max) {
             Verdict::Linearizable => {}
-            Verdict::Violated(stuck) => {
-                return Err(CheckError::Violation(Box::new(violation(&part, key_told(&key), total, &stuck))));
+            Verdict::Violated(mut stuck) => {
+                // An order that looks ahead is cut short; people are to see how far one gets without.
+                let mut foreseen = part.look_no_further();
+                if foreseen && let Verdict::Violated(longer) = search(model, &part, steps_max) {
+                    (stuck, foreseen) = (longer, false);
+                }
+                let violation = violation(&part, key_told(&key), total, &stuck, foreseen);
+                return Err(CheckError::Violation(Box::new(violation)));
             }
             Verdict::Undecided if undecided.is_none() => {
                 undecided = Some(Undecided { key: key_told(&key), operations: total, steps: steps_max });
@@ -51,6 +57,7 @@ fn violation<M: Model>(
     key: Option<String>,
     operations: usize,
     stuck: &Stuck<M::State>,
+    foreseen: bool,
 ) -> Violation {
     let told = |number: usize| {
         let (call, entry) = part.get(number);
@@ -74,5 +81,6 @@ fn violation<M: Model>(
         order: stuck.order.iter().map(|number| told(*number)).collect(),
         state: format!("{:?}", stuck.state),
         left: left.map(|number| told(*number)).collect(),
+        foreseen,
     }
 }

@@ -67,6 +67,9 @@ pub struct Violation {
     /// What might have come next, and could not: those that were under way when the first of them returned, which itself
     /// comes first.
     pub left: Vec<Told>,
+    /// Whether the order is the longest only of those that leave the rest a chance: one of those left might have come
+    /// next, but not without wronging another later. So it is where the search for the longest order of all met its bound.
+    pub foreseen: bool,
 }
 
 /// An operation, for people.
@@ -103,6 +106,13 @@ impl fmt::Display for Violation {
         f.write_str(" is not linearizable: ")?;
         let placed = self.order.iter().filter(|told| told.returned.is_some()).count();
         match (placed, self.returned == self.operations) {
+            _ if self.foreseen => {
+                write!(
+                    f,
+                    "no order of more than {} of them leaves a place for the rest",
+                    grouped(placed as u64)
+                )?;
+            }
             (0, _) => f.write_str("none of them can come first")?,
             (_, true) => {
                 write!(f, "no more than {} of them can be put in one order", grouped(placed as u64))?;
@@ -132,6 +142,9 @@ impl fmt::Display for Violation {
         let when = if self.order.is_empty() { "at first" } else { "then" };
         write!(f, "\n  {when} the state is {}, and ", self.state)?;
         match &*self.left {
+            _ if self.foreseen => {
+                f.write_str("one of these had to come next, and none can and leave a place for the rest:")?;
+            }
             [_] => f.write_str("this one had to come next, and can't:")?,
             _ => f.write_str("one of these had to come next, and none can:")?,
         }

@@ -35,7 +35,7 @@ impl<S: Eq + Hash> Memory<S> {
 
 /// Hashes with fixed keys: each word is multiplied in, and the halves of the product are folded.
 #[derive(Debug, Default)]
-struct Mixer(u64);
+pub(super) struct Mixer(u64);
 
 impl Mixer {
     fn word(&mut self, word: u64) {

@@ -40,8 +40,9 @@
 //! Linearizability Checking via P-Compositionality*, FORTE 2015). On top of that:
 //!
 //! - operations that only look ([`Model::only_reads`]) are placed as soon as they fit, and never tried elsewhere;
-//! - one that never returned is placed only where it makes a difference to what comes right after it, and of several that
-//!   are equal the oldest goes first.
+//! - one that never returned is placed only where it makes a difference to what comes right after it
+//!   ([`Model::overwrites`] tells early that it does not), and of several that are equal the oldest goes first;
+//! - a model may know from later answers in which order operations took effect ([`Model::spans`]), as a queue does.
 //!
 //! Deciding this is NP-complete, so the search has a bound ([`STEPS_MAX`], [`History::check_within`]), and says so when it
 //! meets it. In practice the time is linear in the length of the history and exponential in how many operations are under
@@ -62,5 +63,5 @@ mod search;
 pub use checking::STEPS_MAX;
 pub use client::Client;
 pub use error::{CheckError, Told, Undecided, Violation};
-pub use model::Model;
+pub use model::{Asked, Model};
 pub use record::{CallId, Entry, History, Returned};

@@ -94,4 +94,38 @@ pub trait Model {
         let _ = (operation, returned);
         false
     }
+
+    /// Whether an operation with this answer fits *every* state and leads to the same state from each.
+    ///
+    /// It makes checking faster where many calls never returned, and is never needed: by default it is `false`. A write
+    /// says `true`. Where it is wrongly `true`, verdicts are wrong.
+    fn overwrites(&self, operation: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
+        let _ = (operation, returned);
+        false
+    }
+
+    /// More that is known of the order, for models that can look ahead: for each operation a first and a last position,
+    /// such that of any two operations where the last of the one is less than the first of the other, the one comes
+    /// before the other in *every* order that makes sense.
+    ///
+    /// A queue gives back in order what was put in, so the calls and returns that took things out say in which order they
+    /// were put in; without that, wrong orders are noticed only long after. The operations are those on one key.
+    /// By default nothing is known: no positions at all.
+    fn spans(&self, operations: &[Asked<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
+        let _ = operations;
+        Vec::new()
+    }
+}
+
+/// An operation of a history, for [`Model::spans`].
+#[derive(Debug)]
+pub struct Asked<'a, O, R> {
+    /// What was asked.
+    pub operation: &'a O,
+    /// What was answered, if anything was.
+    pub returned: Option<&'a R>,
+    /// The position of its call in the history.
+    pub called: u64,
+    /// The position of its return; `u64::MAX` if it never returned.
+    pub ended: u64,
 }

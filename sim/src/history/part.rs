@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::record::Entry;
-use super::{CallId, Model};
+use super::{Asked, CallId, Model};
 
 /// So many earlier calls without a return are compared with each one, to find equal ones.
 const EQUALS_LOOKED_AT: usize = 256;
@@ -22,6 +22,8 @@ pub(super) struct Part<'a, M: Model> {
     pub(super) completed: usize,
     /// Of those that returned, which leave every state as it is.
     only_reads: Vec<bool>,
+    /// Which lead to the same state from each.
+    overwrites: Vec<bool>,
     /// Who may be next, by the first that returned and is not yet in: where its part of `open` starts.
     starts: Vec<usize>,
     /// Those that were called before that one returned, and did not return before.
@@ -30,6 +32,10 @@ pub(super) struct Part<'a, M: Model> {
     lost: Vec<usize>,
     /// Of those that never returned, the latest earlier one that asked for the same.
     equal: Vec<Option<usize>>,
+    /// What the model knows of the order besides; empty if nothing.
+    spans: Vec<(u64, u64)>,
+    /// Those that others have to wait for by their spans, in the order of the ends of these.
+    awaited: Vec<usize>,
 }
 
 impl<'a, M: Model> Part<'a, M> {
@@ -43,6 +49,9 @@ impl<'a, M: Model> Part<'a, M> {
         let completed = operations.partition_point(|(_, entry)| entry.returned.is_some());
         let (returned, lost) = operations.split_at(completed);
 
+        let overwrites = operations.iter().map(|(_, entry)| {
+            model.overwrites(&entry.operation, entry.returned.as_ref().map(|returned| &returned.value))
+        });
         let only_reads = returned.iter().map(|(_, entry)| {
             model.only_reads(&entry.operation, entry.returned.as_ref().map(|returned| &returned.value))
         });
@@ -52,14 +61,18 @@ impl<'a, M: Model> Part<'a, M> {
         });
         let mut part = Self {
             completed,
+            overwrites: overwrites.collect(),
             only_reads: only_reads.collect(),
             starts: Vec::with_capacity(completed + 1),
             open: Vec::new(),
             lost: Vec::with_capacity(completed),
             equal: equal.map(|equal| equal.map(|number| completed + number)).collect(),
+            spans: Vec::new(),
+            awaited: Vec::new(),
             operations,
         };
         part.find_open();
+        part.look_ahead(model);
         part
     }
 
@@ -88,6 +101,40 @@ impl<'a, M: Model> Part<'a, M> {
         self.starts.push(self.open.len());
     }
 
+    fn look_ahead(&mut self, model: &M) {
+        let asked: Vec<_> = self
+            .operations
+            .iter()
+            .map(|(_, entry)| Asked {
+                operation: &entry.operation,
+                returned: entry.returned.as_ref().map(|returned| &returned.value),
+                called: entry.called,
+                ended: entry.returned.as_ref().map_or(u64::MAX, |returned| returned.position),
+            })
+            .collect();
+        self.spans = model.spans(&asked);
+        self.spans.resize(self.spans.len().min(self.operations.len()), (0, u64::MAX));
+        let spans = self.spans.iter().enumerate();
+        self.awaited = spans.filter(|(_, span)| span.1 < u64::MAX).map(|(number, _)| number).collect();
+        self.awaited.sort_by_key(|&number| self.spans[number].1);
+    }
+
+    /// Forgets what the model knows of the order; says whether it knew anything.
+    pub(super) fn look_no_further(&mut self) -> bool {
+        self.spans.clear();
+        !std::mem::take(&mut self.awaited).is_empty()
+    }
+
+    /// Those that others have to wait for by what the model knows, in the order in which they may be let go.
+    pub(super) fn awaited(&self) -> &[usize] {
+        &self.awaited
+    }
+
+    /// Whether the first of two has to wait for the other by what the model knows.
+    pub(super) fn waits_for(&self, number: usize, other: usize) -> bool {
+        number != other && self.spans[other].1 < self.spans[number].0
+    }
+
     /// How many operations take part.
     pub(super) fn len(&self) -> usize {
         self.operations.len()
@@ -112,6 +159,11 @@ impl<'a, M: Model> Part<'a, M> {
     /// Whether it returned and leaves every state as it is.
     pub(super) fn only_reads(&self, number: usize) -> bool {
         self.only_reads.get(number).is_some_and(|reads| *reads)
+    }
+
+    /// Whether it leads to the same state from each.
+    pub(super) fn overwrites(&self, number: usize) -> bool {
+        self.overwrites[number]
     }
 
     /// Whether it never returned.

@@ -38,6 +38,7 @@ struct Placed<S> {
     operation: usize,
     /// What was so before it.
     first: usize,
+    awaited: usize,
     state: S,
     /// Where to go on when it is taken out again; `None` if nothing else can do better.
     next: Option<usize>,
@@ -51,6 +52,8 @@ struct Search<'a, M: Model> {
     is_in: Vec<bool>,
     /// The first that returned and is not in.
     first: usize,
+    /// How many of those that others wait for are in, from the first on.
+    awaited: usize,
     state: M::State,
     /// A bit for each that never returned.
     pending: Box<[u64]>,
@@ -89,6 +92,7 @@ pub(super) fn search<M: Model>(model: &M, part: &Part<'_, M>, steps_max: u64) ->
         part,
         is_in: vec![false; part.len()],
         first: 0,
+        awaited: 0,
         state: model.init(),
         pending: vec![0; part.pending().div_ceil(64)].into(),
         order: Vec::new(),
@@ -123,7 +127,7 @@ impl<M: Model> Search<'_, M> {
     /// Puts in an operation that fits and changes no state. Wherever else it might go, the others may go as well.
     fn place_a_read(&mut self) -> Result<bool, Exhausted> {
         for &operation in self.part.open(self.first) {
-            if !self.is_in[operation] && self.part.only_reads(operation) {
+            if !self.is_in[operation] && self.part.only_reads(operation) && !self.has_to_wait(operation) {
                 let fits = successors(self.model, self.part, &mut self.steps_left, &self.state, operation)?;
                 if !fits.is_empty() {
                     self.place(operation, self.state.clone(), None, Vec::new());
@@ -138,10 +142,15 @@ impl<M: Model> Search<'_, M> {
     fn place_another(&mut self, next: usize) -> Result<bool, Exhausted> {
         let part = self.part;
         let (open, lost) = (part.open(self.first), part.lost(self.first));
+        let after_lost = self.order.last().is_some_and(|latest| part.is_pending(latest.operation));
         for position in next..open.len() + lost.len() {
             let operation = open.get(position).copied().unwrap_or_else(|| lost.start + position - open.len());
             // Whatever only reads did not fit: `place_a_read` has tried.
-            if self.is_in[operation] || part.only_reads(operation) {
+            if self.is_in[operation] || part.only_reads(operation) || self.has_to_wait(operation) {
+                continue;
+            }
+            // As `drop_those_that_need_no_lost` does, without a step.
+            if after_lost && part.overwrites(operation) {
                 continue;
             }
             if part.is_pending(operation) && part.equal(operation).is_some_and(|equal| !self.is_in[equal]) {
@@ -183,7 +192,7 @@ impl<M: Model> Search<'_, M> {
         if states.is_empty() {
             return;
         }
-        let first = self.first;
+        let (first, awaited) = (self.first, self.awaited);
         self.put(operation);
         if self.first < self.part.completed {
             let others = self.others();
@@ -192,7 +201,7 @@ impl<M: Model> Search<'_, M> {
                 self.memory.is_new(place)
             });
         }
-        self.unput(operation, first);
+        self.unput(operation, first, awaited);
     }
 
     /// Of those that returned after `first` or never, which are in.
@@ -209,10 +218,10 @@ impl<M: Model> Search<'_, M> {
     }
 
     fn place(&mut self, operation: usize, state: M::State, next: Option<usize>, others: Vec<M::State>) {
-        let first = self.first;
+        let (first, awaited) = (self.first, self.awaited);
         self.put(operation);
         let state = std::mem::replace(&mut self.state, state);
-        self.order.push(Placed { operation, first, state, next, others });
+        self.order.push(Placed { operation, first, awaited, state, next, others });
     }
 
     /// Marks an operation as in.
@@ -225,22 +234,31 @@ impl<M: Model> Search<'_, M> {
         while self.first < self.part.completed && self.is_in[self.first] {
             self.first += 1;
         }
+        while self.part.awaited().get(self.awaited).is_some_and(|operation| self.is_in[*operation]) {
+            self.awaited += 1;
+        }
     }
 
-    fn unput(&mut self, operation: usize, first: usize) {
+    /// Whether another has to come first, by what the model knows of the order.
+    fn has_to_wait(&self, operation: usize) -> bool {
+        self.part.awaited().get(self.awaited).is_some_and(|first| self.part.waits_for(operation, *first))
+    }
+
+    fn unput(&mut self, operation: usize, first: usize, awaited: usize) {
         self.is_in[operation] = false;
         match operation.checked_sub(self.part.completed) {
             Some(lost) => self.pending[lost / 64] &= !(1 << (lost % 64)),
             None => self.completed -= 1,
         }
         self.first = first;
+        self.awaited = awaited;
     }
 
     /// Takes out the latest operation for which there is something else to try; says where to go on.
     fn take_back(&mut self) -> Option<usize> {
         loop {
-            let Placed { operation, first, state, next, mut others } = self.order.pop()?;
-            self.unput(operation, first);
+            let Placed { operation, first, awaited, state, next, mut others } = self.order.pop()?;
+            self.unput(operation, first, awaited);
             self.state = state;
             if let Some(state) = others.pop() {
                 self.place(operation, state, next, others);

@@ -114,4 +114,9 @@ impl<K: Ord + Clone + Debug, V: Clone + Eq + Hash + Debug> Model for KeyValue<K,
         matches!(operation, KeyValueOperation::Get(_))
             || matches!(returned, Some(KeyValueReturned::Swapped(false)))
     }
+
+    fn overwrites(&self, operation: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
+        use KeyValueOperation::{Delete, Put};
+        matches!((operation, returned), (Put(..) | Delete(_), None | Some(KeyValueReturned::Done)))
+    }
 }

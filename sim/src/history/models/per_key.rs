@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use crate::history::Model;
+use crate::history::{Asked, Model};
 
 /// One object for each key: its operations are those of the object, each with a key, as in `("apples", Read)`.
 ///
@@ -67,5 +67,22 @@ impl<K: Ord + Clone + Debug, M: Model> Model for PerKey<K, M> {
 
     fn only_reads(&self, (_, operation): &Self::Operation, returned: Option<&M::Returned>) -> bool {
         self.model.only_reads(operation, returned)
+    }
+
+    fn overwrites(&self, (_, operation): &Self::Operation, returned: Option<&M::Returned>) -> bool {
+        self.model.overwrites(operation, returned)
+    }
+
+    fn spans(&self, operations: &[Asked<'_, Self::Operation, M::Returned>]) -> Vec<(u64, u64)> {
+        let operations: Vec<_> = operations
+            .iter()
+            .map(|Asked { operation, returned, called, ended }| Asked {
+                operation: &operation.1,
+                returned: *returned,
+                called: *called,
+                ended: *ended,
+            })
+            .collect();
+        self.model.spans(&operations)
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash};
 use std::marker::PhantomData;
 
-use crate::history::Model;
+use crate::history::memory::Mixer;
+use crate::history::{Asked, Model};
 
 /// A queue, empty at first, without a bound on its length.
+///
+/// Checking is fast where items differ from each other: then it is known which call took out which item.
 pub struct Queue<T> {
     _type: PhantomData<fn(T)>,
 }
@@ -94,5 +97,36 @@ impl<T: Clone + Eq + Hash + Debug> Model for Queue<T> {
 
     fn only_reads(&self, _: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
         matches!(returned, Some(QueueReturned::Dequeued(None)))
+    }
+
+    /// What was taken out first was put in first. An item that was put in twice, or taken out twice, says nothing.
+    fn spans(&self, operations: &[Asked<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
+        #[expect(clippy::disallowed_types, reason = "asked for members, never iterated")]
+        type Taken<'a, T> = std::collections::HashMap<&'a T, Option<(u64, u64)>, BuildHasherDefault<Mixer>>;
+
+        let mut taken = Taken::<'_, T>::default();
+        // Whoever never heard what they took may have taken any item that nobody else did.
+        let mut unheard = u64::MAX;
+        let mut put = Taken::<'_, T>::default();
+        for Asked { operation, returned, called, ended } in operations {
+            match (operation, returned) {
+                (QueueOperation::Enqueue(item), _) => {
+                    put.entry(item).and_modify(|put| *put = None).or_insert(Some((*called, *ended)));
+                }
+                (QueueOperation::Dequeue, Some(QueueReturned::Dequeued(Some(item)))) => {
+                    taken.entry(item).and_modify(|taken| *taken = None).or_insert(Some((*called, *ended)));
+                }
+                (QueueOperation::Dequeue, None) => unheard = unheard.min(*called),
+                (QueueOperation::Dequeue, Some(_)) => {}
+            }
+        }
+        let span = |operation: &QueueOperation<T>| match operation {
+            QueueOperation::Enqueue(item) if put[item].is_some() => match taken.get(item) {
+                Some(taken) => taken.unwrap_or((0, u64::MAX)),
+                None => (unheard, u64::MAX),
+            },
+            _ => (0, u64::MAX),
+        };
+        operations.iter().map(|asked| span(asked.operation)).collect()
     }
 }

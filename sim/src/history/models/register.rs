@@ -78,4 +78,8 @@ impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
         matches!(operation, RegisterOperation::Read)
             || matches!(returned, Some(RegisterReturned::Swapped(false)))
     }
+
+    fn overwrites(&self, operation: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
+        matches!((operation, returned), (RegisterOperation::Write(_), None | Some(RegisterReturned::Written)))
+    }
 }

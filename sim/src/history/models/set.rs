@@ -80,4 +80,8 @@ impl<T: Ord + Clone + Debug> Model for Set<T> {
     fn only_reads(&self, operation: &SetOperation<T>, returned: Option<&bool>) -> bool {
         matches!(operation, SetOperation::Contains(_)) || returned == Some(&false)
     }
+
+    fn overwrites(&self, operation: &SetOperation<T>, returned: Option<&bool>) -> bool {
+        matches!((operation, returned), (SetOperation::Insert(_) | SetOperation::Remove(_), None))
+    }
 }

@@ -16,9 +16,11 @@ pub(super) fn longest<M: Model>(
     (extend(model, &operations, &mut is_in, &model.init()), returned)
 }
 
+type Operation<'a, M> = (CallId, &'a Entry<<M as Model>::Operation, <M as Model>::Returned>);
+
 fn extend<M: Model>(
     model: &M,
-    operations: &[(CallId, &Entry<M::Operation, M::Returned>)],
+    operations: &[Operation<'_, M>],
     is_in: &mut [bool],
     state: &M::State,
 ) -> usize {

@@ -94,7 +94,7 @@ impl Object for Queue<u8> {
 
     fn answers() -> Vec<QueueReturned<u8>> {
         use QueueReturned::{Dequeued, Enqueued};
-        [Enqueued, Dequeued(None)].into_iter().chain((0..4).map(|item| Dequeued(Some(item)))).collect()
+        [Enqueued, Dequeued(None)].into_iter().chain((0..16).map(|item| Dequeued(Some(item)))).collect()
     }
 }
 
