@@ -8,6 +8,7 @@
 #![expect(dead_code, unused_imports, reason = "links and hosts that fail are not in the hands of tests yet")]
 
 mod connection;
+mod datagram;
 mod error;
 mod handshake;
 mod hosts;
@@ -16,6 +17,8 @@ mod queue;
 mod ring;
 mod slab;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod unix;
 mod waiters;
 
@@ -24,6 +27,7 @@ use std::net::IpAddr;
 use crate::engine::Wakee;
 
 pub(crate) use connection::{EndKey, Options, Phase};
+pub(crate) use datagram::UdpSocket;
 pub(crate) use error::Errno;
 pub(crate) use handshake::Listener;
 pub(crate) use hosts::{Hosts, Reuse};
@@ -33,6 +37,7 @@ pub(crate) use stream::{Direction, Readiness};
 pub(crate) use waiters::As;
 
 use connection::{Connection, LOCAL};
+use datagram::Flight;
 use queue::Queue;
 use ring::Pool;
 use slab::Slab;
@@ -71,6 +76,10 @@ enum Event {
     Agreed { connection: Key, attempt: u8 },
     /// Who asks learns that it is in vain.
     Fail { connection: Key, errno: Errno },
+    /// A datagram comes.
+    Datagram { flight: Key },
+    /// A socket learns that nobody is at its peer's address.
+    Refused { socket: Key },
 }
 
 /// How long silence lasts before it counts as the end.
@@ -96,6 +105,10 @@ pub(crate) struct Fabric {
     queue: Queue<Event>,
     connections: Slab<Connection>,
     listeners: Slab<Listener>,
+    udp: Slab<UdpSocket>,
+    flights: Slab<Flight>,
+    /// Datagrams that are held on their link.
+    held: Vec<Flight>,
     pool: Pool,
     /// Who is to be woken, in this order.
     pub(crate) woken: Vec<Wakee>,
@@ -127,6 +140,8 @@ impl Fabric {
                 Event::AskAgain { connection, attempt } => self.ask(turn, connection, attempt),
                 Event::Agreed { connection, attempt } => self.agreed(turn, connection, attempt),
                 Event::Fail { connection, errno } => self.fail(EndKey { connection, side: 0 }, errno),
+                Event::Datagram { flight } => self.datagram(turn, flight),
+                Event::Refused { socket } => self.refused(socket),
             }
         }
     }
@@ -150,6 +165,7 @@ impl Fabric {
     pub(crate) fn crash(&mut self, host: u32) {
         self.hosts.hosts[host as usize].up = false;
         self.crash_connections(host);
+        self.crash_udp(host);
         for key in self.listeners.keys() {
             if self.listeners.get(key).is_some_and(|listener| listener.host == host)
                 && let Some(mut listener) = self.listeners.remove(key)

@@ -1,3 +1,4 @@
 //! Sockets: what programs see of the simulated network.
 
 mod tcp;
+mod udp;
