@@ -128,7 +128,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(Location::caller(), None, make, verdict)
+        self.made(explorer(Location::caller()), None, make, verdict)
     }
 
     /// [`run`](Self::run) with other bounds.
@@ -145,7 +145,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(Location::caller(), Some(limits), make, verdict)
+        self.made(explorer(Location::caller()), Some(limits), make, verdict)
     }
 
     /// Makes one run under this schedule, as [`run`](Self::run) does, and gives its output, whatever that is: an `Err`
@@ -168,12 +168,12 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        self.made(Location::caller(), None, make, |output| Ok(Ok(output)))
+        self.made(explorer(Location::caller()), None, make, |output| Ok(Ok(output)))
     }
 
-    fn made<F, Fut, P>(
+    pub(crate) fn made<F, Fut, P>(
         &self,
-        location: &'static Location<'static>,
+        explorer: Explorer,
         limits: Option<&Limits>,
         make: F,
         judge: fn(Fut::Output) -> Verdict<P>,
@@ -182,15 +182,15 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        assert_no_loop(&|| format!("`Schedule::run` at {location}"));
         let limits = limits.unwrap_or_else(|| self.limits());
-        let explorer =
-            Explorer::of_this_thread(location).limits(limits.clone()).without_regressions().quiet();
+        let explorer = explorer.limits(limits.clone()).without_regressions().quiet();
         let test = explorer.harness().test();
         let simulation = Judging { name: Cow::Owned(format!("the test `{test}`")), make, judge };
+        let replayed = replayed(test);
+        let loud = replayed.is_some();
         let mut last = None;
         let mut attempt = |source| {
-            let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud: false };
+            let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };
             let (ended, passed) = simulation.make(request);
             last = passed.or_else(|| last.take());
             ended
@@ -202,7 +202,7 @@ impl Schedule {
             let ended = attempt(schedule.source());
             ended.failure.is_some().then(|| investigate(schedule, &ended, SHRINK_RUNS))
         };
-        let found = match (replayed(test), &self.decisions) {
+        let found = match (replayed, &self.decisions) {
             (Some(schedule), _) => only(&schedule),
             (None, Decisions::Stored(schedule)) => only(schedule),
             #[cfg(feature = "proptest")]
@@ -226,6 +226,12 @@ impl Schedule {
     }
 }
 
+/// Explores what is written at `location`, if no loop runs yet.
+fn explorer(location: &'static Location<'static>) -> Explorer {
+    assert_no_loop(&|| format!("`Schedule::run` at {location}"));
+    Explorer::of_this_thread(location)
+}
+
 /// Runs that shrinking a single schedule may take.
 const SHRINK_RUNS: u64 = 20_000;
 
@@ -242,9 +248,9 @@ fn replayed(test: &TestName) -> Option<timeloop_sim::Schedule> {
 }
 
 /// What a run's output comes to: something, or why the test rejects its input, or what fails.
-type Verdict<P> = Result<Result<P, String>, Complaint>;
+pub(crate) type Verdict<P> = Result<Result<P, String>, Complaint>;
 
-fn verdict(output: impl TestResult) -> Verdict<()> {
+pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
     #[cfg(feature = "proptest")]
     if let Some(rejection) = output.error().and_then(crate::proptest::rejection) {
         return Ok(Err(rejection));

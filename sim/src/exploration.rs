@@ -104,6 +104,8 @@ pub struct Found {
     pub fingerprint: Fingerprint,
     /// What led to it.
     pub by: FoundBy,
+    /// The input that the test was given, as it prints, where it was given one besides the schedule.
+    pub input: Option<String>,
     /// The schedule as it was found.
     pub schedule: Schedule,
     /// The smallest schedule that fails in the same way; the one found where shrinking was not possible.
@@ -173,6 +175,13 @@ pub enum FoundBy {
     Replay,
     /// The schedule that was handed to [`Explorer::investigate`](crate::Explorer::investigate).
     Given,
+    /// A property's test case.
+    Case {
+        /// Which case, from 0.
+        index: u64,
+        /// Its seed.
+        seed: Seed,
+    },
 }
 
 /// What kept an exploration from being made, or from being made in full.

@@ -257,6 +257,12 @@ impl Explorer {
         Session::investigated(self, simulation, schedule, failed)
     }
 
+    /// Writes the report of what was found, as it says now.
+    #[must_use]
+    pub fn report(&self, found: &Found) -> String {
+        crate::report::write(&self.test, found, false)
+    }
+
     /// The test.
     #[must_use]
     pub fn test(&self) -> &TestName {

@@ -402,6 +402,7 @@ impl<'a> Session<'a> {
             fingerprint,
             failure: *failure,
             by,
+            input: None,
             schedule,
             shrunk: small,
             critical,
@@ -426,6 +427,7 @@ impl<'a> Session<'a> {
             fingerprint: failure.fingerprint(),
             failure,
             by,
+            input: None,
             shrunk: schedule.clone(),
             token: schedule.to_token(self.runner.test.as_str()),
             schedule,
@@ -448,7 +450,10 @@ impl<'a> Session<'a> {
     fn remember(&self, found: &mut Found) {
         let Some(regressions) = &self.regressions else { return };
         // The quiet run is made first in any case.
-        if matches!(found.by, FoundBy::Regression { .. } | FoundBy::Quiet | FoundBy::Given) {
+        if matches!(
+            found.by,
+            FoundBy::Regression { .. } | FoundBy::Quiet | FoundBy::Given | FoundBy::Case { .. }
+        ) {
             return;
         }
         let path = shown(regressions.path());

@@ -11,7 +11,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
@@ -27,6 +27,29 @@ thread_local! {
     /// What the case that failed last on this thread has found, for as long as anyone holds it: while proptest shrinks.
     static FAILED: RefCell<Weak<Mutex<Memory>>> = const { RefCell::new(Weak::new()) };
 }
+
+/// A schedule that has failed at some other time, and is tried first.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    pub(crate) schedule: Stored,
+    /// How many of its decisions a run under it did not come to.
+    pub(crate) unapplied: AtomicUsize,
+}
+
+impl Hint {
+    pub(crate) fn new(schedule: Stored) -> Arc<Self> {
+        Arc::new(Self { schedule, unapplied: AtomicUsize::new(0) })
+    }
+}
+
+/// Two are the same if their schedules are.
+impl PartialEq for Hint {
+    fn eq(&self, other: &Self) -> bool {
+        self.schedule == other.schedule
+    }
+}
+
+impl Eq for Hint {}
 
 /// How the runs of one test case decide.
 #[derive(Clone)]
@@ -45,8 +68,25 @@ struct Memory {
     target: Option<Target>,
     /// The smallest schedule under which the test's how-many-th run has failed.
     known: BTreeMap<u32, Stored>,
-    /// The one that failed last, and its token.
-    last: Option<(Stored, String)>,
+    /// The one that failed last.
+    last: Option<Last>,
+}
+
+/// What has failed last.
+#[derive(Clone, Debug)]
+pub(crate) struct Last {
+    /// The smallest schedule, and its token.
+    pub(crate) schedule: Stored,
+    token: String,
+    /// What fails, in a line.
+    pub(crate) comment: String,
+}
+
+/// What the case that proptest is shrinking on this thread, or has just shrunk, has failed with last.
+pub(crate) fn failed_last() -> Option<Last> {
+    let memory = FAILED.with_borrow(Weak::upgrade)?;
+    let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    memory.last.clone()
 }
 
 /// What makes the failures of two inputs the same. An `Err` without a place is told by its text, in which there may be
@@ -89,7 +129,7 @@ impl Case {
 
     /// The schedule that has failed last; where none has, that of the seed, told nothing.
     pub(crate) fn stored(&self) -> Stored {
-        let last = self.memory().last.as_ref().map(|(schedule, _)| schedule.clone());
+        let last = self.memory().last.as_ref().map(|last| last.schedule.clone());
         last.unwrap_or_else(|| Stored::seeded(self.seed, self.settings.strategy))
     }
 
@@ -102,7 +142,7 @@ impl Case {
         };
         // A run that has not failed yet with any input is made as if nothing were known.
         let target = target.filter(|_| known.is_some());
-        let mut search = Search { attempt, target, otherwise: None, passed: false };
+        let mut search = Search { attempt, target, otherwise: None, passed: false, unapplied: 0 };
         let (schedule, ended) = search.failing(known, self)?;
         let shrink_runs = if target.is_some() { SHRINK_RUNS_AGAIN } else { SHRINK_RUNS_FIRST };
         let found = investigate(&schedule, &ended, shrink_runs);
@@ -111,7 +151,8 @@ impl Case {
         let repeats = found.failure.kind != FailureKind::Nondeterminism;
         memory.target = repeats.then(|| Target::of(&found.failure));
         memory.known.insert(call, found.shrunk.clone());
-        memory.last = Some((found.shrunk.clone(), found.token.clone()));
+        let (schedule, token) = (found.shrunk.clone(), found.token.clone());
+        memory.last = Some(Last { schedule, token, comment: comment(&found) });
         FAILED.with_borrow_mut(|failed| *failed = Arc::downgrade(&self.memory));
         Some(found)
     }
@@ -119,6 +160,13 @@ impl Case {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What has failed, in a line.
+pub(crate) fn comment(found: &Found) -> String {
+    let site = found.failure.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
+    let message = found.failure.message.lines().next().unwrap_or_default();
+    format!("{}{site}: {message}", found.failure.kind)
 }
 
 /// The search for a schedule that fails, with one input.
@@ -129,11 +177,20 @@ struct Search<'a> {
     /// The first run that failed with something else.
     otherwise: Option<(Stored, Ended)>,
     passed: bool,
+    /// How many decisions the last run has not come to.
+    unapplied: usize,
 }
 
 impl Search<'_> {
     fn failing(&mut self, known: Option<Stored>, case: &Case) -> Option<(Stored, Ended)> {
         let Schedules { strategy, runs, retries, .. } = case.settings;
+        for hint in &case.settings.hints {
+            let schedule = &hint.schedule;
+            if let Some(failing) = self.fails(schedule.source(), || schedule.clone()) {
+                return Some(failing);
+            }
+            hint.unapplied.fetch_max(self.unapplied, Relaxed);
+        }
         if let Some(known) = known
             && let Some(failing) = self.fails(known.source(), || known.clone())
         {
@@ -144,7 +201,8 @@ impl Search<'_> {
             return Some(failing);
         }
         let profile = watched.into_profile();
-        let tries = if self.target.is_some() { retries } else { runs };
+        // What has failed once deserves more than one look.
+        let tries = if self.target.is_some() || !case.settings.hints.is_empty() { retries } else { runs };
         let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));
         for seed in seeds {
             let failing = self.fails(profile.source(strategy, seed), || profile.schedule(strategy, seed));
@@ -158,6 +216,7 @@ impl Search<'_> {
 
     fn fails(&mut self, source: AnySource, schedule: impl Fn() -> Stored) -> Option<(Stored, Ended)> {
         let ended = (self.attempt)(source);
+        self.unapplied = ended.unapplied;
         let Some(failure) = &ended.failure else {
             self.passed = true;
             return None;
@@ -183,7 +242,7 @@ impl Eq for Case {}
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.memory().last {
-            Some((schedule, token)) => crate::schedule::tell(f, schedule, token),
+            Some(last) => crate::schedule::tell(f, &last.schedule, &last.token),
             None => write!(f, "seed {}, strategy `{}`", self.seed, self.settings.strategy),
         }
     }

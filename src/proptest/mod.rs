@@ -6,10 +6,16 @@
 
 mod error;
 mod joint;
+mod persistence;
+mod property;
+mod stored;
 mod strategy;
+mod trace;
 
 pub mod prelude;
 
 pub(crate) use error::{complaint, rejection};
 pub(crate) use joint::Case;
+pub use persistence::{Regressions, config};
+pub use property::{Checked, FailedCase, Property, check};
 pub use strategy::{ScheduleTree, Schedules, schedules};

@@ -4,13 +4,15 @@
 //! simpler, because the runs of its schedules do that.
 
 use std::fmt;
+use std::sync::Arc;
 
 use proptest::arbitrary::Arbitrary;
 use proptest::prelude::Rng as _;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::joint::Case;
+use super::joint::{Case, Hint};
+use super::persistence;
 use crate::{Limits, Schedule, Seed, StrategySpec};
 
 /// Schedules as inputs of a property.
@@ -43,7 +45,13 @@ use crate::{Limits, Schedule, Seed, StrategySpec};
 /// ```
 #[must_use = "strategies do nothing unless they are given to proptest"]
 pub fn schedules() -> Schedules {
-    Schedules { strategy: StrategySpec::default(), runs: 4, retries: 100, limits: Limits::default() }
+    Schedules {
+        strategy: StrategySpec::default(),
+        runs: 4,
+        retries: 100,
+        limits: Limits::default(),
+        hints: Vec::new(),
+    }
 }
 
 /// The strategy that [`schedules`] gives.
@@ -54,6 +62,8 @@ pub struct Schedules {
     pub(super) runs: u32,
     pub(super) retries: u32,
     pub(super) limits: Limits,
+    /// What is tried first.
+    pub(super) hints: Vec<Arc<Hint>>,
 }
 
 impl Schedules {
@@ -131,7 +141,9 @@ impl Strategy for Schedules {
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let seed = Seed(runner.rng().next_u64());
-        Ok(ScheduleTree(Case::new(seed, self.clone())))
+        let mut settings = self.clone();
+        settings.hints.extend(persistence::hints());
+        Ok(ScheduleTree(Case::new(seed, settings)))
     }
 }
 

@@ -59,6 +59,9 @@ pub struct Stored {
 }
 
 impl Regressions {
+    /// The name of the folder of regression files, which is in the folder of the package under test.
+    pub const FOLDER: &str = FOLDER;
+
     /// The file of `test` in the folder `folder`, whether or not it exists.
     #[must_use]
     pub fn new(folder: &Path, test: &str) -> Self {

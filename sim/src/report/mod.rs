@@ -26,6 +26,7 @@ const STALLED: &str = "Time passed while a task was ready, as it does on a busy 
 pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     let mut text = String::new();
     header(&mut text, test, found);
+    input(&mut text, found);
     told(&mut text, found);
     last_steps(&mut text, found, all_steps);
     again(&mut text, test, found);
@@ -75,6 +76,13 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
             wrap(text, "  - ", "    ", &blocked.to_string());
         }
     }
+}
+
+/// What the test was given, as it prints.
+fn input(text: &mut String, found: &Found) {
+    let Some(input) = &found.input else { return };
+    text.push_str("\nWith the input\n");
+    input.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
 }
 
 fn steps_of(failure: &Failure) -> String {
@@ -198,6 +206,10 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
                 line("found by", &format!("seed {seed}, strategy `{strategy}`"));
             }
         }
+        FoundBy::Case { index, seed } => {
+            let case = grouped(index + 1);
+            line("found by", &format!("seed {seed} (case {case}): TIMELOOP_SEED={seed} finds it at once"));
+        }
         FoundBy::Replay => {}
     }
     for other in &found.frequency.others {
@@ -209,7 +221,14 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
         line("stored", stored);
     }
     // Unwrapped: to be copied whole.
-    let _ = writeln!(text, "replay     {}", test.replay_line(&found.shrunk));
+    let again = match &found.by {
+        // A token has the schedule and not the input.
+        FoundBy::Case { seed, .. } if found.stored.is_none() => {
+            format!("TIMELOOP_SEED={seed} {}", test.command())
+        }
+        _ => test.replay_line(&found.shrunk),
+    };
+    let _ = writeln!(text, "replay     {again}");
 }
 
 /// Breaks `sentence` at spaces into lines of at most [`WIDTH`].

@@ -1,3 +1,5 @@
 //! Properties over schedules: what a newcomer tries, and what is promised of it.
 
 mod cases;
+mod inputs;
+mod stored;

@@ -1,0 +1,481 @@
+//! A property as a function: it generates inputs, runs the test with each under several schedules, and keeps what fails.
+//!
+//! Unlike `proptest! { … }` it makes the generator itself, so it knows the way from a seed to the shrunk input, and can store it.
+//!
+//! Always true: with the defaults, and nothing in the environment, the cases are the same each time; a stored case that gives
+//! the stored input again is run with it first.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::Location;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use proptest::strategy::{Strategy, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use timeloop_sim::{Found, FoundBy, ReplaySetting, Schedule as Stored, SeedSetting, Settings};
+
+use super::joint::{Hint, comment};
+use super::persistence::{HINTS_MAX, folder, say_of};
+use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
+use super::trace::{Traced, Way};
+use super::{Schedules, schedules};
+use crate::explorer::Explorer;
+use crate::harness::{TestResult, assert_no_loop};
+use crate::schedule::{Why, verdict};
+use crate::{Schedule, Seed};
+
+/// Runs a test with many inputs, with each under several schedules; on a failure shrinks both, and reports.
+///
+/// This is `proptest! { … }` with [`schedules`] as a function, with one generator of inputs. It stores more of a failure
+/// ([`Property`]), and its cases are the same each time, as those of a `#[timeloop::test]` are. As there the test's name is
+/// that of the thread.
+///
+/// Inside of the test `prop_assert!` and its like may be used, and `prop_assume!` rejects an input.
+///
+/// # Panics
+/// When a run fails; the panic's message is the report.
+///
+/// ```
+/// use timeloop::proptest::{check, prelude::*};
+///
+/// # /*
+/// #[test]
+/// # */
+/// fn sums() {
+///     check(prop::collection::vec(0..100_u32, 0..5), |numbers| async move {
+///         let expected: u32 = numbers.iter().sum();
+///         let mut sum = 0;
+///         for number in numbers {
+///             sum += timeloop::spawn(async move { number }).await.unwrap();
+///         }
+///         prop_assert_eq!(sum, expected);
+///         Ok(())
+///     });
+/// }
+/// # sums();
+/// ```
+#[track_caller]
+pub fn check<S, F, Fut>(strategy: S, test: F)
+where
+    S: Strategy,
+    S::Value: Clone + Sync,
+    F: Fn(S::Value) -> Fut + Sync,
+    Fut: Future,
+    Fut::Output: TestResult,
+{
+    Property::at(Location::caller()).check(strategy, test);
+}
+
+/// A property with its settings: [`check`] has the defaults.
+///
+/// A case that fails is kept in `timeloop-regressions/<test>.proptest.txt`, in the folder of the package under test: the seed, the
+/// way from what it generates to the shrunk input, the shrunk input in words, and the shrunk schedule. Commit the file. From
+/// then on that input is run under that schedule before anything else. Where an edit of the strategy makes of it another
+/// input, a note says so and shows the stored one; then the schedule is tried with all other inputs. Nothing is written where
+/// `CI` is set.
+///
+/// `TIMELOOP_SEED` and `TIMELOOP_REPLAY` are heeded, and proptest's variables, `PROPTEST_CASES` first among them. Cases are made
+/// in this process: `fork` and `timeout` are for `proptest! { … }`.
+#[derive(Clone, Debug)]
+#[must_use = "a property does nothing until it is checked"]
+pub struct Property {
+    explorer: Explorer,
+    config: Config,
+    schedules: Schedules,
+    seed: Seed,
+    regressions: Option<Option<PathBuf>>,
+    environment: bool,
+}
+
+impl Property {
+    /// The property called `name`: its path with the crate first (`bank::tests::transfers`), or any other text. Tokens and
+    /// stored cases belong to the name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self::of(Explorer::new(name))
+    }
+
+    #[track_caller]
+    fn at(location: &'static Location<'static>) -> Self {
+        assert_no_loop(&|| format!("the property at {location}"));
+        Self::of(Explorer::of_this_thread(location))
+    }
+
+    fn of(explorer: Explorer) -> Self {
+        Self {
+            explorer,
+            config: Config::default(),
+            schedules: schedules(),
+            seed: Seed(0),
+            regressions: Some(None),
+            environment: true,
+        }
+    }
+
+    /// How many inputs. Default 256.
+    ///
+    /// # Panics
+    /// When `cases` is 0: such a property would test nothing.
+    #[track_caller]
+    pub fn cases(mut self, cases: u32) -> Self {
+        assert!(cases > 0, "a property of 0 cases would test nothing; give 1 or more");
+        self.config.cases = cases;
+        self
+    }
+
+    /// proptest's own settings, in place of its defaults. Its generator and its regression files are not used.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Under which schedules each input is run. Default [`schedules()`](schedules).
+    pub fn schedules(mut self, schedules: Schedules) -> Self {
+        self.schedules = schedules;
+        self
+    }
+
+    /// The seed of the first case; those that follow count up from it. Default 0.
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        self.seed = seed.into();
+        self
+    }
+
+    /// The folder where failing cases are kept. Default `timeloop-regressions` in the package's folder.
+    pub fn regressions(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.regressions = Some(Some(folder.into()));
+        self
+    }
+
+    /// Keeps no failing cases and tries none that were kept.
+    pub fn without_regressions(mut self) -> Self {
+        self.regressions = None;
+        self
+    }
+
+    /// Takes no settings from the environment, but for proptest's.
+    pub fn without_environment(mut self) -> Self {
+        self.environment = false;
+        self
+    }
+
+    /// Checks the property; returns if no case fails, else prints the report and panics with it.
+    ///
+    /// # Panics
+    /// When a case fails, and when the settings, the environment or the stored cases are no good.
+    #[track_caller]
+    pub fn check<S, F, Fut>(&self, strategy: S, test: F)
+    where
+        S: Strategy,
+        S::Value: Clone + Sync,
+        F: Fn(S::Value) -> Fut + Sync,
+        Fut: Future,
+        Fut::Output: TestResult,
+    {
+        let checked = self.run(strategy, test);
+        checked.notes.iter().for_each(|note| eprintln!("timeloop: {note}"));
+        let report = match (checked.failed, checked.error) {
+            (None, None) => return,
+            (Some(failed), error) => {
+                let amiss = error.map_or_else(String::new, |error| self.amiss(&error));
+                failed.found.report.clone() + &amiss
+            }
+            (None, Some(error)) => self.amiss(&error),
+        };
+        eprint!("\n{report}");
+        // The report stands alone: the panic hook would say where the harness is.
+        std::panic::resume_unwind(Box::new(report));
+    }
+
+    fn amiss(&self, error: &str) -> String {
+        format!("timeloop: `{}`: {error}\n", self.explorer.harness().test())
+    }
+
+    /// Checks the property, and says what came of it. A failing case does not panic here.
+    ///
+    /// # Panics
+    /// Inside of a run: only one loop runs at a time.
+    #[must_use]
+    #[track_caller]
+    pub fn run<S, F, Fut>(&self, strategy: S, test: F) -> Checked<S::Value>
+    where
+        S: Strategy,
+        S::Value: Clone + Sync,
+        F: Fn(S::Value) -> Fut + Sync,
+        Fut: Future,
+        Fut::Output: TestResult,
+    {
+        let location = Location::caller();
+        assert_no_loop(&|| format!("the property at {location}"));
+        let mut checked = Checked { cases: 0, notes: Vec::new(), failed: None, error: None };
+        let settings = if self.environment { Settings::from_environment() } else { Ok(Settings::default()) };
+        let settings = match settings {
+            Ok(settings) => settings,
+            Err(error) => {
+                checked.error = Some(error.to_string());
+                return checked;
+            }
+        };
+        let name = self.explorer.harness().test().as_str();
+        let file = self.regressions.as_ref().map(|chosen| {
+            let folder = chosen.clone().unwrap_or_else(|| folder(&settings));
+            CaseFile::new(&folder, name)
+        });
+        let mut checking =
+            Checking { property: self, strategy: &strategy, test: &test, file, hints: Vec::new(), checked };
+        checking.all(&settings);
+        checking.checked
+    }
+}
+
+/// What came of a property.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Checked<V> {
+    /// How many inputs were generated and tried, besides stored ones, up to and with the first that failed.
+    pub cases: u64,
+    /// What a person should know besides, a sentence each.
+    pub notes: Vec<String>,
+    /// The failure, if there is one.
+    pub failed: Option<FailedCase<V>>,
+    /// What kept the property from being checked, or from being checked in full.
+    pub error: Option<String>,
+}
+
+/// An input and a schedule with which a property fails, both shrunk.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedCase<V> {
+    /// The input.
+    pub input: V,
+    /// Everything that was found out about the run that fails with it; the report has the input too.
+    pub found: Box<Found>,
+}
+
+/// A property while it is checked.
+struct Checking<'a, S: Strategy, F> {
+    property: &'a Property,
+    strategy: &'a S,
+    test: &'a F,
+    file: Option<CaseFile>,
+    /// The schedules of stored cases whose input is no longer generated.
+    hints: Vec<Arc<Hint>>,
+    checked: Checked<S::Value>,
+}
+
+/// How a case went.
+enum Went<V> {
+    Passed,
+    Rejected,
+    Failed(V, Box<Found>),
+    Aborted(String),
+}
+
+impl<S, F, Fut> Checking<'_, S, F>
+where
+    S: Strategy,
+    S::Value: Clone + Sync,
+    F: Fn(S::Value) -> Fut + Sync,
+    Fut: Future,
+    Fut::Output: TestResult,
+{
+    fn all(&mut self, settings: &Settings) {
+        let asked_for = self.asked_for(settings);
+        if self.stored(asked_for.as_ref()) || asked_for.is_some() || self.checked.failed.is_some() {
+            return;
+        }
+        let base = match settings.seed {
+            None => self.property.seed,
+            Some(SeedSetting::Number(seed)) => seed,
+            Some(SeedSetting::Random) => {
+                use std::hash::BuildHasher as _;
+                std::hash::RandomState::new().hash_one("timeloop").into()
+            }
+        };
+        let (mut index, mut rejected) = (0, 0);
+        while self.checked.cases < u64::from(self.property.config.cases) {
+            let (case, seed) = (index, base.of_run(index));
+            index += 1;
+            let settings_of_case = Schedules { hints: self.hints.clone(), ..self.property.schedules.clone() };
+            let way = Rc::default();
+            let went = match self.generate(seed, settings_of_case, &way) {
+                Ok(tree) => self.try_out(tree),
+                Err(why) => Went::Aborted(why),
+            };
+            match went {
+                Went::Passed => self.checked.cases += 1,
+                Went::Rejected => {
+                    rejected += 1;
+                    let max = self.property.config.max_global_rejects;
+                    if rejected > max {
+                        self.checked.error = Some(format!(
+                            "the test rejects too many inputs: {rejected}, and {max} are accepted, beside {} that it took; \
+                             generate fewer of those, or raise `max_global_rejects` of proptest's `Config`",
+                            self.checked.cases
+                        ));
+                        return;
+                    }
+                }
+                Went::Aborted(why) => {
+                    self.checked.error = Some(why);
+                    return;
+                }
+                Went::Failed(input, found) => {
+                    self.checked.cases += 1;
+                    let way = way.take();
+                    self.keep(settings, FoundBy::Case { index: case, seed }, input, found, Some(way));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of this test.
+    fn asked_for(&self, settings: &Settings) -> Option<Stored> {
+        let Some(ReplaySetting::Token(token)) = &settings.replay else { return None };
+        Stored::from_token(token, self.property.explorer.harness().test().as_str()).ok()
+    }
+
+    /// Tries the stored cases, or the one with the schedule that was asked for; whether that is all there is to do.
+    fn stored(&mut self, asked_for: Option<&Stored>) -> bool {
+        let Some(file) = self.file.clone() else { return false };
+        let loaded = file.load();
+        if !loaded.problems.is_empty() {
+            let lines: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+            self.checked.error = Some(lines.join("\n"));
+        }
+        let wanted = |case: &&StoredCase| asked_for.is_none_or(|asked| case.schedule.as_ref() == Some(asked));
+        let cases: Vec<_> = loaded.cases.iter().rev().filter(wanted).collect();
+        if asked_for.is_some() && cases.is_empty() {
+            self.checked.error = Some(format!(
+                "TIMELOOP_REPLAY: no case with this schedule is stored in {}, and a schedule alone has no input; \
+                 `TIMELOOP_SEED`, with the seed from the report's line `found by`, finds both",
+                file.shown().display()
+            ));
+        }
+        let mut stale = Vec::new();
+        for case in cases {
+            let CaseSeed::Ours(seed) = case.seed else { continue };
+            let hint = case.schedule.clone().map(Hint::new);
+            let hints = hint.iter().cloned().collect();
+            let schedules = Schedules { hints, ..self.property.schedules.clone() };
+            let generate = |this: &Self| this.generate(seed, schedules.clone(), &Rc::default());
+            let (mut tree, mut met) = match generate(self) {
+                Ok(tree) => (tree, false),
+                Err(_) => continue,
+            };
+            if let Some(way) = &case.way {
+                way.lead(&mut tree);
+                met = one_line(&tree.current().0) == case.input;
+            }
+            if !met {
+                stale.extend(hint.clone().map(|hint| (hint, case.clone())));
+                match generate(self) {
+                    Ok(whole) => tree = whole,
+                    Err(_) => continue,
+                }
+            }
+            if let Went::Failed(input, found) = self.try_out(tree) {
+                if !met {
+                    self.checked.notes.extend(stale_note(&file, case));
+                }
+                let by = FoundBy::Regression { path: file.shown(), line: case.line };
+                self.keep(&Settings::default(), by, input, found, None);
+                return true;
+            }
+            if met {
+                let unapplied = hint.map_or(0, |hint| hint.unapplied.load(Relaxed));
+                self.checked.notes.extend(say_of(&file, case, true, unapplied));
+            }
+        }
+        for (_, case) in &stale {
+            self.checked.notes.extend(stale_note(&file, case));
+        }
+        self.hints = stale.into_iter().map(|(hint, _)| hint).take(HINTS_MAX).collect();
+        false
+    }
+
+    /// The tree of the case with this seed.
+    #[expect(clippy::type_complexity, reason = "the tree of a pair, as proptest names it")]
+    fn generate(
+        &self,
+        seed: Seed,
+        schedules: Schedules,
+        way: &Rc<RefCell<Way>>,
+    ) -> Result<Traced<<(&S, Schedules) as Strategy>::Tree>, String> {
+        let mut key = *b"a property's case               ";
+        key[24..].copy_from_slice(&seed.0.to_le_bytes());
+        let config = Config { failure_persistence: None, ..self.property.config.clone() };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+        let tree = (self.strategy, schedules).new_tree(&mut TestRunner::new_with_rng(config, rng));
+        let tree = tree.map_err(|why| format!("no input can be generated: {}", why.message()))?;
+        Ok(Traced { tree, way: Rc::clone(way) })
+    }
+
+    /// Runs the test with the input of `tree`, and if it fails with simpler ones.
+    fn try_out(&self, tree: Traced<<(&S, Schedules) as Strategy>::Tree>) -> Went<S::Value> {
+        let config = Config { failure_persistence: None, ..self.property.config.clone() };
+        let explorer = &self.property.explorer;
+        let last = RefCell::new(None);
+        let outcome = TestRunner::new(config).run_one(tree, |(input, schedule): (S::Value, Schedule)| {
+            let made = schedule.made(explorer.clone(), None, || (self.test)(input.clone()), verdict);
+            made.map_err(|failed| match failed.why {
+                Why::Failed(found) => {
+                    *last.borrow_mut() = Some(found);
+                    TestCaseError::fail("")
+                }
+                Why::Rejected(why) => TestCaseError::reject(why),
+            })
+        });
+        match (outcome, last.into_inner()) {
+            (Ok(true), _) => Went::Passed,
+            (Ok(false), _) => Went::Rejected,
+            (Err(TestError::Fail(_, (input, _))), Some(found)) => Went::Failed(input, found),
+            (Err(TestError::Fail(why, _) | TestError::Abort(why)), _) => {
+                Went::Aborted(why.message().to_owned())
+            }
+        }
+    }
+
+    /// Stores what has failed, and writes the report.
+    fn keep(
+        &mut self,
+        settings: &Settings,
+        by: FoundBy,
+        input: S::Value,
+        mut found: Box<Found>,
+        way: Option<Way>,
+    ) {
+        if let (Some(file), FoundBy::Case { seed, .. }, false) = (&self.file, &by, settings.ci) {
+            let case = StoredCase {
+                line: 0,
+                input: one_line(&input),
+                seed: CaseSeed::Ours(*seed),
+                way,
+                generated: None,
+                schedule: Some(found.shrunk.clone()),
+            };
+            found.stored = Some(match file.append(&case, &comment(&found)) {
+                Ok(()) => format!("{}, tried first next time: commit it", file.shown().display()),
+                Err(error) => format!("nowhere: {error}"),
+            });
+        }
+        found.by = by;
+        found.input = Some(told(&input));
+        found.report = self.property.explorer.harness().report(&found);
+        self.checked.failed = Some(FailedCase { input, found });
+    }
+}
+
+fn stale_note(file: &CaseFile, case: &StoredCase) -> Option<String> {
+    say_of(file, case, false, 0)
+}
+
+/// An input for the report: in one line, if that is short enough to be read.
+fn told(input: &dyn fmt::Debug) -> String {
+    const CHARACTERS_MAX: usize = 100;
+    let short = format!("{input:?}");
+    if short.chars().count() <= CHARACTERS_MAX { short } else { format!("{input:#?}") }
+}

@@ -1,0 +1,283 @@
+//! Schedules among the other inputs of a property, in every way in which strategies are put together.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+use timeloop::proptest::prelude::*;
+use timeloop::proptest::{Property, Schedules};
+use timeloop::task::spawn_local;
+use timeloop::{FailedRun, FailureKind, Limits, Resource};
+
+/// Buyers look whether there is stock, and then take it: with more buyers than stock one is sold that is not there.
+pub(super) async fn sales(stock: u32, buyers: u32) -> Result<(), TestCaseError> {
+    let (row, left) = (Rc::new(Resource::new("row")), Rc::new(Cell::new(i64::from(stock))));
+    let buyers: Vec<_> = (0..buyers)
+        .map(|_| {
+            let (row, left) = (Rc::clone(&row), Rc::clone(&left));
+            spawn_local(async move {
+                row.read().await;
+                if left.get() > 0 {
+                    row.write().await;
+                    left.set(left.get() - 1);
+                }
+            })
+        })
+        .collect();
+    for buyer in buyers {
+        buyer.await.unwrap();
+    }
+    prop_assert!(left.get() >= 0, "{} left", left.get());
+    Ok(())
+}
+
+fn runner(seed: u8) -> TestRunner {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+}
+
+/// What proptest shrinks to, and its message.
+fn shrunk<S: Strategy>(strategy: S, test: impl Fn(&S::Value) -> Result<(), FailedRun>) -> (S::Value, String) {
+    match runner(1).run(&strategy, |input| Ok(test(&input)?)) {
+        Err(TestError::Fail(why, value)) => (value, why.message().to_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn count(schedule: &Schedule) -> usize {
+    schedule.deviations().expect("it has failed").len()
+}
+
+prop_compose! {
+    fn shop()(stock in 1..4_u32)(
+        buyers in stock..10,
+        schedule in schedules(),
+        stock in Just(stock),
+    ) -> (Schedule, u32, u32) {
+        (schedule, stock, buyers)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_property_that_holds_passes(schedule in schedules(), stock in 3..5_u32, buyers in 0..4_u32) {
+        schedule.run(|| sales(stock, buyers))?;
+    }
+
+    #[test]
+    fn a_schedule_has_a_strategy_of_its_own(schedule: Schedule, stock in 3..5_u32) {
+        schedule.run(|| sales(stock, 3))?;
+    }
+
+    #[test]
+    #[should_panic = "with the message of `prop_assert!` and the input"]
+    fn a_property_that_does_not_hold_fails(schedule in schedules(), buyers in 0..4_u32) {
+        if let Err(failed) = schedule.run(|| sales(1, buyers)) {
+            let report = failed.to_string();
+            assert!(report.contains("fails: error at "), "{report}");
+            assert!(report.contains("tests/suite/properties/inputs.rs:"), "{report}");
+            assert!(report.contains("-1 left"), "{report}");
+            panic!("with the message of `prop_assert!` and the input");
+        }
+    }
+}
+
+#[test]
+fn the_report_stands_in_the_error() {
+    let ((schedule, buyers), message) =
+        shrunk((schedules(), 0..8_u32), |(schedule, buyers)| schedule.run(|| sales(1, *buyers)));
+    assert_eq!((buyers, count(&schedule)), (2, 1));
+    let lines: Vec<_> = message.lines().collect();
+    assert_eq!(lines[..2], ["", ""]);
+    assert!(
+        lines[2]
+            .starts_with("timeloop: `properties::inputs::the_report_stands_in_the_error` fails: error at")
+    );
+    assert!(message.contains("\nCritical: "), "{message}");
+    let replay = lines.last().unwrap();
+    let command = "cargo test properties::inputs::the_report_stands_in_the_error -- --exact";
+    assert!(replay.starts_with("replay     TIMELOOP_REPLAY=TL1") && replay.ends_with(command), "{replay}");
+    assert!(message.ends_with('\n'), "proptest puts a full stop behind it");
+
+    let debug = format!("{schedule:?}");
+    assert!(debug.starts_with("Schedule(pause root."), "{debug}");
+    let token = debug.rsplit_once("; ").unwrap().1.trim_end_matches(')');
+    assert!(replay.contains(token), "{debug}");
+    // The token is that of the schedule.
+    let read: Schedule = token.parse().unwrap();
+    assert_eq!(read.deviations(), schedule.deviations());
+    assert!(read.run(|| sales(1, 2)).is_err() && read.run(|| sales(1, 1)).is_ok());
+}
+
+#[test]
+fn the_order_of_inputs_does_not_matter() {
+    let ((stock, buyers, schedule), _) =
+        shrunk((1..5_u32, 0..10_u32, schedules()), |(stock, buyers, schedule)| {
+            schedule.run(|| sales(*stock, *buyers))
+        });
+    assert_eq!((stock, buyers, count(&schedule)), (1, 2, 1));
+    let nested = (1..5_u32, (schedules(), 0..10_u32));
+    let ((stock, (schedule, buyers)), _) =
+        shrunk(nested, |(stock, (schedule, buyers))| schedule.run(|| sales(*stock, *buyers)));
+    assert_eq!((stock, buyers, count(&schedule)), (1, 2, 1));
+}
+
+#[test]
+fn schedules_shrink_within_what_is_composed() {
+    let ((schedule, stock, buyers), _) =
+        shrunk(shop(), |(schedule, stock, buyers)| schedule.run(|| sales(*stock, *buyers)));
+    assert_eq!((stock, buyers, count(&schedule)), (1, 2, 1));
+}
+
+#[test]
+fn schedules_shrink_within_a_flat_map() {
+    let strategy = (1..10_u32).prop_flat_map(|buyers| (Just(buyers), schedules(), 1..=buyers));
+    let ((buyers, schedule, stock), _) =
+        shrunk(strategy, |(buyers, schedule, stock)| schedule.run(|| sales(*stock, *buyers)));
+    assert_eq!((stock, buyers, count(&schedule)), (1, 2, 1));
+}
+
+#[test]
+fn of_several_schedules_the_one_that_fails_shrinks() {
+    let strategy = (prop::collection::vec(schedules(), 3), 0..8_u32);
+    let ((schedules, buyers), _) = shrunk(strategy, |(schedules, buyers)| {
+        schedules[0].run(|| sales(8, *buyers))?;
+        schedules[1].run(|| sales(1, *buyers))?;
+        schedules[2].run(|| sales(8, *buyers))
+    });
+    assert_eq!((buyers, count(&schedules[1])), (2, 1));
+    assert!(format!("{:?}", schedules[0]).contains("seed"), "{schedules:?}");
+}
+
+#[test]
+fn of_several_runs_the_one_that_fails_shrinks() {
+    let ((schedule, stock), _) = shrunk((schedules(), 0..8_u32), |(schedule, stock)| {
+        schedule.run(|| sales(9, 4))?;
+        schedule.run(|| sales(*stock, 4))
+    });
+    assert_eq!((stock, count(&schedule)), (1, 1));
+}
+
+#[test]
+fn failures_of_another_place_do_not_count() {
+    // With 5 buyers and more something else fails too, and under every schedule.
+    let ((schedule, buyers), message) = shrunk((schedules(), 2..20_u32), |(schedule, buyers)| {
+        schedule.run(|| async {
+            sales(1, *buyers).await?;
+            prop_assert!(*buyers < 5, "too many");
+            Ok(())
+        })
+    });
+    match buyers {
+        2 => assert!(count(&schedule) == 1 && message.contains("-1 left"), "{message}"),
+        5 => assert!(count(&schedule) == 0 && message.contains("too many"), "{message}"),
+        _ => panic!("{buyers}: {message}"),
+    }
+}
+
+#[test]
+fn an_input_is_rejected_inside_of_a_run_too() {
+    let ((schedule, buyers), _) = shrunk((schedules(), 0..8_u32), |(schedule, buyers)| {
+        schedule.run(|| async {
+            prop_assume!(*buyers > 3, "few");
+            sales(1, *buyers).await
+        })
+    });
+    assert_eq!((buyers, count(&schedule)), (4, 1));
+
+    let result = runner(1).run(&schedules(), |schedule| {
+        schedule.run(|| async {
+            prop_assume!(false);
+            Ok(())
+        })?;
+        Ok(())
+    });
+    assert!(matches!(result, Err(TestError::Abort(ref why)) if why.message() == "Too many global rejects"));
+}
+
+#[test]
+fn runs_can_be_bounded() {
+    let schedules = schedules().with("random", Limits { max_steps: 10, ..Limits::default() }).runs(1);
+    let ((schedule, tasks), message) = shrunk((schedules, 0..50_u32), |(schedule, tasks)| {
+        schedule.run(|| async {
+            for _ in 0..*tasks {
+                timeloop::task::yield_now().await;
+            }
+        })
+    });
+    assert!(tasks == 10 && count(&schedule) == 0, "{tasks}, {schedule:?}");
+    assert!(message.contains("step limit"), "{message}");
+}
+
+#[test]
+fn outputs_are_given_back() {
+    let result = runner(1).run(&(schedules(), 0..9_u64), |(schedule, number)| {
+        let output = schedule.output(|| async {
+            timeloop::time::sleep(Duration::from_secs(number)).await;
+            Err::<u64, u64>(number)
+        })?;
+        prop_assert_eq!(output, Err(number));
+        Ok(())
+    });
+    result.unwrap();
+}
+
+#[test]
+#[should_panic = "`pcd` is not a strategy; accepted are `portfolio`"]
+fn a_strategy_has_to_exist() {
+    let _ = schedules().strategy("pcd");
+}
+
+#[test]
+#[should_panic = "`exhaustive` makes every schedule of one input and has no seeds to generate"]
+fn an_exhaustive_search_is_no_strategy_for_a_property() {
+    let _: Schedules = schedules().strategy("exhaustive");
+}
+
+#[test]
+fn a_function_does_as_the_macro() {
+    let property = Property::new("inputs::function").without_regressions().without_environment();
+    let checked = property.run((1..5_u32, 0..10_u32), |(stock, buyers)| sales(stock, buyers));
+    let failed = checked.failed.expect("it does not hold");
+    assert_eq!(failed.input, (1, 2));
+    assert_eq!(failed.found.deviations_after(), Some(1));
+    assert_eq!(failed.found.failure.kind, FailureKind::Error);
+    let report = &failed.found.report;
+    assert!(report.starts_with("timeloop: `inputs::function` fails: error at"), "{report}");
+    assert!(report.contains("\nWith the input\n  (1, 2)\n"), "{report}");
+    let again = format!(
+        "found by   seed {0} (case {1}): TIMELOOP_SEED={0} finds it at once",
+        checked.cases - 1,
+        checked.cases
+    );
+    assert!(report.contains(&again), "{report}");
+    let replay = format!("replay     TIMELOOP_SEED={} cargo test function -- --exact\n", checked.cases - 1);
+    assert!(report.ends_with(&replay), "{report}");
+
+    // The seed finds it at once.
+    let checked =
+        property.seed(checked.cases - 1).run((1..5_u32, 0..10_u32), |(stock, buyers)| sales(stock, buyers));
+    assert_eq!((checked.cases, checked.failed.expect("as before").input), (1, (1, 2)));
+}
+
+#[test]
+fn a_function_counts_what_is_rejected() {
+    let property = Property::new("inputs::rejects").cases(10).without_regressions().without_environment();
+    let checked = property.run(0..10_u32, |number| async move {
+        prop_assume!(number % 2 == 0);
+        Ok(())
+    });
+    assert!(checked.failed.is_none() && checked.error.is_none() && checked.cases == 10, "{checked:?}");
+    let checked = property.run(0..10_u32, |_| async {
+        prop_assume!(false);
+        Ok(())
+    });
+    assert_eq!(
+        checked.error.unwrap(),
+        "the test rejects too many inputs: 1025, and 1024 are accepted, beside 0 that it took; generate fewer of those, or \
+         raise `max_global_rejects` of proptest's `Config`"
+    );
+}

@@ -1,0 +1,225 @@
+//! What is stored of a failing case, and what becomes of it when the code or the strategy is edited.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+use timeloop::proptest::prelude::*;
+use timeloop::proptest::{Checked, Property, Regressions};
+
+use super::inputs::sales;
+
+/// A folder that is empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("timeloop-properties-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+fn property(folder: &PathBuf) -> Property {
+    Property::new("shop::sells").regressions(folder).without_environment()
+}
+
+fn sell(property: &Property, stock: impl Strategy<Value = u32>, fixed: bool) -> Checked<(u32, u32)> {
+    property.run((stock, 0..10_u32), |(stock, buyers)| async move {
+        if fixed { Ok(()) } else { sales(stock, buyers).await }
+    })
+}
+
+#[test]
+fn a_failing_case_is_kept_and_tried_first() {
+    let folder = folder("kept");
+    let property = property(&folder);
+    let first = sell(&property, 1..5_u32, false);
+    let file = folder.join("shop.sells.proptest.txt");
+    let text = fs::read_to_string(&file).unwrap();
+    let found = first.failed.unwrap().found;
+    assert!(
+        found.report.contains(
+            "shop.sells.proptest.txt, tried first next time: commit it\nreplay     TIMELOOP_REPLAY="
+        )
+    );
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines[..6],
+        [
+            "timeloop properties, version 1",
+            "test shop::sells",
+            "",
+            "# Inputs and schedules with which this test has failed. timeloop tries them first, so commit this file.",
+            "# To be rid of a case, delete it from the line `case` to its last.",
+            "",
+        ]
+    );
+    assert_eq!(lines[6], "case");
+    assert!(lines[7].starts_with("  # error at tests/suite/properties/inputs.rs:"), "{text}");
+    assert!(lines[8].starts_with("  # pause root."), "{text}");
+    assert_eq!(lines[9], "  input (1, 2)");
+    assert!(lines[10].starts_with("  seed ") && lines[11].starts_with("  way s"), "{text}");
+    assert_eq!(lines[12], format!("  schedule {}", found.token));
+    assert_eq!(lines.len(), 13);
+
+    // Found at once, and not stored twice.
+    let again = sell(&property, 1..5_u32, false);
+    let failed = again.failed.unwrap();
+    assert_eq!((again.cases, failed.input), (0, (1, 2)));
+    assert!(failed.found.report.contains("shop.sells.proptest.txt:7\n"), "{}", failed.found.report);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+
+    // Once the code is mended, there is nothing to say but that the schedule does not come up any more.
+    let mended = sell(&property, 1..5_u32, true);
+    assert!(mended.failed.is_none() && mended.error.is_none(), "{mended:?}");
+    let [note] = &mended.notes[..] else { panic!("{:?}", mended.notes) };
+    assert!(
+        note.ends_with(
+            "shop.sells.proptest.txt:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the \
+             test passes with the stored input; delete the case if the code has changed for good"
+        ),
+        "{note}"
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn an_edited_strategy_is_told_apart_from_one_that_passes() {
+    let folder = folder("edited");
+    let property = property(&folder);
+    assert!(sell(&property, 1..5_u32, false).failed.is_some());
+
+    // Now there is always enough.
+    let edited = sell(&property, 10..15_u32, false);
+    assert!(edited.failed.is_none(), "{edited:?}");
+    let [note] = &edited.notes[..] else { panic!("{:?}", edited.notes) };
+    assert!(
+        note.ends_with(
+            "shop.sells.proptest.txt:7: the stored input is no longer generated: the strategy has been edited. It was \
+             `(1, 2)`. Its schedule was tried with other inputs, and the test passes; delete the case if the edit is to stay"
+        ),
+        "{note}"
+    );
+
+    // Its schedule fails with what one case of the edited strategy gives, at which the seed's own schedules do not look.
+    let narrow = property.clone().cases(1).schedules(schedules().strategy("fifo").runs(1));
+    let edited = narrow.run(Just((1_u32, 2_u32)), |(stock, buyers)| sales(stock, buyers));
+    assert_eq!(edited.failed.expect("the stored schedule fails").input, (1, 2));
+    assert_eq!(edited.cases, 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_can_not_be_read_is_said() {
+    let folder = folder("damaged");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("shop.sells.proptest.txt");
+    let property = property(&folder).cases(3);
+    let problems = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let error = sell(&property, 10..15_u32, false).error.unwrap();
+        error.replace(&format!("{}:", file.display()), "")
+    };
+    let header = "timeloop properties, version 1\n";
+    assert_eq!(
+        problems("case\n"),
+        "1: found `case` where `timeloop properties, version 1` is accepted; mend the line, or delete its schedule"
+    );
+    assert_eq!(
+        problems(&format!("{header}test other\n")),
+        "2: found `test other` where `test shop::sells` is accepted; mend the line, or delete its schedule"
+    );
+    assert_eq!(
+        problems(&format!("{header}case\n input 7\n")),
+        "2: found `case` where `a case with its lines `input …` and `seed …`` is accepted; mend the line, or delete its \
+         schedule"
+    );
+    assert_eq!(
+        problems(&format!("{header}case\n input 7\n seed x\n")),
+        "4: found `seed x` where `seed 17` is accepted; mend the line, or delete its schedule"
+    );
+    assert_eq!(
+        problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
+        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; mend the \
+         line, or delete its schedule"
+    );
+    assert_eq!(
+        problems("timeloop properties, version 2\n"),
+        "1: found `timeloop properties, version 2`, so a later version of timeloop made the file; this one reads and writes \
+         version 1: update timeloop"
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// What proptest's own runner finds with our regression file.
+fn run(folder: &PathBuf, seed: u8, stock: impl Strategy<Value = u32>) -> Option<(u32, u32)> {
+    let config = ProptestConfig {
+        failure_persistence: Some(Box::new(Regressions::in_folder(folder))),
+        ..timeloop::proptest::config()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]));
+    match runner.run(&(stock, 0..10_u32, schedules()), |(stock, buyers, schedule)| {
+        Ok(schedule.run(|| sales(stock, buyers))?)
+    }) {
+        Ok(()) => None,
+        Err(TestError::Fail(_, (stock, buyers, _))) => Some((stock, buyers)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Runs `test` of this module alone in a process of its own, with a folder of regression files; its standard error.
+fn elsewhere(test: &str, folder: &PathBuf, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("properties::stored::{test}"), "--exact"])
+        .env("PROPERTIES_FOLDER", folder)
+        .env_remove("CI")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn proptest_keeps_input_and_schedule_too() {
+    let Some(folder) = std::env::var_os("PROPERTIES_FOLDER").map(PathBuf::from) else {
+        let folder = folder("persistence");
+        let test = "proptest_keeps_input_and_schedule_too";
+        let file = folder.join(format!("properties.stored.{test}.proptest.txt"));
+        let said = elsewhere(test, &folder, &[("PROPERTIES_CI", "1"), ("CI", "true")]);
+        assert_eq!(
+            said,
+            "timeloop: the failing case is stored nowhere, since `CI` is set; run the test elsewhere to keep it\n"
+        );
+        assert!(!file.exists());
+        let said = elsewhere(test, &folder, &[]);
+        let file = file.display();
+        let expected = format!(
+            "timeloop: the failing case is stored in {file}, and tried first next time: commit it\n\
+             timeloop: {file}:7: the stored input is no longer generated: the strategy has been edited. It was `(1, 2, \
+             Schedule("
+        );
+        assert!(said.starts_with(&expected), "{said}");
+        assert!(
+            said.ends_with(
+                "Its schedule was tried with other inputs, and the test passes; delete the case if the edit is to stay\n"
+            ),
+            "{said}"
+        );
+        fs::remove_dir_all(folder).unwrap();
+        return;
+    };
+    assert_eq!(run(&folder, 1, 1..5_u32), Some((1, 2)));
+    if std::env::var_os("PROPERTIES_CI").is_some() {
+        return;
+    }
+    let file = folder.join("properties.stored.proptest_keeps_input_and_schedule_too.proptest.txt");
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    assert!(lines[9].starts_with("input (1, 2, Schedule(pause root."), "{text}");
+    assert!(lines[10].starts_with("seed cc ") && lines[11].starts_with("generated ("), "{text}");
+    assert!(lines[12].starts_with("schedule TL1"), "{text}");
+    // Another seed of the runner, and yet the same case.
+    assert_eq!(run(&folder, 2, 1..5_u32), Some((1, 2)));
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    // The strategy is edited.
+    assert_eq!(run(&folder, 3, 10..15_u32), None);
+}
