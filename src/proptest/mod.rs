@@ -4,6 +4,7 @@
 //! `simplify` and `complicate` do not depend on what runs have found, so that proptest can walk the same way again in
 //! another process.
 
+mod clients;
 mod error;
 mod joint;
 mod persistence;
@@ -14,6 +15,7 @@ mod trace;
 
 pub mod prelude;
 
+pub use clients::{Workload, clients};
 pub(crate) use error::{complaint, rejection};
 pub(crate) use joint::Case;
 pub use persistence::{Regressions, config};

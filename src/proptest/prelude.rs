@@ -1,4 +1,4 @@
-//! What a file of properties wants: proptest's own prelude, [`schedules`] and [`Schedule`](crate::Schedule).
+//! What a file of properties wants: proptest's own prelude, [`schedules`], [`clients`] and [`Schedule`](crate::Schedule).
 //!
 //! ```
 //! use timeloop::proptest::prelude::*;
@@ -8,6 +8,6 @@
 pub use proptest::prelude::*;
 
 #[doc(no_inline)]
-pub use super::schedules;
+pub use super::{clients, schedules};
 #[doc(no_inline)]
 pub use crate::Schedule;

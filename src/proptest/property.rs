@@ -398,7 +398,6 @@ where
     }
 
     /// The tree of the case with this seed.
-    #[expect(clippy::type_complexity, reason = "the tree of a pair, as proptest names it")]
     fn generate(
         &self,
         seed: Seed,
