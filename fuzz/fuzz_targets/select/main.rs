@@ -19,17 +19,31 @@ use timeloop_fuzz::{Reader, Wild, saw};
 use model::Choices;
 use tree::{Event, Node, Value};
 
+/// How a tree is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// No operation gives way.
+    AtOnce,
+    /// Operations give way. What is polled again for that may be asked again where to begin, which is to mean nothing.
+    Deciding,
+    /// Operations give way, and the outermost `select!` alone decides; it is not asked again.
+    Outermost,
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut reader = Reader::new(data);
     let mut tree = tree::read(&mut reader);
     let schedule = reader.rest();
-    for gives_way in [false, true] {
-        let mut source = Wild::new(schedule).gives_way(gives_way);
+    for way in [Way::AtOnce, Way::Deciding, Way::Outermost] {
         let always = u32::from(schedule.first().copied().unwrap_or(0));
-        if gives_way {
-            tree.steady();
-            // Polled again because another future has given way, a `select!` may be asked again, which is to mean nothing.
-            source = source.always_chooses(always);
+        let mut source = Wild::new(schedule).gives_way(way != Way::AtOnce);
+        match way {
+            Way::AtOnce => {}
+            Way::Deciding => {
+                tree.steady(false);
+                source = source.always_chooses(always);
+            }
+            Way::Outermost => tree.steady(true),
         }
         let heard = source.heard();
         let log = Rc::new(RefCell::new(Vec::new()));
@@ -39,7 +53,7 @@ fuzz_target!(|data: &[u8]| {
             macros::future(&tree, &place)
         });
         let asked = heard.choices.borrow();
-        let choices = if gives_way { Choices::Always(always) } else { Choices::Asked(&asked) };
+        let choices = if way == Way::Deciding { Choices::Always(always) } else { Choices::Asked(&asked) };
         check(&tree, &outcome, choices, &log.borrow());
     }
 });

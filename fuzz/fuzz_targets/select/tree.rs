@@ -19,19 +19,21 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Makes the joins inside of others begin with their first future at each poll: they count polls, and where another
-    /// future has given way they are polled once more than they would be.
-    pub(crate) fn steady(&mut self) {
+    /// Makes what is inside of others begin with its first future at each poll, for where another future has given way it
+    /// is polled once more than it would be: joins, which count polls, and if asked for also `select!`s, which decide.
+    pub(crate) fn steady(&mut self, selects_too: bool) {
         let inner: Vec<&mut Self> = match self {
             Self::Leaf { .. } => Vec::new(),
             Self::Select { branches, .. } => branches.iter_mut().map(|branch| &mut branch.node).collect(),
             Self::Join { nodes, .. } | Self::TryJoin { nodes, .. } => nodes.iter_mut().collect(),
         };
         for node in inner {
-            if let Self::Join { biased, .. } | Self::TryJoin { biased, .. } = node {
-                *biased = true;
+            match node {
+                Self::Join { biased, .. } | Self::TryJoin { biased, .. } => *biased = true,
+                Self::Select { biased, .. } => *biased |= selects_too,
+                Self::Leaf { .. } => {}
             }
-            node.steady();
+            node.steady(selects_too);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use timeloop::sync::Semaphore;
 use timeloop::{Limits, Resource, run_from, spawn};
 use timeloop_fuzz::{Reader, saw};
 use timeloop_sim::{Absorbed, Bound, Ended, Search};
@@ -74,8 +75,10 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
         let Some(source) = search.next_run() else { break };
         let outcome = run_from(source, &Limits::default(), || async {
             let resources: Rc<[Resource; 2]> = Rc::new(["one", "other"].map(Resource::new));
+            let semaphores: Rc<[Semaphore; 2]> = Rc::new([(); 2].map(|()| Semaphore::new(0)));
             let tasks = tasks.iter().map(|ops| {
-                let (ops, resources) = (ops.clone(), Rc::clone(&resources));
+                let (ops, resources, semaphores) =
+                    (ops.clone(), Rc::clone(&resources), Rc::clone(&semaphores));
                 spawn(async move {
                     for op in ops {
                         let resource = &resources[usize::from(op >> 1 & 1)];
@@ -83,7 +86,11 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
                             0 => resource.read().await,
                             1 => resource.write().await,
                             4 => timeloop::task::yield_now().await,
-                            _ => drop(timeloop::select! { () = async {} => 0, () = async {} => 1 }),
+                            // What the step does besides is another thing for each choice.
+                            _ => {
+                                let chosen = timeloop::select! { () = async {} => 0, () = async {} => 1 };
+                                semaphores[chosen].add_permits(1);
+                            }
                         }
                     }
                 })
