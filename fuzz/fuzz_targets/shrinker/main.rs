@@ -38,13 +38,13 @@ fuzz_target!(|data: &[u8]| {
     let judged = Judged::new(toy, &mut reader, run);
 
     let exploration = Explorer::new(TEST)
-        .runs(60)
+        .runs(40)
         .seed(Seed(seed))
         .strategy(strategy)
         .stalls(stalls)
         .jobs(1)
         .limits(limits())
-        .shrink_runs(5_000)
+        .shrink_runs(1_500)
         .without_regressions()
         .without_environment()
         .quiet()

@@ -201,8 +201,9 @@ impl Walk {
             frame.wakers = wakers;
             frame.ready_anyway = ready_anyway;
             self.begun += 1;
+            // Of a run that has strayed nothing is learned; there may not be a step that it could be learned of.
+            self.running = Some(candidate.task);
         }
-        self.running = Some(candidate.task);
         Some(slot)
     }
 

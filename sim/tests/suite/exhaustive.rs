@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use timeloop_sim::{Absorbed, Access, Bound, Explorer, Operation, Search, Settings, StrategySpec, TaskKey};
+use timeloop_sim::{
+    Absorbed, Access, Bound, Explorer, Operation, Ready, Search, Settings, Source as _, StrategySpec, TaskKey,
+};
 
 use crate::machine::{BruteForce, Did, Machine, Op, run};
 use crate::toy::{self, Toy};
@@ -258,6 +260,24 @@ fn a_run_that_does_not_repeat_itself_ends_the_search() {
     let ran = run(&other, search.next_run().expect("there is more than one schedule"));
     assert!(matches!(search.absorb(&ran.ended), Absorbed::Strayed(_)));
     assert!(search.next_run().is_none() && !search.is_complete());
+}
+
+#[test]
+fn a_run_may_stray_at_its_very_first_step() {
+    let root: Arc<[Op]> = [Op::Spawn([Op::Write(0)].into()), Op::Read(0)].into();
+    let mut search = Search::new(Bound::None);
+    let ran = run(&root, search.next_run().expect("a search begins"));
+    assert_eq!(search.absorb(&ran.ended), Absorbed::Passed);
+    let mut source = search.next_run().expect("there is more than one schedule");
+    let stranger = |slot| Ready { slot, resume: 0, task: TaskKey(u64::from(slot) + 7), announced: None };
+    source.ready(stranger(0));
+    assert_eq!(source.next(), Some(0));
+    // What such a run does is of no account.
+    source.ready(stranger(1));
+    source.woken(stranger(1).task);
+    assert_eq!(source.choose(stranger(0).key(), 2), 0);
+    assert_eq!((source.next(), source.next()), (Some(1), None));
+    assert_eq!(search.absorb(&ran.ended), Absorbed::Strayed(0));
 }
 
 /// The root sends in the step in which it gets the lock; where it finds the lock taken, it never does. So what races with
