@@ -62,7 +62,7 @@ pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
 pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
-pub use source::{AnySource, Bytes, Ready, Replay, Seeded, Source};
+pub use source::{AnySource, Bytes, Lent, Ready, Replay, Seeded, Source};
 pub use strategy::{
     Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw,
     UnknownStrategy, Urw,

@@ -78,7 +78,7 @@ impl ResourceId {
     /// The task that runs holds this from now on.
     #[inline]
     pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
-        attending(|engine| engine.acquired(self, name, at));
+        recording(|engine| engine.acquired(self, name, at));
     }
 
     /// Whoever held this lets go of it; an operation of its own.
@@ -90,7 +90,7 @@ impl ResourceId {
     /// Whoever held this does so no more, and gives nothing back: no operation.
     #[inline]
     pub(crate) fn forgotten(&self) {
-        attending(|engine| engine.forgotten(self));
+        recording(|engine| engine.forgotten(self));
     }
 }
 
@@ -209,6 +209,16 @@ impl Announcement {
 fn attending(tell: impl FnOnce(&Engine)) {
     context::driving(|engine| {
         if engine.attends.get() {
+            tell(engine);
+        }
+    });
+}
+
+/// Calls `tell` where the run is recorded: no source wants to know who holds what.
+#[inline]
+fn recording(tell: impl FnOnce(&Engine)) {
+    context::driving(|engine| {
+        if engine.records {
             tell(engine);
         }
     });
@@ -374,7 +384,9 @@ impl Engine {
     #[inline(never)]
     fn released(&self, resource: &ResourceId, name: &'static str) {
         self.performed(resource, &Cow::Borrowed(name), Access::Release, None, None);
-        self.forgotten(resource);
+        if self.records {
+            self.forgotten(resource);
+        }
     }
 
     #[inline(never)]

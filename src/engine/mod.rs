@@ -74,6 +74,8 @@ pub(crate) struct Engine {
     attends: Cell<bool>,
     /// Whether the source of decisions does.
     wants_operations: bool,
+    /// Whether the run is recorded.
+    records: bool,
     post: Arc<Post>,
     nodes: RefCell<nodes::Nodes>,
     core: RefCell<Core>,
@@ -158,6 +160,7 @@ impl Engine {
             explain,
             attends: Cell::new(attends),
             wants_operations,
+            records: detail != Detail::Lean,
             post,
             nodes: RefCell::default(),
             core: RefCell::new(Core {

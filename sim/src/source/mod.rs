@@ -11,7 +11,8 @@ use std::fmt;
 
 pub use bytes::Bytes;
 pub use replay::Replay;
-pub use seeded::Seeded;
+pub(crate) use seeded::{Kept, Spare};
+pub use seeded::{Lent, Seeded};
 
 use crate::{Announced, DecisionKey, Domain, Operation, Random, Schedule, Stream, TaskKey};
 
@@ -133,6 +134,8 @@ pub trait Source: fmt::Debug {
 pub enum AnySource {
     /// A seed and the random strategy.
     Random(Seeded<Random>),
+    /// A seed and another of the strategies that are used much.
+    Lent(Lent),
     /// Any other source.
     Other(Box<dyn Source>),
 }
@@ -141,6 +144,10 @@ macro_rules! forward {
     ($self:ident, $source:ident => $call:expr) => {
         match $self {
             Self::Random($source) => $call,
+            Self::Lent(lent) => {
+                let $source = lent.source();
+                $call
+            }
             Self::Other($source) => $call,
         }
     };
@@ -163,7 +170,11 @@ impl Source for AnySource {
     }
 
     fn wants_operations(&self) -> bool {
-        forward!(self, source => source.wants_operations())
+        match self {
+            Self::Random(source) => source.wants_operations(),
+            Self::Lent(lent) => lent.source_ref().wants_operations(),
+            Self::Other(source) => source.wants_operations(),
+        }
     }
 
     #[inline]
@@ -209,7 +220,11 @@ impl Source for AnySource {
     }
 
     fn unapplied(&self) -> usize {
-        forward!(self, source => source.unapplied())
+        match self {
+            Self::Random(source) => source.unapplied(),
+            Self::Lent(lent) => lent.source_ref().unapplied(),
+            Self::Other(source) => source.unapplied(),
+        }
     }
 }
 

@@ -117,6 +117,11 @@ impl Draw {
         Self { seed, stream: None }
     }
 
+    /// As `new`, for the next run.
+    pub(crate) fn renew(&mut self, seed: Seed) {
+        *self = Self::new(seed);
+    }
+
     /// A number below `bound`.
     #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {

@@ -50,6 +50,13 @@ impl Pos {
         Self { ready: Vec::with_capacity(8), ..Self::default() }
     }
 
+    /// As `new`, for another run: what has been allocated serves again.
+    pub(crate) fn renew(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        *self = Self { ready, ..Self::default() };
+    }
+
     /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
     #[inline]
     fn highest(&mut self, draw: &mut Draw) -> (usize, u32) {

@@ -54,11 +54,11 @@ impl<T: Copy + Default> Slots<T> {
         u32::try_from(index).ok()
     }
 
-    /// Forgets all; whether the room is of a size to be kept.
-    pub(super) fn empty(&mut self) -> bool {
+    /// Forgets all, and gives back room that was for very many.
+    pub(super) fn empty(&mut self) {
         const KEPT_MAX: usize = 1_000;
         self.0.clear();
-        self.0.capacity() <= KEPT_MAX
+        self.0.shrink_to(KEPT_MAX);
     }
 
     #[cold]

@@ -3,12 +3,14 @@
 //! Always true: what is printed reads back as the same; a strategy's code never changes; and a strategy that is read
 //! from anywhere is one that can be run, whatever its numbers.
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
+use std::thread::LocalKey;
 
 use super::{Delay, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
 use crate::estimates::Told;
-use crate::source::{AnySource, Seeded};
+use crate::source::{AnySource, Kept, Lent, Seeded, Spare};
 use crate::{Bound, Profile, Seed};
 
 /// A strategy by name, with all its parameters: what a schedule's token stores.
@@ -162,6 +164,9 @@ impl StrategySpec {
         fn boxed<S: super::Strategy + 'static>(seed: Seed, strategy: S) -> AnySource {
             AnySource::Other(Box::new(Seeded::new(seed, strategy)))
         }
+        fn lent<S: Kept>(seed: Seed, new: impl FnOnce() -> S, renew: impl FnOnce(&mut S)) -> AnySource {
+            AnySource::Lent(Lent::new(seed, new, renew))
+        }
         let Told { tasks, instants, resource, counts, .. } = *told;
         let steps = if told.steps == 0 { STEPS_UNKNOWN } else { told.steps };
         match self {
@@ -171,9 +176,9 @@ impl StrategySpec {
             // Which one it is has to be said where its estimates are.
             Self::Portfolio => portfolio::blind(seed).source_told(seed, told),
             Self::Pct { depth } => boxed(seed, Pct::new(depth.clamp(1, PARAMETER_MAX), steps)),
-            Self::Pos => boxed(seed, Pos::new()),
-            Self::Urw => boxed(seed, Urw::new(counts)),
-            Self::Surw => boxed(seed, Surw::new(resource, counts)),
+            Self::Pos => lent(seed, Pos::new, Pos::renew),
+            Self::Urw => lent(seed, || Urw::new(counts), |urw| urw.renew(counts)),
+            Self::Surw => lent(seed, || Surw::new(resource, counts), |surw| surw.renew(resource, counts)),
             Self::Delay { bound } => boxed(seed, Delay::new(bound.clamp(1, PARAMETER_MAX), steps)),
             Self::Lockstep => boxed(seed, Lockstep::default()),
             Self::Starve => {
@@ -184,6 +189,24 @@ impl StrategySpec {
         }
     }
 }
+
+/// Where a thread keeps the sources of its last runs: each strategy has a place of its own.
+macro_rules! kept {
+    ($($strategy:ident)*) => {
+        $(
+            impl Kept for $strategy {
+                fn spare() -> &'static LocalKey<Spare<Self>> {
+                    thread_local! {
+                        static SPARE: Spare<$strategy> = const { Cell::new(None) };
+                    }
+                    &SPARE
+                }
+            }
+        )*
+    };
+}
+
+kept!(Pos Surw Urw);
 
 /// `surw`, `pct(depth = 3)`.
 impl fmt::Display for StrategySpec {

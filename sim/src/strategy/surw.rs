@@ -99,6 +99,35 @@ impl Surw {
         }
     }
 
+    /// As `new`, for another run: what has been allocated serves again.
+    pub(crate) fn renew(&mut self, resource: Option<ResourceKey>, counts: &[(TaskKey, u32)]) {
+        let told = resource.filter(|_| !counts.is_empty());
+        let Self {
+            resource,
+            left,
+            free,
+            at_resource,
+            intended,
+            haste,
+            heir,
+            current,
+            gave_way,
+            patience,
+            chosen,
+        } = self;
+        *resource = told;
+        left.renew(counts);
+        free.clear();
+        at_resource.clear();
+        *intended = None;
+        *haste = if told.is_none() { Haste::none() } else { Haste::default() };
+        *heir = None;
+        *current = 0;
+        *gave_way = NONE;
+        *patience = Patience::default();
+        *chosen = None;
+    }
+
     /// What was intended for a task may be for one that it has spawned.
     fn inherit(&mut self, child: Ready, draw: &mut Draw) {
         if let Some((task, part, before)) = self.heir.take()

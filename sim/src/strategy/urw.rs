@@ -34,6 +34,16 @@ impl Urw {
         Self { left: Weights::new(counts, 1), ready: Vec::new(), total: 0, current: 0, chosen: None }
     }
 
+    /// As `new`, for another run: what has been allocated serves again.
+    pub(crate) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
+        let Self { left, ready, total, current, chosen } = self;
+        left.renew(counts);
+        ready.clear();
+        *total = 0;
+        *current = 0;
+        *chosen = None;
+    }
+
     /// The index of a ready task, each with a chance in proportion to what is left of it.
     #[inline]
     fn pick(&self, draw: &mut Draw) -> usize {

@@ -2,9 +2,6 @@
 //!
 //! Always true: what a task will spawn counts as part of it until it is spawned, and as part of the child from then on.
 
-use std::cell::Cell;
-use std::mem;
-
 use super::Draw;
 use super::slots::Slots;
 use crate::TaskKey;
@@ -21,37 +18,24 @@ pub(super) struct Weights {
     most: u32,
 }
 
-/// What a run leaves to the next one on this thread: vectors that have grown, and are empty.
-#[derive(Debug, Default)]
-struct Room {
-    counts: Vec<(TaskKey, u32)>,
-    left: Slots<Option<u32>>,
-}
-
-thread_local! {
-    static ROOM: Cell<Room> = Cell::default();
-}
-
-impl Drop for Weights {
-    fn drop(&mut self) {
-        let mut room = Room { counts: mem::take(&mut self.counts), left: mem::take(&mut self.left) };
-        room.counts.clear();
-        if room.left.empty() {
-            // Where the thread is being torn down there is no next run.
-            let _ = ROOM.try_with(|spare| spare.set(room));
-        }
-    }
-}
-
 impl Weights {
     /// Unknown tasks have `least` left, and no task has less.
     pub(super) fn new(counts: &[(TaskKey, u32)], least: u32) -> Self {
-        let Room { counts: mut own, left } = ROOM.try_with(Cell::take).unwrap_or_default();
+        let mut weights = Self { counts: Vec::new(), least, left: Slots::default(), most: 1 };
+        weights.renew(counts);
+        weights
+    }
+
+    /// The same for another run: what has been allocated serves again.
+    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
+        let Self { counts: own, least: _, left, most } = self;
+        own.clear();
         own.extend_from_slice(counts);
         if !own.is_sorted() {
             own.sort_unstable();
         }
-        Self { counts: own, least, left, most: 1 }
+        left.empty();
+        *most = 1;
     }
 
     fn estimate(&self, task: TaskKey) -> u32 {
