@@ -76,7 +76,7 @@ fn timed(program: &Program, strategy: StrategySpec, base: u64, cap: u64) -> (Opt
 /// Which schedule is the first to fail, from 1.
 pub(crate) fn first_failure(body: &Body, strategy: StrategySpec, base: u64, cap: u64) -> Option<u64> {
     let limits = Limits::default();
-    let fails = |source: AnySource| (body.once)(source, &limits).result.is_err();
+    let fails = |source: AnySource| !matches!((body.once)(source, &limits).result, Ok(Ok(())));
     let (source, watched) = Profile::watching();
     if fails(source) {
         return Some(1);

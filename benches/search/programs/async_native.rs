@@ -10,7 +10,7 @@ use timeloop::sync::{Mutex, Notify, Semaphore, broadcast, mpsc};
 use timeloop::task::{JoinHandle, yield_now};
 use timeloop::{spawn, sync};
 
-use super::shared::{Shared, join};
+use super::shared::{Ended, Shared, join};
 
 /// A queue that is looked into under its lock, and waited for without.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Inbox {
 
 /// Two items arrive between the look and the wait of two tasks: the second notification finds nobody and is the same as
 /// the first.
-pub(super) async fn lost_notify(fixed: bool) {
+pub(super) async fn lost_notify(fixed: bool) -> Ended {
     let inbox = Rc::new(Inbox::default());
     let mut all: Vec<JoinHandle<()>> = Vec::new();
     for _ in 0..2 {
@@ -58,11 +58,11 @@ pub(super) async fn lost_notify(fixed: bool) {
         inbox.put(1).await;
         inbox.put(2).await;
     }));
-    join(all).await;
+    join(all).await
 }
 
 /// Three accounts, three transfers, each from one to the next: each locks the payer first.
-pub(super) async fn lock_order(fixed: bool) {
+pub(super) async fn lock_order(fixed: bool) -> Ended {
     let accounts = Rc::new([100, 100, 100].map(Mutex::new));
     let mut all = Vec::new();
     for from in 0..3 {
@@ -81,7 +81,7 @@ pub(super) async fn lock_order(fixed: bool) {
             *payee += 10;
         }));
     }
-    join(all).await;
+    join(all).await
 }
 
 struct Shop {
@@ -106,7 +106,7 @@ impl Shop {
 }
 
 /// The last two pieces are sold three times: stock is looked at, and counted down only after the order is in.
-pub(super) async fn check_then_await(fixed: bool) {
+pub(super) async fn check_then_await(fixed: bool) -> Ended {
     let shop = Rc::new(Shop { stock: Shared::new("stock", 2), orders: Shared::new("orders", Vec::new()) });
     let mut all = Vec::new();
     for customer in 0..4 {
@@ -119,8 +119,9 @@ pub(super) async fn check_then_await(fixed: bool) {
             }
         }));
     }
-    join(all).await;
+    join(all).await?;
     assert!(shop.orders.get().await.len() <= 2, "sold what is not there");
+    Ok(())
 }
 
 struct Row {
@@ -162,7 +163,7 @@ impl Cached {
 }
 
 /// A reader that missed the cache puts there what it has read, after a writer has thrown out the entry.
-pub(super) async fn stale_cache(fixed: bool) {
+pub(super) async fn stale_cache(fixed: bool) -> Ended {
     let cached = Rc::new(Cached {
         row: Shared::new("row", Row { version: 0, text: "old" }),
         cache: Shared::new("cache", Entry { version: 0, text: None }),
@@ -176,8 +177,9 @@ pub(super) async fn stale_cache(fixed: bool) {
     }
     let writer = Rc::clone(&cached);
     all.push(spawn(async move { writer.store(1, "new").await }));
-    join(all).await;
+    join(all).await?;
     assert_eq!(cached.load(fixed).await, "new", "the cache is stale");
+    Ok(())
 }
 
 struct Service {
@@ -224,7 +226,7 @@ impl Service {
 }
 
 /// A job is accepted, and not counted yet, when the service looks whether there are any.
-pub(super) async fn shutdown_race(fixed: bool) {
+pub(super) async fn shutdown_race(fixed: bool) -> Ended {
     let (sender, receiver) = mpsc::channel(4);
     let service = Rc::new(Service {
         jobs: Mutex::new(Some(sender)),
@@ -242,7 +244,7 @@ pub(super) async fn shutdown_race(fixed: bool) {
         }
     });
     let stopper = spawn(async move { stopper.shut_down().await });
-    join(vec![client, stopper, worker]).await;
+    join(vec![client, stopper, worker]).await
 }
 
 /// A barrier made of a semaphore, as in textbooks, without the second turnstile.
@@ -272,7 +274,7 @@ enum Meeting {
 }
 
 /// Tasks work in rounds, with a barrier after each.
-pub(super) async fn barrier_reuse(fixed: bool) {
+pub(super) async fn barrier_reuse(fixed: bool) -> Ended {
     const TASKS: usize = 3;
     const ROUNDS: u32 = 3;
 
@@ -299,11 +301,11 @@ pub(super) async fn barrier_reuse(fixed: bool) {
             }
         }));
     }
-    join(all).await;
+    join(all).await
 }
 
 /// A subscriber that is held up for a while loses messages, and takes that for the end.
-pub(super) async fn broadcast_lag(fixed: bool) {
+pub(super) async fn broadcast_lag(fixed: bool) -> Ended {
     const MESSAGES: u32 = 8;
     const CAPACITY: usize = 4;
 
@@ -328,6 +330,7 @@ pub(super) async fn broadcast_lag(fixed: bool) {
             yield_now().await;
         }
     });
-    join(vec![publisher, subscriber]).await;
+    join(vec![publisher, subscriber]).await?;
     assert_eq!(last.get(), MESSAGES, "the subscriber has not seen the last message");
+    Ok(())
 }

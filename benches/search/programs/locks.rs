@@ -8,7 +8,7 @@ use std::rc::Rc;
 use timeloop::spawn;
 use timeloop::sync::Mutex;
 
-use super::shared::{Shared, join};
+use super::shared::{Ended, Shared, join};
 
 struct Stages {
     first: Mutex<()>,
@@ -18,7 +18,7 @@ struct Stages {
 }
 
 /// Writers set the one under its lock and then the other under the other's; readers expect both.
-pub(super) async fn twostage(writers: usize, readers: usize) {
+pub(super) async fn twostage(writers: usize, readers: usize) -> Ended {
     let stages = Rc::new(Stages {
         first: Mutex::new(()),
         second: Mutex::new(()),
@@ -52,7 +52,7 @@ pub(super) async fn twostage(writers: usize, readers: usize) {
             assert_eq!(data2, data1 + 1);
         }));
     }
-    join(all).await;
+    join(all).await
 }
 
 struct WrongLock {
@@ -62,7 +62,7 @@ struct WrongLock {
 }
 
 /// One task counts up under a lock; `others` count up under another lock.
-pub(super) async fn wronglock(others: usize) {
+pub(super) async fn wronglock(others: usize) -> Ended {
     let shared =
         Rc::new(WrongLock { right: Mutex::new(()), wrong: Mutex::new(()), data: Shared::new("data", 0) });
     let mut all = Vec::with_capacity(others + 1);
@@ -82,7 +82,7 @@ pub(super) async fn wronglock(others: usize) {
             shared.data.set(data + 1).await;
         }));
     }
-    join(all).await;
+    join(all).await
 }
 
 struct Ring {
@@ -92,7 +92,7 @@ struct Ring {
 }
 
 /// Three tasks pass a value on, each under the lock; a fourth expects all to have the same once all have run.
-pub(super) async fn token_ring() {
+pub(super) async fn token_ring() -> Ended {
     let ring = Rc::new(Ring {
         lock: Mutex::new(()),
         x: [Shared::new("x1", 1), Shared::new("x2", 2), Shared::new("x3", 1)],
@@ -118,7 +118,7 @@ pub(super) async fn token_ring() {
         assert_eq!(ring.x[0].get().await, ring.x[1].get().await);
         assert_eq!(ring.x[1].get().await, ring.x[2].get().await);
     }));
-    join(all).await;
+    join(all).await
 }
 
 struct TwoLocks {
@@ -128,7 +128,7 @@ struct TwoLocks {
 }
 
 /// Two tasks take the same two locks in opposite order.
-pub(super) async fn deadlock() {
+pub(super) async fn deadlock() -> Ended {
     let shared =
         Rc::new(TwoLocks { a: Mutex::new(()), b: Mutex::new(()), counter: Shared::new("counter", 1) });
     let other = Rc::clone(&shared);
@@ -144,7 +144,7 @@ pub(super) async fn deadlock() {
         let counter = other.counter.get().await;
         other.counter.set(counter - 1).await;
     });
-    join(vec![up, down]).await;
+    join(vec![up, down]).await
 }
 
 struct Lazy {
@@ -161,7 +161,7 @@ impl Lazy {
 }
 
 /// Two tasks add under a lock, and a third does not expect both to have been there.
-pub(super) async fn lazy() {
+pub(super) async fn lazy() -> Ended {
     let shared = Rc::new(Lazy { lock: Mutex::new(()), data: Shared::new("data", 0) });
     let [third, second, first] = [(); 3].map(|()| Rc::clone(&shared));
     let first = spawn(async move { first.add(1).await });
@@ -170,5 +170,5 @@ pub(super) async fn lazy() {
         let _lock = third.lock.lock().await;
         assert!(third.data.get().await < 3);
     });
-    join(vec![first, second, third]).await;
+    join(vec![first, second, third]).await
 }

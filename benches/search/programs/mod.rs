@@ -47,7 +47,7 @@ pub(crate) struct Program {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
     /// One run.
-    pub(crate) once: fn(AnySource, &Limits) -> Outcome<()>,
+    pub(crate) once: fn(AnySource, &Limits) -> Outcome<shared::Ended>,
     /// A whole exploration.
     pub(crate) explore: fn(&Explorer) -> Exploration,
 }

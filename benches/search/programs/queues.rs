@@ -8,7 +8,7 @@ use std::rc::Rc;
 use timeloop::spawn;
 use timeloop::sync::Mutex;
 
-use super::shared::{Shared, join};
+use super::shared::{Ended, Shared, join};
 
 const STACK_ITEMS: usize = 10;
 
@@ -21,7 +21,7 @@ struct Stack {
 }
 
 /// One task pushes and another pops. The latter takes "something was pushed" for "something is there".
-pub(super) async fn stack() {
+pub(super) async fn stack() -> Ended {
     let stack = Rc::new(Stack {
         lock: Mutex::new(()),
         top: Shared::new("top", 0),
@@ -52,7 +52,7 @@ pub(super) async fn stack() {
             }
         }
     });
-    join(vec![push, pop]).await;
+    join(vec![push, pop]).await
 }
 
 struct Buffer {
@@ -108,7 +108,7 @@ impl Buffer {
 }
 
 /// A buffer is appended to another, its length taken first and its text then, while a task erases it and fills it again.
-pub(super) async fn stringbuffer() {
+pub(super) async fn stringbuffer() -> Ended {
     let buffer = Rc::new(Buffer::new("abc"));
     let other = Rc::clone(&buffer);
     let eraser = spawn(async move {
@@ -117,7 +117,7 @@ pub(super) async fn stringbuffer() {
     });
     let target = Buffer::new("");
     target.append_buffer(&buffer).await;
-    eraser.await.expect("the eraser");
+    eraser.await
 }
 
 const ITEMS: usize = 4;
@@ -237,7 +237,7 @@ fn place(index: isize, size: usize) -> usize {
 
 /// The owner pushes and pops at the tail without the lock while a thief steals at the head under it. A push may
 /// overwrite the place that a thief has claimed and not read yet.
-pub(super) async fn work_stealing() {
+pub(super) async fn work_stealing() -> Ended {
     let queue = Rc::new(Queue {
         lock: Mutex::new(()),
         head: Shared::new("head", 0),
@@ -265,8 +265,9 @@ pub(super) async fn work_stealing() {
             queue.take(item).await;
         }
     }
-    thief.await.expect("the thief");
+    thief.await?;
     for taken in &queue.taken {
         assert_eq!(taken.get().await, 1);
     }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use timeloop::spawn;
 
-use super::shared::{Shared, join};
+use super::shared::{Ended, Shared, join};
 
 struct Pair {
     a: Shared<i32>,
@@ -16,7 +16,7 @@ struct Pair {
 
 /// `tasks - 1` tasks set `a`, then `b`; one expects both or neither. It looks again at what it has seen, as the original's
 /// condition does: first for neither, then for both.
-pub(super) async fn reorder(tasks: usize) {
+pub(super) async fn reorder(tasks: usize) -> Ended {
     let pair = Rc::new(Pair { a: Shared::new("a", 0), b: Shared::new("b", 0) });
     let mut all = Vec::with_capacity(tasks);
     for _ in 1..tasks {
@@ -30,7 +30,7 @@ pub(super) async fn reorder(tasks: usize) {
         let neither = pair.a.get().await == 0 && pair.b.get().await == 0;
         assert!(neither || (pair.a.get().await == 1 && pair.b.get().await == -1));
     }));
-    join(all).await;
+    join(all).await
 }
 
 struct Driver {
@@ -54,7 +54,7 @@ impl Driver {
 }
 
 /// A worker uses a driver that is being stopped: it checks that nobody stops it, then counts itself in.
-pub(super) async fn bluetooth() {
+pub(super) async fn bluetooth() -> Ended {
     let driver = Rc::new(Driver {
         pending: Shared::new("pending", 1),
         stopping: Shared::new("stopping", false),
@@ -76,5 +76,5 @@ pub(super) async fn bluetooth() {
         }
         driver.count_out().await;
     });
-    join(vec![work, stop]).await;
+    join(vec![work, stop]).await
 }

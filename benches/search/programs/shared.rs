@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use timeloop::task::JoinHandle;
+use timeloop::task::{JoinError, JoinHandle};
 use timeloop::{Access, Resource};
 
 /// A variable, an atomic, or a row of a fake database.
@@ -60,9 +60,14 @@ impl<T> Shared<T> {
     }
 }
 
+/// How a program ends: the first task that failed is passed on as an error, since to panic anew would double what a failure
+/// costs.
+pub(super) type Ended = Result<(), JoinError>;
+
 /// Waits for the tasks, in turn.
-pub(super) async fn join(tasks: Vec<JoinHandle<()>>) {
+pub(super) async fn join(tasks: Vec<JoinHandle<()>>) -> Ended {
     for task in tasks {
-        task.await.expect("a task failed");
+        task.await?;
     }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use timeloop::sync::{Mutex, Semaphore, mpsc, oneshot};
 use timeloop::time::{Duration, Instant, interval, sleep, timeout};
 use timeloop::{select, spawn};
 
-use super::shared::{Shared, join};
+use super::shared::{Ended, Shared, join};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,7 +51,7 @@ impl Pool {
 }
 
 /// A request gives up while it takes a connection out of a pool.
-pub(super) async fn cancelled_acquire(fixed: bool) {
+pub(super) async fn cancelled_acquire(fixed: bool) -> Ended {
     let pool = Rc::new(Pool { permits: Semaphore::new(2), free: Mutex::new(vec![1, 2]), fixed });
     let mut all = Vec::new();
     for request in 0..3 {
@@ -69,8 +69,9 @@ pub(super) async fn cancelled_acquire(fixed: bool) {
         sleep(ms(10)).await;
         checked.check().await;
     }));
-    join(all).await;
+    join(all).await?;
     assert_eq!(pool.permits.available_permits(), pool.free.lock().await.len(), "a connection is lost");
+    Ok(())
 }
 
 /// A frame: what comes first, and then what it announces.
@@ -99,7 +100,7 @@ async fn read_frame_fixed(parts: &mut mpsc::Receiver<Part>, header: &mut Option<
 }
 
 /// A loop reads frames, and flushes now and then: `select!` drops the frame that is being read.
-pub(super) async fn select_drops(fixed: bool) {
+pub(super) async fn select_drops(fixed: bool) -> Ended {
     let (sender, mut receiver) = mpsc::channel(4);
     let writer = spawn(async move {
         for number in 0..3 {
@@ -132,7 +133,7 @@ pub(super) async fn select_drops(fixed: bool) {
         }
         assert_eq!(frames, 3);
     });
-    join(vec![writer, reader]).await;
+    join(vec![writer, reader]).await
 }
 
 struct Charge {
@@ -141,7 +142,7 @@ struct Charge {
 }
 
 /// A request that takes too long is made again, and the money is taken twice.
-pub(super) async fn retry(fixed: bool) {
+pub(super) async fn retry(fixed: bool) -> Ended {
     let (sender, mut receiver) = mpsc::channel::<Charge>(4);
     let charged = Rc::new(Cell::new(0));
     let total = Rc::clone(&charged);
@@ -174,8 +175,9 @@ pub(super) async fn retry(fixed: bool) {
     }
     drop(sender);
     all.push(server);
-    join(all).await;
+    join(all).await?;
     assert!(charged.get() <= 2, "charged {} times", charged.get());
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
@@ -224,7 +226,7 @@ impl Store {
 }
 
 /// A holder looks at the clock, is held up, and writes when the lease is another's.
-pub(super) async fn lease(fixed: bool) {
+pub(super) async fn lease(fixed: bool) -> Ended {
     let store =
         Rc::new(Store { lease: Shared::new("lease", None), written: Shared::new("written", 0), fixed });
     let mut all = Vec::new();
@@ -242,5 +244,5 @@ pub(super) async fn lease(fixed: bool) {
             }
         }));
     }
-    join(all).await;
+    join(all).await
 }
