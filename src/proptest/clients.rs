@@ -80,12 +80,15 @@ impl<O> Workload<O> {
 }
 
 impl<O: Clone + 'static> Workload<O> {
-    /// Lets all clients do their operations at once, each in a task, and waits for them; `apply` does one operation, of the
-    /// client with this number. Then checks that the answers are linearizable: such that `model` could have given them, had
+    /// Lets all clients do their operations at once, each in a task that is spawned right away, and waits for them; `apply`
+    /// does one operation, of the client with this number. Then checks that the answers are linearizable: such that `model` could have given them, had
     /// each operation been done at one instant between its call and its return.
     ///
     /// # Errors
     /// That they are not, with the history; and that an operation, or checking, was not brought to an end.
+    ///
+    /// # Panics
+    /// Outside of a run.
     #[track_caller]
     pub fn check<M, F, Fut>(&self, model: &M, apply: F) -> impl Future<Output = Result<(), TestCaseError>>
     where
@@ -95,26 +98,19 @@ impl<O: Clone + 'static> Workload<O> {
         Fut: Future<Output = M::Returned> + 'static,
     {
         let location = Location::caller();
-        let apply = Rc::new(apply);
+        let (history, apply) = (Recorder::new(), Rc::new(apply));
+        let mut tasks = Vec::new();
+        // A loop and no closure: so the tasks are spawned where the caller is.
+        for (client, operations) in self.0.iter().enumerate() {
+            let (operations, history, apply) = (operations.clone(), history.clone(), Rc::clone(&apply));
+            let task = Builder::new().name(&format!("client {client}")).spawn_local(async move {
+                for operation in operations {
+                    history.record(client, operation.clone(), apply(client, operation)).await;
+                }
+            });
+            tasks.push(task.expect("a task can be spawned within a run"));
+        }
         async move {
-            let history = Recorder::new();
-            let tasks: Vec<_> = self
-                .0
-                .iter()
-                .enumerate()
-                .map(|(client, operations)| {
-                    let (operations, history) = (operations.clone(), history.clone());
-                    let apply = Rc::clone(&apply);
-                    Builder::new()
-                        .name(&format!("client {client}"))
-                        .spawn_local(async move {
-                            for operation in operations {
-                                history.record(client, operation.clone(), apply(client, operation)).await;
-                            }
-                        })
-                        .expect("a run takes as many tasks as there are clients")
-                })
-                .collect();
             for (client, task) in tasks.into_iter().enumerate() {
                 task.await.map_err(|error| failed(location, &format!("client {client} failed: {error}")))?;
             }

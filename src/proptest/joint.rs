@@ -9,7 +9,7 @@
 //! passes; what is tried is a function of the case's seed and of the code under test.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
 
 use super::Schedules;
-use crate::{Limits, Seed};
+use crate::{Deviation, Domain, Limits, Seed, TaskPath};
 
 /// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
 const SHRINK_RUNS_FIRST: u64 = 3_000;
@@ -191,10 +191,10 @@ impl Search<'_> {
             }
             hint.unapplied.fetch_max(self.unapplied, Relaxed);
         }
-        if let Some(known) = known
-            && let Some(failing) = self.fails(known.source(), || known.clone())
-        {
-            return Some(failing);
+        for known in known.iter().flat_map(nearby) {
+            if let Some(failing) = self.fails(known.source(), || known.clone()) {
+                return Some(failing);
+            }
         }
         let (quiet, watched) = Profile::watching();
         if let Some(failing) = self.fails(quiet, Stored::quiet) {
@@ -227,6 +227,62 @@ impl Search<'_> {
         self.otherwise.get_or_insert_with(|| (schedule(), ended));
         None
     }
+}
+
+/// The schedule, and what it may have become with a simpler input: where that takes an operation, a wait or a task away, what
+/// comes after has a lower number.
+fn nearby(known: &Stored) -> Vec<Stored> {
+    /// Of a schedule with more deviations than this, only itself is tried.
+    const DEVIATIONS_MAX: usize = 8;
+    let mut all = vec![known.clone()];
+    let Stored::Deviations { randomness, deviations } = known else { return all };
+    if deviations.len() > DEVIATIONS_MAX {
+        return all;
+    }
+    let tasks: BTreeSet<&TaskPath> = deviations.iter().map(|deviation| &deviation.task).collect();
+    for task in tasks {
+        for lowered in [an_operation_less, a_wait_less, a_task_less] {
+            let deviations: Vec<_> = deviations.iter().map(|deviation| lowered(deviation, task)).collect();
+            let schedule = Stored::Deviations { randomness: *randomness, deviations };
+            if !all.contains(&schedule) {
+                all.push(schedule);
+            }
+        }
+    }
+    all
+}
+
+/// Before it, within its resumption, `task` does one operation less.
+fn an_operation_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+    let mut lower = deviation.clone();
+    if deviation.task == *task && deviation.domain == Domain::Operation {
+        lower.index = deviation.index.saturating_sub(1);
+    }
+    lower
+}
+
+/// Before it `task` waits once less.
+fn a_wait_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+    let mut lower = deviation.clone();
+    if deviation.task == *task {
+        lower.resume = deviation.resume.saturating_sub(1);
+    }
+    lower
+}
+
+/// One task less is spawned before `task` by the one that spawns it.
+fn a_task_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+    let Some((number, parents)) = task.indices().split_last() else { return deviation.clone() };
+    let indices = deviation.task.indices();
+    let mut lower: Vec<_> = indices.to_vec();
+    if let (true, Some(own)) = (indices.starts_with(parents), lower.get_mut(parents.len()))
+        && *own >= *number
+        && *number > 1
+    {
+        *own -= 1;
+    }
+    let task = lower.into_iter().fold(TaskPath::root(), |path, index| path.child(index));
+    Deviation { task, ..deviation.clone() }
 }
 
 /// Two cases are the same if they share what they find.
