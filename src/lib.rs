@@ -363,6 +363,9 @@
 //!
 //! - `sync` (default): [`sync`], by way of the crate `tokio` with its feature `sync` alone, which brings no runtime. Without
 //!   it there is no tokio among the dependencies.
+//! - `proptest`: schedules as inputs of properties, which shrink together with the others. There is a
+#![cfg_attr(feature = "proptest", doc = "  [guide](guide::properties).")]
+#![cfg_attr(not(feature = "proptest"), doc = "  guide, `guide::properties`.")]
 //!
 //! # For asyncio users
 #![cfg_attr(feature = "sync", doc = "")]
@@ -373,6 +376,8 @@
 pub mod collections;
 mod engine;
 mod explorer;
+#[cfg(feature = "proptest")]
+pub mod guide;
 mod harness;
 pub mod history;
 #[cfg(feature = "net")]

@@ -132,16 +132,17 @@ impl<O> Deref for Workload<O> {
     }
 }
 
-/// A line a client: `[client 0: Write(1), Read; client 1: Read]`.
+/// By client, without those that ask for nothing: `[client 0: Write(1), Read; client 1: Read]`.
 impl<O: fmt::Debug> fmt::Debug for Workload<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gap = if f.alternate() { "\n    " } else { " " };
+        let (gap, end) = if f.alternate() { ("\n    ", "\n]") } else { (" ", "]") };
         f.write_str("[")?;
-        for (client, operations) in self.0.iter().enumerate() {
-            match (client, f.alternate()) {
+        let asking = self.0.iter().enumerate().filter(|(_, operations)| !operations.is_empty());
+        for (place, (client, operations)) in asking.enumerate() {
+            match (place, f.alternate()) {
                 (0, false) => {}
                 (0, true) => f.write_str(gap)?,
-                (_, _) => write!(f, ";{gap}")?,
+                _ => write!(f, ";{gap}")?,
             }
             write!(f, "client {client}:")?;
             for (number, operation) in operations.iter().enumerate() {
@@ -149,6 +150,6 @@ impl<O: fmt::Debug> fmt::Debug for Workload<O> {
                 write!(f, "{comma} {operation:?}")?;
             }
         }
-        f.write_str(if f.alternate() { "\n]" } else { "]" })
+        f.write_str(end)
     }
 }

@@ -1,0 +1,6 @@
+//! Guides: from an empty file to a test that runs in CI, one way of using timeloop a page.
+
+#[cfg(feature = "proptest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "proptest")))]
+#[doc = include_str!("properties.md")]
+pub mod properties {}
