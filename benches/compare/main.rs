@@ -4,6 +4,7 @@
 //! cargo bench --bench compare                    # a release build: every workload, and memory
 //! cargo bench --bench compare --profile dev      # a debug build, as tests are
 //! cargo bench --bench compare -- mutex           # the workloads whose names contain this
+//! cargo bench --bench compare -- announcing      # what announcing costs where nobody listens
 //! cargo bench --bench compare -- --quick         # fewer and shorter rounds, for CI
 //! cargo bench --bench compare -- --check         # exit code 1 if a goal is missed
 //! ```
@@ -11,13 +12,12 @@
 //! Always true: the sides take turns, round by round, so that a machine that slows down slows both; a number is the
 //! median of the rounds; timeloop runs under the strategy `random`.
 
+mod announcing;
 mod memory;
 mod workloads;
 
 use std::process::ExitCode;
 use std::time::Instant;
-
-use workloads::Workload;
 
 /// How many times each side takes its turn.
 const ROUNDS: usize = 9;
@@ -28,6 +28,8 @@ const QUICK_ROUNDS: usize = 3;
 struct Arguments {
     quick: bool,
     check: bool,
+    /// The table of what announcing costs, alone.
+    announcing: bool,
     names: Vec<String>,
 }
 
@@ -46,13 +48,15 @@ fn main() -> ExitCode {
             "--bench" => {}
             "--quick" => arguments.quick = true,
             "--check" => arguments.check = true,
+            "announcing" => arguments.announcing = true,
             memory::ARGUMENT => {
                 memory::child(&given.next().unwrap_or_default());
                 return ExitCode::SUCCESS;
             }
             flag if flag.starts_with('-') => {
                 eprintln!(
-                    "`{flag}` is not an option; accepted are `--quick`, `--check` and parts of workloads' names"
+                    "`{flag}` is not an option; accepted are `--quick`, `--check`, `announcing` and parts of \
+                     workloads' names"
                 );
                 return ExitCode::from(2);
             }
@@ -63,83 +67,109 @@ fn main() -> ExitCode {
     if missed > 0 && arguments.check { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Prints the table; returns how many goals were missed, nothing to measure counting as one.
+/// Prints the tables; returns how many goals were missed, nothing to measure counting as one.
 fn compare(arguments: &Arguments) -> usize {
     let rounds = if arguments.quick { QUICK_ROUNDS } else { ROUNDS };
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     println!("{build} build; ns per operation, medians of {rounds} rounds taken in turn");
-    println!();
-    println!("| {:<24} | {:>9} | {:>9} | {:>7} | {:>7} |        |", "", "tokio", "timeloop", "ratio", "goal");
-    println!("|{:-<26}|{:->10}:|{:->10}:|{:->8}:|{:->8}:|--------|", "", "", "", "", "");
-    let mut missed = 0;
-    let mut line =
-        |name: &str, tokio: String, timeloop: String, ratio: String, goal: Option<String>, met: bool| {
-            let verdict = match (&goal, met) {
-                (None, _) => "",
-                (Some(_), true) => "met",
-                (Some(_), false) => "MISSED",
-            };
-            missed += usize::from(verdict == "MISSED");
-            let goal = goal.unwrap_or_default();
-            println!("| {name:<24} | {tokio:>9} | {timeloop:>9} | {ratio:>7} | {goal:>7} | {verdict:<6} |");
-        };
-    let mut any = false;
+    let mut table = Table::default();
+    if !arguments.announcing {
+        beside_tokio(arguments, rounds, &mut table);
+    }
+    if arguments.announcing || arguments.names.is_empty() {
+        cost_of_announcing(arguments, rounds, &mut table);
+    }
+    if table.lines == 0 {
+        eprintln!("no workload's name contains any of {:?}", arguments.names);
+        return 1;
+    }
+    table.missed
+}
+
+/// Tokio's runtime and timeloop.
+fn beside_tokio(arguments: &Arguments, rounds: usize, table: &mut Table) {
+    table.head(["", "tokio", "timeloop", "ratio"]);
     for workload in workloads::all().into_iter().filter(|workload| arguments.ask_for(workload.name)) {
-        any = true;
-        let (tokio_ns, timeloop_ns) = measure(&workload, rounds, arguments.quick);
+        let sides = [workload.tokio, workload.timeloop];
+        let [tokio_ns, timeloop_ns] = measure(sides, workload.operations, rounds, arguments.quick);
         let ratio = tokio_ns / timeloop_ns;
         let goal = if cfg!(debug_assertions) { workload.debug_goal } else { workload.goal };
-        line(
+        table.line(
             workload.name,
-            format!("{tokio_ns:.1}"),
-            format!("{timeloop_ns:.1}"),
-            format!("{ratio:.2}"),
-            goal.map(|goal| format!(">= {goal:.1}")),
-            goal.is_none_or(|goal| ratio >= goal),
+            [format!("{tokio_ns:.1}"), format!("{timeloop_ns:.1}"), format!("{ratio:.2}")],
+            goal.map(|goal| (format!(">= {goal:.1}"), ratio >= goal)),
         );
     }
     if arguments.ask_for(memory::NAME) {
-        any = true;
         match (memory::peak_mb("tokio"), memory::peak_mb("timeloop")) {
-            (Some(tokio), Some(timeloop)) => line(
+            (Some(tokio), Some(timeloop)) => table.line(
                 memory::NAME,
-                format!("{:.0}", tokio),
-                format!("{:.0}", timeloop),
-                format!("{:.2}", tokio / timeloop),
-                Some(format!("<= {:.0}", memory::GOAL_MB)),
-                timeloop <= memory::GOAL_MB,
+                [format!("{tokio:.0}"), format!("{timeloop:.0}"), format!("{:.2}", tokio / timeloop)],
+                Some((format!("<= {:.0}", memory::GOAL_MB), timeloop <= memory::GOAL_MB)),
             ),
             _ => println!("| {:<24} | can be told on Linux alone", memory::NAME),
         }
     }
-    if !any {
-        eprintln!("no workload's name contains any of {:?}", arguments.names);
-        return 1;
-    }
-    missed
 }
 
-/// Nanoseconds per operation of tokio and of timeloop.
-fn measure(workload: &Workload, rounds: usize, quick: bool) -> (f64, f64) {
+/// Tokio's bare primitives in timeloop's loop, and timeloop's own.
+fn cost_of_announcing(arguments: &Arguments, rounds: usize, table: &mut Table) {
+    table.head(["announcing", "bare", "announced", "cost"]);
+    for workload in announcing::all().into_iter().filter(|workload| arguments.ask_for(workload.name)) {
+        let sides = [workload.bare, workload.announced];
+        let [bare_ns, announced_ns] = measure(sides, announcing::OPERATIONS, rounds, arguments.quick);
+        let cost_ns = announced_ns - bare_ns;
+        let goal = (!cfg!(debug_assertions)).then_some(announcing::GOAL_NS);
+        table.line(
+            workload.name,
+            [format!("{bare_ns:.1}"), format!("{announced_ns:.1}"), format!("{cost_ns:.1}")],
+            goal.map(|goal| (format!("<= {goal:.1}"), cost_ns <= goal)),
+        );
+    }
+}
+
+/// What has been printed.
+#[derive(Default)]
+struct Table {
+    lines: usize,
+    missed: usize,
+}
+
+impl Table {
+    fn head(&self, [name, left, right, result]: [&str; 4]) {
+        println!();
+        println!("| {name:<24} | {left:>9} | {right:>9} | {result:>7} | {:>7} |        |", "goal");
+        println!("|{:-<26}|{:->10}:|{:->10}:|{:->8}:|{:->8}:|--------|", "", "", "", "", "");
+    }
+
+    /// `goal` is what it says, and whether it is met.
+    fn line(&mut self, name: &str, [left, right, result]: [String; 3], goal: Option<(String, bool)>) {
+        let verdict = match goal {
+            None => "",
+            Some((_, true)) => "met",
+            Some((_, false)) => "MISSED",
+        };
+        self.lines += 1;
+        self.missed += usize::from(verdict == "MISSED");
+        let goal = goal.map(|(goal, _)| goal).unwrap_or_default();
+        println!("| {name:<24} | {left:>9} | {right:>9} | {result:>7} | {goal:>7} | {verdict:<6} |");
+    }
+}
+
+/// Nanoseconds per operation of each side.
+fn measure(sides: [fn(u64); 2], operations: u64, rounds: usize, quick: bool) -> [f64; 2] {
     let shorter = if cfg!(debug_assertions) { 10 } else { 1 } * if quick { 5 } else { 1 };
     // A multiple of all the numbers that workloads divide theirs by.
-    let operations = (workload.operations / shorter).next_multiple_of(1_000);
+    let operations = (operations / shorter).next_multiple_of(1_000);
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     let time = |side: fn(u64)| {
         let start = Instant::now();
         side(operations);
         start.elapsed().as_nanos() as f64 / operations as f64
     };
-    let (mut tokio, mut timeloop) = (Vec::new(), Vec::new());
     // The first round warms up.
-    for round in 0..=rounds {
-        let (tokio_ns, timeloop_ns) = (time(workload.tokio), time(workload.timeloop));
-        if round > 0 {
-            tokio.push(tokio_ns);
-            timeloop.push(timeloop_ns);
-        }
-    }
-    (median(tokio), median(timeloop))
+    let times: Vec<[f64; 2]> = (0..=rounds).map(|_| sides.map(time)).skip(1).collect();
+    [0, 1].map(|side| median(times.iter().map(|times| times[side]).collect()))
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -197,7 +197,7 @@ fn in_tokio<T>(main: impl Future<Output = T>) -> T {
 }
 
 /// One run as an exploration makes it, with higher bounds.
-fn in_timeloop<F: Future<Output = ()>>(main: impl Fn() -> F + Sync) {
+pub(crate) fn in_timeloop<F: Future<Output = ()>>(main: impl Fn() -> F + Sync) {
     // Millions of polls at one instant are a livelock in a test; here they are the measurement.
     let limits = Limits { max_steps: u64::MAX, max_polls_per_instant: u64::MAX, ..Limits::default() };
     timeloop::Explorer::new("compare")
