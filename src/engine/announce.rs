@@ -72,6 +72,13 @@ impl ResourceId {
     /// The task that runs does this now, and could not give way for it: it lets go of a lock, say.
     #[inline]
     pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
+        if attended() {
+            self.touch_attended(name, access, at);
+        }
+    }
+
+    #[inline(never)]
+    fn touch_attended(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
         attending(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
     }
 
@@ -97,7 +104,7 @@ impl ResourceId {
 /// One operation on its way from being announced to being done; part of the future that does it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Announcement {
-    /// [`FRESH`], [`DONE`], or the number of the step in which the task gave way.
+    /// [`FRESH`], [`BEGUN`], [`UNHEARD`], [`DONE`], or the number of the step in which the task gave way.
     state: u64,
     /// The operation's number, once the task has given way.
     index: u32,
@@ -110,9 +117,55 @@ pub(crate) struct Announcement {
 const OPERATIONS_MAX: u32 = 1_024;
 
 const FRESH: u64 = 0;
+const BEGUN: u64 = u64::MAX - 2;
+/// Done, and nobody wanted to know.
+const UNHEARD: u64 = u64::MAX - 1;
 const DONE: u64 = u64::MAX;
 
+/// What is to become of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Begun {
+    /// In a run whose source of decisions does not want to know: it may be done.
+    Unheard,
+    /// The same outside of a run.
+    Outside,
+    /// It is to be announced: see [`Announcement::poll`].
+    Heard,
+}
+
 impl Announcement {
+    /// Begins the operation, unless it has begun.
+    #[inline]
+    pub(crate) fn begin(&mut self) -> Begun {
+        if self.state != FRESH {
+            return Begun::Heard;
+        }
+        match context::driving(Engine::count_operation) {
+            Some(true) => {
+                self.state = BEGUN;
+                Begun::Heard
+            }
+            Some(false) => {
+                self.state = UNHEARD;
+                Begun::Unheard
+            }
+            None => {
+                self.state = DONE;
+                Begun::Outside
+            }
+        }
+    }
+
+    /// Begins the operation, unless it has begun; whether nobody in the run wants to know of it, so that it may be done.
+    #[inline]
+    pub(crate) fn is_unheard(&mut self) -> bool {
+        match self.state {
+            UNHEARD => true,
+            FRESH => matches!(self.begin(), Begun::Unheard),
+            _ => false,
+        }
+    }
+
     /// Ready when the operation may be done, which is to be right after. Afterwards it stays ready.
     #[inline]
     pub(crate) fn poll(
@@ -123,7 +176,7 @@ impl Announcement {
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
-        if self.state == DONE {
+        if self.is_done() {
             return Poll::Ready(());
         }
         if self.state == FRESH && context::driving(Engine::count_operation) != Some(true) {
@@ -143,7 +196,7 @@ impl Announcement {
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
-        if self.state == DONE {
+        if self.is_done() {
             return Poll::Ready(());
         }
         if self.state == FRESH {
@@ -168,7 +221,13 @@ impl Announcement {
     /// Whether the operation has been done.
     #[inline]
     pub(crate) fn is_done(self) -> bool {
-        self.state == DONE
+        self.state >= UNHEARD
+    }
+
+    /// Whether the operation has not begun.
+    #[inline]
+    pub(crate) fn is_fresh(self) -> bool {
+        self.state == FRESH
     }
 
     // One argument each: put into one struct they would be read wide just after they were written narrow.
@@ -275,7 +334,7 @@ impl Engine {
         access: Access,
         at: &'static Location<'static>,
     ) -> u64 {
-        if announcement.state == FRESH {
+        if matches!(announcement.state, FRESH | BEGUN) {
             // Whoever polls several futures on one task, as `FuturesUnordered` does, polls on after one has given way. The
             // others stand back until that is done, each to be announced in its turn: done in one step, nothing could
             // come between them.

@@ -110,15 +110,6 @@ impl<'a, L: Named> Held<'a, L> {
         Self { id, holds: PhantomData }
     }
 
-    /// Part of it is given back, and the rest is still held, as `M`: an operation.
-    #[inline]
-    pub(super) fn shrink<M: Named>(self) -> Held<'a, M> {
-        self.id.touch(L::NAME, Access::Release, None);
-        let held = Held { id: self.id, holds: PhantomData };
-        mem::forget(self);
-        held
-    }
-
     /// It is not held any more, which nobody can notice.
     #[inline]
     pub(super) fn forget(self) {

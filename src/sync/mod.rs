@@ -3,7 +3,8 @@
 //! The primitives are the real ones of the crate `tokio` (its feature `sync` alone, which brings no runtime), wrapped to
 //! announce what is done to them. So their semantics, fairness, error types and cancellation safety are tokio's own:
 //! what a test proves about them here holds in production. They never draw randomness, read a clock or start a thread,
-//! so their part of a run is determined by the order in which tasks reach them, and that order is the seed's.
+//! so their part of a run is determined by the order in which tasks reach them, and that order is the seed's. A `Mutex` and
+//! an `RwLock` are made of tokio's semaphore here, as they are in tokio.
 //!
 //! # What they announce
 //!
@@ -81,6 +82,7 @@ mod once_cell;
 pub mod oneshot;
 mod operation;
 mod outside;
+mod permits;
 mod rwlock;
 mod semaphore;
 mod set_once;

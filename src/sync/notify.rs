@@ -3,6 +3,7 @@
 //! Always true: who waits, and who is woken by what, is tokio's own: a [`Notified`] hears of `notify_waiters` from when it
 //! was made, and of the others from when it was first polled or enabled.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -66,9 +67,9 @@ impl Notify {
 
     /// A wait begins. Whatever is signalled to all from now on counts for it, so that is to look at the signal.
     #[track_caller]
-    fn waiting(&self) -> Waiting {
+    fn waiting<I: Borrow<ResourceId>>(&self, id: I) -> Waiting<I> {
         self.what(Access::Read).touch();
-        Waiting { id: self.id, at: Location::caller(), operation: Operation::default(), is_done: false }
+        Waiting { id, at: Location::caller(), operation: Operation::default(), is_done: false }
     }
 
     /// Waits for the signal.
@@ -78,14 +79,14 @@ impl Notify {
     /// Who gives up loses its place in the line; a signal that it has been given passes on to the next.
     #[track_caller]
     pub fn notified(&self) -> Notified<'_> {
-        let waiting = self.waiting();
+        let waiting = self.waiting(&self.id);
         Notified { inner: self.inner().notified(), waiting }
     }
 
     /// [`notified`](Self::notified) for a future that has the signal in it.
     #[track_caller]
     pub fn notified_owned(self: Arc<Self>) -> OwnedNotified {
-        let waiting = self.waiting();
+        let waiting = self.waiting(self.id);
         OwnedNotified { inner: Arc::clone(self.inner()).notified_owned(), waiting }
     }
 
@@ -126,19 +127,19 @@ impl fmt::Debug for Notify {
 
 /// What a wait has announced.
 #[derive(Debug)]
-struct Waiting {
-    id: ResourceId,
+struct Waiting<I> {
+    id: I,
     at: &'static Location<'static>,
     operation: Operation,
     is_done: bool,
 }
 
-impl Waiting {
+impl<I: Borrow<ResourceId>> Waiting<I> {
     fn poll(&mut self, cx: &mut Context<'_>, attempt: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
         if self.is_done {
             return attempt(cx);
         }
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: self.at };
+        let what = What { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
         let polled = self.operation.poll(cx, what, attempt);
         self.is_done = polled.is_ready();
         polled
@@ -148,7 +149,7 @@ impl Waiting {
         if self.is_done {
             return attempt();
         }
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: self.at };
+        let what = What { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
         self.is_done = self.operation.attempt(what, attempt);
         self.is_done
     }
@@ -156,7 +157,7 @@ impl Waiting {
     /// A wait that is given up.
     fn leave(&self) {
         if self.operation.is_tried() && !self.is_done {
-            self.id.touch(NAME, Access::Release, Some(self.at));
+            self.id.borrow().touch(NAME, Access::Release, Some(self.at));
         }
     }
 }
@@ -168,7 +169,7 @@ pin_project! {
     pub struct Notified<'a> {
         #[pin]
         inner: tokios::Notified<'a>,
-        waiting: Waiting,
+        waiting: Waiting<&'a ResourceId>,
     }
 
     impl PinnedDrop for Notified<'_> {
@@ -202,7 +203,7 @@ pin_project! {
     pub struct OwnedNotified {
         #[pin]
         inner: tokios::OwnedNotified,
-        waiting: Waiting,
+        waiting: Waiting<ResourceId>,
     }
 
     impl PinnedDrop for OwnedNotified {

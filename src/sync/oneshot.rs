@@ -15,7 +15,6 @@
 //! ```
 
 use std::fmt;
-use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,7 +22,7 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 use tokio::sync::oneshot as tokios;
 
-use super::operation::{Operation, What, at_once};
+use super::operation::{Operation, What, at_once, until_done};
 use crate::engine::announce::ResourceId;
 
 /// Error types: tokio's own.
@@ -81,17 +80,15 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = ()> {
         let at = Location::caller();
-        async move {
-            self.polling.restart();
-            let mut operation = Operation::default();
-            let Self { inner, id, .. } = self;
+        until_done(move |operation, cx| {
+            if operation.is_fresh() {
+                self.polling.restart();
+            }
+            let Self { inner, id, .. } = &mut *self;
             let inner = inner.as_mut().expect("a sender is there until it has sent");
-            poll_fn(|cx| {
-                let what = What { id, name: NAME, access: Access::Read, at };
-                operation.poll(cx, what, |cx| inner.poll_closed(cx))
-            })
-            .await;
-        }
+            let what = What { id, name: NAME, access: Access::Read, at };
+            operation.poll(cx, what, |cx| inner.poll_closed(cx))
+        })
     }
 
     /// Whether the receiver is gone or has closed the channel.

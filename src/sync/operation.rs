@@ -3,6 +3,8 @@
 //! Always true: an operation is announced once, when it is first tried, and may give way then; each try after that is
 //! told of, as what it turned out to be, and can't give way any more.
 
+use std::future::poll_fn;
+use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -56,6 +58,26 @@ impl Operation {
         what: What<'_>,
         attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
+        if self.0.is_unheard() {
+            return attempt(cx);
+        }
+        // Piece by piece: as a whole it would be put together where nobody hears, too.
+        let What { id, name, access, at } = what;
+        self.poll_heard(cx, attempt, id, name, access, at)
+    }
+
+    // Apart, so that it costs nothing where nobody hears.
+    #[inline(never)]
+    fn poll_heard<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+        id: &ResourceId,
+        name: &'static str,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> Poll<R> {
+        let what = What { id, name, access, at };
         if !self.is_tried() {
             ready!(self.0.poll(cx, what.id, what.name, what.access, what.at));
             return attempt(cx);
@@ -97,6 +119,12 @@ impl Operation {
     #[inline]
     pub(super) fn restart(&mut self) {
         self.0.restart();
+    }
+
+    /// Whether it has not begun.
+    #[inline]
+    pub(super) fn is_fresh(self) -> bool {
+        self.0.is_fresh()
     }
 
     /// Whether it has been tried, so that it waits unless it is done.
@@ -148,6 +176,20 @@ impl<F: Future> Future for Trying<'_, F> {
         }
         polled
     }
+}
+
+/// The future of one operation, which `attempt` tries.
+#[inline]
+pub(super) fn until_done<R>(
+    mut attempt: impl FnMut(&mut Operation, &mut Context<'_>) -> Poll<R>,
+) -> impl Future<Output = R> {
+    let mut operation = Operation::default();
+    // An async function of tokio's is not `Unpin` either.
+    let pinned = PhantomPinned;
+    poll_fn(move |cx| {
+        let _ = &pinned;
+        attempt(&mut operation, cx)
+    })
 }
 
 /// One half's handles of a channel: how many there are is a matter of its own, so that who makes or drops one does not meet

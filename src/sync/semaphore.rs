@@ -1,24 +1,27 @@
 //! The semaphore.
 //!
 //! Always true: the permits are tokio's own; those of a guard are given back after that was announced.
-#![expect(unsafe_code, reason = "a permit that keeps its semaphore alive")]
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
 use timeloop_sim::Access;
-use tokio::sync::{AcquireError, Semaphore as Permits, SemaphorePermit as Taken, TryAcquireError};
+use tokio::sync::{AcquireError, Semaphore as Tokios, TryAcquireError};
 
-use super::announcing::{Held, Named, inside_run, queue, would_wait};
-use super::blocking::{at_once, block_on};
-use super::guard::Unborrow;
+use super::permits::{Permits, Way};
 use crate::engine::announce::ResourceId;
 
-/// What reports call it.
-const NAME: &str = <Taken<'static> as Named>::NAME;
+/// The way to take a semaphore's permits.
+struct Acquiring;
+
+impl Way for Acquiring {
+    const NAME: &'static str = "semaphore";
+    const ACCESS: Access = Access::Acquire;
+}
 
 /// A number of permits, of which tasks take some and give them back: tokio's own, which announces what is done to it.
 ///
@@ -51,13 +54,12 @@ const NAME: &str = <Taken<'static> as Named>::NAME;
 /// assert_eq!(elapsed.unwrap(), Duration::from_secs(3));
 /// ```
 pub struct Semaphore {
-    id: ResourceId,
     permits: Permits,
 }
 
 impl Semaphore {
     /// The most permits that a semaphore can have.
-    pub const MAX_PERMITS: usize = Permits::MAX_PERMITS;
+    pub const MAX_PERMITS: usize = Tokios::MAX_PERMITS;
 
     /// A semaphore with this many permits.
     ///
@@ -65,7 +67,7 @@ impl Semaphore {
     /// If that is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[track_caller]
     pub fn new(permits: usize) -> Self {
-        Self { id: ResourceId::new(), permits: Permits::new(permits) }
+        Self { permits: Permits::new(ResourceId::new(), permits) }
     }
 
     /// The same at compile time, for a `static`.
@@ -74,14 +76,14 @@ impl Semaphore {
     /// As [`new`](Self::new) does.
     #[track_caller]
     pub const fn const_new(permits: usize) -> Self {
-        Self { id: ResourceId::const_new(), permits: Permits::const_new(permits) }
+        Self { permits: Permits::new(ResourceId::const_new(), permits) }
     }
 
     /// How many permits there are to be taken now.
     #[track_caller]
     pub fn available_permits(&self) -> usize {
-        self.id.touch(NAME, Access::Read, Some(Location::caller()));
-        self.permits.available_permits()
+        self.permits.id.touch(Acquiring::NAME, Access::Read, Some(Location::caller()));
+        self.permits.inner.available_permits()
     }
 
     /// Adds `n` permits, for those that wait first.
@@ -90,15 +92,15 @@ impl Semaphore {
     /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS) then.
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
-        self.id.touch(NAME, Access::Release, Some(Location::caller()));
-        self.permits.add_permits(n);
+        self.permits.id.touch(Acquiring::NAME, Access::Release, Some(Location::caller()));
+        self.permits.inner.add_permits(n);
     }
 
     /// Takes up to `n` permits away for good; returns how many there were to be taken.
     #[track_caller]
     pub fn forget_permits(&self, n: usize) -> usize {
-        self.id.touch(NAME, Access::Acquire, Some(Location::caller()));
-        self.permits.forget_permits(n)
+        self.permits.id.touch(Acquiring::NAME, Access::Acquire, Some(Location::caller()));
+        self.permits.inner.forget_permits(n)
     }
 
     /// Waits for a permit; fails when the semaphore is closed.
@@ -119,10 +121,9 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire_many(&self, n: u32) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
         let at = Location::caller();
-        async move {
-            let taken = queue!(&self.id, NAME, Access::Acquire, at, self.permits.acquire_many(n))?;
-            Ok(self.permit(taken, at))
-        }
+        let permit =
+            move |taken: Result<(), _>| taken.map(|()| SemaphorePermit(Taken::new(self, n as usize)));
+        self.permits.take::<Acquiring, _>(n, at, permit)
     }
 
     /// Takes a permit, if there is one and nobody waits for it.
@@ -134,9 +135,8 @@ impl Semaphore {
     /// Takes `n` permits, if there are as many and nobody waits for them.
     #[track_caller]
     pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
-        let at = Location::caller();
-        let taken = self.try_take(n, at)?;
-        Ok(self.permit(taken, at))
+        self.permits.try_take::<Acquiring>(n, Location::caller())?;
+        Ok(SemaphorePermit(Taken::new(self, n as usize)))
     }
 
     /// Takes a permit without waiting; outside of a run the thread may have to wait.
@@ -145,9 +145,8 @@ impl Semaphore {
     /// In a run, if there is none to be taken. Outside, in one of tokio's runtimes.
     #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        let at = Location::caller();
-        let taken = self.take_blocking(1, "blocking_acquire", "acquire().await", at)?;
-        Ok(self.permit(taken, at))
+        self.take_blocking(1, "blocking_acquire", "acquire().await")?;
+        Ok(SemaphorePermit(Taken::new(self, 1)))
     }
 
     /// Takes `n` permits without waiting; outside of a run the thread may have to wait.
@@ -156,9 +155,8 @@ impl Semaphore {
     /// In a run, if there are not as many to be taken. Outside, in one of tokio's runtimes.
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
-        let at = Location::caller();
-        let taken = self.take_blocking(n, "blocking_acquire_many", "acquire_many(…).await", at)?;
-        Ok(self.permit(taken, at))
+        self.take_blocking(n, "blocking_acquire_many", "acquire_many(…).await")?;
+        Ok(SemaphorePermit(Taken::new(self, n as usize)))
     }
 
     /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore alive.
@@ -185,10 +183,8 @@ impl Semaphore {
     ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> {
         let at = Location::caller();
         async move {
-            let taken = queue!(&self.id, NAME, Access::Acquire, at, self.permits.acquire_many(n))?;
-            // SAFETY: the permit owns the semaphore.
-            let taken = unsafe { taken.unborrow() };
-            Ok(self.owned_permit(taken, at))
+            self.permits.take::<Acquiring, _>(n, at, |taken| taken).await?;
+            Ok(OwnedSemaphorePermit(Taken::new(self, n as usize)))
         }
     }
 
@@ -201,10 +197,8 @@ impl Semaphore {
     /// As [`try_acquire_many`](Self::try_acquire_many), with a permit that keeps the semaphore alive.
     #[track_caller]
     pub fn try_acquire_many_owned(self: Arc<Self>, n: u32) -> Result<OwnedSemaphorePermit, TryAcquireError> {
-        let at = Location::caller();
-        // SAFETY: the permit owns the semaphore.
-        let taken = unsafe { self.try_take(n, at)?.unborrow() };
-        Ok(self.owned_permit(taken, at))
+        self.permits.try_take::<Acquiring>(n, Location::caller())?;
+        Ok(OwnedSemaphorePermit(Taken::new(self, n as usize)))
     }
 
     /// As [`blocking_acquire`](Self::blocking_acquire), with a permit that keeps the semaphore alive.
@@ -213,11 +207,8 @@ impl Semaphore {
     /// As `blocking_acquire` does.
     #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let at = Location::caller();
-        let taken = self.take_blocking(1, "blocking_acquire_owned", "acquire_owned().await", at)?;
-        // SAFETY: the permit owns the semaphore.
-        let taken = unsafe { taken.unborrow() };
-        Ok(self.owned_permit(taken, at))
+        self.take_blocking(1, "blocking_acquire_owned", "acquire_owned().await")?;
+        Ok(OwnedSemaphorePermit(Taken::new(self, 1)))
     }
 
     /// As [`blocking_acquire_many`](Self::blocking_acquire_many), with a permit that keeps the semaphore alive.
@@ -229,90 +220,96 @@ impl Semaphore {
         self: Arc<Self>,
         n: u32,
     ) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let at = Location::caller();
-        let taken =
-            self.take_blocking(n, "blocking_acquire_many_owned", "acquire_many_owned(…).await", at)?;
-        // SAFETY: the permit owns the semaphore.
-        let taken = unsafe { taken.unborrow() };
-        Ok(self.owned_permit(taken, at))
+        self.take_blocking(n, "blocking_acquire_many_owned", "acquire_many_owned(…).await")?;
+        Ok(OwnedSemaphorePermit(Taken::new(self, n as usize)))
     }
 
     /// Closes it: whoever waits, or asks from now on, gets an error instead of permits.
     #[track_caller]
     pub fn close(&self) {
-        self.id.touch(NAME, Access::Write, Some(Location::caller()));
-        self.permits.close();
+        self.permits.id.touch(Acquiring::NAME, Access::Write, Some(Location::caller()));
+        self.permits.inner.close();
     }
 
     /// Whether it is closed.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.id.touch(NAME, Access::Read, Some(Location::caller()));
-        self.permits.is_closed()
-    }
-
-    #[inline]
-    fn try_take(&self, n: u32, at: &'static Location<'static>) -> Result<Taken<'_>, TryAcquireError> {
-        self.id.touch(NAME, Access::Acquire, Some(at));
-        self.permits.try_acquire_many(n)
+        self.permits.id.touch(Acquiring::NAME, Access::Read, Some(Location::caller()));
+        self.permits.inner.is_closed()
     }
 
     #[track_caller]
-    fn take_blocking(
-        &self,
-        n: u32,
-        method: &str,
-        instead: &str,
-        at: &'static Location<'static>,
-    ) -> Result<Taken<'_>, AcquireError> {
-        let taking = self.permits.acquire_many(n);
-        if !inside_run() {
-            return block_on(taking);
-        }
-        self.id.touch(NAME, Access::Acquire, Some(at));
+    fn take_blocking(&self, n: u32, method: &str, instead: &str) -> Result<(), AcquireError> {
         let thing = if n == 1 { "a permit that is taken" } else { "permits that are taken" };
-        at_once(taking).unwrap_or_else(|| would_wait(method, thing, instead))
-    }
-
-    #[inline]
-    fn permit<'a>(&'a self, taken: Taken<'a>, at: &'static Location<'static>) -> SemaphorePermit<'a> {
-        SemaphorePermit { held: Held::new(&self.id, at), taken, semaphore: self }
-    }
-
-    #[inline]
-    fn owned_permit(
-        self: Arc<Self>,
-        taken: Taken<'static>,
-        at: &'static Location<'static>,
-    ) -> OwnedSemaphorePermit {
-        // SAFETY: the permit owns the semaphore.
-        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
-        OwnedSemaphorePermit { held: Held::new(id, at), taken, semaphore: self }
+        self.permits.take_blocking::<Acquiring>(n, Location::caller(), [method, thing, instead])
     }
 }
 
 /// To look at it this way is no operation.
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.permits.fmt(f)
+        self.permits.inner.fmt(f)
+    }
+}
+
+/// Permits that have been taken of the semaphore that this borrows or keeps alive; gives them back when it is dropped.
+struct Taken<O: Deref<Target = Semaphore>> {
+    semaphore: O,
+    permits: usize,
+}
+
+/// In place of a number of permits: they are never given back.
+const FORGOTTEN: usize = usize::MAX;
+
+impl<O: Deref<Target = Semaphore>> Taken<O> {
+    #[inline]
+    fn new(semaphore: O, permits: usize) -> Self {
+        Self { semaphore, permits }
+    }
+
+    /// They are not held any more, which nobody can notice.
+    fn forget(mut self) {
+        self.semaphore.permits.id.forgotten();
+        self.permits = FORGOTTEN;
+    }
+
+    #[track_caller]
+    fn merge(&mut self, other: Self) {
+        let is_same = ptr::eq(&*self.semaphore, &*other.semaphore);
+        assert!(is_same, "merging permits from different semaphore instances");
+        self.permits = self.permits.checked_add(other.permits).expect("number of permits overflowed");
+        other.forget();
+    }
+
+    #[track_caller]
+    fn split(&mut self, n: usize) -> Option<Self>
+    where
+        O: Clone,
+    {
+        self.permits = self.permits.checked_sub(n)?;
+        self.semaphore.permits.id.acquired(Acquiring::NAME, Some(Location::caller()));
+        Some(Self::new(self.semaphore.clone(), n))
+    }
+}
+
+impl<O: Deref<Target = Semaphore>> Drop for Taken<O> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.permits != FORGOTTEN {
+            self.semaphore.permits.give_back::<Acquiring>(self.permits);
+        }
     }
 }
 
 /// Holds permits of a [`Semaphore`], and gives them back when it is dropped.
-// The order of the fields is the order in which they are dropped.
 #[must_use]
 #[clippy::has_significant_drop]
-pub struct SemaphorePermit<'a> {
-    held: Held<'a, Taken<'a>>,
-    taken: Taken<'a>,
-    semaphore: &'a Semaphore,
-}
+pub struct SemaphorePermit<'a>(Taken<&'a Semaphore>);
 
 impl SemaphorePermit<'_> {
     /// Never gives the permits back. Nobody can notice, which makes it no operation.
     pub fn forget(self) {
-        self.held.forget();
-        self.taken.forget();
+        self.0.forget();
     }
 
     /// Adds another's permits to these.
@@ -321,50 +318,42 @@ impl SemaphorePermit<'_> {
     /// If they belong to another semaphore.
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
-        let Self { held, taken, semaphore: _ } = other;
-        self.taken.merge(taken);
-        held.forget();
+        self.0.merge(other.0);
     }
 
     /// Splits `n` permits off, if there are as many.
     #[track_caller]
     pub fn split(&mut self, n: usize) -> Option<Self> {
-        let taken = self.taken.split(n)?;
-        Some(self.semaphore.permit(taken, Location::caller()))
+        self.0.split(n).map(Self)
     }
 
     /// The semaphore that they belong to.
     pub fn semaphore(&self) -> &Semaphore {
-        self.semaphore
+        self.0.semaphore
     }
 
     /// How many they are.
     pub fn num_permits(&self) -> usize {
-        self.taken.num_permits()
+        self.0.permits
     }
 }
 
 impl fmt::Debug for SemaphorePermit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.taken.fmt(f)
+        let (semaphore, permits) = (self.semaphore(), self.num_permits());
+        f.debug_struct("SemaphorePermit").field("sem", semaphore).field("permits", &permits).finish()
     }
 }
 
 /// Holds permits of a [`Semaphore`], which it keeps alive, and gives them back when it is dropped.
-// The order of the fields is the order in which they are dropped.
 #[must_use]
 #[clippy::has_significant_drop]
-pub struct OwnedSemaphorePermit {
-    held: Held<'static, Taken<'static>>,
-    taken: Taken<'static>,
-    semaphore: Arc<Semaphore>,
-}
+pub struct OwnedSemaphorePermit(Taken<Arc<Semaphore>>);
 
 impl OwnedSemaphorePermit {
     /// Never gives the permits back. Nobody can notice, which makes it no operation.
     pub fn forget(self) {
-        self.held.forget();
-        self.taken.forget();
+        self.0.forget();
     }
 
     /// Adds another's permits to these.
@@ -373,33 +362,29 @@ impl OwnedSemaphorePermit {
     /// If they belong to another semaphore.
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
-        // The other's semaphore stays until its permits are given back or taken over.
-        let Self { held, taken, semaphore: _semaphore } = other;
-        self.taken.merge(taken);
-        held.forget();
+        self.0.merge(other.0);
     }
 
     /// Splits `n` permits off, if there are as many.
     #[track_caller]
     pub fn split(&mut self, n: usize) -> Option<Self> {
-        let taken = self.taken.split(n)?;
-        Some(Arc::clone(&self.semaphore).owned_permit(taken, Location::caller()))
+        self.0.split(n).map(Self)
     }
 
     /// The semaphore that they belong to.
     pub fn semaphore(&self) -> &Arc<Semaphore> {
-        &self.semaphore
+        &self.0.semaphore
     }
 
     /// How many they are.
     pub fn num_permits(&self) -> usize {
-        self.taken.num_permits()
+        self.0.permits
     }
 }
 
 impl fmt::Debug for OwnedSemaphorePermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (semaphore, permits) = (&self.semaphore, self.num_permits());
+        let (semaphore, permits) = (self.semaphore(), self.num_permits());
         f.debug_struct("OwnedSemaphorePermit").field("sem", semaphore).field("permits", &permits).finish()
     }
 }

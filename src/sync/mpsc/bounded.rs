@@ -3,7 +3,6 @@
 //! Always true: the queue is tokio's own; the sender has its half until it is dropped or has become a permit.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::{NAME, OwnedPermit, Permit, PermitIterator, receiving, senders};
 use crate::engine::announce::ResourceId;
 use crate::sync::announcing::inside_run;
-use crate::sync::operation::{Operation, What, at_once};
+use crate::sync::operation::{Operation, What, at_once, until_done};
 
 /// Makes a queue with room for `buffer` messages.
 ///
@@ -50,12 +49,12 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
         let at = Location::caller();
-        async move {
-            self.polling.restart();
-            let mut operation = Operation::default();
-            let (id, inner) = (&self.id, &mut self.inner);
-            poll_fn(|cx| operation.poll(cx, receiving(id, at), |cx| inner.poll_recv(cx))).await
-        }
+        until_done(move |operation, cx| {
+            if operation.is_fresh() {
+                self.polling.restart();
+            }
+            operation.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx))
+        })
     }
 
     /// Takes up to `limit` messages and appends them to `buffer`; waits for one where there is none. Returns how many: 0
@@ -67,13 +66,12 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
         let at = Location::caller();
-        async move {
-            self.polling.restart();
-            let mut operation = Operation::default();
-            let (id, inner) = (&self.id, &mut self.inner);
-            poll_fn(|cx| operation.poll(cx, receiving(id, at), |cx| inner.poll_recv_many(cx, buffer, limit)))
-                .await
-        }
+        until_done(move |operation, cx| {
+            if operation.is_fresh() {
+                self.polling.restart();
+            }
+            operation.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv_many(cx, buffer, limit))
+        })
     }
 
     /// Takes the next message, if there is one.

@@ -4,24 +4,22 @@
 
 use std::marker::PhantomData;
 
-use tokio::sync::MutexGuard as Locked;
-
 use super::Mutex;
-use crate::sync::guard::{Guard, shows_value_mut};
+use crate::sync::guard::{Guard, Lock, Locking, shows_value_mut};
 
 /// Holds a [`Mutex`], and gives access to its value, until it is dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct MutexGuard<'a, T: ?Sized> {
-    guard: Guard<'a, Locked<'a, ()>, &'a Mutex<T>, T>,
-    marker: PhantomData<Locked<'a, T>>,
+    guard: Guard<&'a Mutex<T>, Locking, T>,
+    marker: PhantomData<tokio::sync::MutexGuard<'a, T>>,
 }
 
 shows_value_mut!(MutexGuard<'a, => T>);
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, &'a Mutex<T>, T>) -> Self {
+    pub(super) fn new(guard: Guard<&'a Mutex<T>, Locking, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -59,7 +57,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct MappedMutexGuard<'a, T: ?Sized> {
-    guard: Guard<'a, Locked<'a, ()>, (), T>,
+    guard: Guard<&'a Lock, Locking, T>,
     marker: PhantomData<tokio::sync::MappedMutexGuard<'a, T>>,
 }
 

@@ -1,6 +1,6 @@
 //! The mutex.
 //!
-//! Always true: the value is reached only by who holds tokio's lock beside it; who waits is tokio's own doing.
+//! Always true: the value is reached only by who holds the lock beside it; who waits is tokio's own doing.
 #![expect(unsafe_code, reason = "the guarded value lies beside the lock, not in it")]
 
 mod guard;
@@ -9,22 +9,17 @@ mod owned_guard;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::Location;
-use std::ptr;
 use std::sync::Arc;
 
-use timeloop_sim::Access;
-use tokio::sync::{Mutex as Lock, MutexGuard as Locked, TryLockError};
+use tokio::sync::TryLockError;
 
-use super::announcing::{Held, Named, inside_run, queue, would_wait};
-use super::guard::{Guard, Unborrow};
+use super::guard::{Guard, Lock, Locked, Locking};
 use crate::engine::announce::ResourceId;
 
 pub use guard::{MappedMutexGuard, MutexGuard};
 pub use owned_guard::{OwnedMappedMutexGuard, OwnedMutexGuard};
-
-/// What reports call it.
-const NAME: &str = <Locked<'static, ()> as Named>::NAME;
 
 /// A lock that a task may hold across an `.await`: tokio's own, which announces what is done to it.
 ///
@@ -50,8 +45,7 @@ const NAME: &str = <Locked<'static, ()> as Named>::NAME;
 /// assert_eq!(sum.unwrap(), 10);
 /// ```
 pub struct Mutex<T: ?Sized> {
-    id: ResourceId,
-    lock: Lock<()>,
+    lock: Lock,
     value: UnsafeCell<T>,
 }
 
@@ -65,7 +59,7 @@ impl<T: ?Sized> Mutex<T> {
     where
         T: Sized,
     {
-        Self { id: ResourceId::new(), lock: Lock::new(()), value: UnsafeCell::new(t) }
+        Self { lock: Lock::new(ResourceId::new(), 1), value: UnsafeCell::new(t) }
     }
 
     /// The same at compile time, for a `static`.
@@ -74,7 +68,7 @@ impl<T: ?Sized> Mutex<T> {
     where
         T: Sized,
     {
-        Self { id: ResourceId::const_new(), lock: Lock::const_new(()), value: UnsafeCell::new(t) }
+        Self { lock: Lock::new(ResourceId::const_new(), 1), value: UnsafeCell::new(t) }
     }
 
     /// Waits until this task may have it.
@@ -84,11 +78,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
-        let at = Location::caller();
-        async move {
-            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.lock());
-            MutexGuard::new(self.guard(locked, at))
-        }
+        self.lock.take::<Locking, _>(Location::caller(), move || MutexGuard::new(Self::guard(self)))
     }
 
     /// As [`lock`](Self::lock), with a guard that keeps the mutex alive.
@@ -100,10 +90,8 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedMutexGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.lock());
-            // SAFETY: the guard owns the mutex.
-            let locked = unsafe { locked.unborrow() };
-            OwnedMutexGuard::new(self.owned_guard(locked, at))
+            self.lock.take::<Locking, _>(at, || ()).await;
+            OwnedMutexGuard::new(Self::guard(self))
         }
     }
 
@@ -113,9 +101,8 @@ impl<T: ?Sized> Mutex<T> {
     /// In a run, if somebody holds it. Outside, in one of tokio's runtimes.
     #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
-        let at = Location::caller();
-        let locked = self.acquire_blocking("blocking_lock", "lock().await", at);
-        MutexGuard::new(self.guard(locked, at))
+        self.lock.take_blocking::<Locking>("blocking_lock", "lock().await");
+        MutexGuard::new(Self::guard(self))
     }
 
     /// As [`blocking_lock`](Self::blocking_lock), with a guard that keeps the mutex alive.
@@ -124,29 +111,22 @@ impl<T: ?Sized> Mutex<T> {
     /// As `blocking_lock` does.
     #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
-        let at = Location::caller();
-        let locked = self.acquire_blocking("blocking_lock_owned", "lock_owned().await", at);
-        // SAFETY: the guard owns the mutex.
-        let locked = unsafe { locked.unborrow() };
-        OwnedMutexGuard::new(self.owned_guard(locked, at))
+        self.lock.take_blocking::<Locking>("blocking_lock_owned", "lock_owned().await");
+        OwnedMutexGuard::new(Self::guard(self))
     }
 
     /// Takes it if nobody holds it, nor is about to: one that was let go of belongs to who is first in the queue.
     #[track_caller]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire(at)?;
-        Ok(MutexGuard::new(self.guard(locked, at)))
+        self.lock.try_take::<Locking>(Location::caller())?;
+        Ok(MutexGuard::new(Self::guard(self)))
     }
 
     /// As [`try_lock`](Self::try_lock), with a guard that keeps the mutex alive.
     #[track_caller]
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire(at)?;
-        // SAFETY: the guard owns the mutex.
-        let locked = unsafe { locked.unborrow() };
-        Ok(OwnedMutexGuard::new(self.owned_guard(locked, at)))
+        self.lock.try_take::<Locking>(Location::caller())?;
+        Ok(OwnedMutexGuard::new(Self::guard(self)))
     }
 
     /// The value, which nobody else can reach: there is no need to lock it.
@@ -162,44 +142,19 @@ impl<T: ?Sized> Mutex<T> {
         self.value.into_inner()
     }
 
+    /// A guard for who has just taken the lock.
     #[inline]
-    fn try_acquire(&self, at: &'static Location<'static>) -> Result<Locked<'_, ()>, TryLockError> {
-        self.id.touch(NAME, Access::Acquire, Some(at));
-        self.lock.try_lock()
+    fn guard<O: Deref<Target = Self>>(owner: O) -> Guard<O, Locking, T> {
+        let value = owner.value.get();
+        // SAFETY: the caller has taken the lock; the value is in the owner's target; the guards have a marker.
+        unsafe { Guard::new(owner, value) }
     }
+}
 
-    #[track_caller]
-    fn acquire_blocking(
-        &self,
-        method: &str,
-        instead: &str,
-        at: &'static Location<'static>,
-    ) -> Locked<'_, ()> {
-        if inside_run() {
-            self.try_acquire(at).unwrap_or_else(|_| would_wait(method, "a lock that is held", instead))
-        } else {
-            self.lock.blocking_lock()
-        }
-    }
-
+impl<T: ?Sized> Locked for Mutex<T> {
     #[inline]
-    fn guard<'a, L: Named>(&'a self, locked: L, at: &'static Location<'static>) -> Guard<'a, L, &'a Self, T> {
-        let held = Held::new(&self.id, at);
-        // SAFETY: the owner is the lock itself; the guards have a marker.
-        unsafe { Guard::new(held, locked, self.value.get(), self) }
-    }
-
-    #[inline]
-    fn owned_guard<L: Named>(
-        self: Arc<Self>,
-        locked: L,
-        at: &'static Location<'static>,
-    ) -> Guard<'static, L, Arc<Self>, T> {
-        // SAFETY: the guard owns the lock.
-        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
-        let value = self.value.get();
-        // SAFETY: the owner is the lock itself; the guards have a marker.
-        unsafe { Guard::new(Held::new(id, at), locked, value, self) }
+    fn lock(&self) -> &Lock {
+        &self.lock
     }
 }
 
@@ -221,9 +176,9 @@ impl<T: Default> Default for Mutex<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Mutex");
-        match self.lock.try_lock() {
+        match self.lock.permits.inner.try_acquire() {
             // SAFETY: the lock is held as long as this arm.
-            Ok(_locked) => shown.field("data", &unsafe { &*self.value.get() }),
+            Ok(_taken) => shown.field("data", &unsafe { &*self.value.get() }),
             Err(_) => shown.field("data", &format_args!("<locked>")),
         };
         shown.finish()

@@ -5,15 +5,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tokio::sync::MutexGuard as Locked;
-
 use super::Mutex;
-use crate::sync::guard::{Guard, shows_value_mut};
+use crate::sync::guard::{Guard, Locking, shows_value_mut};
 
 /// Holds a [`Mutex`], which it keeps alive, and gives access to its value, until it is dropped.
 #[clippy::has_significant_drop]
 pub struct OwnedMutexGuard<T: ?Sized> {
-    guard: Guard<'static, Locked<'static, ()>, Arc<Mutex<T>>, T>,
+    guard: Guard<Arc<Mutex<T>>, Locking, T>,
     marker: PhantomData<tokio::sync::OwnedMutexGuard<T>>,
 }
 
@@ -21,7 +19,7 @@ shows_value_mut!(OwnedMutexGuard< => T>);
 
 impl<T: ?Sized> OwnedMutexGuard<T> {
     #[inline]
-    pub(super) fn new(guard: Guard<'static, Locked<'static, ()>, Arc<Mutex<T>>, T>) -> Self {
+    pub(super) fn new(guard: Guard<Arc<Mutex<T>>, Locking, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -59,7 +57,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
 pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T> {
-    guard: Guard<'static, Locked<'static, ()>, Arc<Mutex<T>>, U>,
+    guard: Guard<Arc<Mutex<T>>, Locking, U>,
     marker: PhantomData<tokio::sync::OwnedMappedMutexGuard<T, U>>,
 }
 

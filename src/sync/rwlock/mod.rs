@@ -1,6 +1,6 @@
 //! The lock that readers share.
 //!
-//! Always true: the value is reached only by who holds tokio's lock beside it, and changed only by who holds it for
+//! Always true: the value is reached only by who holds the lock beside it, and changed only by who holds it for
 //! writing; who waits is tokio's own doing.
 #![expect(unsafe_code, reason = "the guarded value lies beside the lock, not in it")]
 
@@ -12,17 +12,13 @@ mod write_guard;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::Location;
-use std::ptr;
 use std::sync::Arc;
 
-use timeloop_sim::Access;
-use tokio::sync::{
-    RwLock as Lock, RwLockReadGuard as ReadLocked, RwLockWriteGuard as WriteLocked, TryLockError,
-};
+use tokio::sync::TryLockError;
 
-use super::announcing::{Held, Named, inside_run, queue, would_wait};
-use super::guard::{Guard, Unborrow};
+use super::guard::{Guard, Hold, Lock, Locked, Reading, Writing};
 use crate::engine::announce::ResourceId;
 
 pub use owned_read_guard::OwnedRwLockReadGuard;
@@ -30,8 +26,8 @@ pub use owned_write_guard::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard};
 pub use read_guard::RwLockReadGuard;
 pub use write_guard::{RwLockMappedWriteGuard, RwLockWriteGuard};
 
-/// What reports call it.
-const NAME: &str = <WriteLocked<'static, ()> as Named>::NAME;
+/// As many may read at a time as tokio lets.
+const MAX_READS: u32 = u32::MAX >> 3;
 
 /// A lock that one task may hold for writing, or many at a time for reading: tokio's own, which announces what is done
 /// to it.
@@ -58,8 +54,7 @@ const NAME: &str = <WriteLocked<'static, ()> as Named>::NAME;
 /// assert_eq!(seen.unwrap(), "new");
 /// ```
 pub struct RwLock<T: ?Sized> {
-    id: ResourceId,
-    lock: Lock<()>,
+    lock: Lock,
     value: UnsafeCell<T>,
 }
 
@@ -73,7 +68,7 @@ impl<T: ?Sized> RwLock<T> {
     where
         T: Sized,
     {
-        Self { id: ResourceId::new(), lock: Lock::new(()), value: UnsafeCell::new(value) }
+        Self { lock: Lock::new(ResourceId::new(), MAX_READS), value: UnsafeCell::new(value) }
     }
 
     /// A lock that at most `max_reads` readers share.
@@ -85,8 +80,9 @@ impl<T: ?Sized> RwLock<T> {
     where
         T: Sized,
     {
-        let lock = Lock::with_max_readers((), max_reads);
-        Self { id: ResourceId::new(), lock, value: UnsafeCell::new(value) }
+        assert_ne!(max_reads, 0, "a RwLock may not be created with 0 readers");
+        assert!(max_reads <= MAX_READS, "a RwLock may not be created with more than {MAX_READS} readers");
+        Self { lock: Lock::new(ResourceId::new(), max_reads), value: UnsafeCell::new(value) }
     }
 
     /// As [`new`](Self::new) at compile time, for a `static`.
@@ -95,7 +91,7 @@ impl<T: ?Sized> RwLock<T> {
     where
         T: Sized,
     {
-        Self { id: ResourceId::const_new(), lock: Lock::const_new(()), value: UnsafeCell::new(value) }
+        Self { lock: Lock::new(ResourceId::const_new(), MAX_READS), value: UnsafeCell::new(value) }
     }
 
     /// As [`with_max_readers`](Self::with_max_readers) at compile time, for a `static`.
@@ -107,8 +103,9 @@ impl<T: ?Sized> RwLock<T> {
     where
         T: Sized,
     {
-        let lock = Lock::const_with_max_readers((), max_reads);
-        Self { id: ResourceId::const_new(), lock, value: UnsafeCell::new(value) }
+        assert!(max_reads != 0, "a RwLock may not be created with 0 readers");
+        assert!(max_reads <= MAX_READS);
+        Self { lock: Lock::new(ResourceId::const_new(), max_reads), value: UnsafeCell::new(value) }
     }
 
     /// Waits until this task may read.
@@ -120,11 +117,8 @@ impl<T: ?Sized> RwLock<T> {
     /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
     #[track_caller]
     pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
-        let at = Location::caller();
-        async move {
-            let locked = queue!(&self.id, NAME, Access::Read, at, self.lock.read());
-            RwLockReadGuard::new(self.guard(locked, at).forgetful())
-        }
+        let guard = move || RwLockReadGuard::new(Self::guard(self).forgetful());
+        self.lock.take::<Reading, _>(Location::caller(), guard)
     }
 
     /// As [`read`](Self::read), with a guard that keeps the lock alive.
@@ -136,10 +130,8 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockReadGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = queue!(&self.id, NAME, Access::Read, at, self.lock.read());
-            // SAFETY: the guard owns the lock.
-            let locked = unsafe { locked.unborrow() };
-            OwnedRwLockReadGuard::new(self.owned_guard(locked, at))
+            self.lock.take::<Reading, _>(at, || ()).await;
+            OwnedRwLockReadGuard::new(Self::guard(self))
         }
     }
 
@@ -150,11 +142,8 @@ impl<T: ?Sized> RwLock<T> {
     /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
     #[track_caller]
     pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
-        let at = Location::caller();
-        async move {
-            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.write());
-            RwLockWriteGuard::new(self.guard(locked, at).forgetful())
-        }
+        let guard = move || RwLockWriteGuard::new(Self::guard(self).forgetful());
+        self.lock.take::<Writing, _>(Location::caller(), guard)
     }
 
     /// As [`write`](Self::write), with a guard that keeps the lock alive.
@@ -166,10 +155,8 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let at = Location::caller();
         async move {
-            let locked = queue!(&self.id, NAME, Access::Acquire, at, self.lock.write());
-            // SAFETY: the guard owns the lock.
-            let locked = unsafe { locked.unborrow() };
-            OwnedRwLockWriteGuard::new(self.owned_guard(locked, at))
+            self.lock.take::<Writing, _>(at, || ()).await;
+            OwnedRwLockWriteGuard::new(Self::guard(self))
         }
     }
 
@@ -179,14 +166,8 @@ impl<T: ?Sized> RwLock<T> {
     /// In a run, if it may not be read yet. Outside, in one of tokio's runtimes.
     #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
-        let at = Location::caller();
-        let locked = if inside_run() {
-            let locked = self.try_acquire_read(at);
-            locked.unwrap_or_else(|_| would_wait("blocking_read", "a lock that is held", "read().await"))
-        } else {
-            self.lock.blocking_read()
-        };
-        RwLockReadGuard::new(self.guard(locked, at).forgetful())
+        self.lock.take_blocking::<Reading>("blocking_read", "read().await");
+        RwLockReadGuard::new(Self::guard(self).forgetful())
     }
 
     /// Takes it for writing without waiting; outside of a run the thread may have to wait.
@@ -195,50 +176,36 @@ impl<T: ?Sized> RwLock<T> {
     /// In a run, if it may not be written yet. Outside, in one of tokio's runtimes.
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
-        let at = Location::caller();
-        let locked = if inside_run() {
-            let locked = self.try_acquire_write(at);
-            locked.unwrap_or_else(|_| would_wait("blocking_write", "a lock that is held", "write().await"))
-        } else {
-            self.lock.blocking_write()
-        };
-        RwLockWriteGuard::new(self.guard(locked, at).forgetful())
+        self.lock.take_blocking::<Writing>("blocking_write", "write().await");
+        RwLockWriteGuard::new(Self::guard(self).forgetful())
     }
 
     /// Takes it for reading, if that may be done at once.
     #[track_caller]
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire_read(at)?;
-        Ok(RwLockReadGuard::new(self.guard(locked, at).forgetful()))
+        self.lock.try_take::<Reading>(Location::caller())?;
+        Ok(RwLockReadGuard::new(Self::guard(self).forgetful()))
     }
 
     /// As [`try_read`](Self::try_read), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwLockReadGuard<T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire_read(at)?;
-        // SAFETY: the guard owns the lock.
-        let locked = unsafe { locked.unborrow() };
-        Ok(OwnedRwLockReadGuard::new(self.owned_guard(locked, at)))
+        self.lock.try_take::<Reading>(Location::caller())?;
+        Ok(OwnedRwLockReadGuard::new(Self::guard(self)))
     }
 
     /// Takes it for writing, if that may be done at once.
     #[track_caller]
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire_write(at)?;
-        Ok(RwLockWriteGuard::new(self.guard(locked, at).forgetful()))
+        self.lock.try_take::<Writing>(Location::caller())?;
+        Ok(RwLockWriteGuard::new(Self::guard(self).forgetful()))
     }
 
     /// As [`try_write`](Self::try_write), with a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
-        let at = Location::caller();
-        let locked = self.try_acquire_write(at)?;
-        // SAFETY: the guard owns the lock.
-        let locked = unsafe { locked.unborrow() };
-        Ok(OwnedRwLockWriteGuard::new(self.owned_guard(locked, at)))
+        self.lock.try_take::<Writing>(Location::caller())?;
+        Ok(OwnedRwLockWriteGuard::new(Self::guard(self)))
     }
 
     /// The value, which nobody else can reach: there is no need to lock it.
@@ -254,36 +221,19 @@ impl<T: ?Sized> RwLock<T> {
         self.value.into_inner()
     }
 
+    /// A guard for who has just taken the lock.
     #[inline]
-    fn try_acquire_read(&self, at: &'static Location<'static>) -> Result<ReadLocked<'_, ()>, TryLockError> {
-        self.id.touch(NAME, Access::Read, Some(at));
-        self.lock.try_read()
+    fn guard<O: Deref<Target = Self>, W: Hold>(owner: O) -> Guard<O, W, T> {
+        let value = owner.value.get();
+        // SAFETY: the caller has taken the lock; the value is in the owner's target; the guards have a marker.
+        unsafe { Guard::new(owner, value) }
     }
+}
 
+impl<T: ?Sized> Locked for RwLock<T> {
     #[inline]
-    fn try_acquire_write(&self, at: &'static Location<'static>) -> Result<WriteLocked<'_, ()>, TryLockError> {
-        self.id.touch(NAME, Access::Acquire, Some(at));
-        self.lock.try_write()
-    }
-
-    #[inline]
-    fn guard<'a, L: Named>(&'a self, locked: L, at: &'static Location<'static>) -> Guard<'a, L, &'a Self, T> {
-        let held = Held::new(&self.id, at);
-        // SAFETY: the owner is the lock itself; the guards have a marker.
-        unsafe { Guard::new(held, locked, self.value.get(), self) }
-    }
-
-    #[inline]
-    fn owned_guard<L: Named>(
-        self: Arc<Self>,
-        locked: L,
-        at: &'static Location<'static>,
-    ) -> Guard<'static, L, Arc<Self>, T> {
-        // SAFETY: the guard owns the lock.
-        let id: &'static ResourceId = unsafe { &*ptr::from_ref(&self.id) };
-        let value = self.value.get();
-        // SAFETY: the owner is the lock itself; the guards have a marker.
-        unsafe { Guard::new(Held::new(id, at), locked, value, self) }
+    fn lock(&self) -> &Lock {
+        &self.lock
     }
 }
 
@@ -305,9 +255,9 @@ impl<T: Default> Default for RwLock<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("RwLock");
-        match self.lock.try_read() {
+        match self.lock.permits.inner.try_acquire() {
             // SAFETY: the lock is held as long as this arm.
-            Ok(_locked) => shown.field("data", &unsafe { &*self.value.get() }),
+            Ok(_taken) => shown.field("data", &unsafe { &*self.value.get() }),
             Err(_) => shown.field("data", &format_args!("<locked>")),
         };
         shown.finish()

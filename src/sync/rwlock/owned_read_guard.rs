@@ -5,15 +5,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tokio::sync::RwLockReadGuard as Locked;
-
 use super::RwLock;
-use crate::sync::guard::{Guard, shows_value};
+use crate::sync::guard::{Guard, Reading, shows_value};
 
 /// Holds a [`RwLock`], which it keeps alive, for reading, as others may too, until it is dropped.
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
-    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>,
+    guard: Guard<Arc<RwLock<T>>, Reading, U>,
     marker: PhantomData<tokio::sync::OwnedRwLockReadGuard<T, U>>,
 }
 
@@ -21,7 +19,7 @@ shows_value!(OwnedRwLockReadGuard<T, => U>);
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     #[inline]
-    pub(super) fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
+    pub(super) fn new(guard: Guard<Arc<RwLock<T>>, Reading, U>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

@@ -5,15 +5,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tokio::sync::RwLockWriteGuard as Locked;
-
 use super::{OwnedRwLockReadGuard, RwLock};
-use crate::sync::guard::{Guard, shows_value_mut};
+use crate::sync::guard::{Guard, Writing, shows_value_mut};
 
 /// Holds a [`RwLock`], which it keeps alive, for writing, until it is dropped.
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockWriteGuard<T: ?Sized> {
-    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, T>,
+    guard: Guard<Arc<RwLock<T>>, Writing, T>,
     marker: PhantomData<tokio::sync::OwnedRwLockWriteGuard<T>>,
 }
 
@@ -21,7 +19,7 @@ shows_value_mut!(OwnedRwLockWriteGuard< => T>);
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     #[inline]
-    pub(super) fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, T>) -> Self {
+    pub(super) fn new(guard: Guard<Arc<RwLock<T>>, Writing, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -85,7 +83,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 /// [`OwnedRwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
-    guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>,
+    guard: Guard<Arc<RwLock<T>>, Writing, U>,
     marker: PhantomData<tokio::sync::OwnedRwLockMappedWriteGuard<T, U>>,
 }
 
@@ -93,7 +91,7 @@ shows_value_mut!(OwnedRwLockMappedWriteGuard<T, => U>);
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     #[inline]
-    fn new(guard: Guard<'static, Locked<'static, ()>, Arc<RwLock<T>>, U>) -> Self {
+    fn new(guard: Guard<Arc<RwLock<T>>, Writing, U>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

@@ -4,23 +4,21 @@
 
 use std::marker::PhantomData;
 
-use tokio::sync::RwLockReadGuard as Locked;
-
-use crate::sync::guard::{Guard, shows_value};
+use crate::sync::guard::{Guard, Lock, Reading, shows_value};
 
 /// Holds a [`RwLock`](super::RwLock) for reading, as others may too, until it is dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
-    guard: Guard<'a, Locked<'a, ()>, (), T>,
-    marker: PhantomData<Locked<'a, T>>,
+    guard: Guard<&'a Lock, Reading, T>,
+    marker: PhantomData<tokio::sync::RwLockReadGuard<'a, T>>,
 }
 
 shows_value!(RwLockReadGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
+    pub(super) fn new(guard: Guard<&'a Lock, Reading, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 

@@ -4,24 +4,22 @@
 
 use std::marker::PhantomData;
 
-use tokio::sync::RwLockWriteGuard as Locked;
-
 use super::RwLockReadGuard;
-use crate::sync::guard::{Guard, shows_value_mut};
+use crate::sync::guard::{Guard, Lock, Writing, shows_value_mut};
 
 /// Holds a [`RwLock`](super::RwLock) for writing, until it is dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
-    guard: Guard<'a, Locked<'a, ()>, (), T>,
-    marker: PhantomData<Locked<'a, T>>,
+    guard: Guard<&'a Lock, Writing, T>,
+    marker: PhantomData<tokio::sync::RwLockWriteGuard<'a, T>>,
 }
 
 shows_value_mut!(RwLockWriteGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     #[inline]
-    pub(super) fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
+    pub(super) fn new(guard: Guard<&'a Lock, Writing, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
@@ -79,7 +77,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 /// [`RwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
-    guard: Guard<'a, Locked<'a, ()>, (), T>,
+    guard: Guard<&'a Lock, Writing, T>,
     marker: PhantomData<tokio::sync::RwLockMappedWriteGuard<'a, T>>,
 }
 
@@ -87,7 +85,7 @@ shows_value_mut!(RwLockMappedWriteGuard<'a, => T>);
 
 impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     #[inline]
-    fn new(guard: Guard<'a, Locked<'a, ()>, (), T>) -> Self {
+    fn new(guard: Guard<&'a Lock, Writing, T>) -> Self {
         Self { guard, marker: PhantomData }
     }
 
