@@ -343,6 +343,12 @@ impl Engine {
             Some(Wakee::Other(_)) => {}
         }
         drop(guard);
+        self.join_foreign(task, waker)
+    }
+
+    /// Leaves a waker that is not the loop's own, or takes the place of one, which calls code that is not the loop's.
+    #[cold]
+    fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
         let waker = Wakee::Other(waker.clone());
         let mut core = self.core.borrow_mut();
         let slot = core.table.get(task.slot(), task.generation());

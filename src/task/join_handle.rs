@@ -13,7 +13,7 @@ use timeloop_sim::Access;
 
 use super::late::{self, Asked};
 use super::{Id, JoinError};
-use crate::engine::{self, Joined, TaskRef};
+use crate::engine::{self, Joined, TaskRef, announce};
 
 /// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html).
 ///
@@ -95,6 +95,13 @@ impl<T: 'static> JoinHandle<T> {
     /// Tells that somebody looks whether the task has ended.
     #[inline]
     pub(super) fn look(&self, at: &'static Location<'static>) {
+        if announce::attended() {
+            self.look_attended(at);
+        }
+    }
+
+    #[inline(never)]
+    fn look_attended(&self, at: &'static Location<'static>) {
         engine::of_run(self.task.run(), |engine| engine.touch_end(self.task, Access::Read, Some(at)));
     }
 
