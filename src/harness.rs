@@ -13,7 +13,7 @@ use timeloop_sim::{
     AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site, StrategySpec,
 };
 
-use crate::engine::{Engine, Stop, context};
+use crate::engine::{Before, Engine, Stop, context};
 
 /// What a test may return: `()`, or a `Result` whose `Err` fails the run.
 pub trait TestResult {
@@ -86,20 +86,20 @@ pub(crate) struct Made<T> {
     /// The output, or what failed: in here only.
     result: Result<T, Box<Failure>>,
     ended: Ended,
-    /// What the notes of a failure of the output would be.
-    notes: Box<[String]>,
+    /// For the notes of a failure of the output.
+    before: Before,
 }
 
 impl<T> Made<T> {
     /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
     pub(crate) fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, Complaint>) -> (Ended, Option<P>) {
-        let Self { result, mut ended, notes } = self;
+        let Self { result, mut ended, before } = self;
         let judged = match result {
             Ok(output) => judge(output).map_err(|Complaint { message, site }| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
                     message: format!("the test returned an error: {message}"),
-                    notes,
+                    notes: before.notes(),
                     site,
                     task: Some(Box::default()),
                     blocked: Box::default(),
@@ -137,9 +137,7 @@ where
         (Ok(_), Some(failure)) => Err(failure),
         (result, _) => result,
     };
-    // What failed in here has them already.
-    let notes = if result.is_ok() { engine.notes() } else { Box::default() };
-    Made { result, ended: engine.ended(), notes }
+    Made { result, before: engine.before(), ended: engine.ended() }
 }
 
 /// Makes one run under the strategy `random` and gives its output.

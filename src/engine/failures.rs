@@ -18,12 +18,7 @@ const NAMED_TASKS: usize = 20;
 impl Core {
     /// What happened before a failure.
     pub(super) fn notes(&self) -> Box<[String]> {
-        let panic = self.first_panic.as_ref().map(|panic| {
-            let (task, note) = &**panic;
-            let place = note.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
-            format!("before that, {task} panicked{place}: {}", note.message)
-        });
-        panic.into_iter().collect()
+        notes(self.first_panic.as_deref())
     }
 
     /// Who a task is.
@@ -81,7 +76,32 @@ impl Core {
     }
 }
 
+/// What is to be said of a task's panic besides a later failure.
+fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Box<[String]> {
+    let note = panic.map(|(task, note)| {
+        let place = note.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
+        format!("before that, {task} panicked{place}: {}", note.message)
+    });
+    note.into_iter().collect()
+}
+
+/// What had happened in a run that has ended: in words only when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Before(Option<Box<(TaskLabel, PanicNote)>>);
+
+impl Before {
+    /// The notes of a failure that comes of the run's output.
+    pub(crate) fn notes(&self) -> Box<[String]> {
+        notes(self.0.as_deref())
+    }
+}
+
 impl Engine {
+    /// What has happened in the run that its output may come of.
+    pub(crate) fn before(&self) -> Before {
+        Before(self.core.borrow_mut().first_panic.take())
+    }
+
     fn failure(&self, core: &Core, kind: FailureKind, message: String) -> Box<Failure> {
         Box::new(Failure {
             kind,

@@ -35,6 +35,7 @@ use timeloop_sim::{
 
 pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
+pub(crate) use failures::Before;
 pub(crate) use idle::find as find_idle;
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;
@@ -122,6 +123,7 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// A loop for one run.
+    #[inline(always)]
     pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Cow<'static, str>) -> Self {
         Self::with_post(source, limits, detail, label, Post::of_thread())
     }
@@ -137,6 +139,8 @@ impl Engine {
         engine
     }
 
+    // Inlined: it is made where it stays.
+    #[inline(always)]
     fn with_post(
         source: AnySource,
         limits: &Limits,

@@ -422,11 +422,6 @@ impl Engine {
         }
     }
 
-    /// What has happened in the run that a failure may come of.
-    pub(crate) fn notes(&self) -> Box<[String]> {
-        self.core.borrow().notes()
-    }
-
     /// What the harness wants to know of a run that has been finished.
     // By reference: it is large, and to move it would cost as much as some steps.
     pub(crate) fn ended(&self) -> Ended {
