@@ -399,6 +399,7 @@ mod schedule;
 pub mod sync;
 pub mod task;
 pub mod time;
+pub mod world;
 
 #[doc(hidden)]
 pub use macros::support as __private;
@@ -417,5 +418,5 @@ pub use timeloop_sim::{
     Log, Nanos, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
     RegressionError, ReplaySetting, ResourceKey, ResourceRecord, Schedule as StoredSchedule, Searched, Seed,
     SeedSetting, Settings, Site, Step, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName,
-    TokenError, UnknownStrategy, Watched,
+    TokenError, UnknownStrategy, Watched, WorldEvent,
 };

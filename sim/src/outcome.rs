@@ -42,17 +42,21 @@ pub struct TaskLabel {
     pub name: Cow<'static, str>,
     /// Where it was spawned; `None` for the root.
     pub spawned: Option<Site>,
+    /// The name of the node that it runs on; `None` for the one where the test itself runs.
+    pub node: Option<Cow<'static, str>>,
 }
 
-/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known.
+/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known;
+/// `` `audit` on db-1 (root.2) `` on a node.
 impl fmt::Display for TaskLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, node) = self.node.as_ref().map_or(("", ""), |node| (" on ", node));
         if self.name.is_empty() {
-            write!(f, "`{}`", self.path)
+            write!(f, "`{}`{before}{node}", self.path)
         } else if self.spawned.is_some() && self.path.indices().is_empty() {
-            write!(f, "`{}`", self.name)
+            write!(f, "`{}`{before}{node}", self.name)
         } else {
-            write!(f, "`{}` ({})", self.name, self.path)
+            write!(f, "`{}`{before}{node} ({})", self.name, self.path)
         }
     }
 }
@@ -87,6 +91,8 @@ pub enum Awaited {
     },
     /// The end of another task.
     End(TaskLabel),
+    /// That its node, which is paused, goes on; it is ready otherwise.
+    Resumption,
 }
 
 /// Who holds what another waits for.
@@ -298,6 +304,7 @@ impl fmt::Display for BlockedTask {
         match self.waits_for.as_deref() {
             None => Ok(()),
             Some(Awaited::End(task)) => write!(f, " for the end of {task}"),
+            Some(Awaited::Resumption) => f.write_str(" for its node to be resumed"),
             Some(Awaited::Resource { name, made, access, held_by }) => {
                 write!(f, " for `{name}`")?;
                 if let Some(made) = made {
@@ -327,7 +334,7 @@ impl BlockedTask {
     /// The tasks without which it can't go on.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (end, holders) = match self.waits_for.as_deref() {
-            None => (None, &[][..]),
+            None | Some(Awaited::Resumption) => (None, &[][..]),
             Some(Awaited::End(task)) => (Some(task), &[][..]),
             Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
         };

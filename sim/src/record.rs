@@ -76,6 +76,15 @@ pub struct Performed {
     pub site: Option<Site>,
 }
 
+/// Something that a step did to the world in which the tasks live: it crashed a node, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorldEvent {
+    /// Index into [`Record::steps`].
+    pub step: u64,
+    /// What happened, as a sentence without its full stop: "node `db-1` crashes".
+    pub told: String,
+}
+
 /// A resource that a run touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceRecord {
@@ -113,6 +122,8 @@ pub struct Record {
     pub resources: Vec<ResourceRecord>,
     /// Every move of virtual time, in order.
     pub advances: Vec<Advance>,
+    /// What was done to the world, in order.
+    pub events: Vec<WorldEvent>,
 }
 
 impl Record {
@@ -180,6 +191,14 @@ impl Record {
         let start = self.operations.partition_point(|performed| performed.step < step);
         let end = self.operations.partition_point(|performed| performed.step <= step);
         &self.operations[start..end]
+    }
+
+    /// What step number `step` did to the world, in order.
+    pub fn events_of(&self, step: usize) -> &[WorldEvent] {
+        let step = step as u64;
+        let start = self.events.partition_point(|event| event.step < step);
+        let end = self.events.partition_point(|event| event.step <= step);
+        &self.events[start..end]
     }
 
     /// Where the task of step number `step` resumes: the place where it waited before; `None` for a first

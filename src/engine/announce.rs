@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use timeloop_sim::{Access, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
 
+use super::table::State;
 use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
 
 /// What makes a shared thing the same one in every run: which task made it, as its how-many-th.
@@ -372,6 +373,10 @@ impl Engine {
         let core = &mut *core;
         let current = self.current.get();
         let slot = core.table.at(current);
+        if slot.state != State::Running {
+            // A destructor polls, of a task that does not run.
+            return None;
+        }
         // The count already includes the resumption under way.
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey { domain: Domain::Operation, task, resume, index };

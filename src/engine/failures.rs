@@ -3,7 +3,7 @@
 //! Always true: a failure that comes of a bound names the bound and says how to raise it; one that concerns tasks names
 //! the tasks.
 
-use timeloop_sim::{BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath, grouped};
+use timeloop_sim::{Awaited, BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath, grouped};
 
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
@@ -36,30 +36,30 @@ impl Core {
             None if slot == ROOT_SLOT || !function.is_empty() => function.into(),
             None => format!("task {id}").into(),
         };
-        TaskLabel { path: TaskPath::root(), name, spawned }
+        let node = self.nodes.label(place.node);
+        TaskLabel { path: TaskPath::root(), name, spawned, node }
     }
 
     /// The tasks that wait, in order of spawning.
     fn blocked(&mut self) -> Box<[BlockedTask]> {
-        let waiting: Vec<u32> = self
-            .table
-            .in_order()
-            .into_iter()
-            .filter(|&slot| self.table.at(slot).state == State::Waiting)
-            .collect();
+        let waiting: Vec<u32> = self.table.in_order().into_iter().filter(|&slot| self.waits(slot)).collect();
         waiting.into_iter().take(NAMED_TASKS).map(|slot| self.blocked_task(slot)).collect()
     }
 
     fn blocked_task(&mut self, slot: u32) -> BlockedTask {
         let id = self.table.at(slot).id;
         let awaits = if self.recorder.is_some() { self.awaited_end(slot) } else { None };
-        match &self.recorder {
+        let mut blocked = match &self.recorder {
             Some(recorder) => recorder.blocked(id, awaits),
             None => {
                 let since_ns = self.table.at(slot).polled_at_ns;
                 BlockedTask { task: self.task_label(slot), waits_at: None, since_ns, waits_for: None }
             }
+        };
+        if self.table.at(slot).state == State::Parked {
+            blocked.waits_for = Some(Box::new(Awaited::Resumption));
         }
+        blocked
     }
 
     /// The task whose end the task in this slot has asked for.
@@ -72,7 +72,12 @@ impl Core {
     }
 
     fn waiting(&mut self) -> usize {
-        self.table.in_order().into_iter().filter(|&slot| self.table.at(slot).state == State::Waiting).count()
+        self.table.in_order().into_iter().filter(|&slot| self.waits(slot)).count()
+    }
+
+    /// Whether the task in this slot waits, for its node to go on if for nothing else.
+    fn waits(&mut self, slot: u32) -> bool {
+        matches!(self.table.at(slot).state, State::Waiting | State::Parked)
     }
 }
 
@@ -148,6 +153,9 @@ impl Engine {
         let message = format!("no task is ready and no timer is set, so nothing in the run can wake {tasks}");
         let mut failure = self.failure(core, FailureKind::Deadlock, message);
         failure.blocked = core.blocked();
+        let paused =
+            core.nodes.paused().map(|name| format!("node `{name}` is paused, and nothing resumes it"));
+        failure.notes = failure.notes.iter().cloned().chain(paused).collect();
         if self.explain && self.woken_soon() {
             let note = "a real thread woke a task of the run a moment later, in real time; a run does not wait for threads, \
                         so use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime";

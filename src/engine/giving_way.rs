@@ -17,7 +17,9 @@ pub(super) struct StepState {
     pub(super) woken: Cell<bool>,
     /// Whether it has given way for an operation.
     pub(super) gave_way: Cell<bool>,
-    filling: Cell<u16>,
+    /// How the step has been interrupted, if it has; it has given way then, too.
+    pub(super) interrupted: Cell<Interrupted>,
+    filling: Cell<u8>,
     /// How many operations its resumption has announced.
     pub(super) operations: Cell<u32>,
 }
@@ -27,9 +29,22 @@ impl StepState {
     pub(super) fn reset(&self) {
         self.woken.set(false);
         self.gave_way.set(false);
+        self.interrupted.set(Interrupted::No);
         self.filling.set(0);
         self.operations.set(0);
     }
+}
+
+/// How a step has been interrupted by what happened to its task's node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Interrupted {
+    /// It has not.
+    #[default]
+    No,
+    /// The task has not been polled: the node is paused.
+    Parked,
+    /// The node went down or was paused while the task was polled, by the task itself.
+    Within,
 }
 
 /// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just

@@ -13,6 +13,9 @@ mod giving_way;
 mod idle;
 #[cfg(feature = "net")]
 mod network;
+pub(crate) mod node_clock;
+mod node_life;
+mod node_time;
 pub(crate) mod nodes;
 pub(crate) mod panics;
 mod recorder;
@@ -45,6 +48,7 @@ pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
 use giving_way::StepState;
+use nodes::{NodeId, Nodes};
 use panics::PanicNote;
 use recorder::Recorder;
 use sites::Sites;
@@ -77,8 +81,11 @@ pub(crate) struct Engine {
     wants_operations: bool,
     /// Whether the run is recorded.
     records: bool,
+    /// Whether it wants to know of all that happens on nodes.
+    wants_nodes: bool,
+    /// Whether the run has nodes besides the test's, whose clocks may be off.
+    has_nodes: Cell<bool>,
     post: Arc<Post>,
-    nodes: RefCell<nodes::Nodes>,
     core: RefCell<Core>,
     /// `None` until somebody opens a socket: most runs never do.
     #[cfg(feature = "net")]
@@ -89,6 +96,7 @@ pub(crate) struct Engine {
 struct Core {
     source: AnySource,
     table: Table,
+    nodes: Nodes,
     timers: TimerQueue,
     limits: Limits,
     /// How many more steps may be taken before the loop looks at its bounds; 0 also makes it look at once.
@@ -151,7 +159,7 @@ impl Engine {
         let run = RunId::next();
         post.open(run);
         let explain = detail == Detail::Explain;
-        let wants_operations = source.wants_operations();
+        let (wants_operations, wants_nodes) = (source.wants_operations(), source.wants_nodes());
         let attends = wants_operations || detail != Detail::Lean;
         Self {
             run,
@@ -165,11 +173,13 @@ impl Engine {
             attends: Cell::new(attends),
             wants_operations,
             records: detail != Detail::Lean,
+            wants_nodes,
+            has_nodes: Cell::new(false),
             post,
-            nodes: RefCell::default(),
             core: RefCell::new(Core {
                 source,
                 table: Table::default(),
+                nodes: Nodes::default(),
                 timers: TimerQueue::new(run.first_timer()),
                 limits: limits.clone(),
                 fuel: limits.max_steps.min(limits.max_polls_per_instant),
@@ -212,22 +222,34 @@ impl Engine {
         self.label.borrow().clone()
     }
 
+    /// Virtual time in nanoseconds since the run's start, as the clock of the current task's node shows it.
+    #[inline]
+    pub(crate) fn local_now_ns(&self) -> u64 {
+        if self.has_nodes.get() { self.node_clock().local_ns(self.now_ns()) } else { self.now_ns() }
+    }
+
     /// Virtual time in nanoseconds since the run's start.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns.get()
     }
 
-    /// The virtual wall clock at the run's start, as time since the Unix epoch.
-    pub(crate) fn epoch(&self) -> std::time::Duration {
-        self.core.borrow().limits.epoch
-    }
-
     // --- tasks ---
 
-    /// Adds a task, which is ready at once.
+    /// Adds a task, which is ready at once, to the node of whoever spawns it.
     pub(crate) fn spawn(
         &self,
+        task: TaskBox,
+        name: Option<Cow<'static, str>>,
+        spawned: &'static Location<'static>,
+    ) -> Result<(TaskRef, Id), TooManyTasks> {
+        self.spawn_to(None, task, name, spawned)
+    }
+
+    #[inline(always)]
+    fn spawn_to(
+        &self,
+        on: Option<NodeId>,
         task: TaskBox,
         name: Option<Cow<'static, str>>,
         spawned: &'static Location<'static>,
@@ -242,14 +264,18 @@ impl Engine {
         let current = self.current.get();
         let parent = core.table.at(if current == NO_SLOT { ROOT_SLOT } else { current });
         parent.children += 1;
-        let (node, interrupts) = (parent.node, parent.interrupts.inherited());
+        let (node, interrupts) = match on {
+            None => (parent.node, parent.interrupts.inherited()),
+            Some(node) => (node.number(), core.nodes.interrupts(node, self.wants_nodes)),
+        };
         let (parent, parent_key, index) = (parent.id, parent.key, parent.children);
         let key = parent_key.child(index);
         let id = Id::from_number(core.next_id);
         core.next_id += 1;
         if let Some(recorder) = &mut core.recorder {
             let name = name.clone().unwrap_or_else(|| Cow::Borrowed(function_name(task.type_name())));
-            recorder.spawned(key, Some((parent, index)), name, Some(spawned), self.now_ns.get());
+            let node = core.nodes.label(node);
+            recorder.spawned(key, Some((parent, index)), name, Some(spawned), node, self.now_ns.get());
             recorder.ready(id, 0, None);
         }
         if let Some(name) = name {
@@ -259,6 +285,7 @@ impl Engine {
         if node != 0 {
             let place = core.table.at(slot);
             (place.node, place.interrupts) = (node, interrupts);
+            core.nodes.spawned(node, interrupts);
         }
         if core.ended {
             // The run is being torn down: the task is dropped with the others and never polled.
@@ -387,6 +414,8 @@ impl Engine {
     // --- timers ---
 
     /// Whether the deadline has come; if not, `timer` is set and calls `waker` when it has.
+    ///
+    /// Both are of the run's time; see [`poll_sleep`](Self::poll_sleep) for that of a node.
     pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
         if self.now_ns.get() >= deadline_ns {
             self.cancel_timer(timer);
@@ -403,6 +432,16 @@ impl Engine {
         let wakee = self.wakee(waker);
         *timer = Some(self.core.borrow_mut().timers.insert(deadline_ns, wakee));
         false
+    }
+
+    /// As `poll_timer`, for a deadline that is of the time of the current task's node.
+    #[inline]
+    pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
+        if self.has_nodes.get() {
+            self.poll_sleep_on_node(deadline_ns, timer, waker)
+        } else {
+            self.poll_timer(deadline_ns, timer, waker)
+        }
     }
 
     /// Gives a set timer another deadline; `None` when it is not set (any more).
@@ -444,6 +483,10 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         let slot = core.table.at(current);
+        if slot.state != State::Running {
+            // Polled by a destructor of a task that does not run.
+            return 0;
+        }
         let key = DecisionKey {
             domain: Domain::Select,
             task: slot.key,

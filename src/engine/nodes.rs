@@ -2,15 +2,23 @@
 //!
 //! Always true: node 0 is where the test itself runs, and it is up; no two nodes share a name or an address; a node that is
 //! declared stays in the table until the run is over, whatever happens to it.
-#![expect(dead_code, reason = "the face is to come")]
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::cell::Ref;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::panic::Location;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::cell::TaskBox;
+use super::node_clock::NodeClock;
 use super::table::Interrupts;
-use super::{Engine, NO_SLOT, ROOT_SLOT};
+use super::waker::{TaskRef, Wakee};
+use super::{Engine, NO_SLOT, ROOT_SLOT, mix};
+use timeloop_sim::ResourceKey;
 
 /// Which node of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +27,16 @@ pub(crate) struct NodeId(pub(crate) u32);
 impl NodeId {
     /// Where the test itself runs: the node of all tasks that belong to no other.
     pub(crate) const TEST: Self = Self(0);
+
+    /// The number, as a task's slot keeps it.
+    pub(super) fn number(self) -> u16 {
+        u16::try_from(self.0).expect("a run has no more nodes than that")
+    }
+
+    /// What stands for the node as a thing that tasks share.
+    pub(super) fn resource(self) -> ResourceKey {
+        ResourceKey(mix(u64::MAX, self.0.into()))
+    }
 }
 
 /// How a node stands.
@@ -32,14 +50,70 @@ pub(crate) enum NodeState {
     Down,
 }
 
+/// What a node does when it is started.
+#[derive(Clone)]
+pub(crate) struct Start {
+    /// Makes its first task.
+    pub(crate) make: Rc<dyn Fn() -> TaskBox>,
+    /// What that task is called.
+    pub(crate) name: Cow<'static, str>,
+    /// Where the node was declared.
+    pub(crate) at: &'static Location<'static>,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// One node.
 #[derive(Debug)]
-struct NodeRecord {
+pub(super) struct NodeRecord {
     name: Arc<str>,
     addresses: Vec<IpAddr>,
-    state: NodeState,
+    pub(super) state: NodeState,
     /// How many times it has been started; 0 before the first time.
-    incarnation: u32,
+    pub(super) incarnation: u32,
+    pub(super) clock: NodeClock,
+    /// `None` where nothing was given to run.
+    pub(super) start: Option<Start>,
+    /// The task that was started first, until it ends.
+    pub(super) main: Option<TaskRef>,
+    /// How many tasks it has.
+    pub(super) live: u32,
+    /// The values that belong to it, each with the key that it is asked for by, in order of making.
+    pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
+    /// Whether it has been asked to shut down.
+    pub(super) shutting_down: bool,
+    /// Whether it is just going down: its tasks are being dropped.
+    pub(super) closing: bool,
+    /// Who wants to know of any change.
+    pub(super) watchers: Vec<Wakee>,
+}
+
+impl NodeRecord {
+    fn new(name: &str, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: Arc::from(name),
+            addresses,
+            state: NodeState::Down,
+            incarnation: 0,
+            clock: NodeClock::TRUE,
+            start: None,
+            main: None,
+            live: 0,
+            locals: Vec::new(),
+            shutting_down: false,
+            closing: false,
+            watchers: Vec::new(),
+        }
+    }
+
+    /// What is told to those who want to know of any change, to be woken where nothing is borrowed.
+    pub(super) fn take_watchers(&mut self) -> Vec<Wakee> {
+        std::mem::take(&mut self.watchers)
+    }
 }
 
 /// Why a node can't be added.
@@ -91,6 +165,8 @@ const TEST_NAME: &str = "test";
 pub(crate) struct Nodes {
     /// Empty until the first is declared or asked for: most runs have none.
     nodes: Vec<NodeRecord>,
+    names: BTreeMap<Arc<str>, NodeId>,
+    addresses: BTreeMap<IpAddr, NodeId>,
     /// The number in the last default address that was given.
     last_default: u32,
 }
@@ -100,13 +176,18 @@ impl Nodes {
     pub(super) fn ensure(&mut self) {
         if self.nodes.is_empty() {
             let addresses = self.default_addresses();
-            self.nodes.push(NodeRecord {
-                name: Arc::from(TEST_NAME),
-                addresses,
-                state: NodeState::Up,
-                incarnation: 1,
-            });
+            let test = self.push(TEST_NAME, addresses);
+            (test.state, test.incarnation) = (NodeState::Up, 1);
         }
+    }
+
+    fn push(&mut self, name: &str, addresses: Vec<IpAddr>) -> &mut NodeRecord {
+        let id = NodeId(self.nodes.len() as u32);
+        let node = NodeRecord::new(name, addresses);
+        self.names.insert(Arc::clone(&node.name), id);
+        self.addresses.extend(node.addresses.iter().map(|address| (*address, id)));
+        self.nodes.push(node);
+        self.nodes.last_mut().expect("just added")
     }
 
     /// Adds a node, which is down; without addresses of its own it gets one of each kind.
@@ -140,8 +221,7 @@ impl Nodes {
             own = self.default_addresses();
         }
         let id = NodeId(self.nodes.len() as u32);
-        let state = NodeState::Down;
-        self.nodes.push(NodeRecord { name: Arc::from(name), addresses: own, state, incarnation: 0 });
+        self.push(name, own);
         Ok(id)
     }
 
@@ -166,16 +246,12 @@ impl Nodes {
 
     /// The node of this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<NodeId> {
-        self.position(|node| &*node.name == name)
+        self.names.get(name).copied()
     }
 
     /// The node that has this address. Loopback is nobody's: each node is its own.
     pub(crate) fn by_address(&self, address: IpAddr) -> Option<NodeId> {
-        self.position(|node| node.addresses.contains(&address))
-    }
-
-    fn position(&self, is_it: impl Fn(&NodeRecord) -> bool) -> Option<NodeId> {
-        self.nodes.iter().position(is_it).map(|index| NodeId(index as u32))
+        self.addresses.get(&address).copied()
     }
 
     /// Every node, the test's first.
@@ -203,8 +279,75 @@ impl Nodes {
         self.at(node).incarnation
     }
 
-    fn at(&self, node: NodeId) -> &NodeRecord {
+    /// Whether the task that was started first is there.
+    pub(crate) fn has_main(&self, node: NodeId) -> bool {
+        self.at(node).main.is_some()
+    }
+
+    /// Whether it has any tasks.
+    pub(crate) fn has_tasks(&self, node: NodeId) -> bool {
+        self.at(node).live > 0
+    }
+
+    /// Whether it has been asked to shut down.
+    pub(crate) fn is_shutting_down(&self, node: NodeId) -> bool {
+        self.at(node).shutting_down
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self, node: NodeId) -> NodeClock {
+        self.nodes.get(node.0 as usize).map_or(NodeClock::TRUE, |node| node.clock)
+    }
+
+    pub(super) fn at(&self, node: NodeId) -> &NodeRecord {
         &self.nodes[node.0 as usize]
+    }
+
+    pub(super) fn at_mut(&mut self, node: NodeId) -> &mut NodeRecord {
+        &mut self.nodes[node.0 as usize]
+    }
+
+    /// The name in a task's label: none for the test's node.
+    pub(super) fn label(&self, node: u16) -> Option<Cow<'static, str>> {
+        (node != 0).then(|| Cow::Owned(self.nodes[usize::from(node)].name.to_string()))
+    }
+
+    /// What is to happen to the tasks that are spawned on this node from elsewhere.
+    pub(super) fn interrupts(&self, node: NodeId, wants_nodes: bool) -> Interrupts {
+        let mut interrupts = Interrupts::default();
+        if node == NodeId::TEST {
+            return interrupts;
+        }
+        if wants_nodes {
+            interrupts.add(Interrupts::TOLD);
+        }
+        if self.at(node).state == NodeState::Paused {
+            interrupts.add(Interrupts::PAUSED);
+        }
+        interrupts
+    }
+
+    /// A task has been spawned on a node that is not the test's.
+    pub(super) fn spawned(&mut self, node: u16, interrupts: Interrupts) {
+        if !interrupts.has(Interrupts::STOPPED) {
+            self.nodes[usize::from(node)].live += 1;
+        }
+    }
+
+    /// The names of the nodes that are paused.
+    pub(super) fn paused(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter(|node| node.state == NodeState::Paused).map(|node| &*node.name)
+    }
+
+    /// All that has a destructor of the user's, to be dropped where nothing is borrowed.
+    pub(super) fn take_values(&mut self) -> Vec<Box<dyn Any>> {
+        let mut values: Vec<Box<dyn Any>> = Vec::new();
+        for node in &mut self.nodes {
+            values.extend(node.locals.drain(..).rev().map(|(_, value)| Box::new(value) as Box<dyn Any>));
+            values.extend(node.start.take().map(|start| Box::new(start) as Box<dyn Any>));
+            values.extend(node.watchers.drain(..).map(|watcher| Box::new(watcher) as Box<dyn Any>));
+        }
+        values
     }
 }
 
@@ -232,17 +375,17 @@ impl Engine {
 
     /// Whether the task that runs, or whose destructors do, belongs to a node that has crashed: it does not get to talk to
     /// anyone any more.
+    #[expect(dead_code, reason = "for whoever stands between nodes: the network, a disk")]
     pub(crate) fn current_has_crashed(&self) -> bool {
-        match self.current.get() {
-            NO_SLOT | ROOT_SLOT => false,
-            slot => self.core.borrow_mut().table.at(slot).interrupts.has(Interrupts::CRASHED),
-        }
+        self.current_is(Interrupts::CRASHED)
     }
 
     /// The table of nodes, to be looked at. Not while code of the user's runs.
     pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
-        self.nodes.borrow_mut().ensure();
-        self.nodes.borrow()
+        if self.core.borrow().nodes.nodes.is_empty() {
+            self.core.borrow_mut().nodes.ensure();
+        }
+        Ref::map(self.core.borrow(), |core| &core.nodes)
     }
 }
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use timeloop_sim::{
     Access, Advance, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Operation, Performed, Record,
-    ResourceKey, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    ResourceKey, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord, WorldEvent,
 };
 
 use super::sites::{self, Leaf, Sites};
@@ -77,12 +77,13 @@ impl Recorder {
         parent: Option<(Id, u32)>,
         name: Cow<'static, str>,
         spawned: Option<&'static Location<'static>>,
+        node: Option<Cow<'static, str>>,
         at_ns: u64,
     ) {
         let path = parent.map_or_else(TaskPath::root, |(parent, index)| {
             self.record.tasks[Self::index(parent) as usize].label.path.child(index)
         });
-        let label = TaskLabel { path, name, spawned: spawned.map(Into::into) };
+        let label = TaskLabel { path, name, spawned: spawned.map(Into::into), node };
         self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: at_ns });
         self.arrivals.push(u32::MAX);
     }
@@ -136,6 +137,22 @@ impl Recorder {
     pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {
         let step = self.record.steps.len().saturating_sub(1) as u64;
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
+    }
+
+    /// Something has been done to the world.
+    pub(super) fn happened(&mut self, told: String) {
+        let Some(step) = self.record.steps.len().checked_sub(1) else { return };
+        self.record.events.push(WorldEvent { step: step as u64, told });
+    }
+
+    /// Until the returned index is given back, it is this task whose code runs, within a step of another.
+    pub(super) fn stands_in(&mut self, id: Id) -> u32 {
+        std::mem::replace(&mut self.current, Self::index(id))
+    }
+
+    /// The task of the step is the one whose code runs again.
+    pub(super) fn stands_down(&mut self, current: u32) {
+        self.current = current;
     }
 
     /// Virtual time has moved.

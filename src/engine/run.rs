@@ -14,11 +14,12 @@ use timeloop_sim::{Access, Ended, Failure, Pulse, Source, SpawnSite, TaskKey, Ta
 
 use super::cell::TaskBox;
 use super::context::Driving;
-use super::panics::{self, Watch};
+use super::giving_way::Interrupted;
+use super::panics::{self, PanicNote, Watch};
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
-use crate::task::{Id, JoinError};
+use crate::task::Id;
 
 /// Why the loop stopped before its root had ended.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Engine {
         // Nobody spawned it: the watchdog has no place to name.
         root.spawn_site = SpawnSite::default();
         if let Some(recorder) = &mut core.recorder {
-            recorder.spawned(TaskKey::ROOT, None, "".into(), None, 0);
+            recorder.spawned(TaskKey::ROOT, None, "".into(), None, None, 0);
         }
     }
 
@@ -114,7 +115,7 @@ impl Engine {
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
-            let (id, key, aborted) = (slot.id, slot.key, slot.interrupts.any());
+            let (id, key, interrupts) = (slot.id, slot.key, slot.interrupts);
             let goes_on = slot.gave_way;
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
@@ -138,9 +139,8 @@ impl Engine {
             let ended = match future {
                 // SAFETY: a task's box stays in its slot, and nobody uses it, while the slot's state is `Running`;
                 // one that has ended is never ready.
-                Some(future) if aborted => unsafe {
-                    future.fail(JoinError::cancelled(id));
-                    true
+                Some(future) if interrupts.any() => unsafe {
+                    self.resume_interrupted(number, future, context)
                 },
                 // SAFETY: as above.
                 Some(future) => unsafe { future.poll(context) }.is_ready(),
@@ -162,7 +162,13 @@ impl Engine {
             } else {
                 guard = self.core.borrow_mut();
                 if self.step.gave_way.get() {
-                    self.give_way(&mut guard, number);
+                    if self.step.interrupted.get() == Interrupted::No {
+                        self.give_way(&mut guard, number);
+                    } else {
+                        drop(guard);
+                        self.end_interrupted(number);
+                        guard = self.core.borrow_mut();
+                    }
                 } else {
                     guard.pending(number, self.step.woken.get());
                 }
@@ -188,11 +194,24 @@ impl Engine {
             core.unobserved(label, note);
             return None;
         }
+        drop(core);
+        // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
+        unsafe { self.task_panicked(slot, payload, note) };
+        self.end_task(slot);
+        None
+    }
+
+    /// Code of the task in this slot has panicked, which is its output now.
+    ///
+    /// # Safety
+    /// Nobody uses the task, and nobody will before this returns.
+    pub(super) unsafe fn task_panicked(&self, slot: u32, payload: Box<dyn Any + Send>, note: PanicNote) {
+        let mut core = self.core.borrow_mut();
         let place = core.table.at(slot);
         let (id, task) = (place.id, place.task.as_ref().map(TaskBox::pointer));
         drop(core);
         if let Some(task) = task {
-            // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
+            // SAFETY: as the caller promises.
             unsafe { task.panicked(id, payload) };
         }
         let mut core = self.core.borrow_mut();
@@ -206,9 +225,6 @@ impl Engine {
         } else {
             core.panics.insert(id, (label, note));
         }
-        drop(core);
-        self.end_task(slot);
-        None
     }
 
     /// The wakers of the next poll.
@@ -293,8 +309,13 @@ impl Engine {
     }
 
     /// The task in this slot has ended.
-    fn end_task(&self, slot: u32) {
+    pub(super) fn end_task(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
+        if guard.table.at(slot).node != 0 {
+            drop(guard);
+            self.node_task_ends(slot);
+            guard = self.core.borrow_mut();
+        }
         if self.attends.get() {
             let task = TaskRef::new(self.run, slot, guard.table.at(slot).generation);
             drop(guard);
@@ -365,11 +386,16 @@ impl Engine {
             let slots = {
                 let table = &self.core.borrow().table;
                 // The root, most often: it keeps its slot.
-                if table.live() <= 1 {
+                if table.live() <= 1 { Vec::new() } else { table.in_order() }
+            };
+            if slots.is_empty() {
+                let values = self.core.borrow_mut().nodes.take_values();
+                if values.is_empty() {
                     break;
                 }
-                table.in_order()
-            };
+                self.drop_remains(root, values);
+                continue;
+            }
             if round == MAX_LAST_ROUNDS {
                 let mut core = self.core.borrow_mut();
                 endless = Some(self.endless_end(&mut core));

@@ -25,6 +25,8 @@ pub(super) enum State {
     Ready,
     /// It is being polled.
     Running,
+    /// It has had its turn, and is ready again when its node, which is paused, goes on.
+    Parked,
     /// It has ended; its output may still be taken.
     Ended,
 }
@@ -37,8 +39,16 @@ pub(super) struct Interrupts(u8);
 impl Interrupts {
     /// It is cancelled.
     pub(super) const ABORTED: Self = Self(1);
-    /// Its node has crashed: its future has been dropped, or is dropped as soon as it can be.
-    pub(super) const CRASHED: Self = Self(2);
+    /// Its node has gone down: it is never polled again.
+    pub(super) const STOPPED: Self = Self(2);
+    /// It has gone down in a crash: what is left of the task does not get to talk to anyone.
+    pub(super) const CRASHED: Self = Self(4);
+    /// Its future has been dropped already.
+    pub(super) const EMPTIED: Self = Self(8);
+    /// Its node is paused.
+    pub(super) const PAUSED: Self = Self(16);
+    /// The source of decisions is told that the step is one of its node's.
+    pub(super) const TOLD: Self = Self(32);
 
     /// Whether there are any.
     #[inline]
@@ -56,10 +66,22 @@ impl Interrupts {
         self.0 |= others.0;
     }
 
+    /// Takes `others` away.
+    pub(super) fn remove(&mut self, others: Self) {
+        self.0 &= !others.0;
+    }
+
+    /// These and `others`.
+    pub(super) const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Those that a task has in common with the one that spawns it.
     #[inline]
     pub(super) fn inherited(self) -> Self {
-        Self(self.0 & Self::CRASHED.0)
+        const ALL: u8 =
+            Interrupts::STOPPED.0 | Interrupts::CRASHED.0 | Interrupts::PAUSED.0 | Interrupts::TOLD.0;
+        Self(self.0 & ALL)
     }
 }
 

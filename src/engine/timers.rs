@@ -78,6 +78,18 @@ pub(super) struct TimerQueue {
     timers: Vec<Timer>,
     free: Vec<u32>,
     next_number: NonZeroU64,
+    /// Whose clocks timers follow, by their place. Short where there are no nodes: those of the test's are not told.
+    owners: Vec<Owner>,
+}
+
+/// Whose clock a timer follows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Owner {
+    /// The number of the timer that this was told of.
+    number: Option<NonZeroU64>,
+    node: u16,
+    /// When it is due, as that clock shows it.
+    local_deadline_ns: u64,
 }
 
 impl TimerQueue {
@@ -88,6 +100,7 @@ impl TimerQueue {
             heap: BinaryHeap::new(),
             timers: Vec::new(),
             free: Vec::new(),
+            owners: Vec::new(),
             next_number: NonZeroU64::new(first_number).expect("timers are not numbered from 0"),
         }
     }
@@ -138,6 +151,35 @@ impl TimerQueue {
         }
         self.sweep_if_due();
         Some(wakee)
+    }
+
+    /// The timer follows the clock of this node, and is due when that shows this.
+    pub(super) fn belongs_to(&mut self, timer: TimerRef, node: u16, local_deadline_ns: u64) {
+        let index = timer.index as usize;
+        if self.owners.len() <= index {
+            self.owners.resize(index + 1, Owner::default());
+        }
+        self.owners[index] = Owner { number: Some(timer.number), node, local_deadline_ns };
+    }
+
+    /// Gives all timers that follow the clock of a node the deadlines that `moved` gives for what that clock is to show.
+    pub(super) fn move_all_of(&mut self, node: u16, moved: impl Fn(u64) -> u64) {
+        let (timers, owners) = (&self.timers, &self.owners);
+        let mut of_node = Vec::new();
+        let mut stays = |entry: &Entry| {
+            let index = entry.index();
+            let number = timers[index as usize].number;
+            let owner =
+                owners.get(index as usize).filter(|owner| owner.number == number && owner.node == node);
+            if let (true, Some(owner), Some(number)) = (entry.is(number), owner, number) {
+                of_node.push(Entry::new(moved(owner.local_deadline_ns), number, index));
+                return false;
+            }
+            true
+        };
+        self.ascending.retain(&mut stays);
+        self.heap.retain(|Reverse(entry)| stays(entry));
+        self.heap.extend(of_node.into_iter().map(Reverse));
     }
 
     /// The earliest deadline.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::nanos;
-use crate::engine::{self, context};
+use crate::engine::{self, Engine, context};
 
 /// A point in virtual time, as [`tokio::time::Instant`](https://docs.rs/tokio/1/tokio/time/struct.Instant.html).
 ///
@@ -37,6 +37,11 @@ impl Instant {
         self.ns.saturating_sub(START_NS)
     }
 
+    /// The instant so many nanoseconds after the run's start.
+    pub(crate) const fn at_ns(ns: u64) -> Self {
+        Self { ns: START_NS.saturating_add(ns) }
+    }
+
     /// So far in the future that no run comes to it.
     pub(crate) const fn far_future() -> Self {
         Self { ns: u64::MAX }
@@ -49,8 +54,8 @@ impl Instant {
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
-        match context::with(|engine| engine.now_ns()) {
-            Some(ns) => Self { ns: START_NS + ns },
+        match context::with(Engine::local_now_ns) {
+            Some(ns) => Self::at_ns(ns),
             None => engine::outside("read the virtual clock"),
         }
     }

@@ -99,10 +99,7 @@ impl Sleep {
         let this = self.project();
         *this.deadline = deadline;
         if let Some(timer) = *this.timer {
-            // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
-            let moved = engine::of_run(timer.run(), |engine| {
-                engine.move_timer(timer, deadline.ns().max(engine.now_ns()))
-            });
+            let moved = engine::of_run(timer.run(), |engine| engine.move_sleep(timer, deadline.ns()));
             *this.timer = moved.flatten();
         }
     }
@@ -113,7 +110,7 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        match context::with(|engine| engine.poll_timer(this.deadline.ns(), this.timer, cx.waker())) {
+        match context::with(|engine| engine.poll_sleep(this.deadline.ns(), this.timer, cx.waker())) {
             Some(true) => Poll::Ready(()),
             Some(false) => Poll::Pending,
             None => engine::outside("sleep"),

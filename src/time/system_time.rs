@@ -1,7 +1,8 @@
 //! The virtual wall clock.
 //!
 //! Always true: it shows the run's epoch plus the virtual time since its start, so it never jumps, and is the same in
-//! every run. The epoch is 2026-01-01T00:00:00Z unless the test sets another.
+//! every run; but for what the test does to the clock of a node. The epoch is 2026-01-01T00:00:00Z unless the test sets
+//! another.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -39,10 +40,20 @@ impl SystemTime {
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
-        match context::with(|engine| engine.epoch() + Duration::from_nanos(engine.now_ns())) {
-            Some(since_epoch) => Self::UNIX_EPOCH + since_epoch,
+        match context::with(|engine| engine.wall_clock_ns(engine.current_node())) {
+            Some(since_epoch_ns) => Self::from_ns(since_epoch_ns),
             None => engine::outside("read the virtual wall clock"),
         }
+    }
+
+    /// So many nanoseconds after the Unix epoch, or before it.
+    pub(crate) fn from_ns(since_epoch_ns: i128) -> Self {
+        const NANOS_A_SECOND: u128 = 1_000_000_000;
+        let distance = since_epoch_ns.unsigned_abs();
+        let seconds = u64::try_from(distance / NANOS_A_SECOND).unwrap_or(u64::MAX);
+        let distance = Duration::new(seconds, (distance % NANOS_A_SECOND) as u32);
+        let epoch = Self::UNIX_EPOCH;
+        if since_epoch_ns < 0 { epoch - distance } else { epoch + distance }
     }
 
     /// The time from `earlier` to this one.

@@ -41,3 +41,4 @@ mod tasks;
 mod tidy;
 mod time;
 mod wakers;
+mod world;

@@ -340,6 +340,10 @@ impl Source for Explored {
         true
     }
 
+    fn wants_nodes(&self) -> bool {
+        true
+    }
+
     fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
         true
     }

@@ -115,6 +115,8 @@ struct Row<'a> {
     columns: [String; 3],
     from: From<'a>,
     to: To<'a>,
+    /// What happens to the world meanwhile, each a sentence.
+    events: Vec<String>,
     /// What it does meanwhile, each a verb and a name.
     operations: Vec<String>,
     /// Whether it ran out of its turn.
@@ -137,7 +139,10 @@ enum To<'a> {
 impl Row<'_> {
     /// From where to where, and what it does meanwhile as far as there is room for it.
     fn action(&self, width: usize) -> String {
-        let mut action = self.places(width);
+        // Events are always told.
+        let events: String = self.events.iter().map(|event| format!("; {event}")).collect();
+        let mut action = self.places(width.saturating_sub(events.chars().count()));
+        action.push_str(&events);
         for (number, operation) in self.operations.iter().enumerate() {
             let gap = if number == 0 { "; " } else { ", " };
             let more = if number + 1 < self.operations.len() { ", …".len() } else { 0 };
@@ -201,11 +206,13 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
         (None, false) => To::Unknown,
     };
     let label = &task.label;
+    let node = label.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
     let name = if label.name.is_empty() {
-        label.path.to_string()
+        format!("{}{node}", label.path)
     } else {
-        format!("{} ({})", label.name, label.path)
+        format!("{}{node} ({})", label.name, label.path)
     };
+    let events = record.events_of(number).iter().map(|event| event.told.clone()).collect();
     let mut operations: Vec<String> = Vec::new();
     for performed in record.operations_of(number) {
         let Some(resource) = record.resource(performed.operation.resource) else { continue };
@@ -223,6 +230,7 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
         columns: [Nanos(step.at_ns).to_string(), (number + 1).to_string(), name],
         from,
         to,
+        events,
         operations,
         marked,
     }
@@ -238,6 +246,7 @@ mod tests {
             columns: columns(task),
             from: From::Unknown,
             to: To::Unknown,
+            events: Vec::new(),
             operations: Vec::new(),
             marked: false,
         };

@@ -140,6 +140,7 @@ fn reordered(record: &Record, order: &[usize], arrivals: &[(usize, u64)]) -> Rec
         })
         .collect();
     changed.operations.clear();
+    changed.events.clear();
     changed
 }
 

@@ -76,6 +76,12 @@ pub trait Source: fmt::Debug {
         false
     }
 
+    /// Whether the source wants to be told of each step of a task on a node, as an operation that reads the node, because
+    /// what happens to nodes races with all that happens on them; asked once, before the run.
+    fn wants_nodes(&self) -> bool {
+        false
+    }
+
     /// A task is about to do `operation`: whether it gives way first, and becomes ready again at once.
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let _ = (key, operation);
@@ -174,6 +180,14 @@ impl Source for AnySource {
             Self::Random(source) => source.wants_operations(),
             Self::Lent(lent) => lent.source_ref().wants_operations(),
             Self::Other(source) => source.wants_operations(),
+        }
+    }
+
+    fn wants_nodes(&self) -> bool {
+        match self {
+            Self::Random(source) => source.wants_nodes(),
+            Self::Lent(lent) => lent.source_ref().wants_nodes(),
+            Self::Other(source) => source.wants_nodes(),
         }
     }
 

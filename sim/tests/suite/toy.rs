@@ -111,7 +111,7 @@ impl Task {
 
     fn label(&self) -> TaskLabel {
         let spawned = (self.path != TaskPath::root()).then(|| Site { line: 1, ..self.site() });
-        TaskLabel { path: self.path.clone(), name: Cow::Borrowed(self.program.name), spawned }
+        TaskLabel { path: self.path.clone(), name: Cow::Borrowed(self.program.name), spawned, node: None }
     }
 
     /// Each operation is a line of a file that is called as the task is.

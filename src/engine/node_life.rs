@@ -1,0 +1,503 @@
+//! What happens to nodes: they start, crash, are paused, go on, and shut down.
+//!
+//! Always true: a node that goes down has none of its tasks polled again; their futures are dropped at once, in order of
+//! spawning, with the loop in place and each task as the current one; only the task that is being polled meanwhile is
+//! dropped at the end of its poll. What is left of a task is a last step, in which it ends, as that of one that was aborted.
+//! Whatever happens to a node is part of the trace hash and of the record.
+#![expect(unsafe_code, reason = "drops futures where they stand, in the table of tasks")]
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use timeloop_sim::{Access, Operation, Source, TaskLabel};
+
+use super::cell::{TaskBox, TaskPointer};
+use super::giving_way::Interrupted;
+use super::node_clock::NodeClock;
+use super::nodes::{NodeError, NodeId, NodeState, Start};
+use super::table::{Interrupts, State};
+use super::waker::{TaskRef, Wakee};
+use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};
+use crate::task::{Id, JoinError};
+
+/// What happens to a node; the numbers are part of the trace hash and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeEvent {
+    Starts = 1,
+    Crashes = 2,
+    Pauses = 3,
+    GoesOn = 4,
+    IsAskedToShutDown = 5,
+    ShutsDown = 6,
+    ClockChanges = 7,
+}
+
+impl NodeEvent {
+    /// The sentence, after the node's name.
+    fn told(self, incarnation: u32) -> &'static str {
+        match self {
+            Self::Starts if incarnation > 1 => "restarts",
+            Self::Starts => "starts",
+            Self::Crashes => "crashes",
+            Self::Pauses => "is paused",
+            Self::GoesOn => "is resumed",
+            Self::IsAskedToShutDown => "is asked to shut down",
+            Self::ShutsDown => "shuts down",
+            Self::ClockChanges => "has its clock changed",
+        }
+    }
+}
+
+impl Engine {
+    /// Adds a node, which is down.
+    pub(crate) fn declare_node(
+        &self,
+        name: &str,
+        addresses: Vec<IpAddr>,
+        clock: NodeClock,
+        start: Option<Start>,
+    ) -> Result<NodeId, NodeError> {
+        let mut core = self.core.borrow_mut();
+        let node = core.nodes.add(name, addresses)?;
+        let record = core.nodes.at_mut(node);
+        record.clock = clock;
+        record.start = start;
+        self.has_nodes.set(true);
+        Ok(node)
+    }
+
+    /// Adds a task to a node.
+    pub(crate) fn spawn_on(
+        &self,
+        node: NodeId,
+        task: TaskBox,
+        name: Option<Cow<'static, str>>,
+        spawned: &'static Location<'static>,
+    ) -> Result<(TaskRef, Id), TooManyTasks> {
+        self.spawn_to(Some(node), task, name, spawned)
+    }
+
+    /// Starts a node that is down.
+    pub(crate) fn start_node(&self, node: NodeId) -> Result<(), TooManyTasks> {
+        let start = {
+            let mut core = self.core.borrow_mut();
+            if core.ended {
+                return Ok(());
+            }
+            let record = core.nodes.at_mut(node);
+            assert!(record.state == NodeState::Down && !record.closing, "asked for by whoever starts it");
+            record.state = NodeState::Up;
+            record.incarnation += 1;
+            record.start.clone()
+        };
+        self.happens(node, NodeEvent::Starts);
+        if let Some(Start { make, name, at }) = start {
+            let (task, _) = self.spawn_on(node, make(), Some(name), at)?;
+            self.core.borrow_mut().nodes.at_mut(node).main = Some(task);
+            self.detach(task);
+        }
+        self.tell_watchers(node);
+        Ok(())
+    }
+
+    /// Takes a node down, if it is not: in a crash, or in good order.
+    pub(crate) fn take_node_down(&self, node: NodeId, crashes: bool) {
+        {
+            let mut core = self.core.borrow_mut();
+            let core = &mut *core;
+            let record = core.nodes.at_mut(node);
+            if core.ended || record.state == NodeState::Down {
+                return;
+            }
+            record.state = NodeState::Down;
+            record.closing = true;
+            record.main = None;
+            record.live = 0;
+            record.shutting_down = false;
+        }
+        self.happens(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
+        let stopped =
+            if crashes { Interrupts::STOPPED.with(Interrupts::CRASHED) } else { Interrupts::STOPPED };
+        self.stop_tasks(node, stopped);
+        self.drop_locals(node);
+        self.core.borrow_mut().nodes.at_mut(node).closing = false;
+        self.tell_watchers(node);
+    }
+
+    /// Whether the node is just going down: destructors of its tasks are running.
+    pub(crate) fn is_closing(&self, node: NodeId) -> bool {
+        self.core.borrow().nodes.at(node).closing
+    }
+
+    /// Drops the futures of all tasks of a node.
+    fn stop_tasks(&self, node: NodeId, stopped: Interrupts) {
+        let tasks: Vec<(u32, u16)> = {
+            let mut core = self.core.borrow_mut();
+            let slots = core.tasks_of(node);
+            slots.into_iter().map(|slot| (slot, core.table.at(slot).generation)).collect()
+        };
+        let polled = self.polled.get().map(TaskRef::slot);
+        for (slot, generation) in tasks {
+            let mut guard = self.core.borrow_mut();
+            let core = &mut *guard;
+            // The destructor of an earlier one may have let go of this one.
+            let Some(place) = core.table.get(slot, generation) else { continue };
+            if place.state == State::Ended || place.interrupts.has(Interrupts::STOPPED) {
+                continue;
+            }
+            place.interrupts.remove(Interrupts::PAUSED);
+            place.interrupts.add(stopped);
+            if place.state == State::Running {
+                // It is dropped at the end of its poll, which is as soon as it awaits anything; or is being dropped already.
+                if polled == Some(slot) {
+                    self.interrupt_within();
+                }
+                continue;
+            }
+            if matches!(place.state, State::Waiting | State::Parked) {
+                core.make_ready(slot);
+            }
+            drop(guard);
+            self.empty(slot);
+        }
+    }
+
+    /// Drops the values that belong to a node, as its last task if it has one.
+    fn drop_locals(&self, node: NodeId) {
+        let (locals, last) = {
+            let mut core = self.core.borrow_mut();
+            let locals = std::mem::take(&mut core.nodes.at_mut(node).locals);
+            let slots = if locals.is_empty() { Vec::new() } else { core.table.in_order() };
+            (locals, slots.into_iter().rfind(|&slot| core.table.at(slot).node == node.number()))
+        };
+        let current = self.current.get();
+        self.current.set(last.unwrap_or(current));
+        // The newest first, as local variables are dropped.
+        for (_, value) in locals.into_iter().rev() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+                let note = panics::take(&*payload);
+                let mut core = self.core.borrow_mut();
+                let node = core.nodes.label(node.number());
+                let label =
+                    TaskLabel { name: Cow::Borrowed("a node-local value"), node, ..TaskLabel::default() };
+                core.unobserved(label, note);
+            }
+        }
+        self.current.set(current);
+    }
+
+    /// The task that is being polled has done something to its own node: it stands back, and its step is looked at.
+    fn interrupt_within(&self) {
+        self.step.gave_way.set(true);
+        self.step.interrupted.set(Interrupted::Within);
+        // Whoever stands back counts on being polled again.
+        self.step.woken.set(true);
+    }
+
+    /// Drops the future of the task in this slot, which is not being polled, as the current task.
+    fn empty(&self, slot: u32) {
+        let (id, task) = {
+            let mut core = self.core.borrow_mut();
+            let place = core.table.at(slot);
+            place.interrupts.add(Interrupts::EMPTIED);
+            (place.id, place.task.as_ref().map(TaskBox::pointer))
+        };
+        let task = task.expect("only the root has no future of its own, and it is on no node");
+        let current = self.current.replace(slot);
+        let stands_in = |id| self.core.borrow_mut().recorder.as_mut().map(|recorder| recorder.stands_in(id));
+        let recorded = stands_in(id);
+        // SAFETY: the task is in its slot and stays there: it has not ended, so nobody takes its output, and a slot is
+        // freed only by who ends it. It is not being polled, and will not be: nothing polls before this returns, nor later,
+        // as it is marked as empty.
+        let failed = catch_unwind(AssertUnwindSafe(|| unsafe { task.fail(JoinError::cancelled(id)) }));
+        if let Err(payload) = failed {
+            let note = panics::take(&*payload);
+            // SAFETY: as above.
+            unsafe { self.task_panicked(slot, payload, note) };
+        }
+        if let Some(recorded) = recorded
+            && let Some(recorder) = &mut self.core.borrow_mut().recorder
+        {
+            recorder.stands_down(recorded);
+        }
+        self.current.set(current);
+    }
+
+    /// The task in this slot is to be resumed, but something has happened to it or to its node. Whether it ends with that.
+    ///
+    /// # Safety
+    /// The task's box is alive, and nobody else uses the task until this returns.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn resume_interrupted(
+        &self,
+        slot: u32,
+        future: TaskPointer,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let mut guard = self.core.borrow_mut();
+        let core = &mut *guard;
+        let place = core.table.at(slot);
+        let (id, interrupts) = (place.id, place.interrupts);
+        if interrupts.has(Interrupts::TOLD) {
+            let operation =
+                Operation { resource: NodeId(place.node.into()).resource(), access: Access::Read };
+            core.source.performed(place.key, operation);
+        }
+        if let Some(recorder) = &mut core.recorder {
+            if interrupts.has(Interrupts::STOPPED) {
+                recorder.happened("its node is down".to_owned());
+            } else if interrupts.has(Interrupts::PAUSED) {
+                recorder.happened("its node is paused".to_owned());
+            }
+        }
+        drop(guard);
+        if interrupts.has(Interrupts::EMPTIED) {
+            return true;
+        }
+        if interrupts.has(Interrupts::STOPPED) {
+            // SAFETY: as the caller promises.
+            unsafe { future.fail(JoinError::cancelled(id)) };
+            return true;
+        }
+        if interrupts.has(Interrupts::PAUSED) {
+            self.step.gave_way.set(true);
+            self.step.interrupted.set(Interrupted::Parked);
+            return false;
+        }
+        if interrupts.has(Interrupts::ABORTED) {
+            // SAFETY: as the caller promises.
+            unsafe { future.fail(JoinError::cancelled(id)) };
+            return true;
+        }
+        // SAFETY: as the caller promises.
+        unsafe { future.poll(context) }.is_ready()
+    }
+
+    /// The step of the task in this slot was interrupted.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn end_interrupted(&self, slot: u32) {
+        let mut core = self.core.borrow_mut();
+        if self.step.interrupted.get() == Interrupted::Parked {
+            core.end_step(false);
+            core.table.at(slot).state = State::Parked;
+        } else if core.table.at(slot).interrupts.has(Interrupts::STOPPED) {
+            drop(core);
+            self.empty(slot);
+            self.end_task(slot);
+        } else {
+            core.pending(slot, self.step.woken.get());
+        }
+    }
+
+    /// A task of a node, not the test's, ends.
+    #[cold]
+    pub(super) fn node_task_ends(&self, slot: u32) {
+        let mut guard = self.core.borrow_mut();
+        let core = &mut *guard;
+        let place = core.table.at(slot);
+        if place.interrupts.has(Interrupts::STOPPED) {
+            return;
+        }
+        let task = TaskRef::new(self.run, slot, place.generation);
+        let node = NodeId(place.node.into());
+        let record = core.nodes.at_mut(node);
+        record.live -= 1;
+        let was_main = record.main == Some(task);
+        if was_main {
+            record.main = None;
+        }
+        let watchers = if was_main || record.live == 0 { record.take_watchers() } else { Vec::new() };
+        drop(guard);
+        watchers.into_iter().for_each(Wakee::wake);
+    }
+
+    /// Keeps the tasks of a node from being polled.
+    pub(crate) fn pause_node(&self, node: NodeId) {
+        if !self.change_state(node, NodeState::Up, NodeState::Paused) {
+            return;
+        }
+        self.happens(node, NodeEvent::Pauses);
+        let polled = self.polled.get().map(TaskRef::slot);
+        let mut core = self.core.borrow_mut();
+        for slot in core.tasks_of(node) {
+            core.table.at(slot).interrupts.add(Interrupts::PAUSED);
+            if polled == Some(slot) {
+                self.interrupt_within();
+            }
+        }
+        drop(core);
+        self.tell_watchers(node);
+    }
+
+    /// Lets the tasks of a paused node go on.
+    pub(crate) fn resume_node(&self, node: NodeId) {
+        if !self.change_state(node, NodeState::Paused, NodeState::Up) {
+            return;
+        }
+        self.happens(node, NodeEvent::GoesOn);
+        let mut core = self.core.borrow_mut();
+        for slot in core.tasks_of(node) {
+            let place = core.table.at(slot);
+            place.interrupts.remove(Interrupts::PAUSED);
+            if place.state == State::Parked {
+                core.make_ready(slot);
+            }
+        }
+        drop(core);
+        self.tell_watchers(node);
+    }
+
+    fn change_state(&self, node: NodeId, from: NodeState, to: NodeState) -> bool {
+        let mut core = self.core.borrow_mut();
+        let changes = !core.ended && core.nodes.state(node) == from;
+        if changes {
+            core.nodes.at_mut(node).state = to;
+        }
+        changes
+    }
+
+    /// Asks a node to shut down.
+    pub(crate) fn ask_node_to_shut_down(&self, node: NodeId) {
+        {
+            let mut core = self.core.borrow_mut();
+            let ended = core.ended;
+            let record = core.nodes.at_mut(node);
+            if ended || record.shutting_down || record.state == NodeState::Down {
+                return;
+            }
+            record.shutting_down = true;
+        }
+        self.happens(node, NodeEvent::IsAskedToShutDown);
+        self.tell_watchers(node);
+    }
+
+    /// Gives a node's clock another rate; its timers come due accordingly.
+    pub(crate) fn change_clock(&self, node: NodeId, change: impl FnOnce(NodeClock, u64) -> NodeClock) {
+        let now_ns = self.now_ns();
+        {
+            let mut core = self.core.borrow_mut();
+            let core = &mut *core;
+            if core.ended {
+                return;
+            }
+            let record = core.nodes.at_mut(node);
+            let (before, after) = (record.clock, change(record.clock, now_ns));
+            record.clock = after;
+            if before.drift_ppm() != after.drift_ppm() {
+                core.timers.move_all_of(node.number(), |local_ns| after.run_ns(local_ns).max(now_ns));
+            }
+        }
+        self.happens(node, NodeEvent::ClockChanges);
+    }
+
+    /// Leaves `waker` to be called at the next change of how a node stands.
+    pub(crate) fn watch_node(&self, node: NodeId, waker: &Waker) {
+        let known = |engine: &Self| {
+            let core = engine.core.borrow();
+            core.nodes.at(node).watchers.iter().any(|watcher| watcher.is(waker))
+        };
+        if !known(self) {
+            // May call code of the user's: not while anything is borrowed.
+            let wakee = self.wakee(waker);
+            self.core.borrow_mut().nodes.at_mut(node).watchers.push(wakee);
+        }
+    }
+
+    fn tell_watchers(&self, node: NodeId) {
+        let watchers = self.core.borrow_mut().nodes.at_mut(node).take_watchers();
+        for watcher in watchers {
+            watcher.wake();
+        }
+    }
+
+    /// Somebody looks at how a node stands.
+    pub(crate) fn looks_at(&self, node: NodeId) {
+        self.tell_source(node, Access::Read);
+    }
+
+    fn tell_source(&self, node: NodeId, access: Access) {
+        let current = self.current.get();
+        if !self.wants_nodes || current == NO_SLOT {
+            return;
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        if core.ended || node == NodeId::TEST {
+            return;
+        }
+        core.source.performed(core.table.at(current).key, Operation { resource: node.resource(), access });
+    }
+
+    /// Notes what happens to a node.
+    fn happens(&self, node: NodeId, event: NodeEvent) {
+        self.tell_source(node, Access::Write);
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        core.trace_hash = mix(core.trace_hash, (event as u64) << 32 | u64::from(node.0));
+        if let Some(recorder) = &mut core.recorder {
+            let record = core.nodes.at(node);
+            let told = format!("node {} {}", core.nodes.name(node), event.told(record.incarnation));
+            recorder.happened(told);
+        }
+    }
+
+    // --- what belongs to a node ---
+
+    /// The value with this key of the current task's node.
+    pub(crate) fn node_local(&self, key: usize) -> Option<Rc<dyn Any>> {
+        let node = self.current_node();
+        let mut core = self.core.borrow_mut();
+        core.nodes.ensure();
+        let locals = &core.nodes.at(node).locals;
+        locals.iter().find(|(known, _)| *known == key).map(|(_, value)| Rc::clone(value))
+    }
+
+    /// Keeps a value for the current task's node, unless the task is all that is left of the node; gives the one that is
+    /// kept, which is another if that came first.
+    pub(crate) fn keep_node_local(&self, key: usize, value: Rc<dyn Any>) -> Rc<dyn Any> {
+        if let Some(known) = self.node_local(key) {
+            return known;
+        }
+        let node = self.current_node();
+        let is_left = self.current_is_stopped();
+        let mut core = self.core.borrow_mut();
+        let record = core.nodes.at_mut(node);
+        if !is_left || record.closing {
+            record.locals.push((key, Rc::clone(&value)));
+        }
+        value
+    }
+
+    /// Whether the node of the current task, or that incarnation of it, is down.
+    pub(crate) fn current_is_stopped(&self) -> bool {
+        self.current_is(Interrupts::STOPPED)
+    }
+
+    /// Whether the current task is interrupted in this way.
+    pub(super) fn current_is(&self, interrupt: Interrupts) -> bool {
+        match self.current.get() {
+            NO_SLOT => false,
+            slot => self.core.borrow_mut().table.at(slot).interrupts.has(interrupt),
+        }
+    }
+}
+
+impl Core {
+    /// The tasks of a node that are not over, in order of spawning.
+    fn tasks_of(&mut self, node: NodeId) -> Vec<u32> {
+        let mut slots = self.table.in_order();
+        slots.retain(|&slot| {
+            let place = self.table.at(slot);
+            place.node == node.number()
+                && place.state != State::Ended
+                && !place.interrupts.has(Interrupts::STOPPED)
+        });
+        slots
+    }
+}

@@ -1,0 +1,331 @@
+//! A crash: tasks stop where they are.
+
+use std::future::pending;
+use std::rc::Rc;
+
+use timeloop::task::{AbortHandle, JoinHandle, try_id, yield_now};
+use timeloop::time::{Duration, sleep};
+use timeloop::world::{Node, World, crash_here};
+use timeloop::{FailureKind, spawn};
+
+use super::{bare, under_seeds};
+use crate::support::{Log, on_drop};
+
+/// A task that holds `guard` and waits for ever.
+fn holds(node: &Node, guard: impl Sized + 'static) -> JoinHandle<()> {
+    node.spawn(async move {
+        let _guard = guard;
+        pending::<()>().await;
+    })
+}
+
+#[test]
+fn all_tasks_are_dropped_in_order_of_spawning_before_it_returns() {
+    under_seeds(|| async {
+        let (node, other) = (bare("db-1"), bare("db-2"));
+        let log = Log::new();
+        for number in 0..6 {
+            let node = if number == 3 { &other } else { &node };
+            drop(holds(node, log.on_drop(number)));
+            if number % 2 == 0 {
+                // Some have been polled, some have not.
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        node.crash();
+        assert_eq!(log.take(), [0, 1, 2, 4, 5]);
+        assert!(!node.is_up() && other.is_up());
+        node.crash();
+        other.crash();
+        assert_eq!(log.take(), [3]);
+    });
+}
+
+#[test]
+fn whatever_the_tasks_have_spawned_goes_with_them() {
+    under_seeds(|| async {
+        let log = Log::new();
+        let kept = log.clone();
+        let node = World::current().node("db-1").start(move || {
+            let log = kept.clone();
+            async move {
+                let guards = [log.on_drop("child"), log.on_drop("grandchild")];
+                spawn(async move {
+                    let [_child, grandchild] = guards;
+                    spawn(async move {
+                        let _grandchild = grandchild;
+                        pending::<()>().await;
+                    });
+                    pending::<()>().await;
+                });
+            }
+        });
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(log.take(), [""; 0]);
+        node.crash();
+        assert_eq!(log.take(), ["child", "grandchild"]);
+    });
+}
+
+#[test]
+fn whoever_awaits_a_task_gets_a_cancelled_error() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let waits = node.spawn(pending::<()>());
+        let sleeps = node.spawn(sleep(Duration::from_secs(1)));
+        let ends = node.spawn(async { 7 });
+        sleep(Duration::from_millis(1)).await;
+        let is_ready = node.spawn(async {});
+        let aborted = node.spawn(pending::<()>());
+        aborted.abort();
+        node.crash();
+        for task in [waits, sleeps, is_ready, aborted] {
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(ends.await.unwrap(), 7, "what a task has brought to its end stays");
+    });
+}
+
+/// Each destructor runs as its own task.
+#[test]
+fn destructors_find_their_task_in_place() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let log = Log::new();
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let log = log.clone();
+            let task =
+                holds(&node, on_drop(move || log.push((try_id(), Node::current(), Node::current().is_up()))));
+            ids.push(task.id());
+        }
+        sleep(Duration::from_millis(1)).await;
+        node.crash();
+        let expected: Vec<_> = ids.into_iter().map(|id| (Some(id), node.clone(), false)).collect();
+        assert_eq!(log.take(), expected);
+        assert_eq!((try_id(), Node::current().name()), (None, "test"));
+    });
+}
+
+#[test]
+fn what_destructors_spawn_is_dropped_without_having_been_polled() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let log = Log::new();
+        let inner = log.clone();
+        drop(holds(
+            &node,
+            on_drop(move || {
+                let guard = inner.on_drop("dropped");
+                let polled = inner.clone();
+                spawn(async move {
+                    let _guard = guard;
+                    polled.push("polled");
+                });
+            }),
+        ));
+        yield_now().await;
+        node.crash();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(log.take(), ["dropped"]);
+    });
+}
+
+#[test]
+fn a_destructor_that_panics_is_a_panic_of_its_task() {
+    let failure = timeloop::run(0, || async {
+        let node = bare("db-1");
+        let log = Log::new();
+        node.spawn(async {
+            let _guard = on_drop(|| panic!("a destructor"));
+            pending::<()>().await;
+        });
+        drop(holds(&node, log.on_drop("the next")));
+        sleep(Duration::from_millis(1)).await;
+        node.crash();
+        assert_eq!(log.take(), ["the next"]);
+        pending::<()>().await;
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::UnobservedPanic);
+    assert_eq!(failure.message, "a destructor");
+    assert_eq!(failure.task.unwrap().to_string(), "`root.1` on db-1");
+
+    // One that is looked at fails nothing.
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let task = node.spawn(async {
+            let _guard = on_drop(|| panic!("a destructor"));
+            pending::<()>().await;
+        });
+        sleep(Duration::from_millis(1)).await;
+        node.crash();
+        assert!(task.await.unwrap_err().is_panic());
+    });
+}
+
+#[test]
+fn a_panic_in_a_task_names_its_node() {
+    let failure = timeloop::run(0, || async {
+        async fn serve() {
+            sleep(Duration::from_secs(1)).await;
+            panic!("out of disk");
+        }
+        let node = World::current().node("db-1").start(serve);
+        node.until_down().await;
+    })
+    .unwrap_err();
+    assert_eq!((failure.kind, &*failure.message), (FailureKind::UnobservedPanic, "out of disk"));
+    assert_eq!(failure.task.unwrap().to_string(), "`serve` on db-1 (root.1)");
+}
+
+/// The task goes on to its next `.await`.
+#[test]
+fn a_task_that_crashes_its_own_node_stops_at_its_next_await() {
+    under_seeds(|| async {
+        let log = Log::new();
+        let kept = log.clone();
+        let node = World::current().node("db-1").start(move || {
+            let log = kept.clone();
+            async move {
+                let _guard = log.on_drop("dropped");
+                let guard = log.on_drop("other dropped");
+                spawn(async move {
+                    let _guard = guard;
+                    pending::<()>().await;
+                });
+                yield_now().await;
+                Node::current().crash();
+                log.push("goes on");
+                spawn(async { panic!("is never polled") });
+                yield_now().await;
+                log.push("never comes");
+            }
+        });
+        node.until_down().await;
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(log.take(), ["other dropped", "goes on", "dropped"]);
+    });
+}
+
+#[test]
+fn the_branches_of_a_task_that_crashes_its_own_node_stop_too() {
+    under_seeds(|| async {
+        let log = Log::new();
+        let inner = log.clone();
+        let node = bare("db-1");
+        let task = node.spawn(async move {
+            timeloop::select! {
+                biased;
+                () = async {
+                    Node::current().crash();
+                    yield_now().await;
+                } => {}
+                () = async { inner.push("polled") } => {}
+            }
+        });
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(log.take(), [""; 0]);
+    });
+}
+
+#[test]
+fn nothing_after_crash_here_runs() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let task = node.spawn(async {
+            crash_here().await;
+        });
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(!node.is_up());
+    });
+}
+
+/// It brings its own work to an end before it awaits anything.
+#[test]
+fn a_task_that_ends_in_the_poll_in_which_it_crashes_its_node_has_ended() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let task = node.spawn(async {
+            Node::current().crash();
+            7
+        });
+        assert_eq!(task.await.unwrap(), 7);
+        assert!(!node.is_up());
+    });
+}
+
+#[test]
+fn one_node_may_crash_another_and_the_test_may_watch() {
+    under_seeds(|| async {
+        let world = World::current();
+        let victim = world.node("victim").start(pending::<()>);
+        let target = victim.clone();
+        let _chaos = world.node("chaos").start(move || {
+            let target = target.clone();
+            async move {
+                sleep(Duration::from_secs(3)).await;
+                target.crash();
+                crash_here().await;
+            }
+        });
+        victim.until_down().await;
+        world.until_all_down().await;
+        assert!(world.nodes().iter().all(|node| !node.is_up()));
+    });
+}
+
+#[test]
+fn handles_to_tasks_of_a_node_that_has_crashed_do_what_they_do_elsewhere() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let tasks = [0, 1, 2].map(|_| node.spawn(pending::<()>()));
+        let handles: Vec<AbortHandle> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        yield_now().await;
+        node.crash();
+        handles[0].abort();
+        let [one, two, three] = tasks;
+        drop(one);
+        assert!(two.await.unwrap_err().is_cancelled());
+        sleep(Duration::from_millis(1)).await;
+        assert!(handles.iter().all(AbortHandle::is_finished) && three.is_finished());
+    });
+}
+
+#[test]
+fn timers_of_a_node_that_has_crashed_are_gone() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        node.spawn(sleep(Duration::from_secs(1_000_000)));
+        sleep(Duration::from_secs(1)).await;
+        node.crash();
+        let metrics = timeloop::runtime::Handle::current().metrics();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(metrics.num_alive_tasks(), 0);
+    });
+}
+
+#[test]
+fn what_the_node_shared_with_the_test_is_given_back() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        let shared = Rc::new(());
+        for _ in 0..3 {
+            drop(holds(&node, Rc::clone(&shared)));
+        }
+        drop(node.spawn({
+            let shared = Rc::clone(&shared);
+            async move {
+                timeloop::time::timeout(Duration::from_secs(9), async move {
+                    pending::<()>().await;
+                    drop(shared)
+                })
+                .await
+            }
+        }));
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(Rc::strong_count(&shared), 5);
+        node.crash();
+        assert_eq!(Rc::strong_count(&shared), 1);
+    });
+}

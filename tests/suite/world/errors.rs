@@ -1,0 +1,202 @@
+//! What can't be done to a node, and how that is told.
+
+use std::future::pending;
+use std::rc::Rc;
+
+use timeloop::world::{Node, NodeLocal, World, crash_here, shutdown_requested};
+use timeloop::{Explorer, FailureKind, Limits, StrategySpec, run_from};
+
+use super::bare;
+use crate::support::panic_text;
+
+fn in_a_run(f: impl Fn()) {
+    timeloop::run(0, || async { f() }).unwrap();
+}
+
+#[test]
+fn a_node_needs_a_name_and_addresses_of_its_own() {
+    in_a_run(|| {
+        let world = World::current();
+        world.node("db-1").address([10, 1, 0, 1]).build();
+        let text = |name: &str| panic_text(|| drop(world.node(name).build()));
+        assert_eq!(text("db-1"), "there is a node `db-1` already; names are for one node each");
+        assert_eq!(text("test"), "there is a node `test` already; names are for one node each");
+        assert_eq!(
+            text("db 1"),
+            "`db 1` can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most"
+        );
+        let text = |address: [u8; 4]| panic_text(|| drop(world.node("db-2").address(address).build()));
+        assert_eq!(
+            text([10, 1, 0, 1]),
+            "10.1.0.1 is the address of node `db-1` already; give each node its own"
+        );
+        assert_eq!(
+            text([127, 0, 0, 1]),
+            "127.0.0.1 can't be the address of a node: it is every node's own loopback"
+        );
+        assert_eq!(
+            text([10, 0, 0, 1]),
+            "10.0.0.1 is the address of node `test` already; give each node its own"
+        );
+        assert_eq!(world.nodes().len(), 1, "what was refused is not there");
+        assert_eq!(world.get("db-2"), None);
+    });
+}
+
+#[test]
+fn nothing_happens_to_the_test_itself() {
+    in_a_run(|| {
+        let node = Node::current();
+        let text = |verb: &str| {
+            format!(
+                "can't {verb} the node that the test itself runs on; {verb} one that `World::node` has declared"
+            )
+        };
+        assert_eq!(panic_text(|| node.crash()), text("crash"));
+        assert_eq!(panic_text(|| node.restart()), text("restart"));
+        assert_eq!(panic_text(|| node.pause()), text("pause"));
+        node.resume();
+        assert!(node.is_up());
+        assert_eq!(Some(node), World::current().get("test"));
+    });
+    let told = |text: &str| {
+        format!(
+            "can't {text} the node that the test itself runs on; {text} one that `World::node` has declared"
+        )
+    };
+    let failure = timeloop::run(0, || async { crash_here().await }).unwrap_err();
+    assert_eq!(failure.message, told("crash"));
+    let failure = timeloop::run(0, || async { Node::current().shutdown().await }).unwrap_err();
+    assert_eq!(failure.message, told("shut down"));
+}
+
+#[test]
+fn a_node_that_is_down_neither_runs_nor_pauses() {
+    in_a_run(|| {
+        let node = bare("db-1");
+        node.crash();
+        assert_eq!(
+            panic_text(|| drop(node.spawn(async {}))),
+            "can't spawn a task on node `db-1`, which is down; restart it first"
+        );
+        assert_eq!(panic_text(|| node.pause()), "can't pause node `db-1`, which is down; restart it first");
+        node.resume();
+        assert!(!node.is_up() && !node.is_paused());
+    });
+}
+
+/// The message points to the caller.
+#[test]
+fn panics_are_where_the_mistake_is() {
+    let failure = timeloop::run(0, || async {
+        let node = bare("db-1");
+        node.crash();
+        node.pause();
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Panic);
+    assert_eq!(failure.site.unwrap().file, file!());
+}
+
+#[test]
+fn there_is_no_world_outside_of_a_run() {
+    let outside = |what: &str| {
+        format!(
+            "can't {what} outside of a run; do so inside `#[timeloop::test]`, `timeloop::run`, `timeloop::explore` \
+             or `Runtime::block_on`"
+        )
+    };
+    static VALUE: NodeLocal<u32> = NodeLocal::new(|| 0);
+    assert_eq!(panic_text(|| drop(World::current())), outside("reach the world of a run"));
+    assert_eq!(panic_text(|| drop(Node::current())), outside("ask for the node"));
+    assert_eq!(panic_text(|| VALUE.with(|_| ())), outside("reach a node-local value"));
+    let text = panic_text(|| {
+        let waits = std::pin::pin!(shutdown_requested());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = waits.poll(&mut context);
+    });
+    assert_eq!(text, outside("wait for a shutdown"));
+}
+
+#[test]
+fn nodes_of_a_run_that_is_over_are_no_good() {
+    let (world, node) = timeloop::run(0, || async { (World::current(), bare("db-1")) }).unwrap();
+    assert_eq!(
+        (node.name(), format!("{node:?} {node} {world:?}")),
+        ("db-1", "Node(\"db-1\") db-1 World { .. }".into())
+    );
+    let text = "node `db-1` is of a run that is over, or of another thread's; declare nodes in each run";
+    assert_eq!(panic_text(|| node.crash()), text);
+    timeloop::run(0, || async {
+        let other = bare("db-1");
+        assert_ne!(node, other);
+        assert_eq!(panic_text(|| _ = node.is_up()), text);
+        assert_eq!(
+            panic_text(|| drop(world.nodes())),
+            "this world is that of a run that is over, or of another thread's; take `World::current()` in each run"
+        );
+    })
+    .unwrap();
+}
+
+#[test]
+fn as_many_nodes_as_there_may_be() {
+    let limits = Limits::default();
+    let outcome = run_from(StrategySpec::Fifo.source(timeloop::Seed(0)), &limits, || async {
+        let world = World::current();
+        for number in 1..1 << 16 {
+            world.node(format!("n{number}")).build();
+        }
+        panic_text(|| drop(world.node("one-more").build()))
+    });
+    assert_eq!(
+        outcome.result.unwrap(),
+        "there are 65536 nodes already, which is the most that a run can have"
+    );
+}
+
+#[test]
+fn a_node_that_can_not_have_its_first_task_says_why() {
+    let limits = Limits { max_tasks: 3, ..Limits::default() };
+    let outcome = run_from(StrategySpec::Fifo.source(timeloop::Seed(0)), &limits, || async {
+        let world = World::current();
+        world.node("one").start(pending::<()>);
+        world.node("two").start(pending::<()>);
+        panic_text(|| drop(world.node("three").start(pending::<()>)))
+    });
+    let text = outcome.result.unwrap();
+    assert!(text.starts_with("3 tasks are alive already, which is the most allowed"), "{text}");
+}
+
+/// A world lives in a `Runtime` as well, between calls of `block_on` too.
+#[test]
+fn a_runtime_has_a_world() {
+    let runtime = crate::support::fifo();
+    let node = runtime.block_on(async { bare("db-1") });
+    let task = node.spawn(async { Node::current().name().to_owned() });
+    assert_eq!(runtime.block_on(task).unwrap(), "db-1");
+    node.crash();
+    assert!(!node.is_up());
+    node.restart();
+    let task = node.spawn(pending::<()>());
+    let shared = Rc::new(());
+    let held = Rc::clone(&shared);
+    drop(node.spawn(async move {
+        let _held = held;
+        pending::<()>().await;
+    }));
+    node.crash();
+    assert_eq!(Rc::strong_count(&shared), 1);
+    assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn an_error_of_a_node_fails_the_test() {
+    let exploration = Explorer::new("world::an_error").runs(3).without_regressions().run(|| async {
+        let node = World::current().node("db-1").start(|| async { Err::<(), _>("no quorum") });
+        node.until_down().await;
+    });
+    let found = exploration.found.expect("it fails");
+    assert_eq!(found.failure.kind, FailureKind::UnobservedPanic);
+    assert_eq!(found.failure.message, "node `db-1` returned an error: \"no quorum\"");
+}
