@@ -203,6 +203,10 @@ impl Schedule {
             ended.failure.is_some().then(|| investigate(schedule, &ended, SHRINK_RUNS))
         };
         let found = match (replayed, &self.decisions) {
+            #[cfg(feature = "proptest")]
+            (Some(schedule), Decisions::Case(case)) => {
+                only(&schedule).inspect(|found| case.remember(0, found))
+            }
             (Some(schedule), _) => only(&schedule),
             (None, Decisions::Stored(schedule)) => only(schedule),
             #[cfg(feature = "proptest")]

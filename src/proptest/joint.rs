@@ -146,15 +146,20 @@ impl Case {
         let (schedule, ended) = search.failing(known, self)?;
         let shrink_runs = if target.is_some() { SHRINK_RUNS_AGAIN } else { SHRINK_RUNS_FIRST };
         let found = investigate(&schedule, &ended, shrink_runs);
+        self.remember(call, &found);
+        Some(found)
+    }
+
+    /// What the test's how-many-th run has failed with.
+    pub(crate) fn remember(&self, call: u32, found: &Found) {
         let mut memory = self.memory();
         // Where runs differ by themselves, there is nothing to go by.
         let repeats = found.failure.kind != FailureKind::Nondeterminism;
         memory.target = repeats.then(|| Target::of(&found.failure));
         memory.known.insert(call, found.shrunk.clone());
         let (schedule, token) = (found.shrunk.clone(), found.token.clone());
-        memory.last = Some(Last { schedule, token, comment: comment(&found) });
+        memory.last = Some(Last { schedule, token, comment: comment(found) });
         FAILED.with_borrow_mut(|failed| *failed = Arc::downgrade(&self.memory));
-        Some(found)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -226,10 +226,6 @@ impl FailurePersistence for Regressions {
         self.state().failed = true;
         let settings = Settings::from_environment().unwrap_or_default();
         let Some(file) = self.file(&settings) else { return };
-        if settings.ci {
-            say("the failing case is stored nowhere, since `CI` is set; run the test elsewhere to keep it");
-            return;
-        }
         let last = failed_last();
         let comment = last.as_ref().map_or("", |last| &last.comment);
         let case = StoredCase {
@@ -240,6 +236,14 @@ impl FailurePersistence for Regressions {
             generated: self.state().generated.take(),
             schedule: last.as_ref().map(|last| last.schedule.clone()),
         };
+        if settings.ci {
+            say(&format!(
+                "the failing case is stored nowhere, since `CI` is set; to keep it, put this into {}:{}",
+                file.shown().display(),
+                file.block(&case, comment)
+            ));
+            return;
+        }
         match file.append(&case, comment) {
             Ok(()) => say(&format!(
                 "the failing case is stored in {}, and tried first next time: commit it",
@@ -267,9 +271,11 @@ impl Drop for State {
     fn drop(&mut self) {
         let failed = self.failed || std::thread::panicking();
         let Some(file) = self.file.take().filter(|_| !failed) else { return };
-        for Active { case, hint, met } in &self.cases {
+        // Of what was not shown, as in a process that waits for another, nothing is known.
+        for Active { case, hint, met } in self.cases.iter().take(self.shown) {
             let unapplied = hint.as_ref().map_or(0, |hint| hint.unapplied.load(Relaxed));
-            say_of(&file, case, *met || !self.watched, unapplied).into_iter().for_each(|note| say(&note));
+            let met = *met || case.generated.is_none();
+            say_of(&file, case, met, unapplied).into_iter().for_each(|note| say(&note));
         }
     }
 }
@@ -294,7 +300,7 @@ pub(super) fn say_of(file: &CaseFile, case: &StoredCase, met: bool, unapplied: u
 }
 
 /// Prints a note past the capture of output, once in a process.
-fn say(note: &str) {
+pub(super) fn say(note: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_owned()) {
         use std::io::Write as _;

@@ -18,7 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use timeloop_sim::{Found, FoundBy, ReplaySetting, Schedule as Stored, SeedSetting, Settings};
 
 use super::joint::{Hint, comment};
-use super::persistence::{HINTS_MAX, folder, say_of};
+use super::persistence::{HINTS_MAX, folder, say, say_of};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
 use super::trace::{Traced, Way};
 use super::{Schedules, schedules};
@@ -175,7 +175,7 @@ impl Property {
         Fut::Output: TestResult,
     {
         let checked = self.run(strategy, test);
-        checked.notes.iter().for_each(|note| eprintln!("timeloop: {note}"));
+        checked.notes.iter().for_each(|note| say(note));
         let report = match (checked.failed, checked.error) {
             (None, None) => return,
             (Some(failed), error) => {

@@ -141,20 +141,34 @@ impl CaseFile {
         let mut text = String::new();
         if file.metadata().map_err(error)?.len() == 0 {
             text.push_str(&format!(
-                "{HEADER}\n{}\n\n\
+                "{}\n\n\
                  # Inputs and schedules with which this test has failed. timeloop tries them first, so commit this file.\n\
                  # To be rid of a case, delete it from the line `case` to its last.\n",
-                self.test_line()
+                self.head()
             ));
         }
-        text.push_str("\ncase\n");
+        text.push_str(&self.case_text(case, comment));
+        // One write, so that two processes that fail at once do not mix their lines.
+        file.write_all(text.as_bytes()).map_err(error)
+    }
+
+    /// What a file with nothing but this case has in it, without the comment at its head.
+    pub(super) fn block(&self, case: &StoredCase, comment: &str) -> String {
+        format!("\n{}\n{}", self.head(), self.case_text(case, comment).trim_end())
+    }
+
+    fn head(&self) -> String {
+        format!("{HEADER}\n{}", self.test_line())
+    }
+
+    fn case_text(&self, case: &StoredCase, comment: &str) -> String {
+        let mut text = "\ncase\n".to_owned();
         let told = case.schedule.as_ref().map(ToString::to_string);
         for line in comment.lines().chain(told.as_deref()) {
             text.push_str(&format!("  # {line}\n"));
         }
-        lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
-        // One write, so that two processes that fail at once do not mix their lines.
-        file.write_all(text.as_bytes()).map_err(error)
+        self.lines(case).iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+        text
     }
 
     fn lines(&self, case: &StoredCase) -> Vec<String> {

@@ -33,6 +33,7 @@ mod rng;
 mod runtime;
 mod scenarios;
 mod scheduler;
+mod schedules;
 mod strategies;
 mod support;
 #[cfg(feature = "sync")]

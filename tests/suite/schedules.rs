@@ -1,0 +1,149 @@
+//! Schedules as inputs: what they print, what a run under one gives, and what is found when it fails.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use timeloop::task::{spawn_local, yield_now};
+use timeloop::{FailedRun, FailureKind, FoundBy, Limits, Resource, Schedule, StrategySpec, run_from};
+
+/// Two tasks that add to a number; the one that is second has to see what the first has done.
+async fn adds() {
+    let (row, sum) = (Rc::new(Resource::new("sum")), Rc::new(Cell::new(0)));
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let (row, sum) = (Rc::clone(&row), Rc::clone(&sum));
+            spawn_local(async move {
+                row.read().await;
+                let before = sum.get();
+                row.write().await;
+                sum.set(before + 1);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(sum.get(), 2);
+}
+
+fn failing() -> FailedRun {
+    (0..100).find_map(|seed| Schedule::seeded(seed, StrategySpec::Pos).run(adds).err()).expect("it loses one")
+}
+
+#[test]
+fn a_schedule_prints_as_a_token_and_reads_back() {
+    for schedule in [Schedule::quiet(), Schedule::seeded(7, StrategySpec::Surw)] {
+        assert_eq!(schedule.to_string().parse(), Ok(schedule));
+    }
+    assert_eq!(format!("{:?}", Schedule::quiet()), format!("Schedule(the quiet run; {})", Schedule::quiet()));
+    let seeded = Schedule::seeded(7, StrategySpec::Pct { depth: 3 });
+    assert_eq!(format!("{seeded:?}"), format!("Schedule(seed 7 strategy pct(depth = 3); {seeded})"));
+    assert_eq!((Schedule::quiet().deviations(), seeded.deviations()), (Some(vec![]), None));
+    assert_eq!(
+        "TL2".parse::<Schedule>().unwrap_err().to_string(),
+        "the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop"
+    );
+}
+
+#[test]
+fn many_deviations_are_counted_and_not_told() {
+    let found = failing();
+    let mut deviations = found.found().unwrap().shrunk.deviations().unwrap().to_vec();
+    for resume in 1..9 {
+        deviations.push(timeloop::Deviation { resume, ..deviations[0].clone() });
+    }
+    let stored = timeloop::StoredSchedule::Deviations { randomness: 0.into(), deviations };
+    assert!(format!("{:?}", Schedule::from(stored)).starts_with("Schedule(9 deviations; TL1"));
+}
+
+#[test]
+fn a_run_that_passes_passes() {
+    Schedule::quiet().run(adds).unwrap();
+    Schedule::quiet().run(|| async { Ok::<_, String>(()) }).unwrap();
+    assert_eq!(Schedule::quiet().output(|| async { Err::<u8, _>("as it is") }).unwrap(), Err("as it is"));
+}
+
+#[test]
+fn a_run_that_fails_is_shrunk_and_told() {
+    let failed = failing();
+    let found = failed.found().expect("it has not rejected anything");
+    assert_eq!((found.deviations_after(), &found.by), (Some(1), &FoundBy::Given));
+    assert_eq!(found.failure.kind, FailureKind::Panic);
+    assert!(found.critical.is_some() && found.replayed);
+    let report = failed.to_string();
+    assert!(report.starts_with(
+        "timeloop: `schedules::a_run_that_fails_is_shrunk_and_told` fails: panic at tests/suite/schedules.rs:"
+    ));
+    assert!(
+        report.contains("\n\nfound by   seed ") && report.contains(", strategy `pos`\nreplay     "),
+        "{report}"
+    );
+    let command = "cargo test schedules::a_run_that_fails_is_shrunk_and_told -- --exact";
+    assert!(report.ends_with(command), "{report}");
+    assert_eq!(format!("{failed:?}"), format!("\n{report}\n"));
+
+    // What was found fails again, in a single run too.
+    let shrunk: Schedule = found.token.parse().unwrap();
+    let again = shrunk.run(adds).unwrap_err();
+    assert_eq!(again.found().unwrap().fingerprint, found.fingerprint);
+    assert!(run_from(&shrunk, &Limits::default(), adds).result.is_err());
+}
+
+#[test]
+fn what_is_returned_fails_a_run() {
+    let failed = Schedule::quiet().run(|| async { Err::<(), _>("no") }).unwrap_err();
+    let found = failed.found().unwrap();
+    assert_eq!((found.failure.kind, found.deviations_after()), (FailureKind::Error, Some(0)));
+    assert!(failed.to_string().contains("the test returned an error: \"no\""), "{failed}");
+}
+
+#[test]
+fn runs_are_bounded() {
+    let limits = Limits { max_virtual_time: Duration::from_secs(1), ..Limits::default() };
+    let sleeps = || timeloop::time::sleep(Duration::from_secs(2));
+    let failed = Schedule::quiet().run_with(&limits, sleeps).unwrap_err();
+    assert_eq!(failed.found().unwrap().failure.kind, FailureKind::TimeLimit);
+    Schedule::quiet().run(sleeps).unwrap();
+}
+
+#[test]
+fn a_run_that_leaves_something_behind_is_told_apart() {
+    let runs = AtomicU32::new(0);
+    let failed = Schedule::quiet().run(|| async {
+        yield_now().await;
+        assert!(runs.fetch_add(1, Ordering::Relaxed) > 0, "the first only");
+    });
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.found().unwrap().failure.kind, FailureKind::Nondeterminism);
+    assert!(failed.to_string().contains("the first only"), "{failed}");
+}
+
+#[test]
+fn a_failed_run_is_an_error_where_one_is_wanted() {
+    fn test() -> Result<(), Box<dyn Error>> {
+        Schedule::quiet().run(|| async { Err::<(), _>("no") })?;
+        Ok(())
+    }
+    fn threads() -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(Schedule::quiet().run(|| async { Err::<(), _>("no") })?)
+    }
+    let (one, other) = (test().unwrap_err().to_string(), threads().unwrap_err().to_string());
+    assert!(
+        one.starts_with("timeloop: `schedules::a_failed_run") && other.starts_with("timeloop: `schedules::"),
+        "{one}"
+    );
+}
+
+#[test]
+fn a_run_that_passes_is_one_run() {
+    let calls = AtomicU32::new(0);
+    Schedule::quiet()
+        .run(|| async {
+            calls.fetch_add(1, Ordering::Relaxed);
+        })
+        .unwrap();
+    assert_eq!(calls.into_inner(), 1);
+}
