@@ -366,6 +366,9 @@
 //! - `proptest`: schedules as inputs of properties, which shrink together with the others. There is a
 #![cfg_attr(feature = "proptest", doc = "  [guide](guide::properties).")]
 #![cfg_attr(not(feature = "proptest"), doc = "  guide, `guide::properties`.")]
+//! - `arbitrary`: a fuzzer makes up input and schedule together, by way of `timeloop::fuzz_target!`. There is a
+#![cfg_attr(feature = "arbitrary", doc = "  [guide](guide::fuzzing).")]
+#![cfg_attr(not(feature = "arbitrary"), doc = "  guide, `guide::fuzzing`.")]
 //!
 //! # For asyncio users
 #![cfg_attr(feature = "sync", doc = "")]
@@ -376,7 +379,10 @@
 pub mod collections;
 mod engine;
 mod explorer;
-#[cfg(feature = "proptest")]
+#[cfg(feature = "arbitrary")]
+#[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
+pub mod fuzzing;
+#[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod guide;
 mod harness;
 pub mod history;

@@ -54,6 +54,9 @@ enum Decisions {
     /// Of a property: several schedules, until one fails.
     #[cfg(feature = "proptest")]
     Case(crate::proptest::Case),
+    /// Of a fuzzer: its run shows the fuzzer what it does.
+    #[cfg(feature = "arbitrary")]
+    Fuzzed(timeloop_sim::Schedule),
 }
 
 impl Schedule {
@@ -75,6 +78,12 @@ impl Schedule {
         Self { decisions: Decisions::Case(case) }
     }
 
+    /// A schedule that a fuzzer has made up.
+    #[cfg(feature = "arbitrary")]
+    pub(crate) fn fuzzed(schedule: timeloop_sim::Schedule) -> Self {
+        Self { decisions: Decisions::Fuzzed(schedule) }
+    }
+
     /// The deviations from the quiet run; `None` where a strategy or a fuzzer's bytes decide. Those of a property's
     /// schedule are known once a run has failed.
     #[must_use]
@@ -88,6 +97,8 @@ impl Schedule {
             Decisions::Stored(schedule) => Cow::Borrowed(schedule),
             #[cfg(feature = "proptest")]
             Decisions::Case(case) => Cow::Owned(case.stored()),
+            #[cfg(feature = "arbitrary")]
+            Decisions::Fuzzed(schedule) => Cow::Borrowed(schedule),
         }
     }
 
@@ -211,6 +222,11 @@ impl Schedule {
             (None, Decisions::Stored(schedule)) => only(schedule),
             #[cfg(feature = "proptest")]
             (None, Decisions::Case(case)) => case.search(&mut attempt, &investigate),
+            #[cfg(feature = "arbitrary")]
+            (None, Decisions::Fuzzed(schedule)) => {
+                let ended = attempt(crate::fuzzing::watched(schedule.source()));
+                ended.failure.is_some().then(|| investigate(schedule, &ended, crate::fuzzing::SHRINK_RUNS))
+            }
         };
         match (found, last) {
             (Some(found), _) => Err(FailedRun { why: Why::Failed(found) }),
@@ -226,6 +242,8 @@ impl Schedule {
             Decisions::Stored(_) => &DEFAULT,
             #[cfg(feature = "proptest")]
             Decisions::Case(case) => case.limits(),
+            #[cfg(feature = "arbitrary")]
+            Decisions::Fuzzed(_) => &DEFAULT,
         }
     }
 }
@@ -326,6 +344,8 @@ impl fmt::Debug for Schedule {
             Decisions::Stored(schedule) => tell(f, schedule, &self.to_string())?,
             #[cfg(feature = "proptest")]
             Decisions::Case(case) => case.fmt(f)?,
+            #[cfg(feature = "arbitrary")]
+            Decisions::Fuzzed(schedule) => tell(f, schedule, &self.to_string())?,
         }
         f.write_str(")")
     }

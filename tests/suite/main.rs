@@ -15,6 +15,8 @@ mod examples;
 mod exhaustive;
 #[cfg(feature = "sync")]
 mod fairness;
+#[cfg(feature = "arbitrary")]
+mod fuzzing;
 mod golden;
 mod history;
 mod macros;

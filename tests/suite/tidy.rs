@@ -56,12 +56,13 @@ fn every_file_says_first_what_it_is_for() {
 /// What a library prints gets in the way of what its users print. What there is to say goes through these places.
 #[test]
 fn nothing_is_printed_by_the_way() {
-    const MAY_PRINT: [&str; 5] = [
+    const MAY_PRINT: [&str; 6] = [
         "sim/src/exploration.rs",
         "sim/src/session.rs",
         "sim/src/watchdog.rs",
         // Before the process is stopped.
         "src/engine/panics.rs",
+        "src/fuzzing/target.rs",
         // In the `main` of a program.
         "sim/macros/src/attributes.rs",
     ];
@@ -103,6 +104,8 @@ fn versions_agree() {
     assert!(read("README.md").contains(&format!("Rust {rust} or later")));
     for package in [
         "fuzz",
+        "examples/fuzzing",
+        "examples/fuzzing/fuzz",
         "benches/shuttle",
         "examples/museum/fixed",
         "examples/museum/apart",

@@ -1,0 +1,310 @@
+//! One input of a fuzz target: run, and if it fails told and handed to the fuzzer as a crash; or a crash file, replayed and
+//! shrunk.
+//!
+//! Always true: a panic inside of a run reaches nobody but who awaits the task, whatever hook a fuzzer has installed; the
+//! process is stopped only after the report has been printed.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arbitrary::{Arbitrary, Unstructured};
+use timeloop_sim::{AnySource, Detail, Ended, ReplaySetting, Request, Schedule, Settings, Simulation};
+
+use super::coverage;
+use super::record;
+use crate::harness::{AsyncSimulation, TestResult};
+
+/// Runs that shrinking may take while a fuzzer waits; a replay shrinks further.
+pub(crate) const SHRINK_RUNS: u64 = 2_000;
+
+/// Characters of an input that a report shows.
+const INPUT_SHOWN: usize = 2_000;
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The binary's name.
+    pub name: &'static str,
+    /// The folder of its package.
+    pub folder: &'static str,
+}
+
+impl Target {
+    /// The command that replays a crash file.
+    fn command(&self) -> String {
+        let folder = Path::new(self.folder).file_name().unwrap_or_default().to_string_lossy();
+        format!("cargo test --manifest-path {folder}/Cargo.toml --bin {}", self.name)
+    }
+
+    fn explorer(&self) -> timeloop_sim::Explorer {
+        timeloop_sim::Explorer::new(self.name).command(self.command()).without_regressions().quiet()
+    }
+}
+
+/// A fuzzer's input, taken apart.
+struct Parts<'a> {
+    input: &'a [u8],
+    schedule: Schedule,
+    /// How many decisions it has.
+    decisions: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn of(data: &'a [u8]) -> Self {
+        let (input, records) = record::split(data);
+        let decisions = records.len();
+        Self { input, schedule: record::schedule(records), decisions }
+    }
+
+    fn decode<T: Arbitrary<'a>>(&self) -> arbitrary::Result<T> {
+        T::arbitrary_take_rest(Unstructured::new(self.input))
+    }
+
+    /// The test with this input as a simulation.
+    fn simulation<T, F, R>(&self, target: &Target, test: &F) -> impl Simulation
+    where
+        T: Arbitrary<'a>,
+        F: AsyncFn(T) -> R + Sync,
+        R: TestResult,
+    {
+        let name = Cow::Owned(format!("the fuzz target `{}`", target.name));
+        let input = self.input;
+        let make = move || async move {
+            // Made anew for each run: it need not be `Clone`, and no run sees what another did to it.
+            let input = T::arbitrary_take_rest(Unstructured::new(input));
+            test(input.expect("the same bytes have been read before")).await
+        };
+        AsyncSimulation { name, make }
+    }
+}
+
+/// Makes the run of a fuzzer's input; whether the input was one. Does not return from a run that fails.
+pub fn fuzz<'a, T, F, R>(target: &Target, data: &'a [u8], test: F) -> bool
+where
+    T: Arbitrary<'a> + fmt::Debug,
+    F: AsyncFn(T) -> R + Sync,
+    R: TestResult,
+{
+    let parts = Parts::of(data);
+    let Ok(input) = parts.decode::<T>() else { return false };
+    let simulation = parts.simulation(target, &test);
+    let ended = watched_run(&simulation, &parts.schedule);
+    if ended.failure.is_none() {
+        return true;
+    }
+    let explorer = target.explorer().shrink_runs(SHRINK_RUNS);
+    let told = tell(&parts, (&simulation, &ended), &explorer, &input);
+    let mut report = told.report;
+    let _ = writeln!(report, "replay     TIMELOOP_REPLAY=<file> {}", target.command());
+    report
+        .push_str("           where <file> is the one that libFuzzer writes the input to, and names below\n");
+    eprintln!("\n{report}");
+    std::process::abort();
+}
+
+fn watched_run(simulation: &impl Simulation, schedule: &Schedule) -> Ended {
+    let source: AnySource = coverage::watched(schedule.source());
+    let limits = timeloop_sim::Limits::default();
+    simulation.run(Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: false })
+}
+
+/// What a report says of a failing input, and the smaller one that fails as well.
+struct Told {
+    report: String,
+    shrunk: Option<Vec<u8>>,
+}
+
+/// `input` is what the bytes have been read as.
+fn tell<T: fmt::Debug>(
+    parts: &Parts<'_>,
+    (simulation, failed): (&impl Simulation, &Ended),
+    explorer: &timeloop_sim::Explorer,
+    input: &T,
+) -> Told {
+    let found = explorer.investigate(simulation, &parts.schedule, failed);
+    // A token has no input: what replays this is the file.
+    let lines = found.report.lines().filter(|line| !line.starts_with("replay "));
+    let mut report = lines.fold(String::new(), |text, line| text + line + "\n");
+    let shrunk = record::records(&found.shrunk).map(|records| record::join(parts.input, &records));
+    let mut text = format!("{input:?}");
+    if let Some((end, _)) = text.char_indices().nth(INPUT_SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    let _ = writeln!(report, "input      {text}");
+    Told { report, shrunk }
+}
+
+/// The test of a target's package: replays the file that `TIMELOOP_REPLAY` names, shrinks and reports it; without it every
+/// file of the corpus, and the crashes that were found.
+///
+/// # Panics
+/// With the report if one of them fails; if there is nothing to replay, or it can't be read.
+pub fn replay<T, F, R>(target: &Target, test: F)
+where
+    T: Arbitrary<'static> + fmt::Debug,
+    F: AsyncFn(T) -> R + Sync,
+    R: TestResult,
+{
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings,
+        Err(error) => panic!("{error}"),
+    };
+    match &settings.replay {
+        Some(ReplaySetting::Token(_)) => panic!("{}", ReplayError::Token(target.name)),
+        Some(ReplaySetting::File(typed)) => {
+            let found = locate(target, typed).unwrap_or_else(|error| panic!("{error}"));
+            let file = File { typed, stores: (!settings.ci).then_some(&found), data: read(&found) };
+            if let Err(error) = file.run::<T, F, R>(target, &test) {
+                panic!("{error}");
+            }
+        }
+        None => {
+            // The smallest input there is, and the quiet schedule.
+            let none = File { typed: Path::new(""), stores: None, data: Vec::new() };
+            let files = corpus(target);
+            let kept = files.iter().map(|path| File { typed: path, stores: None, data: read(path) });
+            for file in std::iter::once(none).chain(kept) {
+                // The fuzzer passes over what is no input.
+                let _ = file.run::<T, F, R>(target, &test);
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}", ReplayError::Unreadable(path.to_owned(), error)))
+}
+
+/// A file to be replayed.
+struct File<'a> {
+    /// Its path as a person would write it; empty for no file.
+    typed: &'a Path,
+    /// Its path, if the smaller input is to be stored beside it.
+    stores: Option<&'a PathBuf>,
+    data: Vec<u8>,
+}
+
+impl File<'_> {
+    /// Makes the run; panics with the report if it fails.
+    fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), ReplayError>
+    where
+        T: Arbitrary<'static> + fmt::Debug,
+        F: AsyncFn(T) -> R + Sync,
+        R: TestResult,
+    {
+        let Self { typed, stores, data } = self;
+        // An input may borrow from its bytes; a test process does not live long.
+        let parts = Parts::of(data.leak());
+        let input = parts
+            .decode::<T>()
+            .map_err(|error| ReplayError::NoInput(typed.to_owned(), parts.input.len(), error, target.name))?;
+        let simulation = parts.simulation(target, test);
+        let ended = watched_run(&simulation, &parts.schedule);
+        let path = typed.display();
+        if ended.failure.is_none() {
+            let decisions = match parts.decisions {
+                0 => "has no decisions: all its bytes are input, under the quiet schedule".to_owned(),
+                count => format!("has {count} decisions"),
+            };
+            eprintln!("timeloop: `{}` passes with `{path}`, which {decisions}", target.name);
+            return Ok(());
+        }
+        let Told { mut report, shrunk } = tell(&parts, (&simulation, &ended), &target.explorer(), &input);
+        if let (Some(found), Some(shrunk)) = (stores, shrunk) {
+            let beside = |path: &Path| {
+                let mut name = path.as_os_str().to_owned();
+                name.push("-shrunk");
+                PathBuf::from(name)
+            };
+            let _ = match fs::write(beside(found), shrunk) {
+                Ok(()) => writeln!(report, "stored     {}", beside(typed).display()),
+                Err(error) => writeln!(report, "stored     nowhere: {}: {error}", beside(found).display()),
+            };
+        }
+        if !typed.as_os_str().is_empty() {
+            let _ = writeln!(report, "replay     TIMELOOP_REPLAY={path} {}", target.command());
+        }
+        eprint!("\n{report}");
+        std::panic::resume_unwind(Box::new(report));
+    }
+}
+
+/// The file as it was typed: from here, from the package's folder, or from one above it.
+pub(super) fn locate(target: &Target, path: &Path) -> Result<PathBuf, ReplayError> {
+    let above = Path::new(target.folder).ancestors().map(|folder| folder.join(path));
+    let found = std::iter::once(path.to_owned()).chain(above).find(|path| path.exists());
+    match found {
+        None => Err(ReplayError::Missing(path.to_owned(), target.name)),
+        Some(found) if found.is_dir() => Err(ReplayError::Folder(path.to_owned(), target.name)),
+        Some(found) => Ok(found),
+    }
+}
+
+/// What the fuzzer has kept, and what it has found, in order of their names.
+fn corpus(target: &Target) -> Vec<PathBuf> {
+    let files = |kind: &str, prefix: &str| {
+        let entries = fs::read_dir(Path::new(target.folder).join(kind).join(target.name));
+        let mut files: Vec<PathBuf> = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.is_file())
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
+            .collect();
+        files.sort();
+        files
+    };
+    let mut all = files("corpus", "");
+    all.extend(files("artifacts", "crash-"));
+    all
+}
+
+/// Why nothing was replayed; with the target's name.
+#[derive(Debug)]
+pub(super) enum ReplayError {
+    Token(&'static str),
+    Missing(PathBuf, &'static str),
+    Folder(PathBuf, &'static str),
+    Unreadable(PathBuf, io::Error),
+    /// How many bytes there are, and why they are no input.
+    NoInput(PathBuf, usize, arbitrary::Error, &'static str),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = match self {
+            Self::Token(target) => {
+                f.write_str("TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both")?;
+                target
+            }
+            Self::Missing(path, target) => {
+                write!(f, "TIMELOOP_REPLAY=`{}`: there is no such file", path.display())?;
+                target
+            }
+            Self::Folder(path, target) => {
+                write!(f, "TIMELOOP_REPLAY=`{}` is a folder", path.display())?;
+                target
+            }
+            Self::Unreadable(path, error) => {
+                return write!(f, "TIMELOOP_REPLAY=`{}`: {error}", path.display());
+            }
+            Self::NoInput(path, count, error, target) => {
+                let path = path.display();
+                write!(
+                    f,
+                    "TIMELOOP_REPLAY=`{path}` is no input of this target: its {count} bytes of input can't be read as one \
+                     ({error})"
+                )?;
+                target
+            }
+        };
+        write!(
+            f,
+            "; give the path of a crash file as libFuzzer names it, such as `fuzz/artifacts/{target}/crash-…`"
+        )
+    }
+}
