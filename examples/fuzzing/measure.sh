@@ -20,8 +20,9 @@ TIMEFORMAT='%U %S'
 try() {
   local log=$scratch/log
   mkdir -p "$scratch/found"
-  { time (ulimit -t "$2"; exec "$program" -seed="$1" -use_counters=0 -artifact_prefix="$scratch/found/") >"$log" 2>&1 || true; } 2>"$scratch/time"
-  spent=$(tail -n 1 "$scratch/time" | awk '{ printf "%.1f", $1 + $2 }')
+  { time (ulimit -t "$2" && exec "$program" -seed="$1" -use_counters=0 -artifact_prefix="$scratch/found/") \
+    >"$log" 2>&1; } 2>"$scratch/time" || true
+  spent=$(grep -E '^[0-9.]+ [0-9.]+$' "$scratch/time" | awk '{ printf "%.1f", $1 + $2 }')
   local runs
   runs=$(sed -n 's/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
   found=no

@@ -1,7 +1,7 @@
 //! An order on its way through a shop: sixteen services report on it, and each report moves it on to another desk.
 //!
-//! It has a bug, which was planted: one product's orders end on a desk that nobody looks at if six of the services report in
-//! one particular order.
+//! It has a bug, which was planted: orders for one product end on a desk that nobody looks at, if six of the services report
+//! first, in one particular order.
 
 #[cfg(feature = "timeloop")]
 extern crate timeloop as tokio;
@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 pub const SERVICES: usize = 16;
 
 /// Products are numbered from 0.
-pub const PRODUCTS: u16 = 10_000;
+pub const PRODUCTS: u32 = 10_000;
 
-/// The product whose orders are handled by way of [`ROUTES`].
-const BULKY: u16 = 7_531;
+/// The product whose orders go by [`ROUTES`]; all others are done with at once.
+const BULKY: u32 = 7_531;
 
 /// Desks: where an order is when it comes in, five on the way of bulky goods, the one that nobody looks at, and the one that
 /// all others go to.
@@ -43,7 +43,7 @@ const fn routes() -> [[usize; SERVICES]; DESKS] {
 /// An order.
 #[derive(Debug)]
 pub struct Order {
-    product: u16,
+    product: u32,
     desk: AtomicUsize,
     /// How many reports each desk has seen.
     desks: [Mutex<u32>; DESKS],
@@ -52,7 +52,7 @@ pub struct Order {
 impl Order {
     /// An order that has just come in.
     #[must_use]
-    pub fn new(product: u16) -> Self {
+    pub fn new(product: u32) -> Self {
         Self { product, desk: AtomicUsize::new(0), desks: std::array::from_fn(|_| Mutex::new(0)) }
     }
 
@@ -61,12 +61,13 @@ impl Order {
         let desk = self.desk.load(Ordering::Relaxed);
         let mut reports = self.desks[desk].lock().await;
         *reports += 1;
-        self.desk.store(ROUTES[desk][service], Ordering::Relaxed);
+        let next = if self.product == BULKY { ROUTES[desk][service] } else { DONE };
+        self.desk.store(next, Ordering::Relaxed);
     }
 
     /// Whether somebody sees to the order.
     #[must_use]
     pub fn is_seen_to(&self) -> bool {
-        self.product != BULKY || self.desk.load(Ordering::Relaxed) != FORGOTTEN
+        self.desk.load(Ordering::Relaxed) != FORGOTTEN
     }
 }

@@ -9,7 +9,7 @@ use timeloop::spawn;
 
 /// One of the products.
 #[derive(Debug)]
-struct Product(u16);
+struct Product(u32);
 
 impl<'a> Arbitrary<'a> for Product {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
