@@ -1,4 +1,5 @@
 //! Sockets: what programs see of the simulated network.
 
+mod conformance;
 mod tcp;
 mod udp;

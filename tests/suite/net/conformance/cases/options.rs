@@ -1,0 +1,70 @@
+//! Options of streams and listeners.
+
+use super::common::{BROKEN_PIPE, INVALID_ARGUMENT, RESET, a_moment, connected, error};
+use super::world::io::{AsyncReadExt, AsyncWriteExt};
+use super::world::net::TcpListener;
+use super::world::run;
+use super::world::time::Duration;
+
+#[test]
+fn nodelay_is_off_until_it_is_set() {
+    run(|| async {
+        let (client, server) = connected().await;
+        assert!(!client.nodelay().unwrap() && !server.nodelay().unwrap());
+        client.set_nodelay(true).unwrap();
+        assert!(client.nodelay().unwrap() && !server.nodelay().unwrap());
+        client.set_nodelay(false).unwrap();
+        assert!(!client.nodelay().unwrap());
+    });
+}
+
+#[test]
+fn time_to_live_is_64_until_it_is_set() {
+    run(|| async {
+        let (client, _server) = connected().await;
+        assert_eq!(client.ttl().unwrap(), 64);
+        client.set_ttl(7).unwrap();
+        assert_eq!(client.ttl().unwrap(), 7);
+        assert_eq!(error(client.set_ttl(0)), INVALID_ARGUMENT);
+        assert_eq!(error(client.set_ttl(256)), INVALID_ARGUMENT);
+        assert_eq!(client.ttl().unwrap(), 7);
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.set_ttl(9).unwrap();
+        assert_eq!(listener.ttl().unwrap(), 9);
+    });
+}
+
+#[test]
+fn linger_is_none_until_it_is_set() {
+    run(|| async {
+        let (client, _server) = connected().await;
+        assert_eq!(client.linger().unwrap(), None);
+        client.set_linger(Some(Duration::from_secs(3))).unwrap();
+        assert_eq!(client.linger().unwrap(), Some(Duration::from_secs(3)));
+        client.set_linger(None).unwrap();
+        assert_eq!(client.linger().unwrap(), None);
+    });
+}
+
+#[test]
+fn who_does_not_linger_resets() {
+    run(|| async {
+        let (client, mut server) = connected().await;
+        client.set_zero_linger().unwrap();
+        assert_eq!(client.linger().unwrap(), Some(Duration::ZERO));
+        drop(client);
+        a_moment().await;
+        assert_eq!(error(server.read(&mut [0; 8]).await), RESET);
+        assert_eq!(error(server.write(b"x").await), BROKEN_PIPE);
+    });
+}
+
+#[test]
+fn there_is_no_error_to_take_from_a_stream_that_works() {
+    run(|| async {
+        let (client, server) = connected().await;
+        assert!(client.take_error().unwrap().is_none());
+        assert!(server.take_error().unwrap().is_none());
+    });
+}

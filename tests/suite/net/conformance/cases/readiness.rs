@@ -1,0 +1,193 @@
+//! Peeking, trying, and waiting until it is worth it.
+
+use std::io::{IoSlice, IoSliceMut};
+
+use super::common::{a_moment, connected, pattern, settled, waits};
+use super::world::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ErrorKind, Interest};
+use super::world::{MUCH, run};
+
+#[test]
+fn who_peeks_takes_nothing() {
+    run(|| async {
+        let (mut client, mut server) = connected().await;
+        client.write_all(b"hello").await.unwrap();
+        a_moment().await;
+        let mut bytes = [0; 8];
+        assert_eq!(server.peek(&mut bytes[..2]).await.unwrap(), 2);
+        assert_eq!(server.peek(&mut bytes).await.unwrap(), 5);
+        assert_eq!(server.read(&mut bytes).await.unwrap(), 5);
+        assert_eq!(&bytes[..5], b"hello");
+        assert!(waits(server.peek(&mut bytes)).await);
+    });
+}
+
+#[test]
+fn there_is_nothing_to_read_yet() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        settled(&server);
+        assert!(waits(server.readable()).await);
+
+        client.write_all(b"hello").await.unwrap();
+        server.readable().await.unwrap();
+        let mut bytes = [0; 8];
+        assert_eq!(server.try_read(&mut bytes).unwrap(), 5);
+        assert_eq!(server.try_read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(server.readable()).await);
+    });
+}
+
+#[test]
+fn what_is_left_can_still_be_read() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        client.write_all(b"hello").await.unwrap();
+        server.readable().await.unwrap();
+        let mut bytes = [0; 2];
+        assert_eq!(server.try_read(&mut bytes).unwrap(), 2);
+        server.readable().await.unwrap();
+        assert_eq!(server.try_read(&mut bytes).unwrap(), 2);
+        server.readable().await.unwrap();
+        assert_eq!(server.try_read(&mut bytes).unwrap(), 1);
+    });
+}
+
+#[test]
+fn there_is_no_room_to_write() {
+    run(|| async {
+        let (client, mut server) = connected().await;
+        let chunk = pattern(MUCH / 100);
+        let mut written = 0;
+        // Buffers grow for a while.
+        loop {
+            match client.try_write(&chunk) {
+                Ok(bytes) => written += bytes,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    if waits(client.writable()).await {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(written >= 10_000, "{written}");
+
+        let mut received = vec![0; written];
+        server.read_exact(&mut received).await.unwrap();
+        client.writable().await.unwrap();
+        assert!(client.try_write(&chunk).unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_write_may_be_short() {
+    run(|| async {
+        let (client, _server) = connected().await;
+        let much = pattern(2 * MUCH);
+        client.writable().await.unwrap();
+        let written = client.try_write(&much).unwrap();
+        assert!(written > 0 && written < much.len(), "{written}");
+    });
+}
+
+#[test]
+fn a_new_stream_can_be_written_and_not_read() {
+    run(|| async {
+        let (client, _server) = connected().await;
+        let ready = client.ready(Interest::READABLE | Interest::WRITABLE).await.unwrap();
+        assert!(ready.is_writable() && !ready.is_readable());
+        assert!(!ready.is_read_closed() && !ready.is_write_closed());
+        assert!(waits(client.ready(Interest::READABLE)).await);
+    });
+}
+
+#[test]
+fn readiness_tells_of_bytes_and_of_the_end() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        client.write_all(b"hello").await.unwrap();
+        let ready = server.ready(Interest::READABLE).await.unwrap();
+        assert!(ready.is_readable() && !ready.is_read_closed());
+        drop(client);
+        a_moment().await;
+        let ready = server.ready(Interest::READABLE).await.unwrap();
+        assert!(ready.is_readable() && ready.is_read_closed());
+        assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 5);
+        // The end is there to be read for ever.
+        server.readable().await.unwrap();
+        assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 0);
+        server.readable().await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_read_into_nothing() {
+    run(|| async {
+        let (mut client, mut server) = connected().await;
+        assert!(waits(server.read(&mut [])).await, "for something to read");
+        client.write_all(b"x").await.unwrap();
+        a_moment().await;
+        assert_eq!(server.read(&mut []).await.unwrap(), 0);
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+    });
+}
+
+#[test]
+fn nothing_can_be_written() {
+    run(|| async {
+        let (mut client, mut server) = connected().await;
+        assert_eq!(client.write(&[]).await.unwrap(), 0);
+        client.write_all(&[]).await.unwrap();
+        client.flush().await.unwrap();
+        assert!(waits(server.read(&mut [0; 8])).await, "nothing is no end");
+    });
+}
+
+#[test]
+fn several_buffers_are_one_write_and_one_read() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        let parts = [IoSlice::new(b"he"), IoSlice::new(b""), IoSlice::new(b"llo")];
+        assert!(client.is_write_vectored());
+        assert_eq!(client.write_vectored(&parts).await.unwrap(), 5);
+        client.writable().await.unwrap();
+        assert_eq!(client.try_write_vectored(&[IoSlice::new(b" wor"), IoSlice::new(b"ld")]).unwrap(), 6);
+        a_moment().await;
+        let (mut one, mut other) = ([0; 4], [0; 16]);
+        server.readable().await.unwrap();
+        let mut parts = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
+        assert_eq!(server.try_read_vectored(&mut parts).unwrap(), 11);
+        assert_eq!((&one, &other[..7]), (b"hell", &b"o world"[..]));
+        let nothing = server.try_read_vectored(&mut [IoSliceMut::new(&mut one)]).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
+fn a_buffer_that_grows_is_filled_as_far_as_there_is_room() {
+    run(|| async {
+        let (mut client, mut server) = connected().await;
+        client.write_all(b"hello world").await.unwrap();
+        a_moment().await;
+        let mut bytes = Vec::with_capacity(64);
+        server.readable().await.unwrap();
+        assert_eq!(server.try_read_buf(&mut bytes).unwrap(), 11);
+        client.write_all(b"!").await.unwrap();
+        assert_eq!(server.read_buf(&mut bytes).await.unwrap(), 1);
+        assert_eq!(bytes, b"hello world!");
+    });
+}
+
+#[test]
+fn trying_goes_by_what_is_known_to_be_ready() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        settled(&server);
+        let error = server.try_io(Interest::READABLE, || Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        client.write_all(b"x").await.unwrap();
+        server.readable().await.unwrap();
+        assert_eq!(server.try_io(Interest::READABLE, || Ok(7)).unwrap(), 7);
+        assert_eq!(server.async_io(Interest::READABLE, || Ok(8)).await.unwrap(), 8);
+    });
+}

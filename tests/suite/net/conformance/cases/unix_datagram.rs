@@ -1,0 +1,146 @@
+//! Datagrams within a host.
+
+use super::common::{ADDRESS_IN_USE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
+use super::world::io::ErrorKind;
+use super::world::net::UnixDatagram;
+use super::world::{Place, run, spawn};
+
+#[test]
+fn a_pair_is_connected() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        assert_eq!(one.send(b"hello").await.unwrap(), 5);
+        let mut bytes = [0; 16];
+        assert_eq!(other.recv(&mut bytes).await.unwrap(), 5);
+        assert_eq!(&bytes[..5], b"hello");
+        other.send(b"back").await.unwrap();
+        let (length, sender) = one.recv_from(&mut bytes).await.unwrap();
+        assert_eq!(length, 4);
+        assert!(sender.is_unnamed());
+    });
+}
+
+#[test]
+fn a_datagram_comes_with_the_path_of_its_sender() {
+    run(|| async {
+        let (here, there) = (Place::new(), Place::new());
+        let (one, other) = (UnixDatagram::bind(&here).unwrap(), UnixDatagram::bind(&there).unwrap());
+        assert_eq!(one.local_addr().unwrap().as_pathname(), Some(here.as_ref()));
+        assert_eq!(one.send_to(b"hello", &there).await.unwrap(), 5);
+        let (length, sender) = other.recv_from(&mut [0; 16]).await.unwrap();
+        assert_eq!((length, sender.as_pathname()), (5, Some(here.as_ref())));
+
+        UnixDatagram::unbound().unwrap().send_to(b"who?", &there).await.unwrap();
+        let (length, sender) = other.recv_from(&mut [0; 16]).await.unwrap();
+        assert_eq!(length, 4);
+        assert!(sender.is_unnamed());
+    });
+}
+
+#[test]
+fn who_is_connected_needs_no_path() {
+    run(|| async {
+        let there = Place::new();
+        let other = UnixDatagram::bind(&there).unwrap();
+        let one = UnixDatagram::unbound().unwrap();
+        assert_eq!(error(one.send(b"x").await), NOT_CONNECTED);
+        assert_eq!(error(one.peer_addr()), NOT_CONNECTED);
+        one.connect(&there).unwrap();
+        assert_eq!(one.peer_addr().unwrap().as_pathname(), Some(there.as_ref()));
+        one.send(b"hello").await.unwrap();
+        assert_eq!(other.recv(&mut [0; 16]).await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn a_path_is_taken_once_even_by_one_who_is_gone() {
+    run(|| async {
+        let place = Place::new();
+        let socket = UnixDatagram::bind(&place).unwrap();
+        assert_eq!(error(UnixDatagram::bind(&place)), ADDRESS_IN_USE);
+        drop(socket);
+        assert_eq!(error(UnixDatagram::bind(&place)), ADDRESS_IN_USE);
+        let one = UnixDatagram::unbound().unwrap();
+        assert_eq!(error(one.send_to(b"x", &place).await), REFUSED);
+        assert_eq!(error(one.connect(&place)), REFUSED);
+    });
+}
+
+#[test]
+fn a_path_where_nothing_is() {
+    run(|| async {
+        let place = Place::new();
+        let one = UnixDatagram::unbound().unwrap();
+        assert_eq!(error(one.send_to(b"x", &place).await), NOT_FOUND);
+        assert_eq!(error(one.connect(&place)), NOT_FOUND);
+    });
+}
+
+#[test]
+fn who_is_left_is_told() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        other.send(b"last").await.unwrap();
+        drop(other);
+        // What was sent stays.
+        assert_eq!(one.recv(&mut [0; 16]).await.unwrap(), 4);
+        assert_eq!(error(one.send(b"x").await), REFUSED);
+    });
+}
+
+#[test]
+fn datagrams_have_borders_and_may_be_empty() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        for text in ["too long", "", "x"] {
+            one.send(text.as_bytes()).await.unwrap();
+        }
+        let mut bytes = [0; 3];
+        assert_eq!(other.recv(&mut bytes).await.unwrap(), 3);
+        assert_eq!(&bytes, b"too");
+        assert_eq!(other.recv(&mut bytes).await.unwrap(), 0);
+        assert_eq!(other.recv(&mut bytes).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn who_sends_faster_than_is_received_waits() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let sends = spawn(async move {
+            for number in 0..5_000_u32 {
+                let mut datagram = [0; 1_000];
+                datagram[..4].copy_from_slice(&number.to_le_bytes());
+                one.send(&datagram).await.unwrap();
+            }
+        });
+        a_moment().await;
+        assert!(!sends.is_finished(), "none is dropped");
+        for number in 0..5_000_u32 {
+            let mut bytes = [0; 4];
+            other.recv(&mut bytes).await.unwrap();
+            assert_eq!(bytes, number.to_le_bytes());
+        }
+        sends.await.unwrap();
+    });
+}
+
+#[test]
+fn trying_does_not_wait() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let mut bytes = [0; 16];
+        assert_eq!(other.try_recv(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(other.readable()).await);
+        one.writable().await.unwrap();
+        assert_eq!(one.try_send(b"hello").unwrap(), 5);
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut bytes).unwrap(), 5);
+        let mut sent = 0;
+        while one.try_send(&[0; 1_000]).is_ok() {
+            sent += 1;
+        }
+        assert!(sent > 0);
+        assert_eq!(one.try_send(&[0; 1_000]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}

@@ -1,0 +1,141 @@
+//! Listeners at paths.
+
+use std::path::Path;
+
+use super::common::{ADDRESS_IN_USE, NOT_FOUND, REFUSED, a_moment, error, waits};
+use super::world::io::{AsyncReadExt, AsyncWriteExt};
+use super::world::net::{UnixListener, UnixStream};
+use super::world::{Place, run, spawn};
+
+#[test]
+fn a_listener_is_at_its_path() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(place.as_ref()));
+        let mut client = UnixStream::connect(&place).await.unwrap();
+        let (mut server, peer) = listener.accept().await.unwrap();
+        assert!(peer.is_unnamed());
+        client.write_all(b"hello").await.unwrap();
+        let mut bytes = [0; 5];
+        server.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"hello");
+    });
+}
+
+#[test]
+fn both_sides_know_the_path_of_the_listener() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        let client = UnixStream::connect(&place).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        assert_eq!(client.peer_addr().unwrap().as_pathname(), Some(place.as_ref()));
+        assert_eq!(server.local_addr().unwrap().as_pathname(), Some(place.as_ref()));
+        assert!(client.local_addr().unwrap().is_unnamed());
+        assert!(server.peer_addr().unwrap().is_unnamed());
+    });
+}
+
+#[test]
+fn a_path_is_taken_once_even_by_one_who_is_gone() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        assert_eq!(error(UnixListener::bind(&place)), ADDRESS_IN_USE);
+        drop(listener);
+        assert_eq!(error(UnixListener::bind(&place)), ADDRESS_IN_USE);
+        assert_eq!(error(UnixStream::connect(&place).await), REFUSED);
+    });
+}
+
+#[test]
+fn a_path_where_nothing_is() {
+    run(|| async {
+        let place = Place::new();
+        assert_eq!(error(UnixStream::connect(&place).await), NOT_FOUND);
+    });
+}
+
+#[test]
+fn a_path_is_no_longer_than_107_bytes() {
+    run(|| async {
+        let long = format!("/{}", "x".repeat(107));
+        let told = "path must be shorter than SUN_LEN";
+        assert_eq!(error(UnixListener::bind(&long)), told);
+        assert_eq!(error(UnixStream::connect(&long).await), told);
+    });
+}
+
+#[test]
+fn who_comes_first_is_let_in_first() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        let mut clients = Vec::new();
+        for number in 0..20 {
+            let mut client = UnixStream::connect(&place).await.unwrap();
+            client.write_u8(number).await.unwrap();
+            clients.push(client);
+        }
+        for number in 0..20 {
+            let (mut server, _) = listener.accept().await.unwrap();
+            assert_eq!(server.read_u8().await.unwrap(), number);
+        }
+        assert!(waits(listener.accept()).await);
+    });
+}
+
+#[test]
+fn who_was_never_accepted_is_cut_off_with_the_listener() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        let mut client = UnixStream::connect(&place).await.unwrap();
+        drop(listener);
+        a_moment().await;
+        assert!(matches!(client.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+        assert!(client.write(b"x").await.is_err());
+    });
+}
+
+#[test]
+fn a_listener_waits_for_somebody() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        let accepts = spawn(async move { listener.accept().await.map(|_| ()) });
+        a_moment().await;
+        assert!(!accepts.is_finished());
+        let _client = UnixStream::connect(&place).await.unwrap();
+        accepts.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_path_can_be_removed_under_a_listener() {
+    run(|| async {
+        let place = Place::new();
+        let listener = UnixListener::bind(&place).unwrap();
+        let mut client = UnixStream::connect(&place).await.unwrap();
+        place.unlink();
+        assert_eq!(error(UnixStream::connect(&place).await), NOT_FOUND);
+        // Whoever is connected stays so, and the path is free.
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+        let again = UnixListener::bind(&place).unwrap();
+        let _client = UnixStream::connect(&place).await.unwrap();
+        again.accept().await.unwrap();
+        assert!(waits(listener.accept()).await);
+    });
+}
+
+#[test]
+fn a_folder_that_is_not_there() {
+    run(|| async {
+        let path = Path::new("/this-folder-does-not-exist/socket");
+        assert_eq!(error(UnixListener::bind(path)), NOT_FOUND);
+        assert_eq!(error(UnixStream::connect(path).await), NOT_FOUND);
+    });
+}

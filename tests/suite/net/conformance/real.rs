@@ -1,0 +1,86 @@
+//! The cases with tokio, on the sockets of this machine.
+
+#[path = "cases/accept.rs"]
+mod accept;
+#[path = "cases/bind.rs"]
+mod bind;
+#[path = "cases/cancel.rs"]
+mod cancel;
+#[path = "cases/closing.rs"]
+mod closing;
+#[path = "cases/common.rs"]
+mod common;
+#[path = "cases/connect.rs"]
+mod connect;
+#[path = "cases/lookup.rs"]
+mod lookup;
+#[path = "cases/options.rs"]
+mod options;
+#[path = "cases/readiness.rs"]
+mod readiness;
+#[path = "cases/reset.rs"]
+mod reset;
+#[path = "cases/socket.rs"]
+mod socket;
+#[path = "cases/split.rs"]
+mod split;
+#[path = "cases/transfer.rs"]
+mod transfer;
+#[path = "cases/udp.rs"]
+mod udp;
+#[path = "cases/udp_errors.rs"]
+mod udp_errors;
+#[path = "cases/unix_datagram.rs"]
+mod unix_datagram;
+#[path = "cases/unix_listener.rs"]
+mod unix_listener;
+#[path = "cases/unix_stream.rs"]
+mod unix_stream;
+
+mod world {
+    //! tokio.
+
+    use std::future::Future;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    pub(crate) use tokio::{io, join, net, spawn, time};
+
+    /// So many bytes are more than two sockets hold.
+    pub(crate) const MUCH: usize = 20_000_000;
+
+    /// Runs a case.
+    pub(crate) fn run<F: Future<Output = ()>>(case: impl Fn() -> F + Sync) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let limit = time::Duration::from_secs(20);
+        runtime.block_on(async { time::timeout(limit, case()).await }).expect("a case that ends");
+    }
+
+    /// A path where nothing is yet; what comes to be there is removed in the end.
+    #[derive(Debug)]
+    pub(crate) struct Place(PathBuf);
+
+    impl Place {
+        pub(crate) fn new() -> Self {
+            static NEXT: AtomicUsize = AtomicUsize::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            Self(std::env::temp_dir().join(format!("timeloop-{}-{number}", std::process::id())))
+        }
+
+        pub(crate) fn unlink(&self) {
+            std::fs::remove_file(&self.0).expect("something to remove");
+        }
+    }
+
+    impl AsRef<Path> for Place {
+        fn as_ref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+}

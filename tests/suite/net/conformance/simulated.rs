@@ -1,0 +1,67 @@
+//! The cases with timeloop, over some schedules each.
+
+#[path = "cases/accept.rs"]
+mod accept;
+#[path = "cases/bind.rs"]
+mod bind;
+#[path = "cases/cancel.rs"]
+mod cancel;
+#[path = "cases/closing.rs"]
+mod closing;
+#[path = "cases/common.rs"]
+mod common;
+#[path = "cases/connect.rs"]
+mod connect;
+#[path = "cases/lookup.rs"]
+mod lookup;
+#[path = "cases/options.rs"]
+mod options;
+#[path = "cases/readiness.rs"]
+mod readiness;
+#[path = "cases/reset.rs"]
+mod reset;
+#[path = "cases/socket.rs"]
+mod socket;
+#[path = "cases/split.rs"]
+mod split;
+#[path = "cases/transfer.rs"]
+mod transfer;
+
+mod world {
+    //! timeloop.
+
+    use std::future::Future;
+    use std::path::{Path, PathBuf};
+
+    use crate::support::explorer;
+    pub(crate) use timeloop::{io, join, net, spawn, time};
+
+    /// So many bytes are more than two sockets hold.
+    pub(crate) const MUCH: usize = 1_000_000;
+
+    /// Runs a case.
+    #[track_caller]
+    pub(crate) fn run<F: Future<Output = ()>>(case: impl Fn() -> F + Sync) {
+        explorer("net::conformance")
+            .strategy(timeloop::StrategySpec::Portfolio)
+            .stalls(false)
+            .runs(20)
+            .check(case);
+    }
+
+    /// A path where nothing is yet.
+    #[derive(Debug)]
+    pub(crate) struct Place(PathBuf);
+
+    impl Place {
+        pub(crate) fn new() -> Self {
+            Self(PathBuf::from(format!("/run/{}", timeloop::task::id())))
+        }
+    }
+
+    impl AsRef<Path> for Place {
+        fn as_ref(&self) -> &Path {
+            &self.0
+        }
+    }
+}
