@@ -136,7 +136,11 @@ impl Stream {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         operation.poll(cx, self.writes(Location::caller()), |_| {
-            Poll::Ready(self.with(|fabric, turn, key| fabric.shutdown_write(turn, key)))
+            match self.with(|fabric, turn, key| fabric.shutdown_write(turn, key)) {
+                // As tokio: there is nothing left to end.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+                result => Poll::Ready(result),
+            }
         })
     }
 

@@ -146,6 +146,11 @@ impl Hosts {
             return Err(Errno::AddrNotAvailable);
         }
         let port = if port == 0 { self.free_port(host, protocol)? } else { port };
+        // Whoever shares the port of a client that was bound is known by its binding.
+        let is_alone = !self.bindings.contains_key(&(host, protocol, port));
+        if protocol == Protocol::Tcp && is_alone && self.has_client(host, binding.ip, port) {
+            return Err(Errno::AddrInUse);
+        }
         let bound = self.bindings.entry((host, protocol, port)).or_default();
         if bound.iter().any(|other| other.conflicts(&binding, protocol)) {
             return Err(Errno::AddrInUse);
@@ -156,15 +161,31 @@ impl Hosts {
 
     /// A port that nobody has.
     fn free_port(&mut self, host: u32, protocol: Protocol) -> Result<u16, Errno> {
-        let Self { hosts, bindings, .. } = self;
-        let next = &mut hosts[host as usize].next_port[protocol as usize];
         for _ in EPHEMERAL {
-            let port = take_next(next);
-            if !bindings.contains_key(&(host, protocol, port)) {
+            let port = take_next(&mut self.hosts[host as usize].next_port[protocol as usize]);
+            let is_clients =
+                protocol == Protocol::Tcp && self.has_client(host, Ipv6Addr::UNSPECIFIED.into(), port);
+            if !is_clients && !self.bindings.contains_key(&(host, protocol, port)) {
                 return Ok(port);
             }
         }
         Err(Errno::AddrInUse)
+    }
+
+    /// Whether a connection was made from this port of the host, at an address that `ip` stands for.
+    fn has_client(&self, host: u32, ip: IpAddr, port: u16) -> bool {
+        let is_from = |ip: IpAddr| {
+            let local = SocketAddr::new(ip, port);
+            let least = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            let next = self.connections.range((host, (local, least))..).next();
+            next.is_some_and(|(owner, (address, _))| (*owner, *address) == (host, local))
+        };
+        if !ip.is_unspecified() {
+            return is_from(ip);
+        }
+        let own = self.hosts[host as usize].addresses.iter().copied();
+        let mut all = own.chain([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        all.any(|own| (ip.is_ipv6() || own.is_ipv4()) && is_from(own))
     }
 
     /// Gives a port back.

@@ -282,7 +282,8 @@ impl Fabric {
             }
             return Ok(count as usize);
         }
-        if max == 0 || pipe.fin == Fin::Arrived {
+        // Who reads nothing waits for something to read all the same.
+        if pipe.fin == Fin::Arrived {
             return Ok(0);
         }
         if let Some(errno) = to.error.take() {

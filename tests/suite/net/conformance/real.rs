@@ -34,6 +34,8 @@ mod udp_errors;
 mod unix_datagram;
 #[path = "cases/unix_listener.rs"]
 mod unix_listener;
+#[path = "cases/unix_paths.rs"]
+mod unix_paths;
 #[path = "cases/unix_stream.rs"]
 mod unix_stream;
 
@@ -54,6 +56,12 @@ mod world {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let limit = time::Duration::from_secs(20);
         runtime.block_on(async { time::timeout(limit, case()).await }).expect("a case that ends");
+    }
+
+    /// Sets how long a stream lingers.
+    #[expect(deprecated, reason = "what is deprecated has to work too")]
+    pub(crate) fn set_linger(stream: &net::TcpStream, linger: Option<time::Duration>) {
+        stream.set_linger(linger).expect("an option that can be set");
     }
 
     /// A path where nothing is yet; what comes to be there is removed in the end.

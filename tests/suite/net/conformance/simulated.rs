@@ -26,12 +26,24 @@ mod socket;
 mod split;
 #[path = "cases/transfer.rs"]
 mod transfer;
+#[path = "cases/udp.rs"]
+mod udp;
+#[path = "cases/udp_errors.rs"]
+mod udp_errors;
+#[path = "cases/unix_datagram.rs"]
+mod unix_datagram;
+#[path = "cases/unix_listener.rs"]
+mod unix_listener;
+#[path = "cases/unix_stream.rs"]
+mod unix_stream;
 
 mod world {
     //! timeloop.
 
     use std::future::Future;
     use std::path::{Path, PathBuf};
+
+    use rand::Rng;
 
     use crate::support::explorer;
     pub(crate) use timeloop::{io, join, net, spawn, time};
@@ -49,13 +61,18 @@ mod world {
             .check(case);
     }
 
+    /// Sets how long a stream lingers.
+    pub(crate) fn set_linger(stream: &net::TcpStream, linger: Option<time::Duration>) {
+        stream.set_linger(linger).expect("an option that can be set");
+    }
+
     /// A path where nothing is yet.
     #[derive(Debug)]
     pub(crate) struct Place(PathBuf);
 
     impl Place {
         pub(crate) fn new() -> Self {
-            Self(PathBuf::from(format!("/run/{}", timeloop::task::id())))
+            Self(PathBuf::from(format!("/run/{:016x}", timeloop::rng().next_u64())))
         }
     }
 

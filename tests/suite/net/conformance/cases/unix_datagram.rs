@@ -1,6 +1,8 @@
 //! Datagrams within a host.
 
-use super::common::{ADDRESS_IN_USE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
+use std::net::Shutdown;
+
+use super::common::{ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
 use super::world::io::ErrorKind;
 use super::world::net::UnixDatagram;
 use super::world::{Place, run, spawn};
@@ -142,5 +144,24 @@ fn trying_does_not_wait() {
         }
         assert!(sent > 0);
         assert_eq!(one.try_send(&[0; 1_000]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
+fn a_datagram_has_a_greatest_length() {
+    run(|| async {
+        let (one, _other) = UnixDatagram::pair().unwrap();
+        assert_eq!(error(one.send(&[0; 1_000_000]).await), "Message too long (os error 90)");
+    });
+}
+
+#[test]
+fn who_has_shut_down_may_not_send() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        one.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(error(one.send(b"x").await), BROKEN_PIPE);
+        other.send(b"x").await.unwrap();
+        assert_eq!(one.recv(&mut [0; 8]).await.unwrap(), 1);
     });
 }

@@ -39,8 +39,11 @@ fn who_goes_before_all_is_read_resets() {
         let (mut one, other) = UnixStream::pair().unwrap();
         one.write_all(b"never read").await.unwrap();
         drop(other);
-        assert_eq!(error(one.read(&mut [0; 8]).await), RESET);
+        // Whoever writes is not told why.
         assert_eq!(error(one.write(b"x").await), BROKEN_PIPE);
+        assert_eq!(error(one.read(&mut [0; 8]).await), RESET);
+        assert_eq!(one.read(&mut [0; 8]).await.unwrap(), 0);
+        one.shutdown().await.unwrap();
     });
 }
 
@@ -152,5 +155,16 @@ fn a_read_that_is_given_up_takes_nothing() {
         assert!(waits(other.read(&mut bytes)).await);
         one.write_all(b"hello").await.unwrap();
         assert_eq!(other.read(&mut bytes).await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn nothing_is_read_into_nothing() {
+    run(|| async {
+        let (mut one, mut other) = UnixStream::pair().unwrap();
+        assert!(waits(other.read(&mut [])).await, "for something to read");
+        one.write_all(b"x").await.unwrap();
+        assert_eq!(other.read(&mut []).await.unwrap(), 0);
+        assert_eq!(other.read_u8().await.unwrap(), b'x');
     });
 }
