@@ -195,6 +195,11 @@ impl Schedule {
     {
         let limits = limits.unwrap_or_else(|| self.limits());
         let explorer = explorer.limits(limits.clone()).without_regressions().quiet();
+        #[cfg(feature = "proptest")]
+        let explorer = match &self.decisions {
+            Decisions::Case(case) => explorer.stalls(case.stalls()),
+            _ => explorer,
+        };
         let test = explorer.harness().test();
         let simulation = Judging { name: Cow::Owned(format!("the test `{test}`")), make, judge };
         let replayed = replayed(test);

@@ -17,15 +17,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
 
 use super::Schedules;
-use crate::{Deviation, Domain, Limits, Seed, TaskPath};
+use crate::{Deviation, Domain, Limits, Seed, StrategySpec, TaskPath};
 
 /// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
 const SHRINK_RUNS_FIRST: u64 = 3_000;
 const SHRINK_RUNS_AGAIN: u64 = 1_000;
 
 thread_local! {
-    /// What the case that failed last on this thread has found, for as long as anyone holds it: while proptest shrinks.
-    static FAILED: RefCell<Weak<Mutex<Memory>>> = const { RefCell::new(Weak::new()) };
+    /// The case that failed last on this thread.
+    static FAILED: RefCell<Option<Failed>> = const { RefCell::new(None) };
+}
+
+/// A case that has failed.
+struct Failed {
+    /// There for as long as its tree is: while proptest shrinks it.
+    tree: Weak<()>,
+    memory: Arc<Mutex<Memory>>,
 }
 
 /// A schedule that has failed at some other time, and is tried first.
@@ -57,6 +64,7 @@ pub(crate) struct Case {
     seed: Seed,
     settings: Schedules,
     memory: Arc<Mutex<Memory>>,
+    tree: Weak<()>,
     /// How many runs the test has begun with this input.
     calls: Arc<AtomicU32>,
 }
@@ -84,9 +92,16 @@ pub(crate) struct Last {
 
 /// What the case that proptest is shrinking on this thread, or has just shrunk, has failed with last.
 pub(crate) fn failed_last() -> Option<Last> {
-    let memory = FAILED.with_borrow(Weak::upgrade)?;
-    let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-    memory.last.clone()
+    FAILED.with_borrow(|failed| lock(&failed.as_ref()?.memory).last.clone())
+}
+
+/// A property begins on this thread.
+pub(crate) fn forget_failures() {
+    FAILED.set(None);
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What makes the failures of two inputs the same. An `Err` without a place is told by its text, in which there may be
@@ -112,15 +127,24 @@ pub(crate) type Attempt<'a> = &'a mut dyn FnMut(AnySource) -> Ended;
 pub(crate) type Investigate<'a> = &'a dyn Fn(&Stored, &Ended, u64) -> Box<Found>;
 
 impl Case {
-    pub(crate) fn new(seed: Seed, settings: Schedules) -> Self {
+    /// The case of `tree`.
+    pub(crate) fn new(seed: Seed, settings: Schedules, tree: &Arc<()>) -> Self {
         // While a failure is being shrunk, `prop_flat_map` makes new trees in place of old ones: they go on from there.
-        let memory = FAILED.with_borrow(Weak::upgrade).unwrap_or_default();
-        Self { seed, settings, memory, calls: Arc::default() }
+        let shrinking = |failed: &&Failed| failed.tree.strong_count() > 0;
+        let memory = FAILED
+            .with_borrow(|failed| failed.as_ref().filter(shrinking).map(|failed| Arc::clone(&failed.memory)));
+        let memory = memory.unwrap_or_default();
+        Self { seed, settings, memory, tree: Arc::downgrade(tree), calls: Arc::default() }
     }
 
     /// The same for a test that begins anew.
     pub(crate) fn begun(&self) -> Self {
         Self { calls: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether time may pass while a task is ready.
+    pub(crate) fn stalls(&self) -> bool {
+        self.settings.stalls
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -159,11 +183,11 @@ impl Case {
         memory.known.insert(call, found.shrunk.clone());
         let (schedule, token) = (found.shrunk.clone(), found.token.clone());
         memory.last = Some(Last { schedule, token, comment: comment(found) });
-        FAILED.with_borrow_mut(|failed| *failed = Arc::downgrade(&self.memory));
+        FAILED.set(Some(Failed { tree: self.tree.clone(), memory: Arc::clone(&self.memory) }));
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 }
 
@@ -188,9 +212,14 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn failing(&mut self, known: Option<Stored>, case: &Case) -> Option<(Stored, Ended)> {
-        let Schedules { strategy, runs, retries, .. } = case.settings;
+        let Schedules { strategy, runs, retries, stalls, .. } = case.settings;
+        let strategy =
+            if strategy == StrategySpec::Stall && !stalls { StrategySpec::Random } else { strategy };
         for hint in &case.settings.hints {
             let schedule = &hint.schedule;
+            if !stalls && holds_back(schedule) {
+                continue;
+            }
             if let Some(failing) = self.fails(schedule.source(), || schedule.clone()) {
                 return Some(failing);
             }
@@ -206,6 +235,7 @@ impl Search<'_> {
             return Some(failing);
         }
         let profile = watched.into_profile();
+        let profile = if stalls { profile } else { profile.without_stalls() };
         // What has failed once deserves more than one look.
         let tries = if self.target.is_some() || !case.settings.hints.is_empty() { retries } else { runs };
         let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));
@@ -232,6 +262,13 @@ impl Search<'_> {
         self.otherwise.get_or_insert_with(|| (schedule(), ended));
         None
     }
+}
+
+/// Whether time passes under the schedule while a task is ready.
+fn holds_back(schedule: &Stored) -> bool {
+    schedule
+        .deviations()
+        .is_none_or(|deviations| deviations.iter().any(|deviation| deviation.domain == Domain::Stall))
 }
 
 /// The schedule, and what it may have become with a simpler input: where that takes an operation, a wait or a task away, what

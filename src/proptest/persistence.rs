@@ -20,7 +20,7 @@ use proptest::test_runner::{
 };
 use timeloop_sim::Settings;
 
-use super::joint::{Hint, failed_last};
+use super::joint::{Hint, failed_last, forget_failures};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
 
 /// At most so many stored schedules are tried with each input: the latest.
@@ -193,6 +193,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl FailurePersistence for Regressions {
     fn load_persisted_failures2(&self, _source_file: Option<&'static str>) -> Vec<PersistedSeed> {
+        forget_failures();
         let settings = Settings::from_environment().unwrap_or_default();
         let Some(file) = self.file(&settings) else { return Vec::new() };
         let loaded = file.load();

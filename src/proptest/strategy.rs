@@ -49,6 +49,7 @@ pub fn schedules() -> Schedules {
         strategy: StrategySpec::default(),
         runs: 4,
         retries: 100,
+        stalls: true,
         limits: Limits::default(),
         hints: Vec::new(),
     }
@@ -61,6 +62,7 @@ pub struct Schedules {
     pub(super) strategy: StrategySpec,
     pub(super) runs: u32,
     pub(super) retries: u32,
+    pub(super) stalls: bool,
     pub(super) limits: Limits,
     /// What is tried first.
     pub(super) hints: Vec<Arc<Hint>>,
@@ -128,6 +130,13 @@ impl Schedules {
         self
     }
 
+    /// Whether time may pass while a task is ready, as on a machine that is busy. Default true; false is for a property
+    /// that counts on exact times ([`Explorer::stalls`](crate::Explorer::stalls)).
+    pub fn stalls(mut self, stalls: bool) -> Self {
+        self.stalls = stalls;
+        self
+    }
+
     /// The bounds of each run, unless [`Schedule::run_with`] is given others.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -143,7 +152,8 @@ impl Strategy for Schedules {
         let seed = Seed(runner.rng().next_u64());
         let mut settings = self.clone();
         settings.hints.extend(persistence::hints());
-        Ok(ScheduleTree(Case::new(seed, settings)))
+        let alive = Arc::new(());
+        Ok(ScheduleTree { case: Case::new(seed, settings, &alive), _alive: alive })
     }
 }
 
@@ -151,13 +161,16 @@ impl Strategy for Schedules {
 ///
 /// It has nothing to simplify by itself. All the values that it gives share what their runs have found.
 #[derive(Debug)]
-pub struct ScheduleTree(Case);
+pub struct ScheduleTree {
+    case: Case,
+    _alive: Arc<()>,
+}
 
 impl ValueTree for ScheduleTree {
     type Value = Schedule;
 
     fn current(&self) -> Schedule {
-        Schedule::of_case(self.0.begun())
+        Schedule::of_case(self.case.begun())
     }
 
     fn simplify(&mut self) -> bool {

@@ -213,6 +213,23 @@ fn runs_can_be_bounded() {
 }
 
 #[test]
+fn times_are_exact_where_that_is_asked_for() {
+    let exact = |schedule: &Schedule| {
+        schedule.run(|| async {
+            let start = timeloop::time::Instant::now();
+            let other = timeloop::spawn(timeloop::time::sleep(Duration::from_millis(1_500)));
+            timeloop::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(start.elapsed(), Duration::from_secs(1));
+            other.await.unwrap();
+        })
+    };
+    let (schedule, _) = shrunk(schedules(), exact);
+    assert_eq!(count(&schedule), 1, "{schedule:?}");
+    runner(1).run(&schedules().stalls(false), |schedule| Ok(exact(&schedule)?)).unwrap();
+    runner(1).run(&schedules().stalls(false).strategy("stall"), |schedule| Ok(exact(&schedule)?)).unwrap();
+}
+
+#[test]
 fn outputs_are_given_back() {
     let result = runner(1).run(&(schedules(), 0..9_u64), |(schedule, number)| {
         let output = schedule.output(|| async {
