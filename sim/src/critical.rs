@@ -51,6 +51,15 @@ pub enum CriticalDecision {
         /// Whether the schedule that fails is the one that makes it.
         fails_with: bool,
     },
+    /// Something that happens around the tasks in one of the schedules, and not in the other.
+    Happening {
+        /// What happens, as a sentence without its end.
+        told: String,
+        /// The decision.
+        deviation: Deviation,
+        /// Whether the schedule that fails is the one in which it happens.
+        fails_with: bool,
+    },
     /// The random numbers that the code under test draws.
     Randomness {
         /// The seed of those with which it fails.
@@ -102,6 +111,8 @@ pub(crate) fn explain(
     let passing = ended.record.as_deref()?;
     let decision = match &hinge.differs {
         Differs::Order(pair) => order(pair, failing, passing)?,
+        Differs::Without(deviation) if deviation.domain.is_around() => happening(deviation, failing, true)?,
+        Differs::With(deviation) if deviation.domain.is_around() => happening(deviation, passing, false)?,
         Differs::Without(deviation) => choice(deviation, failing, true)?,
         Differs::With(deviation) => choice(deviation, failing, false)?,
         Differs::Randomness => {
@@ -138,6 +149,11 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
         resource = failing.resource(one.operation.resource).cloned();
     }
     Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })
+}
+
+fn happening(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
+    let told = record.happening_about(deviation)?.told.clone();
+    Some(CriticalDecision::Happening { told, deviation: deviation.clone(), fails_with })
 }
 
 fn choice(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
@@ -220,6 +236,12 @@ impl fmt::Display for Critical {
                 f,
                 "the code under test draws the random numbers of seed {fails}; with those of seed {other} {ends}"
             ),
+            CriticalDecision::Happening { told, fails_with: true, .. } => {
+                write!(f, "{told}; if that does not happen, {ends}")
+            }
+            CriticalDecision::Happening { told, .. } => {
+                write!(f, "that it does not happen that {told}; if it does, {ends}")
+            }
             CriticalDecision::Choice { task, deviation, fails_with } => match deviation.domain {
                 Domain::Stall => {
                     let (does, unless) =

@@ -21,11 +21,29 @@ pub enum Domain {
     Operation,
     /// Whether time passes while a task is ready.
     Stall,
+    /// What becomes of a packet on its way. Not about a task: the path stands for the link.
+    Network,
+    /// Whether something breaks, when, and for how long. Not about a task: the path stands for what may break.
+    Fault,
 }
 
 impl Domain {
     /// Every domain, in the order of their codes.
-    pub const ALL: [Self; 5] = [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall];
+    pub const ALL: [Self; 7] = [
+        Self::Schedule,
+        Self::Select,
+        Self::User,
+        Self::Operation,
+        Self::Stall,
+        Self::Network,
+        Self::Fault,
+    ];
+
+    /// Whether decisions of this domain are about the world around the tasks, and not about a task.
+    #[must_use]
+    pub const fn is_around(self) -> bool {
+        matches!(self, Self::Network | Self::Fault)
+    }
 
     /// The number that stands for this domain in stored schedules and in streams; it never changes.
     #[must_use]
@@ -36,6 +54,8 @@ impl Domain {
             Self::User => 2,
             Self::Operation => 3,
             Self::Stall => 4,
+            Self::Network => 5,
+            Self::Fault => 6,
         }
     }
 
@@ -54,11 +74,14 @@ impl fmt::Display for Domain {
             Self::User => "user randomness",
             Self::Operation => "operation",
             Self::Stall => "stall",
+            Self::Network => "network",
+            Self::Fault => "fault",
         })
     }
 }
 
-/// Which decision: its domain, the task that it is about, the task's resumption, and the how-many-th choice within it.
+/// Which decision: its domain, the task that it is about, the task's resumption, and the how-many-th choice within it. Of
+/// a domain that [is around](Domain::is_around) the tasks: what it is about, the how-many-th time, and which question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DecisionKey {
     /// The kind of choice.

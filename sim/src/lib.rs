@@ -56,7 +56,9 @@ pub use outcome::{
 };
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
-pub use record::{Advance, Arrival, Choice, Performed, Record, ResourceRecord, Step, TaskRecord, WorldEvent};
+pub use record::{
+    Advance, Arrival, Choice, Happening, Performed, Record, ResourceRecord, Step, TaskRecord, WorldEvent,
+};
 pub use regression::{Loaded, RegressionError, Regressions, Stored};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};

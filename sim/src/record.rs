@@ -62,6 +62,17 @@ pub struct Choice {
     pub step: u64,
 }
 
+/// Something that happened around the tasks: a decision about the world that was not the quiet one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// The decision, as what differs from the quiet run.
+    pub deviation: Deviation,
+    /// How many steps had begun.
+    pub after_steps: u64,
+    /// What happened, as a sentence without its end.
+    pub told: String,
+}
+
 /// An operation that a step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Performed {
@@ -116,6 +127,8 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Every other decision, in order.
     pub choices: Vec<Choice>,
+    /// Everything that happened around the tasks, in order.
+    pub happenings: Vec<Happening>,
     /// Every operation, in order.
     pub operations: Vec<Performed>,
     /// Every resource, in the order in which they were first touched.
@@ -150,6 +163,9 @@ impl Record {
 
     /// The arrival that a deviation is about, if the run comes to it.
     pub(crate) fn arrival_about(&self, deviation: &Deviation) -> Option<usize> {
+        if deviation.domain.is_around() {
+            return None;
+        }
         let operation = match deviation.domain {
             Domain::Operation => Some(deviation.index),
             Domain::Stall => deviation.index.checked_sub(1),
@@ -160,6 +176,11 @@ impl Record {
                 && arrival.operation == operation
                 && self.tasks[arrival.task as usize].label.path == deviation.task
         })
+    }
+
+    /// What happened around the tasks by a deviation, if the run comes to it.
+    pub(crate) fn happening_about(&self, deviation: &Deviation) -> Option<&Happening> {
+        self.happenings.iter().find(|happening| happening.deviation.key() == deviation.key())
     }
 
     /// How many steps had begun when the turn of an arrival that ran at `step` began: when it became ready, or when time

@@ -19,7 +19,8 @@ pub struct Deviation {
     /// The how-many-th choice of this domain within the resumption, from 0 (always 0 for [`Domain::Schedule`]).
     pub index: u32,
     /// What was decided, never 0. [`Domain::Schedule`]: the resumption runs after `value - 1` other steps instead of
-    /// in its turn. [`Domain::Select`]: the branch that is polled first.
+    /// in its turn. [`Domain::Select`]: the branch that is polled first. [`Domain::Network`] and [`Domain::Fault`]: what the
+    /// world makes of it, more the greater it is.
     pub value: u32,
 }
 

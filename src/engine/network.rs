@@ -3,29 +3,105 @@
 //! Always true: a run that opens no socket has no network; no code of the user's runs while the network is borrowed.
 
 use std::cell::RefMut;
-use std::net::IpAddr;
 
-use super::nodes::NodeState;
-use super::{Engine, Wakee};
+use timeloop_sim::{Deviation, DecisionKey, Domain, Nanos, Source, TaskKey, TaskPath, grouped};
+
+use super::nodes::{NodeId, NodeState};
+use super::{Engine, Wakee, mix};
 pub(super) use crate::net::fabric::Fabric;
-use crate::net::fabric::{Dice, Packet, Question, Turn};
+use crate::net::fabric::{CHANCES, Dice, Lookup, Packet, Question, Turn};
 
 /// Asks the run's source of decisions.
 struct Chance<'a>(&'a Engine);
 
 impl Dice for Chance<'_> {
     fn quantile(&mut self, packet: Packet, count: u32, latencies_ns: &[u64]) -> u32 {
-        let _ = (self.0, packet, count, latencies_ns);
-        0
+        let decision = Around {
+            domain: Domain::Network,
+            path: [packet.from + 1, packet.to + 1],
+            number: packet.number,
+            index: Question::Delay.index(),
+        };
+        self.0.decide(decision, count, |value| value, |value| {
+            let takes = Nanos(latencies_ns[value as usize]);
+            format!("{} takes {takes}", self.0.packet_told(packet))
+        })
     }
 
     fn happens(&mut self, packet: Packet, question: Question, millionths: u32) -> bool {
-        let _ = (self.0, packet, question, millionths);
-        false
+        let decision = Around {
+            domain: Domain::Network,
+            path: [packet.from + 1, packet.to + 1],
+            number: packet.number,
+            index: question.index(),
+        };
+        // 0 is quiet, and so is all that lies beyond the chance: that counts as 0, so that it need not be kept.
+        let effective = |value| u32::from(value != 0 && value <= millionths);
+        let happens = self.0.decide(decision, CHANCES, effective, |_| {
+            let what = match question {
+                Question::Delay => "is late",
+                Question::Loss => "is lost",
+                Question::Duplicate => "comes twice",
+                Question::Reorder => "falls behind",
+            };
+            format!("{} {what}", self.0.packet_told(packet))
+        });
+        happens != 0
     }
 }
 
+/// A decision about the world around the tasks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around {
+    pub(crate) domain: Domain,
+    /// What it is about.
+    pub(crate) path: [u32; 2],
+    /// The how-many-th time.
+    pub(crate) number: u32,
+    /// Which question.
+    pub(crate) index: u32,
+}
+
 impl Engine {
+    /// Decides something about the world: a value below `arity`, of which `effective` says what it comes to. What is not
+    /// quiet is kept, in the words of `told`.
+    pub(crate) fn decide(
+        &self,
+        around: Around,
+        arity: u32,
+        effective: impl FnOnce(u32) -> u32,
+        told: impl FnOnce(u32) -> String,
+    ) -> u32 {
+        let Around { domain, path, number, index } = around;
+        let task = TaskKey::ROOT.child(path[0]).child(path[1]);
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        if core.ended {
+            return 0;
+        }
+        let value = core.source.choose(DecisionKey { domain, task, resume: number, index }, arity);
+        assert!(value < arity, "a source decides within the arity");
+        let value = effective(value);
+        core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(arity));
+        if value != 0
+            && let Some(recorder) = &mut core.recorder
+        {
+            let task = TaskPath::from_iter(path);
+            let now = Nanos(self.now_ns.get());
+            let told = format!("{} at {now}", told(value));
+            recorder.happened(Deviation { task, resume: number, domain, index, value }, told);
+        }
+        value
+    }
+
+    /// What a packet is called.
+    fn packet_told(&self, packet: Packet) -> String {
+        let nodes = self.nodes();
+        let name = |host: u32| nodes.name(NodeId(host));
+        let Packet { from, to, number } = packet;
+        format!("packet {} from `{}` to `{}`", grouped(u64::from(number) + 1), name(from), name(to))
+    }
+
     /// Calls `f` with the network, then wakes whom that concerns.
     #[inline]
     pub(crate) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> R {
@@ -74,10 +150,16 @@ impl Engine {
         })
     }
 
-    /// The addresses of the node of this name.
-    pub(crate) fn resolve(&self, name: &str) -> Option<Vec<IpAddr>> {
+    /// What looking up a name comes to: a node's, or what the test has made of it.
+    pub(crate) fn resolve(&self, name: &str) -> Lookup {
+        let network = self.network.borrow();
+        let names = network.as_ref().map(|fabric| &fabric.names).filter(|names| !names.is_empty());
+        if let Some(lookup) = names.and_then(|names| names.get(&name.to_ascii_lowercase())) {
+            return lookup.clone();
+        }
         let nodes = self.nodes();
-        nodes.by_name(name).map(|node| nodes.addresses(node).to_vec())
+        let node = nodes.by_name(name);
+        Lookup::Addresses(node.map_or_else(Vec::new, |node| nodes.addresses(node).to_vec()))
     }
 
     /// When the next thing happens: the next timer's deadline, or in the network.

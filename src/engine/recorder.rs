@@ -155,6 +155,13 @@ impl Recorder {
         self.current = current;
     }
 
+    /// Something that is not quiet has been decided about the world around the tasks.
+    #[cfg(feature = "net")]
+    pub(super) fn turned_out(&mut self, deviation: timeloop_sim::Deviation, told: String) {
+        let after_steps = self.record.steps.len() as u64;
+        self.record.happenings.push(timeloop_sim::Happening { deviation, after_steps, told });
+    }
+
     /// Virtual time has moved.
     pub(super) fn advanced(&mut self) {
         let after_arrivals = self.record.arrivals.len() as u64;

@@ -7,6 +7,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use super::fabric::Lookup;
 use crate::engine::{self, context};
 
 /// What can be turned into one or more addresses, as
@@ -35,9 +36,15 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
     match context::with(|engine| engine.resolve(host)) {
         None => engine::outside("look up a name"),
-        Some(Some(addresses)) => Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()),
-        Some(None) => {
-            Err(io::Error::other("failed to lookup address information: Name or service not known"))
+        Some(Lookup::Addresses(addresses)) if !addresses.is_empty() => {
+            Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+        }
+        Some(lookup) => {
+            let why = match lookup {
+                Lookup::Addresses(_) => "Name or service not known",
+                Lookup::Fails => "Temporary failure in name resolution",
+            };
+            Err(io::Error::other(format!("failed to lookup address information: {why}")))
         }
     }
 }

@@ -34,12 +34,16 @@
 
 mod addr;
 pub(crate) mod fabric;
+mod link_model;
+mod network;
 mod operation;
 mod stream;
 pub mod tcp;
 mod udp;
 
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use link_model::LinkModel;
+pub use network::{Network, Partition};
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;

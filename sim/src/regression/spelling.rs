@@ -33,6 +33,8 @@ fn print_deviation(deviation: &Deviation) -> String {
         }
         Domain::Stall => format!("stall {task} resume {resume} index {index} instants {value}"),
         Domain::User => format!("draw {task} resume {resume} index {index} value {value}"),
+        Domain::Network => format!("network {task} packet {resume} index {index} value {value}"),
+        Domain::Fault => format!("fault {task} number {resume} index {index} value {value}"),
     }
 }
 
@@ -62,6 +64,13 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
         Some("stall") => {
             ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
         }
+        Some("network") => (
+            "network root.1.2 packet 11 index 0 value 180",
+            parse_around(&words, Domain::Network, "packet"),
+        ),
+        Some("fault") => {
+            ("fault root.1 number 0 index 0 value 1", parse_around(&words, Domain::Fault, "number"))
+        }
         Some("seed") => ("seed 17 strategy random", parse_seeded(&words)),
         Some("randomness") => (
             "randomness 17",
@@ -78,7 +87,7 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
             },
         ),
         _ => (
-            "schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …",
+            "schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, `randomness …` or `checksum …",
             None,
         ),
     };
@@ -106,6 +115,14 @@ fn parse_pause(words: &[&str]) -> Option<Line> {
 fn parse_choice(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
     let [_, task, "resume", resume, "index", index, value_word, value] = *words else { return None };
     if value_word != word {
+        return None;
+    }
+    deviation(task, resume, domain, index, number(value).filter(|value| *value > 0)?)
+}
+
+fn parse_around(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
+    let [_, task, number_word, resume, "index", index, "value", value] = *words else { return None };
+    if number_word != word {
         return None;
     }
     deviation(task, resume, domain, index, number(value).filter(|value| *value > 0)?)
@@ -139,6 +156,8 @@ mod tests {
             deviation(Domain::Operation, 1, 1),
             deviation(Domain::Operation, 0, 2),
             deviation(Domain::Stall, 1, 3),
+            deviation(Domain::Network, 0, 180),
+            deviation(Domain::Fault, 2, 5),
         ];
         let lines = print(&Schedule::Deviations { randomness: Seed(17), deviations: deviations.clone() });
         assert_eq!(

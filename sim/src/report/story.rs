@@ -74,6 +74,17 @@ impl Story<'_> {
 
     /// The step that a deviation is about, and its sentence.
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
+        if deviation.domain.is_around() {
+            return match self.record.happening_about(deviation) {
+                // What happens between two steps comes before the second one.
+                Some(happening) => (happening.after_steps as usize, capitalized(&happening.told) + "."),
+                None => {
+                    let Deviation { domain, task, resume, .. } = deviation;
+                    let told = format!("Decision {resume} of the {domain} about `{task}` does not come up in this run.");
+                    (usize::MAX, told)
+                }
+            };
+        }
         let arrival = self.record.arrival_about(deviation);
         if arrival.is_none()
             && deviation.domain == Domain::Operation
@@ -113,6 +124,7 @@ impl Story<'_> {
                     ),
                 }
             }
+            Domain::Network | Domain::Fault => unreachable!("they are not about tasks"),
             Domain::User => format!("When {}, it draws {}.", self.does(arrival), deviation.value),
         };
         (at, sentence)
@@ -260,6 +272,11 @@ impl Story<'_> {
             .rposition(|other| other.task == this.task && other.resume + 1 == this.resume)?;
         record.steps[ran_at[before]?].waits_at.as_ref()
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn infinitive(access: Access) -> &'static str {

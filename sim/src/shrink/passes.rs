@@ -64,7 +64,8 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
             trial.fails(&candidate).then_some(candidate)
         };
         let value = best.deviations[index].value;
-        if matches!(best.deviations[index].domain, Domain::Schedule | Domain::Operation) {
+        let domain = best.deviations[index].domain;
+        if matches!(domain, Domain::Schedule | Domain::Operation) || domain.is_around() {
             // Giving way for nobody is as good as not giving way.
             let least = u32::from(best.deviations[index].domain == Domain::Operation);
             let (mut passes, mut fails) = (least, value);

@@ -278,7 +278,7 @@ fn each_mistake_is_answered_by_what_is_accepted() {
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
-        "FILE:9: found `fly` where `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `seed …`, `randomness …` or `checksum …` is \
+        "FILE:9: found `fly` where `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, `randomness …` or `checksum …` is \
          accepted; mend the line, or delete its schedule"
     );
 }

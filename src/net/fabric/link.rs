@@ -108,6 +108,8 @@ pub(crate) struct Link {
     pub(crate) cuts: u32,
     /// Packets are held until released.
     pub(crate) held: bool,
+    /// Nothing arrives before.
+    pub(crate) clogged_until_ns: u64,
     packets: u32,
     /// When the last byte that waits for its turn will have been put on the line.
     free_ns: u64,
@@ -148,7 +150,7 @@ impl Link {
                 table[dice.quantile(packet, count, &table) as usize]
             }
         };
-        at_ns.saturating_add(delay_ns)
+        at_ns.max(self.clogged_until_ns).saturating_add(delay_ns)
     }
 
     /// When a segment of a stream that leaves now arrives: loss is delay.
@@ -174,7 +176,10 @@ impl Link {
                 return [None, None];
             }
         }
-        let (loss, reorder, duplicate) = (self.model.loss, self.model.reorder, self.model.duplicate);
+        let (reorder, duplicate) = (self.model.reorder, self.model.duplicate);
+        // Each of its pieces may be lost.
+        let pieces = bytes.div_ceil(u64::from(self.model.mtu)) as u32;
+        let loss = self.model.loss.saturating_mul(pieces).min(CHANCES);
         let mut at_ns = self.leave(packet, now_ns, bytes, dice);
         if Self::chance(packet, Question::Loss, loss, dice) {
             return [None, None];
@@ -203,7 +208,7 @@ impl Links {
         let Self { all, by_pair, usual } = self;
         *by_pair.entry((from, to)).or_insert_with(|| {
             let model = Rc::clone(usual);
-            all.push(Link { from, to, model, cuts: 0, held: false, packets: 0, free_ns: 0 });
+            all.push(Link { from, to, model, cuts: 0, held: false, clogged_until_ns: 0, packets: 0, free_ns: 0 });
             all.len() as u32 - 1
         })
     }
@@ -218,6 +223,11 @@ impl Links {
     pub(crate) fn get(&mut self, from: u32, to: u32) -> &mut Link {
         let number = self.between(from, to);
         self.at(number)
+    }
+
+    /// The numbers of all links.
+    pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
+        0..self.all.len() as u32
     }
 
     /// What links are like from now on, but for those that were made otherwise.

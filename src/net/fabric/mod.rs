@@ -22,6 +22,7 @@ mod tests;
 mod unix;
 mod waiters;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::engine::Wakee;
@@ -82,6 +83,15 @@ enum Event {
     Refused { socket: Key },
 }
 
+/// What looking up a name comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// These addresses; none is as good as no such name.
+    Addresses(Vec<IpAddr>),
+    /// Nothing, for the time being.
+    Fails,
+}
+
 /// How long silence lasts before it counts as the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
@@ -102,6 +112,8 @@ pub(crate) struct Fabric {
     pub(crate) hosts: Hosts,
     pub(crate) links: Links,
     pub(crate) times: Times,
+    /// Names that stand for something else than the node's addresses.
+    pub(crate) names: BTreeMap<String, Lookup>,
     queue: Queue<Event>,
     connections: Slab<Connection>,
     listeners: Slab<Listener>,
@@ -184,6 +196,20 @@ impl Fabric {
     /// Whether the host has taken part so far is as it is now: it is silent, and keeps its sockets.
     pub(crate) fn silence(&mut self, host: u32) {
         self.hosts.hosts[host as usize].up = false;
+    }
+
+    /// What was held on a link goes on: datagrams leave, and what streams could not send is tried again.
+    pub(crate) fn release(&mut self, turn: &mut Turn<'_>, link: u32) {
+        self.release_datagrams(turn, link);
+        for connection in self.connections.keys() {
+            for side in 0..2 {
+                let key = EndKey { connection, side };
+                let stuck = self.end(key).is_some_and(|end| end.out.link == link && end.out.stuck);
+                if stuck {
+                    self.retry(turn, key);
+                }
+            }
+        }
     }
 
     /// How many connections there are.
