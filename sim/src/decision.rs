@@ -29,15 +29,8 @@ pub enum Domain {
 
 impl Domain {
     /// Every domain, in the order of their codes.
-    pub const ALL: [Self; 7] = [
-        Self::Schedule,
-        Self::Select,
-        Self::User,
-        Self::Operation,
-        Self::Stall,
-        Self::Network,
-        Self::Fault,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall, Self::Network, Self::Fault];
 
     /// Whether decisions of this domain are about the world around the tasks, and not about a task.
     #[must_use]

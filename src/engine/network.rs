@@ -4,7 +4,7 @@
 
 use std::cell::RefMut;
 
-use timeloop_sim::{Deviation, DecisionKey, Domain, Nanos, Source, TaskKey, TaskPath, grouped};
+use timeloop_sim::{DecisionKey, Deviation, Domain, Nanos, Source, TaskKey, TaskPath, grouped};
 
 use super::nodes::{NodeId, NodeState};
 use super::{Engine, Wakee, mix};
@@ -22,10 +22,15 @@ impl Dice for Chance<'_> {
             number: packet.number,
             index: Question::Delay.index(),
         };
-        self.0.decide(decision, count, |value| value, |value| {
-            let takes = Nanos(latencies_ns[value as usize]);
-            format!("{} takes {takes}", self.0.packet_told(packet))
-        })
+        self.0.decide(
+            decision,
+            count,
+            |value| value,
+            |value| {
+                let takes = Nanos(latencies_ns[value as usize]);
+                format!("{} takes {takes}", self.0.packet_told(packet))
+            },
+        )
     }
 
     fn happens(&mut self, packet: Packet, question: Question, millionths: u32) -> bool {

@@ -40,6 +40,8 @@ mod operation;
 mod stream;
 pub mod tcp;
 mod udp;
+#[cfg(unix)]
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use link_model::LinkModel;
@@ -48,3 +50,5 @@ pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
 pub use udp::UdpSocket;
+#[cfg(unix)]
+pub use unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream};

@@ -64,10 +64,9 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
         Some("stall") => {
             ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
         }
-        Some("network") => (
-            "network root.1.2 packet 11 index 0 value 180",
-            parse_around(&words, Domain::Network, "packet"),
-        ),
+        Some("network") => {
+            ("network root.1.2 packet 11 index 0 value 180", parse_around(&words, Domain::Network, "packet"))
+        }
         Some("fault") => {
             ("fault root.1 number 0 index 0 value 1", parse_around(&words, Domain::Fault, "number"))
         }
@@ -171,6 +170,8 @@ mod tests {
                 "pause root.2.1 resume 3 operation 1 for 0 other steps",
                 "pause root.2.1 resume 3 operation 0 for 1 other step",
                 "stall root.2.1 resume 3 index 1 instants 3",
+                "network root.2.1 packet 3 index 0 value 180",
+                "fault root.2.1 number 3 index 2 value 5",
             ]
         );
         assert_eq!(parse(&lines[0]), Ok(Line::Randomness(Seed(17))));

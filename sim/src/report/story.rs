@@ -80,7 +80,9 @@ impl Story<'_> {
                 Some(happening) => (happening.after_steps as usize, capitalized(&happening.told) + "."),
                 None => {
                     let Deviation { domain, task, resume, .. } = deviation;
-                    let told = format!("Decision {resume} of the {domain} about `{task}` does not come up in this run.");
+                    let told = format!(
+                        "Decision {resume} of the {domain} about `{task}` does not come up in this run."
+                    );
                     (usize::MAX, told)
                 }
             };

@@ -27,12 +27,15 @@ pub(crate) enum Errno {
     FamilyNotSupported,
     PermissionDenied,
     IsAbsent,
+    NotPermitted,
+    WrongType,
 }
 
 impl Errno {
     /// Its number under Linux.
     const fn number(self) -> i32 {
         match self {
+            Self::NotPermitted => 1,
             Self::NotFound => 2,
             Self::WouldBlock => 11,
             Self::PermissionDenied => 13,
@@ -40,6 +43,7 @@ impl Errno {
             Self::InvalidInput => 22,
             Self::BrokenPipe => 32,
             Self::DestinationRequired => 89,
+            Self::WrongType => 91,
             Self::MessageTooLong => 90,
             Self::Unsupported => 95,
             Self::FamilyNotSupported => 97,
@@ -60,6 +64,8 @@ impl Errno {
     const fn told(self) -> (io::ErrorKind, &'static str) {
         use io::ErrorKind as Kind;
         match self {
+            Self::NotPermitted => (Kind::PermissionDenied, "Operation not permitted (os error 1)"),
+            Self::WrongType => (Kind::Other, "Protocol wrong type for socket (os error 91)"),
             Self::NotFound => (Kind::NotFound, "No such file or directory (os error 2)"),
             Self::WouldBlock => (Kind::WouldBlock, "Resource temporarily unavailable (os error 11)"),
             Self::PermissionDenied => (Kind::PermissionDenied, "Permission denied (os error 13)"),

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use super::connection::{Connection, End, EndKey, LOCAL, Options, Phase};
 use super::hosts::{Binding, Protocol, Reuse};
+use super::unix::Name;
 use super::waiters::{As, Waiters};
 use super::{Errno, Event, Fabric, Key, Turn};
 use crate::engine::Wakee;
@@ -33,6 +34,37 @@ pub(crate) struct Listener {
     pub(crate) reuse: Reuse,
     pub(crate) options: Options,
     pub(crate) resource: ResourceId,
+    /// Of one within a host: what it is bound to.
+    pub(crate) name: Option<Box<Name>>,
+}
+
+impl Listener {
+    /// One within a host.
+    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: ResourceId) -> Self {
+        Self {
+            host,
+            local: SocketAddr::from(([0; 4], 0)),
+            bound: false,
+            listens: true,
+            backlog,
+            queue: VecDeque::new(),
+            pending: 0,
+            acceptors: Waiters::default(),
+            reuse: Reuse::default(),
+            options: Options::default(),
+            resource,
+            name: Some(Box::new(name)),
+        }
+    }
+
+    /// Puts a connection into the queue, if there is room.
+    pub(super) fn push(&mut self, connection: Key) -> bool {
+        let has_room = self.queue.len() as u32 + self.pending <= self.backlog;
+        if has_room {
+            self.queue.push_back(connection);
+        }
+        has_room
+    }
 }
 
 impl Fabric {
@@ -50,6 +82,7 @@ impl Fabric {
             reuse: Reuse::default(),
             options: Options::default(),
             resource,
+            name: None,
         })
     }
 
@@ -122,6 +155,9 @@ impl Fabric {
         let Some(mut listener) = self.listeners.remove(key) else { return };
         if listener.bound {
             self.hosts.unbind(listener.host, Protocol::Tcp, listener.local.port(), key.slot);
+        }
+        if let Some(name) = listener.name {
+            self.leave_listener(listener.host, &name);
         }
         listener.acceptors.wake(&mut self.garbage);
         for connection in listener.queue {

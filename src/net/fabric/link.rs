@@ -208,7 +208,16 @@ impl Links {
         let Self { all, by_pair, usual } = self;
         *by_pair.entry((from, to)).or_insert_with(|| {
             let model = Rc::clone(usual);
-            all.push(Link { from, to, model, cuts: 0, held: false, clogged_until_ns: 0, packets: 0, free_ns: 0 });
+            all.push(Link {
+                from,
+                to,
+                model,
+                cuts: 0,
+                held: false,
+                clogged_until_ns: 0,
+                packets: 0,
+                free_ns: 0,
+            });
             all.len() as u32 - 1
         })
     }

@@ -35,6 +35,7 @@ pub(crate) use hosts::{Hosts, Reuse};
 pub(crate) use link::{CHANCES, Delay, Link, Links, Model, Packet, QUANTILES, Question};
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness};
+pub(crate) use unix::{Name, UnixDatagram};
 pub(crate) use waiters::As;
 
 use connection::{Connection, LOCAL};
@@ -42,6 +43,7 @@ use datagram::Flight;
 use queue::Queue;
 use ring::Pool;
 use slab::Slab;
+use unix::Named;
 
 /// Who decides what happens by chance.
 pub(crate) trait Dice {
@@ -119,6 +121,8 @@ pub(crate) struct Fabric {
     listeners: Slab<Listener>,
     udp: Slab<UdpSocket>,
     flights: Slab<Flight>,
+    unix: Slab<UnixDatagram>,
+    unix_names: BTreeMap<(u32, Name), Named>,
     /// Datagrams that are held on their link.
     held: Vec<Flight>,
     pool: Pool,
@@ -178,6 +182,7 @@ impl Fabric {
         self.hosts.hosts[host as usize].up = false;
         self.crash_connections(host);
         self.crash_udp(host);
+        self.crash_unix(host);
         for key in self.listeners.keys() {
             if self.listeners.get(key).is_some_and(|listener| listener.host == host)
                 && let Some(mut listener) = self.listeners.remove(key)

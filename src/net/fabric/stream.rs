@@ -44,7 +44,13 @@ impl Fabric {
     ) -> Result<usize, Errno> {
         let Self { connections, pool, .. } = self;
         let end = match connections.get(key.connection) {
-            Some(connection) => &mut connection.ends[key.side as usize],
+            Some(connection) => {
+                if connection.names.is_some() && !connection.ends[1 - key.side as usize].phase.is_held() {
+                    // Within a host it is known at once.
+                    connection.ends[key.side as usize].dead = true;
+                }
+                &mut connection.ends[key.side as usize]
+            }
             None => return Err(Errno::NotConnected),
         };
         if let Some(errno) = end.error.take() {

@@ -3,3 +3,4 @@
 mod conformance;
 mod tcp;
 mod udp;
+mod unix;

@@ -1,0 +1,98 @@
+//! Sockets within a host: names, halves and credentials, as in `tokio::net::unix`.
+
+pub(super) mod datagram;
+pub(super) mod listener;
+mod split;
+mod split_owned;
+pub(super) mod stream;
+
+use std::fmt;
+use std::path::Path;
+
+use super::fabric::Name;
+
+pub use split::{ReadHalf, WriteHalf};
+pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+
+/// What a socket within a host is bound to, as
+/// [`tokio::net::unix::SocketAddr`](https://docs.rs/tokio/1/tokio/net/unix/struct.SocketAddr.html).
+#[derive(Clone)]
+pub struct SocketAddr(pub(super) Name);
+
+impl SocketAddr {
+    /// Whether it is bound to nothing.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        self.0 == Name::Unnamed
+    }
+
+    /// The path that it is bound to.
+    #[must_use]
+    pub fn as_pathname(&self) -> Option<&Path> {
+        match &self.0 {
+            Name::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The name that it is bound to where that is no path.
+    #[must_use]
+    pub fn as_abstract_name(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Name::Abstract(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for SocketAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Name::Unnamed => f.write_str("(unnamed)"),
+            Name::Path(path) => write!(f, "{path:?} (pathname)"),
+            Name::Abstract(name) => write!(f, "\"{}\" (abstract)", name.escape_ascii()),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::SocketAddr> for SocketAddr {
+    fn from(address: std::os::unix::net::SocketAddr) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
+            return Self(Name::Abstract(name.to_vec()));
+        }
+        Self(address.as_pathname().map_or(Name::Unnamed, |path| Name::Path(path.to_owned())))
+    }
+}
+
+/// Who is on the other side of a stream within a host, as
+/// [`tokio::net::unix::UCred`](https://docs.rs/tokio/1/tokio/net/unix/struct.UCred.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UCred {
+    id: u32,
+}
+
+impl UCred {
+    pub(super) fn new() -> Self {
+        Self { id: 0 }
+    }
+
+    /// The user.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.id
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.id
+    }
+
+    /// The process: simulated hosts have none.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        None
+    }
+}
