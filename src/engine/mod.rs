@@ -12,7 +12,7 @@ mod failures;
 mod giving_way;
 mod idle;
 #[cfg(feature = "net")]
-mod network;
+pub(crate) mod network;
 pub(crate) mod node_clock;
 mod node_life;
 mod node_time;

@@ -70,13 +70,20 @@ pub(crate) struct Around {
 impl Engine {
     /// Decides something about the world: a value below `arity`, of which `effective` says what it comes to. What is not
     /// quiet is kept, in the words of `told`.
-    pub(crate) fn decide(
+    fn decide(
         &self,
         around: Around,
         arity: u32,
         effective: impl FnOnce(u32) -> u32,
         told: impl FnOnce(u32) -> String,
     ) -> u32 {
+        let value = effective(self.draw_around(around, arity));
+        self.keep_around(around, value, || format!("{} at {}", told(value), Nanos(self.now_ns.get())));
+        value
+    }
+
+    /// Decides something about the world, and keeps nothing of it.
+    pub(crate) fn draw_around(&self, around: Around, arity: u32) -> u32 {
         let Around { domain, path, number, index } = around;
         let task = TaskKey::ROOT.child(path[0]).child(path[1]);
         let mut core = self.core.borrow_mut();
@@ -86,17 +93,24 @@ impl Engine {
         }
         let value = core.source.choose(DecisionKey { domain, task, resume: number, index }, arity);
         assert!(value < arity, "a source decides within the arity");
-        let value = effective(value);
-        core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(arity));
-        if value != 0
-            && let Some(recorder) = &mut core.recorder
-        {
-            let task = TaskPath::from_iter(path);
-            let now = Nanos(self.now_ns.get());
-            let told = format!("{} at {now}", told(value));
-            recorder.happened(Deviation { task, resume: number, domain, index, value }, told);
-        }
         value
+    }
+
+    /// Keeps what has come of a decision, in words where it is not the quiet one.
+    pub(crate) fn keep_around(&self, around: Around, value: u32, told: impl FnOnce() -> String) {
+        let Around { domain, path, number, index } = around;
+        let mut core = self.core.borrow_mut();
+        core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(index));
+        if value == 0 || core.recorder.is_none() {
+            return;
+        }
+        // Whoever finds the words may look at the nodes.
+        drop(core);
+        let told = told();
+        if let Some(recorder) = &mut self.core.borrow_mut().recorder {
+            let task = TaskPath::from_iter(path);
+            recorder.turned_out(Deviation { task, resume: number, domain, index, value }, told);
+        }
     }
 
     /// What a packet is called.
@@ -165,6 +179,28 @@ impl Engine {
         let nodes = self.nodes();
         let node = nodes.by_name(name);
         Lookup::Addresses(node.map_or_else(Vec::new, |node| nodes.addresses(node).to_vec()))
+    }
+
+    /// A node crashes, or leaves in good order: its sockets are gone. One that has crashed is silent until it is started.
+    pub(super) fn host_goes(&self, node: NodeId, crashes: bool) {
+        if self.network.borrow().is_none() {
+            return;
+        }
+        self.network_here(|fabric, _, _| {
+            fabric.crash(node.0);
+            if !crashes {
+                // The machine is still there, with nobody who listens.
+                fabric.start(node.0);
+            }
+        });
+    }
+
+    /// A node is started.
+    pub(super) fn host_comes(&self, node: NodeId) {
+        if self.network.borrow().is_none() {
+            return;
+        }
+        self.network_here(|fabric, _, _| fabric.start(node.0));
     }
 
     /// When the next thing happens: the next timer's deadline, or in the network.

@@ -95,6 +95,8 @@ impl Engine {
             record.start.clone()
         };
         self.happens(node, NodeEvent::Starts);
+        #[cfg(feature = "net")]
+        self.host_comes(node);
         if let Some(Start { make, name, at }) = start {
             let (task, _) = self.spawn_on(node, make(), Some(name), at)?;
             self.core.borrow_mut().nodes.at_mut(node).main = Some(task);
@@ -120,10 +122,18 @@ impl Engine {
             record.shutting_down = false;
         }
         self.happens(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
+        #[cfg(feature = "net")]
+        if crashes {
+            self.host_goes(node, true);
+        }
         let stopped =
             if crashes { Interrupts::STOPPED.with(Interrupts::CRASHED) } else { Interrupts::STOPPED };
         self.stop_tasks(node, stopped);
         self.drop_locals(node);
+        #[cfg(feature = "net")]
+        if !crashes {
+            self.host_goes(node, false);
+        }
         self.core.borrow_mut().nodes.at_mut(node).closing = false;
         self.tell_watchers(node);
     }

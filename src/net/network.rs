@@ -16,14 +16,28 @@ use crate::engine::{self, RunId, context, of_run};
 /// Nodes are meant by their names; the test's own is `test`. Loopback never fails.
 ///
 /// ```
-/// use timeloop::net::{LinkModel, Network};
-/// use timeloop::time::Duration;
+/// use timeloop::net::{Network, TcpListener, TcpStream};
+/// use timeloop::time::{Duration, Instant};
+/// use timeloop::world::World;
 ///
 /// timeloop::run(1, || async {
+///     let server = World::current().node("server").start(|| async {
+///         let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+///         loop {
+///             listener.accept().await.unwrap();
+///         }
+///     });
 ///     let network = Network::current();
-///     network.set_all(&LinkModel::new().latency(Duration::from_millis(20)));
-///     let cut = network.isolate("test");
+///     network.set_latency("test", "server", Duration::from_millis(20));
+///     let start = Instant::now();
+///     TcpStream::connect("server:80").await.unwrap();
+///     assert_eq!(start.elapsed(), Duration::from_millis(40));
+///
+///     let cut = network.partition(&[&["test"], &["server"]]);
+///     let attempt = timeloop::time::timeout(Duration::from_secs(10), TcpStream::connect("server:80"));
+///     assert!(attempt.await.is_err());
 ///     cut.heal();
+///     TcpStream::connect("server:80").await.unwrap();
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```

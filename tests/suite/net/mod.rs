@@ -1,6 +1,8 @@
 //! Sockets: what programs see of the simulated network.
 
 mod conformance;
+mod faults;
+mod links;
 mod tcp;
 mod udp;
 mod unix;

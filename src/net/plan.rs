@@ -1,0 +1,394 @@
+//! Fault plans: what breaks in a run, when and for how long, drawn by the run's seed.
+//!
+//! Always true: a plan is a set of decisions of the fault domain, made when it starts, of which value 0 is no fault, at
+//! once, for the shortest time, to the first that it can happen to; when a plan has ended, all that it broke is whole
+//! again; it never takes down more nodes than its budget says.
+
+use std::time::Duration;
+
+use timeloop_sim::{Domain, Nanos};
+
+use super::network::{Network, Partition};
+use crate::engine::network::Around;
+use crate::engine::{self, context};
+use crate::time::{Instant, sleep_until};
+use crate::world::World;
+
+/// So finely are instants and durations told apart.
+const STEPS: u32 = 256;
+
+/// What may break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Cut,
+    OneWay,
+    Isolate,
+    Clog,
+    Crash,
+    Pause,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [Self::Cut, Self::OneWay, Self::Isolate, Self::Clog, Self::Crash, Self::Pause];
+
+    /// The number that stands for it in decisions; it never changes.
+    const fn code(self) -> u32 {
+        match self {
+            Self::Cut => 1,
+            Self::OneWay => 2,
+            Self::Isolate => 3,
+            Self::Clog => 4,
+            Self::Crash => 5,
+            Self::Pause => 6,
+        }
+    }
+
+    /// Whether it happens to a node, and not to a link.
+    const fn is_of_node(self) -> bool {
+        matches!(self, Self::Isolate | Self::Crash | Self::Pause)
+    }
+}
+
+/// What breaks in a run, drawn by its seed. Each kind of fault is off until it is asked for, and is switched off in half of
+/// all runs even so: runs with few kinds of faults find what runs with all of them hide.
+///
+/// ```
+/// use std::time::Duration;
+/// use timeloop::net::FaultPlan;
+/// use timeloop::world::World;
+///
+/// timeloop::run(7, || async {
+///     for name in ["db-1", "db-2", "db-3"] {
+///         World::current().node(name).start(std::future::pending::<()>);
+///     }
+///     let faults = FaultPlan::over(Duration::from_secs(30))
+///         .partitions(3)
+///         .crashes(2)
+///         .keep_up(2);
+///     faults.run().await;
+///     // From here on the world is calm: what is to come to an end comes to one now.
+///     assert!(World::current().nodes().iter().all(|node| node.is_up()));
+/// })?;
+/// # Ok::<(), timeloop::Failure>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FaultPlan {
+    over: Duration,
+    shortest: Duration,
+    longest: Duration,
+    most: [u32; Kind::ALL.len()],
+    nodes: Option<Vec<String>>,
+    keep_up: usize,
+}
+
+/// One fault of a plan.
+#[derive(Debug)]
+struct Fault {
+    kind: Kind,
+    /// The node, or the link's ends.
+    nodes: [usize; 2],
+    from: Duration,
+    until: Duration,
+}
+
+impl FaultPlan {
+    /// A plan without faults yet: those that are added begin and end within this time from when it is run.
+    ///
+    /// # Panics
+    /// If it is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn over(duration: Duration) -> Self {
+        if duration.is_zero() {
+            panic!("a fault plan over no time has no room for a fault; give it some time");
+        }
+        Self {
+            over: duration,
+            shortest: Duration::from_millis(10),
+            longest: duration / 4,
+            most: [0; Kind::ALL.len()],
+            nodes: None,
+            keep_up: 0,
+        }
+    }
+
+    fn with(mut self, kind: Kind, most: u32) -> Self {
+        self.most[kind as usize] = most;
+        self
+    }
+
+    /// Up to so many times the links between two nodes are cut, both ways; and as often a node is cut off from all others.
+    #[must_use]
+    pub fn partitions(self, most: u32) -> Self {
+        self.with(Kind::Cut, most).with(Kind::Isolate, most)
+    }
+
+    /// Up to so many times the link from one node to another is cut, one way.
+    #[must_use]
+    pub fn one_way_cuts(self, most: u32) -> Self {
+        self.with(Kind::OneWay, most)
+    }
+
+    /// Up to so many times the links between two nodes are clogged: nothing arrives for a while, and then all of it.
+    #[must_use]
+    pub fn clogs(self, most: u32) -> Self {
+        self.with(Kind::Clog, most)
+    }
+
+    /// Up to so many times a node crashes, and is started again after a while.
+    #[must_use]
+    pub fn crashes(self, most: u32) -> Self {
+        self.with(Kind::Crash, most)
+    }
+
+    /// Up to so many times a node is paused.
+    #[must_use]
+    pub fn pauses(self, most: u32) -> Self {
+        self.with(Kind::Pause, most)
+    }
+
+    /// How long a fault lasts: from 10 ms to a quarter of the plan's time otherwise.
+    ///
+    /// # Panics
+    /// If `shortest` is above `longest`, or `longest` above the plan's time.
+    #[must_use]
+    #[track_caller]
+    pub fn lasting(mut self, shortest: Duration, longest: Duration) -> Self {
+        if shortest > longest {
+            panic!("faults that last at least {shortest:?} can't end within {longest:?}; swap them");
+        }
+        if longest > self.over {
+            let over = self.over;
+            panic!("faults that last {longest:?} have no room in a plan over {over:?}; make it longer");
+        }
+        (self.shortest, self.longest) = (shortest, longest);
+        self
+    }
+
+    /// The nodes that faults happen to; all but the test's own otherwise.
+    #[must_use]
+    pub fn nodes<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.nodes = Some(names.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// The budget: so many of the nodes are always up, not paused and not cut off by this plan. A crash, pause or
+    /// isolation that would leave fewer does not take place.
+    #[must_use]
+    pub fn keep_up(mut self, count: usize) -> Self {
+        self.keep_up = count;
+        self
+    }
+
+    /// Draws the plan and carries it out. When this ends, all links that it has cut are healed, and all nodes that it has
+    /// taken down or paused are up.
+    ///
+    /// # Panics
+    /// Outside of a run, and if there is no node of one of the names given.
+    pub async fn run(self) {
+        let world = World::current();
+        let names = match &self.nodes {
+            Some(names) => names.clone(),
+            None => {
+                let nodes = world.nodes().into_iter().map(|node| node.name().to_owned());
+                nodes.filter(|name| name != "test").collect()
+            }
+        };
+        for name in &names {
+            if world.get(name).is_none() {
+                panic!("there is no node `{name}`, to which the fault plan is to happen; declare it first");
+            }
+        }
+        let faults = self.draw(&names);
+        self.carry_out(&faults, &names).await;
+    }
+
+    /// The faults of this run, in no order.
+    fn draw(&self, names: &[String]) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for kind in Kind::ALL {
+            let targets =
+                if kind.is_of_node() { names.len() } else { names.len() * names.len().saturating_sub(1) };
+            let most = self.most[kind as usize];
+            if targets == 0 || most == 0 {
+                continue;
+            }
+            // Kept by nobody: where it is off, none of its faults is asked for.
+            if draw(Around { domain: Domain::Fault, path: [kind.code(), 1], number: 1, index: 0 }, 2) != 0 {
+                continue;
+            }
+            for number in 0..most {
+                faults.extend(self.draw_one(kind, number, targets as u32, names));
+            }
+        }
+        faults
+    }
+
+    fn draw_one(&self, kind: Kind, number: u32, targets: u32, names: &[String]) -> Option<Fault> {
+        let question =
+            |index| Around { domain: Domain::Fault, path: [kind.code(), number + 1], number: 0, index };
+        let happens = draw(question(0), 2);
+        if happens == 0 {
+            return None;
+        }
+        let target = if targets > 1 { draw(question(1), targets) } else { 0 };
+        let start = draw(question(2), STEPS);
+        let lasts = draw(question(3), STEPS);
+        let nodes = if kind.is_of_node() {
+            [target as usize; 2]
+        } else {
+            let others = names.len() - 1;
+            let (from, other) = (target as usize / others, target as usize % others);
+            [from, if other >= from { other + 1 } else { other }]
+        };
+        let duration = self.shortest + (self.longest - self.shortest) * lasts / (STEPS - 1);
+        let from = (self.over - duration) * start / (STEPS - 1);
+        let fault = Fault { kind, nodes, from, until: from + duration };
+        let [what, how] = fault.told(names);
+        record(question(0), happens, || format!("{what} {how}"));
+        record(question(1), target, || format!("what breaks is {what}"));
+        record(question(2), start, || format!("{what} {how}: not at once, but then"));
+        record(question(3), lasts, || format!("{what} {how}: for so long"));
+        Some(fault)
+    }
+
+    /// Each fault begins and ends in its time.
+    async fn carry_out(&self, faults: &[Fault], names: &[String]) {
+        let world = World::current();
+        let network = Network::current();
+        let begin = Instant::now();
+        // What ends goes first, then what was drawn first.
+        let mut events: Vec<(Duration, bool, usize)> = (0..)
+            .zip(faults)
+            .flat_map(|(index, fault)| [(fault.from, true, index), (fault.until, false, index)])
+            .collect();
+        events.sort_unstable();
+        let mut under_way: Vec<Option<Undo>> = faults.iter().map(|_| None).collect();
+        for (at, begins, index) in events {
+            sleep_until(begin + at).await;
+            let fault = &faults[index];
+            if begins {
+                if fault.kind.is_of_node() && !self.has_budget(&under_way, faults, names, fault.nodes[0]) {
+                    continue;
+                }
+                under_way[index] = fault.break_it(&world, &network, names);
+            } else if let Some(undo) = under_way[index].take() {
+                undo.mend(&world);
+            }
+        }
+        sleep_until(begin + self.over).await;
+    }
+
+    /// Whether enough nodes are left without this one.
+    fn has_budget(
+        &self,
+        under_way: &[Option<Undo>],
+        faults: &[Fault],
+        names: &[String],
+        node: usize,
+    ) -> bool {
+        let world = World::current();
+        let cut_off = |node: usize| {
+            let under_way = under_way.iter().zip(faults).filter(|(undo, _)| undo.is_some());
+            under_way.into_iter().any(|(_, fault)| fault.kind.is_of_node() && fault.nodes[0] == node)
+        };
+        let left = (0..names.len()).filter(|&other| {
+            let up = world.get(&names[other]).is_some_and(|node| node.is_up() && !node.is_paused());
+            other != node && up && !cut_off(other)
+        });
+        left.count() >= self.keep_up
+    }
+}
+
+/// How something that is broken becomes whole again.
+#[derive(Debug)]
+enum Undo {
+    Heal(Partition),
+    Restart(String),
+    Resume(String),
+    /// By itself.
+    Nothing,
+}
+
+impl Undo {
+    fn mend(self, world: &World) {
+        match self {
+            Self::Heal(partition) => partition.heal(),
+            Self::Restart(name) => {
+                if let Some(node) = world.get(&name).filter(|node| !node.is_up()) {
+                    node.restart();
+                }
+            }
+            Self::Resume(name) => {
+                if let Some(node) = world.get(&name).filter(|node| node.is_paused()) {
+                    node.resume();
+                }
+            }
+            Self::Nothing => {}
+        }
+    }
+}
+
+impl Fault {
+    /// What it happens to, and how, in words.
+    fn told(&self, names: &[String]) -> [String; 2] {
+        let [one, other] = self.nodes.map(|node| format!("`{}`", names[node]));
+        let (from, lasts) = (nanos(self.from), nanos(self.until - self.from));
+        let (what, breaks) = match self.kind {
+            Kind::Cut => (format!("the link between {one} and {other}"), "is cut"),
+            Kind::OneWay => (format!("the link {one} -> {other}"), "is cut"),
+            Kind::Isolate => (format!("node {one}"), "is cut off from all others"),
+            Kind::Clog => (format!("the link between {one} and {other}"), "is clogged"),
+            Kind::Crash => (format!("node {one}"), "crashes"),
+            Kind::Pause => (format!("node {one}"), "is paused"),
+        };
+        let word = if self.kind == Kind::Crash { "and is started again after" } else { "for" };
+        [what, format!("{breaks} {from} into the fault plan, {word} {lasts}")]
+    }
+
+    fn break_it(&self, world: &World, network: &Network, names: &[String]) -> Option<Undo> {
+        let [one, other] = self.nodes.map(|node| names[node].as_str());
+        let node = world.get(one)?;
+        Some(match self.kind {
+            Kind::Cut => Undo::Heal(network.partition(&[&[one], &[other]])),
+            Kind::OneWay => Undo::Heal(network.cut(one, other)),
+            Kind::Isolate => Undo::Heal(network.isolate(one)),
+            Kind::Clog => {
+                network.clog(one, other, self.until - self.from);
+                network.clog(other, one, self.until - self.from);
+                Undo::Nothing
+            }
+            Kind::Crash => {
+                if !node.is_up() {
+                    return None;
+                }
+                node.crash();
+                Undo::Restart(one.to_owned())
+            }
+            Kind::Pause => {
+                if !node.is_up() || node.is_paused() {
+                    return None;
+                }
+                node.pause();
+                Undo::Resume(one.to_owned())
+            }
+        })
+    }
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Decides something, and keeps it to itself.
+fn draw(around: Around, arity: u32) -> u32 {
+    match context::with(|engine| engine.draw_around(around, arity)) {
+        Some(value) => value,
+        None => engine::outside("draw a fault plan"),
+    }
+}
+
+/// Keeps what was decided.
+fn record(around: Around, value: u32, told: impl FnOnce() -> String) {
+    context::with(|engine| engine.keep_around(around, value, told));
+}

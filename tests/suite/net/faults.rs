@@ -1,0 +1,134 @@
+//! What becomes of packets, and what breaks, is decided by the seed, told in sentences, and shrinks.
+
+use timeloop::net::{FaultPlan, LinkModel, Network, UdpSocket};
+use timeloop::time::{Duration, sleep};
+use timeloop::world::World;
+use timeloop::{Domain, Schedule};
+
+use crate::support::explorer;
+
+/// Ten datagrams to a node that counts them.
+async fn ten(model: LinkModel) -> usize {
+    Network::current().set_all(&model);
+    let node = World::current().node("db-1").start(|| async {
+        let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
+        let mut bytes = [0; 8];
+        loop {
+            let (count, from) = socket.recv_from(&mut bytes).await.unwrap();
+            socket.send_to(&bytes[..count], from).await.unwrap();
+        }
+    });
+    sleep(Duration::from_millis(1)).await;
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    for number in 0..10_u8 {
+        socket.send_to(&[number], (node.address(), 9)).await.unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut bytes = [0; 8];
+    std::iter::from_fn(|| socket.try_recv(&mut bytes).ok()).count()
+}
+
+#[test]
+fn the_packet_that_matters_is_told() {
+    let lossy = || LinkModel::new().loss(0.05).duplicates(0.05).reorders(0.2);
+    let found = explorer("net::faults::lost").runs(200).run(move || async move {
+        assert!(ten(lossy()).await >= 10, "some are lost");
+    });
+    let found = found.found.expect("one is lost sooner or later");
+    let deviations = found.shrunk.deviations().expect("it is shrunk");
+    assert_eq!(deviations.len(), 1, "{}", found.report);
+    assert_eq!((deviations[0].domain, deviations[0].value), (Domain::Network, 1));
+    let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        report.contains("to `db-1` is lost at 1 ms.") || report.contains("to `test` is lost at 1"),
+        "{report}"
+    );
+    assert!(report.contains("if that does not happen, the test passes (checked)"), "{report}");
+}
+
+#[test]
+fn the_latency_that_matters_is_as_small_as_can_be() {
+    let far = || LinkModel::new().latency_between(Duration::from_millis(1), Duration::from_millis(256));
+    let found = explorer("net::faults::late").runs(50).run(move || async move {
+        Network::current().set_link("test", "test2", &far());
+    });
+    assert!(found.found.is_some(), "there is no such node");
+    let found = explorer("net::faults::late").runs(50).run(move || async move {
+        World::current().node("db-1").start(|| async {
+            let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
+            let mut bytes = [0; 8];
+            timeloop::time::timeout(Duration::from_millis(100), socket.recv(&mut bytes))
+                .await
+                .expect("it comes in time")
+                .unwrap();
+        });
+        Network::current().set_link("test", "db-1", &far());
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        socket.send_to(b"x", "db-1:9").await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    });
+    let found = found.found.expect("one is late");
+    let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
+    let deviations = found.shrunk.deviations().expect("it is shrunk");
+    assert_eq!(deviations.len(), 1, "{report}");
+    // 100 ms from the node's start, of which 1 ms has passed.
+    assert!((97..=99).contains(&deviations[0].value), "{report}");
+    assert!(report.contains("Packet 1 from `test` to `db-1` takes"), "{report}");
+}
+
+#[test]
+fn without_chance_there_is_no_decision() {
+    let found = explorer("net::faults::calm").runs(5).run(|| async {
+        assert_eq!(ten(LinkModel::new()).await, 0);
+    });
+    assert_eq!(found.found.expect("all come").shrunk, Schedule::quiet());
+}
+
+/// Three nodes that tell each other that they live, and count themselves out when two are silent for a second.
+#[test]
+fn a_plan_shrinks_to_the_faults_that_matter() {
+    let found = explorer("net::faults::plan").runs(300).run(|| async {
+        for name in ["db-1", "db-2", "db-3"] {
+            World::current().node(name).start(std::future::pending::<()>);
+        }
+        let plan = FaultPlan::over(Duration::from_secs(10)).partitions(2).crashes(3).pauses(2).clogs(2);
+        let faults = timeloop::spawn(plan.run());
+        for _ in 0..100 {
+            sleep(Duration::from_millis(100)).await;
+            assert!(World::current().get("db-2").unwrap().is_up(), "db-2 is down");
+        }
+        faults.await.unwrap();
+    });
+    let found = found.found.expect("it crashes sooner or later");
+    let deviations = found.shrunk.deviations().expect("it is shrunk");
+    assert!(deviations.len() <= 3, "{}", found.report);
+    assert!(deviations.iter().all(|deviation| deviation.domain == Domain::Fault), "{}", found.report);
+    let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("ode `db-2` crashes"), "{report}");
+}
+
+#[test]
+fn a_plan_keeps_to_its_budget_and_ends_calm() {
+    let down = std::sync::Mutex::new(0);
+    explorer("net::faults::budget").runs(50).check(|| async {
+        let names = ["a", "b", "c", "d", "e"];
+        for name in names {
+            World::current().node(name).start(std::future::pending::<()>);
+        }
+        let plan = FaultPlan::over(Duration::from_secs(10)).crashes(10).pauses(10).partitions(10).keep_up(3);
+        let faults = timeloop::spawn(plan.run());
+        while !faults.is_finished() {
+            sleep(Duration::from_millis(20)).await;
+            let up = World::current().nodes().iter().filter(|node| node.is_up() && !node.is_paused()).count();
+            // The test's own node is one of them, or is not counted.
+            assert!(up >= 3, "{up} are up");
+            *down.lock().unwrap() += usize::from(up < 5);
+        }
+        for name in names {
+            let node = World::current().get(name).unwrap();
+            assert!(node.is_up() && !node.is_paused());
+        }
+    });
+    assert!(down.into_inner().unwrap() > 100, "some are down at times");
+}
