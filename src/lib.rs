@@ -306,7 +306,7 @@
 //!
 //! Tests in a crate's `tests/` see it built without `cfg(test)`. For those, make timeloop an optional dependency and hang
 //! the line on its feature (`#[cfg(feature = "timeloop")]`). A single module can be swapped by `use timeloop as tokio;`.
-//! There are no `net`, `fs`, `io`, `signal` and `process` yet: keep what needs them behind a trait.
+//! There are no `fs`, `signal` and `process` yet: keep what needs them behind a trait.
 //!
 //! In a workspace, a crate's tests see the crates that it depends on built without `cfg(test)`: give each crate that is to run
 //! under timeloop such a feature, and let the tests' crate switch them on. A dependency that calls tokio's runtime itself
@@ -331,7 +331,8 @@
 //! | `std::time::Instant` and `SystemTime` | [`time::Instant`], [`time::SystemTime`] |
 //! | `rand::rng()`, and what seeds itself from the system | [`rng()`] |
 //! | a real thread that wakes a task: an *escape* if it comes while the run lasts, else a deadlock whose report says so | [`task::spawn_blocking`] |
-//! | sockets, files, processes | an in-memory pipe, a trait |
+//! | real sockets | [`net`] |
+//! | files, processes | a trait |
 //! | statics and thread locals, which outlive a run | values made in the test |
 //! | addresses, thread ids | ids of your own |
 //!
@@ -347,7 +348,8 @@
 //!   makes two pieces of it. Under `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken
 //!   without giving way.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There is no network, disk, or node that can crash.
+//! - There is no disk. The network knows no congestion: a stream is as fast as its link and its buffers allow.
+//! - An exhaustive search takes the network as it is when nothing goes wrong, with the least latencies.
 //! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it
 //!   says, for what is announced.
 //! - Timeouts that come before the work are looked for only where virtual time moves in the quiet run. A
@@ -362,7 +364,8 @@
 //! # Features
 //!
 //! - `sync` (default): [`sync`], by way of the crate `tokio` with its feature `sync` alone, which brings no runtime. Without
-//!   it there is no tokio among the dependencies.
+//!   it and `net` there is no tokio among the dependencies.
+//! - `net` (default): [`net`] and [`io`], the latter by way of the crate `tokio` with its feature `io-util` alone.
 //! - `proptest`: schedules as inputs of properties, which shrink together with the others. There is a
 #![cfg_attr(feature = "proptest", doc = "  [guide](guide::properties).")]
 #![cfg_attr(not(feature = "proptest"), doc = "  guide, `guide::properties`.")]

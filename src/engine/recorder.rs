@@ -180,7 +180,7 @@ impl Recorder {
     ) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
         if self.known.insert(operation.resource) {
-            let made = Some(made.into());
+            let made = users(made);
             self.record.resources.push(ResourceRecord { key: operation.resource, name, made });
         }
         // What can't be announced does not wait either.
@@ -201,7 +201,7 @@ impl Recorder {
         at: Option<&'static Location<'static>>,
     ) {
         if self.known.insert(resource) {
-            let (name, made) = (Cow::Borrowed(name), Some(made.into()));
+            let (name, made) = (Cow::Borrowed(name), users(made));
             self.record.resources.push(ResourceRecord { key: resource, name, made });
         }
         if self.wanted.get(&self.current).is_some_and(|wanted| wanted.operation.resource == resource) {
@@ -287,4 +287,9 @@ impl Recorder {
         }
         self.record
     }
+}
+
+/// A place, unless it is in this library itself, which tells nobody anything.
+fn users(made: &'static Location<'static>) -> Option<Site> {
+    (!made.file().starts_with(OURS)).then(|| made.into())
 }

@@ -108,7 +108,7 @@ fn leaf_of(text: &str) -> Leaf {
         if is_ours(&file) {
             match file.rsplit_once("/src/").and_then(|(_, file)| file.split('/').next()) {
                 Some("engine") => {}
-                Some("sync") => return Leaf::Sync,
+                Some("sync" | "net") => return Leaf::Sync,
                 Some("task") => return Leaf::Task,
                 _ => return Leaf::Foreign,
             }

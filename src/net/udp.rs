@@ -60,7 +60,7 @@ impl UdpSocket {
         for address in addr::to_socket_addrs(addr).await? {
             let resource = ResourceId::new();
             let made = context::with(|engine| {
-                let made = engine.network_here(|fabric, _, host| fabric.bind_udp(host, address, resource));
+                let made = engine.network_here(|fabric, _, host| fabric.bind_udp(host, address));
                 made.map(|key| Self { run: engine.run_id(), key, resource })
             });
             match made.unwrap_or_else(|| engine::outside("open a socket")) {

@@ -199,7 +199,6 @@ pub(crate) struct End {
     pub(crate) error: Option<Errno>,
     /// The connection is over for it.
     pub(crate) dead: bool,
-    pub(super) reads_no_more: bool,
     /// Whoever is to accept it, and in whose queue it stands.
     pub(super) listener: Option<Key>,
     pub(crate) local: SocketAddr,
@@ -225,7 +224,6 @@ impl End {
             phase,
             error: None,
             dead: false,
-            reads_no_more: false,
             listener: None,
             local,
             peer,

@@ -12,7 +12,6 @@ use super::hosts::{Binding, Protocol, Reuse};
 use super::waiters::{As, Waiters};
 use super::{Errno, Event, Fabric, Key, Turn};
 use crate::engine::Wakee;
-use crate::engine::announce::ResourceId;
 
 /// The longest datagram.
 const LONGEST: usize = 65_507;
@@ -55,7 +54,6 @@ pub(crate) struct UdpSocket {
     queued_bytes: usize,
     pub(crate) error: Option<Errno>,
     readers: Waiters,
-    pub(crate) resource: ResourceId,
 }
 
 impl UdpSocket {
@@ -67,12 +65,7 @@ impl UdpSocket {
 
 impl Fabric {
     /// A socket at an address of `host`.
-    pub(crate) fn bind_udp(
-        &mut self,
-        host: u32,
-        local: SocketAddr,
-        resource: ResourceId,
-    ) -> Result<Key, Errno> {
+    pub(crate) fn bind_udp(&mut self, host: u32, local: SocketAddr) -> Result<Key, Errno> {
         let key = self.udp.insert(UdpSocket {
             host,
             local,
@@ -86,7 +79,6 @@ impl Fabric {
             queued_bytes: 0,
             error: None,
             readers: Waiters::default(),
-            resource,
         });
         let binding = Binding { ip: local.ip(), socket: key.slot, listens: false, reuse: Reuse::default() };
         match self.hosts.bind(host, Protocol::Udp, local.port(), binding) {

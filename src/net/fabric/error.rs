@@ -12,7 +12,6 @@ pub(crate) enum Errno {
     AddrNotAvailable,
     ConnectionRefused,
     ConnectionReset,
-    ConnectionAborted,
     NotConnected,
     BrokenPipe,
     TimedOut,
@@ -23,10 +22,8 @@ pub(crate) enum Errno {
     DestinationRequired,
     AlreadyConnected,
     NotFound,
-    Unsupported,
     FamilyNotSupported,
     PermissionDenied,
-    IsAbsent,
     NotPermitted,
     WrongType,
 }
@@ -39,18 +36,15 @@ impl Errno {
             Self::NotFound => 2,
             Self::WouldBlock => 11,
             Self::PermissionDenied => 13,
-            Self::IsAbsent => 19,
             Self::InvalidInput => 22,
             Self::BrokenPipe => 32,
             Self::DestinationRequired => 89,
             Self::WrongType => 91,
             Self::MessageTooLong => 90,
-            Self::Unsupported => 95,
             Self::FamilyNotSupported => 97,
             Self::AddrInUse => 98,
             Self::AddrNotAvailable => 99,
             Self::NetworkUnreachable => 101,
-            Self::ConnectionAborted => 103,
             Self::ConnectionReset => 104,
             Self::AlreadyConnected => 106,
             Self::NotConnected => 107,
@@ -69,12 +63,10 @@ impl Errno {
             Self::NotFound => (Kind::NotFound, "No such file or directory (os error 2)"),
             Self::WouldBlock => (Kind::WouldBlock, "Resource temporarily unavailable (os error 11)"),
             Self::PermissionDenied => (Kind::PermissionDenied, "Permission denied (os error 13)"),
-            Self::IsAbsent => (Kind::Other, "No such device (os error 19)"),
             Self::InvalidInput => (Kind::InvalidInput, "Invalid argument (os error 22)"),
             Self::BrokenPipe => (Kind::BrokenPipe, "Broken pipe (os error 32)"),
             Self::DestinationRequired => (Kind::Other, "Destination address required (os error 89)"),
             Self::MessageTooLong => (Kind::Other, "Message too long (os error 90)"),
-            Self::Unsupported => (Kind::Unsupported, "Operation not supported (os error 95)"),
             Self::FamilyNotSupported => {
                 (Kind::Other, "Address family not supported by protocol (os error 97)")
             }
@@ -83,9 +75,6 @@ impl Errno {
                 (Kind::AddrNotAvailable, "Cannot assign requested address (os error 99)")
             }
             Self::NetworkUnreachable => (Kind::NetworkUnreachable, "Network is unreachable (os error 101)"),
-            Self::ConnectionAborted => {
-                (Kind::ConnectionAborted, "Software caused connection abort (os error 103)")
-            }
             Self::ConnectionReset => (Kind::ConnectionReset, "Connection reset by peer (os error 104)"),
             Self::AlreadyConnected => (Kind::Other, "Transport endpoint is already connected (os error 106)"),
             Self::NotConnected => (Kind::NotConnected, "Transport endpoint is not connected (os error 107)"),
@@ -120,7 +109,6 @@ mod tests {
             Errno::AddrNotAvailable,
             Errno::ConnectionRefused,
             Errno::ConnectionReset,
-            Errno::ConnectionAborted,
             Errno::NotConnected,
             Errno::BrokenPipe,
             Errno::TimedOut,
@@ -128,7 +116,6 @@ mod tests {
             Errno::NetworkUnreachable,
             Errno::InvalidInput,
             Errno::NotFound,
-            Errno::Unsupported,
             Errno::PermissionDenied,
         ] {
             let error = io::Error::from(errno);
@@ -139,7 +126,6 @@ mod tests {
             Errno::DestinationRequired,
             Errno::AlreadyConnected,
             Errno::FamilyNotSupported,
-            Errno::IsAbsent,
         ];
         for errno in uncategorized {
             assert_eq!(io::Error::from(errno).to_string(), errno.told().1);

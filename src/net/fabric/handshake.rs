@@ -245,11 +245,13 @@ impl Fabric {
     }
 
     /// Nobody has answered.
-    fn ask_again(&mut self, turn: &mut Turn<'_>, connection: Key, attempt: u8) {
+    pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>, connection: Key, attempt: u8) {
         let Some(ends) = self.ends(connection) else { return };
         let since_ns = ends[0].out.silent_since_ns;
         // 1 s after the first time, 2 s after the second, …
-        let next_ns = since_ns + ((2_u64 << attempt.min(32)) - 1) * SECOND_NS;
+        let after = |attempt: u8| since_ns + ((2_u64 << attempt.min(32)) - 1) * SECOND_NS;
+        let attempt = (attempt..32).find(|attempt| after(*attempt) > turn.now_ns).unwrap_or(32);
+        let next_ns = after(attempt);
         let at_ns = next_ns.min(since_ns + self.times.connect_ns).max(turn.now_ns + 1);
         self.queue.push(at_ns, Event::AskAgain { connection, attempt: attempt + 1 });
     }
@@ -265,7 +267,11 @@ impl Fabric {
         }
         let slot = self.hosts.socket(to, Protocol::Tcp, peer);
         let Some((slot, listener)) = slot.and_then(|slot| Some((slot, self.listeners.at(slot)?))) else {
-            self.reset_peer(turn, EndKey { connection, side: 1 });
+            if self.passes(back, to, from) {
+                self.reset_peer(turn, EndKey { connection, side: 1 });
+            } else {
+                self.ask_again(turn, connection, attempt);
+            }
             return;
         };
         if listener.queue.len() as u32 + listener.pending > listener.backlog || !self.passes(back, to, from) {

@@ -198,17 +198,6 @@ impl Hosts {
         }
     }
 
-    /// The binding of a socket.
-    pub(crate) fn binding(
-        &mut self,
-        host: u32,
-        protocol: Protocol,
-        port: u16,
-        socket: u32,
-    ) -> Option<&mut Binding> {
-        self.bindings.get_mut(&(host, protocol, port))?.iter_mut().find(|binding| binding.socket == socket)
-    }
-
     /// A socket that is bound begins to listen.
     pub(crate) fn listen(&mut self, host: u32, port: u16, socket: u32) -> Result<(), Errno> {
         let Some(bound) = self.bindings.get_mut(&(host, Protocol::Tcp, port)) else { return Ok(()) };

@@ -25,15 +25,6 @@ pub(crate) enum Delay {
     Quantiles(Rc<[u64]>),
 }
 
-impl Delay {
-    pub(crate) fn least_ns(&self) -> u64 {
-        match self {
-            Self::Constant(ns) => *ns,
-            Self::Quantiles(table) => table[0],
-        }
-    }
-}
-
 /// What a link is like. Chances in millionths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {

@@ -5,7 +5,6 @@
 //!
 //! Always true: nothing happens but in a call; whoever is to be woken stands in `woken` when the call returns; what is
 //! decided by chance is asked of [`Dice`], and of nobody else.
-#![expect(dead_code, unused_imports, reason = "links and hosts that fail are not in the hands of tests yet")]
 
 mod connection;
 mod datagram;
@@ -27,12 +26,12 @@ use std::net::IpAddr;
 
 use crate::engine::Wakee;
 
-pub(crate) use connection::{EndKey, Options, Phase};
+pub(crate) use connection::{EndKey, Options};
 pub(crate) use datagram::UdpSocket;
 pub(crate) use error::Errno;
 pub(crate) use handshake::Listener;
-pub(crate) use hosts::{Hosts, Reuse};
-pub(crate) use link::{CHANCES, Delay, Link, Links, Model, Packet, QUANTILES, Question};
+pub(crate) use hosts::Hosts;
+pub(crate) use link::{CHANCES, Delay, Links, Model, Packet, QUANTILES, Question};
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness};
 pub(crate) use unix::{Name, UnixDatagram};
@@ -151,7 +150,7 @@ impl Fabric {
                 Event::Segment { key, epoch, len, fin } => self.segment(turn, key, epoch, len, fin),
                 Event::Retry { key } => self.retry(turn, key),
                 Event::Room { key } => self.room(turn, key),
-                Event::Reset { key } => self.reset_comes(key),
+                Event::Reset { key } => self.reset_comes(turn, key),
                 Event::Asked { connection, attempt } => self.asked(turn, connection, attempt),
                 Event::AskAgain { connection, attempt } => self.ask(turn, connection, attempt),
                 Event::Agreed { connection, attempt } => self.agreed(turn, connection, attempt),
@@ -198,11 +197,6 @@ impl Fabric {
         self.hosts.hosts[host as usize].up = true;
     }
 
-    /// Whether the host has taken part so far is as it is now: it is silent, and keeps its sockets.
-    pub(crate) fn silence(&mut self, host: u32) {
-        self.hosts.hosts[host as usize].up = false;
-    }
-
     /// What was held on a link goes on: datagrams leave, and what streams could not send is tried again.
     pub(crate) fn release(&mut self, turn: &mut Turn<'_>, link: u32) {
         self.release_datagrams(turn, link);
@@ -218,6 +212,7 @@ impl Fabric {
     }
 
     /// How many connections there are.
+    #[cfg(test)]
     pub(crate) fn connections(&self) -> usize {
         self.connections.len()
     }

@@ -98,6 +98,7 @@ impl<T> Slab<T> {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.used as usize - self.free.len()
     }

@@ -295,7 +295,7 @@ impl Fabric {
         if let Some(errno) = to.error.take() {
             return Err(errno);
         }
-        if to.dead || to.reads_no_more {
+        if to.dead {
             return Ok(0);
         }
         if to.phase != Phase::Open {
@@ -418,13 +418,22 @@ impl Fabric {
     }
 
     /// The news that the other end is gone comes over its link.
-    pub(super) fn reset_comes(&mut self, key: EndKey) {
+    pub(super) fn reset_comes(&mut self, turn: &mut Turn<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [end, other] = pair(&mut connection.ends, key.side);
         let (link, from, to) = (other.out.link, other.host, end.host);
+        let (asks, lives) = (end.phase == Phase::Connecting, end.phase != Phase::Nothing && !end.dead);
         if self.passes(link, from, to) {
             self.reset(key);
             self.free(key.connection);
+        } else if asks {
+            self.ask_again(turn, key.connection, 0);
+        } else if lives {
+            // It is lost: what it answered has not been acknowledged, and is sent again.
+            if let Some(end) = self.end(key) {
+                end.out.unacknowledged = true;
+            }
+            self.begin_silence(turn, key);
         }
     }
 
@@ -502,7 +511,7 @@ impl Fabric {
             };
         };
         let [end, other] = pair(&mut connection.ends, key.side);
-        let read_closed = other.out.fin == Fin::Arrived || end.dead || end.reads_no_more;
+        let read_closed = other.out.fin == Fin::Arrived || end.dead;
         let write_closed = end.dead || (end.out.fin != Fin::None && other.out.fin == Fin::Arrived);
         Readiness {
             readable: other.out.arrived > 0 || read_closed,

@@ -158,7 +158,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn link(&mut self, side: u8) -> &mut super::Link {
+    fn link(&mut self, side: u8) -> &mut super::link::Link {
         let side = u32::from(side);
         self.fabric.links.get(side, 1 - side)
     }

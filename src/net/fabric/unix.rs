@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::connection::{Connection, End, EndKey, LOCAL, Options, Phase};
 use super::handshake::Listener;
 use super::waiters::{As, Waiters};
-use super::{Direction, Errno, Fabric, Key, Turn};
+use super::{Direction, Errno, Fabric, Key};
 use crate::engine::Wakee;
 use crate::engine::announce::ResourceId;
 
@@ -320,13 +320,5 @@ impl Fabric {
             }
         }
         self.unix_names.retain(|(owner, _), _| *owner != host);
-    }
-
-    /// Ends the stream to this end.
-    pub(crate) fn shutdown_read(&mut self, _turn: &mut Turn<'_>, key: EndKey) -> Result<(), Errno> {
-        let end = self.end(key).ok_or(Errno::NotConnected)?;
-        end.reads_no_more = true;
-        self.wake_both(key);
-        Ok(())
     }
 }

@@ -87,9 +87,9 @@ fn a_partition_is_silence_until_it_heals() {
 #[test]
 fn silence_ends_in_a_time_out() {
     run(|| async {
-        let _echo = echo("echo");
+        let address = (echo("echo").address(), 7);
         sleep(MS).await;
-        let mut stream = TcpStream::connect("echo:7").await.unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let _cut = Network::current().cut("echo", "test");
         let start = Instant::now();
         // What is sent arrives, and nobody hears of it.
@@ -97,12 +97,15 @@ fn silence_ends_in_a_time_out() {
         assert!((924..926).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(stream.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
         let start = Instant::now();
-        assert_eq!(TcpStream::connect("echo:7").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::TimedOut);
         assert_eq!(start.elapsed(), Duration::from_secs(127));
         Network::current().set_connect_timeout(Duration::from_secs(2));
         let start = Instant::now();
-        assert_eq!(TcpStream::connect("echo:7").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::TimedOut);
         assert_eq!(start.elapsed(), Duration::from_secs(2));
+        // Nobody listens there, and word of that does not come through either.
+        let nobody = TcpStream::connect((address.0, 8)).await;
+        assert_eq!(nobody.unwrap_err().kind(), ErrorKind::TimedOut);
     });
 }
 
@@ -127,11 +130,15 @@ fn a_crash_is_silence_and_then_a_reset() {
 #[test]
 fn a_node_that_is_shut_down_says_so() {
     run(|| async {
-        let node = echo("echo");
+        let node = World::current().node("echo").start(|| async {
+            let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+            let _stream = listener.accept().await.unwrap();
+            timeloop::world::shutdown_requested().await;
+        });
         sleep(MS).await;
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
-        says(&mut stream, "hello").await.unwrap();
-        node.shutdown_within(MS).await;
+        sleep(10 * MS).await;
+        node.shutdown().await;
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
         assert_eq!(TcpStream::connect("echo:7").await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     });
