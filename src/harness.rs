@@ -362,6 +362,13 @@ mod tests {
                         } else {
                             crate::task::yield_now().await;
                         }
+                        // A timer that is set back is due without time's moving.
+                        let mut nap = std::pin::pin!(sleep(Duration::from_secs(1)));
+                        let now = futures_util::FutureExt::now_or_never(nap.as_mut());
+                        assert!(now.is_none());
+                        nap.as_mut().reset(crate::time::Instant::now());
+                        sleep(Duration::from_millis(1)).await;
+                        nap.await;
                         crate::select! {
                             () = async { row.write().await; row.read().await } => {}
                             () = sleep(Duration::from_millis(1)) => {}

@@ -96,11 +96,16 @@ fn last_words() {
 }
 
 /// What is known of the panic that was just caught on this thread, whose payload is given.
-pub(super) fn take(payload: &(dyn Any + Send)) -> PanicNote {
+pub(crate) fn take(payload: &(dyn Any + Send)) -> PanicNote {
     let message = message(payload);
     // `resume_unwind` calls no hook: what is noted then is an earlier panic, unless the texts agree.
     let noted = LAST.with_borrow_mut(Option::take).filter(|note| note.message == message);
     noted.unwrap_or(PanicNote { message, site: None })
+}
+
+/// A panic that was caught is about to go on: what was known of it is known again.
+pub(crate) fn note_again(note: PanicNote) {
+    LAST.set(Some(note));
 }
 
 /// The text of a panic.

@@ -280,7 +280,10 @@ impl Engine {
             return Some(self.time_limit(core, deadline_ns));
         }
         let by_ns = deadline_ns.saturating_sub(self.now_ns.get());
-        if by_ns > 0 && !core.source.lets_time_pass(by_ns) {
+        // What is due already, such as a timer that was set back to the past, comes without time's moving: nobody can be
+        // held back for that.
+        let held = if by_ns == 0 { core.source.let_go() } else { !core.source.lets_time_pass(by_ns) };
+        if held {
             return None;
         }
         self.current.set(NO_SLOT);

@@ -3,23 +3,25 @@
 //! Always true: each task of a set is a task of the loop like any other, chosen by the scheduler; while nobody awaits
 //! the set they stand still; and the set drops their futures when it is dropped itself.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use pin_project_lite::pin_project;
 
 use super::late;
 use super::spawn::spawn_named;
 use super::{AbortHandle, JoinHandle};
+use crate::engine::panics::{self, PanicNote};
 use crate::engine::{self, TaskRef, context};
 use crate::runtime::Runtime;
 
@@ -88,22 +90,42 @@ enum Stage {
 
 /// A future of which the set can let go.
 trait Cancel {
-    /// Drops the future, now or at the end of its poll.
+    /// Drops the future, now or at the end of its poll. What its destructors throw is kept for who joins the task.
     fn cancel(&self);
+
+    /// Takes what the future's destructors threw.
+    fn thrown(&self) -> Option<Thrown>;
 }
+
+/// A panic of a destructor, and what is known of it.
+type Thrown = (Box<dyn Any + Send>, PanicNote);
 
 struct Place<F> {
     /// `None` while it is polled, and once it has been dropped.
     future: RefCell<Option<Pin<Box<F>>>>,
     cancelled: Cell<bool>,
+    thrown: RefCell<Option<Thrown>>,
 }
 
 impl<F> Cancel for Place<F> {
     fn cancel(&self) {
         self.cancelled.set(true);
         let future = self.future.borrow_mut().take();
-        drop(future);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+            let note = panics::take(&*payload);
+            *self.thrown.borrow_mut() = Some((payload, note));
+        }
     }
+
+    fn thrown(&self) -> Option<Thrown> {
+        self.thrown.borrow_mut().take()
+    }
+}
+
+/// Lets a panic that was kept go on.
+fn throw((payload, note): Thrown) -> ! {
+    panics::note_again(note);
+    resume_unwind(payload)
 }
 
 thread_local! {
@@ -212,15 +234,24 @@ impl Drop for LocalSet {
         self.shared.closed.set(true);
         let state = mem::take(&mut *self.shared.state.borrow_mut());
         let _entered = Entered::enter(&self.shared);
+        let mut unheard = None;
         for LocalTask { future, stage } in state.tasks.into_values() {
             future.cancel();
             match stage {
                 Stage::Late { task, start } => {
+                    // The loop that would tell who joins it will never be.
+                    let thrown = future.thrown();
+                    unheard = unheard.or(thrown);
                     drop(start);
                     late::forget(task);
                 }
                 Stage::Spawned(abort) => abort.iter().for_each(AbortHandle::abort),
             }
+        }
+        if let Some(thrown) = unheard
+            && !thread::panicking()
+        {
+            throw(thrown);
         }
     }
 }
@@ -263,8 +294,11 @@ impl Shared {
         let name = name.or_else(|| {
             Some(engine::function_name(type_name::<F>())).filter(|name| !name.is_empty()).map(Cow::Borrowed)
         });
-        let place =
-            Rc::new(Place { future: RefCell::new(Some(Box::pin(future))), cancelled: Cell::new(false) });
+        let place = Rc::new(Place {
+            future: RefCell::new(Some(Box::pin(future))),
+            cancelled: Cell::new(false),
+            thrown: RefCell::new(None),
+        });
         let number = {
             let mut state = self.state.borrow_mut();
             state.next += 1;
@@ -417,6 +451,12 @@ impl<F> Drop for Local<F> {
         let _entered = Entered::enter(&self.shared);
         self.place.cancel();
         self.shared.end(self.number);
+        // This goes to whoever drops the task, and that is the loop, which has it told to who joins the task.
+        if let Some(thrown) = self.place.thrown()
+            && !thread::panicking()
+        {
+            throw(thrown);
+        }
     }
 }
 

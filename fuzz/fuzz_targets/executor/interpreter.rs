@@ -97,9 +97,6 @@ impl Drop for OnDrop {
             Guard::Abort(task) => abort(world, task),
             Guard::Detach(task) => drop(world.named(task).handle.take()),
             Guard::Notify => world.notify.notify_one(),
-            // A local set that is dropped lets the panics of its futures' destructors out, where tokio gives them to whoever
-            // joins: not held against a model until that is decided.
-            Guard::Panic if world.task(self.number).local => {}
             // A second panic would end the process.
             Guard::Panic if std::thread::panicking() || world.task(self.number).threw.get() => {}
             Guard::Panic => world.throw(self.number),

@@ -354,6 +354,74 @@ fn a_panic_of_a_task_is_seen_through_its_handle() {
     .unwrap();
 }
 
+/// Panics when it is dropped.
+struct Throws(&'static str);
+
+impl Drop for Throws {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("{}", self.0);
+        }
+    }
+}
+
+#[test]
+fn what_a_destructor_throws_while_the_set_is_dropped_is_for_who_joins_the_task() {
+    timeloop::run(0, || async {
+        let set = LocalSet::new();
+        let waiting = |guard: Option<Throws>| {
+            set.spawn_local(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            })
+        };
+        let tasks =
+            [waiting(None), waiting(Some(Throws("first"))), waiting(Some(Throws("second"))), waiting(None)];
+        set.run_until(yield_now()).await;
+        set.run_until(yield_now()).await;
+        drop(set);
+        let mut ends = Vec::new();
+        for task in tasks {
+            let error = task.await.unwrap_err();
+            ends.push(
+                error.try_into_panic().map(|payload| payload.downcast_ref::<String>().unwrap().clone()).ok(),
+            );
+        }
+        assert_eq!(ends, [None, Some("first".to_owned()), Some("second".to_owned()), None]);
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_a_destructor_throws_while_the_set_is_dropped_ends_the_run_where_nobody_joins() {
+    let failure = timeloop::run(0, || async {
+        let set = LocalSet::new();
+        drop(set.spawn_local(async {
+            let _guard = Throws("unheard");
+            pending::<()>().await;
+        }));
+        set.run_until(yield_now()).await;
+        set.run_until(yield_now()).await;
+        drop(set);
+        sleep(Duration::from_secs(1)).await;
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::UnobservedPanic);
+    assert!(failure.message.contains("unheard"), "{failure}");
+    assert!(failure.site.is_some());
+}
+
+#[test]
+fn what_a_destructor_throws_reaches_who_drops_a_set_that_never_ran() {
+    let set = LocalSet::new();
+    let guards = [Throws("first"), Throws("second")];
+    for guard in guards {
+        drop(set.spawn_local(async move { drop(guard) }));
+    }
+    let thrown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(set))).unwrap_err();
+    assert_eq!(thrown.downcast_ref::<String>().unwrap(), "first");
+}
+
 #[test]
 fn a_task_that_waits_for_its_set_shows_in_a_deadlock() {
     let failure = timeloop::run(0, || async {
