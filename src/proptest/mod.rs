@@ -6,6 +6,9 @@
 
 mod clients;
 mod error;
+#[cfg(feature = "net")]
+#[cfg_attr(docsrs, doc(cfg(feature = "net")))]
+mod faults;
 mod joint;
 mod persistence;
 mod property;
@@ -17,6 +20,9 @@ pub mod prelude;
 
 pub use clients::{Workload, clients};
 pub(crate) use error::{complaint, rejection};
+#[cfg(feature = "net")]
+#[cfg_attr(docsrs, doc(cfg(feature = "net")))]
+pub use faults::{Link, fault_plans, links};
 pub(crate) use joint::Case;
 pub use persistence::{Regressions, config};
 pub use property::{Checked, FailedCase, Property, check};

@@ -2,5 +2,7 @@
 
 mod cases;
 mod clients;
+#[cfg(feature = "net")]
+mod faults;
 mod inputs;
 mod stored;
