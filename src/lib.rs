@@ -288,6 +288,33 @@
 //! - Time moves only when no task is ready. What happens at different instants never races.
 //! - A task that looks at something again and again until it changes has schedules without end.
 //!
+//! # Nodes that crash
+//!
+//! [`world`] has the hosts of a distributed system: each has tasks of its own, and clocks that may be off. The test crashes,
+//! restarts, pauses and shuts them down, and when that happens relative to what they do is the schedule's to choose:
+//!
+//! ```
+//! use std::{cell::Cell, rc::Rc};
+//! use timeloop::{Explorer, task::yield_now, world::World};
+//!
+//! let exploration = Explorer::new("store::what_is_acknowledged_is_kept").without_regressions().run(|| async {
+//!     let (disk, acknowledged) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+//!     let (theirs, told) = (disk.clone(), acknowledged.clone());
+//!     let node = World::current().node("db-1").start(move || {
+//!         let (disk, acknowledged) = (theirs.clone(), told.clone());
+//!         async move {
+//!             acknowledged.set(1); // too early
+//!             yield_now().await;
+//!             disk.set(1);
+//!         }
+//!     });
+//!     yield_now().await;
+//!     node.crash();
+//!     assert!(disk.get() >= acknowledged.get());
+//! });
+//! assert!(exploration.found.unwrap().report.contains("node db-1 crashes"));
+//! ```
+//!
 //! # Random numbers and maps
 //!
 //! [`rng()`] is a generator for whatever takes a `rand::Rng`; each task draws from a stream of its own, so that a draw in
@@ -348,7 +375,7 @@
 //!   makes two pieces of it. Under `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken
 //!   without giving way.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There is no disk. The network knows no congestion: a stream is as fast as its link and its buffers allow.
+//! - There is no disk: what a node is to keep in a crash, the test keeps for it. The network knows no congestion: a stream is as fast as its link and its buffers allow.
 //! - An exhaustive search takes the network as it is when nothing goes wrong, with the least latencies.
 //! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it
 //!   says, for what is announced.

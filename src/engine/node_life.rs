@@ -294,7 +294,9 @@ impl Engine {
     pub(super) fn end_interrupted(&self, slot: u32) {
         let mut core = self.core.borrow_mut();
         if self.step.interrupted.get() == Interrupted::Parked {
-            core.end_step(false);
+            if let Some(recorder) = &mut core.recorder {
+                recorder.parked();
+            }
             core.table.at(slot).state = State::Parked;
         } else if core.table.at(slot).interrupts.has(Interrupts::STOPPED) {
             drop(core);

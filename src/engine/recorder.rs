@@ -41,6 +41,8 @@ pub(super) struct Recorder {
     /// Who holds what.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
+    /// The steps whose tasks were not polled.
+    parked: Vec<usize>,
     /// The step from which on places are noted, besides the first few thousand.
     pub(super) explain_from: u64,
 }
@@ -109,6 +111,13 @@ impl Recorder {
     /// It is going to be ready to go on.
     pub(super) fn goes_on_later(&mut self) {
         self.gave_way = None;
+    }
+
+    /// The step has ended, and its task, whose node is paused, waits where it did: it has not been polled.
+    pub(super) fn parked(&mut self) {
+        if let Some(step) = self.record.steps.len().checked_sub(1) {
+            self.parked.push(step);
+        }
     }
 
     pub(super) fn end_step(&mut self, finished: bool) {
@@ -284,6 +293,9 @@ impl Recorder {
     pub(super) fn into_record(mut self) -> Record {
         for (step, site) in self.sites.take().into_iter().flat_map(Sites::look_up) {
             self.record.steps[step].waits_at = site;
+        }
+        for step in self.parked {
+            self.record.steps[step].waits_at = self.record.resumes_at(step).cloned();
         }
         self.record
     }

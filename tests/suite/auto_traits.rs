@@ -194,6 +194,17 @@ fn of_futures_of_channels() {
     is_send(&rx.wait_for(|_| true));
 }
 
+/// As what stands for a host should be: to be kept anywhere.
+#[test]
+fn of_nodes() {
+    let all = Traits { send: true, sync: true, unpin: true };
+    assert_eq!(traits!(timeloop::world::World), all);
+    assert_eq!(traits!(timeloop::world::Node), all);
+    assert_eq!(traits!(timeloop::world::Clock), all);
+    assert_eq!(traits!(timeloop::world::NodeBuilder), all);
+    assert_eq!(traits!(timeloop::world::NodeLocal<Local>), all);
+}
+
 #[test]
 fn of_runtimes() {
     same!(runtime::Handle);
