@@ -205,6 +205,23 @@ fn the_drift_of_a_node_moves_no_one_else_s_time() {
     });
 }
 
+/// A timer that has the place of one of the node's.
+#[test]
+fn a_timer_of_the_test_s_that_came_after_one_of_a_node_s_stays() {
+    under_seeds(|| async {
+        let node = bare("db-1");
+        node.spawn(sleep(SECOND)).await.unwrap();
+        let start = Instant::now();
+        let task = spawn(async move {
+            sleep(SECOND * 10).await;
+            start.elapsed()
+        });
+        yield_now().await;
+        node.clock().set_drift_ppm(-500_000);
+        assert_eq!(task.await.unwrap(), SECOND * 10);
+    });
+}
+
 #[test]
 fn what_no_clock_can_show_is_told() {
     timeloop::run(0, || async {

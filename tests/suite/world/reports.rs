@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use timeloop::task::yield_now;
+use timeloop::time::{Duration, sleep};
 use timeloop::world::World;
 
 use crate::support::{by_name, explorer};
@@ -56,4 +57,32 @@ Deviations from that order: 2 as found, 1 after 5 runs of shrinking.
         let told = |told: &str| told.starts_with(line) && told.ends_with(&format!("; {how}"));
         assert!(steps.lines().any(told), "{line} {how}: {report}");
     }
+}
+
+/// A task of a paused node has its turn, waits where it did, and goes on from there.
+#[test]
+fn of_a_pause() {
+    let exploration = explorer("pause").runs(1).run(|| async {
+        async fn serve() {
+            sleep(Duration::from_secs(1)).await; // @wait
+            panic!("late");
+        }
+        let node = World::current().node("a").start(serve);
+        yield_now().await;
+        node.pause();
+        sleep(Duration::from_secs(2)).await;
+        node.resume();
+        node.until_down().await;
+    });
+    let report = by_name!(exploration.report());
+    let told = |ends: &str| {
+        let line =
+            report.lines().find(|line| line.contains(" serve on a (root.1)  ") && line.ends_with(ends));
+        line.unwrap_or_else(|| panic!("{ends}: {report}")).to_owned()
+    };
+    told("  from its start to <wait>");
+    // Two places do not fit as they are.
+    let paused = told("; its node is paused");
+    assert_eq!(paused.matches("/reports.rs:").count(), 2, "{paused}");
+    told("  from <wait>, panics");
 }
