@@ -375,7 +375,8 @@
 //!   makes two pieces of it. Under `random`, which [`run`] and [`runtime::Builder`] use, a lock that is free is taken
 //!   without giving way.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There is no disk: what a node is to keep in a crash, the test keeps for it. The network knows no congestion: a stream is as fast as its link and its buffers allow.
+//! - There is no disk: what a node is to keep in a crash, the test keeps for it.
+//! - The network knows no congestion: a stream is as fast as its link and its buffers allow.
 //! - An exhaustive search takes the network as it is when nothing goes wrong, with the least latencies.
 //! - Exploring samples: that 1,000 schedules pass proves nothing about the others. An exhaustive search proves what it
 //!   says, for what is announced.
