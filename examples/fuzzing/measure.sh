@@ -14,15 +14,16 @@ if [ -z "$program" ]; then
 fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-TIMEFORMAT='%U %S'
 
 # try SEED SECONDS: prints what came of it; `spent` and `found` say the same.
 try() {
   local log=$scratch/log
   mkdir -p "$scratch/found"
-  { time (ulimit -t "$2" && exec "$program" -seed="$1" -use_counters=0 -artifact_prefix="$scratch/found/") \
-    >"$log" 2>&1; } 2>"$scratch/time" || true
-  spent=$(grep -E '^[0-9.]+ [0-9.]+$' "$scratch/time" | awk '{ printf "%.1f", $1 + $2 }')
+  # The shell that waits for it knows what it has used.
+  spent=$( (
+    (ulimit -t "$2" && exec "$program" -seed="$1" -use_counters=0 -artifact_prefix="$scratch/found/") >"$log" 2>&1 || true
+    times
+  ) 2>"$scratch/killed" | tail -n 1 | awk -F'[ms ]+' '{ printf "%.1f", $1 * 60 + $2 + $3 * 60 + $4 }')
   local runs
   runs=$(sed -n 's/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
   found=no

@@ -16,6 +16,9 @@ use super::record::{self, FOOTER, Field, Place, RECORD, Record};
 /// Decisions of an input: more would be noise, and slow.
 const RECORDS_MAX: usize = 64;
 
+/// From so many on, more are taken out than put in.
+const MANY: usize = 24;
+
 /// How far a decision may put a task off, beyond the tasks that are ready.
 const FAR: u32 = 64;
 
@@ -144,22 +147,16 @@ impl Mutation<'_> {
         if self.records.is_empty() {
             return self.insert();
         }
-        // The more there are, the more are taken out.
-        let few = self.below(12) >= self.records.len();
+        // Beyond that, what is taken out makes room.
+        let many = self.records.len() >= MANY;
         match self.below(16) {
-            0..4 if few => self.insert(),
-            0..4 => {
+            0..7 if !many => self.insert(),
+            0..9 => {
                 let out = self.any();
                 self.records.remove(out);
                 true
             }
-            4..6 => self.insert(),
-            6..8 => {
-                let out = self.any();
-                self.records.remove(out);
-                true
-            }
-            8..11 => {
+            9..11 => {
                 let at = self.any();
                 self.change_value(at);
                 true
@@ -200,6 +197,8 @@ impl Mutation<'_> {
             let value = self.value(point.domain, u32::from(point.others));
             Record::new(point.domain, point.place, point.resume, point.index, value)
         };
+        // Of two about the same decision one would be in vain.
+        self.records.retain(|other| !other.is_about_the_same_as(record));
         let at = self.below(self.records.len() + 1);
         self.records.insert(at, record);
         true
@@ -217,13 +216,14 @@ impl Mutation<'_> {
     }
 
     fn value(&mut self, domain: Domain, others: u32) -> u16 {
-        // Near another one: what goes wrong mostly does so in one place.
-        if domain == Domain::Schedule && !self.records.is_empty() && self.random.below(3) == 0 {
-            let at = self.any();
-            let record = self.records[at];
-            if record.domain() == domain {
-                return (record.number(Field::Value) + self.random.below(2) as u16).max(1);
-            }
+        // The first place that none has been moved to: what goes wrong mostly does so in one stretch, whose next step this may
+        // be.
+        if domain == Domain::Schedule && self.random.below(3) == 0 {
+            let taken = |value| {
+                let is_at = |record: &Record| record.number(Field::Value) == value;
+                self.records.iter().any(|record| record.domain() == Domain::Schedule && is_at(record))
+            };
+            return (1..=u16::MAX).find(|value| !taken(*value)).unwrap_or(1);
         }
         let value = match domain {
             Domain::Select => 1 + self.random.below(others.max(1)),

@@ -87,6 +87,12 @@ impl Record {
         self.0[at..at + 2].copy_from_slice(&number.to_le_bytes());
     }
 
+    /// Whether both name one decision.
+    pub(crate) fn is_about_the_same_as(self, other: Self) -> bool {
+        self.0[..Field::Value as usize] == other.0[..Field::Value as usize]
+            || (self.domain() == Domain::User && other.domain() == Domain::User)
+    }
+
     /// The seed that the record gives to the code's own random numbers, if it is about them.
     fn seed(self) -> Option<Seed> {
         let bytes = self.0[1..9].try_into().expect("eight bytes");
