@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench search                            # every program, every strategy, 20 base seeds
-//! cargo bench --bench search -- --program reorder       # the programs whose names contain this
+//! cargo bench --bench search -- --program reorder       # the program of this name, else those whose names contain it
 //! cargo bench --bench search -- --strategy surw         # this strategy; may be given several times
 //! cargo bench --bench search -- --seeds 5               # so many base seeds
 //! cargo bench --bench search -- --quick                 # 3 base seeds, at most 1,000 schedules each
@@ -112,7 +112,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let others = arguments.against.as_deref().map(against::read).transpose()?;
     let named = |program: &&Program| {
         arguments.programs.is_empty()
-            || arguments.programs.iter().any(|part| program.name.contains(part.as_str()))
+            || arguments.programs.iter().any(|part| match programs::ALL.iter().any(|one| one.name == part.as_str()) {
+                true => program.name == part.as_str(),
+                false => program.name.contains(part.as_str()),
+            })
     };
     let programs: Vec<&Program> = programs::ALL.iter().filter(named).collect();
     if programs.is_empty() {

@@ -60,12 +60,14 @@ impl Notify {
         self.inner.get_or_init(Arc::default)
     }
 
+    #[inline]
     #[track_caller]
     fn what(&self, access: Access) -> What<'_> {
         What { id: &self.id, name: NAME, access, at: Location::caller() }
     }
 
     /// A wait begins. Whatever is signalled to all from now on counts for it, so that is to look at the signal.
+    #[inline]
     #[track_caller]
     fn waiting<I: Borrow<ResourceId>>(&self, id: I) -> Waiting<I> {
         self.what(Access::Read).touch();
@@ -77,6 +79,7 @@ impl Notify {
     /// # Cancel safety
     ///
     /// Who gives up loses its place in the line; a signal that it has been given passes on to the next.
+    #[inline]
     #[track_caller]
     pub fn notified(&self) -> Notified<'_> {
         let waiting = self.waiting(&self.id);
@@ -91,6 +94,7 @@ impl Notify {
     }
 
     /// Wakes who has waited longest; where nobody waits, the next one need not. At most one signal is kept.
+    #[inline]
     #[track_caller]
     pub fn notify_one(&self) {
         self.what(Access::Send).touch();
@@ -135,6 +139,7 @@ struct Waiting<I> {
 }
 
 impl<I: Borrow<ResourceId>> Waiting<I> {
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>, attempt: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
         if self.is_done {
             return attempt(cx);
@@ -155,6 +160,7 @@ impl<I: Borrow<ResourceId>> Waiting<I> {
     }
 
     /// A wait that is given up.
+    #[inline]
     fn leave(&self) {
         if self.operation.is_tried() && !self.is_done {
             self.id.borrow().touch(NAME, Access::Release, Some(self.at));
@@ -173,6 +179,7 @@ pin_project! {
     }
 
     impl PinnedDrop for Notified<'_> {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.waiting.leave();
         }
@@ -190,6 +197,7 @@ impl Notified<'_> {
 impl Future for Notified<'_> {
     type Output = ();
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         this.waiting.poll(cx, |cx| this.inner.poll(cx))
@@ -207,6 +215,7 @@ pin_project! {
     }
 
     impl PinnedDrop for OwnedNotified {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.waiting.leave();
         }
@@ -224,6 +233,7 @@ impl OwnedNotified {
 impl Future for OwnedNotified {
     type Output = ();
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         this.waiting.poll(cx, |cx| this.inner.poll(cx))

@@ -90,6 +90,7 @@ impl Semaphore {
     ///
     /// # Panics
     /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS) then.
+    #[inline]
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
         self.permits.id.touch(Acquiring::NAME, Access::Release, Some(Location::caller()));
@@ -108,6 +109,7 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
+    #[inline]
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
         self.acquire_many(1)
@@ -118,6 +120,7 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Cancel safe, as [`acquire`](Self::acquire) is.
+    #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: u32) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
         let at = Location::caller();
@@ -127,12 +130,14 @@ impl Semaphore {
     }
 
     /// Takes a permit, if there is one and nobody waits for it.
+    #[inline]
     #[track_caller]
     pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
 
     /// Takes `n` permits, if there are as many and nobody waits for them.
+    #[inline]
     #[track_caller]
     pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.permits.try_take::<Acquiring>(n, Location::caller())?;
