@@ -2,7 +2,6 @@
 //!
 //! Always true: what is found depends on the closure, the settings and the seed, never on the number of workers.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::path::PathBuf;
@@ -172,7 +171,7 @@ impl Explorer {
     {
         let location = Location::caller();
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{}` at {location}", self.name));
-        let name = Cow::Owned(format!("the test `{}`", self.name));
+        let name = format!("the test `{}`", self.name).into();
         self.inner.explore(&AsyncSimulation { name, make: test })
     }
 

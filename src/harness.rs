@@ -3,7 +3,6 @@
 //! Always true: each run calls the closure anew, in a loop of its own.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::pin::pin;
@@ -13,7 +12,7 @@ use timeloop_sim::{
     AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site, StrategySpec,
 };
 
-use crate::engine::{Before, Engine, Stop, context};
+use crate::engine::{Before, Engine, Label, Stop, context};
 
 /// What a test may return: `()`, or a `Result` whose `Err` fails the run.
 pub trait TestResult {
@@ -83,7 +82,7 @@ impl TestResult for <fn() -> ! as Returns>::Output {
 
 /// An async closure as a simulation.
 pub(crate) struct AsyncSimulation<F> {
-    pub(crate) name: Cow<'static, str>,
+    pub(crate) name: Label,
     pub(crate) make: F,
 }
 
@@ -136,7 +135,7 @@ impl<T> Made<T> {
 }
 
 /// Makes one run.
-pub(crate) fn run_once<F, Fut>(request: Request<'_>, name: Cow<'static, str>, make: &F) -> Made<Fut::Output>
+pub(crate) fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> Made<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -190,14 +189,14 @@ where
     let location = Location::caller();
     assert_no_loop(&|| format!("`timeloop::run` at {location}"));
     let limits = Limits::default();
-    let once = |detail, name: Cow<'static, str>| {
+    let once = |detail, name: Label| {
         let source = StrategySpec::Random.source(seed);
         run_once(Request { source, limits: &limits, detail, explain_from: 0, loud: false }, name, &make)
             .result
     };
-    once(Detail::Lean, Cow::Borrowed("`timeloop::run`")).map_err(|failure| {
+    once(Detail::Lean, Label::Fixed("`timeloop::run`")).map_err(|failure| {
         // Deadlocks and the like want to be explained; the run is made once more for that.
-        match once(Detail::Explain, Cow::Borrowed("`timeloop::run`")) {
+        match once(Detail::Explain, Label::Fixed("`timeloop::run`")) {
             Err(explained) if explained.fingerprint() == failure.fingerprint() => *explained,
             _ => *failure,
         }
@@ -256,7 +255,7 @@ where
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request =
         Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
-    let Made { result, ended, .. } = run_once(request, Cow::Borrowed("`timeloop::run_from`"), &make);
+    let Made { result, ended, .. } = run_once(request, Label::Fixed("`timeloop::run_from`"), &make);
     Outcome {
         result: result.map_err(|failure| *failure),
         trace_hash: ended.trace_hash,
@@ -393,7 +392,7 @@ mod tests {
         let made = |source: AnySource| {
             let request =
                 Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false };
-            run_once(request, Cow::Borrowed("rewriting"), &busy).ended
+            run_once(request, Label::Fixed("rewriting"), &busy).ended
         };
         let mut stalls = 0;
         for seed in 0..300 {

@@ -14,6 +14,7 @@ use timeloop_sim::{
     Settings, Simulation, StrategySpec, TestName, TokenError,
 };
 
+use crate::engine::Label;
 use crate::explorer::Explorer;
 use crate::harness::{Complaint, TestResult, assert_no_loop, passed, run_once};
 
@@ -201,7 +202,7 @@ impl Schedule {
             _ => explorer,
         };
         let test = explorer.harness().test();
-        let simulation = Judging { name: Cow::Owned(format!("the test `{test}`")), make, judge };
+        let simulation = Judging { name: format!("the test `{test}`").into(), make, judge };
         let replayed = replayed(test);
         let loud = replayed.is_some();
         let mut last = None;
@@ -287,7 +288,7 @@ pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
 
 /// An async closure as a simulation, with a function that says what its output comes to.
 struct Judging<F, J> {
-    name: Cow<'static, str>,
+    name: Label,
     make: F,
     judge: J,
 }

@@ -112,9 +112,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let others = arguments.against.as_deref().map(against::read).transpose()?;
     let named = |program: &&Program| {
         arguments.programs.is_empty()
-            || arguments.programs.iter().any(|part| match programs::ALL.iter().any(|one| one.name == part.as_str()) {
-                true => program.name == part.as_str(),
-                false => program.name.contains(part.as_str()),
+            || arguments.programs.iter().any(|part| {
+                match programs::ALL.iter().any(|one| one.name == part.as_str()) {
+                    true => program.name == part.as_str(),
+                    false => program.name.contains(part.as_str()),
+                }
             })
     };
     let programs: Vec<&Program> = programs::ALL.iter().filter(named).collect();

@@ -58,6 +58,25 @@ use waker::Post;
 #[cfg(not(feature = "net"))]
 use waker::Wakee;
 
+/// What a loop is called. Cheap to clone: each run of a search has the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Label {
+    Fixed(&'static str),
+    Shared(Arc<str>),
+}
+
+impl From<&'static str> for Label {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<String> for Label {
+    fn from(text: String) -> Self {
+        Self::Shared(text.into())
+    }
+}
+
 /// The slot of no task.
 const NO_SLOT: u32 = u32::MAX;
 
@@ -65,7 +84,7 @@ const NO_SLOT: u32 = u32::MAX;
 pub(crate) struct Engine {
     run: RunId,
     /// What the loop is called in errors: the test's name, or where its runtime was built.
-    label: RefCell<Cow<'static, str>>,
+    label: Label,
     now_ns: Cell<u64>,
     /// The slot of the task that is being polled, or was polled last.
     current: Cell<u32>,
@@ -132,16 +151,12 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// A loop for one run.
     #[inline(always)]
-    pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Cow<'static, str>) -> Self {
+    pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Label) -> Self {
         Self::with_post(source, limits, detail, label, Post::of_thread())
     }
 
     /// A loop that may be alive while others are made on the same thread.
-    pub(crate) fn long_lived(
-        source: AnySource,
-        limits: &Limits,
-        label: Cow<'static, str>,
-    ) -> std::rc::Rc<Self> {
+    pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Label) -> std::rc::Rc<Self> {
         let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
         idle::register(&engine);
         engine
@@ -149,13 +164,7 @@ impl Engine {
 
     // Inlined: it is made where it stays.
     #[inline(always)]
-    fn with_post(
-        source: AnySource,
-        limits: &Limits,
-        detail: Detail,
-        label: Cow<'static, str>,
-        post: Arc<Post>,
-    ) -> Self {
+    fn with_post(source: AnySource, limits: &Limits, detail: Detail, label: Label, post: Arc<Post>) -> Self {
         let run = RunId::next();
         post.open(run);
         let explain = detail == Detail::Explain;
@@ -163,7 +172,7 @@ impl Engine {
         let attends = wants_operations || detail != Detail::Lean;
         Self {
             run,
-            label: RefCell::new(label),
+            label,
             now_ns: Cell::new(0),
             current: Cell::new(NO_SLOT),
             polled: Cell::new(None),
@@ -219,7 +228,10 @@ impl Engine {
     }
 
     pub(crate) fn label(&self) -> Cow<'static, str> {
-        self.label.borrow().clone()
+        match &self.label {
+            Label::Fixed(text) => Cow::Borrowed(text),
+            Label::Shared(text) => Cow::Owned(text.to_string()),
+        }
     }
 
     /// Virtual time in nanoseconds since the run's start, as the clock of the current task's node shows it.

@@ -226,6 +226,9 @@ impl TimerQueue {
 
     /// Takes all timers out.
     pub(super) fn clear(&mut self) -> Vec<Wakee> {
+        if self.timers.is_empty() {
+            return Vec::new();
+        }
         self.ascending.clear();
         self.heap.clear();
         self.free.clear();

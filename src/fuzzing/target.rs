@@ -4,7 +4,6 @@
 //! Always true: a panic inside of a run reaches nobody but who awaits the task, whatever hook a fuzzer has installed; the
 //! process is stopped only after the report has been printed.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io;
@@ -70,7 +69,7 @@ impl<'a> Parts<'a> {
         F: AsyncFn(T) -> R + Sync,
         R: TestResult,
     {
-        let name = Cow::Owned(format!("the fuzz target `{}`", target.name));
+        let name = format!("the fuzz target `{}`", target.name).into();
         let input = self.input;
         let make = move || async move {
             // Made anew for each run: it need not be `Clone`, and no run sees what another did to it.

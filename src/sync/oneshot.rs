@@ -39,8 +39,10 @@ const NAME: &str = "oneshot channel";
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = tokios::channel();
     let id = ResourceId::new();
-    let operation = Operation::default();
-    (Sender { inner: Some(tx), id, polling: operation }, Receiver { inner: rx, id, operation })
+    (
+        Sender { inner: Some(tx), id, polling: None },
+        Receiver { inner: rx, id, operation: Operation::default() },
+    )
 }
 
 /// The sending half of a [`channel`].
@@ -48,8 +50,8 @@ pub struct Sender<T> {
     /// `None` once it has sent.
     inner: Option<tokios::Sender<T>>,
     id: ResourceId,
-    /// What `poll_closed` is about.
-    polling: Operation,
+    /// What `poll_closed` is about, once it has been called. Seldom, so that it takes little room: halves are moved about.
+    polling: Option<Box<Operation>>,
 }
 
 impl<T> Sender<T> {
@@ -82,7 +84,7 @@ impl<T> Sender<T> {
         let at = Location::caller();
         until_done(move |operation, cx| {
             if operation.is_fresh() {
-                self.polling.restart();
+                self.polling = None;
             }
             let Self { inner, id, .. } = &mut *self;
             let inner = inner.as_mut().expect("a sender is there until it has sent");
@@ -104,9 +106,9 @@ impl<T> Sender<T> {
         let Self { inner, id, polling } = self;
         let what = What { id, name: NAME, access: Access::Read, at: Location::caller() };
         let inner = inner.as_mut().expect("a sender is there until it has sent");
-        let polled = polling.poll(cx, what, |cx| inner.poll_closed(cx));
+        let polled = polling.get_or_insert_default().poll(cx, what, |cx| inner.poll_closed(cx));
         if polled.is_ready() {
-            self.polling.restart();
+            self.polling = None;
         }
         polled
     }

@@ -69,6 +69,45 @@ fn what_would_have_to_wait_in_a_run_says_so() {
     assert_eq!(texts[7], told("blocking_acquire_many_owned", many, "acquire_many_owned(…).await"));
 }
 
+struct Locks {
+    mutex: Arc<Mutex<()>>,
+    rwlock: RwLock<()>,
+    semaphore: Arc<Semaphore>,
+}
+
+/// Where a run fails in which all that `blocked` asks for is held.
+fn line_told(blocked: fn(&Locks)) -> u32 {
+    let failure = timeloop::run(1, || async move {
+        let locks = Locks {
+            mutex: Arc::new(Mutex::new(())),
+            rwlock: RwLock::new(()),
+            semaphore: Arc::new(Semaphore::new(1)),
+        };
+        let _held = (locks.mutex.lock().await, locks.rwlock.write().await, locks.semaphore.acquire().await);
+        blocked(&locks);
+    });
+    let site = failure.unwrap_err().site.expect("a panic has a place");
+    assert!(site.file.ends_with("blocking_locks.rs"), "{site}");
+    site.line
+}
+
+#[test]
+fn what_would_have_to_wait_in_a_run_names_the_callers_line() {
+    let cases: [(u32, fn(&Locks)); 8] = [
+        (line!(), |locks| drop(locks.mutex.blocking_lock())),
+        (line!(), |locks| drop(Arc::clone(&locks.mutex).blocking_lock_owned())),
+        (line!(), |locks| drop(locks.rwlock.blocking_read())),
+        (line!(), |locks| drop(locks.rwlock.blocking_write())),
+        (line!(), |locks| drop(locks.semaphore.blocking_acquire())),
+        (line!(), |locks| drop(locks.semaphore.blocking_acquire_many(2))),
+        (line!(), |locks| drop(Arc::clone(&locks.semaphore).blocking_acquire_owned())),
+        (line!(), |locks| drop(Arc::clone(&locks.semaphore).blocking_acquire_many_owned(2))),
+    ];
+    for (line, blocked) in cases {
+        assert_eq!(line_told(blocked), line);
+    }
+}
+
 /// Real threads, which no run has.
 #[test]
 fn outside_of_a_run_the_thread_waits() {
