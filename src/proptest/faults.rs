@@ -5,7 +5,6 @@
 //!
 //! Always true: the simplest value of each strategy is a calm world.
 
-use std::fmt;
 use std::time::Duration;
 
 use proptest::strategy::{Just, Strategy};
@@ -123,6 +122,6 @@ pub fn fault_plans(over: Duration) -> impl Strategy<Value = FaultPlan> {
 }
 
 /// 0 in three of four cases, else up to `most`.
-fn rarely(most: u32) -> impl Strategy<Value = u32> + fmt::Debug {
+fn rarely(most: u32) -> impl Strategy<Value = u32> {
     proptest::prop_oneof![3 => Just(0_u32).boxed(), 1 => (1..=most).boxed()]
 }
