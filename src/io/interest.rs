@@ -64,7 +64,6 @@ impl Interest {
 
     /// Either of the two.
     #[must_use = "this returns the result of the operation, without modifying the original"]
-    #[expect(clippy::should_implement_trait, reason = "as tokio has it")]
     pub const fn add(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

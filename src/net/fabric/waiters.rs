@@ -11,6 +11,7 @@ pub(crate) struct Waiters {
     /// Who polled last.
     poller: Option<Wakee>,
     /// Those who await it, besides; boxed, since most of the time there is none.
+    #[expect(clippy::box_collection, reason = "three words in every connection that nobody uses")]
     others: Option<Box<Vec<Wakee>>>,
 }
 

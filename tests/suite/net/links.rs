@@ -200,9 +200,10 @@ fn datagrams_are_lost_doubled_and_reordered_and_streams_are_not() {
         let before = sorted.len();
         sorted.dedup();
         let now = [sorted.len() < 50, sorted.len() < before, reordered];
-        let mut seen = seen.lock().unwrap();
-        *seen = [seen[0] | now[0], seen[1] | now[1], seen[2] | now[2]];
-        drop(seen);
+        {
+            let mut seen = seen.lock().unwrap();
+            *seen = [seen[0] | now[0], seen[1] | now[1], seen[2] | now[2]];
+        }
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
         for number in 0..50 {
             says(&mut stream, &number.to_string()).await.unwrap();
