@@ -9,4 +9,8 @@
 
 #[cfg(target_os = "linux")]
 mod real;
+#[cfg_attr(
+    target_os = "linux",
+    expect(clippy::duplicate_mod, reason = "the cases are compiled against both")
+)]
 mod simulated;

@@ -30,11 +30,20 @@ mod transfer;
 mod udp;
 #[path = "cases/udp_errors.rs"]
 mod udp_errors;
+#[path = "cases/unix_datagram.rs"]
+mod unix_datagram;
+#[path = "cases/unix_listener.rs"]
+mod unix_listener;
+#[path = "cases/unix_stream.rs"]
+mod unix_stream;
 
 mod world {
     //! timeloop.
 
     use std::future::Future;
+    use std::path::{Path, PathBuf};
+
+    use rand::Rng;
 
     use crate::support::explorer;
     pub(crate) use timeloop::{io, join, net, spawn, time};
@@ -55,5 +64,21 @@ mod world {
     /// Sets how long a stream lingers.
     pub(crate) fn set_linger(stream: &net::TcpStream, linger: Option<time::Duration>) {
         stream.set_linger(linger).expect("an option that can be set");
+    }
+
+    /// A path where nothing is yet.
+    #[derive(Debug)]
+    pub(crate) struct Place(PathBuf);
+
+    impl Place {
+        pub(crate) fn new() -> Self {
+            Self(PathBuf::from(format!("/run/{:016x}", timeloop::rng().next_u64())))
+        }
+    }
+
+    impl AsRef<Path> for Place {
+        fn as_ref(&self) -> &Path {
+            &self.0
+        }
     }
 }

@@ -57,5 +57,6 @@ pub(super) const ADDRESS_NOT_AVAILABLE: &str = "Cannot assign requested address 
 pub(super) const BROKEN_PIPE: &str = "Broken pipe (os error 32)";
 pub(super) const INVALID_ARGUMENT: &str = "Invalid argument (os error 22)";
 pub(super) const NOT_CONNECTED: &str = "Transport endpoint is not connected (os error 107)";
+pub(super) const NOT_FOUND: &str = "No such file or directory (os error 2)";
 pub(super) const REFUSED: &str = "Connection refused (os error 111)";
 pub(super) const RESET: &str = "Connection reset by peer (os error 104)";

@@ -2,12 +2,10 @@
 
 use std::net::Shutdown;
 
-use super::common::{ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, REFUSED, a_moment, error, waits};
+use super::common::{ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
 use super::world::io::ErrorKind;
 use super::world::net::UnixDatagram;
 use super::world::{Place, run, spawn};
-
-const NOT_FOUND: &str = "No such file or directory (os error 2)";
 
 #[test]
 fn a_pair_is_connected() {

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use super::common::{ADDRESS_IN_USE, REFUSED, a_moment, error, waits};
+use super::common::{ADDRESS_IN_USE, NOT_FOUND, REFUSED, a_moment, error, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::{UnixListener, UnixStream};
 use super::world::{Place, run, spawn};
-
-const NOT_FOUND: &str = "No such file or directory (os error 2)";
 
 #[test]
 fn a_listener_is_at_its_path() {

@@ -1,11 +1,9 @@
 //! Paths that are removed. Only real ones can be: the simulation has no files.
 
-use super::common::{error, waits};
+use super::common::{NOT_FOUND, error, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::{UnixListener, UnixStream};
 use super::world::{Place, run};
-
-const NOT_FOUND: &str = "No such file or directory (os error 2)";
 
 #[test]
 fn a_path_can_be_removed_under_a_listener() {
