@@ -46,8 +46,9 @@ impl Fabric {
         let end = match connections.get(key.connection) {
             Some(connection) => {
                 if connection.names.is_some() && !connection.ends[1 - key.side as usize].phase.is_held() {
-                    // Within a host it is known at once.
+                    // Within a host it is known at once, and whoever writes is not told why.
                     connection.ends[key.side as usize].dead = true;
+                    return Err(Errno::BrokenPipe);
                 }
                 &mut connection.ends[key.side as usize]
             }

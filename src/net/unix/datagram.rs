@@ -68,7 +68,7 @@ impl UnixDatagram {
     /// Outside of a run.
     #[track_caller]
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        let name = Name::Path(path.as_ref().to_owned());
+        let name = super::path_name(path.as_ref())?;
         let (run, key) = Self::make(|fabric, host| fabric.bind_unix(host, name))?;
         Ok(Self { run, key, resource: ResourceId::new() })
     }
@@ -109,7 +109,7 @@ impl UnixDatagram {
     /// # Errors
     /// `NotFound` if nobody ever had the path, `ConnectionRefused` if nobody has it any more.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
-        let name = Name::Path(path.as_ref().to_owned());
+        let name = super::path_name(path.as_ref())?;
         self.with(|fabric| fabric.connect_datagram(self.key, &name))
     }
 
@@ -251,7 +251,7 @@ impl UnixDatagram {
     /// As [`connect`](Self::connect).
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
         let what = self.what(Access::Send);
-        let name = Name::Path(target.as_ref().to_owned());
+        let name = super::path_name(target.as_ref())?;
         let mut operation = Operation::default();
         poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_send_as(cx, Some(&name), buf, As::One))).await
     }
@@ -267,7 +267,8 @@ impl UnixDatagram {
         target: P,
     ) -> Poll<io::Result<usize>> {
         self.touch(Access::Send);
-        self.poll_send_as(cx, Some(&Name::Path(target.as_ref().to_owned())), buf, As::Poller)
+        let name = super::path_name(target.as_ref())?;
+        self.poll_send_as(cx, Some(&name), buf, As::Poller)
     }
 
     /// [`send_to`](Self::send_to) without waiting.
@@ -277,7 +278,7 @@ impl UnixDatagram {
     #[track_caller]
     pub fn try_send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
         self.touch(Access::Send);
-        let name = Name::Path(target.as_ref().to_owned());
+        let name = super::path_name(target.as_ref())?;
         self.with(|fabric| fabric.send_unix(self.key, Some(&name), buf))
     }
 

@@ -48,16 +48,16 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens at a path.
+    /// Listens at a path, or, if it begins with a zero byte, at a name that is no path.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody does so already.
+    /// `AddrInUse` if somebody does so already; `InvalidInput` if it is longer than 107 bytes.
     ///
     /// # Panics
     /// Outside of a run.
     #[track_caller]
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::bind_name(Name::Path(path.as_ref().to_owned()))
+        Self::bind_name(super::stream_name(path.as_ref())?)
     }
 
     /// Listens at an address.

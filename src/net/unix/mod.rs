@@ -7,12 +7,37 @@ mod split_owned;
 pub(super) mod stream;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use super::fabric::Name;
 
 pub use split::{ReadHalf, WriteHalf};
 pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+
+/// One more byte than a path may have, as under Linux.
+const PATH_MAX: usize = 108;
+
+/// The name that a path stands for.
+fn path_name(path: &Path) -> io::Result<Name> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if bytes.contains(&0) {
+        return invalid("paths must not contain interior null bytes");
+    }
+    if bytes.len() >= PATH_MAX {
+        return invalid("path must be shorter than SUN_LEN");
+    }
+    Ok(Name::Path(path.to_owned()))
+}
+
+/// As `path_name`, where a text that begins with a zero byte is a name that is no path.
+fn stream_name(path: &Path) -> io::Result<Name> {
+    match path.as_os_str().as_encoded_bytes() {
+        [0, name @ ..] if name.len() < PATH_MAX => Ok(Name::Abstract(name.to_vec())),
+        _ => path_name(path),
+    }
+}
 
 /// What a socket within a host is bound to, as
 /// [`tokio::net::unix::SocketAddr`](https://docs.rs/tokio/1/tokio/net/unix/struct.SocketAddr.html).

@@ -59,7 +59,7 @@ impl UnixStream {
     /// # Panics
     /// Outside of a run.
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::connect_name(&Name::Path(path.as_ref().to_owned()), Name::Unnamed)
+        Self::connect_name(&super::stream_name(path.as_ref())?, Name::Unnamed)
     }
 
     /// Connects to the socket that listens at an address.

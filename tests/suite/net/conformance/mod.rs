@@ -3,7 +3,7 @@
 //! The files in `cases` are compiled twice: below `real`, where `world` is tokio, and below `simulated`, where it is
 //! timeloop. So both are held to the same expectations, errors included.
 //!
-//! Only `unix_paths` is for real sockets alone: the simulation has no files that could be removed.
+//! Only `unix_paths` is for real sockets alone: the simulation has no files.
 //!
 //! Always true: a case names nothing but `world`, `common` and `std`; what it expects holds on Linux.
 

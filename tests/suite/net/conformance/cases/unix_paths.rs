@@ -1,8 +1,10 @@
-//! Paths that are removed. Only real ones can be: the simulation has no files.
+//! Files and folders. The simulation has none: there a path is free as soon as its socket is gone, in any folder.
 
-use super::common::{NOT_FOUND, error, waits};
+use std::path::Path;
+
+use super::common::{ADDRESS_IN_USE, NOT_FOUND, error, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
-use super::world::net::{UnixListener, UnixStream};
+use super::world::net::{UnixDatagram, UnixListener, UnixStream};
 use super::world::{Place, run};
 
 #[test]
@@ -21,5 +23,26 @@ fn a_path_can_be_removed_under_a_listener() {
         let _client = UnixStream::connect(&place).await.unwrap();
         again.accept().await.unwrap();
         assert!(waits(listener.accept()).await);
+    });
+}
+
+#[test]
+fn a_folder_that_is_not_there() {
+    run(|| async {
+        let path = Path::new("/this-folder-does-not-exist/socket");
+        assert_eq!(error(UnixListener::bind(path)), NOT_FOUND);
+        assert_eq!(error(UnixStream::connect(path).await), NOT_FOUND);
+    });
+}
+
+#[test]
+fn a_path_is_taken_even_by_one_who_is_gone() {
+    run(|| async {
+        let place = Place::new();
+        drop(UnixListener::bind(&place).unwrap());
+        assert_eq!(error(UnixListener::bind(&place)), ADDRESS_IN_USE);
+        assert_eq!(error(UnixDatagram::bind(&place)), ADDRESS_IN_USE);
+        place.unlink();
+        UnixDatagram::bind(&place).unwrap();
     });
 }

@@ -68,7 +68,7 @@ fn who_has_shut_down_may_still_read() {
 fn many_bytes_arrive_whole_and_in_order() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
-        let sent = pattern(MUCH / 8);
+        let sent = pattern(MUCH);
         let expected = sent.clone();
         let writes = spawn(async move { one.write_all(&sent).await.unwrap() });
         a_moment().await;
