@@ -56,11 +56,11 @@ macro_rules! __fuzz_target {
     ($init:expr, $type:ty, $test:expr) => {
         #[cfg(not(test))]
         const _: () = {
-            ::libfuzzer_sys::fuzz_target!(init: $init, |data: &[u8]| -> ::libfuzzer_sys::Corpus {
+            libfuzzer_sys::fuzz_target!(init: $init, |data: &[u8]| -> libfuzzer_sys::Corpus {
                 if $crate::fuzzing::support::fuzz(&$crate::__fuzz_target!(), data, $test) {
-                    ::libfuzzer_sys::Corpus::Keep
+                    libfuzzer_sys::Corpus::Keep
                 } else {
-                    ::libfuzzer_sys::Corpus::Reject
+                    libfuzzer_sys::Corpus::Reject
                 }
             });
         };
@@ -96,12 +96,12 @@ macro_rules! fuzz_mutator {
     ($type:ty) => {
         #[cfg(not(test))]
         const _: () = {
-            ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
                 let input = $crate::fuzzing::support::InputSize::of::<$type>();
-                let delegate = ::libfuzzer_sys::fuzzer_mutate;
+                let delegate = libfuzzer_sys::fuzzer_mutate;
                 $crate::fuzzing::support::mutate(data, size, max_size, seed, input, delegate)
             });
-            ::libfuzzer_sys::fuzz_crossover!(|data1: &[u8], data2: &[u8], out: &mut [u8], seed: u32| {
+            libfuzzer_sys::fuzz_crossover!(|data1: &[u8], data2: &[u8], out: &mut [u8], seed: u32| {
                 $crate::fuzzing::support::cross_over(data1, data2, out, seed)
             });
         };
