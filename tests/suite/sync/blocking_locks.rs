@@ -93,7 +93,8 @@ fn line_told(blocked: fn(&Locks)) -> u32 {
 
 #[test]
 fn what_would_have_to_wait_in_a_run_names_the_callers_line() {
-    let cases: [(u32, fn(&Locks)); 8] = [
+    type Blocked = fn(&Locks);
+    let cases: [(u32, Blocked); 8] = [
         (line!(), |locks| drop(locks.mutex.blocking_lock())),
         (line!(), |locks| drop(Arc::clone(&locks.mutex).blocking_lock_owned())),
         (line!(), |locks| drop(locks.rwlock.blocking_read())),
