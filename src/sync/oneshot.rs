@@ -39,10 +39,8 @@ const NAME: &str = "oneshot channel";
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = tokios::channel();
     let id = ResourceId::new();
-    (
-        Sender { inner: Some(tx), id, polling: None },
-        Receiver { inner: rx, id, operation: Operation::default() },
-    )
+    let operation = Operation::default();
+    (Sender { inner: Some(tx), id, polling: operation }, Receiver { inner: rx, id, operation })
 }
 
 /// The sending half of a [`channel`].
@@ -50,8 +48,8 @@ pub struct Sender<T> {
     /// `None` once it has sent.
     inner: Option<tokios::Sender<T>>,
     id: ResourceId,
-    /// What `poll_closed` is about, once it has been called. Seldom, so that it takes little room: halves are moved about.
-    polling: Option<Box<Operation>>,
+    /// What `poll_closed` is about.
+    polling: Operation,
 }
 
 impl<T> Sender<T> {
@@ -84,7 +82,7 @@ impl<T> Sender<T> {
         let at = Location::caller();
         until_done(move |operation, cx| {
             if operation.is_fresh() {
-                self.polling = None;
+                self.polling.restart();
             }
             let Self { inner, id, .. } = &mut *self;
             let inner = inner.as_mut().expect("a sender is there until it has sent");
@@ -106,9 +104,9 @@ impl<T> Sender<T> {
         let Self { inner, id, polling } = self;
         let what = What { id, name: NAME, access: Access::Read, at: Location::caller() };
         let inner = inner.as_mut().expect("a sender is there until it has sent");
-        let polled = polling.get_or_insert_default().poll(cx, what, |cx| inner.poll_closed(cx));
+        let polled = polling.poll(cx, what, |cx| inner.poll_closed(cx));
         if polled.is_ready() {
-            self.polling = None;
+            self.polling.restart();
         }
         polled
     }
