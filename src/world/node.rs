@@ -15,7 +15,7 @@ use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 
-/// A node: a host with a name, addresses, tasks and clocks of its own. See [the module](self).
+/// A node: a host with a name, addresses, tasks and clocks of its own. See [the module](crate::world).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     run: RunId,
