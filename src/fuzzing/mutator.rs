@@ -28,6 +28,8 @@ pub type Delegate = fn(&mut [u8], usize, usize) -> usize;
 /// What a target's own input is like.
 #[derive(Clone, Copy, Debug)]
 pub struct InputSize {
+    /// The fewest bytes that it takes.
+    pub min: usize,
     /// The most bytes that it takes; `None` where there is no bound.
     pub max: Option<usize>,
 }
@@ -36,7 +38,8 @@ impl InputSize {
     /// That of inputs of this type.
     #[must_use]
     pub fn of<'a, T: Arbitrary<'a>>() -> Self {
-        Self { max: T::size_hint(0).1 }
+        let (min, max) = T::size_hint(0);
+        Self { min, max }
     }
 }
 
@@ -69,7 +72,10 @@ pub fn mutate(
     if of_input {
         let room = max_size.saturating_sub(records.len() * RECORD + FOOTER);
         let room = input_size.max.unwrap_or(room).min(room);
+        // Bytes that are missing are zeros to most types. Left out, no mutation could change them.
+        input.resize(input.len().max(input_size.min.min(room)), 0);
         mutate_input(&mut input, room, delegate);
+        input.resize(input.len().max(input_size.min.min(room)), 0);
     }
     let mut mutation = coverage::last_run(|seen| {
         let mut mutation = Mutation { random, seen, records };

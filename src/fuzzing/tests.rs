@@ -16,7 +16,7 @@ use crate::harness::AsyncSimulation;
 use crate::task::spawn_local;
 use crate::time::sleep;
 
-const ANY_SIZE: InputSize = InputSize { max: None };
+const ANY_SIZE: InputSize = InputSize { min: 0, max: None };
 
 fn any_record() -> impl Strategy<Value = Record> {
     let small = prop::array::uniform5(0_u8..4);
@@ -114,8 +114,12 @@ proptest! {
             // The delegate's mark, the input as it was, or one of them cut to fit.
             prop_assert!(DELEGATED.starts_with(new) || input.starts_with(new), "{new:?}");
         }
+        // An input that takes so many bytes has them, once it has been mutated.
+        let fixed = self::mutated(&data, 4_096, seed, InputSize { min: 9, max: Some(9) });
+        let input_after = record::split(&fixed).0;
+        prop_assert!(input_after == input || input_after.len() == 9, "{input_after:?}");
         // Of an input that takes no bytes none are made up.
-        let none = self::mutated(&record::join(&[], &records), 4_096, seed, InputSize { max: Some(0) });
+        let none = self::mutated(&record::join(&[], &records), 4_096, seed, InputSize { min: 0, max: Some(0) });
         prop_assert_eq!(record::split(&none).0, b"");
     }
 
@@ -251,7 +255,7 @@ fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
     let mut applied = 0;
     for seed in 0..200 {
         run(&Schedule::quiet(), true);
-        let mutated = mutated(&record::join(&[], &[]), 4_096, seed, InputSize { max: Some(0) });
+        let mutated = mutated(&record::join(&[], &[]), 4_096, seed, InputSize { min: 0, max: Some(0) });
         let (_, records) = record::split(&mutated);
         let is_one = !records.is_empty();
         applied += usize::from(is_one && run(&record::schedule(records), false).unapplied == 0);
