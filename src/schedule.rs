@@ -255,6 +255,7 @@ impl Schedule {
 }
 
 /// Explores what is written at `location`, if no loop runs yet.
+#[track_caller]
 fn explorer(location: &'static Location<'static>) -> Explorer {
     assert_no_loop(&|| format!("`Schedule::run` at {location}"));
     Explorer::of_this_thread(location)

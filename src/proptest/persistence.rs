@@ -5,7 +5,7 @@
 //! schedule; and what the seed gave before that, which tells whether it still does. To see that, [`config`] stands where
 //! proptest would keep results: there every input is shown before it is tried.
 //!
-//! Always true: nothing is written where `CI` is set; a stored schedule is tried, be it with other inputs.
+//! Always true: nothing is written where `CI` is set, nor by a replay; a stored schedule is tried, be it with other inputs.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use proptest::test_runner::{
     Config, FailurePersistence, PersistedSeed, ResultCache, ResultCacheKey, TestCaseError, TestCaseResult,
 };
-use timeloop_sim::Settings;
+use timeloop_sim::{ReplaySetting, Schedule as Stored, Settings};
 
 use super::joint::{Hint, failed_last, forget_failures};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
@@ -227,6 +227,11 @@ impl FailurePersistence for Regressions {
         self.state().failed = true;
         let settings = Settings::from_environment().unwrap_or_default();
         let Some(file) = self.file(&settings) else { return };
+        // What is replayed has been found before, and is stored with the input that it was found with.
+        let replays = |token: &str| Stored::from_token(token, file.test()).is_ok();
+        if matches!(&settings.replay, Some(ReplaySetting::Token(token)) if replays(token)) {
+            return;
+        }
         let last = failed_last();
         let comment = last.as_ref().map_or("", |last| &last.comment);
         let case = StoredCase {

@@ -97,6 +97,10 @@ impl CaseFile {
         Self { path, test: test.to_owned() }
     }
 
+    pub(super) fn test(&self) -> &str {
+        &self.test
+    }
+
     fn test_line(&self) -> String {
         format!("test {}", self.test.trim().escape_debug())
     }

@@ -225,3 +225,29 @@ fn proptest_keeps_input_and_schedule_too() {
     // The strategy is edited.
     assert_eq!(run(&folder, 3, 10..15_u32), None);
 }
+
+#[test]
+fn a_replay_stores_no_case() {
+    let test = "a_replay_stores_no_case";
+    let Some(folder) = std::env::var_os("PROPERTIES_FOLDER").map(PathBuf::from) else {
+        let folder = folder("replay");
+        elsewhere(test, &folder, &[]);
+        let path = folder.join(format!("properties.stored.{test}.proptest.txt"));
+        let text = fs::read_to_string(&path).unwrap();
+        let (_, token) = text.rsplit_once("schedule ").unwrap();
+        // The stored case is gone, so that what fails is found anew.
+        fs::remove_file(&path).unwrap();
+        elsewhere(test, &folder, &[("TIMELOOP_REPLAY", token.trim())]);
+        assert!(!path.exists());
+        fs::remove_dir_all(folder).unwrap();
+        return;
+    };
+    assert!(run(&folder, 1, 1..5_u32).is_some());
+}
+
+#[test]
+fn a_run_inside_of_a_run_fails_at_the_callers_line() {
+    let failed = Schedule::quiet().run(|| async { Schedule::quiet().run(|| async {}).unwrap() }).unwrap_err();
+    let site = failed.found().unwrap().failure.site.clone().unwrap();
+    assert_eq!((site.file.as_ref(), site.line), (file!(), line!() - 2));
+}
