@@ -268,11 +268,24 @@ const SHRINK_RUNS: u64 = 20_000;
 fn replayed(test: &TestName) -> Option<timeloop_sim::Schedule> {
     static SETTINGS: LazyLock<Result<Settings, EnvironmentError>> = LazyLock::new(Settings::from_environment);
     let settings = SETTINGS.as_ref().unwrap_or_else(|error| panic!("{error}"));
-    let Some(ReplaySetting::Token(token)) = &settings.replay else { return None };
-    match timeloop_sim::Schedule::from_token(token, test.as_str()) {
-        Ok(schedule) => Some(schedule),
-        Err(TokenError::OtherTest { .. }) => None,
-        Err(error) => panic!("TIMELOOP_REPLAY: {error}"),
+    asked_for(settings, test.as_str()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of `test`, or what is wrong with it.
+pub(crate) fn asked_for(settings: &Settings, test: &str) -> Result<Option<timeloop_sim::Schedule>, String> {
+    match &settings.replay {
+        Some(ReplaySetting::Token(token)) => match timeloop_sim::Schedule::from_token(token, test) {
+            Ok(schedule) => Ok(Some(schedule)),
+            Err(TokenError::OtherTest { .. }) => Ok(None),
+            Err(error) => Err(format!("TIMELOOP_REPLAY: {error}")),
+        },
+        // A file with schedules or inputs of others is theirs to read.
+        Some(ReplaySetting::File(path)) if !path.is_file() => Err(format!(
+            "TIMELOOP_REPLAY=`{}` is neither a token nor a file; accepted is a token as the report printed it, which begins \
+             with `TL1`",
+            path.display()
+        )),
+        _ => Ok(None),
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use timeloop_sim::{Found, FoundBy, ReplaySetting, Schedule as Stored, SeedSetting, Settings};
+use timeloop_sim::{Found, FoundBy, Schedule as Stored, SeedSetting, Settings};
 
 use super::joint::{Hint, comment};
 use super::persistence::{HINTS_MAX, folder, say, say_of};
@@ -24,7 +24,7 @@ use super::trace::{Traced, Way};
 use super::{Schedules, schedules};
 use crate::explorer::Explorer;
 use crate::harness::{TestResult, assert_no_loop};
-use crate::schedule::{Why, verdict};
+use crate::schedule::{Why, asked_for, verdict};
 use crate::{Schedule, Seed};
 
 /// Runs a test with many inputs, with each under several schedules; on a failure shrinks both, and reports.
@@ -282,7 +282,13 @@ where
     Fut::Output: TestResult,
 {
     fn all(&mut self, settings: &Settings) {
-        let asked_for = self.asked_for(settings);
+        let asked_for = match asked_for(settings, self.property.explorer.harness().test().as_str()) {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                self.checked.error = Some(error);
+                return;
+            }
+        };
         if self.stored(asked_for.as_ref()) || asked_for.is_some() || self.checked.failed.is_some() {
             return;
         }
@@ -330,12 +336,6 @@ where
                 }
             }
         }
-    }
-
-    /// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of this test.
-    fn asked_for(&self, settings: &Settings) -> Option<Stored> {
-        let Some(ReplaySetting::Token(token)) = &settings.replay else { return None };
-        Stored::from_token(token, self.property.explorer.harness().test().as_str()).ok()
     }
 
     /// Tries the stored cases, or the one with the schedule that was asked for; whether that is all there is to do.

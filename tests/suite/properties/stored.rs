@@ -246,6 +246,24 @@ fn a_replay_stores_no_case() {
 }
 
 #[test]
+fn what_is_no_token_is_not_passed_over() {
+    if std::env::var_os("PROPERTIES_FOLDER").is_some() {
+        let thrown = std::panic::catch_unwind(|| Schedule::quiet().run(|| async {})).unwrap_err();
+        let checked = Property::new("shop::sells").run(1..5_u32, |_| async {});
+        let text = thrown.downcast_ref::<String>().unwrap();
+        eprintln!("{text}\n{}", checked.error.unwrap());
+        return;
+    }
+    let test = "what_is_no_token_is_not_passed_over";
+    let said = elsewhere(test, &folder("no-token"), &[("TIMELOOP_REPLAY", "nonsense")]);
+    let expected = "TIMELOOP_REPLAY=`nonsense` is neither a token nor a file; accepted is a token as the report printed it, which \
+                    begins with `TL1`";
+    assert_eq!(said.matches(expected).count(), 2, "{said}");
+    let said = elsewhere(test, &folder("no-token"), &[("TIMELOOP_REPLAY", "TL1XXXX")]);
+    assert_eq!(said.matches("TIMELOOP_REPLAY: the token").count(), 2, "{said}");
+}
+
+#[test]
 fn a_run_inside_of_a_run_fails_at_the_callers_line() {
     let failed = Schedule::quiet().run(|| async { Schedule::quiet().run(|| async {}).unwrap() }).unwrap_err();
     let site = failed.found().unwrap().failure.site.clone().unwrap();
