@@ -107,6 +107,7 @@ fn versions_agree() {
         "examples/fuzzing",
         "examples/fuzzing/fuzz",
         "benches/shuttle",
+        "benches/network",
         "examples/museum/fixed",
         "examples/museum/apart",
         "examples/museum/apart-fixed",

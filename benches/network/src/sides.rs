@@ -1,0 +1,143 @@
+//! The three networks: two nodes each, and a millisecond from one to the other.
+//!
+//! Always true: a side runs the work once, in a simulation of its own, and gives the simulated time between the connection
+//! and the work's end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::workload::{PORT, Work};
+
+/// How long a packet takes, each way.
+pub(crate) const LATENCY: Duration = Duration::from_millis(1);
+
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
+
+/// Limits that no benchmark meets.
+pub(crate) fn limits() -> timeloop::Limits {
+    timeloop::Limits { max_steps: u64::MAX, max_polls_per_instant: u64::MAX, ..timeloop::Limits::default() }
+}
+
+/// An explorer of one run under the strategy `random`.
+pub(crate) fn one_run() -> timeloop::Explorer {
+    timeloop::Explorer::new("network").limits(limits()).strategy(timeloop::StrategySpec::Random).runs(1)
+}
+
+/// The time that a simulation took, kept until it is over.
+#[derive(Clone, Default)]
+struct Took(Arc<Mutex<Duration>>);
+
+impl Took {
+    fn is(&self, time: Duration) {
+        *self.0.lock().unwrap() = time;
+    }
+
+    fn get(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub(crate) fn timeloop(work: Work) -> Duration {
+    use timeloop::net::{LinkModel, Network, TcpListener, TcpStream};
+    use timeloop::time::Instant;
+    use timeloop::world::World;
+
+    let took = Took::default();
+    one_run().check(|| async {
+        Network::current().set_all(&LinkModel::new().latency(LATENCY));
+        let server = World::current().node("server").build();
+        let client = World::current().node("client").build();
+        let serving = server.spawn(async move {
+            let listener = TcpListener::bind(ANY).await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            work.server(&mut stream).await;
+        });
+        let took = took.clone();
+        let asking = client.spawn(async move {
+            timeloop::time::sleep(LATENCY).await;
+            let mut stream = TcpStream::connect(("server", PORT)).await.unwrap();
+            let start = Instant::now();
+            work.client(&mut stream).await;
+            took.is(start.elapsed());
+        });
+        asking.await.unwrap();
+        serving.await.unwrap();
+    });
+    took.get()
+}
+
+#[cfg(madsim)]
+pub(crate) fn madsim(work: Work) -> Duration {
+    use madsim::net::{TcpListener, TcpStream};
+    use madsim::runtime::Runtime;
+    use madsim::time::{Instant, sleep};
+
+    let mut config = madsim::Config::default();
+    // The range has to hold something.
+    config.net.send_latency = LATENCY..LATENCY + Duration::from_nanos(1);
+    let runtime = Runtime::with_seed_and_config(1, config);
+    let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 1).into(), PORT);
+    let server = runtime.create_node().ip(address.ip()).build();
+    let client = runtime.create_node().ip(Ipv4Addr::new(10, 0, 0, 2).into()).build();
+    let serving = server.spawn(async move {
+        let listener = TcpListener::bind(ANY).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        work.server(&mut stream).await;
+        // What was written last is on its way still.
+        sleep(100 * LATENCY).await;
+    });
+    let took = Took::default();
+    let its = took.clone();
+    let asking = client.spawn(async move {
+        sleep(LATENCY).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let start = Instant::now();
+        work.client(&mut stream).await;
+        its.is(start.elapsed());
+    });
+    runtime.block_on(async {
+        asking.await.unwrap();
+        serving.await.unwrap();
+    });
+    took.get()
+}
+
+/// madsim's sockets are real ones then.
+#[cfg(not(madsim))]
+pub(crate) fn madsim(_: Work) -> Duration {
+    eprintln!(
+        "madsim does not simulate in this build; run it in benches/network, where Cargo finds `--cfg madsim`"
+    );
+    std::process::exit(2);
+}
+
+pub(crate) fn turmoil(work: Work) -> Duration {
+    use turmoil::net::{TcpListener, TcpStream};
+
+    let mut simulation = turmoil::Builder::new()
+        .simulation_duration(Duration::from_secs(1_000_000))
+        .tick_duration(Duration::from_millis(1))
+        .min_message_latency(LATENCY)
+        .max_message_latency(LATENCY)
+        .rng_seed(1)
+        .build();
+    simulation.host("server", move || async move {
+        let listener = TcpListener::bind(ANY).await?;
+        let (mut stream, _) = listener.accept().await?;
+        work.server(&mut stream).await;
+        // What was written last is on its way still.
+        std::future::pending().await
+    });
+    let took = Took::default();
+    let its = took.clone();
+    simulation.client("client", async move {
+        let mut stream = TcpStream::connect(("server", PORT)).await?;
+        let start = turmoil::sim_elapsed().unwrap();
+        work.client(&mut stream).await;
+        its.is(turmoil::sim_elapsed().unwrap() - start);
+        Ok(())
+    });
+    simulation.run().unwrap();
+    took.get()
+}
