@@ -385,7 +385,7 @@ impl Engine {
             return None;
         }
         self.step.gave_way.set(true);
-        core.note_giving_way(current, index, operation);
+        core.note_giving_way(current, self.step.woken.get(), index, operation);
         if let Some(recorder) = &mut core.recorder {
             recorder.gives_way(key);
         }

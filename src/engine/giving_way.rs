@@ -1,7 +1,7 @@
 //! Giving way: where a resumption stands whose task has stopped before an operation, and how it goes on.
 //!
-//! Always true: going on is part of the resumption that gave way, with its counts as they were; having given way for
-//! nothing leaves no trace.
+//! Always true: going on is part of the resumption that gave way, with its counts and its wakes as they were; having given
+//! way for nothing leaves no trace.
 
 use std::cell::Cell;
 
@@ -56,6 +56,8 @@ pub(super) struct GivenWay {
     resource: ResourceKey,
     operations: u32,
     selects: u32,
+    /// Whether the task had been woken before it gave way, so that another resumption is due after this one.
+    woken: bool,
 }
 
 impl GivenWay {
@@ -75,6 +77,8 @@ impl Engine {
         let given_way = &core.table.given_way[slot as usize];
         let index = given_way.index;
         self.step.operations.set(given_way.operations);
+        // Whoever woke it may be gone, and wake it no more: without giving way it would be resumed all the same.
+        self.step.woken.set(given_way.woken);
         core.selects = given_way.selects;
         let (last_slot, after_steps) = core.gave_way_last;
         // The step under way is counted already.
@@ -102,9 +106,9 @@ impl Engine {
 }
 
 impl Core {
-    /// The task in this slot, which runs, gives way for an operation.
+    /// The task in this slot, which runs and has been woken meanwhile or not, gives way for an operation.
     #[inline]
-    pub(super) fn note_giving_way(&mut self, slot: u32, index: u32, operation: Operation) {
+    pub(super) fn note_giving_way(&mut self, slot: u32, woken: bool, index: u32, operation: Operation) {
         let place = slot as usize;
         if self.table.given_way.len() <= place {
             let nothing = GivenWay {
@@ -113,6 +117,7 @@ impl Core {
                 resource: ResourceKey(0),
                 operations: 0,
                 selects: 0,
+                woken: false,
             };
             // At least as many as a short run needs, at once.
             self.table.given_way.resize((place + 1).max(8), nothing);
@@ -121,6 +126,7 @@ impl Core {
         given_way.index = index;
         given_way.access = operation.access;
         given_way.resource = operation.resource;
+        given_way.woken = woken;
     }
 
     /// The task in this slot has given way, and is ready to go on.

@@ -218,6 +218,36 @@ fn giving_way_and_going_right_on_leaves_no_trace() {
 }
 
 #[test]
+fn a_wake_before_giving_way_is_not_lost_on_who_goes_on() {
+    let run = |gives_way| {
+        let (mut source, _) = Scripted::new(gives_way);
+        source.right_on = true;
+        made(source, || async {
+            let row = Resource::new("row");
+            // It wakes its task and is gone.
+            timeloop::select! {
+                biased;
+                () = yield_now() => {}
+                () = async {} => {}
+            }
+            read(&row, 0).await;
+            read(&row, 0).await;
+            let mut resumptions = 0;
+            let mut asleep = pin!(sleep(Duration::from_secs(1)));
+            poll_fn(|context| {
+                resumptions += 1;
+                asleep.as_mut().poll(context)
+            })
+            .await;
+            resumptions
+        })
+    };
+    let (calm, wild) = (run(false), run(true));
+    assert_eq!((calm.result.unwrap(), wild.result.unwrap()), (3, 3));
+    assert_eq!(wild.trace_hash, calm.trace_hash);
+}
+
+#[test]
 fn a_biased_select_takes_what_is_ready_though_it_gives_way() {
     let chosen = either_way(|| async {
         let row = Resource::new("row");
