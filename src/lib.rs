@@ -220,7 +220,8 @@
 //! - [`select!`], [`join!`], [`try_join!`] and [`timeout`](time::timeout) *stand back*: once a branch gives way, no other
 //!   branch is polled in that step, and the deadline is not looked at. The task goes on where it stopped. So a biased
 //!   `select!` takes what it would have taken, and the branches of a `join!` act in the order in which they would have:
-//!   other tasks come in between, and nothing else changes.
+//!   other tasks come in between. One thing is not as it was: branches before the one that gave way are polled again, so
+//!   one that yielded, or was woken by another branch in the same step, may act before it.
 //! - Whatever else polls several futures (`FuturesUnordered`, `join_all` of `futures-util`) knows nothing of that, and
 //!   polls on. Once one of its futures has given way, the operations of the others wait until that one has been done; then
 //!   it is the next one's turn to be announced.
