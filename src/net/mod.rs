@@ -34,6 +34,7 @@
 
 mod addr;
 pub(crate) mod fabric;
+mod face;
 mod link_model;
 mod network;
 mod operation;

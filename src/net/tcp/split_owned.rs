@@ -5,17 +5,16 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::stream::TcpStream;
-use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use crate::io::ReadBuf;
 use crate::net::fabric::As;
+use crate::net::face;
 use crate::net::operation::Operation;
-use crate::net::stream::Stream;
 
 /// The half that reads, as
 /// [`tokio::net::tcp::OwnedReadHalf`](https://docs.rs/tokio/1/tokio/net/tcp/struct.OwnedReadHalf.html); made by
@@ -66,10 +65,6 @@ impl fmt::Display for ReuniteError {
 impl Error for ReuniteError {}
 
 impl OwnedReadHalf {
-    fn stream(&self) -> &Stream {
-        &self.inner.stream
-    }
-
     /// Puts the halves together again.
     ///
     /// # Errors
@@ -83,7 +78,7 @@ impl OwnedReadHalf {
     /// # Errors
     /// As there.
     pub fn poll_peek(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
-        self.stream().poll_peek(cx, buf, As::Poller)
+        self.inner.stream.poll_peek(cx, buf, As::Poller)
     }
 
     /// Reads what is there, or comes first, and leaves it there.
@@ -91,74 +86,13 @@ impl OwnedReadHalf {
     /// # Errors
     /// As [`TcpStream::peek`].
     pub async fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream().peek(buf).await
-    }
-
-    /// Waits until one of these things may be done, and says which.
-    ///
-    /// # Errors
-    /// If the stream's run is over.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.stream().ready(interest).await
-    }
-
-    /// Waits until there is something to read, or never will be again.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn readable(&self) -> io::Result<()> {
-        self.stream().ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// Reads what is there; see [`TcpStream::try_read`].
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream().try_read(buf)
-    }
-
-    /// As [`try_read`](Self::try_read), into several buffers, one after the other.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.stream().try_read_vectored(bufs)
-    }
-
-    /// As [`try_read`](Self::try_read), into a buffer that keeps count itself.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_read_buf<B: bytes::BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-        self.stream().try_read_buf(buf)
-    }
-
-    /// The address of the other side.
-    ///
-    /// # Errors
-    /// As [`TcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.peer_addr()
-    }
-
-    /// The address of this side.
-    ///
-    /// # Errors
-    /// As [`TcpStream::local_addr`].
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.inner.stream.peek(buf).await
     }
 }
 
-impl OwnedWriteHalf {
-    fn stream(&self) -> &Stream {
-        &self.inner.stream
-    }
+face::read_half!(OwnedReadHalf, TcpStream, SocketAddr);
 
+impl OwnedWriteHalf {
     /// Puts the halves together again.
     ///
     /// # Errors
@@ -171,115 +105,14 @@ impl OwnedWriteHalf {
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
     }
-
-    /// Waits until one of these things may be done, and says which.
-    ///
-    /// # Errors
-    /// If the stream's run is over.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.stream().ready(interest).await
-    }
-
-    /// Waits until there is room to write, or never will be again.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn writable(&self) -> io::Result<()> {
-        self.stream().ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// Writes as much as there is room for; see [`TcpStream::try_write`].
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.stream().try_write(buf)
-    }
-
-    /// As [`try_write`](Self::try_write), from several buffers, one after the other.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream().try_write_vectored(bufs)
-    }
-
-    /// The address of the other side.
-    ///
-    /// # Errors
-    /// As [`TcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.peer_addr()
-    }
-
-    /// The address of this side.
-    ///
-    /// # Errors
-    /// As [`TcpStream::local_addr`].
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
 }
+
+face::write_half!(OwnedWriteHalf, TcpStream, SocketAddr, |half| half.shutdown_on_drop = false);
 
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         if self.shutdown_on_drop {
             self.inner.stream.shutdown_now();
         }
-    }
-}
-
-impl AsyncRead for OwnedReadHalf {
-    #[inline]
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        this.inner.stream.poll_read(&mut this.reading, cx, buf)
-    }
-}
-
-impl AsyncWrite for OwnedWriteHalf {
-    #[inline]
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.inner.stream.poll_write(&mut this.writing, cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.inner.stream.poll_write_vectored(&mut this.writing, cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    #[inline]
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.inner.stream.poll_shutdown(&mut this.writing, cx))?;
-        this.shutdown_on_drop = false;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsRef<TcpStream> for OwnedReadHalf {
-    fn as_ref(&self) -> &TcpStream {
-        &self.inner
-    }
-}
-
-impl AsRef<TcpStream> for OwnedWriteHalf {
-    fn as_ref(&self) -> &TcpStream {
-        &self.inner
     }
 }

@@ -4,18 +4,16 @@
 //! a reset.
 
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use super::split::{self, ReadHalf, WriteHalf};
 use super::split_owned::{self, OwnedReadHalf, OwnedWriteHalf};
 use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
 use crate::engine::{self, context};
-use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
-use crate::net::fabric::{As, EndKey, Errno, Name};
+use crate::net::fabric::{EndKey, Errno, Name};
+use crate::net::face;
 use crate::net::operation::Operation;
 use crate::net::stream::Stream;
 
@@ -136,112 +134,7 @@ impl UnixStream {
         self.stream.take_error()
     }
 
-    /// Waits until one of these things may be done, and says which.
-    ///
-    /// # Errors
-    /// If the stream's run is over.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost with it.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.stream.ready(interest).await
-    }
-
-    /// Waits until there is something to read, or never will be again.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn readable(&self) -> io::Result<()> {
-        self.stream.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// [`readable`](Self::readable) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_ready(cx, Interest::READABLE, As::Poller).map_ok(drop)
-    }
-
-    /// Reads what is there.
-    ///
-    /// # Errors
-    /// `WouldBlock` if that is nothing; `ConnectionReset` and `TimedOut` when the connection has ended so.
-    #[track_caller]
-    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.try_read(buf)
-    }
-
-    /// [`try_read`](Self::try_read) into several buffers, one after the other.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.stream.try_read_vectored(bufs)
-    }
-
-    /// [`try_read`](Self::try_read) into a buffer that keeps count itself.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_read_buf<B: bytes::BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-        self.stream.try_read_buf(buf)
-    }
-
-    /// Waits until there is room to write, or never will be again.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn writable(&self) -> io::Result<()> {
-        self.stream.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// [`writable`](Self::writable) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_ready(cx, Interest::WRITABLE, As::Poller).map_ok(drop)
-    }
-
-    /// Writes as much as there is room for.
-    ///
-    /// # Errors
-    /// `WouldBlock` if there is none; `BrokenPipe` if nothing can be written any more; `ConnectionReset` and `TimedOut` when
-    /// the connection has ended so.
-    #[track_caller]
-    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(buf)
-    }
-
-    /// [`try_write`](Self::try_write) from several buffers, one after the other.
-    ///
-    /// # Errors
-    /// As there.
-    #[track_caller]
-    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.try_write_vectored(bufs)
-    }
-
-    /// Calls `f` if the stream is ready for what it does.
-    ///
-    /// # Errors
-    /// `WouldBlock` if it is not; what `f` gives.
-    #[track_caller]
-    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.stream.try_io(interest, f)
-    }
-
-    /// Calls `f` when the stream is ready for what it does, again and again while it says `WouldBlock`.
-    ///
-    /// # Errors
-    /// What `f` gives.
-    pub async fn async_io<R>(&self, interest: Interest, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.stream.async_io(interest, f).await
-    }
+    face::stream_methods!();
 
     /// Halves that borrow the stream, one to read and one to write.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
@@ -254,44 +147,8 @@ impl UnixStream {
     }
 }
 
-impl AsyncRead for UnixStream {
-    #[inline]
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        this.stream.poll_read(&mut this.reading, cx, buf)
-    }
-}
-
-impl AsyncWrite for UnixStream {
-    #[inline]
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.stream.poll_write(&mut this.writing, cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.stream.poll_write_vectored(&mut this.writing, cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    #[inline]
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        this.stream.poll_shutdown(&mut this.writing, cx)
-    }
-}
+face::reads!(UnixStream, stream);
+face::writes!(UnixStream, stream, |_| {});
 
 impl AsRef<Self> for UnixStream {
     fn as_ref(&self) -> &Self {
