@@ -401,6 +401,7 @@
 //! - `arbitrary`: a fuzzer makes up input and schedule together, by way of `timeloop::fuzz_target!`. There is a
 #![cfg_attr(feature = "arbitrary", doc = "  [guide](guide::fuzzing).")]
 #![cfg_attr(not(feature = "arbitrary"), doc = "  guide, `guide::fuzzing`.")]
+//! - `hyper`: `adapters::hyper`, what hyper 1 asks of a runtime.
 //!
 //! # For asyncio users
 #![cfg_attr(feature = "sync", doc = "")]
@@ -408,6 +409,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub mod adapters;
 pub mod collections;
 mod engine;
 mod explorer;
