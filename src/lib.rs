@@ -409,8 +409,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+#[cfg(any(feature = "hyper", feature = "quinn"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "quinn"))))]
 pub mod adapters;
 pub mod collections;
 mod engine;

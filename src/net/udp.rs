@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::addr::{self, ToSocketAddrs};
-use super::fabric::{self, As, Errno, Fabric, Key, Options, Turn};
+use super::fabric::{self, As, Errno, Fabric, Key, Manner, Options, Turn};
 use super::operation::{Operation, What};
 use super::stream::{network, run_is_over};
 use crate::engine::announce::{self, ResourceId};
@@ -232,8 +232,12 @@ impl UdpSocket {
     // --- sending ---
 
     fn send_now(&self, buf: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
+        self.send_in(buf, to, Manner::default())
+    }
+
+    fn send_in(&self, buf: &[u8], to: Option<SocketAddr>, manner: Manner) -> io::Result<usize> {
         let sent = of_run(self.run, |engine| {
-            engine.network_here(|fabric, turn, _| fabric.send(turn, self.key, to, buf))
+            engine.network_here(|fabric, turn, _| fabric.send(turn, self.key, to, buf, manner))
         });
         sent.ok_or_else(run_is_over)?.map_err(io::Error::from)
     }
@@ -307,10 +311,34 @@ impl UdpSocket {
         self.send_now(buf, Some(target))
     }
 
+    /// [`try_send_to`](Self::try_send_to), in a certain manner.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn try_send_in(&self, buf: &[u8], target: SocketAddr, manner: Manner) -> io::Result<usize> {
+        self.touch(Access::Send);
+        self.send_in(buf, Some(target), manner)
+    }
+
     // --- receiving ---
 
+    /// [`try_recv_from`](Self::try_recv_from), with all that is known of the datagram.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn try_receive_about(&self, buf: &mut [u8]) -> io::Result<fabric::About> {
+        self.touch(Access::Receive);
+        let max = buf.len();
+        self.with(|fabric, _| {
+            fabric.receive(self.key, max, false, |bytes| buf[..bytes.len()].copy_from_slice(bytes))
+        })
+    }
+
+    /// Has the task woken by the next datagram, and no other task.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn wait_to_receive(&self, cx: &mut Context<'_>) {
+        self.wait(cx, As::Poller);
+    }
+
     fn receive(&self, max: usize, peek: bool, take: impl FnOnce(&[u8])) -> io::Result<(usize, SocketAddr)> {
-        self.with(|fabric, _| fabric.receive(self.key, max, peek, take))
+        let about = self.with(|fabric, _| fabric.receive(self.key, max, peek, take))?;
+        Ok((about.bytes, about.from))
     }
 
     fn poll_receive(

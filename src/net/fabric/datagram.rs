@@ -23,8 +23,32 @@ const OVERHEAD: usize = 256;
 /// What has come, and from whom.
 #[derive(Debug)]
 struct Datagram {
-    from: SocketAddr,
+    about: About,
     bytes: Box<[u8]>,
+}
+
+/// What is known of a datagram that has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) from: SocketAddr,
+    /// The address of this host that it was sent to.
+    #[cfg_attr(not(feature = "quinn"), expect(dead_code, reason = "read by an adapter"))]
+    pub(crate) to: IpAddr,
+    pub(crate) bytes: usize,
+    /// As [`Manner::congestion`].
+    #[cfg_attr(not(feature = "quinn"), expect(dead_code, reason = "read by an adapter"))]
+    pub(crate) congestion: u8,
+}
+
+/// How a datagram is to be sent, besides to whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// From which of the host's addresses; any that goes with the receiver's otherwise.
+    pub(crate) source: Option<IpAddr>,
+    /// The two bits of explicit congestion notification, which arrive as they are sent.
+    pub(crate) congestion: u8,
+    /// Where it is longer than a packet of the link may be, it is lost, and does not travel in pieces.
+    pub(crate) whole: bool,
 }
 
 /// What is under way.
@@ -36,6 +60,8 @@ pub(super) struct Flight {
     from: SocketAddr,
     /// The socket that has sent it.
     sender: Key,
+    congestion: u8,
+    whole: bool,
     bytes: Box<[u8]>,
 }
 
@@ -54,6 +80,12 @@ pub(crate) struct UdpSocket {
     queued_bytes: usize,
     pub(crate) error: Option<Errno>,
     readers: Waiters,
+}
+
+impl Flight {
+    fn about(&self) -> About {
+        About { from: self.from, to: self.to.ip(), bytes: self.bytes.len(), congestion: self.congestion }
+    }
 }
 
 impl UdpSocket {
@@ -129,6 +161,7 @@ impl Fabric {
         key: Key,
         to: Option<SocketAddr>,
         bytes: &[u8],
+        manner: Manner,
     ) -> Result<usize, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
         if let Some(errno) = socket.error.take() {
@@ -151,7 +184,10 @@ impl Fabric {
         }
         let (host, loops, local) = (socket.host, socket.loops, socket.local);
         let to_many = is_broadcast || to.ip().is_multicast();
-        let own = local.ip().to_canonical();
+        let own = manner.source.unwrap_or(local.ip()).to_canonical();
+        if manner.source.is_some() && !self.hosts.is_own(host, own) {
+            return Err(Errno::AddrNotAvailable);
+        }
         let from = if own.is_unspecified() || own.is_ipv4() != to.ip().is_ipv4() {
             self.hosts.source(host, to.ip()).ok_or(Errno::NetworkUnreachable)?
         } else {
@@ -160,8 +196,9 @@ impl Fabric {
         let from = SocketAddr::new(from, local.port());
         let mut sends = |host: u32, fabric: &mut Self| {
             let own = fabric.udp.get(key).map_or(host, |socket| socket.host);
-            let flight =
-                Flight { link: fabric.link(own, host), host, to, from, sender: key, bytes: bytes.into() };
+            let link = fabric.link(own, host);
+            let Manner { congestion, whole, .. } = manner;
+            let flight = Flight { link, host, to, from, sender: key, congestion, whole, bytes: bytes.into() };
             fabric.launch(turn, flight);
         };
         if to_many {
@@ -192,6 +229,10 @@ impl Fabric {
             return;
         }
         let bytes = flight.bytes.len() as u64 + 28;
+        let headers = if flight.to.is_ipv4() { 28 } else { 48 };
+        if flight.whole && flight.bytes.len() + headers > self.links.at(flight.link).model.mtu as usize {
+            return;
+        }
         let arrivals = self.links.at(flight.link).send_datagram(turn.now_ns, bytes, turn.dice);
         let double = arrivals[1].map(|at_ns| (at_ns, Flight { bytes: flight.bytes.clone(), ..flight }));
         let first = arrivals[0].map(|at_ns| (at_ns, flight));
@@ -241,21 +282,23 @@ impl Fabric {
                     binding.ip.is_unspecified()
                 };
                 if takes {
-                    self.deliver(binding.socket, flight.from, flight.bytes.clone());
+                    self.deliver(binding.socket, flight.about(), flight.bytes.clone());
                 }
             }
             return;
         }
         match self.hosts.socket(flight.host, Protocol::Udp, flight.to) {
-            Some(slot) => self.deliver(slot, flight.from, flight.bytes),
+            Some(slot) => self.deliver(slot, flight.about(), flight.bytes),
             None => self.nobody_is_there(turn, &flight),
         }
     }
 
-    fn deliver(&mut self, slot: u32, from: SocketAddr, bytes: Box<[u8]>) {
+    fn deliver(&mut self, slot: u32, mut about: About, bytes: Box<[u8]>) {
         let Some(socket) = self.udp.at(slot) else { return };
-        let from = if socket.local.is_ipv6() { mapped(from) } else { from };
-        if socket.peer.is_some_and(|peer| peer != from) {
+        if socket.local.is_ipv6() {
+            about.from = mapped(about.from);
+        }
+        if socket.peer.is_some_and(|peer| peer != about.from) {
             return;
         }
         let taken = socket.queued_bytes + bytes.len() + OVERHEAD;
@@ -263,7 +306,7 @@ impl Fabric {
             return;
         }
         socket.queued_bytes = taken;
-        socket.queue.push_back(Datagram { from, bytes });
+        socket.queue.push_back(Datagram { about, bytes });
         socket.readers.wake(&mut self.woken);
     }
 
@@ -298,7 +341,7 @@ impl Fabric {
         max: usize,
         peek: bool,
         take: impl FnOnce(&[u8]),
-    ) -> Result<(usize, SocketAddr), Errno> {
+    ) -> Result<About, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
         if let Some(errno) = socket.error.take() {
             return Err(errno);
@@ -306,12 +349,12 @@ impl Fabric {
         let datagram = socket.queue.front().ok_or(Errno::WouldBlock)?;
         let count = datagram.bytes.len().min(max);
         take(&datagram.bytes[..count]);
-        let from = datagram.from;
+        let about = About { bytes: count, ..datagram.about };
         if !peek {
             socket.queued_bytes -= datagram.bytes.len() + OVERHEAD;
             socket.queue.pop_front();
         }
-        Ok((count, from))
+        Ok(about)
     }
 
     /// Somebody waits for a datagram.

@@ -27,7 +27,9 @@ use std::net::IpAddr;
 use crate::engine::Wakee;
 
 pub(crate) use connection::{EndKey, Options};
-pub(crate) use datagram::UdpSocket;
+#[cfg(feature = "quinn")]
+pub(crate) use datagram::About;
+pub(crate) use datagram::{Manner, UdpSocket};
 pub(crate) use error::Errno;
 pub(crate) use handshake::Listener;
 pub(crate) use hosts::Hosts;
