@@ -1,0 +1,46 @@
+//! Who the server is: a certificate made once, valid until the year 9999, and the keys that go with it.
+//!
+//! Always true: its key is one of Ed25519, whose signatures have one length.
+
+use std::sync::Arc;
+
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::version::TLS13;
+
+/// The name that the certificate is for.
+pub const NAME: &str = "server";
+
+const CERTIFICATE: &[u8] = include_bytes!("../certificate/server.der");
+const KEY: &[u8] = include_bytes!("../certificate/server.key.der");
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// What a server speaks.
+pub fn server() -> Arc<QuicServerConfig> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(KEY));
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("ring speaks TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from(CERTIFICATE)], key)
+        .expect("the key goes with the certificate");
+    config.max_early_data_size = u32::MAX;
+    Arc::new(config.try_into().expect("ring has the suite that QUIC begins with"))
+}
+
+/// What a client speaks; it trusts this one server.
+pub fn client() -> Arc<QuicClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from(CERTIFICATE)).expect("the certificate is one");
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("ring speaks TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.enable_early_data = true;
+    Arc::new(config.try_into().expect("ring has the suite that QUIC begins with"))
+}

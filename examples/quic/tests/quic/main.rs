@@ -1,0 +1,4 @@
+//! What QUIC does over a simulated network.
+
+mod behaviour;
+mod faults;
