@@ -402,6 +402,9 @@
 #![cfg_attr(feature = "arbitrary", doc = "  [guide](guide::fuzzing).")]
 #![cfg_attr(not(feature = "arbitrary"), doc = "  guide, `guide::fuzzing`.")]
 //! - `hyper`: `adapters::hyper`, what hyper 1 asks of a runtime.
+//! - `rustls`: TLS whose every random byte and time is the run's, in
+#![cfg_attr(feature = "rustls", doc = "  [`adapters::rustls`].")]
+#![cfg_attr(not(feature = "rustls"), doc = "  `adapters::rustls`.")]
 //!
 //! # For asyncio users
 #![cfg_attr(feature = "sync", doc = "")]
@@ -409,8 +412,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
-#[cfg(any(feature = "hyper", feature = "quinn"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "quinn"))))]
+#[cfg(any(feature = "hyper", feature = "quinn", feature = "rustls"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "quinn", feature = "rustls"))))]
 pub mod adapters;
 pub mod collections;
 mod engine;

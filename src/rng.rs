@@ -56,3 +56,10 @@ impl TryRng for TaskRng {
 fn draw<R>(draw: impl FnOnce(&mut timeloop_sim::Stream) -> R) -> R {
     context::with(|engine| engine.draw(draw)).unwrap_or_else(|| engine::outside("draw random numbers"))
 }
+
+/// Fills `bytes` from the current task's stream; a panic outside of a run says what can't be done there.
+#[cfg(feature = "rustls")]
+pub(crate) fn fill(bytes: &mut [u8], what: &str) {
+    context::with(|engine| engine.draw(|stream| stream.fill_bytes(bytes)))
+        .unwrap_or_else(|| engine::outside(what));
+}

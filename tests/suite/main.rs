@@ -1,5 +1,7 @@
 //! timeloop's promises, a module per behaviour.
 
+#[cfg(feature = "rustls")]
+mod adapters;
 mod announcing;
 #[cfg(feature = "sync")]
 mod asyncio;
