@@ -12,7 +12,7 @@ use timeloop_sim::{
     AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site, StrategySpec,
 };
 
-use crate::engine::{Before, Engine, Label, Stop, context};
+use crate::engine::{Before, Engine, Label, Root, RootFuture, Stop, context};
 
 /// What a test may return: `()`, or a `Result` whose `Err` fails the run.
 pub trait TestResult {
@@ -140,20 +140,27 @@ where
     F: Fn() -> Fut,
     Fut: Future,
 {
+    // The closure itself runs inside the loop too: it may spawn.
+    let mut future = pin!(Some(async { make().await }));
+    let mut root = RootFuture::new(future.as_mut());
+    let (failure, ended, before) = run_root(request, name, &mut root);
+    let result = match failure {
+        None => Ok(root.into_output().expect("it has ended")),
+        Some(failure) => Err(failure),
+    };
+    Made { result, ended, before }
+}
+
+/// Makes one run of a root.
+fn run_root(request: Request<'_>, name: Label, root: &mut dyn Root) -> (Option<Box<Failure>>, Ended, Before) {
     let Request { source, limits, detail, explain_from, loud } = request;
     let engine = Engine::new(source, limits, detail, name);
     engine.explain_from(explain_from);
     engine.add_root(Location::caller());
-    // The closure itself runs inside the loop too: it may spawn.
-    let mut root = pin!(Some(async { make().await }));
-    let result =
-        engine.drive(root.as_mut().as_pin_mut().expect("just made"), loud).map_err(Stop::into_failure);
-    let unobserved = engine.finish(loud, || root.set(None));
-    let result = match (result, unobserved) {
-        (Ok(_), Some(failure)) => Err(failure),
-        (result, _) => result,
-    };
-    Made { result, before: engine.before(), ended: engine.ended() }
+    let stopped = engine.drive(root, loud).err().map(Stop::into_failure);
+    let unobserved = engine.finish(loud, &mut || root.drop_future());
+    let before = engine.before();
+    (stopped.or(unobserved), engine.ended(), before)
 }
 
 /// Makes one run under the strategy `random` and gives its output.

@@ -19,6 +19,7 @@ mod node_time;
 pub(crate) mod nodes;
 pub(crate) mod panics;
 mod recorder;
+mod root;
 mod run;
 mod sites;
 mod table;
@@ -40,6 +41,7 @@ pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
 pub(crate) use failures::Before;
 pub(crate) use idle::find as find_idle;
+pub(crate) use root::{Root, RootFuture};
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;
 #[cfg(feature = "net")]

@@ -7,8 +7,7 @@
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll, RawWakerVTable};
+use std::task::{Context, RawWakerVTable};
 
 use timeloop_sim::{Access, Ended, Failure, Pulse, Source, SpawnSite, TaskKey, TaskLabel};
 
@@ -16,6 +15,7 @@ use super::cell::TaskBox;
 use super::context::Driving;
 use super::giving_way::Interrupted;
 use super::panics::{self, PanicNote, Watch};
+use super::root::Root;
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
@@ -42,13 +42,11 @@ impl Stop {
 pub(super) const MAX_LAST_ROUNDS: u32 = 1000;
 
 /// Calls its function when it is dropped.
-struct OnDrop<F: FnOnce()>(Option<F>);
+struct OnDrop<'a>(&'a mut dyn FnMut());
 
-impl<F: FnOnce()> Drop for OnDrop<F> {
+impl Drop for OnDrop<'_> {
     fn drop(&mut self) {
-        if let Some(f) = self.0.take() {
-            f();
-        }
+        (self.0)();
     }
 }
 
@@ -69,7 +67,7 @@ impl Engine {
     }
 
     /// Runs the loop until `root` has ended.
-    pub(crate) fn drive<F: Future>(&self, mut root: Pin<&mut F>, loud: bool) -> Result<F::Output, Stop> {
+    pub(crate) fn drive(&self, root: &mut dyn Root, loud: bool) -> Result<(), Stop> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
         let mut core = self.core.borrow_mut();
@@ -80,7 +78,7 @@ impl Engine {
         drop(core);
         // One net for all polls: a task that panics falls into it, and the loop goes on without the task.
         loop {
-            match catch_unwind(AssertUnwindSafe(|| self.turn(root.as_mut(), &pulse))) {
+            match catch_unwind(AssertUnwindSafe(|| self.turn(root, &pulse))) {
                 Ok(result) => {
                     self.current.set(NO_SLOT);
                     return result;
@@ -96,7 +94,7 @@ impl Engine {
     }
 
     /// Takes one step after the other.
-    fn turn<F: Future>(&self, mut root: Pin<&mut F>, pulse: &Pulse) -> Result<F::Output, Stop> {
+    fn turn(&self, root: &mut dyn Root, pulse: &Pulse) -> Result<(), Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
@@ -145,14 +143,12 @@ impl Engine {
                 // SAFETY: as above.
                 Some(future) => unsafe { future.poll(context) }.is_ready(),
                 // Only the root has no future of its own.
-                None => match root.as_mut().poll(context) {
-                    Poll::Ready(output) => {
-                        self.polled.set(None);
-                        self.core.borrow_mut().end_root();
-                        return Ok(output);
-                    }
-                    Poll::Pending => false,
-                },
+                None if root.poll(context) => {
+                    self.polled.set(None);
+                    self.core.borrow_mut().end_root();
+                    return Ok(());
+                }
+                None => false,
             };
 
             self.polled.set(None);
@@ -372,7 +368,7 @@ impl Engine {
 
     /// Ends the run: drops what is left of it, first the root and then the tasks in order of spawning, with the loop in
     /// place.
-    pub(crate) fn finish(&self, loud: bool, drop_root: impl FnOnce()) -> Option<Box<Failure>> {
+    pub(crate) fn finish(&self, loud: bool, drop_root: &mut dyn FnMut()) -> Option<Box<Failure>> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
         debug_assert!(self.polled.get().is_none(), "a task can't be dropped while it runs");
@@ -382,7 +378,7 @@ impl Engine {
             core.ended = true;
             core.table.at(ROOT_SLOT).id
         };
-        self.drop_remains(root, OnDrop(Some(drop_root)));
+        self.drop_remains(root, OnDrop(drop_root));
         // Destructors may spawn more.
         let mut endless = None;
         for round in 0.. {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use timeloop_sim::{AnySource, Limits};
 
 use super::{Builder, EnterGuard, Handle, RuntimeMetrics};
-use crate::engine::{Engine, Stop, TaskBox, context};
+use crate::engine::{Engine, Root, RootFuture, Stop, TaskBox, context};
 use crate::harness::assert_no_loop;
 use crate::task::JoinHandle;
 
@@ -120,7 +120,7 @@ impl Drop for Runtime {
             return;
         }
         // A failure of tasks that are dropped here has nobody left to hear of it, as in tokio.
-        let _ = self.engine.finish(true, || ());
+        let _ = self.engine.finish(true, &mut || ());
     }
 }
 
@@ -128,17 +128,20 @@ impl Drop for Runtime {
 #[track_caller]
 pub(super) fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
     let mut future = pin!(Some(future));
-    let result = engine.drive(future.as_mut().as_pin_mut().expect("just made"), true);
-    engine.within(|| future.set(None));
-    let stopped = match result {
-        Ok(output) => match engine.take_unobserved() {
-            None => return output,
-            Some(failure) => Stop::Failed(failure),
-        },
-        Err(stop) => stop,
-    };
-    match stopped {
-        Stop::Panicked(payload, _) => resume_unwind(payload),
-        Stop::Failed(failure) => panic!("{failure}"),
+    let mut root = RootFuture::new(future.as_mut());
+    drive(engine, &mut root);
+    root.into_output().expect("it has ended")
+}
+
+/// Runs a loop until its root has ended.
+#[track_caller]
+fn drive(engine: &Engine, root: &mut dyn Root) {
+    let result = engine.drive(root, true);
+    engine.within(|| root.drop_future());
+    match result.and_then(|()| engine.take_unobserved().map_or(Ok(()), |failure| Err(Stop::Failed(failure))))
+    {
+        Ok(()) => {}
+        Err(Stop::Panicked(payload, _)) => resume_unwind(payload),
+        Err(Stop::Failed(failure)) => panic!("{failure}"),
     }
 }
