@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use timeloop_sim::{Access, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
 
+use super::recorder::Recorder;
 use super::table::State;
 use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
 
@@ -59,10 +60,14 @@ impl ResourceId {
         Self { number: mix(self.key().0, part) | 1, made: self.made }
     }
 
+    #[inline]
     fn key(&self) -> ResourceKey {
-        if self.number != 0 {
-            return ResourceKey(self.number);
-        }
+        if self.number != 0 { ResourceKey(self.number) } else { self.key_of_place() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn key_of_place(&self) -> ResourceKey {
         let place = [self.made.line(), self.made.column()].map(u64::from);
         // The name alone: where a crate's source lies differs between machines.
         let file = self.made.file().rsplit(['/', '\\']).next().unwrap_or_default();
@@ -188,6 +193,7 @@ impl Announcement {
     }
 
     /// The same for an operation that is a scheduling point under every strategy.
+    #[inline]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     pub(crate) fn poll_always(
         &mut self,
@@ -200,10 +206,7 @@ impl Announcement {
         if self.is_done() {
             return Poll::Ready(());
         }
-        if self.state == FRESH {
-            self.always = true;
-            context::driving(Engine::count_operation);
-        }
+        self.always = true;
         self.attended(cx, resource, name, access, at)
     }
 
@@ -243,24 +246,23 @@ impl Announcement {
         at: &'static Location<'static>,
     ) -> Poll<()> {
         let waker = cx.waker();
-        let mut woken = false;
         let next = context::driving(|engine| {
+            if self.always && self.state == FRESH {
+                engine.count_operation();
+            }
             let next = engine.announce(self, waker, resource, name, access, at);
-            // As its waker would do, without a call: most often the loop itself polls.
-            woken = TaskRef::of_waker(waker).is_some_and(|task| engine.polled.get() == Some(task));
-            if woken && next != DONE {
-                engine.step.woken.set(true);
+            if next != DONE {
+                // As its waker would do, without a call: most often the loop itself polls.
+                if TaskRef::of_waker(waker).is_some_and(|task| engine.polled.get() == Some(task)) {
+                    engine.step.woken.set(true);
+                } else {
+                    waker.wake_by_ref();
+                }
             }
             next
         });
         self.state = next.unwrap_or(DONE);
-        if self.state == DONE {
-            return Poll::Ready(());
-        }
-        if !woken {
-            waker.wake_by_ref();
-        }
-        Poll::Pending
+        if self.state == DONE { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -356,8 +358,7 @@ impl Engine {
             return announcement.state;
         }
         if self.attends.get() {
-            let index = Some(announcement.index);
-            self.performed(resource, name, access, index, Some(at));
+            self.performed_here(resource, name, access, Some(announcement.index), Some(at));
         }
         DONE
     }
@@ -421,6 +422,19 @@ impl Engine {
         index: Option<u32>,
         at: Option<&'static Location<'static>>,
     ) {
+        self.performed_here(resource, name, access, index, at);
+    }
+
+    #[inline(always)]
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
+    fn performed_here(
+        &self,
+        resource: &ResourceId,
+        name: &Cow<'static, str>,
+        access: Access,
+        index: Option<u32>,
+        at: Option<&'static Location<'static>>,
+    ) {
         let current = self.current.get();
         if current == NO_SLOT {
             return;
@@ -433,8 +447,23 @@ impl Engine {
         let operation = Operation { resource: resource.key(), access };
         core.source.performed(core.table.at(current).key, operation);
         if let Some(recorder) = &mut core.recorder {
-            recorder.performed(operation, name.clone(), resource.made, index, at);
+            Self::record_performed(recorder, operation, name, resource, index, at);
         }
+    }
+
+    /// Apart, so that it costs nothing where nothing is recorded.
+    #[cold]
+    #[inline(never)]
+    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
+    fn record_performed(
+        recorder: &mut Recorder,
+        operation: Operation,
+        name: &Cow<'static, str>,
+        resource: &ResourceId,
+        index: Option<u32>,
+        at: Option<&'static Location<'static>>,
+    ) {
+        recorder.performed(operation, name.clone(), resource.made, index, at);
     }
 
     #[inline(never)]

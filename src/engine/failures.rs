@@ -31,7 +31,7 @@ impl Core {
         let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
         let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
         // Without a record nobody knows the path; the id stands in where there is no name either.
-        let name = match self.names.get(&id) {
+        let name = match self.aside.as_ref().and_then(|aside| aside.names.get(&id)) {
             Some(name) => name.clone(),
             None if slot == ROOT_SLOT || !function.is_empty() => function.into(),
             None => format!("task {id}").into(),

@@ -134,14 +134,21 @@ struct Core {
     gave_way_last: (u32, u64),
     ended: bool,
     recorder: Option<Box<Recorder>>,
-    names: BTreeMap<Id, Cow<'static, str>>,
-    streams: BTreeMap<Id, Box<Stream>>,
-    /// The panics of tasks that have ended and whose output nobody has taken.
-    panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
+    /// `None` until it is needed: most runs never do.
+    aside: Option<Box<Aside>>,
     /// The first panic of a task: what fails later may come of it.
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// A panic that nobody can observe any more: ends the run.
     unobserved: Option<Box<(TaskLabel, PanicNote)>>,
+}
+
+/// What is kept beside the table for a few tasks.
+#[derive(Default)]
+struct Aside {
+    names: BTreeMap<Id, Cow<'static, str>>,
+    streams: BTreeMap<Id, Box<Stream>>,
+    /// The panics of tasks that have ended and whose output nobody has taken.
+    panics: BTreeMap<Id, (TaskLabel, PanicNote)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -202,9 +209,7 @@ impl Engine {
                 gave_way_last: (NO_SLOT, 0),
                 ended: false,
                 recorder: (detail != Detail::Lean).then(|| Box::new(Recorder::new(explain))),
-                names: BTreeMap::new(),
-                streams: BTreeMap::new(),
-                panics: BTreeMap::new(),
+                aside: None,
                 first_panic: None,
                 unobserved: None,
             }),
@@ -293,7 +298,7 @@ impl Engine {
             recorder.ready(id, 0, None);
         }
         if let Some(name) = name {
-            core.names.insert(id, name);
+            core.aside().names.insert(id, name);
         }
         let (slot, generation) = core.table.insert(key, id, Some(task), spawned, self.now_ns.get());
         if node != 0 {
@@ -372,7 +377,8 @@ impl Engine {
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return Joined::Gone };
         if slot.state == State::Ended {
             if slot.panicked {
-                core.panics.remove(&slot.id);
+                let id = slot.id;
+                core.take_panic(id);
             }
             // A task's end has taken the waker of who awaits it.
             return core.table.remove_ended(task.slot()).map_or(Joined::Gone, Joined::Ended);
@@ -410,7 +416,7 @@ impl Engine {
         if slot.state == State::Ended {
             let id = slot.id;
             if slot.panicked
-                && let Some((label, note)) = core.panics.remove(&id)
+                && let Some((label, note)) = core.take_panic(id)
             {
                 core.unobserved(label, note);
             }
@@ -529,7 +535,8 @@ impl Engine {
         let slot = core.table.at(current);
         let (id, key) = (slot.id, slot.key);
         let source = &mut core.source;
-        draw(core.streams.entry(id).or_insert_with(|| Box::new(source.user_stream(key.0))))
+        let streams = &mut core.aside.get_or_insert_default().streams;
+        draw(streams.entry(id).or_insert_with(|| Box::new(source.user_stream(key.0))))
     }
 
     fn with_sites(&self, f: impl FnOnce(&mut Sites)) {
@@ -600,9 +607,27 @@ impl Core {
     #[inline(never)]
     fn show_told(id: Id, ready: Ready, source: &mut AnySource, recorder: &mut Option<Box<Recorder>>) {
         if let Some(recorder) = recorder {
-            recorder.ready(id, ready.resume, ready.announced.map(|announced| announced.index));
+            Self::record_ready(recorder, id, &ready);
         }
         source.ready(ready);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_ready(recorder: &mut Recorder, id: Id, ready: &Ready) {
+        recorder.ready(id, ready.resume, ready.announced.map(|announced| announced.index));
+    }
+
+    /// What is kept beside the table, to add to it.
+    #[cold]
+    fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    /// What is known of the panic of a task that has ended, if nobody has asked yet.
+    #[cold]
+    fn take_panic(&mut self, id: Id) -> Option<(TaskLabel, PanicNote)> {
+        self.aside.as_mut()?.panics.remove(&id)
     }
 
     /// Makes the loop stop before its next step.

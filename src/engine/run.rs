@@ -219,7 +219,7 @@ impl Engine {
         if detached {
             core.unobserved(label, note);
         } else {
-            core.panics.insert(id, (label, note));
+            core.aside().panics.insert(id, (label, note));
         }
     }
 
@@ -427,7 +427,7 @@ impl Engine {
             return;
         }
         let id = place.id;
-        if let Some((label, note)) = core.panics.remove(&id) {
+        if let Some((label, note)) = core.take_panic(id) {
             core.unobserved(label, note);
         }
         core.forget(id);
@@ -526,11 +526,9 @@ impl Core {
     /// Lets go of what is kept beside the table for a task.
     #[inline]
     fn forget(&mut self, id: Id) {
-        if !self.names.is_empty() {
-            self.names.remove(&id);
-        }
-        if !self.streams.is_empty() {
-            self.streams.remove(&id);
+        if let Some(aside) = &mut self.aside {
+            aside.names.remove(&id);
+            aside.streams.remove(&id);
         }
     }
 }

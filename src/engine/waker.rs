@@ -98,9 +98,15 @@ impl TaskRef {
     }
 
     /// Whether this is a waker of some loop's.
+    #[inline]
     pub(super) fn is_of_loop(waker: &Waker) -> bool {
-        let table = waker.vtable();
-        ptr::eq(table, &PLAIN) || NOTING.iter().any(|noting| ptr::eq(table, noting))
+        ptr::eq(waker.vtable(), &PLAIN) || Self::is_noting(waker)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_noting(waker: &Waker) -> bool {
+        NOTING.iter().any(|noting| ptr::eq(waker.vtable(), noting))
     }
 }
 

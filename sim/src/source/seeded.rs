@@ -17,14 +17,15 @@ pub struct Seeded<S> {
     seed: Seed,
     strategy: S,
     draw: Draw,
-    streams: BTreeMap<(Domain, TaskKey), Box<Stream>>,
+    /// `None` until something but an order of tasks is decided: most runs never come to it.
+    streams: Option<Box<BTreeMap<(Domain, TaskKey), Box<Stream>>>>,
 }
 
 impl<S: Strategy> Seeded<S> {
     /// A source that draws from `seed` and leaves the order of tasks to `strategy`.
     #[must_use]
     pub fn new(seed: Seed, strategy: S) -> Self {
-        Self { seed, strategy, draw: Draw::new(seed), streams: BTreeMap::new() }
+        Self { seed, strategy, draw: Draw::new(seed), streams: None }
     }
 }
 
@@ -68,6 +69,7 @@ impl<S: Strategy> Source for Seeded<S> {
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let seed = self.seed;
         self.streams
+            .get_or_insert_default()
             .entry((key.domain, key.task))
             .or_insert_with(|| Box::new(Stream::new(seed, key.domain, key.task.0)))
             .below(arity)
@@ -119,7 +121,7 @@ impl Lent {
             Ok(Some(mut source)) => {
                 source.seed = seed;
                 source.draw.renew(seed);
-                source.streams.clear();
+                source.streams = None;
                 renew(&mut source.strategy);
                 source
             }

@@ -119,7 +119,10 @@ impl Draw {
 
     /// As `new`, for the next run.
     pub(crate) fn renew(&mut self, seed: Seed) {
-        *self = Self::new(seed);
+        self.seed = seed;
+        if let Some(stream) = &mut self.stream {
+            stream.renew(seed, crate::Domain::Schedule, 0);
+        }
     }
 
     /// A number below `bound`.
@@ -165,13 +168,12 @@ impl Draw {
 #[cold]
 #[inline(never)]
 fn begin(seed: Seed) -> Box<Stream> {
-    let stream = Stream::new(seed, crate::Domain::Schedule, 0);
     match SPARE.try_with(Cell::take) {
         Ok(Some(mut spare)) => {
-            *spare = stream;
+            spare.renew(seed, crate::Domain::Schedule, 0);
             spare
         }
-        _ => Box::new(stream),
+        _ => Box::new(Stream::new(seed, crate::Domain::Schedule, 0)),
     }
 }
 

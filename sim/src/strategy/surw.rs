@@ -46,13 +46,46 @@ fn find(waiting: &mut [Waiting], slot: u32) -> Option<(usize, &mut Waiting)> {
     Some((found, waiting.get_mut(found)?))
 }
 
-/// Whose turn it is.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    /// One that is free, by index.
-    Free(usize),
-    /// The intended one, by index among those at the resource.
-    Intended(usize),
+/// Whose turn it is: one that is free, by index, or the intended one, by index among those at the resource. One number, so
+/// that it comes and goes in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn(usize);
+
+impl Turn {
+    /// Nobody's.
+    const NONE: Self = Self(usize::MAX);
+
+    #[inline]
+    fn free(index: usize) -> Self {
+        Self(index << 1)
+    }
+
+    #[inline]
+    fn intended(index: usize) -> Self {
+        Self(index << 1 | 1)
+    }
+
+    #[inline]
+    fn is_of_intended(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        self.0 >> 1
+    }
+}
+
+/// Counts those whose part ends at `point` or before it, each part as long as what is left of one, one after the other from
+/// `end` on, which moves. All are looked at: to stop at a random one costs more.
+#[inline]
+fn pass(waiting: &[Waiting], end: &mut u64, point: u64) -> usize {
+    let mut passed = 0;
+    for waiting in waiting {
+        *end += u64::from(waiting.left);
+        passed += usize::from(*end <= point);
+    }
+    passed
 }
 
 /// Uniform over the orders of accesses to one resource.
@@ -64,6 +97,8 @@ pub struct Surw {
     free: Vec<Waiting>,
     /// Ready tasks that are about to access the resource: all but the intended one are held.
     at_resource: Vec<Waiting>,
+    /// The accesses left of all of these.
+    total: u64,
     /// The slot of the task that accesses the resource next.
     intended: Option<u32>,
     haste: Haste,
@@ -73,8 +108,9 @@ pub struct Surw {
     /// The priority of the operation that the running task gives way for.
     gave_way: u32,
     patience: Patience,
-    /// What was chosen instead, and among how many: it holds if nothing but the running task joins them.
-    chosen: Option<(Turn, usize)>,
+    /// What was chosen instead, if anything was, and among how many: it holds if nothing but the running task joins them.
+    chosen: Turn,
+    among: usize,
 }
 
 impl Surw {
@@ -88,6 +124,7 @@ impl Surw {
             // Room for a few tasks at once: growing to it would take as long as a short run.
             free: Vec::with_capacity(8),
             at_resource: Vec::with_capacity(8),
+            total: 0,
             intended: None,
             // Without a resource there is nothing to hasten to.
             haste: if resource.is_none() { Haste::none() } else { Haste::default() },
@@ -95,7 +132,8 @@ impl Surw {
             current: 0,
             gave_way: NONE,
             patience: Patience::default(),
-            chosen: None,
+            chosen: Turn::NONE,
+            among: 0,
         }
     }
 
@@ -107,6 +145,7 @@ impl Surw {
             left,
             free,
             at_resource,
+            total,
             intended,
             haste,
             heir,
@@ -114,18 +153,20 @@ impl Surw {
             gave_way,
             patience,
             chosen,
+            among: _,
         } = self;
         *resource = told;
         left.renew(counts);
         free.clear();
         at_resource.clear();
+        *total = 0;
         *intended = None;
         *haste = if told.is_none() { Haste::none() } else { Haste::default() };
         *heir = None;
         *current = 0;
         *gave_way = NONE;
         *patience = Patience::default();
-        *chosen = None;
+        *chosen = Turn::NONE;
     }
 
     /// What was intended for a task may be for one that it has spawned.
@@ -149,29 +190,22 @@ impl Surw {
         let intended = if all > CROWD {
             waiting(self.left.pick_in_crowd(all, |index| waiting(index).left, draw)).slot
         } else {
-            let left =
-                |waiting: &[Waiting]| waiting.iter().map(|waiting| u64::from(waiting.left)).sum::<u64>();
-            let total = left(&self.at_resource) + left(&self.free) + u64::from(under_way);
+            let total = self.total + u64::from(under_way);
             let point = below(total.max(1), draw);
-            // The first whose end lies beyond the point. All are looked at: to stop at a random one costs more.
-            let (mut end, mut index) = (0, 0);
-            for part in [&self.at_resource, &self.free] {
-                for waiting in part {
-                    end += u64::from(waiting.left);
-                    index += usize::from(end <= point);
-                }
-            }
+            // The first whose end lies beyond the point.
+            let mut end = 0;
+            let index = pass(&self.at_resource, &mut end, point) + pass(&self.free, &mut end, point);
             if index < all { waiting(index).slot } else { self.current }
         };
         self.intended = Some(intended);
         intended
     }
 
-    /// Whose turn it is of those that are not held, and with what priority.
+    /// Whose turn it is of those that are not held, if there are any, and with what priority.
     #[inline]
-    fn turn(&mut self, draw: &mut Draw) -> Option<(u32, Turn)> {
+    fn turn(&mut self, draw: &mut Draw) -> (u32, Turn) {
         let hasty = self.haste.is_on(draw);
-        let mut best = None;
+        let mut best = Turn::NONE;
         let mut highest = NONE;
         if let Some(intended) = self.intended
             && let Some((index, waiting)) = find(&mut self.at_resource, intended)
@@ -180,23 +214,23 @@ impl Surw {
                 waiting.priority = draw.priority();
             }
             highest = if hasty { WOKEN } else { waiting.priority };
-            best = Some(Turn::Intended(index));
+            best = Turn::intended(index);
         }
         if self.free.len() > CROWD {
-            return Some(match best {
-                Some(best) if hasty => (highest, best),
-                _ => (u32::MAX, Turn::Free(draw.index(self.free.len()))),
-            });
+            return if hasty && best != Turn::NONE {
+                (highest, best)
+            } else {
+                (u32::MAX, Turn::free(draw.index(self.free.len())))
+            };
         }
-        let mut free = None;
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
                 waiting.priority = placed(draw.priority(), hasty, waiting.woken);
             }
-            free = if waiting.priority > highest { Some(index) } else { free };
+            best = if waiting.priority > highest { Turn::free(index) } else { best };
             highest = highest.max(waiting.priority);
         }
-        free.map(Turn::Free).or(best).map(|best| (highest, best))
+        (highest, best)
     }
 
     #[inline]
@@ -210,27 +244,24 @@ impl Surw {
             }
             _ => {}
         }
-        if self.chosen.is_none() && self.patience.runs_out(draw) {
+        if self.chosen == Turn::NONE && self.patience.runs_out(draw) {
             let (free, held) = (self.free.len(), self.at_resource.len());
             return Some(match draw.index(free + held) {
                 index if index < free => self.free.swap_remove(index),
                 index => self.at_resource.swap_remove(index - free),
             });
         }
-        let chosen =
-            self.chosen.take().filter(|(_, among)| among + 1 == self.free.len() + self.at_resource.len());
-        let turn = match chosen.map(|(turn, _)| turn).or_else(|| Some(self.turn(draw)?.1)) {
-            Some(turn) => turn,
-            None => {
-                // The intended one can't run, and all others are held: another is drawn.
-                self.intend(0, draw);
-                self.turn(draw)?.1
-            }
-        };
-        Some(match turn {
-            Turn::Free(index) => self.free.swap_remove(index),
-            Turn::Intended(index) => self.at_resource.swap_remove(index),
-        })
+        let mut turn = self.chosen;
+        if turn == Turn::NONE || self.among + 1 != self.free.len() + self.at_resource.len() {
+            turn = self.turn(draw).1;
+        }
+        if turn == Turn::NONE {
+            // The intended one can't run, and all others are held: another is drawn.
+            self.intend(0, draw);
+            turn = self.turn(draw).1;
+        }
+        let waiting = if turn.is_of_intended() { &mut self.at_resource } else { &mut self.free };
+        Some(waiting.swap_remove(turn.index()))
     }
 }
 
@@ -242,21 +273,27 @@ impl Strategy for Surw {
             self.inherit(task, draw);
         }
         let priority = if task.slot == self.current { std::mem::take(&mut self.gave_way) } else { NONE };
+        let mut waiting = Waiting { priority, slot: task.slot, left, woken: task.announced.is_none() };
         match task.announced {
             Some(announced) if Some(announced.operation.resource) == self.resource => {
-                self.at_resource.push(Waiting { priority, slot: task.slot, left: left.max(1), woken: false });
+                waiting.left = left.max(1);
+                self.total += u64::from(waiting.left);
+                self.at_resource.push(waiting);
             }
-            announced => {
-                self.free.push(Waiting { priority, slot: task.slot, left, woken: announced.is_none() });
+            _ => {
+                self.total += u64::from(left);
+                self.free.push(waiting);
             }
         }
     }
 
     #[inline]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
-        self.current = self.take(draw)?.slot;
+        let taken = self.take(draw)?;
+        self.total -= u64::from(taken.left);
+        self.current = taken.slot;
         self.gave_way = NONE;
-        self.chosen = None;
+        self.chosen = Turn::NONE;
         Some(self.current)
     }
 
@@ -294,14 +331,14 @@ impl Strategy for Surw {
         } else if self.intended.is_none() && !self.at_resource.is_empty() {
             self.intend(left, draw);
         }
-        match self.turn(draw) {
-            Some((highest, turn)) if mine <= highest => {
-                self.gave_way = mine;
-                self.chosen = Some((turn, self.free.len() + self.at_resource.len()));
-                true
-            }
-            _ => false,
+        let (highest, turn) = self.turn(draw);
+        let gives_way = turn != Turn::NONE && mine <= highest;
+        if gives_way {
+            self.gave_way = mine;
+            self.chosen = turn;
+            self.among = self.free.len() + self.at_resource.len();
         }
+        gives_way
     }
 
     fn time_passed(&mut self) {
@@ -310,7 +347,7 @@ impl Strategy for Surw {
 
     #[inline]
     fn performed(&mut self, _task: TaskKey, operation: Operation, _draw: &mut Draw) {
-        self.chosen = None;
+        self.chosen = Turn::NONE;
         // Letting go can't give way, and does not count.
         if self.resource != Some(operation.resource) || operation.access == Access::Release {
             return;
