@@ -68,26 +68,44 @@ struct Shared {
 /// A number for each task and all its descendants, in order of keys.
 type Counts = Vec<(TaskKey, u32)>;
 
-/// The sums of the own numbers of tasks, each of which comes after its parent.
-fn counts(tasks: &[Task], own: impl Fn(usize) -> u64) -> Counts {
-    let mut sums: Vec<u64> = (0..tasks.len()).map(own).collect();
-    for index in (1..tasks.len()).rev() {
-        sums[tasks[index].parent] += sums[index];
+/// Sums the own numbers of tasks, each of which comes after its parent, for all their descendants.
+struct Summing<'a> {
+    tasks: &'a [Task],
+    /// The tasks in order of their keys.
+    by_key: Vec<usize>,
+    sums: Vec<u64>,
+}
+
+impl<'a> Summing<'a> {
+    fn of(tasks: &'a [Task]) -> Self {
+        let mut by_key: Vec<usize> = (0..tasks.len()).collect();
+        by_key.sort_unstable_by_key(|&index| tasks[index].key);
+        Self { tasks, by_key, sums: vec![0; tasks.len()] }
     }
-    let told = |index: usize| (tasks[index].key, u32::try_from(sums[index]).unwrap_or(u32::MAX));
-    let counted = (0..tasks.len()).filter(|&index| sums[index] > 0);
-    let mut counts = Vec::with_capacity(tasks.len().min(Estimates::COUNTS_MAX));
-    if tasks.len() <= Estimates::COUNTS_MAX {
-        counts.extend(counted.map(told));
-    } else {
-        let mut largest: Vec<usize> = counted.collect();
-        // A parent has no less than its children and is spawned before them, so it is never left out before them.
-        largest.sort_by_key(|&index| std::cmp::Reverse(sums[index]));
-        largest.truncate(Estimates::COUNTS_MAX);
-        counts.extend(largest.into_iter().map(told));
+
+    /// `own` says which task has which number; those that are not told of have none.
+    fn counts(&mut self, own: impl Iterator<Item = (usize, u64)>) -> Counts {
+        let Self { tasks, by_key, sums } = self;
+        own.for_each(|(index, number)| sums[index] = number);
+        for index in (1..tasks.len()).rev() {
+            sums[tasks[index].parent] += sums[index];
+        }
+        let told = |index: usize| (tasks[index].key, u32::try_from(sums[index]).unwrap_or(u32::MAX));
+        let counted = || by_key.iter().copied().filter(|&index| sums[index] > 0);
+        let mut counts = Vec::with_capacity(tasks.len().min(Estimates::COUNTS_MAX));
+        if tasks.len() <= Estimates::COUNTS_MAX {
+            counts.extend(counted().map(told));
+        } else {
+            let mut largest: Vec<usize> = counted().collect();
+            // A parent has no less than its children and is spawned before them, so it is never left out before them.
+            largest.sort_unstable_by_key(|&index| (std::cmp::Reverse(sums[index]), index));
+            largest.truncate(Estimates::COUNTS_MAX);
+            counts.extend(largest.into_iter().map(told));
+            counts.sort_unstable();
+        }
+        sums.fill(0);
+        counts
     }
-    counts.sort_unstable();
-    counts
 }
 
 impl Profile {
@@ -385,13 +403,12 @@ impl Counted {
             shared.truncate(RESOURCES_MAX);
             shared.sort_by_key(|(_, resource, _)| *resource);
         }
+        let mut summing = Summing::of(tasks);
         let shared: Vec<Shared> = shared
             .into_iter()
             .map(|(weight, resource, by)| {
-                let counts = counts(tasks, |index| {
-                    by.binary_search_by_key(&index, |((_, task), _)| *task)
-                        .map_or(0, |found| by[found].1.announced.into())
-                });
+                let own = by.iter().map(|((_, index), touched)| (*index, touched.announced.into()));
+                let counts = summing.counts(own);
                 Shared { resource, weight, counts }
             })
             .collect();
@@ -404,7 +421,7 @@ impl Counted {
                 .iter()
                 .map(|&Task { key, parent, number, .. }| Lineage { key, parent, number })
                 .collect(),
-            work: counts(tasks, |index| tasks[index].resumes + tasks[index].operations),
+            work: summing.counts(tasks.iter().map(|task| task.resumes + task.operations).enumerate()),
             weight: shared.iter().map(|shared| shared.weight).sum(),
             shared,
         }

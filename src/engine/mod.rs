@@ -26,6 +26,7 @@ mod table;
 mod timers;
 mod waker;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -93,6 +94,8 @@ pub(crate) struct Engine {
     /// The task that is being polled.
     polled: Cell<Option<TaskRef>>,
     step: StepState,
+    /// What the task that was polled last has panicked with, until the loop looks.
+    fallen: Cell<Option<Box<dyn Any + Send>>>,
     /// Which of the noting waker tables the next poll uses.
     alternate: Cell<bool>,
     explain: bool,
@@ -186,6 +189,7 @@ impl Engine {
             current: Cell::new(NO_SLOT),
             polled: Cell::new(None),
             step: StepState::default(),
+            fallen: Cell::new(None),
             alternate: Cell::new(false),
             explain,
             attends: Cell::new(attends),

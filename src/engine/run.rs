@@ -76,7 +76,7 @@ impl Engine {
         // A call that failed has left none.
         core.refuel();
         drop(core);
-        // One net for all polls: a task that panics falls into it, and the loop goes on without the task.
+        // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who panics.
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.turn(root, &pulse))) {
                 Ok(result) => {
@@ -153,6 +153,9 @@ impl Engine {
 
             self.polled.set(None);
             if ended {
+                if let Some(payload) = self.fallen.take() {
+                    self.task_fell(number, payload);
+                }
                 self.end_task(number);
                 guard = self.core.borrow_mut();
             } else {
@@ -195,6 +198,15 @@ impl Engine {
         unsafe { self.task_panicked(slot, payload, note) };
         self.end_task(slot);
         None
+    }
+
+    /// The task in this slot, which was being polled, has panicked.
+    #[cold]
+    #[inline(never)]
+    fn task_fell(&self, slot: u32, payload: Box<dyn Any + Send>) {
+        let note = panics::take(&*payload);
+        // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
+        unsafe { self.task_panicked(slot, payload, note) };
     }
 
     /// Code of the task in this slot has panicked, which is its output now.
