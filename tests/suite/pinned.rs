@@ -2,7 +2,12 @@
 //!
 //! Always true: the modules are the suite's own, and nothing is tested here alone; the whole suite takes minutes to compile
 //! in release.
-#![expect(dead_code, reason = "the suite's other modules need more of its helpers")]
+#![expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the suite's other modules need more of its helpers"
+)]
 
 mod determinism;
 mod golden;
