@@ -186,8 +186,8 @@ impl Engine {
         if self.network.borrow().is_none() {
             return;
         }
-        self.network_here(|fabric, _, _| {
-            fabric.crash(node.0);
+        self.network_here(|fabric, turn, _| {
+            fabric.crash(turn, node.0);
             if !crashes {
                 // The machine is still there, with nobody who listens.
                 fabric.start(node.0);

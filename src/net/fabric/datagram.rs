@@ -63,6 +63,8 @@ pub(super) struct Flight {
     congestion: u8,
     whole: bool,
     bytes: Box<[u8]>,
+    /// It has been under way, and is held where it was to come.
+    came: bool,
 }
 
 /// A socket of UDP.
@@ -198,7 +200,8 @@ impl Fabric {
             let own = fabric.udp.get(key).map_or(host, |socket| socket.host);
             let link = fabric.link(own, host);
             let Manner { congestion, whole, .. } = manner;
-            let flight = Flight { link, host, to, from, sender: key, congestion, whole, bytes: bytes.into() };
+            let bytes = bytes.into();
+            let flight = Flight { link, host, to, from, sender: key, congestion, whole, bytes, came: false };
             fabric.launch(turn, flight);
         };
         if to_many {
@@ -252,17 +255,26 @@ impl Fabric {
         let (released, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|flight| flight.link == link);
         self.held = kept;
         for flight in released {
-            self.launch(turn, flight);
+            if flight.came {
+                self.come(turn, flight);
+            } else {
+                self.launch(turn, flight);
+            }
         }
     }
 
     /// A datagram comes.
     pub(super) fn datagram(&mut self, turn: &mut Turn<'_>, flight: Key) {
-        let Some(flight) = self.flights.remove(flight) else { return };
+        if let Some(flight) = self.flights.remove(flight) {
+            self.come(turn, flight);
+        }
+    }
+
+    fn come(&mut self, turn: &mut Turn<'_>, flight: Flight) {
         let link = self.links.at(flight.link);
         let (from, to, held) = (link.from, link.to, link.held);
         if held {
-            self.held.push(flight);
+            self.held.push(Flight { came: true, ..flight });
         } else if self.passes(flight.link, from, to) {
             self.land(turn, flight);
         }

@@ -26,10 +26,10 @@ pub(crate) struct Listener {
     pub(crate) local: SocketAddr,
     bound: bool,
     pub(crate) listens: bool,
-    backlog: u32,
-    queue: VecDeque<Key>,
+    pub(super) backlog: u32,
+    pub(super) queue: VecDeque<Key>,
     /// How many ends have agreed and are not established.
-    pending: u32,
+    pub(super) pending: u32,
     pub(crate) acceptors: Waiters,
     pub(crate) reuse: Reuse,
     pub(crate) options: Options,
@@ -161,7 +161,14 @@ impl Fabric {
         }
         listener.acceptors.wake(&mut self.garbage);
         for connection in listener.queue {
-            self.reset_peer(turn, EndKey { connection, side: 1 });
+            let key = EndKey { connection, side: 1 };
+            match self.end(key) {
+                Some(end) if end.dead => {
+                    (end.phase, end.listener) = (Phase::Nothing, None);
+                    self.free(connection);
+                }
+                _ => self.reset_peer(turn, key),
+            }
         }
     }
 
@@ -246,6 +253,8 @@ impl Fabric {
 
     /// Nobody has answered.
     pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>, connection: Key, attempt: u8) {
+        // Who asked may be gone, and so may who had agreed.
+        self.free(connection);
         let Some(ends) = self.ends(connection) else { return };
         let since_ns = ends[0].out.silent_since_ns;
         // 1 s after the first time, 2 s after the second, …
@@ -287,6 +296,8 @@ impl Fabric {
         ends[0].out.capacity = ends[0].options.send_buffer.saturating_add(options.recv_buffer);
         let end = &mut ends[1];
         end.phase = Phase::HalfOpen;
+        // The host may have crashed since it agreed the last time.
+        end.dead = false;
         end.listener = key;
         end.options = options;
         end.out.capacity = options.send_buffer.saturating_add(recv_buffer);

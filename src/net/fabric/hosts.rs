@@ -267,6 +267,12 @@ impl Hosts {
         self.bindings.retain(|(owner, ..), _| *owner != host);
         self.connections.retain(|(owner, _)| *owner != host);
     }
+
+    /// How many ports and connections are noted.
+    #[cfg(test)]
+    pub(crate) fn left(&self) -> usize {
+        self.bindings.len() + self.connections.len()
+    }
 }
 
 fn take_next(next: &mut u16) -> u16 {

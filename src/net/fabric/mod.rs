@@ -179,9 +179,9 @@ impl Fabric {
     }
 
     /// The host stops where it is: its sockets are gone, and it is silent until it is started.
-    pub(crate) fn crash(&mut self, host: u32) {
+    pub(crate) fn crash(&mut self, turn: &mut Turn<'_>, host: u32) {
         self.hosts.hosts[host as usize].up = false;
-        self.crash_connections(host);
+        self.crash_connections(turn, host);
         self.crash_udp(host);
         self.crash_unix(host);
         for key in self.listeners.keys() {
@@ -211,11 +211,5 @@ impl Fabric {
                 }
             }
         }
-    }
-
-    /// How many connections there are.
-    #[cfg(test)]
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.len()
     }
 }

@@ -96,6 +96,12 @@ impl<T> Queue<T> {
             self.ascending.pop_front().map(|entry| entry.what)
         }
     }
+
+    /// All that is to come, in no order.
+    #[cfg(test)]
+    pub(super) fn events(&self) -> impl Iterator<Item = &T> {
+        self.ascending.iter().chain(self.heap.iter()).map(|entry| &entry.what)
+    }
 }
 
 #[cfg(test)]

@@ -117,10 +117,10 @@ impl Fabric {
         if fin {
             pipe.fin = Fin::Flying;
         }
+        let epoch = pipe.epoch;
         if at_ns <= turn.now_ns && alone {
-            self.arrive(turn, key, len, fin);
+            self.segment(turn, key, epoch, len, fin);
         } else {
-            let epoch = pipe.epoch;
             self.queue.push(at_ns, Event::Segment { key, epoch, len, fin });
         }
     }
@@ -135,10 +135,7 @@ impl Fabric {
         let (from_host, to_host, back) = (from.host, to.host, to.out.link);
         let pipe = &mut from.out;
         if !(self.hosts.is_up(to_host) && self.links.at(pipe.link).passes()) {
-            pipe.lose();
-            pipe.stuck = true;
-            pipe.greets = to.phase == Phase::HalfOpen;
-            self.begin_silence(turn, key);
+            self.lose(turn, key);
             return;
         }
         if !self.passes(back, to_host, from_host) {
@@ -149,6 +146,16 @@ impl Fabric {
             self.begin_silence(turn, key);
         }
         self.arrive(turn, key, len, fin);
+    }
+
+    /// What is under way does not arrive, and is sent again.
+    fn lose(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+        let Some(connection) = self.connections.get(key.connection) else { return };
+        let [from, to] = pair(&mut connection.ends, key.side);
+        from.out.lose();
+        from.out.stuck = true;
+        from.out.greets = to.phase == Phase::HalfOpen;
+        self.begin_silence(turn, key);
     }
 
     /// Bytes, or the end of them, are there.
@@ -186,8 +193,21 @@ impl Fabric {
                     pipe.fin = Fin::Arrived;
                 }
             }
-            _ => {
-                from.out.empty(&mut self.pool);
+            phase => {
+                let (back, from_host, to_host) = (to.out.link, from.host, to.host);
+                if !self.passes(back, to_host, from_host) {
+                    // Who sent it does not hear that nobody is there, and sends it again.
+                    self.lose(turn, key);
+                    return;
+                }
+                let Some(connection) = self.connections.get(key.connection) else { return };
+                let from = &mut connection.ends[key.side as usize];
+                if phase.is_held() {
+                    // What came before it failed can be read all the same.
+                    from.out.discard(&mut self.pool);
+                } else {
+                    from.out.empty(&mut self.pool);
+                }
                 self.reset_peer(turn, key.other());
             }
         }
@@ -308,8 +328,20 @@ impl Fabric {
     /// Whoever writes at this end has found no room.
     fn ask_for_room(&mut self, turn: &mut Turn<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
-        if connection.ends[key.side as usize].out.unreported > 0 {
+        let [end, other] = pair(&mut connection.ends, key.side);
+        if end.out.unreported > 0 {
             self.offer_room(turn, key);
+        } else if other.phase == Phase::Nothing {
+            self.probe(turn, key);
+        }
+    }
+
+    /// Nobody is there who could tell the writer at this end of room: it asks, and is reset or hears nothing.
+    fn probe(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+        let Some(end) = self.end(key) else { return };
+        if end.out.wants_room && end.out.link != LOCAL && !end.dead && end.phase == Phase::Open {
+            end.out.unacknowledged = true;
+            self.begin_silence(turn, key);
         }
     }
 
@@ -400,8 +432,11 @@ impl Fabric {
         let Self { connections, pool, .. } = self;
         let Some(connection) = connections.get(key.connection) else { return };
         let [end, other] = pair(&mut connection.ends, key.side);
-        end.phase = if end.dead && end.phase == Phase::Open { Phase::Open } else { Phase::Nothing };
-        end.listener = None;
+        // Whose end has failed holds it, or may yet accept it, all the same.
+        if !(end.dead && matches!(end.phase, Phase::Open | Phase::Queued)) {
+            end.phase = Phase::Nothing;
+            end.listener = None;
+        }
         let (link, from, to) = (end.out.link, end.host, other.host);
         if end.out.unsent() > 0 {
             let kept = end.out.arrived + end.out.flying;
@@ -414,6 +449,8 @@ impl Fabric {
         } else if self.passes(link, from, to) {
             let at_ns = self.links.at(link).send_segment(turn.now_ns, HEADERS, turn.dice).max(last_ns);
             self.queue.push(at_ns, Event::Reset { key: to_key });
+        } else {
+            self.probe(turn, to_key);
         }
         self.free(key.connection);
     }
@@ -549,13 +586,14 @@ impl Fabric {
     }
 
     /// The host of these ends has crashed: they are gone, and nobody is told.
-    pub(super) fn crash_connections(&mut self, host: u32) {
+    pub(super) fn crash_connections(&mut self, turn: &mut Turn<'_>, host: u32) {
         for connection in self.connections.keys() {
             let Some(Some(gone)) = Some(self.connections.get(connection)) else { continue };
             let mut concerned = false;
             for side in 0..2 {
                 let [end, _] = pair(&mut gone.ends, side);
-                if end.host != host {
+                // A host knows nothing of what has yet to come about there, and that may go on.
+                if end.host != host || end.phase == Phase::Nothing {
                     continue;
                 }
                 concerned = true;
@@ -568,6 +606,9 @@ impl Fabric {
                 end.writers.wake(&mut self.garbage);
             }
             if concerned {
+                for side in 0..2 {
+                    self.probe(turn, EndKey { connection, side });
+                }
                 self.free(connection);
             }
         }
