@@ -1,6 +1,6 @@
 //! timeloop's promises, a module per behaviour.
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "hyper", feature = "rustls"))]
 mod adapters;
 mod announcing;
 #[cfg(feature = "sync")]
