@@ -32,7 +32,11 @@ pub async fn exchange(connection: &Connection, number: u64, length: usize) -> Re
         let mut at = 0;
         while let Some(chunk) = receives.read_chunk(usize::MAX, true).await? {
             let expected = sent.get(at..at + chunk.bytes.len());
-            assert_eq!(Some(&chunk.bytes[..]), expected, "message {number} changed on its way, from byte {at} on");
+            assert_eq!(
+                Some(&chunk.bytes[..]),
+                expected,
+                "message {number} changed on its way, from byte {at} on"
+            );
             at += chunk.bytes.len();
         }
         assert_eq!(at, length, "message {number} came back cut short");

@@ -34,7 +34,8 @@ pub async fn server_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint
     let mut server = quic::server_config(crate::tls::server());
     server.transport_config(Arc::new(transport));
     let socket = wire(quic::socket(socket));
-    Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(Runtime)).expect("the host is up")
+    Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(Runtime))
+        .expect("the host is up")
 }
 
 /// A client's endpoint, on the node of whoever calls it.
@@ -43,7 +44,8 @@ pub async fn client_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint
     let mut config = quic::client_config(crate::tls::client());
     config.transport_config(Arc::new(transport));
     let socket = wire(quic::socket(socket));
-    let endpoint = Endpoint::new_with_abstract_socket(quic::endpoint_config(), None, socket, Arc::new(Runtime));
+    let endpoint =
+        Endpoint::new_with_abstract_socket(quic::endpoint_config(), None, socket, Arc::new(Runtime));
     let mut endpoint = endpoint.expect("the host is up");
     endpoint.set_default_client_config(config);
     endpoint
