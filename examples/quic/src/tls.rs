@@ -8,6 +8,7 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::TLS13;
+use timeloop::adapters::rustls::{NodeClock, provider};
 
 /// The name that the certificate is for.
 pub const NAME: &str = "server";
@@ -15,14 +16,15 @@ pub const NAME: &str = "server";
 const CERTIFICATE: &[u8] = include_bytes!("../certificate/server.der");
 const KEY: &[u8] = include_bytes!("../certificate/server.key.der");
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+/// ring, with the random numbers of the run.
+fn crypto() -> Arc<CryptoProvider> {
+    Arc::new(provider(rustls::crypto::ring::default_provider()))
 }
 
 /// What a server speaks.
 pub fn server() -> Arc<QuicServerConfig> {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(KEY));
-    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+    let mut config = rustls::ServerConfig::builder_with_details(crypto(), Arc::new(NodeClock))
         .with_protocol_versions(&[&TLS13])
         .expect("ring speaks TLS 1.3")
         .with_no_client_auth()
@@ -36,7 +38,7 @@ pub fn server() -> Arc<QuicServerConfig> {
 pub fn client() -> Arc<QuicClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from(CERTIFICATE)).expect("the certificate is one");
-    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+    let mut config = rustls::ClientConfig::builder_with_details(crypto(), Arc::new(NodeClock))
         .with_protocol_versions(&[&TLS13])
         .expect("ring speaks TLS 1.3")
         .with_root_certificates(roots)
