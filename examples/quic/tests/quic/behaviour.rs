@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quic_mirror::world::{PORT, address_of, client_endpoint, server_endpoint, start_server, transport};
-use quic_mirror::{Client, exchange, message, tls};
+use quic_mirror::{exchange, message, tls};
 use quinn::{Connection, ConnectionError, Endpoint, Runtime as _};
 use timeloop::adapters::quinn as quic;
 use timeloop::net::{LinkModel, Network, UdpSocket};
@@ -222,7 +222,7 @@ fn a_client_shows_its_address_by_a_token() {
         network.set_link("server", "test", &LinkModel::new().latency(Duration::from_millis(500)));
         let jump = task::spawn_local(async move {
             sleep(Duration::from_millis(100)).await;
-            server.clock().jump_forward(Duration::from_secs(16));
+            server.clock().jump_ahead(Duration::from_secs(16));
         });
         let lost =
             endpoint.connect(address_of(&World::current().get("server").unwrap()), tls::NAME).unwrap().await;
