@@ -62,3 +62,9 @@ pub fn start_server(wire: Wire) -> Node {
 pub fn address_of(node: &Node) -> SocketAddr {
     (node.address(), PORT).into()
 }
+
+/// How long the run has lasted.
+pub fn since_start() -> Duration {
+    let now = std::time::SystemTime::from(timeloop::time::SystemTime::now());
+    now.duration_since(std::time::UNIX_EPOCH + timeloop::Limits::default().epoch).unwrap_or_default()
+}
