@@ -1,0 +1,4 @@
+//! What TLS promises, over the simulated network.
+
+mod faults;
+mod support;
