@@ -17,7 +17,7 @@ pub struct Wire {
 }
 
 /// What has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     /// A hash of every byte, in the order in which they passed, and of who wrote and who read them.
     pub hash: u64,
@@ -25,13 +25,6 @@ pub struct Seen {
     pub written: u64,
     /// How many bytes were read.
     pub read: u64,
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        // FNV-1a's beginning.
-        Self { hash: 0xcbf2_9ce4_8422_2325, written: 0, read: 0 }
-    }
 }
 
 impl Wire {
@@ -48,9 +41,14 @@ impl Wire {
 
     fn pass(&self, direction: u8, bytes: &[u8]) {
         let mut seen = self.seen.get();
-        for byte in [direction].iter().chain(bytes) {
-            seen.hash = (seen.hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        let mut mix =
+            |word: u64| seen.hash = (seen.hash.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mix(u64::from(direction) << 32 | bytes.len() as u64);
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        mix(u64::from_le_bytes(last));
         let count = if direction == b'w' { &mut seen.written } else { &mut seen.read };
         *count += bytes.len() as u64;
         self.seen.set(seen);

@@ -64,14 +64,14 @@ async fn accept(
     timeout(Duration::from_secs(10), acceptor.accept(wire.tap(stream))).await?
 }
 
-/// A client of the store, of the node that it is made on.
+/// A client of the store at an address, of the node that it is made on.
 ///
 /// # Panics
 /// Outside of a run.
 #[must_use]
-pub fn client(how: tls::Client, wire: &Wire) -> Client {
+pub fn client(how: tls::Client, address: &str, wire: &Wire) -> Client {
     let config = how.config(run_provider()).expect("the configuration is good");
-    Client::new(TlsConnector::from(Arc::new(config)), ADDRESS, wire.clone())
+    Client::new(TlsConnector::from(Arc::new(config)), address, wire.clone())
 }
 
 /// The value that a client puts as its so-many-th: from a few bytes to a few records of TLS.
@@ -124,7 +124,7 @@ pub async fn bad_day(versions: tls::Versions) -> Day {
 
     let calm = Instant::now();
     // Whoever comes now is served at once.
-    let mut late = client(tls::Client { identity: Some(tls::CLIENT), versions }, &wire);
+    let mut late = client(tls::Client { identity: Some(tls::CLIENT), versions }, ADDRESS, &wire);
     let put = Request::Put(CLIENTS + 1, 0, value(9, 3));
     let answer = timeout(Duration::from_secs(10), late.ask(&put)).await.expect("it is calm");
     assert!(answer == value(9, 3), "the late one is answered what it has put");
@@ -160,7 +160,7 @@ fn start_client(number: u32, versions: tls::Versions, wire: &Wire) -> Rc<Diary> 
     World::current().node(format!("client-{number}")).start(move || {
         let (diary, wire) = (theirs.clone(), wire.clone());
         async move {
-            let mut client = client(tls::Client { identity: Some(tls::CLIENT), versions }, &wire);
+            let mut client = client(tls::Client { identity: Some(tls::CLIENT), versions }, ADDRESS, &wire);
             client.goes_on_from(diary.told.get());
             while diary.next.get() <= LAST {
                 let round = diary.next.get();
@@ -173,6 +173,8 @@ fn start_client(number: u32, versions: tls::Versions, wire: &Wire) -> Rc<Diary> 
                 diary.next.set(round + 1);
                 sleep(Duration::from_secs(1)).await;
             }
+            // Whether that is heard does not matter any more.
+            let _ = timeout(Duration::from_secs(3), client.end()).await;
         }
     });
     diary
