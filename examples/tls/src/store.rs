@@ -15,8 +15,11 @@ pub const LONGEST: u32 = 1 << 20;
 /// The values by key; a clone is the same store.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    values: Rc<RefCell<BTreeMap<u32, (u32, Vec<u8>)>>>,
+    values: Rc<RefCell<BTreeMap<u32, Versioned>>>,
 }
+
+/// A value, and its version.
+type Versioned = (u32, Vec<u8>);
 
 /// What it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ fn both_versions_are_spoken() {
 fn those_who_speak_different_versions_do_not_get_on() {
     check("tls::handshakes::neither", || async {
         let (_, endings, wire) = store_of(ONLY_13).await;
-        let error = anyone(ONLY_12, &wire).connect().await.err().expect("they do not get on");
+        let error = anyone(ONLY_12, &wire).connect().await.expect_err("they do not get on");
         is_alert(error, AlertDescription::ProtocolVersion);
         moment().await;
         assert_eq!(*endings.borrow(), [Err(ErrorKind::InvalidData)]);
