@@ -6,3 +6,4 @@ mod http2;
 mod lines;
 mod stack;
 mod support;
+mod twice;
