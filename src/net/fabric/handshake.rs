@@ -324,7 +324,13 @@ impl Fabric {
         let Some(ends) = self.ends(connection) else { return };
         if ends[0].phase != Phase::Connecting {
             // Who asked has gone away meanwhile.
-            self.reset_peer(turn, EndKey { connection, side: 0 });
+            let out = ends[0].out.link;
+            if self.passes(out, to, from) {
+                self.reset_peer(turn, EndKey { connection, side: 0 });
+            } else {
+                self.forget_half_open(connection);
+                self.free(connection);
+            }
             return;
         }
         ends[0].phase = Phase::Open;

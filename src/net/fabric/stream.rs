@@ -236,6 +236,11 @@ impl Fabric {
         }
         if from.dead || !(from.out.stuck || from.out.unacknowledged) {
             from.out.retries = false;
+            if from.dead {
+                // Nobody will tell one that has agreed whether the other side knows.
+                self.forget_half_open(key.connection);
+                self.free(key.connection);
+            }
             return;
         }
         let (goes, comes) = (self.passes(link, from_host, to_host), self.passes(back, to_host, from_host));
