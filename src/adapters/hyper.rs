@@ -51,10 +51,12 @@
 //!   `max_concurrent_reset_streams(0)`, takes the clock out of it; a server's builder has no such setting.
 //! - **Hash maps**: `http::HeaderMap` and h2 iterate in the order of insertion. `http::Extensions` and what hyper keeps behind
 //!   its feature `ffi` do not matter to what is sent.
-//! - `hyper-util`'s pooling client (feature `client-legacy`) opens tokio's own sockets with its own connector, and its
-//!   `TokioTimer` and `TokioExecutor` need tokio's runtime. Give the client a connector over [`net`](crate::net), and this
-//!   module's timer and executor; its pool then reads the real clock for how long a connection was idle unless it has been
-//!   given a `pool_timer`.
+//! - **hyper-util**: `service` and `server::conn::auto` take this module's types. `server::graceful` does too, but its feature
+//!   turns on tokio's feature `rt`, with which the channel that it uses wakes connections in a random order: call
+//!   `graceful_shutdown` of each connection instead. `TokioTimer` and `TokioExecutor` need tokio's runtime. The pooling client
+//!   (feature `client-legacy`, which turns it on as well) takes this module's executor and, as `pool_timer`, its timer, and a
+//!   connector over [`net`](crate::net) in place of its own; where connections to several hosts have been idle for too
+//!   long, it closes them in the order of a hash map, which varies.
 
 #![expect(unsafe_code, reason = "a buffer that is not initialized, from one library's type into the other's")]
 
