@@ -89,7 +89,7 @@ use crate::time::{SystemTime, UNIX_EPOCH};
 /// This never does, but the provider does where random numbers are drawn outside of a run.
 ///
 /// # Errors
-/// To load a private key of another kind is a [`rustls::Error::General`](::rustls::Error::General).
+/// To load a private key of another kind is a [`rustls::Error::General`].
 #[must_use]
 pub fn provider(base: CryptoProvider) -> CryptoProvider {
     CryptoProvider {

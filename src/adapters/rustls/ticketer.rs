@@ -30,7 +30,7 @@ const LONGEST: usize = 1 << 14;
 /// tickets stand for itself, which is the run's too.
 ///
 /// # Errors
-/// A [`rustls::Error::General`](::rustls::Error::General) where the provider has no cipher of TLS 1.3 with a key of 256 bits.
+/// A [`rustls::Error::General`] where the provider has no cipher of TLS 1.3 with a key of 256 bits.
 ///
 /// # Panics
 /// Outside of a run; so do the tickets that it makes and opens.
