@@ -119,8 +119,8 @@ pub async fn bad_day(versions: tls::Versions) -> Day {
     let how = tls::Server { versions, asks_clients: true, ..tls::Server::default() };
     let (node, endings) = start_store(how, store.clone(), wire.clone());
     let clients: Vec<Rc<Diary>> = (1..=CLIENTS).map(|number| start_client(number, versions, &wire)).collect();
-    let faults = FaultPlan::over(FAULTS_LAST).partitions(2).one_way_cuts(2).clogs(3).crashes(3).pauses(2);
-    faults.run().await;
+    let faults = FaultPlan::over(FAULTS_LAST).partitions(4).one_way_cuts(4).clogs(4).crashes(6).pauses(4);
+    faults.lasting(Duration::from_millis(200), Duration::from_secs(6)).run().await;
 
     let calm = Instant::now();
     // Whoever comes now is served at once.

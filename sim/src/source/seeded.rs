@@ -11,6 +11,9 @@ use super::{Ready, Source};
 use crate::strategy::{Draw, Strategy};
 use crate::{DecisionKey, Domain, Operation, Seed, Stream, TaskKey};
 
+/// A stream for each domain and entity.
+type Streams = BTreeMap<(Domain, TaskKey), Box<Stream>>;
+
 /// Decides by a seed and a strategy.
 #[derive(Debug)]
 pub struct Seeded<S> {
@@ -18,7 +21,7 @@ pub struct Seeded<S> {
     strategy: S,
     draw: Draw,
     /// `None` until something but an order of tasks is decided: most runs never come to it.
-    streams: Option<Box<BTreeMap<(Domain, TaskKey), Box<Stream>>>>,
+    streams: Option<Box<Streams>>,
 }
 
 impl<S: Strategy> Seeded<S> {

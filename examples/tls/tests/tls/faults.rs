@@ -48,7 +48,7 @@ fn judge(days: &[Day]) {
     let told = || days.iter().flat_map(|day| &day.told);
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let crashed = share(days.iter().filter(|day| day.incarnations > 1).count(), days.len());
-    assert!(crashed > 0.1, "the store crashes on some days: {crashed}");
+    assert!(crashed > 0.2, "the store crashes on some days: {crashed}");
     let failed = told().map(|told| told.failed).sum::<u32>() as usize;
     assert!(failed > days.len(), "attempts fail: {failed}");
     let resumed = told().map(|told| told.resumed).sum::<u32>() as usize;
