@@ -105,7 +105,8 @@ fn alike(one: &Ended, two: &Ended) -> bool {
     one.trace_hash == two.trace_hash && fingerprint(one) == fingerprint(two)
 }
 
-fn difference(one: &Ended, two: &Ended, seen: Option<&Failure>) -> Box<Failure> {
+/// Two runs that are not alike, by the first step in which they differ.
+pub(crate) fn difference(one: &Ended, two: &Ended, seen: Option<&Failure>) -> Box<Failure> {
     let what = "two runs of one schedule differ";
     let (Some(a), Some(b)) = (&one.record, &two.record) else { return nondeterminism(what, seen) };
     let step = first_difference(a, b);
