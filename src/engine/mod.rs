@@ -451,11 +451,27 @@ impl Engine {
             {
                 return false;
             }
+            if self.explain && self.is_set_for_task_of(*set, waker) {
+                let wakee = self.wakee(waker);
+                let previous = self.core.borrow_mut().timers.set_wakee(*set, wakee);
+                drop(previous);
+                return false;
+            }
             self.cancel_timer(timer);
         }
         let wakee = self.wakee(waker);
         *timer = Some(self.core.borrow_mut().timers.insert(deadline_ns, wakee));
         false
+    }
+
+    /// Whether a timer wakes the very task whose waker this is. In a run that is to be explained wakers differ from poll to
+    /// poll; a timer that was set once more for that would lose its place among those of its instant.
+    #[cold]
+    fn is_set_for_task_of(&self, set: TimerRef, waker: &Waker) -> bool {
+        let task = TaskRef::is_of_loop(waker).then(|| TaskRef::of(waker.data()));
+        set.run() == self.run
+            && task.is_some()
+            && self.core.borrow_mut().timers.wakee(set).is_some_and(|wakee| wakee.task() == task)
     }
 
     /// As `poll_timer`, for a deadline that is of the time of the current task's node.

@@ -142,6 +142,14 @@ impl TimerQueue {
             .and_then(|found| found.wakee.as_ref())
     }
 
+    /// Makes a timer that is set wake somebody else, in its turn; gives back whom it woke, to be dropped where no lock is held.
+    pub(super) fn set_wakee(&mut self, timer: TimerRef, wakee: Wakee) -> Option<Wakee> {
+        match self.timers.get_mut(timer.index as usize) {
+            Some(found) if found.number == Some(timer.number) => found.wakee.replace(wakee),
+            _ => Some(wakee),
+        }
+    }
+
     /// Takes a timer out; gives its waker back, to be dropped where no lock is held.
     #[inline]
     pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<Wakee> {

@@ -82,7 +82,7 @@ impl TaskRef {
     }
 
     #[inline]
-    fn of(data: *const ()) -> Self {
+    pub(super) fn of(data: *const ()) -> Self {
         Self::from_bits(data.addr() as u64)
     }
 

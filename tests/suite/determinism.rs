@@ -72,6 +72,46 @@ fn recording_and_explaining_change_nothing() {
     scenarios::all!(fail);
 }
 
+/// A task that is polled while it sleeps keeps its place among those that sleep to the same instant, whether its waits are
+/// looked up or not.
+#[cfg(feature = "sync")]
+#[test]
+fn a_sleep_that_is_polled_once_more_keeps_its_turn_when_it_is_explained() {
+    use std::rc::Rc;
+    use timeloop::sync::Notify;
+    use timeloop::time::{Duration, Instant, sleep, sleep_until};
+
+    let exploration = explorer("determinism::polled_once_more").strategy("fifo").run(|| async {
+        let (deadline, bell) = (Instant::now() + Duration::from_secs(1), Rc::new(Notify::new()));
+        let order = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let tasks = ["first", "second"].map(|name| {
+            let (order, bell) = (order.clone(), bell.clone());
+            timeloop::spawn(async move {
+                let mut asleep = std::pin::pin!(sleep_until(deadline));
+                if name == "first" {
+                    // Polls the sleep, is woken by the bell, and polls it again.
+                    let rung = std::pin::pin!(bell.notified());
+                    futures_util::future::select(asleep.as_mut(), rung).await;
+                }
+                asleep.await;
+                order.borrow_mut().push(name);
+            })
+        });
+        sleep(Duration::from_millis(500)).await;
+        bell.notify_one();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        panic!("{:?}", order.borrow());
+        #[expect(unreachable_code, reason = "the type of a test")]
+        ()
+    });
+    let found = exploration.found.as_ref().expect("it fails");
+    assert_eq!(found.failure.kind, FailureKind::Panic, "{}", exploration.report());
+    assert_eq!(found.failure.message, r#"["first", "second"]"#);
+    assert!(found.replayed && found.not_shrunk.is_none(), "{}", exploration.report());
+}
+
 /// Feature unification: tokio's own runtime is part of this very build, and nothing of it reaches a run.
 #[test]
 fn with_tokios_runtime_in_the_same_build() {
