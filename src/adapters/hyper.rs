@@ -44,7 +44,7 @@
 //!
 //! - **The header `date`** of responses is the real time of day. It is always 29 bytes long, so nothing goes another way for it
 //!   unless somebody reads it; a test that compares whole responses sees it change. `auto_date_header(false)` on the server's
-//!   builder leaves it out; a service may set one from [`time::SystemTime`](crate::time::SystemTime).
+//!   builder leaves it out; a service may set one from [`time::SystemTime`].
 //! - **Streams of HTTP/2 that this side has reset** are remembered for a second of real time (30 s in older h2) and for 50
 //!   streams at most, so that late frames for them are let pass; later such a frame is answered by another reset. A run
 //!   that takes less than a second of real time does not see that. A client's `reset_stream_duration(Duration::MAX)`, or
@@ -71,7 +71,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::time::{self, Duration, Instant};
 
-/// A [`hyper::rt::Timer`](rt::Timer) of virtual time: that of the node whose task asks.
+/// A [`hyper::rt::Timer`] of virtual time: that of the node whose task asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timer;
 
@@ -124,7 +124,7 @@ impl Future for Sleep {
 
 impl rt::Sleep for Sleep {}
 
-/// A [`hyper::rt::Executor`](rt::Executor) that spawns on the run, on the node of the task that asks. A future need not be
+/// A [`hyper::rt::Executor`] that spawns on the run, on the node of the task that asks. A future need not be
 /// `Send`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Executor;
@@ -150,7 +150,7 @@ where
 
 pin_project! {
     /// A stream of the one library as one of the other: tokio's traits `AsyncRead` and `AsyncWrite` become
-    /// [`hyper::rt::Read`](rt::Read) and [`hyper::rt::Write`](rt::Write), and the other way round, for what hyper hands back
+    /// [`hyper::rt::Read`] and [`hyper::rt::Write`], and the other way round, for what hyper hands back
     /// after an upgrade.
     #[derive(Clone, Copy, Default)]
     pub struct Io<T> {
