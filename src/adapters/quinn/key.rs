@@ -20,7 +20,7 @@ const TAG_BYTES: usize = 16;
 /// timeloop::run(1, || async {
 ///     let mut config = endpoint_config();
 ///     // The same after a crash, so that clients learn of it.
-///     config.reset_key(Arc::new(Key::new(*b"the key of server db-1, kept here")));
+///     config.reset_key(Arc::new(Key::new([7; 32])));
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
