@@ -17,13 +17,15 @@ use crate::table::short;
 const ROUNDS: u64 = 7;
 const TASKS: usize = 5;
 const LONG: u32 = 2_000;
+/// How often each gives way in a short run, which takes 22 or 23 steps then.
+const SHORT: u32 = 3;
 
-/// Tasks that give way, and do nothing else.
-async fn yields() {
+/// Tasks that give way so many times, and do nothing else.
+async fn yields(times: u32) {
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
-            spawn(async {
-                for _ in 0..LONG {
+            spawn(async move {
+                for _ in 0..times {
                     yield_now().await;
                 }
             })
@@ -85,13 +87,13 @@ fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
 }
 
 /// Nanoseconds a run that an `Explorer` makes of many, all of them without fault.
-fn explored(strategy: StrategySpec, runs: u64) -> f64 {
+fn explored<F: Future<Output = ()>>(strategy: StrategySpec, runs: u64, make: fn() -> F) -> f64 {
     let explorer = Explorer::new("cost").without_regressions().without_environment().quiet().jobs(1);
     let explorer = explorer.runs(runs).strategy(strategy);
     let once = || {
         #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
         let start = Instant::now();
-        assert!(explorer.run(|| accesses(2)).found.is_none(), "nothing fails");
+        assert!(explorer.run(make).found.is_none(), "nothing fails");
         start.elapsed().as_nanos() as f64 / runs as f64
     };
     (0..ROUNDS).map(|_| once()).fold(f64::INFINITY, f64::min)
@@ -101,23 +103,27 @@ pub(crate) fn print(strategies: &[StrategySpec]) {
     println!("{TASKS} tasks; ns, the least of {ROUNDS} rounds");
     println!();
     println!(
-        "| strategy | a step of `yield_now` | an access, announced | a step of those | a short run | its steps | one of an `Explorer`'s |"
+        "| strategy | a step of `yield_now` | a short run of those | its steps | one of an `Explorer`'s | an access, announced \
+         | a step of those | a short run of those | its steps | one of an `Explorer`'s |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for &strategy in strategies {
         let (yields_ns, yields_steps) =
-            measure(|source, limits| run_from(source, limits, yields), strategy, 16);
+            measure(|source, limits| run_from(source, limits, || yields(LONG)), strategy, 16);
+        let (few_ns, few_steps) =
+            measure(|source, limits| run_from(source, limits, || yields(SHORT)), strategy, 4_096);
         let (long_ns, long_steps) =
             measure(|source, limits| run_from(source, limits, || accesses(LONG)), strategy, 16);
         let (short_ns, short_steps) =
             measure(|source, limits| run_from(source, limits, || accesses(2)), strategy, 4_096);
         println!(
-            "| {} | {:.1} | {:.1} | {:.1} | {short_ns:.0} | {short_steps:.1} | {:.0} |",
+            "| {} | {:.1} | {few_ns:.0} | {few_steps:.1} | {:.0} | {:.1} | {:.1} | {short_ns:.0} | {short_steps:.1} | {:.0} |",
             short(strategy),
             yields_ns / yields_steps,
+            explored(strategy, 4_096, || yields(SHORT)),
             long_ns / f64::from(2 * LONG * TASKS as u32),
             long_ns / long_steps,
-            explored(strategy, 4_096),
+            explored(strategy, 4_096, || accesses(2)),
         );
     }
 }

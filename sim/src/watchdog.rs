@@ -26,22 +26,23 @@ const LOOKS_MIN: u32 = 8;
 ///
 /// Dropping it ends the watch, so a panic that leaves the run does so too.
 #[derive(Debug)]
-pub struct Pulse(Arc<Beat>);
+pub struct Pulse<'a>(&'a Beat);
 
-impl Pulse {
-    /// Begins to watch a run on this thread; `stuck_after` is [`Limits::stuck_after`](crate::Limits::stuck_after).
-    #[must_use]
-    pub fn begin_run(stuck_after: Duration) -> Self {
-        let beat = BEAT.with(|beat| Arc::clone(beat.get_or_init(Arc::default)));
-        beat.run.store(beat.run.load(Relaxed).wrapping_add(1), Relaxed);
-        beat.step.store(0, Relaxed);
-        if !stuck_after.is_zero() {
-            beat.stuck_after_ns.store(u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-            if !beat.watched.get_or_set() {
-                watch(&beat);
+impl Pulse<'_> {
+    /// Makes a run on this thread, and watches it; `stuck_after` is [`Limits::stuck_after`](crate::Limits::stuck_after).
+    pub fn watch_run<R>(stuck_after: Duration, run: impl FnOnce(&Pulse<'_>) -> R) -> R {
+        BEAT.with(|beat| {
+            let beat = beat.get_or_init(Arc::default);
+            beat.run.store(beat.run.load(Relaxed).wrapping_add(1), Relaxed);
+            beat.step.store(0, Relaxed);
+            if !stuck_after.is_zero() {
+                beat.stuck_after_ns.store(u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+                if !beat.watched.get_or_set() {
+                    watch(beat);
+                }
             }
-        }
-        Self(beat)
+            run(&Pulse(beat))
+        })
     }
 
     /// Says what the next runs of this thread are, for a run that no [`Explorer`](crate::Explorer) makes.
@@ -59,14 +60,14 @@ impl Pulse {
     /// A poll of `task` begins.
     #[inline]
     pub fn begin_poll(&self, task: TaskKey, spawned: SpawnSite) {
-        let beat = &*self.0;
+        let beat = self.0;
         beat.task.store(task.0, Relaxed);
         beat.spawned.store(spawned.0, Relaxed);
         beat.step.store(beat.step.load(Relaxed).wrapping_add(1), Relaxed);
     }
 }
 
-impl Drop for Pulse {
+impl Drop for Pulse<'_> {
     fn drop(&mut self) {
         self.0.stuck_after_ns.store(0, Relaxed);
     }

@@ -25,7 +25,7 @@ trait Task {
     /// wanted, an `Option<Result<T, JoinError>>`.
     ///
     /// # Safety
-    /// `into` points to a value of the type wanted that may be written to.
+    /// `into` points to a `None` of the type wanted that may be written to.
     unsafe fn take_output(&mut self, wanted: TypeId, into: NonNull<()>);
 
     /// The name of the future's type.
@@ -89,8 +89,9 @@ where
             return;
         }
         if let Stage::Ended(output) = &mut self.stage {
-            // SAFETY: the type wanted is this one, and the caller promises that `into` points to one.
-            unsafe { *into.cast::<Option<Result<F::Output, JoinError>>>().as_mut() = output.take() };
+            // SAFETY: the type wanted is this one, and the caller promises that `into` points to one; as that is `None`,
+            // there is nothing to drop.
+            unsafe { into.cast::<Option<Result<F::Output, JoinError>>>().write(output.take()) };
         }
     }
 
@@ -135,7 +136,7 @@ impl TaskBox {
         let mut output: Option<Result<T, JoinError>> = None;
         let wanted = TypeId::of::<Option<Result<T, JoinError>>>();
         // SAFETY: the box owns the task, and the exclusive borrow of the box says that nobody polls it; the pointer is to
-        // a local variable of the type that is given as wanted.
+        // a local variable of the type that is given as wanted, which is `None`.
         unsafe { self.0.as_mut().take_output(wanted, NonNull::from(&mut output).cast()) };
         output
     }

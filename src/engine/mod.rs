@@ -57,9 +57,9 @@ use recorder::Recorder;
 use sites::Sites;
 use table::{Interrupts, Slot, State, Table};
 use timers::TimerQueue;
-use waker::Post;
 #[cfg(not(feature = "net"))]
 use waker::Wakee;
+use waker::{LentPost, Post};
 
 /// What a loop is called. Cheap to clone: each run of a search has the same.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ pub(crate) struct Engine {
     wants_nodes: bool,
     /// Whether the run has nodes besides the test's, whose clocks may be off.
     has_nodes: Cell<bool>,
-    post: Arc<Post>,
+    post: LentPost,
     core: RefCell<Core>,
     /// `None` until somebody opens a socket: most runs never do.
     #[cfg(feature = "net")]
@@ -176,7 +176,7 @@ impl Engine {
 
     // Inlined: it is made where it stays.
     #[inline(always)]
-    fn with_post(source: AnySource, limits: &Limits, detail: Detail, label: Label, post: Arc<Post>) -> Self {
+    fn with_post(source: AnySource, limits: &Limits, detail: Detail, label: Label, post: LentPost) -> Self {
         let run = RunId::next();
         post.open(run);
         let explain = detail == Detail::Explain;

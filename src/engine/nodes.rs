@@ -165,10 +165,16 @@ const TEST_NAME: &str = "test";
 pub(crate) struct Nodes {
     /// Empty until the first is declared or asked for: most runs have none.
     nodes: Vec<NodeRecord>,
-    names: BTreeMap<Arc<str>, NodeId>,
-    addresses: BTreeMap<IpAddr, NodeId>,
+    index: Option<Box<Index>>,
     /// The number in the last default address that was given.
     last_default: u32,
+}
+
+/// Where to find nodes.
+#[derive(Debug, Default)]
+struct Index {
+    names: BTreeMap<Arc<str>, NodeId>,
+    addresses: BTreeMap<IpAddr, NodeId>,
 }
 
 impl Nodes {
@@ -184,8 +190,9 @@ impl Nodes {
     fn push(&mut self, name: &str, addresses: Vec<IpAddr>) -> &mut NodeRecord {
         let id = NodeId(self.nodes.len() as u32);
         let node = NodeRecord::new(name, addresses);
-        self.names.insert(Arc::clone(&node.name), id);
-        self.addresses.extend(node.addresses.iter().map(|address| (*address, id)));
+        let index = self.index.get_or_insert_default();
+        index.names.insert(Arc::clone(&node.name), id);
+        index.addresses.extend(node.addresses.iter().map(|address| (*address, id)));
         self.nodes.push(node);
         self.nodes.last_mut().expect("just added")
     }
@@ -246,12 +253,12 @@ impl Nodes {
 
     /// The node of this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<NodeId> {
-        self.names.get(name).copied()
+        self.index.as_ref()?.names.get(name).copied()
     }
 
     /// The node that has this address. Loopback is nobody's: each node is its own.
     pub(crate) fn by_address(&self, address: IpAddr) -> Option<NodeId> {
-        self.addresses.get(&address).copied()
+        self.index.as_ref()?.addresses.get(&address).copied()
     }
 
     /// Every node, the test's first.

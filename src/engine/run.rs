@@ -71,30 +71,33 @@ impl Engine {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
         let mut core = self.core.borrow_mut();
-        let pulse = Pulse::begin_run(core.limits.stuck_after);
+        let stuck_after = core.limits.stuck_after;
         core.make_ready_root();
         // A call that failed has left none.
         core.refuel();
         drop(core);
-        // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who panics.
-        loop {
-            match catch_unwind(AssertUnwindSafe(|| self.turn(root, &pulse))) {
-                Ok(result) => {
-                    self.current.set(NO_SLOT);
-                    return result;
-                }
-                Err(payload) => {
-                    if let Some(stop) = self.caught(payload) {
+        Pulse::watch_run(stuck_after, |pulse| {
+            // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who
+            // panics.
+            loop {
+                match catch_unwind(AssertUnwindSafe(|| self.turn(root, pulse))) {
+                    Ok(result) => {
                         self.current.set(NO_SLOT);
-                        return Err(stop);
+                        return result;
+                    }
+                    Err(payload) => {
+                        if let Some(stop) = self.caught(payload) {
+                            self.current.set(NO_SLOT);
+                            return Err(stop);
+                        }
                     }
                 }
             }
-        }
+        })
     }
 
     /// Takes one step after the other.
-    fn turn(&self, root: &mut dyn Root, pulse: &Pulse) -> Result<(), Stop> {
+    fn turn(&self, root: &mut dyn Root, pulse: &Pulse<'_>) -> Result<(), Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;

@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
+use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -295,25 +296,52 @@ pub(super) struct Post {
     woken: AtomicU64,
 }
 
+/// The post of a run, which leaves it to the thread's next one: to share it would take as long as a step.
+#[derive(Debug)]
+pub(super) struct LentPost(ManuallyDrop<Arc<Post>>);
+
+impl Deref for LentPost {
+    type Target = Post;
+
+    #[inline]
+    fn deref(&self) -> &Post {
+        &self.0
+    }
+}
+
+impl Drop for LentPost {
+    fn drop(&mut self) {
+        // SAFETY: nobody looks at it any more.
+        let post = unsafe { ManuallyDrop::take(&mut self.0) };
+        // Where the thread is being torn down there is no next run.
+        let _ = SPARE.try_with(|spare| spare.set(Some(post)));
+    }
+}
+
+thread_local! {
+    /// The post of this thread's last run, for the next one.
+    static SPARE: Cell<Option<Arc<Post>>> = const { Cell::new(None) };
+}
+
 /// Every post of the process.
 static POSTS: Mutex<Vec<Weak<Post>>> = Mutex::new(Vec::new());
 
 impl Post {
     /// A post of its own for a run that outlives single calls.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> LentPost {
         let post = Arc::new(Self { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
         let mut posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(|other| other.strong_count() > 0);
         posts.push(Arc::downgrade(&post));
-        post
+        LentPost(ManuallyDrop::new(post))
     }
 
-    /// This thread's post, for the runs that it makes one after the other.
-    pub(super) fn of_thread() -> Arc<Self> {
-        thread_local! {
-            static POST: Arc<Post> = Post::new();
+    /// This thread's post, for the runs that it makes one after the other; one of its own where another run has that.
+    pub(super) fn of_thread() -> LentPost {
+        match SPARE.try_with(Cell::take) {
+            Ok(Some(post)) => LentPost(ManuallyDrop::new(post)),
+            _ => Self::new(),
         }
-        POST.with(Arc::clone)
     }
 
     pub(super) fn open(&self, run: RunId) {

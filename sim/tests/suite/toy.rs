@@ -156,8 +156,7 @@ impl Simulation for Toy {
             failure: None,
         };
         world.add(Task::new(self.0.clone(), TaskPath::root()));
-        let pulse = Pulse::begin_run(stuck_after);
-        let steps = world.run(&pulse);
+        let steps = Pulse::watch_run(stuck_after, |pulse| world.run(pulse));
         Ended {
             failure: world.failure,
             trace_hash: world.trace_hash,
@@ -170,7 +169,7 @@ impl Simulation for Toy {
 }
 
 impl World<'_> {
-    fn run(&mut self, pulse: &Pulse) -> u64 {
+    fn run(&mut self, pulse: &Pulse<'_>) -> u64 {
         let limits = self.request.limits;
         let (mut steps, mut at_this_instant) = (0, 0);
         while self.failure.is_none() && !self.tasks[0].ended {
