@@ -139,18 +139,16 @@ where
         let at = *this.at;
         let taken = 'taken: {
             if !*this.queued {
-                match this.announcement.begin() {
-                    // What is free need not be waited for.
-                    Begun::Unheard => {
-                        // To look first is cheaper than to try in vain.
-                        if permits.inner.available_permits() >= *this.n as usize
-                            && let Ok(taken) = permits.inner.try_acquire_many(*this.n)
-                        {
-                            break 'taken Ok(taken);
-                        }
-                    }
-                    Begun::Outside => {}
-                    Begun::Heard => ready!(this.announcement.poll(cx, &permits.id, W::NAME, W::ACCESS, at)),
+                let begun = this.announcement.begin();
+                if let Begun::Heard = begun {
+                    ready!(this.announcement.poll(cx, &permits.id, W::NAME, W::ACCESS, at));
+                }
+                // What is free need not be waited for. To look first is cheaper than to try in vain.
+                if !matches!(begun, Begun::Outside)
+                    && permits.inner.available_permits() >= *this.n as usize
+                    && let Ok(taken) = permits.inner.try_acquire_many(*this.n)
+                {
+                    break 'taken Ok(taken);
                 }
                 *this.queued = true;
             }
