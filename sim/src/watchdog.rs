@@ -345,9 +345,9 @@ mod tests {
     #[test]
     fn a_poll_is_stuck_only_after_standing_still_for_long_enough() {
         let beat = Arc::<Beat>::default();
-        let pulse = Pulse(Arc::clone(&beat));
+        let pulse = Pulse(&beat);
         beat.stuck_after_ns.store(1_000, Relaxed);
-        let mut watched = Watched { beat, seen: (0, 0), still_for: Duration::ZERO };
+        let mut watched = Watched { beat: Arc::clone(&beat), seen: (0, 0), still_for: Duration::ZERO };
         let tick = Duration::from_nanos(400);
         pulse.begin_poll(TaskKey::ROOT, SpawnSite::default());
         assert!(!watched.look(tick), "the first look sees a new poll");
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn the_message_names_test_seed_task_and_replay_line() {
         let beat = Arc::<Beat>::default();
-        let pulse = Pulse(Arc::clone(&beat));
+        let pulse = Pulse(&beat);
         beat.stuck_after_ns.store(10_000_000_000, Relaxed);
         beat.seed.store(17, Relaxed);
         *lock(&beat.subject) = Subject {
