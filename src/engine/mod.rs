@@ -169,7 +169,7 @@ impl Engine {
 
     /// A loop that may be alive while others are made on the same thread.
     pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Label) -> std::rc::Rc<Self> {
-        let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::new()));
+        let engine = std::rc::Rc::new(Self::with_post(source, limits, Detail::Lean, label, Post::lent()));
         idle::register(&engine);
         engine
     }

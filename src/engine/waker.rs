@@ -328,7 +328,7 @@ static POSTS: Mutex<Vec<Weak<Post>>> = Mutex::new(Vec::new());
 
 impl Post {
     /// A post of its own for a run that outlives single calls.
-    pub(super) fn new() -> LentPost {
+    pub(super) fn lent() -> LentPost {
         let post = Arc::new(Self { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
         let mut posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(|other| other.strong_count() > 0);
@@ -340,7 +340,7 @@ impl Post {
     pub(super) fn of_thread() -> LentPost {
         match SPARE.try_with(Cell::take) {
             Ok(Some(post)) => LentPost(ManuallyDrop::new(post)),
-            _ => Self::new(),
+            _ => Self::lent(),
         }
     }
 
