@@ -54,18 +54,11 @@ pub(crate) fn shrink(
     let deviations_before = whole.deviations.len();
     let mut best = passes::calm(&mut trial, whole);
     if best.deviations.len() > FEW {
-        best = passes::faults_alone(&mut trial, best);
-    }
-    if best.deviations.len() > FEW {
         best = passes::rewrite(&mut trial, best);
     }
     best = passes::cut_tail(&mut trial, best);
     loop {
         best = reduce(&mut trial, best);
-        if let Some(smaller) = passes::reseed(&mut trial, &best) {
-            best = smaller;
-            continue;
-        }
         match search::smaller(&mut trial, &best) {
             Some(smaller) => best = smaller,
             None => break,

@@ -4,7 +4,7 @@
 
 use super::commute::{Unknown, commuted};
 use super::trial::{Candidate, Trial};
-use crate::{Deviation, Domain, Seed};
+use crate::{Domain, Seed};
 
 /// The quiet run itself, and calm randomness: whole domains at a time.
 pub(super) fn calm(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
@@ -15,41 +15,6 @@ pub(super) fn calm(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
         .chain([quiet(best.randomness)])
         .find(|candidate| candidate.size() < best.size() && trial.fails(candidate))
         .unwrap_or(best)
-}
-
-/// So many seeds of random numbers are tried with the faults alone.
-const SEEDS_MAX: u64 = 64;
-/// So many with one fault less.
-const SEEDS_EACH: u64 = 8;
-
-/// The faults of a run without all else that was decided in it, thousands of latencies and turns among them: with the
-/// random numbers that the run had, and with others, for where those are told apart from the rest they are as good as any.
-pub(super) fn faults_alone(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
-    let is_fault = |deviation: &&Deviation| deviation.domain == Domain::Fault;
-    let faults: Vec<_> = best.deviations.iter().filter(is_fault).cloned().collect();
-    if faults.is_empty() || faults.len() == best.deviations.len() {
-        return best;
-    }
-    std::iter::once(best.randomness)
-        .chain((0..SEEDS_MAX).map(Seed))
-        .map(|randomness| Candidate { randomness, deviations: faults.clone() })
-        .find(|candidate| trial.fails(candidate))
-        .unwrap_or(best)
-}
-
-/// A decision less where there are faults, and other random numbers: what a fault meets hangs on them.
-pub(super) fn reseed(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
-    if !best.deviations.iter().any(|deviation| deviation.domain == Domain::Fault) {
-        return None;
-    }
-    (0..best.deviations.len())
-        .flat_map(|left_out| (0..SEEDS_EACH).map(move |seed| (left_out, Seed(seed))))
-        .map(|(left_out, randomness)| {
-            let mut deviations = best.deviations.clone();
-            deviations.remove(left_out);
-            Candidate { randomness, deviations }
-        })
-        .find(|candidate| trial.fails(candidate))
 }
 
 /// Leaves out what comes after the failure is bound to happen: the shortest failing beginning, by bisection.
