@@ -205,6 +205,7 @@ impl FaultPlan {
 
     /// The faults of this run, in no order.
     fn draw(&self, names: &[String]) -> Vec<Fault> {
+        let plan = number();
         let mut faults = Vec::new();
         for kind in Kind::ALL {
             let targets =
@@ -214,19 +215,21 @@ impl FaultPlan {
                 continue;
             }
             // Kept by nobody: where it is off, none of its faults is asked for.
-            if draw(Around { domain: Domain::Fault, path: [kind.code(), 1], number: 1, index: 0 }, 2) != 0 {
+            let off =
+                Around { domain: Domain::Fault, path: [kind.code(), 1], number: 2 * plan + 1, index: 0 };
+            if draw(off, 2) != 0 {
                 continue;
             }
             for number in 0..most {
-                faults.extend(self.draw_one(kind, number, targets as u32, names));
+                faults.extend(self.draw_one(plan, kind, number, targets as u32, names));
             }
         }
         faults
     }
 
-    fn draw_one(&self, kind: Kind, number: u32, targets: u32, names: &[String]) -> Option<Fault> {
-        let question =
-            |index| Around { domain: Domain::Fault, path: [kind.code(), number + 1], number: 0, index };
+    fn draw_one(&self, plan: u32, kind: Kind, number: u32, targets: u32, names: &[String]) -> Option<Fault> {
+        let path = [kind.code(), number + 1];
+        let question = |index| Around { domain: Domain::Fault, path, number: 2 * plan, index };
         let happens = draw(question(0), 2);
         if happens == 0 {
             return None;
@@ -378,6 +381,18 @@ impl Fault {
 
 fn nanos(duration: Duration) -> Nanos {
     Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The next plan's number in its run: what two plans decide is told apart by it.
+fn number() -> u32 {
+    let number = context::with(|engine| {
+        engine.network_here(|fabric, _, _| {
+            let number = fabric.plans;
+            fabric.plans += 1;
+            number
+        })
+    });
+    number.unwrap_or_else(|| engine::outside("draw a fault plan"))
 }
 
 /// Decides something, and keeps it to itself.

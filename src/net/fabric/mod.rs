@@ -117,6 +117,8 @@ pub(crate) struct Fabric {
     pub(crate) times: Times,
     /// Names that stand for something else than the node's addresses.
     pub(crate) names: BTreeMap<String, Lookup>,
+    /// How many fault plans have been drawn: each has decisions of its own.
+    pub(crate) plans: u32,
     queue: Queue<Event>,
     connections: Slab<Connection>,
     listeners: Slab<Listener>,

@@ -109,6 +109,27 @@ fn a_plan_shrinks_to_the_faults_that_matter() {
     assert!(report.contains("ode `db-2` crashes"), "{report}");
 }
 
+/// What one decided was taken for what the other had: no such run could be written down, nor shrunk.
+#[test]
+fn two_plans_decide_each_for_itself() {
+    let found = explorer("net::faults::two_plans").runs(200).run(|| async {
+        for name in ["a", "b"] {
+            World::current().node(name).start(std::future::pending::<()>);
+        }
+        let plan = |name| FaultPlan::over(Duration::from_secs(10)).crashes(1).nodes([name]);
+        let plans = [timeloop::spawn(plan("a").run()), timeloop::spawn(plan("b").run())];
+        for plan in plans {
+            plan.await.unwrap();
+        }
+        let [a, b] = ["a", "b"].map(|name| World::current().get(name).unwrap().incarnation());
+        assert!(a > 1 || b == 1, "b alone has crashed");
+    });
+    let found = found.found.expect("it crashes sooner or later");
+    let deviations = found.shrunk.deviations().expect("it is shrunk");
+    assert_eq!(deviations.len(), 1, "{}", found.report);
+    assert!(found.report.contains("Node `b` crashes"), "{}", found.report);
+}
+
 #[test]
 fn a_plan_keeps_to_its_budget_and_ends_calm() {
     let down = std::sync::Mutex::new(0);
