@@ -380,13 +380,6 @@ impl Engine {
         }
     }
 
-    /// Whether the task that runs, or whose destructors do, belongs to a node that has crashed: it does not get to talk to
-    /// anyone any more.
-    #[expect(dead_code, reason = "for whoever stands between nodes: the network, a disk")]
-    pub(crate) fn current_has_crashed(&self) -> bool {
-        self.current_is(Interrupts::CRASHED)
-    }
-
     /// The table of nodes, to be looked at. Not while code of the user's runs.
     pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
         if self.core.borrow().nodes.nodes.is_empty() {

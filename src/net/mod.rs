@@ -35,6 +35,8 @@
 mod addr;
 pub(crate) mod fabric;
 mod face;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod link_model;
 mod network;
 mod operation;

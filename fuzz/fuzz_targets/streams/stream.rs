@@ -135,11 +135,12 @@ impl Stream {
         self.got(result, &bytes);
     }
 
-    pub(crate) async fn peek(&self, len: usize) {
+    pub(crate) async fn peek(&mut self, len: usize) {
         let Kind::Tcp(stream) = &self.kind else { return };
         let mut bytes = vec![0; len];
-        if let Ok(count) = stream.peek(&mut bytes).await {
-            self.check(&bytes[..count]);
+        match stream.peek(&mut bytes).await {
+            Ok(count) => self.check(&bytes[..count]),
+            Err(error) => self.fails(&error),
         }
     }
 

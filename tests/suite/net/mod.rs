@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod knobs;
 mod links;
 mod tcp;
 mod udp;

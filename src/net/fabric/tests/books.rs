@@ -85,6 +85,8 @@ impl Fabric {
                 continue;
             }
             assert!(!pipe.retries || retries > 0, "what is to be tried again is: {pipe:?}");
+            let is_last = pipe.flying == 0 && pipe.unsent() == 0;
+            assert!(pipe.fin != Fin::Arrived || is_last, "nothing comes after the end: {pipe:?}");
             assert!(!pipe.stuck || pipe.retries, "what is stuck is tried again: {pipe:?}");
             assert!(!pipe.unacknowledged || pipe.retries, "{pipe:?}");
             assert!(pipe.unsent() == 0 || pipe.stuck, "what can leave leaves: {pipe:?}");

@@ -77,9 +77,10 @@ fn burst() -> impl Strategy<Value = Vec<Step>> {
     let faults = |side: u8, kind: u8| match kind {
         0..3 => [Step::Cut(side), Step::Heal(side)],
         3 => [Step::Hold(side), Step::Release(side)],
+        4 => [Step::Shutdown((0, side)), Step::Heal(side)],
         _ => [Step::Crash(side), Step::Start(side)],
     };
-    (0..2_u8, 0..2_u8, 0..5_u8, prop::array::uniform3(0_u32..900), prop::array::uniform3(0_u8..3)).prop_map(
+    (0..2_u8, 0..2_u8, 0..6_u8, prop::array::uniform3(0_u32..900), prop::array::uniform3(0_u8..3)).prop_map(
         move |(side, link, kind, [one, two, three], [first, second, third])| {
             let at = (0, side);
             let [breaks, mends] = faults(link, kind);
