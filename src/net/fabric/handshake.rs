@@ -351,23 +351,18 @@ impl Fabric {
         }
     }
 
-    /// Who asked knows that it has been agreed to. Whether somebody is there to accept it.
-    pub(super) fn establish(&mut self, turn: &mut Turn<'_>, connection: Key) -> bool {
+    /// Who asked knows that it has been agreed to: it waits to be accepted, or nobody is there any more.
+    pub(super) fn establish(&mut self, connection: Key) {
         let key = self.ends(connection).and_then(|ends| ends[1].listener);
-        match key.and_then(|key| self.listeners.get(key)) {
-            Some(listener) => {
-                listener.pending -= 1;
-                listener.queue.push_back(connection);
-                listener.acceptors.wake(&mut self.woken);
-                if let Some(ends) = self.ends(connection) {
-                    ends[1].phase = Phase::Queued;
-                }
-                true
-            }
-            None => {
-                self.reset_peer(turn, EndKey { connection, side: 1 });
-                false
-            }
+        let listener = key.and_then(|key| self.listeners.get(key));
+        let phase = if listener.is_some() { Phase::Queued } else { Phase::Nothing };
+        if let Some(listener) = listener {
+            listener.pending -= 1;
+            listener.queue.push_back(connection);
+            listener.acceptors.wake(&mut self.woken);
+        }
+        if let Some([_, end]) = self.ends(connection) {
+            end.phase = phase;
         }
     }
 }

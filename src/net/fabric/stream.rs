@@ -183,9 +183,8 @@ impl Fabric {
                 to.readers.wake(&mut self.woken);
             }
             Phase::HalfOpen => {
-                if self.establish(turn, key.connection) {
-                    self.arrive(turn, key, len, fin);
-                }
+                self.establish(key.connection);
+                self.arrive(turn, key, len, fin);
             }
             Phase::Closed if len == 0 => {
                 let pipe = &mut from.out;
@@ -234,9 +233,11 @@ impl Fabric {
         if !from.out.retries {
             return;
         }
-        if from.dead || !(from.out.stuck || from.out.unacknowledged) {
+        // One that has reset the other sends nothing again: an end of the stream would come without what was before it.
+        let is_over = from.dead || from.phase == Phase::Nothing;
+        if is_over || !(from.out.stuck || from.out.unacknowledged) {
             from.out.retries = false;
-            if from.dead {
+            if is_over {
                 // Nobody will tell one that has agreed whether the other side knows.
                 self.forget_half_open(key.connection);
                 self.free(key.connection);

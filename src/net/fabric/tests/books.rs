@@ -91,7 +91,7 @@ impl Fabric {
             assert!(!pipe.unacknowledged || pipe.retries, "{pipe:?}");
             assert!(pipe.unsent() == 0 || pipe.stuck, "what can leave leaves: {pipe:?}");
             assert!(
-                pipe.fin != Fin::Wanted || pipe.stuck || is_reset,
+                pipe.fin != Fin::Wanted || pipe.retries || is_reset,
                 "an end that can leave leaves: {pipe:?}"
             );
             let hears = pipe.link == LOCAL || pipe.unreported == 0 || pipe.offered > 0 || pipe.retries;

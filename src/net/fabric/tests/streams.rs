@@ -498,12 +498,12 @@ impl World {
                     } else {
                         let end = EndKey { connection: key, side };
                         let ready = self.is_ready(end, direction);
-                        // Nobody wakes whom a reset is on its way to.
+                        // Nobody wakes whom a reset is on its way to, or who will be reset when it tries again.
                         let is_reset = |event: &Event| matches!(event, Event::Reset { key } if *key == end);
-                        assert!(
-                            !ready || self.fabric.queue.events().any(is_reset),
-                            "who waits is woken: {side} {direction:?}"
-                        );
+                        let hears = self.fabric.queue.events().any(is_reset)
+                            || (direction == Direction::Write
+                                && self.fabric.end(end).is_some_and(|end| end.out.retries));
+                        assert!(!ready || hears, "who waits is woken: {side} {direction:?}");
                     }
                 }
             }
