@@ -197,6 +197,7 @@ impl Fabric {
                 if !self.passes(back, to_host, from_host) {
                     // Who sent it does not hear that nobody is there, and sends it again.
                     self.lose(turn, key);
+                    self.free(key.connection);
                     return;
                 }
                 let Some(connection) = self.connections.get(key.connection) else { return };
