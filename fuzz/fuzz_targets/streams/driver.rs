@@ -219,6 +219,7 @@ async fn calm(nodes: &[Node; 3], shared: &Shared) {
             while stream.read(1 << 16) {}
         }
     }
+    shared.borrow_mut().streams.iter_mut().for_each(crate::stream::Stream::settle);
     let sockets = shared.borrow();
     for stream in sockets.streams.iter().filter(|stream| !stream.failed) {
         let other = sockets.streams.iter().find(|other| other.says == stream.hears());

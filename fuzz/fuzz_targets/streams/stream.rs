@@ -203,6 +203,15 @@ impl Stream {
         }
     }
 
+    /// An end that was read before the stream failed hides the error from whoever reads on.
+    pub(crate) fn settle(&mut self) {
+        let error = match &self.kind {
+            Kind::Tcp(stream) => stream.take_error(),
+            Kind::Unix(stream) => stream.take_error(),
+        };
+        self.failed |= !matches!(error, Ok(None));
+    }
+
     /// In a calm world, where neither side has failed.
     pub(crate) fn check_all(&self) {
         let said = self.of(self.hears());
