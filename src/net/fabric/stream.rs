@@ -275,7 +275,8 @@ impl Fabric {
         } else {
             pipe.attempts = pipe.attempts.saturating_add(1);
             let wait_ns = (RETRANSMIT_NS << u32::from(pipe.attempts).min(20)).min(RETRANSMIT_NS_MAX);
-            let at_ns = (turn.now_ns + wait_ns).min(pipe.silent_since_ns.saturating_add(self.times.silence_ns));
+            let at_ns =
+                (turn.now_ns + wait_ns).min(pipe.silent_since_ns.saturating_add(self.times.silence_ns));
             self.queue.push(at_ns.max(turn.now_ns + 1), Event::Retry { key });
         }
         self.transmit(turn, key);
