@@ -172,8 +172,11 @@ impl World {
     }
 
     fn advance(&mut self, until_ns: u64) {
+        let mut events = 0;
         while let Some(next_ns) = self.fabric.next_ns().filter(|next_ns| *next_ns <= until_ns) {
             assert!(next_ns >= self.now_ns, "time does not run backwards");
+            events += 1;
+            assert!(events < 100_000, "it comes to an end");
             self.now_ns = next_ns;
             self.call(|fabric, turn| fabric.advance(turn));
             self.check();
