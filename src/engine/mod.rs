@@ -8,9 +8,11 @@ pub(crate) mod announce;
 mod cell;
 mod census;
 pub(crate) mod context;
+mod deadlines;
 mod failures;
 mod giving_way;
 mod idle;
+mod joining;
 #[cfg(feature = "net")]
 pub(crate) mod network;
 pub(crate) mod node_clock;
@@ -42,6 +44,7 @@ pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
 pub(crate) use failures::Before;
 pub(crate) use idle::find as find_idle;
+pub(crate) use joining::Joined;
 pub(crate) use root::{Root, RootFuture};
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;
@@ -374,144 +377,6 @@ impl Engine {
         core.table.get(task.slot(), task.generation()).is_none_or(|slot| slot.state == State::Ended)
     }
 
-    /// Asks for a task's output: gives the ended task, or leaves `waker` to be called when it ends.
-    pub(crate) fn join(&self, task: TaskRef, waker: &Waker) -> Joined {
-        let mut guard = self.core.borrow_mut();
-        let core = &mut *guard;
-        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return Joined::Gone };
-        if slot.state == State::Ended {
-            if slot.panicked {
-                let id = slot.id;
-                core.take_panic(id);
-            }
-            // A task's end has taken the waker of who awaits it.
-            return core.table.remove_ended(task.slot()).map_or(Joined::Gone, Joined::Ended);
-        }
-        match &slot.joiner {
-            Some(joiner) if joiner.is(waker) => return Joined::Waiting,
-            None | Some(Wakee::Task(_)) => {
-                if let Some(own) = self.own(waker) {
-                    slot.joiner = Some(own);
-                    return Joined::Waiting;
-                }
-            }
-            Some(Wakee::Other(_)) => {}
-        }
-        drop(guard);
-        self.join_foreign(task, waker)
-    }
-
-    /// Leaves a waker that is not the loop's own, or takes the place of one, which calls code that is not the loop's.
-    #[cold]
-    fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
-        let waker = Wakee::Other(waker.clone());
-        let mut core = self.core.borrow_mut();
-        let slot = core.table.get(task.slot(), task.generation());
-        let previous = slot.and_then(|slot| slot.joiner.replace(waker));
-        drop(core);
-        drop(previous);
-        Joined::Waiting
-    }
-
-    /// Nobody will ask for the task's output any more.
-    pub(crate) fn detach(&self, task: TaskRef) {
-        let mut core = self.core.borrow_mut();
-        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
-        if slot.state == State::Ended {
-            let id = slot.id;
-            if slot.panicked
-                && let Some((label, note)) = core.take_panic(id)
-            {
-                core.unobserved(label, note);
-            }
-            let remains = core.table.remove(task.slot());
-            drop(core);
-            self.drop_remains(id, remains);
-        } else {
-            slot.detached = true;
-            let joiner = slot.joiner.take();
-            drop(core);
-            drop(joiner);
-        }
-    }
-
-    // --- timers ---
-
-    /// Whether the deadline has come; if not, `timer` is set and calls `waker` when it has.
-    ///
-    /// Both are of the run's time; see [`poll_sleep`](Self::poll_sleep) for that of a node.
-    pub(crate) fn poll_timer(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
-        if self.now_ns.get() >= deadline_ns {
-            self.cancel_timer(timer);
-            return true;
-        }
-        if let Some(set) = timer {
-            if set.run() == self.run
-                && self.core.borrow_mut().timers.wakee(*set).is_some_and(|wakee| wakee.is(waker))
-            {
-                return false;
-            }
-            if self.explain && self.is_set_for_task_of(*set, waker) {
-                let wakee = self.wakee(waker);
-                let previous = self.core.borrow_mut().timers.set_wakee(*set, wakee);
-                drop(previous);
-                return false;
-            }
-            self.cancel_timer(timer);
-        }
-        let wakee = self.wakee(waker);
-        *timer = Some(self.core.borrow_mut().timers.insert(deadline_ns, wakee));
-        false
-    }
-
-    /// Whether a timer wakes the very task whose waker this is. In a run that is to be explained wakers differ from poll to
-    /// poll; a timer that was set once more for that would lose its place among those of its instant.
-    #[cold]
-    fn is_set_for_task_of(&self, set: TimerRef, waker: &Waker) -> bool {
-        let task = TaskRef::is_of_loop(waker).then(|| TaskRef::of(waker.data()));
-        set.run() == self.run
-            && task.is_some()
-            && self.core.borrow_mut().timers.wakee(set).is_some_and(|wakee| wakee.task() == task)
-    }
-
-    /// As `poll_timer`, for a deadline that is of the time of the current task's node.
-    #[inline]
-    pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
-        if self.has_nodes.get() {
-            self.poll_sleep_on_node(deadline_ns, timer, waker)
-        } else {
-            self.poll_timer(deadline_ns, timer, waker)
-        }
-    }
-
-    /// Gives a set timer another deadline; `None` when it is not set (any more).
-    pub(crate) fn move_timer(&self, timer: TimerRef, deadline_ns: u64) -> Option<TimerRef> {
-        let mut core = self.core.borrow_mut();
-        let waker = core.timers.cancel(timer)?;
-        Some(core.timers.insert(deadline_ns, waker))
-    }
-
-    /// Takes a timer back, if it is set.
-    #[inline]
-    pub(crate) fn cancel_timer(&self, timer: &mut Option<TimerRef>) {
-        let Some(timer) = timer.take() else { return };
-        let cancel = |engine: &Self| {
-            let wakee = engine.core.borrow_mut().timers.cancel(timer);
-            drop(wakee);
-        };
-        if timer.run() == self.run {
-            cancel(self);
-        } else {
-            of_run(timer.run(), cancel);
-        }
-    }
-
-    /// How many timers are set, and how many entries the queue holds.
-    pub(crate) fn timers(&self) -> (usize, usize) {
-        let core = self.core.borrow();
-        (core.timers.live(), core.timers.entries())
-    }
-
     // --- decisions ---
 
     /// Decides which branch of a `select!` is polled first.
@@ -569,16 +434,6 @@ impl Engine {
 
 /// The slot of the root task.
 const ROOT_SLOT: u32 = 0;
-
-/// The answer to who asks for a task's output.
-pub(crate) enum Joined {
-    /// The task has ended: here is what is left of it.
-    Ended(TaskBox),
-    /// It has not ended; the waker will be called when it does.
-    Waiting,
-    /// The output has been taken already, or the run is over.
-    Gone,
-}
 
 impl Core {
     /// Marks a task that is not being polled as ready, if it waits.
