@@ -15,6 +15,7 @@ use super::cell::TaskBox;
 use super::context::Driving;
 use super::giving_way::Interrupted;
 use super::panics::{self, PanicNote, Watch};
+use super::recorder::Recorder;
 use super::root::Root;
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
@@ -124,7 +125,7 @@ impl Engine {
             let future = slot.task.as_ref().map(TaskBox::pointer);
             pulse.begin_poll(key, slot.spawn_site);
             if let Some(recorder) = &mut core.recorder {
-                recorder.begin_step(id, now_ns, core.trace_hash);
+                Self::record_step(recorder, id, now_ns, core.trace_hash);
             }
             self.step.reset();
             core.selects = 0;
@@ -176,6 +177,13 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Apart, so that it costs nothing where nothing is recorded.
+    #[cold]
+    #[inline(never)]
+    fn record_step(recorder: &mut Recorder, id: Id, now_ns: u64, trace_hash: u64) {
+        recorder.begin_step(id, now_ns, trace_hash);
     }
 
     /// A panic came out of a step.
@@ -534,8 +542,14 @@ impl Core {
     #[inline]
     pub(super) fn end_step(&mut self, finished: bool) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.end_step(finished);
+            Self::record_end(recorder, finished);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_end(recorder: &mut Recorder, finished: bool) {
+        recorder.end_step(finished);
     }
 
     /// Lets go of what is kept beside the table for a task.

@@ -70,12 +70,21 @@ impl Pct {
         }
     }
 
+    #[inline]
     fn priority(&mut self, slot: u32, draw: &mut Draw) -> Priority {
-        let priority = self.priorities.at(slot);
-        if *priority == 0 {
-            *priority = draw.number() | LOWEST_AT_FIRST;
+        match *self.priorities.at(slot) {
+            0 => self.first_priority(slot, draw),
+            priority => priority,
         }
-        *priority
+    }
+
+    /// A call of its own: it comes once a task, and the rest is part of every step.
+    #[cold]
+    #[inline(never)]
+    fn first_priority(&mut self, slot: u32, draw: &mut Draw) -> Priority {
+        let priority = draw.number() | LOWEST_AT_FIRST;
+        *self.priorities.at(slot) = priority;
+        priority
     }
 
     /// The lowest priority that there is from now on.
