@@ -12,6 +12,7 @@
 //! its own so that another runtime could be explored, shrunk and replayed by the same code.
 #![forbid(unsafe_code)]
 
+mod chacha;
 mod confirm;
 mod critical;
 mod decision;

@@ -253,7 +253,7 @@ impl Announcement {
             let next = engine.announce(self, waker, resource, name, access, at);
             if next != DONE {
                 // As its waker would do, without a call: most often the loop itself polls.
-                if TaskRef::of_waker(waker).is_some_and(|task| engine.polled.get() == Some(task)) {
+                if TaskRef::of_waker(waker).is_some_and(|task| engine.is_polled(task.number())) {
                     engine.step.woken.set(true);
                 } else {
                     waker.wake_by_ref();
@@ -348,7 +348,7 @@ impl Engine {
             announcement.index = self.step.operations.get() - 1;
             // Who listens only to record asks for no one to give way.
             if (announcement.always || self.wants_operations)
-                && self.polled.get().is_some()
+                && self.is_polling()
                 && let Some(step) = self.gives_way(announcement.index, waker, resource, access)
             {
                 return step;

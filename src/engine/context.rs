@@ -52,6 +52,22 @@ pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(unsafe { &*engine }))
 }
 
+/// Notes that the task with this number is woken, if it is the one that is being polled; whether it is.
+#[inline(always)]
+pub(super) fn wakes_itself(number: u64) -> bool {
+    let engine = DRIVING.get();
+    if engine.is_null() {
+        return false;
+    }
+    // SAFETY: as in `driving`.
+    let engine = unsafe { &*engine };
+    let itself = engine.is_polled(number);
+    if itself {
+        engine.step.woken.set(true);
+    }
+    itself
+}
+
 /// Calls `f` with the current loop: the one that runs on this thread, else the newest entered one.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {

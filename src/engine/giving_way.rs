@@ -3,10 +3,9 @@
 //! Always true: going on is part of the resumption that gave way, with its counts and its wakes as they were; having given
 //! way for nothing leaves no trace.
 
-use std::cell::Cell;
-
 use timeloop_sim::{Access, Announced, Operation, ResourceKey};
 
+use super::shared::Plain;
 use super::{Core, Engine, mix};
 
 /// What the step under way has come to. Laid out to be reset by one store.
@@ -14,14 +13,14 @@ use super::{Core, Engine, mix};
 #[repr(C, align(8))]
 pub(super) struct StepState {
     /// Whether the task that is being polled has been woken meanwhile.
-    pub(super) woken: Cell<bool>,
+    pub(super) woken: Plain<bool>,
     /// Whether it has given way for an operation.
-    pub(super) gave_way: Cell<bool>,
+    pub(super) gave_way: Plain<bool>,
     /// How the step has been interrupted, if it has; it has given way then, too.
-    pub(super) interrupted: Cell<Interrupted>,
-    filling: Cell<u8>,
+    pub(super) interrupted: Plain<Interrupted>,
+    filling: Plain<u8>,
     /// How many operations its resumption has announced.
-    pub(super) operations: Cell<u32>,
+    pub(super) operations: Plain<u32>,
 }
 
 impl StepState {

@@ -23,6 +23,7 @@ pub(crate) mod panics;
 mod recorder;
 mod root;
 mod run;
+mod shared;
 mod sites;
 mod table;
 mod timers;
@@ -30,7 +31,9 @@ mod waker;
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+#[cfg(feature = "net")]
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::Arc;
@@ -57,6 +60,7 @@ use giving_way::StepState;
 use nodes::{NodeId, Nodes};
 use panics::PanicNote;
 use recorder::Recorder;
+use shared::{Plain, Sole};
 use sites::Sites;
 use table::{Interrupts, Slot, State, Table};
 use timers::TimerQueue;
@@ -91,19 +95,19 @@ pub(crate) struct Engine {
     run: RunId,
     /// What the loop is called in errors: the test's name, or where its runtime was built.
     label: Label,
-    now_ns: Cell<u64>,
+    now_ns: Plain<u64>,
     /// The slot of the task that is being polled, or was polled last.
-    current: Cell<u32>,
-    /// The task that is being polled.
-    polled: Cell<Option<TaskRef>>,
+    current: Plain<u32>,
+    /// The number of the task that is being polled, or 0.
+    polled: Plain<u64>,
     step: StepState,
     /// What the task that was polled last has panicked with, until the loop looks.
     fallen: Cell<Option<Box<dyn Any + Send>>>,
     /// Which of the noting waker tables the next poll uses.
-    alternate: Cell<bool>,
+    alternate: Plain<bool>,
     explain: bool,
     /// Whether anyone wants to know of operations.
-    attends: Cell<bool>,
+    attends: Plain<bool>,
     /// Whether the source of decisions does.
     wants_operations: bool,
     /// Whether the run is recorded.
@@ -111,9 +115,9 @@ pub(crate) struct Engine {
     /// Whether it wants to know of all that happens on nodes.
     wants_nodes: bool,
     /// Whether the run has nodes besides the test's, whose clocks may be off.
-    has_nodes: Cell<bool>,
+    has_nodes: Plain<bool>,
     post: LentPost,
-    core: RefCell<Core>,
+    core: Sole<Core>,
     /// `None` until somebody opens a socket: most runs never do.
     #[cfg(feature = "net")]
     network: RefCell<Option<Box<network::Fabric>>>,
@@ -188,20 +192,20 @@ impl Engine {
         Self {
             run,
             label,
-            now_ns: Cell::new(0),
-            current: Cell::new(NO_SLOT),
-            polled: Cell::new(None),
+            now_ns: Plain::new(0),
+            current: Plain::new(NO_SLOT),
+            polled: Plain::new(0),
             step: StepState::default(),
             fallen: Cell::new(None),
-            alternate: Cell::new(false),
+            alternate: Plain::new(false),
             explain,
-            attends: Cell::new(attends),
+            attends: Plain::new(attends),
             wants_operations,
             records: detail != Detail::Lean,
             wants_nodes,
-            has_nodes: Cell::new(false),
+            has_nodes: Plain::new(false),
             post,
-            core: RefCell::new(Core {
+            core: Sole::new(Core {
                 source,
                 table: Table::default(),
                 nodes: Nodes::default(),
@@ -326,11 +330,23 @@ impl Engine {
     /// Marks a task as ready, if it waits.
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
-        if self.polled.get() == Some(task) {
+        if self.is_polled(task.number()) {
             self.step.woken.set(true);
         } else {
             self.core.borrow_mut().wake(task);
         }
+    }
+
+    /// Whether the task with this number is being polled.
+    #[inline(always)]
+    fn is_polled(&self, number: u64) -> bool {
+        self.polled.get() == number
+    }
+
+    /// Whether any task is being polled.
+    #[inline(always)]
+    fn is_polling(&self) -> bool {
+        self.polled.get() != 0
     }
 
     /// Keeps a waker: by the task that it stands for if it is one of the loop's own, else as a clone, which calls code

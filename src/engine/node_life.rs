@@ -150,7 +150,7 @@ impl Engine {
             let slots = core.tasks_of(node);
             slots.into_iter().map(|slot| (slot, core.table.at(slot).generation)).collect()
         };
-        let polled = self.polled.get().map(TaskRef::slot);
+        let polled = TaskRef::of_number(self.polled.get()).map(TaskRef::slot);
         for (slot, generation) in tasks {
             let mut guard = self.core.borrow_mut();
             let core = &mut *guard;
@@ -335,7 +335,7 @@ impl Engine {
             return;
         }
         self.happens(node, NodeEvent::Pauses);
-        let polled = self.polled.get().map(TaskRef::slot);
+        let polled = TaskRef::of_number(self.polled.get()).map(TaskRef::slot);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
             core.table.at(slot).interrupts.add(Interrupts::PAUSED);

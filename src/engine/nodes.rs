@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::Ref;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,6 +14,7 @@ use std::sync::Arc;
 
 use super::cell::TaskBox;
 use super::node_clock::NodeClock;
+use super::shared::SoleRef;
 use super::table::Interrupts;
 use super::waker::{TaskRef, Wakee};
 use super::{Engine, NO_SLOT, ROOT_SLOT, mix};
@@ -381,11 +381,11 @@ impl Engine {
     }
 
     /// The table of nodes, to be looked at. Not while code of the user's runs.
-    pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
+    pub(crate) fn nodes(&self) -> SoleRef<'_, Nodes> {
         if self.core.borrow().nodes.nodes.is_empty() {
             self.core.borrow_mut().nodes.ensure();
         }
-        Ref::map(self.core.borrow(), |core| &core.nodes)
+        self.core.borrow().map(|core| &core.nodes)
     }
 }
 

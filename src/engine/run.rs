@@ -102,7 +102,7 @@ impl Engine {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
-            let next = if core.fuel == 0 || self.post.woken().is_some() { None } else { core.source.next() };
+            let next = if core.fuel == 0 || self.post.has_woken() { None } else { core.source.next() };
             let Some(number) = next else {
                 drop(guard);
                 if let Some(failure) = self.pause() {
@@ -121,7 +121,7 @@ impl Engine {
             let goes_on = slot.gave_way;
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
-            let task = TaskRef::new(self.run, number, slot.generation);
+            let task = TaskRef::number_of(self.run, number, slot.generation);
             let future = slot.task.as_ref().map(TaskBox::pointer);
             pulse.begin_poll(key, slot.spawn_site);
             if let Some(recorder) = &mut core.recorder {
@@ -133,10 +133,10 @@ impl Engine {
                 core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
             }
             self.current.set(number);
-            self.polled.set(Some(task));
+            self.polled.set(task);
             drop(guard);
 
-            let waker = task.waker(self.wakers());
+            let waker = waker::of_number(task, self.wakers());
             let context = &mut Context::from_waker(&waker);
             let ended = match future {
                 // SAFETY: a task's box stays in its slot, and nobody uses it, while the slot's state is `Running`;
@@ -148,14 +148,14 @@ impl Engine {
                 Some(future) => unsafe { future.poll(context) }.is_ready(),
                 // Only the root has no future of its own.
                 None if root.poll(context) => {
-                    self.polled.set(None);
+                    self.polled.set(0);
                     self.core.borrow_mut().end_root();
                     return Ok(());
                 }
                 None => false,
             };
 
-            self.polled.set(None);
+            self.polled.set(0);
             if ended {
                 if let Some(payload) = self.fallen.take() {
                     self.task_fell(number, payload);
@@ -191,7 +191,7 @@ impl Engine {
     fn caught(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
         let note = panics::take(&*payload);
         let slot = self.current.get();
-        let polling = self.polled.take().is_some();
+        let polling = self.polled.replace(0) != 0;
         let mut core = self.core.borrow_mut();
         if slot == ROOT_SLOT && polling {
             core.end_root();
@@ -394,7 +394,7 @@ impl Engine {
     pub(crate) fn finish(&self, loud: bool, drop_root: &mut dyn FnMut()) -> Option<Box<Failure>> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
-        debug_assert!(self.polled.get().is_none(), "a task can't be dropped while it runs");
+        debug_assert!(!self.is_polling(), "a task can't be dropped while it runs");
         self.current.set(NO_SLOT);
         let root = {
             let mut core = self.core.borrow_mut();

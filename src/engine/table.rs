@@ -37,6 +37,8 @@ pub(super) enum State {
 pub(super) struct Interrupts(u8);
 
 impl Interrupts {
+    /// Nothing out of the ordinary.
+    const NONE: Self = Self(0);
     /// It is cancelled.
     pub(super) const ABORTED: Self = Self(1);
     /// Its node has gone down: it is never polled again.
@@ -51,7 +53,7 @@ impl Interrupts {
     pub(super) const TOLD: Self = Self(32);
 
     /// Whether there are any.
-    #[inline]
+    #[inline(always)]
     pub(super) fn any(self) -> bool {
         self.0 != 0
     }
@@ -122,23 +124,27 @@ pub(super) struct Slot {
 
 thread_local! {
     /// The room of this thread's last run, for the next one: a short run would spend much of its time on growing it.
-    static SPARE: Cell<Room> = const { Cell::new(Room { slots: Vec::new(), given_way: Vec::new() }) };
+    static SPARE: Cell<Option<Room>> = const { Cell::new(None) };
 }
 
 /// What has been allocated.
 #[derive(Default)]
 struct Room {
-    slots: Vec<Slot>,
+    slots: Box<[Slot]>,
     given_way: Vec<GivenWay>,
 }
+
+/// At least so many tasks have room.
+const ROOM_MIN: usize = 8;
 
 /// Room for more tasks than this is given back.
 const SPARE_MAX: usize = 1_000;
 
 /// All tasks of a run.
 pub(super) struct Table {
-    /// The slots of this run, and behind them vacant ones that an earlier run has left.
-    slots: Vec<Slot>,
+    /// The slots of this run, and behind them vacant ones. Not a vector: in a debug build, to look up a place in one takes as
+    /// long as all else that a step does to it.
+    slots: Box<[Slot]>,
     /// Of each slot whose task has given way: where its resumption stands. Elsewhere it means nothing.
     pub(super) given_way: Vec<GivenWay>,
     /// How many slots this run has had in use.
@@ -151,7 +157,7 @@ pub(super) struct Table {
 impl Default for Table {
     fn default() -> Self {
         // Where the thread is being torn down there is no room to take over.
-        let Room { slots, given_way } = SPARE.try_with(Cell::take).unwrap_or_default();
+        let Room { slots, given_way } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         Self { slots, given_way, used: 0, first_free: 0, live: 0 }
     }
 }
@@ -170,7 +176,7 @@ impl Drop for Table {
                 drop((place.task.take(), place.joiner.take()));
             }
         }
-        let _ = SPARE.try_with(|spare| spare.set(Room { slots, given_way }));
+        let _ = SPARE.try_with(|spare| spare.set(Some(Room { slots, given_way })));
     }
 }
 
@@ -194,59 +200,64 @@ impl Table {
         let spawn_site = SpawnSite::of(spawned);
         let recycled = self.first_free > 0;
         let slot = if recycled { self.first_free - 1 } else { self.used };
-        if let Some(place) = self.slots.get_mut(slot as usize) {
-            if recycled {
-                self.first_free = place.next_free;
-            } else {
-                self.used += 1;
-            }
-            // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
-            debug_assert!(place.task.is_none() && place.joiner.is_none());
-            place.state = State::Ready;
-            place.interrupts = Interrupts::default();
-            place.detached = false;
-            place.panicked = false;
-            place.gave_way = false;
-            place.node = 0;
-            place.resumes = 0;
-            place.polled_at_ns = now_ns;
-            place.children = 0;
-            place.resources = 0;
-            place.key = key;
-            place.id = id;
-            place.task = task;
-            place.spawned = spawned;
-            place.spawn_site = spawn_site;
-            (slot, place.generation)
-        } else {
-            self.push(Slot {
-                state: State::Ready,
-                interrupts: Interrupts::default(),
-                detached: false,
-                panicked: false,
-                gave_way: false,
-                generation: 0,
-                node: 0,
-                resumes: 0,
-                polled_at_ns: now_ns,
-                children: 0,
-                resources: 0,
-                key,
-                id,
-                task,
-                joiner: None,
-                spawned,
-                spawn_site,
-                next_free: 0,
-            })
+        if slot as usize >= self.slots.len() {
+            self.grow(id, spawned);
         }
+        let place = &mut self.slots[slot as usize];
+        if recycled {
+            self.first_free = place.next_free;
+        } else {
+            self.used += 1;
+        }
+        // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
+        debug_assert!(place.task.is_none() && place.joiner.is_none());
+        place.state = State::Ready;
+        place.interrupts = Interrupts::NONE;
+        place.detached = false;
+        place.panicked = false;
+        place.gave_way = false;
+        place.node = 0;
+        place.resumes = 0;
+        place.polled_at_ns = now_ns;
+        place.children = 0;
+        place.resources = 0;
+        place.key = key;
+        place.id = id;
+        place.task = task;
+        place.spawned = spawned;
+        place.spawn_site = spawn_site;
+        (slot, place.generation)
     }
 
+    /// Makes room for more tasks: vacant slots, in which the key, the id and the place mean nothing.
+    #[cold]
     #[inline(never)]
-    fn push(&mut self, slot: Slot) -> (u32, u16) {
-        self.slots.push(slot);
-        self.used += 1;
-        (self.used - 1, 0)
+    fn grow(&mut self, id: Id, spawned: &'static Location<'static>) {
+        let vacant = || Slot {
+            state: State::Vacant,
+            interrupts: Interrupts::NONE,
+            detached: false,
+            panicked: false,
+            gave_way: false,
+            generation: 0,
+            node: 0,
+            resumes: 0,
+            polled_at_ns: 0,
+            children: 0,
+            resources: 0,
+            key: TaskKey(0),
+            id,
+            task: None,
+            joiner: None,
+            spawned,
+            spawn_site: SpawnSite::default(),
+            next_free: 0,
+        };
+        let mut slots = mem::take(&mut self.slots).into_vec();
+        let many = (2 * slots.len()).max(ROOM_MIN);
+        slots.reserve_exact(many - slots.len());
+        slots.resize_with(many, vacant);
+        self.slots = slots.into_boxed_slice();
     }
 
     /// Frees the slot of a task that has ended and that nobody awaits any more.
@@ -278,13 +289,16 @@ impl Table {
     /// The task with this slot and generation.
     #[inline]
     pub(super) fn get(&mut self, slot: u32, generation: u16) -> Option<&mut Slot> {
-        self.slots
-            .get_mut(slot as usize)
-            .filter(|place| place.generation == generation && place.state != State::Vacant)
+        if slot as usize >= self.slots.len() {
+            return None;
+        }
+        let place = &mut self.slots[slot as usize];
+        let is_it = place.generation == generation && !matches!(place.state, State::Vacant);
+        if is_it { Some(place) } else { None }
     }
 
     /// The task in this slot, which is known to be taken.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
         &mut self.slots[slot as usize]
     }
@@ -293,7 +307,7 @@ impl Table {
     #[inline]
     pub(super) fn standing(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
         let place = &mut self.slots[slot as usize];
-        let announced = place.gave_way.then(|| self.given_way[slot as usize].announced());
+        let announced = if place.gave_way { Some(self.given_way[slot as usize].announced()) } else { None };
         (place, announced)
     }
 

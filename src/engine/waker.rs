@@ -33,12 +33,19 @@ pub(crate) struct TaskRef(NonZeroU64);
 impl TaskRef {
     #[inline(always)]
     pub(super) fn new(run: RunId, slot: u32, generation: u16) -> Self {
+        Self::from_bits(Self::number_of(run, slot, generation))
+    }
+
+    /// The number of the task in this slot, which is not 0, as no run's is.
+    #[inline(always)]
+    pub(super) fn number_of(run: RunId, slot: u32, generation: u16) -> u64 {
         debug_assert!(slot < MAX_SLOTS);
-        Self::from_bits(
-            u64::from(slot)
-                | u64::from(generation) << SLOT_BITS
-                | u64::from(run.0) << (SLOT_BITS + GENERATION_BITS),
-        )
+        slot as u64 | (generation as u64) << SLOT_BITS | (run.0 as u64) << (SLOT_BITS + GENERATION_BITS)
+    }
+
+    /// The task with this number; `None` where there is none.
+    pub(super) fn of_number(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
     }
 
     /// Stands for a task that no loop has yet: its run is number 0, which no loop is.
@@ -48,6 +55,7 @@ impl TaskRef {
     }
 
     /// The number that it carries.
+    #[inline(always)]
     pub(crate) fn number(self) -> u64 {
         self.0.get()
     }
@@ -72,16 +80,6 @@ impl TaskRef {
         RunId((self.0.get() >> (SLOT_BITS + GENERATION_BITS)) as u32)
     }
 
-    /// A waker for this task. It need not be dropped: there is nothing to let go of.
-    #[inline]
-    pub(super) fn waker(self, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
-        // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
-        // pointer as a number, own nothing, and may be called from any thread at any time.
-        let waker =
-            unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0.get() as usize), table)) };
-        ManuallyDrop::new(waker)
-    }
-
     #[inline]
     pub(super) fn of(data: *const ()) -> Self {
         Self::from_bits(data.addr() as u64)
@@ -95,7 +93,8 @@ impl TaskRef {
     /// The task that one of the plain wakers below wakes.
     #[inline]
     pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
-        ptr::eq(waker.vtable(), &PLAIN).then(|| Self::of(waker.data()))
+        // Not `bool::then`: in a debug build that takes longer than all the rest.
+        if ptr::eq(waker.vtable(), &PLAIN) { Some(Self::of(waker.data())) } else { None }
     }
 
     /// Whether this is a waker of some loop's.
@@ -109,6 +108,14 @@ impl TaskRef {
     fn is_noting(waker: &Waker) -> bool {
         NOTING.iter().any(|noting| ptr::eq(waker.vtable(), noting))
     }
+}
+
+/// A waker for the task with this number. It need not be dropped: there is nothing to let go of.
+#[inline(always)]
+pub(super) fn of_number(number: u64, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
+    // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
+    // pointer as a number, own nothing, and may be called from any thread at any time.
+    ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(number as usize), table) })
 }
 
 /// Whom to wake: a waker, or what one of the loop's own stands for.
@@ -197,12 +204,8 @@ impl RunId {
 }
 
 /// For exploring: cloning is a copy.
-pub(super) static PLAIN: RawWakerVTable = RawWakerVTable::new(
-    |data| RawWaker::new(data, &PLAIN),
-    |data| wake(TaskRef::of(data)),
-    |data| wake(TaskRef::of(data)),
-    |_| (),
-);
+pub(super) static PLAIN: RawWakerVTable =
+    RawWakerVTable::new(|data| RawWaker::new(data, &PLAIN), wake_data, wake_data, |_| ());
 
 /// For explaining: whoever clones the waker is about to wait, and so is a task that wakes itself, so the place is noted.
 ///
@@ -244,17 +247,16 @@ fn note(task: TaskRef) {
     });
 }
 
+fn wake_data(data: *const ()) {
+    // The common case first: a task wakes itself.
+    if !context::wakes_itself(data.addr() as u64) {
+        wake_other(TaskRef::of(data));
+    }
+}
+
 #[inline]
 fn wake(task: TaskRef) {
-    // The common case first: a task wakes itself.
-    let itself = context::driving(|engine| {
-        let itself = engine.polled.get() == Some(task);
-        if itself {
-            engine.step.woken.set(true);
-        }
-        itself
-    });
-    if itself != Some(true) {
+    if !context::wakes_itself(task.number()) {
         wake_other(task);
     }
 }
@@ -356,7 +358,12 @@ impl Post {
     /// The task that another thread has woken, if one has.
     #[inline]
     pub(super) fn woken(&self) -> Option<TaskRef> {
-        let woken = self.woken.load(Ordering::Relaxed);
-        NonZeroU64::new(woken).map(TaskRef)
+        TaskRef::of_number(self.woken.load(Ordering::Relaxed))
+    }
+
+    /// Whether another thread has woken a task.
+    #[inline]
+    pub(super) fn has_woken(&self) -> bool {
+        self.woken.load(Ordering::Relaxed) != 0
     }
 }

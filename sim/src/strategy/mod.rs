@@ -137,7 +137,8 @@ impl Draw {
     /// An index below `many`.
     #[inline]
     fn index(&mut self, many: usize) -> usize {
-        self.below(u32::try_from(many).expect("fewer than 2^32 tasks are ready")) as usize
+        debug_assert!(many <= u32::MAX as usize, "fewer than 2^32 tasks are ready");
+        self.below(many as u32) as usize
     }
 
     /// A random number of 32 bits, but not 0: a priority for a moment, where it matters little if two are the same.
