@@ -522,7 +522,7 @@ impl Core {
     }
 
     /// The poll of this task has ended, the task has not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pending(&mut self, slot: u32, woken: bool) {
         self.end_step(false);
         let place = self.table.at(slot);

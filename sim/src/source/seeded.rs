@@ -33,12 +33,12 @@ impl<S: Strategy> Seeded<S> {
 }
 
 impl<S: Strategy> Source for Seeded<S> {
-    #[inline]
+    #[inline(always)]
     fn ready(&mut self, task: Ready) {
         self.strategy.ready(task, &mut self.draw);
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         self.strategy.next(&mut self.draw)
     }

@@ -60,7 +60,7 @@ impl Random {
 }
 
 impl Strategy for Random {
-    #[inline]
+    #[inline(always)]
     fn ready(&mut self, task: Ready, _draw: &mut Draw) {
         if self.count == self.ready.len() {
             self.grow();
@@ -69,7 +69,8 @@ impl Strategy for Random {
         self.count += 1;
     }
 
-    #[inline]
+    // Where the loop stands.
+    #[inline(always)]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
         if self.count == 0 {
             return None;
