@@ -116,9 +116,10 @@ impl<T> Made<T> {
                     kind: FailureKind::Error,
                     message: format!("the test returned an error: {message}"),
                     notes: before.notes(),
-                    site,
+                    site: site.map(Box::new),
                     task: Some(Box::default()),
                     blocked: Box::default(),
+                    network: before.network.clone(),
                     at_ns: ended.elapsed_ns,
                     at_step: ended.steps,
                 })

@@ -149,6 +149,7 @@ pub(crate) fn nondeterminism(what: &str, seen: Option<&Failure>) -> Box<Failure>
         site: None,
         task: None,
         blocked: Box::default(),
+        network: Box::default(),
         at_ns: seen.map_or(0, |failure| failure.at_ns),
         at_step: seen.map_or(0, |failure| failure.at_step),
     })

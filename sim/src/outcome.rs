@@ -93,6 +93,11 @@ pub enum Awaited {
     End(TaskLabel),
     /// That its node, which is paused, goes on; it is ready otherwise.
     Resumption,
+    /// Something else, in the words of whoever ran the simulation: what the task does, and what is known to keep it from
+    /// it, as what follows `it` in a sentence.
+    Told(String),
+    /// Any of these, whichever comes first.
+    Any(Box<[Awaited]>),
 }
 
 /// Who holds what another waits for.
@@ -187,11 +192,13 @@ pub struct Failure {
     /// What happened before and may have led to it, a sentence each; no part of the fingerprint.
     pub notes: Box<[String]>,
     /// Where it happened: the place of the panic.
-    pub site: Option<Site>,
+    pub site: Option<Box<Site>>,
     /// The task that failed, where one did.
     pub task: Option<Box<TaskLabel>>,
     /// The tasks that wait, for deadlocks and limits.
     pub blocked: Box<[BlockedTask]>,
+    /// What was not as usual in the network at that moment, where there is one, a line each; no part of the fingerprint.
+    pub network: Box<[String]>,
     /// Virtual time of the failure, nanoseconds since the run's start.
     pub at_ns: u64,
     /// How many steps had been taken.
@@ -284,7 +291,11 @@ impl fmt::Display for Failure {
         if let Some(cycle) = self.cycle_told() {
             write!(f, "\n  {cycle}")?;
         }
-        self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))
+        self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))?;
+        if !self.network.is_empty() {
+            f.write_str("\n  the network then:")?;
+        }
+        self.network.iter().try_for_each(|line| write!(f, "\n  - {line}"))
     }
 }
 
@@ -301,11 +312,28 @@ impl fmt::Display for BlockedTask {
             None => f.write_str(" waits at an unknown place")?,
         }
         write!(f, " since {}", Nanos(self.since_ns))?;
-        match self.waits_for.as_deref() {
-            None => Ok(()),
-            Some(Awaited::End(task)) => write!(f, " for the end of {task}"),
-            Some(Awaited::Resumption) => f.write_str(" for its node to be resumed"),
-            Some(Awaited::Resource { name, made, access, held_by }) => {
+        self.waits_for.as_deref().map_or(Ok(()), |awaited| self.tell(f, awaited))
+    }
+}
+
+impl BlockedTask {
+    /// What it waits for, after where and since when.
+    fn tell(&self, f: &mut fmt::Formatter<'_>, awaited: &Awaited) -> fmt::Result {
+        match awaited {
+            Awaited::End(task) => write!(f, " for the end of {task}"),
+            Awaited::Resumption => f.write_str(" for its node to be resumed"),
+            Awaited::Told(told) => write!(f, "; it {told}"),
+            Awaited::Any(all) => {
+                all.iter().enumerate().try_for_each(|(number, awaited)| match (number, awaited) {
+                    (0, awaited) => self.tell(f, awaited),
+                    (_, Awaited::Told(told)) => write!(f, "; or it {told}"),
+                    (_, awaited) => {
+                        f.write_str(", or")?;
+                        self.tell(f, awaited)
+                    }
+                })
+            }
+            Awaited::Resource { name, made, access, held_by } => {
                 write!(f, " for `{name}`")?;
                 if let Some(made) = made {
                     write!(f, " (made at {made})")?;
@@ -328,13 +356,12 @@ impl fmt::Display for BlockedTask {
             }
         }
     }
-}
 
-impl BlockedTask {
     /// The tasks without which it can't go on.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (end, holders) = match self.waits_for.as_deref() {
-            None | Some(Awaited::Resumption) => (None, &[][..]),
+            // It may go on without any one of several.
+            None | Some(Awaited::Resumption | Awaited::Told(_) | Awaited::Any(_)) => (None, &[][..]),
             Some(Awaited::End(task)) => (Some(task), &[][..]),
             Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
         };

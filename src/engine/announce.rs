@@ -60,6 +60,12 @@ impl ResourceId {
         Self { number: mix(self.key().0, part) | 1, made: self.made }
     }
 
+    /// Where it was made.
+    #[cfg(feature = "net")]
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.made
+    }
+
     #[inline]
     fn key(&self) -> ResourceKey {
         if self.number != 0 { ResourceKey(self.number) } else { self.key_of_place() }

@@ -3,6 +3,8 @@
 //! Always true: a failure that comes of a bound names the bound and says how to raise it; one that concerns tasks names
 //! the tasks.
 
+use std::mem;
+
 use timeloop_sim::{Awaited, BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath, grouped};
 
 use super::panics::PanicNote;
@@ -40,13 +42,7 @@ impl Core {
         TaskLabel { path: TaskPath::root(), name, spawned, node }
     }
 
-    /// The tasks that wait, in order of spawning.
-    fn blocked(&mut self) -> Box<[BlockedTask]> {
-        let waiting: Vec<u32> = self.table.in_order().into_iter().filter(|&slot| self.waits(slot)).collect();
-        waiting.into_iter().take(NAMED_TASKS).map(|slot| self.blocked_task(slot)).collect()
-    }
-
-    fn blocked_task(&mut self, slot: u32) -> BlockedTask {
+    fn blocked_task(&mut self, slot: u32, told: Vec<String>) -> BlockedTask {
         let id = self.table.at(slot).id;
         let awaits = if self.recorder.is_some() { self.awaited_end(slot) } else { None };
         let mut blocked = match &self.recorder {
@@ -58,6 +54,12 @@ impl Core {
         };
         if self.table.at(slot).state == State::Parked {
             blocked.waits_for = Some(Box::new(Awaited::Resumption));
+        } else if !told.is_empty() {
+            let before = blocked.waits_for.take().map(|awaited| *awaited);
+            let mut all: Vec<Awaited> =
+                before.into_iter().chain(told.into_iter().map(Awaited::Told)).collect();
+            let awaited = if all.len() == 1 { all.remove(0) } else { Awaited::Any(all.into()) };
+            blocked.waits_for = Some(Box::new(awaited));
         }
         blocked
     }
@@ -92,19 +94,35 @@ fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Box<[String]> {
 
 /// What had happened in a run that has ended: in words only when it is asked for.
 #[derive(Debug)]
-pub(crate) struct Before(Option<Box<(TaskLabel, PanicNote)>>);
+pub(crate) struct Before {
+    first_panic: Option<Box<(TaskLabel, PanicNote)>>,
+    /// What was not as usual in the network, where the run was recorded.
+    pub(crate) network: Box<[String]>,
+}
 
 impl Before {
     /// The notes of a failure that comes of the run's output.
     pub(crate) fn notes(&self) -> Box<[String]> {
-        notes(self.0.as_deref())
+        notes(self.first_panic.as_deref())
     }
 }
 
 impl Engine {
     /// What has happened in the run that its output may come of.
     pub(crate) fn before(&self) -> Before {
-        Before(self.core.borrow_mut().first_panic.take())
+        let mut core = self.core.borrow_mut();
+        let network =
+            core.recorder.as_mut().map_or_else(Box::default, |recorder| mem::take(&mut recorder.network));
+        Before { first_panic: core.first_panic.take(), network }
+    }
+
+    /// The tasks that wait, in order of spawning.
+    fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
+        let mut waiting: Vec<u32> =
+            core.table.in_order().into_iter().filter(|&slot| core.waits(slot)).collect();
+        waiting.truncate(NAMED_TASKS);
+        let told = self.waits_told(core, &waiting);
+        waiting.into_iter().zip(told).map(|(slot, told)| core.blocked_task(slot, told)).collect()
     }
 
     fn failure(&self, core: &Core, kind: FailureKind, message: String) -> Box<Failure> {
@@ -115,6 +133,7 @@ impl Engine {
             site: None,
             task: None,
             blocked: Box::default(),
+            network: self.network_told(core),
             at_ns: self.now_ns(),
             at_step: core.steps(),
         })
@@ -122,7 +141,7 @@ impl Engine {
 
     pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
         let mut failure = self.failure(core, FailureKind::Panic, note.message);
-        failure.site = note.site;
+        failure.site = note.site.map(Box::new);
         hint_at_tokio(&mut failure);
         failure.task = Some(Box::new(core.task_label(ROOT_SLOT)));
         failure
@@ -134,7 +153,7 @@ impl Engine {
             failure.notes = Box::default();
         }
         hint_at_tokio(&mut failure);
-        failure.site = note.site;
+        failure.site = note.site.map(Box::new);
         failure.task = Some(Box::new(task));
         failure
     }
@@ -152,10 +171,13 @@ impl Engine {
         };
         let message = format!("no task is ready and no timer is set, so nothing in the run can wake {tasks}");
         let mut failure = self.failure(core, FailureKind::Deadlock, message);
-        failure.blocked = core.blocked();
-        let paused =
-            core.nodes.paused().map(|name| format!("node `{name}` is paused, and nothing resumes it"));
-        failure.notes = failure.notes.iter().cloned().chain(paused).collect();
+        failure.blocked = self.blocked(core);
+        // Told with all else that is not as usual, where there is a network.
+        if failure.network.is_empty() {
+            let paused =
+                core.nodes.paused().map(|name| format!("node `{name}` is paused, and nothing resumes it"));
+            failure.notes = failure.notes.iter().cloned().chain(paused).collect();
+        }
         if self.explain && self.woken_soon() {
             let note = "a real thread woke a task of the run a moment later, in real time; a run does not wait for threads, \
                         so use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime";
@@ -181,7 +203,7 @@ impl Engine {
         );
         let mut failure = self.failure(core, FailureKind::Livelock, message);
         failure.task = Some(Box::new(core.task_label(slot)));
-        failure.blocked = core.blocked();
+        failure.blocked = self.blocked(core);
         failure
     }
 
@@ -189,7 +211,7 @@ impl Engine {
         let most = grouped(core.limits.max_steps);
         let message = format!("the run did not end within {most} steps; if it needs more, raise `max_steps`");
         let mut failure = self.failure(core, FailureKind::StepLimit, message);
-        failure.blocked = core.blocked();
+        failure.blocked = self.blocked(core);
         failure
     }
 
@@ -202,7 +224,7 @@ impl Engine {
             Nanos(deadline_ns),
         );
         let mut failure = self.failure(core, FailureKind::TimeLimit, message);
-        failure.blocked = core.blocked();
+        failure.blocked = self.blocked(core);
         failure
     }
 

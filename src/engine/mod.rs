@@ -16,7 +16,7 @@ mod joining;
 #[cfg(feature = "net")]
 pub(crate) mod network;
 pub(crate) mod node_clock;
-mod node_life;
+pub(crate) mod node_life;
 mod node_time;
 pub(crate) mod nodes;
 pub(crate) mod panics;
@@ -27,6 +27,7 @@ mod shared;
 mod sites;
 mod table;
 mod timers;
+pub(crate) mod waiting;
 mod waker;
 
 use std::any::Any;
@@ -48,6 +49,8 @@ pub(crate) use context::of_run;
 pub(crate) use failures::Before;
 pub(crate) use idle::find as find_idle;
 pub(crate) use joining::Joined;
+#[cfg(feature = "net")]
+pub(crate) use recorder::users;
 pub(crate) use root::{Root, RootFuture};
 pub(crate) use run::Stop;
 pub(crate) use timers::TimerRef;

@@ -232,10 +232,4 @@ impl Engine {
         let network = self.network.take();
         drop(network);
     }
-
-    /// As `wakee`, for who waits for a socket.
-    #[inline]
-    pub(crate) fn waits(&self, waker: &std::task::Waker) -> Wakee {
-        self.wakee(waker)
-    }
 }

@@ -18,7 +18,7 @@ use timeloop_sim::{Access, Operation, Source, TaskLabel};
 use super::cell::{TaskBox, TaskPointer};
 use super::giving_way::Interrupted;
 use super::node_clock::NodeClock;
-use super::nodes::{NodeError, NodeId, NodeState, Start};
+use super::nodes::{LastChange, NodeError, NodeId, NodeState, Start};
 use super::table::{Interrupts, State};
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};
@@ -136,6 +136,17 @@ impl Engine {
         }
         self.core.borrow_mut().nodes.at_mut(node).closing = false;
         self.tell_watchers(node);
+    }
+
+    /// What has just happened to a node was called for here.
+    pub(crate) fn change_called_at(&self, node: NodeId, at: &'static Location<'static>) {
+        let now_ns = self.now_ns.get();
+        if let Some(last) = &mut self.core.borrow_mut().nodes.at_mut(node).last_change
+            && matches!(last.event, NodeEvent::Crashes | NodeEvent::Pauses)
+            && last.at_ns == now_ns
+        {
+            last.called_at.get_or_insert(at);
+        }
     }
 
     /// Whether the node is just going down: destructors of its tasks are running.
@@ -452,6 +463,10 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         core.trace_hash = mix(core.trace_hash, (event as u64) << 32 | u64::from(node.0));
+        if !matches!(event, NodeEvent::IsAskedToShutDown | NodeEvent::ClockChanges) {
+            let at_ns = self.now_ns.get();
+            core.nodes.at_mut(node).last_change = Some(LastChange { event, at_ns, called_at: None });
+        }
         if let Some(recorder) = &mut core.recorder {
             let record = core.nodes.at(node);
             let told = format!("node {} {}", core.nodes.name(node), event.told(record.incarnation));

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::cell::TaskBox;
 use super::node_clock::NodeClock;
+use super::node_life::NodeEvent;
 use super::shared::SoleRef;
 use super::table::Interrupts;
 use super::waker::{TaskRef, Wakee};
@@ -90,6 +91,17 @@ pub(super) struct NodeRecord {
     pub(super) closing: bool,
     /// Who wants to know of any change.
     pub(super) watchers: Vec<Wakee>,
+    /// What happened to it last.
+    pub(super) last_change: Option<LastChange>,
+}
+
+/// What has happened to a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastChange {
+    pub(crate) event: NodeEvent,
+    pub(crate) at_ns: u64,
+    /// The place in the source that has called for it, where that is known.
+    pub(crate) called_at: Option<&'static Location<'static>>,
 }
 
 impl NodeRecord {
@@ -107,6 +119,7 @@ impl NodeRecord {
             shutting_down: false,
             closing: false,
             watchers: Vec::new(),
+            last_change: None,
         }
     }
 
@@ -294,6 +307,17 @@ impl Nodes {
     /// Whether it has any tasks.
     pub(crate) fn has_tasks(&self, node: NodeId) -> bool {
         self.at(node).live > 0
+    }
+
+    /// How many tasks it has.
+    pub(super) fn tasks(&self, node: NodeId) -> u32 {
+        self.at(node).live
+    }
+
+    /// What happened to it last, as the name of a node is followed by it, when, and where that was called for.
+    #[cfg(feature = "net")]
+    pub(crate) fn last_change(&self, node: NodeId) -> Option<LastChange> {
+        self.at(node).last_change
     }
 
     /// Whether it has been asked to shut down.

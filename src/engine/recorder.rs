@@ -4,7 +4,7 @@
 
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -14,6 +14,7 @@ use timeloop_sim::{
 };
 
 use super::sites::{self, Leaf, Sites};
+use super::waiting::{Noted, On};
 use crate::task::Id;
 
 /// How the names of this library's own files begin.
@@ -32,12 +33,16 @@ pub(super) struct Recorder {
     waits: BTreeMap<u32, Rc<Backtrace>>,
     /// The task that is being polled.
     current: u32,
-    /// The resources that the record knows.
-    known: BTreeSet<ResourceKey>,
+    /// The resources that the record knows, and where they stand in it.
+    known: BTreeMap<ResourceKey, usize>,
     /// The operation that each task has announced last, and has not got yet, by task.
     wanted: BTreeMap<u32, Wanted>,
     /// The operation that the step under way has given way for, until its task is ready to go on.
     gave_way: Option<DecisionKey>,
+    /// What else each task waits for, by task.
+    waits_on: BTreeMap<u32, Vec<Noted>>,
+    /// What was not as usual in the network when the run ended.
+    pub(super) network: Box<[String]>,
     /// Who holds what.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
@@ -99,6 +104,9 @@ impl Recorder {
 
     pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
         self.current = Self::index(id);
+        if let Some(waits) = self.waits_on.get_mut(&self.current) {
+            waits.retain(|noted| noted.aside);
+        }
         let arrival = self.arrivals[self.current as usize];
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
     }
@@ -188,10 +196,7 @@ impl Recorder {
         at: Option<&'static Location<'static>>,
     ) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
-        if self.known.insert(operation.resource) {
-            let made = users(made);
-            self.record.resources.push(ResourceRecord { key: operation.resource, name, made });
-        }
+        self.knows(operation.resource, name, made);
         // What can't be announced does not wait either.
         if index.is_some() {
             self.wanted.insert(self.current, Wanted { operation, at });
@@ -199,6 +204,39 @@ impl Recorder {
         // A future that is polled by another of the face's has no caller of the user's.
         let site = at.filter(|at| !at.file().starts_with(OURS)).map(Into::into);
         self.record.operations.push(Performed { step: step as u64, index, operation, site });
+    }
+
+    /// The record knows of this resource, by its newest name: a socket may become one that listens.
+    fn knows(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
+        let resources = &mut self.record.resources;
+        let index = *self.known.entry(key).or_insert(resources.len());
+        match resources.get_mut(index) {
+            Some(known) if known.name == name => {}
+            Some(known) => known.name = name,
+            None => resources.push(ResourceRecord { key, name, made: users(made) }),
+        }
+    }
+
+    /// The task that runs waits for this.
+    pub(super) fn waits_on(&mut self, noted: Noted) {
+        let waits = self.waits_on.entry(self.current).or_default();
+        match waits.iter_mut().find(|known| known.on == noted.on) {
+            Some(known) => *known = noted,
+            None => waits.push(noted),
+        }
+    }
+
+    /// What the task waits for, besides tasks and what they share.
+    pub(super) fn waits_of(&self, id: Id) -> impl Iterator<Item = On> {
+        self.waits_on.get(&Self::index(id)).into_iter().flatten().map(|noted| noted.on)
+    }
+
+    /// The same for all tasks.
+    #[cfg(feature = "net")]
+    pub(super) fn all_waits(&self) -> impl Iterator<Item = (&TaskLabel, On)> {
+        self.waits_on.iter().flat_map(|(task, waits)| {
+            waits.iter().map(|noted| (&self.record.tasks[*task as usize].label, noted.on))
+        })
     }
 
     /// The task that runs has got hold of this.
@@ -209,10 +247,7 @@ impl Recorder {
         made: &'static Location<'static>,
         at: Option<&'static Location<'static>>,
     ) {
-        if self.known.insert(resource) {
-            let (name, made) = (Cow::Borrowed(name), users(made));
-            self.record.resources.push(ResourceRecord { key: resource, name, made });
-        }
+        self.knows(resource, Cow::Borrowed(name), made);
         if self.wanted.get(&self.current).is_some_and(|wanted| wanted.operation.resource == resource) {
             self.wanted.remove(&self.current);
         }
@@ -247,7 +282,7 @@ impl Recorder {
                 .filter(|wanted| wanted.operation.access == Access::Acquire)
                 .and_then(|_| self.wanted(task, waits_at.as_ref()))
                 .or_else(end),
-            Leaf::Foreign => None,
+            Leaf::Socket | Leaf::Foreign => None,
         };
         BlockedTask {
             task: known.label.clone(),
@@ -274,6 +309,11 @@ impl Recorder {
         }
         let Operation { resource, access } = wanted.operation;
         let known = self.record.resource(resource)?;
+        #[cfg(feature = "net")]
+        if crate::net::is_socket(&known.name) {
+            // Told by itself.
+            return None;
+        }
         let holders = self.holders.get(&resource).into_iter().flatten();
         let held_by = holders.map(|holder| timeloop_sim::Holder {
             task: self.record.tasks[holder.task as usize].label.clone(),
@@ -302,6 +342,6 @@ impl Recorder {
 }
 
 /// A place, unless it is in this library itself, which tells nobody anything.
-fn users(made: &'static Location<'static>) -> Option<Site> {
+pub(crate) fn users(made: &'static Location<'static>) -> Option<Site> {
     (!made.file().starts_with(OURS)).then(|| made.into())
 }

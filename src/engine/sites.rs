@@ -85,6 +85,8 @@ fn innermost(text: &str) -> Option<Site> {
 pub(super) enum Leaf {
     /// A primitive of the face's own, which has announced what it waits for.
     Sync,
+    /// A socket, of which it is noted who waits for it.
+    Socket,
     /// The end of a task.
     Task,
     /// Somebody else's, of which nothing is known.
@@ -108,7 +110,8 @@ fn leaf_of(text: &str) -> Leaf {
         if is_ours(&file) {
             match file.rsplit_once("/src/").and_then(|(_, file)| file.split('/').next()) {
                 Some("engine") => {}
-                Some("sync" | "net") => return Leaf::Sync,
+                Some("sync") => return Leaf::Sync,
+                Some("net") => return Leaf::Socket,
                 Some("task") => return Leaf::Task,
                 _ => return Leaf::Foreign,
             }
@@ -192,6 +195,7 @@ mod tests {
                 Leaf::Foreign,
             ),
             (vec![waker.clone(), ours("time/sleep.rs"), users.clone()], Leaf::Foreign),
+            (vec![waker.clone(), ours("net/stream.rs"), registry("h2-0.4.0"), users.clone()], Leaf::Socket),
             (vec![waker, users, ours("sync/mutex.rs")], Leaf::Unknown),
         ] {
             assert_eq!(leaf_of(&format!("Backtrace [{}]", frames.join(", "))), leaf, "{frames:?}");

@@ -47,6 +47,8 @@ mod udp;
 #[cfg(unix)]
 pub mod unix;
 
+pub(crate) use operation::is_socket;
+
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use link_model::LinkModel;
 pub use network::{Network, Partition};

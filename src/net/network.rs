@@ -4,6 +4,7 @@
 //! changed holds from that instant on, for packets under way too.
 
 use std::net::IpAddr;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -177,12 +178,16 @@ impl Network {
         self.cut_pairs(others.flat_map(|other| [(host, other), (other, host)]).collect())
     }
 
+    #[track_caller]
     pub(super) fn cut_pairs(&self, mut pairs: Vec<(u32, u32)>) -> Partition {
+        let at = Location::caller();
         pairs.sort_unstable();
         pairs.dedup();
-        self.with(|fabric, _| {
+        self.with(|fabric, turn| {
             for (from, to) in &pairs {
-                fabric.links.get(*from, *to).cuts += 1;
+                let link = fabric.links.get(*from, *to);
+                link.cuts += 1;
+                link.touched = Some((turn.now_ns, at));
             }
         });
         Partition { network: self.clone(), pairs }
@@ -206,7 +211,12 @@ impl Network {
     #[track_caller]
     pub fn hold(&self, from: &str, to: &str) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, _| fabric.links.get(from, to).held = true);
+        let at = Location::caller();
+        self.with(|fabric, turn| {
+            let link = fabric.links.get(from, to);
+            link.held = true;
+            link.touched = Some((turn.now_ns, at));
+        });
     }
 
     /// Lets go of what has been [held](Self::hold), in the order in which it was sent.
@@ -247,12 +257,15 @@ impl Network {
         }
     }
 
+    #[track_caller]
     pub(super) fn clog_pairs(&self, pairs: &[(u32, u32)], duration: Duration) {
+        let at = Location::caller();
         let by_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.with(|fabric, turn| {
             for (from, to) in pairs {
                 let link = fabric.links.get(*from, *to);
                 link.clogged_until_ns = link.clogged_until_ns.max(turn.now_ns.saturating_add(by_ns));
+                link.touched = Some((turn.now_ns, at));
             }
         });
     }

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
 
-use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Turn};
+use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Socket, Turn};
 use super::operation::{Operation, What};
 use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
 use crate::engine::{Engine, RunId, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
 
@@ -53,6 +54,11 @@ impl Stream {
         What { id: &self.receives, name: self.name, access: Access::Receive, at }
     }
 
+    /// What whoever waits for it waits for.
+    fn on(&self, direction: Direction) -> On {
+        On::Socket(Socket::Stream(self.key, direction), self.sends.made())
+    }
+
     /// Does something that can't wait to the end.
     #[inline]
     pub(super) fn with<R>(
@@ -78,7 +84,7 @@ impl Stream {
             match engine.network(|fabric, turn| f(fabric, turn, self.key)) {
                 Ok(value) => Poll::Ready(Ok(value)),
                 Err(Errno::WouldBlock) => {
-                    let who = engine.waits(cx.waker());
+                    let who = engine.waits(cx.waker(), || self.on(direction));
                     engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
                     Poll::Pending
                 }
@@ -259,7 +265,7 @@ impl Stream {
                 (interest.is_writable(), Direction::Write),
             ];
             for (_, direction) in directions.into_iter().filter(|(wanted, _)| *wanted) {
-                let who = engine.waits(cx.waker());
+                let who = engine.waits(cx.waker(), || self.on(direction));
                 engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
             }
         });

@@ -12,6 +12,7 @@ use std::task::Poll;
 
 use super::Clock;
 use crate::engine::nodes::{NodeId, NodeState};
+use crate::engine::waiting::{Change, On};
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 
@@ -154,7 +155,11 @@ impl Node {
     #[track_caller]
     pub fn crash(&self) {
         self.refuse_test("crash");
-        self.with(|engine| engine.take_node_down(self.id, true));
+        let at = Location::caller();
+        self.with(|engine| {
+            engine.take_node_down(self.id, true);
+            engine.change_called_at(self.id, at);
+        });
     }
 
     /// Starts the node again: the closure that it was declared with runs on it once more. A node that is up crashes before.
@@ -212,7 +217,11 @@ impl Node {
         if !self.is_up() {
             panic!("can't pause node `{}`, which is down; restart it first", self.name);
         }
-        self.with(|engine| engine.pause_node(self.id));
+        let at = Location::caller();
+        self.with(|engine| {
+            engine.pause_node(self.id);
+            engine.change_called_at(self.id, at);
+        });
     }
 
     /// Lets a paused node go on. Nothing happens to one that is not paused.
@@ -231,6 +240,7 @@ impl Node {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
+                engine.awaits(cx.waker(), || On::Node(self.id, Change::Down));
                 Poll::Pending
             })
         })

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Node;
 use crate::engine::nodes::{NodeId, NodeState};
+use crate::engine::waiting::{Change, On};
 use crate::engine::{self, Engine, context};
 use crate::time::timeout;
 
@@ -87,6 +88,7 @@ impl Node {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
+                engine.awaits(cx.waker(), || On::Node(self.id, Change::ShutDown));
                 Poll::Pending
             })
         });
@@ -126,6 +128,9 @@ pub async fn shutdown_requested() {
             let asked = engine.nodes().is_shutting_down(node);
             if !asked && node != NodeId::TEST {
                 engine.watch_node(node, cx.waker());
+            }
+            if !asked {
+                engine.awaits(cx.waker(), || On::Node(node, Change::Asked));
             }
             asked
         });

@@ -107,9 +107,10 @@ impl Judged {
             kind: FailureKind::Panic,
             message: format!("all of list {line} is otherwise"),
             notes: Box::default(),
-            site: Some(Site { file: "judged.toy".into(), line, column: 1 }),
+            site: Some(Box::new(Site { file: "judged.toy".into(), line, column: 1 })),
             task: None,
             blocked: Box::default(),
+            network: Box::default(),
             at_ns,
             at_step: record.steps.len() as u64,
         }))

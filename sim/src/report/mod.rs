@@ -76,6 +76,10 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
             wrap(text, "  - ", "    ", &blocked.to_string());
         }
     }
+    if !failure.network.is_empty() {
+        text.push_str("\nThe network then:\n");
+        failure.network.iter().for_each(|line| wrap(text, "  - ", "    ", line));
+    }
 }
 
 /// What the test was given, as it prints.

@@ -443,6 +443,7 @@ fn deadlock() -> Failure {
         site: None,
         task: None,
         blocked: Box::default(),
+        network: Box::default(),
         at_ns: 0,
         at_step: 0,
     }

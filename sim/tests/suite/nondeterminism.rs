@@ -178,6 +178,7 @@ fn an_escape_is_told_as_what_it_is() {
                     site: None,
                     task: None,
                     blocked: Box::default(),
+                    network: Box::default(),
                     at_ns: 0,
                     at_step: 1,
                 }));

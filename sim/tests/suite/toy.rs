@@ -456,9 +456,10 @@ impl World<'_> {
             kind,
             notes: Box::default(),
             message: message.to_owned(),
-            site,
+            site: site.map(Box::new),
             task: task.map(Box::new),
             blocked: blocked.into(),
+            network: Box::default(),
             at_ns: self.now_ns,
             at_step,
         }));

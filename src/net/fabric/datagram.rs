@@ -55,8 +55,8 @@ pub(crate) struct Manner {
 #[derive(Debug)]
 pub(super) struct Flight {
     link: u32,
-    host: u32,
-    to: SocketAddr,
+    pub(super) host: u32,
+    pub(super) to: SocketAddr,
     from: SocketAddr,
     /// The socket that has sent it.
     sender: Key,
@@ -81,7 +81,7 @@ pub(crate) struct UdpSocket {
     queue: VecDeque<Datagram>,
     queued_bytes: usize,
     pub(crate) error: Option<Errno>,
-    readers: Waiters,
+    pub(super) readers: Waiters,
 }
 
 impl Flight {

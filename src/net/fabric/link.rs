@@ -4,6 +4,7 @@
 //! and of all that may happen the least delay and no fault is value 0; a packet on a link without chance asks nobody.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::Dice;
@@ -101,6 +102,8 @@ pub(crate) struct Link {
     pub(crate) held: bool,
     /// Nothing arrives before.
     pub(crate) clogged_until_ns: u64,
+    /// When it was cut, held or clogged last, and by whom.
+    pub(crate) touched: Option<(u64, &'static Location<'static>)>,
     packets: u32,
     /// When the last byte that waits for its turn will have been put on the line.
     free_ns: u64,
@@ -206,6 +209,7 @@ impl Links {
                 cuts: 0,
                 held: false,
                 clogged_until_ns: 0,
+                touched: None,
                 packets: 0,
                 free_ns: 0,
             });
@@ -223,6 +227,11 @@ impl Links {
     pub(crate) fn get(&mut self, from: u32, to: u32) -> &mut Link {
         let number = self.between(from, to);
         self.at(number)
+    }
+
+    /// A link that has been used or changed.
+    pub(super) fn known(&self, from: u32, to: u32) -> Option<&Link> {
+        self.by_pair.get(&(from, to)).map(|number| &self.all[*number as usize])
     }
 
     /// The numbers of all links.

@@ -18,6 +18,7 @@ mod slab;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unix;
 mod waiters;
 
@@ -36,6 +37,7 @@ pub(crate) use hosts::Hosts;
 pub(crate) use link::{CHANCES, Delay, Links, Model, Packet, QUANTILES, Question};
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness};
+pub(crate) use told::{Socket, Teller};
 pub(crate) use unix::{Name, UnixDatagram};
 pub(crate) use waiters::As;
 

@@ -44,13 +44,13 @@ const LONGEST: usize = 212_960;
 /// A socket for datagrams within a host.
 #[derive(Debug)]
 pub(crate) struct UnixDatagram {
-    host: u32,
+    pub(super) host: u32,
     pub(crate) name: Name,
     peer: Option<Key>,
-    queue: VecDeque<(Name, Box<[u8]>)>,
-    readers: Waiters,
+    pub(super) queue: VecDeque<(Name, Box<[u8]>)>,
+    pub(super) readers: Waiters,
     /// Who waits for room in this one's queue.
-    senders: Waiters,
+    pub(super) senders: Waiters,
     pub(crate) reads_no_more: bool,
     pub(crate) writes_no_more: bool,
 }
@@ -265,10 +265,7 @@ impl Fabric {
         let waiters = match direction {
             Direction::Read => self.unix.get(key).map(|socket| &mut socket.readers),
             Direction::Write => {
-                let peer = match to {
-                    Some(name) => self.find_unix(key, name).ok(),
-                    None => self.unix.get(key).and_then(|socket| socket.peer),
-                };
+                let peer = self.target_unix(key, to);
                 // Several may wait for room in one queue.
                 peer.and_then(|peer| self.unix.get(peer)).map(|socket| &mut socket.senders)
             }
@@ -276,6 +273,14 @@ impl Fabric {
         let how = if direction == Direction::Write { As::One } else { how };
         if let Some(waiters) = waiters {
             self.garbage.extend(waiters.add(who, how));
+        }
+    }
+
+    /// Whom the socket would send to, by name or as its peer.
+    pub(crate) fn target_unix(&mut self, key: Key, to: Option<&Name>) -> Option<Key> {
+        match to {
+            Some(name) => self.find_unix(key, name).ok(),
+            None => self.unix.get(key).and_then(|socket| socket.peer),
         }
     }
 

@@ -41,6 +41,11 @@ impl Waiters {
         }
     }
 
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.poller.is_none() && self.others.as_ref().is_none_or(|others| others.is_empty())
+    }
+
     /// Wakes all.
     #[inline]
     pub(super) fn wake(&mut self, woken: &mut Vec<Wakee>) {

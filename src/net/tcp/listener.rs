@@ -13,16 +13,14 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::socket::TcpSocket;
-use super::stream::{NAME, TcpStream};
+use super::stream::TcpStream;
 use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
 use crate::engine::{RunId, of_run};
 use crate::net::addr::{self, ToSocketAddrs};
-use crate::net::fabric::{As, Errno, Key};
-use crate::net::operation::{Operation, What};
+use crate::net::fabric::{As, Errno, Key, Socket};
+use crate::net::operation::{Operation, What, names};
 use crate::net::stream::{Stream, network, run_is_over};
-
-/// What reports call it.
-const LISTENER: &str = "tcp listener";
 
 /// How many connections wait to be accepted at most, unless a [`TcpSocket`] says otherwise.
 const BACKLOG: u32 = 1024;
@@ -60,21 +58,25 @@ impl TcpListener {
     ///
     /// # Panics
     /// Outside of a run.
-    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        let mut last = None;
-        for address in addr::to_socket_addrs(addr).await? {
-            let socket = TcpSocket::for_address(address);
-            socket.set_reuseaddr(true)?;
-            match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = Some(error),
+    #[track_caller]
+    pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
+        let at = Location::caller();
+        async move {
+            let mut last = None;
+            for address in addr::to_socket_addrs(addr).await? {
+                let socket = TcpSocket::for_address(address, at);
+                socket.set_reuseaddr(true)?;
+                match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+                    Ok(listener) => return Ok(listener),
+                    Err(error) => last = Some(error),
+                }
             }
+            Err(addr::none_of(last))
         }
-        Err(addr::none_of(last))
     }
 
     fn what(&self, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.resource, name: LISTENER, access: Access::Receive, at }
+        What { id: &self.resource, name: names::TCP_LISTENER, access: Access::Receive, at }
     }
 
     /// Waits for a connection, and gives it with the address of whoever has made it.
@@ -105,11 +107,12 @@ impl TcpListener {
     fn attempt(&self, cx: &mut Context<'_>, how: As) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let polled = of_run(self.run, |engine| match engine.network(|fabric, _| fabric.accept(self.key)) {
             Ok((key, peer, connection)) => {
-                let stream = Stream::new(self.run, key, connection, NAME);
+                let stream = Stream::new(self.run, key, connection, names::TCP_STREAM);
                 Poll::Ready(Ok((TcpStream::new(stream), peer)))
             }
             Err(Errno::WouldBlock) => {
-                let who = engine.waits(cx.waker());
+                let who =
+                    engine.waits(cx.waker(), || On::Socket(Socket::Listener(self.key), self.resource.made()));
                 engine.network(|fabric, _| fabric.wait_to_accept(self.key, who, how));
                 Poll::Pending
             }
@@ -153,7 +156,7 @@ impl TcpListener {
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        self.resource.touch(LISTENER, Access::Write, None);
+        self.resource.touch(names::TCP_LISTENER, Access::Write, None);
         network(self.run, |fabric, turn| fabric.close_listener(turn, self.key));
     }
 }

@@ -13,11 +13,12 @@ use std::time::Duration;
 use timeloop_sim::Access;
 
 use super::listener::TcpListener;
-use super::stream::{NAME, TcpStream};
+use super::stream::TcpStream;
 use crate::engine::announce::ResourceId;
+use crate::engine::waiting::On;
 use crate::engine::{self, RunId, context};
-use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Listener, Options, Turn};
-use crate::net::operation::{Operation, What};
+use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Listener, Options, Socket, Turn};
+use crate::net::operation::{Operation, What, names};
 use crate::net::stream::{Stream, network, run_is_over};
 
 /// A socket of TCP to be set up before it listens or connects, as
@@ -51,7 +52,7 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v4() -> io::Result<Self> {
-        Ok(Self::new((Ipv4Addr::UNSPECIFIED, 0).into()))
+        Ok(Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
     /// A socket for addresses of IPv6.
@@ -63,21 +64,20 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v6() -> io::Result<Self> {
-        Ok(Self::new((Ipv6Addr::UNSPECIFIED, 0).into()))
+        Ok(Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
-    #[track_caller]
-    pub(super) fn for_address(address: SocketAddr) -> Self {
+    /// One for addresses of this kind, on behalf of the code at `made`.
+    pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> Self {
         let any = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        Self::new(any)
+        Self::new(any, made)
     }
 
-    #[track_caller]
-    fn new(any: SocketAddr) -> Self {
-        let resource = ResourceId::new();
+    fn new(any: SocketAddr, made: &'static Location<'static>) -> Self {
+        let resource = ResourceId::made_at(made);
         let made = context::with(|engine| {
             let key = engine.network_here(|fabric, _, host| fabric.new_listener(host, any, resource));
             (engine.run_id(), key)
@@ -281,7 +281,7 @@ impl TcpSocket {
     /// `AddrInUse` if somebody has it, `AddrNotAvailable` if it is not an address of this host, `InvalidInput` if the
     /// socket is bound already.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
-        self.touch(Access::Write);
+        self.resource.touch(names::TCP_SOCKET, Access::Write, None);
         self.with(|fabric, _| fabric.bind_listener(self.key, addr))
     }
 
@@ -289,8 +289,17 @@ impl TcpSocket {
     ///
     /// # Errors
     /// As [`TcpStream::connect`].
-    pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let what = What { id: &self.resource, name: NAME, access: Access::Send, at: Location::caller() };
+    #[track_caller]
+    pub fn connect(self, addr: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
+        self.connect_from(addr, Location::caller())
+    }
+
+    pub(super) async fn connect_from(
+        self,
+        addr: SocketAddr,
+        at: &'static Location<'static>,
+    ) -> io::Result<TcpStream> {
+        let what = What { id: &self.resource, name: names::TCP_STREAM, access: Access::Send, at };
         let mut operation = Operation::default();
         poll_fn(|cx| operation.poll(cx, what, |_| Poll::Ready(()))).await;
         let asked = engine::of_run(self.run, |engine| {
@@ -302,8 +311,8 @@ impl TcpSocket {
             })
         });
         let key = asked.ok_or_else(run_is_over)??;
-        let stream = Stream::new(self.run, key, self.resource, NAME);
-        let run = self.run;
+        let stream = Stream::new(self.run, key, self.resource, names::TCP_STREAM);
+        let (run, resource) = (self.run, self.resource);
         poll_fn(|cx| {
             let connected = network(run, |fabric, _| fabric.connected(key));
             match connected {
@@ -311,7 +320,9 @@ impl TcpSocket {
                 Some(Ok(())) => Poll::Ready(Ok(())),
                 Some(Err(Errno::WouldBlock)) => {
                     engine::of_run(run, |engine| {
-                        let who = engine.waits(cx.waker());
+                        let who = engine.waits(cx.waker(), || {
+                            On::Socket(Socket::Stream(key, Direction::Write), resource.made())
+                        });
                         let direction = Direction::Write;
                         engine.network(|fabric, turn| fabric.wait(turn, key, direction, who, As::Poller));
                     });
@@ -329,15 +340,11 @@ impl TcpSocket {
     /// # Errors
     /// `AddrInUse` if another socket listens at the address.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.touch(Access::Write);
+        self.resource.touch(names::TCP_LISTENER, Access::Write, None);
         self.with(|fabric, _| fabric.listen(self.key, backlog))?;
         let listener = TcpListener::new(self.run, self.key, self.resource);
         std::mem::forget(self);
         Ok(listener)
-    }
-
-    fn touch(&self, access: Access) {
-        self.resource.touch(NAME, access, None);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,9 +19,6 @@ use crate::net::fabric::{As, Errno, Options};
 use crate::net::face;
 use crate::net::operation::Operation;
 use crate::net::stream::Stream;
-
-/// What reports call it.
-pub(super) const NAME: &str = "tcp connection";
 
 /// A connection, as [`tokio::net::TcpStream`](https://docs.rs/tokio/1/tokio/net/struct.TcpStream.html).
 ///
@@ -63,16 +61,20 @@ impl TcpStream {
     ///
     /// # Panics
     /// Outside of a run.
-    pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        let mut last = None;
-        for address in addr::to_socket_addrs(addr).await? {
-            let socket = TcpSocket::for_address(address);
-            match socket.connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
+    #[track_caller]
+    pub fn connect<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
+        let at = Location::caller();
+        async move {
+            let mut last = None;
+            for address in addr::to_socket_addrs(addr).await? {
+                let socket = TcpSocket::for_address(address, at);
+                match socket.connect_from(address, at).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = Some(error),
+                }
             }
+            Err(addr::none_of(last))
         }
-        Err(addr::none_of(last))
     }
 
     fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {

@@ -14,15 +14,13 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::addr::{self, ToSocketAddrs};
-use super::fabric::{self, As, Errno, Fabric, Key, Manner, Options, Turn};
-use super::operation::{Operation, What};
+use super::fabric::{self, As, Errno, Fabric, Key, Manner, Options, Socket, Turn};
+use super::operation::{Operation, What, names};
 use super::stream::{network, run_is_over};
 use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
 use crate::engine::{self, RunId, context, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
-
-/// What reports call it.
-const NAME: &str = "udp socket";
 
 /// A socket of UDP, as [`tokio::net::UdpSocket`](https://docs.rs/tokio/1/tokio/net/struct.UdpSocket.html).
 ///
@@ -57,20 +55,24 @@ impl UdpSocket {
     ///
     /// # Panics
     /// Outside of a run.
-    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        let mut last = None;
-        for address in addr::to_socket_addrs(addr).await? {
-            let resource = ResourceId::new();
-            let made = context::with(|engine| {
-                let made = engine.network_here(|fabric, _, host| fabric.bind_udp(host, address));
-                made.map(|key| Self { run: engine.run_id(), key, resource })
-            });
-            match made.unwrap_or_else(|| engine::outside("open a socket")) {
-                Ok(socket) => return Ok(socket),
-                Err(errno) => last = Some(errno.into()),
+    #[track_caller]
+    pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
+        let at = Location::caller();
+        async move {
+            let mut last = None;
+            for address in addr::to_socket_addrs(addr).await? {
+                let resource = ResourceId::made_at(at);
+                let made = context::with(|engine| {
+                    let made = engine.network_here(|fabric, _, host| fabric.bind_udp(host, address));
+                    made.map(|key| Self { run: engine.run_id(), key, resource })
+                });
+                match made.unwrap_or_else(|| engine::outside("open a socket")) {
+                    Ok(socket) => return Ok(socket),
+                    Err(errno) => last = Some(errno.into()),
+                }
             }
+            Err(addr::none_of(last))
         }
-        Err(addr::none_of(last))
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> Result<R, Errno>) -> io::Result<R> {
@@ -87,7 +89,7 @@ impl UdpSocket {
 
     #[track_caller]
     fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.resource, name: NAME, access, at: Location::caller() }
+        What { id: &self.resource, name: names::UDP_SOCKET, access, at: Location::caller() }
     }
 
     #[track_caller]
@@ -153,7 +155,7 @@ impl UdpSocket {
 
     fn wait(&self, cx: &mut Context<'_>, how: As) {
         of_run(self.run, |engine| {
-            let who = engine.waits(cx.waker());
+            let who = engine.waits(cx.waker(), || On::Socket(Socket::Udp(self.key), self.resource.made()));
             engine.network(|fabric, _| fabric.wait_to_receive(self.key, who, how));
         });
     }
@@ -567,7 +569,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.resource.touch(NAME, Access::Write, None);
+        self.resource.touch(names::UDP_SOCKET, Access::Write, None);
         network(self.run, |fabric, _| fabric.close_udp(self.key));
     }
 }

@@ -14,14 +14,12 @@ use timeloop_sim::Access;
 
 use super::SocketAddr;
 use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
 use crate::engine::{self, RunId, context, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
-use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Name};
-use crate::net::operation::{Operation, What};
+use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Name, Socket};
+use crate::net::operation::{Operation, What, names};
 use crate::net::stream::{network, run_is_over};
-
-/// What reports call it.
-const NAME: &str = "unix datagram socket";
 
 /// A socket for datagrams within a host, as
 /// [`tokio::net::UnixDatagram`](https://docs.rs/tokio/1/tokio/net/struct.UnixDatagram.html).
@@ -96,7 +94,8 @@ impl UnixDatagram {
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
         let (run, [one, other]) = Self::make(Fabric::pair_datagrams)?;
-        let socket = |key| Self { run, key, resource: ResourceId::new() };
+        let at = Location::caller();
+        let socket = |key| Self { run, key, resource: ResourceId::made_at(at) };
         Ok((socket(one), socket(other)))
     }
 
@@ -115,7 +114,7 @@ impl UnixDatagram {
 
     #[track_caller]
     fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.resource, name: NAME, access, at: Location::caller() }
+        What { id: &self.resource, name: names::UNIX_DATAGRAM, access, at: Location::caller() }
     }
 
     #[track_caller]
@@ -135,7 +134,14 @@ impl UnixDatagram {
     ) -> Poll<io::Result<R>> {
         let polled = of_run(self.run, |engine| match engine.network(|fabric, _| f(fabric)) {
             Err(Errno::WouldBlock) => {
-                let who = engine.waits(cx.waker());
+                let who = engine.waits(cx.waker(), || {
+                    let target = match direction {
+                        Direction::Read => None,
+                        Direction::Write => engine.network(|fabric, _| fabric.target_unix(self.key, to)),
+                    };
+                    let socket = target.map_or(Socket::Datagram(self.key), Socket::DatagramTo);
+                    On::Socket(socket, self.resource.made())
+                });
                 engine.network(|fabric, _| fabric.wait_unix(self.key, direction, to, who, how));
                 Poll::Pending
             }
@@ -399,7 +405,7 @@ impl UnixDatagram {
 
 impl Drop for UnixDatagram {
     fn drop(&mut self) {
-        self.resource.touch(NAME, Access::Write, None);
+        self.resource.touch(names::UNIX_DATAGRAM, Access::Write, None);
         network(self.run, |fabric, _| fabric.close_unix(self.key));
     }
 }

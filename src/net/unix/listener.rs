@@ -13,15 +13,13 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::SocketAddr;
-use super::stream::{NAME, UnixStream};
+use super::stream::UnixStream;
 use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
 use crate::engine::{self, RunId, context, of_run};
-use crate::net::fabric::{As, Errno, Key, Name};
-use crate::net::operation::{Operation, What};
+use crate::net::fabric::{As, Errno, Key, Name, Socket};
+use crate::net::operation::{Operation, What, names};
 use crate::net::stream::{Stream, network, run_is_over};
-
-/// What reports call it.
-const LISTENER: &str = "unix listener";
 
 /// How many connections wait to be accepted at most.
 const BACKLOG: u32 = 1024;
@@ -87,7 +85,7 @@ impl UnixListener {
     }
 
     fn what(&self, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.resource, name: LISTENER, access: Access::Receive, at }
+        What { id: &self.resource, name: names::UNIX_LISTENER, access: Access::Receive, at }
     }
 
     /// Waits for a connection.
@@ -114,12 +112,13 @@ impl UnixListener {
     fn attempt(&self, cx: &mut Context<'_>, how: As) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let polled = of_run(self.run, |engine| match engine.network(|fabric, _| fabric.accept(self.key)) {
             Ok((key, _, connection)) => {
-                let stream = UnixStream::new(Stream::new(self.run, key, connection, NAME));
+                let stream = UnixStream::new(Stream::new(self.run, key, connection, names::UNIX_STREAM));
                 let peer = stream.peer_addr()?;
                 Poll::Ready(Ok((stream, peer)))
             }
             Err(Errno::WouldBlock) => {
-                let who = engine.waits(cx.waker());
+                let who =
+                    engine.waits(cx.waker(), || On::Socket(Socket::Listener(self.key), self.resource.made()));
                 engine.network(|fabric, _| fabric.wait_to_accept(self.key, who, how));
                 Poll::Pending
             }
@@ -150,7 +149,7 @@ impl UnixListener {
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
-        self.resource.touch(LISTENER, Access::Write, None);
+        self.resource.touch(names::UNIX_LISTENER, Access::Write, None);
         network(self.run, |fabric, turn| fabric.close_listener(turn, self.key));
     }
 }

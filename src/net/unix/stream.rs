@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 
 use super::split::{self, ReadHalf, WriteHalf};
@@ -14,11 +15,8 @@ use crate::engine::announce::ResourceId;
 use crate::engine::{self, context};
 use crate::net::fabric::{EndKey, Errno, Name};
 use crate::net::face;
-use crate::net::operation::Operation;
+use crate::net::operation::{Operation, names};
 use crate::net::stream::Stream;
-
-/// What reports call it.
-pub(super) const NAME: &str = "unix stream";
 
 /// A stream within a host, as [`tokio::net::UnixStream`](https://docs.rs/tokio/1/tokio/net/struct.UnixStream.html).
 ///
@@ -56,23 +54,27 @@ impl UnixStream {
     ///
     /// # Panics
     /// Outside of a run.
-    pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::connect_name(&super::stream_name(path.as_ref())?, Name::Unnamed)
+    #[track_caller]
+    pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<Self>> {
+        let at = Location::caller();
+        async move { Self::connect_name(&super::stream_name(path.as_ref())?, Name::Unnamed, at) }
     }
 
     /// Connects to the socket that listens at an address.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
-    pub async fn connect_addr(socket_addr: &SocketAddr) -> io::Result<Self> {
-        Self::connect_name(&socket_addr.0, Name::Unnamed)
+    #[track_caller]
+    pub fn connect_addr(socket_addr: &SocketAddr) -> impl Future<Output = io::Result<Self>> {
+        let at = Location::caller();
+        async move { Self::connect_name(&socket_addr.0, Name::Unnamed, at) }
     }
 
-    pub(super) fn connect_name(name: &Name, own: Name) -> io::Result<Self> {
-        let resource = ResourceId::new();
+    pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
+        let resource = ResourceId::made_at(at);
         let made = context::with(|engine| {
             let made = engine.network_here(|fabric, _, host| fabric.connect_unix(host, name, own, resource));
-            made.map(|key| Self::new(Stream::new(engine.run_id(), key, resource, NAME)))
+            made.map(|key| Self::new(Stream::new(engine.run_id(), key, resource, names::UNIX_STREAM)))
         });
         made.unwrap_or_else(|| engine::outside("open a socket")).map_err(io::Error::from)
     }
@@ -91,7 +93,12 @@ impl UnixStream {
             let names = [Name::Unnamed, Name::Unnamed];
             let connection = engine.network_here(|fabric, _, host| fabric.pair_unix(host, names, resource));
             [0, 1].map(|side| {
-                Self::new(Stream::new(engine.run_id(), EndKey { connection, side }, resource, NAME))
+                Self::new(Stream::new(
+                    engine.run_id(),
+                    EndKey { connection, side },
+                    resource,
+                    names::UNIX_STREAM,
+                ))
             })
         });
         let [one, other] = made.unwrap_or_else(|| engine::outside("open a socket"));

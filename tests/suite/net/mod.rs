@@ -5,5 +5,6 @@ mod faults;
 mod knobs;
 mod links;
 mod tcp;
+mod told;
 mod udp;
 mod unix;

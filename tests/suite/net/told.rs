@@ -1,0 +1,303 @@
+//! What a failure says of the network: for which socket a task waits, what keeps it waiting, and what was broken then.
+
+use timeloop::io::{AsyncReadExt, AsyncWriteExt};
+use timeloop::net::{Network, TcpListener, TcpStream, UdpSocket};
+use timeloop::time::{Duration, sleep, timeout};
+use timeloop::world::World;
+use timeloop::{Failure, run};
+
+use crate::support::{by_name, explorer};
+
+/// What is said of the tasks that wait, and of the network.
+fn told(failure: Failure) -> String {
+    assert_eq!(failure.kind, timeloop::FailureKind::Deadlock, "{failure}");
+    let text = failure.to_string();
+    let (_, rest) = text.split_once('\n').expect("somebody waits");
+    // Where they were spawned is told elsewhere.
+    let parts = rest.trim_start().split(", spawned at ");
+    parts
+        .enumerate()
+        .map(|(index, part)| if index == 0 { part } else { &part[part.find(", ").unwrap() + 1..] })
+        .collect()
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_read_over_a_link_that_is_cut() {
+    async fn serve() {
+        let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4];
+        loop {
+            stream.read_exact(&mut request).await.unwrap(); // @request
+            stream.write_all(b"answer").await.unwrap();
+        }
+    }
+    let failure = run(1, || async {
+        World::current().node("server").start(serve); // @start
+        sleep(MS).await;
+        let mut stream = TcpStream::connect("server:80").await.unwrap(); // @connect
+        sleep(MS).await;
+        let _cut = Network::current().cut("server", "test"); // @cut
+        stream.read_exact(&mut [0; 6]).await.unwrap(); // @read
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <read> since 3 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect>:26: nothing is under way, the link `server` -> `test` is cut, and at the other end `serve` on server (root.1) reads, too
+  `serve` on server (root.1) waits at <request> since 2.5 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect>:26: nothing is under way, the link `server` -> `test` is cut, and at the other end `root` reads, too
+  the network then:
+  - the link `server` -> `test` is cut since 3 ms, by <cut>:39");
+}
+
+#[test]
+fn an_accept_that_nobody_asks_for() {
+    let failure = run(1, || async {
+        let server = World::current().node("server").start(|| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap(); // @bind
+            listener.accept().await.unwrap(); // @accept
+        });
+        server.until_down().await; // @until down
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <until down> since 0 s; it waits for node `server` to go down, which is up, with 1 task
+  `main` on server (root.1) waits at <accept> since 0 s; it accepts at the tcp listener `0.0.0.0:80` of node `server`, bound at <bind>:28: nobody asks for a connection");
+}
+
+#[test]
+fn a_read_from_a_node_that_is_paused() {
+    let failure = run(1, || async {
+        let server = World::current().node("server").start(|| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap(); // @accept 2
+                stream.write_all(b"hello").await.unwrap();
+            }
+        });
+        sleep(MS).await;
+        server.pause(); // @pause
+        let mut stream = TcpStream::connect("server:80").await.unwrap(); // @connect 2
+        stream.write_all(b"anybody there?").await.unwrap();
+        stream.read_exact(&mut [0; 5]).await.unwrap(); // @read 2
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <read 2> since 2 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is under way, and 14 bytes from here wait to be read
+  `main` on server (root.1) waits at <accept 2> since 2.5 ms for its node to be resumed
+  the network then:
+  - node `server` is paused since 1 ms, by <pause>:16");
+}
+
+#[test]
+fn two_that_write_and_do_not_read() {
+    async fn writes(mut stream: TcpStream) {
+        stream.write_all(&vec![0; 1 << 20]).await.unwrap(); // @write
+        stream.read_exact(&mut vec![0; 1 << 20]).await.unwrap();
+    }
+    let failure = run(1, || async {
+        World::current().node("server").start(|| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+            writes(listener.accept().await.unwrap().0).await; // @server writes
+        });
+        sleep(MS).await;
+        writes(TcpStream::connect("server:80").await.unwrap()).await; // @client
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <write> since 2 ms; it writes to the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <client>:16: there is no room, 131,072 bytes from here wait to be read, and at the other end `main` on server (root.1) writes, too
+  `main` on server (root.1) waits at <write> since 2.5 ms; it writes to the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <client>:16: there is no room, 131,072 bytes from here wait to be read, and at the other end `root` writes, too");
+}
+
+#[test]
+fn two_that_read_and_do_not_write() {
+    let failure = run(1, || async {
+        let listener = TcpListener::bind("127.0.0.1:80").await.unwrap(); // @bind 2
+        let client = timeloop::spawn(async {
+            let mut stream = TcpStream::connect("127.0.0.1:80").await.unwrap(); // @connect 3
+            stream.read_u8().await.unwrap(); // @client reads
+        });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        timeloop::select! {
+            byte = stream.read_u8() => drop(byte),
+            end = client => drop(end),
+            more = listener.accept() => drop(more), // @server accepts
+        }
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <server accepts> since 0 s; it reads from the tcp connection `127.0.0.1:32768` -> `127.0.0.1:80`, opened at <connect 3>:30: nothing is under way, and at the other end `root.1` reads, too; or it accepts at the tcp listener `127.0.0.1:80`, bound at <bind 2>:24: nobody asks for a connection
+  `root.1` waits at <client reads> since 0 s; it reads from the tcp connection `127.0.0.1:32768` -> `127.0.0.1:80`, opened at <connect 3>:30: nothing is under way, and at the other end `root` reads, too");
+}
+
+#[test]
+fn a_node_that_has_crashed() {
+    let failure = run(1, || async {
+        let server = World::current().node("server").start(|| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+            let _stream = listener.accept().await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        sleep(MS).await;
+        let mut stream = TcpStream::connect("server:80").await.unwrap(); // @connect 4
+        sleep(MS).await;
+        server.crash(); // @crash
+        if timeout(MS, stream.read_u8()).await.is_err() {
+            stream.read_u8().await.unwrap(); // @read 3
+        }
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <read 3> since 4 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect 4>:26: node `server` is down
+  the network then:
+  - node `server` is down: it crashed at 3 ms, by <crash>:16");
+}
+
+#[test]
+fn datagrams_that_do_not_come() {
+    let failure = run(1, || async {
+        World::current().node("sink").start(|| async {
+            let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap(); // @bind udp
+            let mut bytes = [0; 8];
+            loop {
+                socket.recv(&mut bytes).await.unwrap(); // @recv
+            }
+        });
+        sleep(MS).await;
+        Network::current().hold("test", "sink"); // @hold
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap(); // @bind own
+        socket.connect("sink:9").await.unwrap();
+        socket.send(b"one").await.unwrap();
+        socket.send(b"two").await.unwrap();
+        socket.recv(&mut [0; 8]).await.unwrap(); // @answer
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <answer> since 1 ms; it receives at the udp socket `10.0.0.1:32768`, bound at <bind own>:22, connected to `10.0.0.2:9` (sink): nothing is under way, and the link `test` -> `sink` is held
+  `main` on sink (root.1) waits at <recv> since 0 s; it receives at the udp socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held on the way
+  the network then:
+  - the link `test` -> `sink` is held since 1 ms, by <hold>:28");
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_within_a_host() {
+    use timeloop::net::{UnixDatagram, UnixListener, UnixStream};
+
+    let failure = run(1, || async {
+        let listener = UnixListener::bind("/run/app.sock").unwrap(); // @unix listener
+        timeloop::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap(); // @unix accept
+                timeloop::spawn(async move {
+                    stream.read_u8().await.unwrap(); // @unix read
+                    std::future::pending::<()>().await;
+                    drop(stream);
+                }); // @unix serve
+            }
+        });
+        let quiet = UnixStream::connect("/run/app.sock").await.unwrap(); // @unix quiet
+        let _writer = timeloop::spawn(async {
+            let mut stream = UnixStream::connect("/run/app.sock").await.unwrap(); // @unix connect
+            stream.write_all(&vec![0; 1 << 20]).await.unwrap(); // @unix write
+        });
+        let log = UnixDatagram::bind("/run/log.sock").unwrap(); // @unix bind
+        timeloop::spawn(async {
+            let line = UnixDatagram::unbound().unwrap(); // @unbound
+            loop {
+                line.send_to(b"line", "/run/log.sock").await.unwrap(); // @unix send
+            }
+        });
+        let (one, _other) = UnixDatagram::pair().unwrap(); // @pair
+        one.recv(&mut [0; 8]).await.unwrap(); // @unix recv
+        drop((log, quiet));
+    });
+    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+  `root` waits at <unix recv> since 0 s; it receives at the unix datagram socket, made at <pair>:29: nothing waits to be received
+  `root.1` waits at <unix accept> since 0 s; it accepts at the unix listener `/run/app.sock`, bound at <unix listener>:24: nobody asks for a connection
+  `root.2` waits at <unix write> since 0 s; it writes to the unix stream `/run/app.sock`, opened at <unix connect>:30: there is no room, and 172,031 bytes from here wait to be read
+  `root.3` waits at <unix send> since 0 s; it sends to the unix datagram socket `/run/log.sock`, made at <unbound>:24: there is no room: 11 datagrams wait to be received there
+  `root.1.1` waits at <unix read> since 0 s; it reads from the unix stream `/run/app.sock`, opened at <unix quiet>:21: nothing is under way
+  `root.1.2` waits at an unknown place since 0 s");
+}
+
+/// What was given up stays no longer, and what is polled by others on their own account does.
+#[test]
+fn what_a_task_waits_for_now() {
+    use futures_util::StreamExt as _;
+    use futures_util::stream::FuturesUnordered;
+
+    let failure = run(1, || async {
+        let listener = TcpListener::bind("127.0.0.1:80").await.unwrap(); // @bind 3
+        let socket = UdpSocket::bind("127.0.0.1:9").await.unwrap(); // @bind 4
+        assert!(timeout(MS, listener.accept()).await.is_err());
+        let mut bytes = [[0; 8]; 2];
+        let [one, other] = &mut bytes;
+        let nap = async {
+            sleep(MS).await;
+            Ok(0)
+        };
+        let all = [Box::pin(socket.recv(one)) as std::pin::Pin<Box<dyn Future<Output = _>>>];
+        let mut all: FuturesUnordered<_> = all.into_iter().collect();
+        all.push(Box::pin(nap));
+        all.push(Box::pin(socket.recv(other)));
+        while all.next().await.is_some() {} // @all
+        drop(listener);
+    });
+    assert_eq!(
+        by_name!(told(failure.unwrap_err())),
+        "\
+  `root` waits at <all> since 2 ms; it receives at the udp socket `127.0.0.1:9`, bound at <bind 4>:22: nothing is under way"
+    );
+}
+
+/// A panic or an error that comes of the network is told with what was wrong there.
+#[test]
+fn what_was_broken_when_a_test_failed() {
+    for returns in [false, true] {
+        let found = explorer("net::told::broken").run(move || async move {
+            let world = World::current();
+            let nodes = ["a", "b", "c"].map(|name| world.node(name).start(std::future::pending::<()>));
+            let network = Network::current();
+            sleep(MS).await;
+            nodes[0].crash(); // @crash a
+            nodes[1].pause(); // @pause b
+            let _ = network.isolate("c"); // @isolate
+            sleep(MS).await;
+            let _ = network.cut("test", "a"); // @cut a
+            network.hold("b", "a"); // @hold b
+            network.clog("a", "b", 5 * MS); // @clog
+            network.fail_lookups("a");
+            network.fail_lookups("c");
+            let _ = network.partition(&[&["test"], &["b"]]); // @partition
+            if returns {
+                return Err::<(), &str>("nothing works");
+            }
+            panic!("nothing works");
+        });
+        let report = by_name!(found.report());
+        let (_, rest) = report.split_once("\nThe network then:\n").unwrap_or_else(|| panic!("{report}"));
+        let (network, _) = rest.split_once("\n\n").unwrap();
+        assert_eq!(
+            network,
+            "\
+  - node `a` is down: it crashed at 1 ms, by <crash a>:22
+  - node `b` is paused since 1 ms, by <pause b>:22
+  - node `c` is cut off from all others since 1 ms, by <isolate>:29
+  - the link `test` -> `a` is cut since 2 ms, by <cut a>:29
+  - the link between `test` and `b` is cut since 2 ms, by <partition>:29
+  - the link `a` -> `b` is clogged until 7 ms, by <clog>:21
+  - the link `b` -> `a` is held since 2 ms, by <hold b>:21
+  - and 2 more"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_said_where_all_is_as_usual() {
+    let exploration = explorer("net::told::usual").run(|| async {
+        World::current().node("a").start(std::future::pending::<()>);
+        let network = Network::current();
+        network.cut("a", "test").heal();
+        network.hold("a", "test");
+        network.release("a", "test");
+        network.clog("a", "test", MS);
+        sleep(2 * MS).await;
+        let _listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+        panic!("unrelated");
+    });
+    assert!(!exploration.report().contains("The network"), "{}", exploration.report());
+}
