@@ -272,7 +272,7 @@ fn what_was_broken_when_a_test_failed() {
         let (_, rest) = report.split_once("\nThe network then:\n").unwrap_or_else(|| panic!("{report}"));
         let (network, _) = rest.split_once("\n\n").unwrap();
         assert_eq!(
-            network,
+            network.trim_start(),
             "\
   - node `a` is down: it crashed at 1 ms, by <crash a>:22
   - node `b` is paused since 1 ms, by <pause b>:22
