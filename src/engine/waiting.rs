@@ -63,7 +63,7 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn note_wait(&self, waker: &Waker, on: On) {
-        if self.polled.get().is_none() {
+        if !self.is_polling() {
             return;
         }
         if let Some(recorder) = &mut self.core.borrow_mut().recorder {
