@@ -3,6 +3,7 @@
 //! Always true: it is noted in runs that are recorded and in no others, and put into words where a failure is; a task's
 //! notes are those of its last step, besides what it has left with a waker of somebody else's.
 
+#[cfg(feature = "net")]
 use std::panic::Location;
 use std::task::Waker;
 
