@@ -22,7 +22,8 @@ use std::panic::Location;
 use timeloop_sim::Access;
 use tokio::sync::broadcast as tokios;
 
-use super::operation::{Half, Handles, What, at_once};
+use super::channel::{Half, Handles, sender_pair};
+use super::operation::{What, at_once};
 use crate::engine::announce::ResourceId;
 
 /// Error types: tokio's own.
@@ -47,7 +48,7 @@ fn senders(id: ResourceId) -> Handles {
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = tokios::channel(capacity);
     let id = ResourceId::new();
-    (Sender { inner: tx, id }, Receiver { inner: rx, id })
+    (Sender::wrap(tx, id), Receiver { inner: rx, id })
 }
 
 /// The sending half of a [`channel`]; there may be many.
@@ -63,7 +64,19 @@ impl<T> Sender<T> {
     /// As [`channel`].
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
-        Self { inner: tokios::Sender::new(capacity), id: ResourceId::new() }
+        Self::wrap(tokios::Sender::new(capacity), ResourceId::new())
+    }
+
+    fn wrap(inner: tokios::Sender<T>, id: ResourceId) -> Self {
+        Self { inner, id }
+    }
+
+    fn inner(&self) -> &tokios::Sender<T> {
+        &self.inner
+    }
+
+    fn half(&self) -> Option<&tokios::Sender<T>> {
+        Some(&self.inner)
     }
 
     #[track_caller]
@@ -83,13 +96,6 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         self.what(Access::Write).touch();
         Receiver { inner: self.inner.subscribe(), id: self.id }
-    }
-
-    /// A sender that does not keep the channel open.
-    #[must_use = "`downgrade` makes a `WeakSender` and leaves the sender as it is"]
-    pub fn downgrade(&self) -> WeakSender<T> {
-        senders(self.id).come();
-        WeakSender { inner: self.inner.downgrade(), id: self.id }
     }
 
     /// How many messages there are that some receiver has not got yet.
@@ -113,11 +119,6 @@ impl<T> Sender<T> {
         self.inner.receiver_count()
     }
 
-    /// Whether both belong to one channel.
-    pub fn same_channel(&self, other: &Self) -> bool {
-        self.inner.same_channel(&other.inner)
-    }
-
     /// Waits until all receivers are gone.
     ///
     /// # Cancel safety
@@ -127,88 +128,9 @@ impl<T> Sender<T> {
     pub fn closed(&self) -> impl Future<Output = ()> {
         self.what(Access::Read).before(self.inner.closed())
     }
-
-    /// How many [`Sender`]s there are.
-    #[track_caller]
-    pub fn strong_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.strong_count()
-    }
-
-    /// How many [`WeakSender`]s there are.
-    #[track_caller]
-    pub fn weak_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.weak_count()
-    }
 }
 
-impl<T> Clone for Sender<T> {
-    fn clone(&self) -> Self {
-        senders(self.id).come();
-        Self { inner: self.inner.clone(), id: self.id }
-    }
-}
-
-impl<T> Drop for Sender<T> {
-    fn drop(&mut self) {
-        senders(self.id).go(|| self.inner.strong_count() == 1);
-    }
-}
-
-impl<T> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// A sender that does not keep the channel open: [`upgrade`](Self::upgrade) gives one that does.
-pub struct WeakSender<T> {
-    inner: tokios::WeakSender<T>,
-    id: ResourceId,
-}
-
-impl<T> WeakSender<T> {
-    /// A [`Sender`], if there still is one.
-    #[must_use]
-    pub fn upgrade(&self) -> Option<Sender<T>> {
-        senders(self.id).come();
-        self.inner.upgrade().map(|inner| Sender { inner, id: self.id })
-    }
-
-    /// How many [`Sender`]s there are.
-    #[track_caller]
-    pub fn strong_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.strong_count()
-    }
-
-    /// How many [`WeakSender`]s there are.
-    #[track_caller]
-    pub fn weak_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.weak_count()
-    }
-}
-
-impl<T> Clone for WeakSender<T> {
-    fn clone(&self) -> Self {
-        senders(self.id).come();
-        Self { inner: self.inner.clone(), id: self.id }
-    }
-}
-
-impl<T> Drop for WeakSender<T> {
-    fn drop(&mut self) {
-        senders(self.id).come();
-    }
-}
-
-impl<T> fmt::Debug for WeakSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
+sender_pair!(Sender, WeakSender);
 
 /// The receiving half of a [`channel`]; there may be many.
 pub struct Receiver<T> {

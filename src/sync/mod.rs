@@ -74,6 +74,7 @@ mod announcing;
 mod barrier;
 mod blocking;
 pub mod broadcast;
+mod channel;
 mod guard;
 pub mod mpsc;
 mod mutex;

@@ -192,61 +192,6 @@ pub(super) fn until_done<R>(
     })
 }
 
-/// One half's handles of a channel: how many there are is a matter of its own, so that who makes or drops one does not meet
-/// who sends. That one more comes or goes is as good as a look; that there is none any more changes the channel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Handles {
-    pub(super) id: ResourceId,
-    /// What the channel is called.
-    pub(super) channel: &'static str,
-    /// What these handles are called together.
-    pub(super) name: &'static str,
-    pub(super) half: Half,
-}
-
-/// Which half of a channel.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Half {
-    Sending = 1,
-    Receiving,
-}
-
-impl Handles {
-    /// One comes, or is asked for.
-    #[inline]
-    pub(super) fn come(self) {
-        self.touch(Access::Read, None);
-    }
-
-    /// One goes; `is_last` says whether there is none after it.
-    #[inline]
-    pub(super) fn go(self, is_last: impl FnOnce() -> bool) {
-        if !announce::attended() {
-            return;
-        }
-        if is_last() {
-            self.touch(Access::Write, None);
-            self.id.touch(self.channel, Access::Write, None);
-        } else {
-            self.touch(Access::Read, None);
-        }
-    }
-
-    /// Their number is looked at, which does not go with one that comes or goes.
-    #[inline]
-    #[track_caller]
-    pub(super) fn count(self) {
-        self.touch(Access::Write, Some(Location::caller()));
-    }
-
-    #[inline]
-    fn touch(self, access: Access, at: Option<&'static Location<'static>>) {
-        if announce::attended() {
-            self.id.part(self.half as u64).touch(self.name, access, at);
-        }
-    }
-}
-
 /// What a method that blocks the thread does inside of a run: all that it can do without waiting.
 ///
 /// `None` outside of a run, where it may block.

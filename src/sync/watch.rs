@@ -34,7 +34,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use timeloop_sim::Access;
 use tokio::sync::Notify;
 
-use super::operation::{Half, Handles, What};
+use super::channel::{Half, Handles};
+use super::operation::What;
 use crate::engine::announce::ResourceId;
 
 /// Error types: tokio's own.

@@ -11,9 +11,11 @@ use timeloop_sim::Access;
 use tokio::sync::mpsc as tokios;
 
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
+use super::receiver::receiver;
 use super::{NAME, OwnedPermit, Permit, PermitIterator, receiving, senders};
 use crate::engine::announce::ResourceId;
 use crate::sync::announcing::inside_run;
+use crate::sync::channel::sender_pair;
 use crate::sync::operation::{Operation, What, at_once, until_done};
 
 /// Makes a queue with room for `buffer` messages.
@@ -24,164 +26,25 @@ use crate::sync::operation::{Operation, What, at_once, until_done};
 pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = tokios::channel(buffer);
     let id = ResourceId::new();
-    (Sender::new(tx, id), Receiver { inner: rx, id, polling: Operation::default() })
+    (Sender::wrap(tx, id), Receiver::wrap(rx, id))
 }
 
-/// The receiving half of a [`channel`].
-pub struct Receiver<T> {
-    inner: tokios::Receiver<T>,
-    id: ResourceId,
-    /// What `poll_recv` and `poll_recv_many` are about.
-    polling: Operation,
+receiver! {
+    /// The receiving half of a [`channel`].
+    Receiver, Sender, WeakSender
 }
 
 impl<T> Receiver<T> {
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
-    /// Takes the next message; waits for one where there is none. `None` when the queue is empty and closed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: unless it has returned, no message has been taken.
-    #[track_caller]
-    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        let at = Location::caller();
-        until_done(move |operation, cx| {
-            if operation.is_fresh() {
-                self.polling.restart();
-            }
-            operation.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx))
-        })
-    }
-
-    /// Takes up to `limit` messages and appends them to `buffer`; waits for one where there is none. Returns how many: 0
-    /// when the queue is empty and closed, or `limit` is 0.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: unless it has returned, no message has been taken.
-    #[track_caller]
-    pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
-        let at = Location::caller();
-        until_done(move |operation, cx| {
-            if operation.is_fresh() {
-                self.polling.restart();
-            }
-            operation.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv_many(cx, buffer, limit))
-        })
-    }
-
-    /// Takes the next message, if there is one.
-    #[track_caller]
-    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.what(Access::Receive).touch();
-        self.inner.try_recv()
-    }
-
-    /// Takes the next message from code that is not async; blocks the thread where there is none.
-    ///
-    /// # Panics
-    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
-    #[track_caller]
-    pub fn blocking_recv(&mut self) -> Option<T> {
-        let what = receiving(&self.id, Location::caller());
-        let words = ["blocking_recv", "a message", "recv().await"];
-        at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
-    }
-
-    /// [`recv_many`](Self::recv_many) for code that is not async; blocks the thread where there is no message.
-    ///
-    /// # Panics
-    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
-    #[track_caller]
-    pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let what = receiving(&self.id, Location::caller());
-        let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
-        at_once(|| self.inner.recv_many(buffer, limit), what, words)
-            .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
-    }
-
-    /// Lets nobody send any more. What has been sent, or is sent with a permit that was given out, can still be received.
-    #[track_caller]
-    pub fn close(&mut self) {
-        self.what(Access::Write).touch();
-        self.inner.close();
-    }
-
-    /// Whether nobody can send any more.
-    #[track_caller]
-    pub fn is_closed(&self) -> bool {
-        self.what(Access::Read).touch();
-        self.inner.is_closed()
-    }
-
-    /// Whether no message waits.
-    #[track_caller]
-    pub fn is_empty(&self) -> bool {
-        self.what(Access::Read).touch();
-        self.inner.is_empty()
-    }
-
-    /// How many messages wait.
-    #[track_caller]
-    pub fn len(&self) -> usize {
-        self.what(Access::Read).touch();
-        self.inner.len()
-    }
-
-    /// For how many more messages there is room.
+    /// Returns for how many more messages there is room.
     #[track_caller]
     pub fn capacity(&self) -> usize {
         self.what(Access::Read).touch();
         self.inner.capacity()
     }
 
-    /// For how many messages the channel was made.
+    /// Returns for how many messages the channel was made.
     pub fn max_capacity(&self) -> usize {
         self.inner.max_capacity()
-    }
-
-    /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
-    #[track_caller]
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let what = receiving(&self.id, Location::caller());
-        self.polling.poll_each(cx, what, |cx| self.inner.poll_recv(cx))
-    }
-
-    /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
-    #[track_caller]
-    pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
-        let what = receiving(&self.id, Location::caller());
-        self.polling.poll_each(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))
-    }
-
-    /// How many [`Sender`]s there are.
-    #[track_caller]
-    pub fn sender_strong_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.sender_strong_count()
-    }
-
-    /// How many [`WeakSender`]s there are.
-    #[track_caller]
-    pub fn sender_weak_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.sender_weak_count()
-    }
-}
-
-impl<T> Drop for Receiver<T> {
-    fn drop(&mut self) {
-        self.id.touch(NAME, Access::Write, None);
-    }
-}
-
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
     }
 }
 
@@ -193,12 +56,16 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    pub(super) fn new(inner: tokios::Sender<T>, id: ResourceId) -> Self {
+    pub(super) fn wrap(inner: tokios::Sender<T>, id: ResourceId) -> Self {
         Self { inner: Some(inner), id }
     }
 
     pub(super) fn inner(&self) -> &tokios::Sender<T> {
-        self.inner.as_ref().expect("a sender has its half until it is dropped")
+        self.half().expect("a sender has its half until it is dropped")
+    }
+
+    fn half(&self) -> Option<&tokios::Sender<T>> {
+        self.inner.as_ref()
     }
 
     /// The half itself: the wrapper is gone, the sender is not.
@@ -361,14 +228,9 @@ impl<T> Sender<T> {
         let id = self.id;
         match self.into_inner().try_reserve_owned() {
             Ok(permit) => Ok(OwnedPermit::new(permit, id)),
-            Err(TrySendError::Full(sender)) => Err(TrySendError::Full(Self::new(sender, id))),
-            Err(TrySendError::Closed(sender)) => Err(TrySendError::Closed(Self::new(sender, id))),
+            Err(TrySendError::Full(sender)) => Err(TrySendError::Full(Self::wrap(sender, id))),
+            Err(TrySendError::Closed(sender)) => Err(TrySendError::Closed(Self::wrap(sender, id))),
         }
-    }
-
-    /// Whether both belong to one channel.
-    pub fn same_channel(&self, other: &Self) -> bool {
-        self.inner().same_channel(other.inner())
     }
 
     /// For how many more messages there is room.
@@ -378,98 +240,10 @@ impl<T> Sender<T> {
         self.inner().capacity()
     }
 
-    /// A sender that does not keep the channel open.
-    #[must_use = "`downgrade` makes a `WeakSender` and leaves the sender as it is"]
-    pub fn downgrade(&self) -> WeakSender<T> {
-        senders(self.id).come();
-        WeakSender { inner: self.inner().downgrade(), id: self.id }
-    }
-
     /// For how many messages the channel was made.
     pub fn max_capacity(&self) -> usize {
         self.inner().max_capacity()
     }
-
-    /// How many [`Sender`]s there are.
-    #[track_caller]
-    pub fn strong_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner().strong_count()
-    }
-
-    /// How many [`WeakSender`]s there are.
-    #[track_caller]
-    pub fn weak_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner().weak_count()
-    }
 }
 
-impl<T> Clone for Sender<T> {
-    fn clone(&self) -> Self {
-        senders(self.id).come();
-        Self::new(self.inner().clone(), self.id)
-    }
-}
-
-impl<T> Drop for Sender<T> {
-    fn drop(&mut self) {
-        if let Some(inner) = &self.inner {
-            senders(self.id).go(|| inner.strong_count() == 1);
-        }
-    }
-}
-
-impl<T> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner().fmt(f)
-    }
-}
-
-/// A sender that does not keep the channel open: [`upgrade`](Self::upgrade) gives one that does.
-pub struct WeakSender<T> {
-    inner: tokios::WeakSender<T>,
-    id: ResourceId,
-}
-
-impl<T> WeakSender<T> {
-    /// A [`Sender`], if there still is one.
-    #[track_caller]
-    pub fn upgrade(&self) -> Option<Sender<T>> {
-        senders(self.id).come();
-        self.inner.upgrade().map(|sender| Sender::new(sender, self.id))
-    }
-
-    /// How many [`Sender`]s there are.
-    #[track_caller]
-    pub fn strong_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.strong_count()
-    }
-
-    /// How many [`WeakSender`]s there are.
-    #[track_caller]
-    pub fn weak_count(&self) -> usize {
-        senders(self.id).count();
-        self.inner.weak_count()
-    }
-}
-
-impl<T> Clone for WeakSender<T> {
-    fn clone(&self) -> Self {
-        senders(self.id).come();
-        Self { inner: self.inner.clone(), id: self.id }
-    }
-}
-
-impl<T> Drop for WeakSender<T> {
-    fn drop(&mut self) {
-        senders(self.id).come();
-    }
-}
-
-impl<T> fmt::Debug for WeakSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
+sender_pair!(Sender, WeakSender);

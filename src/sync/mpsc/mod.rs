@@ -24,6 +24,7 @@
 mod bounded;
 pub mod error;
 mod permit;
+mod receiver;
 mod unbounded;
 
 use std::panic::Location;
@@ -31,7 +32,8 @@ use std::panic::Location;
 use timeloop_sim::Access;
 
 use crate::engine::announce::ResourceId;
-use crate::sync::operation::{Half, Handles, What};
+use crate::sync::channel::{Half, Handles};
+use crate::sync::operation::What;
 
 pub use bounded::{Receiver, Sender, WeakSender, channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};

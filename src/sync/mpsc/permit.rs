@@ -123,7 +123,7 @@ impl<T> OwnedPermit<T> {
     pub fn send(self, value: T) -> Sender<T> {
         self.id.touch(NAME, Access::Send, Some(Location::caller()));
         let id = self.id;
-        Sender::new(self.into_inner().send(value), id)
+        Sender::wrap(self.into_inner().send(value), id)
     }
 
     /// Gives the room back, and the sender.
@@ -131,7 +131,7 @@ impl<T> OwnedPermit<T> {
     pub fn release(self) -> Sender<T> {
         self.id.touch(NAME, Access::Release, Some(Location::caller()));
         let id = self.id;
-        Sender::new(self.into_inner().release(), id)
+        Sender::wrap(self.into_inner().release(), id)
     }
 
     /// Whether both belong to one channel.
@@ -150,7 +150,7 @@ impl<T> Drop for OwnedPermit<T> {
         if let Some(permit) = self.inner.take() {
             self.id.touch(NAME, Access::Release, None);
             // The sender in it may be the last one.
-            drop(Sender::new(permit.release(), self.id));
+            drop(Sender::wrap(permit.release(), self.id));
         }
     }
 }
