@@ -74,6 +74,7 @@ mod announcing;
 mod barrier;
 mod blocking;
 pub mod broadcast;
+mod cell;
 mod channel;
 mod guard;
 pub mod mpsc;

@@ -7,96 +7,52 @@ use std::future::Future;
 use std::panic::Location;
 
 use timeloop_sim::Access;
-use tokio::sync::{OnceCell as Cell, SetError};
+use tokio::sync::SetError;
 
 use super::announcing::{Announcing, Held, Named, queue};
+use super::cell::cell;
 use crate::engine::announce::ResourceId;
 
 /// What reports call it.
 const NAME: &str = "once cell";
 
-/// A value that is made when it is needed first, by one task at a time: tokio's own, which announces what is done to it.
-///
-/// ```
-/// use std::rc::Rc;
-/// use timeloop::sync::OnceCell;
-///
-/// let made = timeloop::run(1, || async {
-///     let (cell, made) = (Rc::new(OnceCell::new()), Rc::new(std::cell::Cell::new(0)));
-///     let tasks: Vec<_> = (0..3)
-///         .map(|_| {
-///             let (cell, made) = (Rc::clone(&cell), Rc::clone(&made));
-///             timeloop::spawn(async move {
-///                 let connect = || async {
-///                     timeloop::task::yield_now().await;
-///                     made.set(made.get() + 1);
-///                     "connection"
-///                 };
-///                 assert_eq!(*cell.get_or_init(connect).await, "connection");
-///             })
-///         })
-///         .collect();
-///     for task in tasks {
-///         task.await.unwrap();
-///     }
-///     made.get()
-/// });
-/// assert_eq!(made.unwrap(), 1);
-/// ```
-pub struct OnceCell<T> {
-    id: ResourceId,
-    cell: Cell<T>,
+cell! {
+    /// A value that is made when it is needed first, by one task at a time: tokio's own, which announces what is done to it.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use timeloop::sync::OnceCell;
+    ///
+    /// let made = timeloop::run(1, || async {
+    ///     let (cell, made) = (Rc::new(OnceCell::new()), Rc::new(std::cell::Cell::new(0)));
+    ///     let tasks: Vec<_> = (0..3)
+    ///         .map(|_| {
+    ///             let (cell, made) = (Rc::clone(&cell), Rc::clone(&made));
+    ///             timeloop::spawn(async move {
+    ///                 let connect = || async {
+    ///                     timeloop::task::yield_now().await;
+    ///                     made.set(made.get() + 1);
+    ///                     "connection"
+    ///                 };
+    ///                 assert_eq!(*cell.get_or_init(connect).await, "connection");
+    ///             })
+    ///         })
+    ///         .collect();
+    ///     for task in tasks {
+    ///         task.await.unwrap();
+    ///     }
+    ///     made.get()
+    /// });
+    /// assert_eq!(made.unwrap(), 1);
+    /// ```
+    OnceCell, SetError,
+    /// Sets the cell. Gives the value back if the cell is set, or somebody is about to set it.
 }
 
 impl<T> OnceCell<T> {
-    /// A cell that is not set.
-    #[track_caller]
-    pub fn new() -> Self {
-        Self { id: ResourceId::new(), cell: Cell::new() }
-    }
-
-    /// The same at compile time, for a `static`.
-    #[track_caller]
-    pub const fn const_new() -> Self {
-        Self { id: ResourceId::const_new(), cell: Cell::const_new() }
-    }
-
-    /// A cell that is set if there is a value.
-    #[track_caller]
-    pub fn new_with(value: Option<T>) -> Self {
-        Self { id: ResourceId::new(), cell: Cell::new_with(value) }
-    }
-
-    /// A cell that is set at compile time.
-    #[track_caller]
-    pub const fn const_new_with(value: T) -> Self {
-        Self { id: ResourceId::const_new(), cell: Cell::const_new_with(value) }
-    }
-
-    /// Whether it is set.
-    #[track_caller]
-    pub fn initialized(&self) -> bool {
-        self.id.touch(NAME, Access::Read, Some(Location::caller()));
-        self.cell.initialized()
-    }
-
-    /// The value, if it is set.
-    #[track_caller]
-    pub fn get(&self) -> Option<&T> {
-        self.id.touch(NAME, Access::Read, Some(Location::caller()));
-        self.cell.get()
-    }
-
-    /// The value, if it is set, to be changed: nobody else can reach it.
+    /// Returns the value, if the cell is set, to be changed: nobody else can reach it.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.cell.get_mut()
-    }
-
-    /// Sets it, unless it is set, or somebody is about to set it: then gives the value back.
-    #[track_caller]
-    pub fn set(&self, value: T) -> Result<(), SetError<T>> {
-        self.id.touch(NAME, Access::Write, Some(Location::caller()));
-        self.cell.set(value)
     }
 
     /// The value, if it is set; otherwise sets it to what `f` gives, or waits until somebody else has.
@@ -145,11 +101,6 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// Takes the cell apart.
-    pub fn into_inner(self) -> Option<T> {
-        self.cell.into_inner()
-    }
-
     /// Takes the value out, and leaves the cell unset.
     pub fn take(&mut self) -> Option<T> {
         self.cell.take()
@@ -181,42 +132,5 @@ impl Drop for Making<'_> {
         if let Some(held) = self.0.take() {
             held.forget();
         }
-    }
-}
-
-impl<T> Default for OnceCell<T> {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> From<T> for OnceCell<T> {
-    #[track_caller]
-    fn from(value: T) -> Self {
-        Self { id: ResourceId::new(), cell: Cell::from(value) }
-    }
-}
-
-impl<T: Clone> Clone for OnceCell<T> {
-    #[track_caller]
-    fn clone(&self) -> Self {
-        Self::new_with(self.get().cloned())
-    }
-}
-
-impl<T: PartialEq> PartialEq for OnceCell<T> {
-    #[track_caller]
-    fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
-    }
-}
-
-impl<T: Eq> Eq for OnceCell<T> {}
-
-/// To look at it this way is no operation.
-impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cell.fmt(f)
     }
 }

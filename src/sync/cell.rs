@@ -1,0 +1,103 @@
+//! What the two cells that are set once have in common.
+
+/// Defines how a cell `$Cell` over tokio's of the same name is made, looked at, set, taken apart, cloned and compared.
+macro_rules! cell {
+    ($(#[$attribute:meta])* $Cell:ident, $Error:ident, #[doc = $set:literal]) => {
+        $(#[$attribute])*
+        pub struct $Cell<T> {
+            id: ResourceId,
+            cell: tokio::sync::$Cell<T>,
+        }
+
+        impl<T> $Cell<T> {
+            /// Makes a cell that is not set.
+            #[track_caller]
+            pub fn new() -> Self {
+                Self { id: ResourceId::new(), cell: tokio::sync::$Cell::new() }
+            }
+
+            /// Makes a cell at compile time, for a `static`.
+            #[track_caller]
+            pub const fn const_new() -> Self {
+                Self { id: ResourceId::const_new(), cell: tokio::sync::$Cell::const_new() }
+            }
+
+            /// Makes a cell that is set if there is a value.
+            #[track_caller]
+            pub fn new_with(value: Option<T>) -> Self {
+                Self { id: ResourceId::new(), cell: tokio::sync::$Cell::new_with(value) }
+            }
+
+            /// Makes a cell that is set, at compile time.
+            #[track_caller]
+            pub const fn const_new_with(value: T) -> Self {
+                Self { id: ResourceId::const_new(), cell: tokio::sync::$Cell::const_new_with(value) }
+            }
+
+            /// Returns whether the cell is set.
+            #[track_caller]
+            pub fn initialized(&self) -> bool {
+                self.id.touch(NAME, Access::Read, Some(Location::caller()));
+                self.cell.initialized()
+            }
+
+            /// Returns the value, if the cell is set.
+            #[track_caller]
+            pub fn get(&self) -> Option<&T> {
+                self.id.touch(NAME, Access::Read, Some(Location::caller()));
+                self.cell.get()
+            }
+
+            #[doc = $set]
+            #[track_caller]
+            pub fn set(&self, value: T) -> Result<(), $Error<T>> {
+                self.id.touch(NAME, Access::Write, Some(Location::caller()));
+                self.cell.set(value)
+            }
+
+            /// Takes the cell apart.
+            pub fn into_inner(self) -> Option<T> {
+                self.cell.into_inner()
+            }
+        }
+
+        impl<T> Default for $Cell<T> {
+            #[track_caller]
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<T> From<T> for $Cell<T> {
+            #[track_caller]
+            fn from(value: T) -> Self {
+                Self { id: ResourceId::new(), cell: tokio::sync::$Cell::from(value) }
+            }
+        }
+
+        impl<T: Clone> Clone for $Cell<T> {
+            #[track_caller]
+            fn clone(&self) -> Self {
+                Self::new_with(self.get().cloned())
+            }
+        }
+
+        impl<T: PartialEq> PartialEq for $Cell<T> {
+            #[track_caller]
+            fn eq(&self, other: &Self) -> bool {
+                self.get() == other.get()
+            }
+        }
+
+        impl<T: Eq> Eq for $Cell<T> {}
+
+        /// Not an operation.
+        impl<T: fmt::Debug> fmt::Debug for $Cell<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.cell.fmt(f)
+            }
+        }
+    };
+}
+
+pub(super) use cell;
