@@ -76,7 +76,7 @@ mod blocking;
 pub mod broadcast;
 mod cell;
 mod channel;
-mod guard;
+mod lock;
 pub mod mpsc;
 mod mutex;
 mod notify;
