@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use timeloop_sim::{Exploration, Limits, Progress, Seed, Settings, StrategySpec};
+use timeloop_sim::{
+    Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, StrategySpec, TestName,
+};
 
 use crate::harness::{AsyncSimulation, TestResult};
 
@@ -38,17 +40,18 @@ use crate::harness::{AsyncSimulation, TestResult};
 #[derive(Clone, Debug)]
 #[must_use = "an explorer does nothing until it runs"]
 pub struct Explorer {
-    name: Arc<str>,
-    inner: timeloop_sim::Explorer,
+    config: Config,
 }
 
-macro_rules! settings {
-    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty)?);)*) => {
+/// Methods that set a field of the configuration.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty)?) $($field:ident).+ = $value:expr;)*) => {
         $(
             $(#[$doc])*
             #[track_caller]
             pub fn $name(mut self $(, $argument: $type)?) -> Self {
-                self.inner = self.inner.$name($($argument)?);
+                self.config.$($field).+ = $value;
+                self.config.assert_valid();
                 self
             }
         )*
@@ -59,28 +62,17 @@ impl Explorer {
     /// Explores the test called `name`: its path with the crate first (`bank::tests::transfers`), or any other text.
     /// Tokens and stored schedules belong to the name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let name = name.into();
-        Self { inner: timeloop_sim::Explorer::new(Arc::clone(&name)), name }
+        Config::new(name).into()
     }
 
-    /// Explores the test that this thread runs, or what is written at `location`.
-    pub(crate) fn of_this_thread(location: &Location<'_>) -> Self {
-        let thread = std::thread::current();
-        match thread.name() {
-            // The thread's name is the test's path without the crate: just what `cargo test` takes.
-            Some(name) if name != "main" => Self::new(name).command(format!("cargo test {name} -- --exact")),
-            // Not in a test: the place stands for the name.
-            _ => Self::new(format!("{}:{}", location.file(), location.line())),
-        }
+    /// The configuration, with the default of every setting.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
-    /// What the harness needs.
-    pub(crate) fn harness(&self) -> &timeloop_sim::Explorer {
-        &self.inner
-    }
-
-    /// How it is decided who goes on: a [`StrategySpec`] or its name, as `TIMELOOP_STRATEGY` takes it. Default
-    /// `"portfolio"`: one strategy a run, chosen from its seed.
+    /// Sets the strategy that decides which task runs next: a [`StrategySpec`] or its name, as `TIMELOOP_STRATEGY` takes it.
+    /// Default `"portfolio"`: one strategy a run, chosen from its seed.
     ///
     /// With `"exhaustive"` there are no seeds. Every schedule that differs in what matters is run once, up to
     /// [`runs`](Self::runs) of them; [`Exploration::searched`] says whether those were all.
@@ -100,61 +92,59 @@ impl Explorer {
         S: TryInto<StrategySpec>,
         S::Error: fmt::Display,
     {
-        match strategy.try_into() {
-            Ok(strategy) => self.inner = self.inner.strategy(strategy),
-            Err(error) => panic!("{error}"),
-        }
+        self.config.strategy = named(strategy);
         self
     }
 
-    settings! {
-        /// How many runs, after the quiet one. Default 1,000.
+    setters! {
+        /// Sets the number of runs, besides the baseline run: [`Config::runs`].
         ///
         /// # Panics
         /// When `runs` is 0: such a test would test nothing.
-        runs(runs: u64);
-        /// The seed of the first run; those that follow count up from it. Default 0.
-        seed(seed: impl Into<Seed>);
-        /// Whether time may pass while a task is ready, as on a machine that is busy, so that timeouts fire early relative
-        /// to work. Default true. False is for a test that counts on exact times, and holds under whichever strategy:
-        /// `starve` then keeps a task waiting only while others can run, `stall` is `random`, and stored schedules under
-        /// which time passes are not tried.
-        stalls(stalls: bool);
-        /// How many threads run at once; what is found does not depend on it. Default one a core.
+        runs(runs: u64) runs = Some(runs);
+        /// Sets the seed of the first run: [`Config::seed`].
+        seed(seed: impl Into<Seed>) seed = seed.into();
+        /// Sets whether virtual time may pass while a task is ready: [`Config::stalls`].
+        stalls(stalls: bool) stalls = stalls;
+        /// Sets the number of threads that make runs: [`Config::jobs`].
         ///
         /// # Panics
         /// When `jobs` is 0.
-        jobs(jobs: usize);
-        /// All bounds of a run at once.
-        limits(limits: Limits);
-        /// Steps a run. Default 2,000,000.
-        max_steps(steps: u64);
-        /// Steps at one instant of virtual time, beyond which the run counts as a livelock. Default 100,000.
-        max_polls_per_instant(polls: u64);
-        /// Virtual time a run. Default 100 years.
-        max_virtual_time(time: Duration);
-        /// Tasks alive at one time. Default, and at most, 16,000,000.
-        max_tasks(tasks: u32);
-        /// Real time that one poll may take before the process is stopped; zero switches the watchdog off. Default 10 s.
-        stuck_after(time: Duration);
-        /// The virtual wall clock at a run's start, as time since the Unix epoch. Default 2026-01-01T00:00:00Z.
-        epoch(epoch: Duration);
-        /// The folder where failing schedules are kept. Default `timeloop-regressions` in the package's folder.
-        regressions(folder: impl Into<PathBuf>);
-        /// Keeps no failing schedules and tries none that were kept.
-        without_regressions();
-        /// Runs that shrinking may take. Default 5,000.
-        shrink_runs(runs: u64);
-        /// The command that runs this test, for the line to copy in a report. Default `cargo test <test>`.
-        command(command: impl Into<Arc<str>>);
+        jobs(jobs: usize) jobs = Some(jobs);
+        /// Sets all bounds of a run.
+        limits(limits: Limits) limits = limits;
+        /// Sets [`Limits::max_steps`].
+        max_steps(steps: u64) limits.max_steps = steps;
+        /// Sets [`Limits::max_polls_per_instant`].
+        max_polls_per_instant(polls: u64) limits.max_polls_per_instant = polls;
+        /// Sets [`Limits::max_virtual_time`].
+        max_virtual_time(time: Duration) limits.max_virtual_time = time;
+        /// Sets [`Limits::max_tasks`].
+        max_tasks(tasks: u32) limits.max_tasks = tasks;
+        /// Sets [`Limits::stuck_after`].
+        stuck_after(time: Duration) limits.stuck_after = time;
+        /// Sets [`Limits::epoch`].
+        epoch(epoch: Duration) limits.epoch = epoch;
+        /// Stores failing schedules in `folder`: [`Config::regressions`].
+        regressions(folder: impl Into<PathBuf>) regressions = RegressionsIn::Folder(folder.into());
+        /// Stores no failing schedules and tries no stored ones.
+        without_regressions() regressions = RegressionsIn::Nowhere;
+        /// Sets the number of runs that shrinking may make: [`Config::shrink_runs`].
+        shrink_runs(runs: u64) shrink_runs = runs;
         /// Prints nothing: all there is to say is in the [`Exploration`].
-        quiet();
-        /// Calls `progress` now and then, from whichever thread.
-        progress(progress: impl Fn(&Progress) + Send + Sync + 'static);
-        /// Takes these settings instead of those of the environment (`TIMELOOP_*`).
-        environment(settings: Settings);
-        /// Takes no settings from the environment.
-        without_environment();
+        quiet() silent = true;
+        /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].
+        progress(progress: impl Fn(&Progress) + Send + Sync + 'static) progress = Some(OnProgress::new(progress));
+        /// Heeds these variables instead of those of the environment (`TIMELOOP_*`).
+        environment(settings: Settings) environment = Some(settings);
+        /// Heeds no variables of the environment.
+        without_environment() environment = Some(Settings::default());
+    }
+
+    /// Sets the command that runs this test, for the line to copy in a report. Default `cargo test <test>`.
+    pub fn command(mut self, command: impl Into<Arc<str>>) -> Self {
+        self.config.test = self.config.test.with_command(command);
+        self
     }
 
     /// Explores, and says what came of it. A failing test does not panic here.
@@ -170,9 +160,10 @@ impl Explorer {
         Fut::Output: TestResult,
     {
         let location = Location::caller();
-        crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{}` at {location}", self.name));
-        let name = format!("the test `{}`", self.name).into();
-        self.inner.explore(&AsyncSimulation { name, make: test })
+        let name = &self.config.test;
+        crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
+        let simulation = AsyncSimulation { name: format!("the test `{name}`").into(), make: test };
+        timeloop_sim::explore(&self.config, &simulation)
     }
 
     /// Explores; returns if no run fails, else prints the report and panics with it.
@@ -187,6 +178,38 @@ impl Explorer {
         Fut::Output: TestResult,
     {
         self.run(test).check();
+    }
+}
+
+/// The test that this thread runs, or what is written at `location`.
+pub(crate) fn test_of_this_thread(location: &Location<'_>) -> TestName {
+    let thread = std::thread::current();
+    match thread.name() {
+        // The thread's name is the test's path without the crate: just what `cargo test` takes.
+        Some(name) if name != "main" => {
+            TestName::new(name).with_command(format!("cargo test {name} -- --exact"))
+        }
+        // Not in a test: the place stands for the name.
+        _ => TestName::new(format!("{}:{}", location.file(), location.line())),
+    }
+}
+
+impl From<Config> for Explorer {
+    fn from(config: Config) -> Self {
+        Self { config }
+    }
+}
+
+/// The strategy, or a panic at the caller's line that says which ones there are.
+#[track_caller]
+pub(crate) fn named<S>(strategy: S) -> StrategySpec
+where
+    S: TryInto<StrategySpec>,
+    S::Error: fmt::Display,
+{
+    match strategy.try_into() {
+        Ok(strategy) => strategy,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -217,5 +240,5 @@ where
     Fut: Future,
     Fut::Output: TestResult,
 {
-    Explorer::of_this_thread(Location::caller()).check(test);
+    Explorer::from(Config::of(test_of_this_thread(Location::caller()))).check(test);
 }

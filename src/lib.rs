@@ -276,7 +276,7 @@
 //! );
 //! ```
 //!
-//! `runs` bounds it, 1,000 unless set otherwise. A search that was cut short says that there are more, leaves a file
+//! `runs` bounds it, 100,000 unless set otherwise. A search that was cut short says that there are more, leaves a file
 //! `….frontier` beside the regressions (not where `CI` is set), and goes on from there the next time; after the program
 //! has changed it begins anew. All its runs are made in one thread.
 //!
@@ -457,11 +457,11 @@ pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Choice, Critical,
+    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Choice, Config, Critical,
     CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exhausted,
     Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
-    Log, Nanos, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
-    RegressionError, ReplaySetting, ResourceKey, ResourceRecord, Schedule as StoredSchedule, Searched, Seed,
-    SeedSetting, Settings, Site, Step, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName,
-    TokenError, UnknownStrategy, Watched, WorldEvent,
+    Log, Nanos, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress,
+    Record, RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceRecord,
+    Schedule as StoredSchedule, Searched, Seed, SeedSetting, Settings, Site, Step, StrategySpec, TaskKey,
+    TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched, WorldEvent,
 };

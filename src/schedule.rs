@@ -10,12 +10,12 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use timeloop_sim::{
-    AnySource, Detail, Deviation, Ended, EnvironmentError, Found, Limits, ReplaySetting, Request, Seed,
-    Settings, Simulation, StrategySpec, TestName, TokenError,
+    AnySource, Config, Detail, Deviation, Ended, EnvironmentError, ExploreError, Found, Limits,
+    RegressionsIn, Request, RunMode, Seed, Settings, Simulation, StrategySpec, TokenError, investigate,
 };
 
 use crate::engine::Label;
-use crate::explorer::Explorer;
+use crate::explorer::test_of_this_thread;
 use crate::harness::{Complaint, TestResult, assert_no_loop, passed, run_once};
 
 /// How to make every decision of a run, as an input that a test is handed like any other.
@@ -140,7 +140,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(explorer(Location::caller()), None, make, verdict)
+        self.made(&config(Location::caller()), None, make, verdict)
     }
 
     /// [`run`](Self::run) with other bounds.
@@ -157,7 +157,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(explorer(Location::caller()), Some(limits), make, verdict)
+        self.made(&config(Location::caller()), Some(limits), make, verdict)
     }
 
     /// Makes one run under this schedule, as [`run`](Self::run) does, and gives its output, whatever that is: an `Err`
@@ -180,12 +180,12 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        self.made(explorer(Location::caller()), None, make, |output| Ok(Ok(output)))
+        self.made(&config(Location::caller()), None, make, |output| Ok(Ok(output)))
     }
 
     pub(crate) fn made<F, Fut, P>(
         &self,
-        explorer: Explorer,
+        config: &Config,
         limits: Option<&Limits>,
         make: F,
         judge: fn(Fut::Output) -> Verdict<P>,
@@ -195,16 +195,9 @@ impl Schedule {
         Fut: Future,
     {
         let limits = limits.unwrap_or_else(|| self.limits());
-        let explorer = explorer.limits(limits.clone()).without_regressions().quiet();
-        #[cfg(feature = "proptest")]
-        let explorer = match &self.decisions {
-            Decisions::Case(case) => explorer.stalls(case.stalls()),
-            _ => explorer,
-        };
-        let test = explorer.harness().test();
-        let simulation = Judging { name: format!("the test `{test}`").into(), make, judge };
-        let replayed = replayed(test);
+        let replayed = replayed(config).unwrap_or_else(|error| panic!("{error}"));
         let loud = replayed.is_some();
+        let simulation = Judging { name: format!("the test `{}`", config.test).into(), make, judge };
         let mut last = None;
         let mut attempt = |source| {
             let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };
@@ -212,26 +205,37 @@ impl Schedule {
             last = passed.or_else(|| last.take());
             ended
         };
-        let investigate = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
-            explorer.clone().shrink_runs(shrink_runs).harness().investigate(&simulation, schedule, failed)
+        let found_under = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
+            let config = Config {
+                limits: limits.clone(),
+                stalls: self.stalls(),
+                regressions: RegressionsIn::Nowhere,
+                silent: true,
+                shrink_runs,
+                ..config.clone()
+            };
+            investigate(&config, &simulation, schedule, failed)
         };
         let mut only = |schedule: &timeloop_sim::Schedule| {
             let ended = attempt(schedule.source());
-            ended.failure.is_some().then(|| investigate(schedule, &ended, SHRINK_RUNS))
+            ended.failure.is_some().then(|| found_under(schedule, &ended, SHRINK_RUNS))
         };
         let found = match (replayed, &self.decisions) {
-            #[cfg(feature = "proptest")]
-            (Some(schedule), Decisions::Case(case)) => {
-                only(&schedule).inspect(|found| case.remember(0, found))
+            (Some(schedules), _) => {
+                let found = schedules.iter().find_map(only);
+                #[cfg(feature = "proptest")]
+                if let (Some(found), Decisions::Case(case)) = (&found, &self.decisions) {
+                    case.remember(0, found);
+                }
+                found
             }
-            (Some(schedule), _) => only(&schedule),
             (None, Decisions::Stored(schedule)) => only(schedule),
             #[cfg(feature = "proptest")]
-            (None, Decisions::Case(case)) => case.search(&mut attempt, &investigate),
+            (None, Decisions::Case(case)) => case.search(&mut attempt, &found_under),
             #[cfg(feature = "arbitrary")]
             (None, Decisions::Fuzzed(schedule)) => {
                 let ended = attempt(crate::fuzzing::watched(schedule.source()));
-                ended.failure.is_some().then(|| investigate(schedule, &ended, crate::fuzzing::SHRINK_RUNS))
+                ended.failure.is_some().then(|| found_under(schedule, &ended, crate::fuzzing::SHRINK_RUNS))
             }
         };
         match (found, last) {
@@ -239,6 +243,15 @@ impl Schedule {
             (None, Some(Ok(passed))) => Ok(passed),
             (None, Some(Err(rejected))) => Err(FailedRun { why: Why::Rejected(rejected) }),
             (None, None) => unreachable!("a run that does not fail has an output"),
+        }
+    }
+
+    /// Whether time may pass while a task is ready.
+    fn stalls(&self) -> bool {
+        match &self.decisions {
+            #[cfg(feature = "proptest")]
+            Decisions::Case(case) => case.stalls(),
+            _ => true,
         }
     }
 
@@ -254,38 +267,29 @@ impl Schedule {
     }
 }
 
-/// Explores what is written at `location`, if no loop runs yet.
+/// The configuration of what is written at `location`, if no loop runs yet.
 #[track_caller]
-fn explorer(location: &'static Location<'static>) -> Explorer {
+fn config(location: &'static Location<'static>) -> Config {
     assert_no_loop(&|| format!("`Schedule::run` at {location}"));
-    Explorer::of_this_thread(location)
+    Config::of(test_of_this_thread(location))
 }
 
 /// Runs that shrinking a single schedule may take.
 const SHRINK_RUNS: u64 = 20_000;
 
-/// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of `test`.
-fn replayed(test: &TestName) -> Option<timeloop_sim::Schedule> {
+/// The schedules that `TIMELOOP_REPLAY` asks for, if they are for this test.
+pub(crate) fn replayed(config: &Config) -> Result<Option<Vec<timeloop_sim::Schedule>>, ExploreError> {
     static SETTINGS: LazyLock<Result<Settings, EnvironmentError>> = LazyLock::new(Settings::from_environment);
-    let settings = SETTINGS.as_ref().unwrap_or_else(|error| panic!("{error}"));
-    asked_for(settings, test.as_str()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The schedule that `TIMELOOP_REPLAY` asks for, if it is one of `test`, or what is wrong with it.
-pub(crate) fn asked_for(settings: &Settings, test: &str) -> Result<Option<timeloop_sim::Schedule>, String> {
-    match &settings.replay {
-        Some(ReplaySetting::Token(token)) => match timeloop_sim::Schedule::from_token(token, test) {
-            Ok(schedule) => Ok(Some(schedule)),
-            Err(TokenError::OtherTest { .. }) => Ok(None),
-            Err(error) => Err(format!("TIMELOOP_REPLAY: {error}")),
-        },
-        // A file with schedules or inputs of others is theirs to read.
-        Some(ReplaySetting::File(path)) if !path.is_file() => Err(format!(
-            "TIMELOOP_REPLAY=`{}` is neither a token nor a file; accepted is a token as the report printed it, which begins \
-             with `TL1`",
-            path.display()
-        )),
-        _ => Ok(None),
+    let settings = match (&config.environment, &*SETTINGS) {
+        (Some(settings), _) | (None, Ok(settings)) => settings,
+        (None, Err(error)) => return Err(ExploreError::Environment(error.clone())),
+    };
+    match settings.run_mode(config.test.as_str()) {
+        Ok(RunMode::Explore) => Ok(None),
+        Ok(RunMode::Replay(schedules)) => Ok(Some(schedules)),
+        // A process has many tests; a file with inputs is for another kind of test to read.
+        Err(ExploreError::Token(TokenError::OtherTest { .. }) | ExploreError::Regressions(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -4,6 +4,7 @@
 //! shows the accepted form, and an unknown name a warning, so that no typing error passes for a setting.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -103,6 +104,17 @@ impl Settings {
             let name = name.to_string_lossy().into_owned();
             ours(&name).then(|| (name, value.to_string_lossy().into_owned()))
         }))
+    }
+
+    /// Returns the seed where a test begins whose own base seed is `default`.
+    #[must_use]
+    pub fn base_seed(&self, default: Seed) -> Seed {
+        match self.seed {
+            None => default,
+            Some(SeedSetting::Number(seed)) => seed,
+            // The standard library's own source of numbers that differ each time.
+            Some(SeedSetting::Random) => RandomState::new().hash_one("timeloop").into(),
+        }
     }
 
     /// Reads settings from pairs of name and value. An empty value counts as none.

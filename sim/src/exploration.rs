@@ -3,16 +3,13 @@
 //! Always true: everything in it but the texts' paths is a function of the test, the settings and the code under test, for
 //! any number of workers and on any machine.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use crate::environment::EnvironmentError;
+use crate::console;
+use crate::run_mode::ExploreError;
 use crate::shrink::Exhausted;
 use crate::sweep::Frequency;
-use crate::{
-    Critical, Failure, Fingerprint, Record, RegressionError, Schedule, Searched, Seed, StrategySpec,
-    TestName, TokenError,
-};
+use crate::{Critical, Failure, Fingerprint, Record, Schedule, Searched, Seed, StrategySpec, TestName};
 
 /// What came of exploring a test.
 #[derive(Debug)]
@@ -87,9 +84,7 @@ impl Exploration {
     /// called, so that nothing stands between the reader and the report.
     pub fn check(&self) {
         if !self.passed() {
-            let report = self.report();
-            eprint!("\n{report}");
-            std::panic::resume_unwind(Box::new(report));
+            console::fail_with(self.report());
         }
     }
 }
@@ -144,6 +139,14 @@ impl Found {
     pub fn deviations_after(&self) -> Option<usize> {
         self.shrunk.deviations().map(<[_]>::len)
     }
+
+    /// What failed, in one line: the comment of a stored schedule.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let Failure { kind, site, message, .. } = &self.failure;
+        let site = site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
+        format!("{kind}{site}: {}", message.lines().next().unwrap_or_default())
+    }
 }
 
 /// What led to a failure.
@@ -173,7 +176,7 @@ pub enum FoundBy {
     },
     /// The schedule that `TIMELOOP_REPLAY` asked for.
     Replay,
-    /// The schedule that was handed to [`Explorer::investigate`](crate::Explorer::investigate).
+    /// The schedule that was handed to [`investigate`](crate::investigate).
     Given,
     /// A property's test case.
     Case {
@@ -183,38 +186,3 @@ pub enum FoundBy {
         seed: Seed,
     },
 }
-
-/// What kept an exploration from being made, or from being made in full.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExploreError {
-    /// An environment variable has a value that is not accepted.
-    Environment(EnvironmentError),
-    /// The token to be replayed is no good.
-    Token(TokenError),
-    /// The file to be replayed is not there, or holds no schedule.
-    NothingToReplay(PathBuf),
-    /// Lines of the regression file, or all of it, can't be read. The other schedules were tried and the test explored.
-    Regressions(Vec<RegressionError>),
-}
-
-impl fmt::Display for ExploreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment(error) => error.fmt(f),
-            Self::Token(error) => write!(f, "TIMELOOP_REPLAY: {error}"),
-            Self::NothingToReplay(path) => write!(
-                f,
-                "TIMELOOP_REPLAY=`{}` is neither a token nor a regression file with a schedule; accepted are a token, which \
-                 starts with `TL1`, and the path of such a file",
-                path.display()
-            ),
-            Self::Regressions(errors) => {
-                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-                f.write_str(&lines.join("\n"))
-            }
-        }
-    }
-}
-
-impl std::error::Error for ExploreError {}

@@ -13,23 +13,26 @@
 #![forbid(unsafe_code)]
 
 mod chacha;
+mod config;
 mod confirm;
+mod console;
 mod critical;
 mod decision;
 mod environment;
 mod estimates;
 mod exhaustive;
 mod exploration;
-mod explorer;
 pub mod history;
 mod operation;
 mod outcome;
 mod path;
 mod profile;
+mod progress;
 mod record;
 mod regression;
 mod report;
 mod rewrite;
+mod run_mode;
 mod runner;
 mod schedule;
 mod seed;
@@ -44,25 +47,29 @@ mod test_name;
 mod token;
 mod watchdog;
 
+pub use config::{Config, RegressionsIn};
+pub use console::{fail_with, print_note, shown};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, Bound, FrontierError, Search, Searched};
-pub use exploration::{Exploration, ExploreError, Found, FoundBy};
-pub use explorer::{Explorer, Phase, Progress};
+pub use exploration::{Exploration, Found, FoundBy};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
     Awaited, BlockedTask, Failure, FailureKind, Fingerprint, Holder, Nanos, Site, TaskLabel, grouped,
 };
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
+pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
     Advance, Arrival, Choice, Happening, Performed, Record, ResourceRecord, Step, TaskRecord, WorldEvent,
 };
 pub use regression::{Loaded, RegressionError, Regressions, Stored};
+pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
+pub use session::{explore, investigate, render_report};
 pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Lent, Ready, Replay, Seeded, Source};

@@ -82,7 +82,8 @@ impl Schedule {
     }
 
     /// Whether time may pass under it while a task is ready.
-    pub(crate) fn stalls(&self) -> bool {
+    #[must_use]
+    pub fn stalls(&self) -> bool {
         match self {
             Self::Seeded { strategy: StrategySpec::Stall, .. } => true,
             Self::Seeded { estimates, .. } => estimates.instants > 0,

@@ -45,7 +45,7 @@ impl Pulse<'_> {
         })
     }
 
-    /// Says what the next runs of this thread are, for a run that no [`Explorer`](crate::Explorer) makes.
+    /// Says what the next runs of this thread are, for a run that [`explore`](crate::explore) does not make.
     pub fn announce(test: &TestName, schedule: &Schedule) {
         set_subject(Subject { test: test.clone(), origin: Origin::Stored(schedule.clone()), note: None });
     }

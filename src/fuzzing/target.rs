@@ -6,11 +6,14 @@
 
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use arbitrary::{Arbitrary, Unstructured};
-use timeloop_sim::{AnySource, Detail, Ended, ReplaySetting, Request, Schedule, Settings, Simulation};
+use timeloop_sim::{
+    AnySource, Config, Detail, Ended, RegressionsIn, ReplayFile, Request, Schedule, Settings, Simulation,
+    TestName, fail_with, investigate, print_note,
+};
 
 use super::coverage;
 use super::record;
@@ -38,8 +41,17 @@ impl Target {
         format!("cargo test --manifest-path {folder}/Cargo.toml --bin {}", self.name)
     }
 
-    fn explorer(&self) -> timeloop_sim::Explorer {
-        timeloop_sim::Explorer::new(self.name).command(self.command()).without_regressions().quiet()
+    /// What `TIMELOOP_REPLAY` may be.
+    pub(super) fn accepted(&self) -> String {
+        format!(
+            "give the path of a crash file as libFuzzer names it, such as `fuzz/artifacts/{}/crash-…`",
+            self.name
+        )
+    }
+
+    fn config(&self) -> Config {
+        let test = TestName::new(self.name).with_command(self.command());
+        Config { regressions: RegressionsIn::Nowhere, silent: true, ..Config::of(test) }
     }
 }
 
@@ -87,6 +99,8 @@ where
     F: AsyncFn(T) -> R + Sync,
     R: TestResult,
 {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| note_variables(target));
     let parts = Parts::of(data);
     let Ok(input) = parts.decode::<T>() else { return false };
     let simulation = parts.simulation(target, &test);
@@ -94,14 +108,26 @@ where
     if ended.failure.is_none() {
         return true;
     }
-    let explorer = target.explorer().shrink_runs(SHRINK_RUNS);
-    let told = tell(&parts, (&simulation, &ended), &explorer, &input);
+    let config = Config { shrink_runs: SHRINK_RUNS, ..target.config() };
+    let told = tell(&parts, (&simulation, &ended), &config, &input);
     let mut report = told.report;
     let _ = writeln!(report, "replay     TIMELOOP_REPLAY=<file> {}", target.command());
     report
         .push_str("           where <file> is the one that libFuzzer writes the input to, and names below\n");
     eprintln!("\n{report}");
     std::process::abort();
+}
+
+/// Says which variables a fuzzer does not heed.
+fn note_variables(target: &Target) {
+    match Settings::from_environment() {
+        Ok(Settings { replay: Some(_), .. }) => print_note(&format!(
+            "a fuzzer does not heed TIMELOOP_REPLAY: hand it the file as an argument, or use `{}`",
+            target.command()
+        )),
+        Ok(settings) => settings.warnings.iter().for_each(|warning| print_note(warning)),
+        Err(error) => print_note(&error.to_string()),
+    }
 }
 
 fn watched_run(simulation: &impl Simulation, schedule: &Schedule) -> Ended {
@@ -120,10 +146,10 @@ struct Told {
 fn tell<T: fmt::Debug>(
     parts: &Parts<'_>,
     (simulation, failed): (&impl Simulation, &Ended),
-    explorer: &timeloop_sim::Explorer,
+    config: &Config,
     input: &T,
 ) -> Told {
-    let found = explorer.investigate(simulation, &parts.schedule, failed);
+    let found = investigate(config, simulation, &parts.schedule, failed);
     // A token has no input: what replays this is the file.
     let lines = found.report.lines().filter(|line| !line.starts_with("replay "));
     let mut report = lines.fold(String::new(), |text, line| text + line + "\n");
@@ -148,34 +174,30 @@ where
     F: AsyncFn(T) -> R + Sync,
     R: TestResult,
 {
-    let settings = match Settings::from_environment() {
-        Ok(settings) => settings,
-        Err(error) => panic!("{error}"),
-    };
-    match &settings.replay {
-        Some(ReplaySetting::Token(_)) => panic!("{}", ReplayError::Token(target.name)),
-        Some(ReplaySetting::File(typed)) => {
-            let found = locate(target, typed).unwrap_or_else(|error| panic!("{error}"));
-            let file = File { typed, stores: (!settings.ci).then_some(&found), data: read(&found) };
-            if let Err(error) = file.run::<T, F, R>(target, &test) {
-                panic!("{error}");
-            }
+    let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    // The folder is known without cargo, too.
+    let settings = Settings { package_folder: Some(target.folder.into()), ..settings };
+    let asked_for = settings.replay_file().unwrap_or_else(|error| panic!("{error}; {}", target.accepted()));
+    if let Some(ReplayFile { typed, path, bytes }) = asked_for {
+        let stores = (!settings.ci).then_some(&*path);
+        let file = File { typed: &typed, stores, bytes };
+        if let Err(error) = file.run::<T, F, R>(target, &test) {
+            panic!("{error}; {}", target.accepted());
         }
-        None => {
-            // The smallest input there is, and the quiet schedule.
-            let none = File { typed: Path::new(""), stores: None, data: Vec::new() };
-            let files = corpus(target);
-            let kept = files.iter().map(|path| File { typed: path, stores: None, data: read(path) });
-            for file in std::iter::once(none).chain(kept) {
-                // The fuzzer passes over what is no input.
-                let _ = file.run::<T, F, R>(target, &test);
-            }
-        }
+        return;
+    }
+    // The smallest input there is, and the quiet schedule.
+    let none = File { typed: Path::new(""), stores: None, bytes: Vec::new() };
+    let files = corpus(target);
+    let kept = files.iter().map(|path| File { typed: path, stores: None, bytes: read(path) });
+    for file in std::iter::once(none).chain(kept) {
+        // The fuzzer passes over what is no input.
+        let _ = file.run::<T, F, R>(target, &test);
     }
 }
 
 fn read(path: &Path) -> Vec<u8> {
-    fs::read(path).unwrap_or_else(|error| panic!("{}", ReplayError::Unreadable(path.to_owned(), error)))
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A file to be replayed.
@@ -183,24 +205,26 @@ struct File<'a> {
     /// Its path as a person would write it; empty for no file.
     typed: &'a Path,
     /// Its path, if the smaller input is to be stored beside it.
-    stores: Option<&'a PathBuf>,
-    data: Vec<u8>,
+    stores: Option<&'a Path>,
+    bytes: Vec<u8>,
 }
 
 impl File<'_> {
     /// Makes the run; panics with the report if it fails.
-    fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), ReplayError>
+    fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), NoInput>
     where
         T: Arbitrary<'static> + fmt::Debug,
         F: AsyncFn(T) -> R + Sync,
         R: TestResult,
     {
-        let Self { typed, stores, data } = self;
+        let Self { typed, stores, bytes } = self;
         // An input may borrow from its bytes; a test process does not live long.
-        let parts = Parts::of(data.leak());
-        let input = parts
-            .decode::<T>()
-            .map_err(|error| ReplayError::NoInput(typed.to_owned(), parts.input.len(), error, target.name))?;
+        let parts = Parts::of(bytes.leak());
+        let input = parts.decode::<T>().map_err(|error| NoInput {
+            path: typed.to_owned(),
+            bytes: parts.input.len(),
+            error,
+        })?;
         let simulation = parts.simulation(target, test);
         let ended = watched_run(&simulation, &parts.schedule);
         let path = typed.display();
@@ -212,7 +236,7 @@ impl File<'_> {
             eprintln!("timeloop: `{}` passes with `{path}`, which {decisions}", target.name);
             return Ok(());
         }
-        let Told { mut report, shrunk } = tell(&parts, (&simulation, &ended), &target.explorer(), &input);
+        let Told { mut report, shrunk } = tell(&parts, (&simulation, &ended), &target.config(), &input);
         if let (Some(found), Some(shrunk)) = (stores, shrunk) {
             let beside = |path: &Path| {
                 let mut name = path.as_os_str().to_owned();
@@ -227,19 +251,7 @@ impl File<'_> {
         if !typed.as_os_str().is_empty() {
             let _ = writeln!(report, "replay     TIMELOOP_REPLAY={path} {}", target.command());
         }
-        eprint!("\n{report}");
-        std::panic::resume_unwind(Box::new(report));
-    }
-}
-
-/// The file as it was typed: from here, from the package's folder, or from one above it.
-pub(super) fn locate(target: &Target, path: &Path) -> Result<PathBuf, ReplayError> {
-    let above = Path::new(target.folder).ancestors().map(|folder| folder.join(path));
-    let found = std::iter::once(path.to_owned()).chain(above).find(|path| path.exists());
-    match found {
-        None => Err(ReplayError::Missing(path.to_owned(), target.name)),
-        Some(found) if found.is_dir() => Err(ReplayError::Folder(path.to_owned(), target.name)),
-        Some(found) => Ok(found),
+        fail_with(report)
     }
 }
 
@@ -262,48 +274,22 @@ fn corpus(target: &Target) -> Vec<PathBuf> {
     all
 }
 
-/// Why nothing was replayed; with the target's name.
+/// A file that can't be read as an input.
 #[derive(Debug)]
-pub(super) enum ReplayError {
-    Token(&'static str),
-    Missing(PathBuf, &'static str),
-    Folder(PathBuf, &'static str),
-    Unreadable(PathBuf, io::Error),
-    /// How many bytes there are, and why they are no input.
-    NoInput(PathBuf, usize, arbitrary::Error, &'static str),
+pub(super) struct NoInput {
+    pub(super) path: PathBuf,
+    /// How many bytes of input there are.
+    pub(super) bytes: usize,
+    pub(super) error: arbitrary::Error,
 }
 
-impl fmt::Display for ReplayError {
+impl fmt::Display for NoInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = match self {
-            Self::Token(target) => {
-                f.write_str("TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both")?;
-                target
-            }
-            Self::Missing(path, target) => {
-                write!(f, "TIMELOOP_REPLAY=`{}`: there is no such file", path.display())?;
-                target
-            }
-            Self::Folder(path, target) => {
-                write!(f, "TIMELOOP_REPLAY=`{}` is a folder", path.display())?;
-                target
-            }
-            Self::Unreadable(path, error) => {
-                return write!(f, "TIMELOOP_REPLAY=`{}`: {error}", path.display());
-            }
-            Self::NoInput(path, count, error, target) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "TIMELOOP_REPLAY=`{path}` is no input of this target: its {count} bytes of input can't be read as one \
-                     ({error})"
-                )?;
-                target
-            }
-        };
+        let Self { path, bytes, error } = self;
         write!(
             f,
-            "; give the path of a crash file as libFuzzer names it, such as `fuzz/artifacts/{target}/crash-…`"
+            "TIMELOOP_REPLAY=`{}` is no input of this target: its {bytes} bytes of input can't be read as one ({error})",
+            path.display()
         )
     }
 }

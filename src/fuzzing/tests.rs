@@ -1,12 +1,13 @@
 //! What the parts of fuzzing promise each other.
 
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::proptest::prelude::*;
 use arbitrary::{Arbitrary, Unstructured};
-use timeloop_sim::{Detail, Deviation, Domain, Ended, Limits, Request, Schedule, Seed, Simulation, TaskPath};
+use timeloop_sim::{
+    Detail, Deviation, Domain, Ended, Limits, Request, Schedule, Seed, Settings, Simulation, TaskPath,
+};
 
 use super::mutator::{InputSize, cross_over, mutate};
 use super::record::{self, Field, RECORD, Record};
@@ -304,29 +305,28 @@ fn large_numbers_have_no_record() {
 
 #[test]
 fn what_can_t_be_replayed_is_told() {
-    use super::target::{ReplayError, Target, locate};
+    use super::target::{NoInput, Target};
     let target = Target { name: "orders", folder: env!("CARGO_MANIFEST_DIR") };
-    let error = |path: &str| locate(&target, Path::new(path)).unwrap_err().to_string();
+    let read = |replay: &str| {
+        let vars = [("TIMELOOP_REPLAY", replay), ("CARGO_MANIFEST_DIR", target.folder)];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Settings::from_vars(vars).unwrap().replay_file()
+    };
+    let error = |replay: &str| read(replay).unwrap_err().to_string();
+    assert_eq!(error("no/such-file"), "TIMELOOP_REPLAY=`no/such-file`: there is no such file");
+    assert_eq!(error("src"), "TIMELOOP_REPLAY=`src` is a folder");
     assert_eq!(
-        error("no/such-file"),
-        "TIMELOOP_REPLAY=`no/such-file`: there is no such file; give the path of a crash file as libFuzzer names it, such as \
-         `fuzz/artifacts/orders/crash-…`"
+        error("TL1ABC"),
+        "TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both"
     );
+    assert!(read("Cargo.toml").unwrap().unwrap().bytes.starts_with(b"["));
     assert_eq!(
-        error("src"),
-        "TIMELOOP_REPLAY=`src` is a folder; give the path of a crash file as libFuzzer names it, such as \
-         `fuzz/artifacts/orders/crash-…`"
-    );
-    assert!(locate(&target, Path::new("Cargo.toml")).unwrap().is_file());
-    assert_eq!(
-        ReplayError::NoInput(PathBuf::from("x"), 3, arbitrary::Error::NotEnoughData, "orders").to_string(),
+        NoInput { path: "x".into(), bytes: 3, error: arbitrary::Error::NotEnoughData }.to_string(),
         "TIMELOOP_REPLAY=`x` is no input of this target: its 3 bytes of input can't be read as one (There is not enough \
-         underlying raw data to construct an `Arbitrary` instance); give the path of a crash file as libFuzzer names it, such as \
-         `fuzz/artifacts/orders/crash-…`"
+         underlying raw data to construct an `Arbitrary` instance)"
     );
     assert_eq!(
-        ReplayError::Token("orders").to_string(),
-        "TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both; give the path of a \
-         crash file as libFuzzer names it, such as `fuzz/artifacts/orders/crash-…`"
+        target.accepted(),
+        "give the path of a crash file as libFuzzer names it, such as `fuzz/artifacts/orders/crash-…`"
     );
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
 
 use super::Schedules;
-use crate::{Deviation, Domain, Limits, Seed, StrategySpec, TaskPath};
+use crate::{Deviation, Domain, Limits, Seed, TaskPath};
 
 /// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
 const SHRINK_RUNS_FIRST: u64 = 3_000;
@@ -182,20 +182,13 @@ impl Case {
         memory.target = repeats.then(|| Target::of(&found.failure));
         memory.known.insert(call, found.shrunk.clone());
         let (schedule, token) = (found.shrunk.clone(), found.token.clone());
-        memory.last = Some(Last { schedule, token, comment: comment(found) });
+        memory.last = Some(Last { schedule, token, comment: found.headline() });
         FAILED.set(Some(Failed { tree: self.tree.clone(), memory: Arc::clone(&self.memory) }));
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         lock(&self.memory)
     }
-}
-
-/// What has failed, in a line.
-pub(crate) fn comment(found: &Found) -> String {
-    let site = found.failure.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
-    let message = found.failure.message.lines().next().unwrap_or_default();
-    format!("{}{site}: {message}", found.failure.kind)
 }
 
 /// The search for a schedule that fails, with one input.
@@ -213,11 +206,10 @@ struct Search<'a> {
 impl Search<'_> {
     fn failing(&mut self, known: Option<Stored>, case: &Case) -> Option<(Stored, Ended)> {
         let Schedules { strategy, runs, retries, stalls, .. } = case.settings;
-        let strategy =
-            if strategy == StrategySpec::Stall && !stalls { StrategySpec::Random } else { strategy };
+        let strategy = strategy.with_stalls(stalls);
         for hint in &case.settings.hints {
             let schedule = &hint.schedule;
-            if !stalls && holds_back(schedule) {
+            if !stalls && schedule.stalls() {
                 continue;
             }
             if let Some(failing) = self.fails(schedule.source(), || schedule.clone()) {
@@ -262,13 +254,6 @@ impl Search<'_> {
         self.otherwise.get_or_insert_with(|| (schedule(), ended));
         None
     }
-}
-
-/// Whether time passes under the schedule while a task is ready.
-fn holds_back(schedule: &Stored) -> bool {
-    schedule
-        .deviations()
-        .is_none_or(|deviations| deviations.iter().any(|deviation| deviation.domain == Domain::Stall))
 }
 
 /// The schedule, and what it may have become with a simpler input: where that takes an operation, a wait or a task away, what

@@ -9,7 +9,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use proptest::test_runner::{
     Config, FailurePersistence, PersistedSeed, ResultCache, ResultCacheKey, TestCaseError, TestCaseResult,
 };
-use timeloop_sim::{ReplaySetting, Schedule as Stored, Settings};
+use timeloop_sim::{ExploreError, RegressionsIn, RunMode, Settings, fail_with, print_note};
 
 use super::joint::{Hint, failed_last, forget_failures};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
@@ -74,9 +73,9 @@ pub fn config() -> Config {
 ///     ..config()
 /// };
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Regressions {
-    folder: Option<PathBuf>,
+    place: RegressionsIn,
     state: Arc<Mutex<State>>,
 }
 
@@ -102,17 +101,23 @@ struct Active {
     met: bool,
 }
 
+impl Default for Regressions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Regressions {
     /// In the folder of the package under test.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { place: RegressionsIn::Package, state: Arc::default() }
     }
 
     /// In `folder`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()), ..Self::default() }
+        Self { place: RegressionsIn::Folder(folder.into()), ..Self::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,14 +127,8 @@ impl Regressions {
     fn file(&self, settings: &Settings) -> Option<CaseFile> {
         let thread = std::thread::current();
         let test = thread.name().filter(|name| *name != "main")?;
-        let folder = self.folder.clone().unwrap_or_else(|| folder(settings));
-        Some(CaseFile::new(&folder, test))
+        Some(CaseFile::new(&self.place.folder(settings)?, test))
     }
-}
-
-/// The folder of regression files in the package under test.
-pub(super) fn folder(settings: &Settings) -> PathBuf {
-    settings.package_folder.clone().unwrap_or_default().join(timeloop_sim::Regressions::FOLDER)
 }
 
 /// The stored schedules that are to be tried with the case that is being generated: its own, if it is a stored one, else
@@ -194,10 +193,17 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl FailurePersistence for Regressions {
     fn load_persisted_failures2(&self, _source_file: Option<&'static str>) -> Vec<PersistedSeed> {
         forget_failures();
-        let settings = Settings::from_environment().unwrap_or_default();
+        let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
         let Some(file) = self.file(&settings) else { return Vec::new() };
         let loaded = file.load();
-        loaded.problems.iter().for_each(|problem| say(&problem.to_string()));
+        // proptest has no way to hear of an error here.
+        if !loaded.problems.is_empty() {
+            fail_with(format!(
+                "timeloop: `{}`: {}\n",
+                file.test(),
+                ExploreError::Regressions(loaded.problems)
+            ));
+        }
         let cases: Vec<_> = loaded
             .cases
             .into_iter()
@@ -228,8 +234,7 @@ impl FailurePersistence for Regressions {
         let settings = Settings::from_environment().unwrap_or_default();
         let Some(file) = self.file(&settings) else { return };
         // What is replayed has been found before, and is stored with the input that it was found with.
-        let replays = |token: &str| Stored::from_token(token, file.test()).is_ok();
-        if matches!(&settings.replay, Some(ReplaySetting::Token(token)) if replays(token)) {
+        if let Ok(RunMode::Replay(_)) = settings.run_mode(file.test()) {
             return;
         }
         let last = failed_last();
@@ -243,7 +248,7 @@ impl FailurePersistence for Regressions {
             schedule: last.as_ref().map(|last| last.schedule.clone()),
         };
         if settings.ci {
-            say(&format!(
+            print_note(&format!(
                 "the failing case is stored nowhere, since `CI` is set; to keep it, put this into {}:{}",
                 file.shown().display(),
                 file.block(&case, comment)
@@ -251,11 +256,11 @@ impl FailurePersistence for Regressions {
             return;
         }
         match file.append(&case, comment) {
-            Ok(()) => say(&format!(
+            Ok(()) => print_note(&format!(
                 "the failing case is stored in {}, and tried first next time: commit it",
                 file.shown().display()
             )),
-            Err(error) => say(&format!("the failing case is stored nowhere: {error}")),
+            Err(error) => print_note(&format!("the failing case is stored nowhere: {error}")),
         }
     }
 
@@ -264,7 +269,7 @@ impl FailurePersistence for Regressions {
     }
 
     fn eq(&self, other: &dyn FailurePersistence) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.folder == other.folder)
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.place == other.place)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -281,7 +286,7 @@ impl Drop for State {
         for Active { case, hint, met } in self.cases.iter().take(self.shown) {
             let unapplied = hint.as_ref().map_or(0, |hint| hint.unapplied.load(Relaxed));
             let met = *met || case.generated.is_none();
-            say_of(&file, case, met, unapplied).into_iter().for_each(|note| say(&note));
+            say_of(&file, case, met, unapplied).into_iter().for_each(|note| print_note(&note));
         }
     }
 }
@@ -305,17 +310,8 @@ pub(super) fn say_of(file: &CaseFile, case: &StoredCase, met: bool, unapplied: u
     })
 }
 
-/// Prints a note past the capture of output, once in a process.
-pub(super) fn say(note: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_owned()) {
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), "timeloop: {note}");
-    }
-}
-
 impl fmt::Debug for Regressions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Regressions").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Regressions").field("place", &self.place).finish_non_exhaustive()
     }
 }

@@ -15,16 +15,16 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use timeloop_sim::{Found, FoundBy, Schedule as Stored, SeedSetting, Settings};
+use timeloop_sim::{Found, FoundBy, Schedule as Stored, Settings, fail_with, print_note, render_report};
 
-use super::joint::{Hint, comment};
-use super::persistence::{HINTS_MAX, folder, say, say_of};
+use super::joint::Hint;
+use super::persistence::{HINTS_MAX, say_of};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
 use super::trace::{Traced, Way};
 use super::{Schedules, schedules};
-use crate::explorer::Explorer;
+use crate::explorer::{Explorer, test_of_this_thread};
 use crate::harness::{TestResult, assert_no_loop};
-use crate::schedule::{Why, asked_for, verdict};
+use crate::schedule::{Why, replayed, verdict};
 use crate::{Schedule, Seed};
 
 /// Runs a test with many inputs, with each under several schedules; on a failure shrinks both, and reports.
@@ -85,9 +85,6 @@ pub struct Property {
     explorer: Explorer,
     config: Config,
     schedules: Schedules,
-    seed: Seed,
-    regressions: Option<Option<PathBuf>>,
-    environment: bool,
 }
 
 impl Property {
@@ -100,17 +97,14 @@ impl Property {
     #[track_caller]
     fn at(location: &'static Location<'static>) -> Self {
         assert_no_loop(&|| format!("the property at {location}"));
-        Self::of(Explorer::of_this_thread(location))
+        Self::of(timeloop_sim::Config::of(test_of_this_thread(location)).into())
     }
 
     fn of(explorer: Explorer) -> Self {
         Self {
             explorer,
             config: Config::default(),
-            schedules: schedules(),
-            seed: Seed(0),
-            regressions: Some(None),
-            environment: true,
+            schedules: Schedules { heeds_environment: false, ..schedules() },
         }
     }
 
@@ -133,31 +127,32 @@ impl Property {
 
     /// Under which schedules each input is run. Default [`schedules()`](schedules).
     pub fn schedules(mut self, schedules: Schedules) -> Self {
-        self.schedules = schedules;
+        // The property asks the environment itself.
+        self.schedules = Schedules { heeds_environment: false, ..schedules };
         self
     }
 
     /// The seed of the first case; those that follow count up from it. Default 0.
     pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = seed.into();
+        self.explorer = self.explorer.seed(seed);
         self
     }
 
     /// The folder where failing cases are kept. Default `timeloop-regressions` in the package's folder.
     pub fn regressions(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.regressions = Some(Some(folder.into()));
+        self.explorer = self.explorer.regressions(folder);
         self
     }
 
     /// Keeps no failing cases and tries none that were kept.
     pub fn without_regressions(mut self) -> Self {
-        self.regressions = None;
+        self.explorer = self.explorer.without_regressions();
         self
     }
 
     /// Takes no settings from the environment, but for proptest's.
     pub fn without_environment(mut self) -> Self {
-        self.environment = false;
+        self.explorer = self.explorer.without_environment();
         self
     }
 
@@ -175,7 +170,7 @@ impl Property {
         Fut::Output: TestResult,
     {
         let checked = self.run(strategy, test);
-        checked.notes.iter().for_each(|note| say(note));
+        checked.notes.iter().for_each(|note| print_note(note));
         let report = match (checked.failed, checked.error) {
             (None, None) => return,
             (Some(failed), error) => {
@@ -184,13 +179,11 @@ impl Property {
             }
             (None, Some(error)) => self.amiss(&error),
         };
-        eprint!("\n{report}");
-        // The report stands alone: the panic hook would say where the harness is.
-        std::panic::resume_unwind(Box::new(report));
+        fail_with(report)
     }
 
     fn amiss(&self, error: &str) -> String {
-        format!("timeloop: `{}`: {error}\n", self.explorer.harness().test())
+        format!("timeloop: `{}`: {error}\n", self.explorer.config().test)
     }
 
     /// Checks the property, and says what came of it. A failing case does not panic here.
@@ -210,22 +203,27 @@ impl Property {
         let location = Location::caller();
         assert_no_loop(&|| format!("the property at {location}"));
         let mut checked = Checked { cases: 0, notes: Vec::new(), failed: None, error: None };
-        let settings = if self.environment { Settings::from_environment() } else { Ok(Settings::default()) };
-        let settings = match settings {
+        let settings = match self.explorer.config().settings() {
             Ok(settings) => settings,
             Err(error) => {
                 checked.error = Some(error.to_string());
                 return checked;
             }
         };
-        let name = self.explorer.harness().test().as_str();
-        let file = self.regressions.as_ref().map(|chosen| {
-            let folder = chosen.clone().unwrap_or_else(|| folder(&settings));
-            CaseFile::new(&folder, name)
-        });
-        let mut checking =
-            Checking { property: self, strategy: &strategy, test: &test, file, hints: Vec::new(), checked };
-        checking.all(&settings);
+        checked.notes.clone_from(&settings.warnings);
+        let folder = self.explorer.config().regressions.folder(&settings);
+        let config = timeloop_sim::Config { environment: Some(settings), ..self.explorer.config().clone() };
+        let file = folder.map(|folder| CaseFile::new(&folder, config.test.as_str()));
+        let mut checking = Checking {
+            property: self,
+            config,
+            strategy: &strategy,
+            test: &test,
+            file,
+            hints: Vec::new(),
+            checked,
+        };
+        checking.all();
         checking.checked
     }
 }
@@ -257,6 +255,8 @@ pub struct FailedCase<V> {
 /// A property while it is checked.
 struct Checking<'a, S: Strategy, F> {
     property: &'a Property,
+    /// The configuration, with the variables to heed.
+    config: timeloop_sim::Config,
     strategy: &'a S,
     test: &'a F,
     file: Option<CaseFile>,
@@ -281,25 +281,22 @@ where
     Fut: Future,
     Fut::Output: TestResult,
 {
-    fn all(&mut self, settings: &Settings) {
-        let asked_for = match asked_for(settings, self.property.explorer.harness().test().as_str()) {
-            Ok(schedule) => schedule,
+    fn settings(&self) -> &Settings {
+        self.config.environment.as_ref().expect("set when the property began")
+    }
+
+    fn all(&mut self) {
+        let asked_for = match replayed(&self.config) {
+            Ok(schedules) => schedules,
             Err(error) => {
-                self.checked.error = Some(error);
+                self.checked.error = Some(error.to_string());
                 return;
             }
         };
-        if self.stored(asked_for.as_ref()) || asked_for.is_some() || self.checked.failed.is_some() {
+        if self.stored(asked_for.as_deref()) || asked_for.is_some() || self.checked.failed.is_some() {
             return;
         }
-        let base = match settings.seed {
-            None => self.property.seed,
-            Some(SeedSetting::Number(seed)) => seed,
-            Some(SeedSetting::Random) => {
-                use std::hash::BuildHasher as _;
-                std::hash::RandomState::new().hash_one("timeloop").into()
-            }
-        };
+        let base = self.settings().base_seed(self.config.seed);
         let (mut index, mut rejected) = (0, 0);
         while self.checked.cases < u64::from(self.property.config.cases) {
             let (case, seed) = (index, base.of_run(index));
@@ -331,7 +328,7 @@ where
                 Went::Failed(input, found) => {
                     self.checked.cases += 1;
                     let way = way.take();
-                    self.keep(settings, FoundBy::Case { index: case, seed }, input, found, Some(way));
+                    self.keep(FoundBy::Case { index: case, seed }, input, found, Some(way));
                     return;
                 }
             }
@@ -339,14 +336,16 @@ where
     }
 
     /// Tries the stored cases, or the one with the schedule that was asked for; whether that is all there is to do.
-    fn stored(&mut self, asked_for: Option<&Stored>) -> bool {
+    fn stored(&mut self, asked_for: Option<&[Stored]>) -> bool {
         let Some(file) = self.file.clone() else { return false };
         let loaded = file.load();
         if !loaded.problems.is_empty() {
             let lines: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
             self.checked.error = Some(lines.join("\n"));
         }
-        let wanted = |case: &&StoredCase| asked_for.is_none_or(|asked| case.schedule.as_ref() == Some(asked));
+        let wanted = |case: &&StoredCase| {
+            asked_for.is_none_or(|asked| case.schedule.as_ref().is_some_and(|own| asked.contains(own)))
+        };
         let cases: Vec<_> = loaded.cases.iter().rev().filter(wanted).collect();
         if asked_for.is_some() && cases.is_empty() {
             self.checked.error = Some(format!(
@@ -382,7 +381,7 @@ where
                     self.checked.notes.extend(stale_note(&file, case));
                 }
                 let by = FoundBy::Regression { path: file.shown(), line: case.line };
-                self.keep(&Settings::default(), by, input, found, None);
+                self.keep(by, input, found, None);
                 return true;
             }
             if met {
@@ -416,10 +415,9 @@ where
     /// Runs the test with the input of `tree`, and if it fails with simpler ones.
     fn try_out(&self, tree: Traced<<(&S, Schedules) as Strategy>::Tree>) -> Went<S::Value> {
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
-        let explorer = &self.property.explorer;
         let last = RefCell::new(None);
         let outcome = TestRunner::new(config).run_one(tree, |(input, schedule): (S::Value, Schedule)| {
-            let made = schedule.made(explorer.clone(), None, || (self.test)(input.clone()), verdict);
+            let made = schedule.made(&self.config, None, || (self.test)(input.clone()), verdict);
             made.map_err(|failed| match failed.why {
                 Why::Failed(found) => {
                     *last.borrow_mut() = Some(found);
@@ -439,15 +437,8 @@ where
     }
 
     /// Stores what has failed, and writes the report.
-    fn keep(
-        &mut self,
-        settings: &Settings,
-        by: FoundBy,
-        input: S::Value,
-        mut found: Box<Found>,
-        way: Option<Way>,
-    ) {
-        if let (Some(file), FoundBy::Case { seed, .. }, false) = (&self.file, &by, settings.ci) {
+    fn keep(&mut self, by: FoundBy, input: S::Value, mut found: Box<Found>, way: Option<Way>) {
+        if let (Some(file), FoundBy::Case { seed, .. }, false) = (&self.file, &by, self.settings().ci) {
             let case = StoredCase {
                 line: 0,
                 input: one_line(&input),
@@ -456,14 +447,14 @@ where
                 generated: None,
                 schedule: Some(found.shrunk.clone()),
             };
-            found.stored = Some(match file.append(&case, &comment(&found)) {
+            found.stored = Some(match file.append(&case, &found.headline()) {
                 Ok(()) => format!("{}, tried first next time: commit it", file.shown().display()),
                 Err(error) => format!("nowhere: {error}"),
             });
         }
         found.by = by;
         found.input = Some(told(&input));
-        found.report = self.property.explorer.harness().report(&found);
+        found.report = render_report(&self.config, &found);
         self.checked.failed = Some(FailedCase { input, found });
     }
 }

@@ -107,10 +107,7 @@ impl CaseFile {
 
     /// Where the file is, as a person would write it from here.
     pub(super) fn shown(&self) -> PathBuf {
-        std::env::current_dir()
-            .ok()
-            .and_then(|here| self.path.strip_prefix(here).ok().map(Path::to_owned))
-            .unwrap_or_else(|| self.path.clone())
+        timeloop_sim::shown(&self.path)
     }
 
     pub(super) fn load(&self) -> LoadedCases {

@@ -13,7 +13,9 @@ use proptest::test_runner::TestRunner;
 
 use super::joint::{Case, Hint};
 use super::persistence;
-use crate::{Limits, Schedule, Seed, StrategySpec};
+use crate::explorer::named;
+use crate::schedule::replayed;
+use crate::{Config, Limits, Schedule, Seed, StrategySpec};
 
 /// Schedules as inputs of a property.
 ///
@@ -52,6 +54,7 @@ pub fn schedules() -> Schedules {
         stalls: true,
         limits: Limits::default(),
         hints: Vec::new(),
+        heeds_environment: true,
     }
 }
 
@@ -66,6 +69,8 @@ pub struct Schedules {
     pub(super) limits: Limits,
     /// What is tried first.
     pub(super) hints: Vec<Arc<Hint>>,
+    /// Whether a value of `TIMELOOP_REPLAY` that is no good is an error here.
+    pub(super) heeds_environment: bool,
 }
 
 impl Schedules {
@@ -98,10 +103,7 @@ impl Schedules {
         S: TryInto<StrategySpec>,
         S::Error: fmt::Display,
     {
-        self.strategy = match strategy.try_into() {
-            Ok(strategy) => strategy,
-            Err(error) => panic!("{error}"),
-        };
+        self.strategy = named(strategy);
         assert!(
             !matches!(self.strategy, StrategySpec::Exhaustive { .. }),
             "`exhaustive` makes every schedule of one input and has no seeds to generate; give another strategy, or the \
@@ -149,6 +151,10 @@ impl Strategy for Schedules {
     type Value = Schedule;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
+        // Here it is said once. In a run it would fail the case, and each simpler one.
+        if self.heeds_environment {
+            replayed(&Config::new("")).map_err(|error| error.to_string())?;
+        }
         let seed = Seed(runner.rng().next_u64());
         let mut settings = self.clone();
         settings.hints.extend(persistence::hints());

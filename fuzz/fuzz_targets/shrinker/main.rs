@@ -16,8 +16,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use timeloop_fuzz::{Reader, Wild, saw};
 use timeloop_sim::{
-    AnySource, Bound, Detail, Ended, Explorer, Found, Limits, Request, Schedule, Seed, Simulation,
-    StrategySpec,
+    AnySource, Bound, Config, Detail, Ended, Found, Limits, RegressionsIn, Request, Schedule, Seed, Settings,
+    Simulation, StrategySpec, explore,
 };
 
 use judged::Judged;
@@ -37,18 +37,20 @@ fuzz_target!(|data: &[u8]| {
     repeats(&toy, reader.part());
     let judged = Judged::new(toy, &mut reader, run);
 
-    let exploration = Explorer::new(TEST)
-        .runs(40)
-        .seed(Seed(seed))
-        .strategy(strategy)
-        .stalls(stalls)
-        .jobs(1)
-        .limits(limits())
-        .shrink_runs(1_500)
-        .without_regressions()
-        .without_environment()
-        .quiet()
-        .explore(&judged);
+    let config = Config {
+        runs: Some(40),
+        seed: Seed(seed),
+        strategy,
+        stalls,
+        jobs: Some(1),
+        limits: limits(),
+        shrink_runs: 1_500,
+        regressions: RegressionsIn::Nowhere,
+        environment: Some(Settings::default()),
+        silent: true,
+        ..Config::new(TEST)
+    };
+    let exploration = explore(&config, &judged);
     assert!(exploration.error.is_none(), "{exploration:#?}");
     if let Some(found) = &exploration.found {
         check(&judged, found);

@@ -8,11 +8,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{Session, Throttle, shown};
+use super::Session;
 use crate::confirm::{self, Seen};
+use crate::console::shown;
 use crate::exhaustive::{Absorbed, Search, Searched};
 use crate::exploration::FoundBy;
-use crate::explorer::Phase;
+use crate::progress::Phase;
 use crate::sweep::Frequency;
 use crate::{Bound, Detail, Ended, Failure, FailureKind, Schedule, Seed, grouped};
 
@@ -31,7 +32,7 @@ impl Session<'_> {
     pub(super) fn search(&mut self, bound: Bound) {
         let kept = self.kept();
         let (mut search, before) = self.begin(bound, kept.as_ref());
-        let throttle = Throttle::new(self.explorer, &self.settings, Phase::Exploring, self.plan.runs);
+        let throttle = self.throttle(Phase::Exploring, self.plan.runs);
         self.runner.begin_searching();
         let mut runs = 0;
         while runs < self.plan.runs

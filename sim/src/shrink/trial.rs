@@ -197,7 +197,7 @@ pub(crate) struct Budget {
 /// Which bound ended the shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
-    /// The number of runs, which [`Explorer::shrink_runs`](crate::Explorer::shrink_runs) sets.
+    /// The number of runs, which [`Config::shrink_runs`](crate::Config::shrink_runs) sets.
     Runs,
     /// The number of steps.
     Steps,

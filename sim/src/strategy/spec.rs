@@ -147,8 +147,18 @@ impl StrategySpec {
         Self::ALL.into_iter().find(|strategy| strategy.code() == code)
     }
 
+    /// Returns the strategy to use where time passes while a task is ready only if it `stalls`.
+    #[must_use]
+    pub fn with_stalls(self, stalls: bool) -> Self {
+        match self {
+            // It has nothing else to do.
+            Self::Stall if !stalls => Self::Random,
+            strategy => strategy,
+        }
+    }
+
     /// The source of decisions of a run with `seed` under this strategy, when nothing is known of what the run will do:
-    /// strategies that live on estimates are at their worst. An [`Explorer`](crate::Explorer) makes a quiet run first, and
+    /// strategies that live on estimates are at their worst. [`explore`](crate::explore) makes a quiet run first, and
     /// [`Profile::source`] gives them the estimates from it.
     #[must_use]
     #[inline]

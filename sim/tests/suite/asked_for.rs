@@ -1,9 +1,9 @@
 //! Strategies as they are asked for: spelled by people, stored in tokens and files, and chosen from seeds.
 
 use proptest::prelude::*;
-use timeloop_sim::{Explorer, FoundBy, Schedule, Seed, StrategySpec};
+use timeloop_sim::{Config, FoundBy, RegressionsIn, Schedule, Seed, Settings, StrategySpec, explore};
 
-use crate::exploring::explorer;
+use crate::exploring::config;
 use crate::tokens::any_strategy;
 use crate::toy::{self, Op, Toy};
 
@@ -76,7 +76,7 @@ fn the_quiet_run_is_made_first() {
         if matches!(strategy, StrategySpec::Fifo) {
             continue;
         }
-        let exploration = explorer("always").strategy(strategy).explore(&toy);
+        let exploration = explore(&Config { strategy, ..config("always") }, &toy);
         let found = exploration.found.as_ref().expect("it always fails");
         assert_eq!(found.by, FoundBy::Quiet, "{strategy}");
         assert_eq!(found.schedule, Schedule::quiet());
@@ -99,8 +99,9 @@ fn what_a_seed_stands_for_does_not_depend_on_the_number_of_workers() {
         if matches!(strategy, StrategySpec::Fifo | StrategySpec::Exhaustive { .. }) {
             continue;
         }
-        let explore =
-            |seed: Seed, jobs| explorer("lost_update").strategy(strategy).seed(seed).jobs(jobs).explore(&toy);
+        let explore = |seed: Seed, jobs| {
+            explore(&Config { strategy, seed, jobs: Some(jobs), ..config("lost_update") }, &toy)
+        };
         let found = |seed, jobs| {
             let exploration = explore(seed, jobs);
             let found = exploration.found.unwrap_or_else(|| panic!("{strategy} does not find it"));
@@ -120,8 +121,13 @@ fn what_a_seed_stands_for_does_not_depend_on_the_number_of_workers() {
 
 #[test]
 fn the_report_names_the_strategy_of_the_run() {
-    let explorer = Explorer::new("toys::races").without_environment().without_regressions().quiet();
-    let exploration = explorer.explore(&toy::races(4));
+    let config = Config {
+        environment: Some(Settings::default()),
+        regressions: RegressionsIn::Nowhere,
+        silent: true,
+        ..Config::new("toys::races")
+    };
+    let exploration = explore(&config, &toy::races(4));
     assert_eq!(exploration.strategy, StrategySpec::Portfolio);
     let found = exploration.found.unwrap();
     let Schedule::Seeded { seed, strategy, .. } = found.schedule else { panic!("{:?}", found.schedule) };

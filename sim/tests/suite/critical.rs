@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
-    Schedule, Seed, StrategySpec,
+    Config, Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
+    Schedule, Seed, StrategySpec, explore,
 };
 
-use crate::exploring::explorer;
+use crate::exploring::config;
 use crate::shrinking::{any_toy, run};
 use crate::toy::{self, Op, Toy, program};
 
-fn explore(toy: &Toy) -> Exploration {
-    explorer("critical").runs(10_000).explore(toy)
+fn explored(toy: &Toy) -> Exploration {
+    explore(&Config { runs: Some(10_000), ..config("critical") }, toy)
 }
 
 /// What `found` hangs on, once both ways have been run again here.
@@ -42,7 +42,7 @@ fn checked<'a>(toy: &Toy, found: &'a Found) -> &'a Critical {
 
 /// The two steps whose order matters, as they are told.
 fn order(toy: &Toy) -> (String, String) {
-    let exploration = explore(toy);
+    let exploration = explored(toy);
     let critical = checked(toy, exploration.found.as_deref().expect("some run fails"));
     assert_eq!(critical.otherwise, None, "the other way round it passes");
     match &critical.decision {
@@ -84,7 +84,7 @@ fn of_a_run_that_fails_unless_something_is_moved() {
 #[test]
 fn of_a_choice_that_alone_matters() {
     let toy = toy::select();
-    let exploration = explore(&toy);
+    let exploration = explored(&toy);
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
     assert!(matches!(critical.decision, CriticalDecision::Choice { fails_with: true, .. }), "{critical:?}");
     assert_eq!(
@@ -98,7 +98,7 @@ fn of_a_choice_that_alone_matters() {
 fn of_a_choice_that_the_failing_run_does_not_make() {
     let chooser = program("chooser", [Op::Yield, Op::Select(2, 0), Op::Expect(0, 1), Op::Raise(0)]);
     let toy = Toy::new([Op::Spawn(chooser), Op::Wait(0)]);
-    let exploration = explore(&toy);
+    let exploration = explored(&toy);
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
     assert_eq!(
         critical.to_string(),
@@ -111,7 +111,7 @@ fn of_a_choice_that_the_failing_run_does_not_make() {
 fn of_random_numbers() {
     let drawer = program("drawer", [Op::Draw(3, 0), Op::Expect(0, 1), Op::Raise(0)]);
     let toy = Toy::new([Op::Spawn(drawer), Op::Wait(0)]);
-    let exploration = explore(&toy);
+    let exploration = explored(&toy);
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
     let CriticalDecision::Randomness { fails, other } = critical.decision else { panic!("{critical:?}") };
     assert_eq!(fails, Seed(0));
@@ -136,7 +136,7 @@ fn a_way_that_fails_too_is_told_as_such() {
         Op::Expect(1, 0),
         Op::WaitUnless(2, 0, 9),
     ]);
-    let exploration = explore(&toy);
+    let exploration = explored(&toy);
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
     assert_eq!(critical.otherwise, Some(FailureKind::Deadlock));
     assert_eq!(
@@ -149,7 +149,7 @@ fn a_way_that_fails_too_is_told_as_such() {
 #[test]
 fn what_fails_in_any_order_has_none() {
     let toy = Toy::new([Op::Yield, Op::Expect(0, 1)]);
-    let exploration = explore(&toy);
+    let exploration = explored(&toy);
     let found = exploration.found.unwrap();
     assert_eq!(found.critical, None);
     assert!(found.critical_tried > 0);
@@ -166,7 +166,7 @@ fn line(exploration: &Exploration) -> String {
 fn of_a_task_that_is_held_back_to_the_end() {
     let work = program("work", [Op::Store(0, 1)]);
     let toy = Toy::new([Op::Spawn(work), Op::Yield, Op::Sleep(3), Op::Expect(0, 1)]);
-    let exploration = explorer("critical").strategy(StrategySpec::Starve).explore(&toy);
+    let exploration = explore(&Config { strategy: StrategySpec::Starve, ..config("critical") }, &toy);
     let critical = checked(&toy, exploration.found.as_deref().expect("some run fails"));
     let CriticalDecision::Choice { task, fails_with: true, .. } = &critical.decision else {
         panic!("{critical:?}");
@@ -184,13 +184,13 @@ fn of_a_task_that_should_have_been_held_back() {
     let hasty = program("hasty", [Op::Expect(0, 1), Op::Raise(0)]);
     let sleeper = program("sleeper", [Op::Sleep(5), Op::Store(0, 1), Op::Raise(1)]);
     let toy = Toy::new([Op::Spawn(hasty), Op::Spawn(sleeper), Op::Wait(0), Op::Wait(1)]);
-    let exploration = explorer("critical").explore(&toy);
+    let exploration = explore(&config("critical"), &toy);
     checked(&toy, exploration.found.as_deref().expect("it fails"));
     assert_eq!(
         line(&exploration),
         "Critical: time does not move on before `hasty` (root.1) starts; if it does, the test passes (checked)."
     );
-    let found = explorer("critical").stalls(false).explore(&toy).found.expect("it fails");
+    let found = explore(&Config { stalls: false, ..config("critical") }, &toy).found.expect("it fails");
     assert_eq!(found.critical, None);
     assert!(found.report.contains("It fails whatever the order"), "{}", found.report);
 }
@@ -200,7 +200,7 @@ proptest! {
 
     #[test]
     fn both_ways_go_as_they_are_told(toy in any_toy(), seed in any::<u64>()) {
-        let exploration = explorer("critical").seed(seed).runs(50).shrink_runs(500).explore(&toy);
+        let exploration = explore(&Config { seed: Seed(seed), runs: Some(50), shrink_runs: 500, ..config("critical") }, &toy);
         let Some(found) = &exploration.found else { return Ok(()) };
         if found.critical.is_some() {
             checked(&toy, found);

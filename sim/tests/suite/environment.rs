@@ -3,9 +3,11 @@
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use timeloop_sim::{ExploreError, Explorer, Log, Seed, SeedSetting, Settings, StrategySpec};
+use timeloop_sim::{
+    Config, ExploreError, Log, RegressionsIn, Seed, SeedSetting, Settings, StrategySpec, explore,
+};
 
-use crate::exploring::{Counted, explorer};
+use crate::exploring::{Counted, config};
 use crate::toy::{self, Op, Toy};
 
 #[test]
@@ -18,7 +20,10 @@ fn its_settings_win() {
         ..Settings::default()
     };
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));
-    let exploration = explorer("lost_update").seed(1).runs(100).environment(settings).explore(&toy);
+    let exploration = explore(
+        &Config { seed: Seed(1), runs: Some(100), environment: Some(settings), ..config("lost_update") },
+        &toy,
+    );
     assert!(exploration.passed(), "the quiet strategy finds nothing");
     assert_eq!((exploration.base_seed, exploration.strategy), (Seed(40), StrategySpec::Fifo));
     assert_eq!(toy.1.load(Relaxed), 7);
@@ -28,7 +33,11 @@ fn its_settings_win() {
 fn a_random_seed_differs_each_time() {
     let base = || {
         let settings = Settings { seed: Some(SeedSetting::Random), ..Settings::default() };
-        explorer("calm").runs(1).environment(settings).explore(&Toy::new([Op::Yield])).base_seed
+        explore(
+            &Config { runs: Some(1), environment: Some(settings), ..config("calm") },
+            &Toy::new([Op::Yield]),
+        )
+        .base_seed
     };
     assert_ne!(base(), base());
 }
@@ -36,7 +45,8 @@ fn a_random_seed_differs_each_time() {
 #[test]
 fn warnings_are_notes() {
     let settings = Settings::from_vars([("TIMELOOP_SEDE".to_owned(), "1".to_owned())]).unwrap();
-    let exploration = explorer("calm").environment(settings).explore(&Toy::new([Op::Yield]));
+    let exploration =
+        explore(&Config { environment: Some(settings), ..config("calm") }, &Toy::new([Op::Yield]));
     assert!(exploration.passed());
     assert_eq!(
         exploration.notes,
@@ -51,7 +61,7 @@ fn all_steps_are_listed_where_asked_for() {
     let toy = Toy::new(ops);
     let report = |log| {
         let settings = Settings { log, ..Settings::default() };
-        explorer("long").environment(settings).explore(&toy).report()
+        explore(&Config { environment: Some(settings), ..config("long") }, &toy).report()
     };
     assert!(report(None).contains("… 26 earlier steps\n"), "{}", report(None));
     let all = report(Some(Log::Steps));
@@ -77,10 +87,14 @@ pub(crate) fn is_child() -> bool {
 #[test]
 fn explores_as_the_environment_says() {
     if is_child() {
-        let exploration = Explorer::new("toys::lost_update")
-            .strategy(StrategySpec::Random)
-            .without_regressions()
-            .explore(&toy::lost_update());
+        let exploration = explore(
+            &Config {
+                strategy: StrategySpec::Random,
+                regressions: RegressionsIn::Nowhere,
+                ..Config::new("toys::lost_update")
+            },
+            &toy::lost_update(),
+        );
         if let Some(error) = &exploration.error {
             assert!(matches!(error, ExploreError::Environment(_)));
             assert_eq!(exploration.runs, 0, "nothing is run under settings that were not meant");
@@ -107,7 +121,7 @@ fn the_real_environment_is_read() {
 
 #[test]
 fn a_token_repeats_the_failure_in_another_process() {
-    let found = explorer("lost_update").explore(&toy::lost_update()).found.unwrap();
+    let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
     let test = "environment::explores_as_the_environment_says";
     let (passed, text) = child(test, &[("TIMELOOP_REPLAY", &found.token)]);
     assert!(!passed);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Absorbed, Access, Bound, Explorer, Operation, Ready, Search, Settings, Source as _, StrategySpec, TaskKey,
+    Absorbed, Access, Bound, Config, Operation, Ready, RegressionsIn, Search, Settings, Source as _,
+    StrategySpec, TaskKey, explore,
 };
 
 use crate::machine::{BruteForce, Did, Machine, Op, run};
@@ -57,7 +58,7 @@ struct Explored {
     complete: bool,
 }
 
-fn explore(root: &Arc<[Op]>, bound: Bound, runs: u64) -> Explored {
+fn searched(root: &Arc<[Op]>, bound: Bound, runs: u64) -> Explored {
     explore_in_parts(root, bound, runs, u64::MAX)
 }
 
@@ -164,14 +165,14 @@ fn compare(programs: u32, length: usize) -> Totals {
     let totals = std::cell::Cell::new(Totals::default());
     let result = runner.run(&a_program(length), |root| {
         let (finals, ways) = brute_force(&root);
-        let explored = explore(&root, Bound::None, 1_000_000);
+        let explored = searched(&root, Bound::None, 1_000_000);
         prop_assert!(explored.complete);
         prop_assert_eq!(explored.repeated, 0);
         prop_assert!(explored.finals == finals, "{} ends of {}", explored.finals.len(), finals.len());
         prop_assert!(explored.schedules <= ways);
         let mut sum = totals.get();
         if ways <= 300 {
-            let every = explore(&root, Bound::Preemptions(u32::MAX), 1_000);
+            let every = searched(&root, Bound::Preemptions(u32::MAX), 1_000);
             prop_assert!(every.complete);
             prop_assert_eq!(every.schedules, ways);
             prop_assert!(every.finals == finals);
@@ -217,7 +218,7 @@ fn it_goes_on_where_it_stopped() {
     ]
     .into();
     for bound in [Bound::None, Bound::Preemptions(1), Bound::Delays(2)] {
-        let whole = explore(&root, bound, 100_000);
+        let whole = searched(&root, bound, 100_000);
         assert!(whole.complete && whole.schedules > 50, "{} schedules", whole.schedules);
         for part in [1, 2, 7] {
             assert!(explore_in_parts(&root, bound, 100_000, part) == whole, "{bound:?} in parts of {part}");
@@ -293,7 +294,7 @@ fn what_a_step_does_may_depend_on_what_came_before() {
         Op::Join(0),
     ]
     .into();
-    let explored = explore(&root, Bound::None, 1_000);
+    let explored = searched(&root, Bound::None, 1_000);
     assert!(explored.complete && explored.repeated == 0);
     assert!(explored.finals == brute_force(&root).0);
 }
@@ -302,11 +303,20 @@ fn what_a_step_does_may_depend_on_what_came_before() {
 fn nothing_is_kept_where_ci_is_set() {
     let folder = std::env::temp_dir().join(format!("timeloop-exhaustive-{}", std::process::id()));
     let nine = Toy::new([toy::Op::Select(3, 0), toy::Op::Select(3, 1)]);
-    let explorer = |runs| {
+    let config = |runs| {
         let exhaustive = StrategySpec::Exhaustive { bound: Bound::None };
-        Explorer::new("nine").strategy(exhaustive).runs(runs).regressions(&folder).quiet()
+        Config {
+            strategy: exhaustive,
+            runs: Some(runs),
+            regressions: RegressionsIn::Folder(folder.clone()),
+            silent: true,
+            ..Config::new("nine")
+        }
     };
-    let part = explorer(4).environment(Settings { ci: true, ..Settings::default() }).explore(&nine);
+    let part = explore(
+        &Config { environment: Some(Settings { ci: true, ..Settings::default() }), ..config(4) },
+        &nine,
+    );
     assert_eq!(part.report(), "timeloop: `nine` passes in 4 schedules, and there are more\n");
     assert_eq!(
         part.notes,
@@ -316,7 +326,7 @@ fn nothing_is_kept_where_ci_is_set() {
     );
     assert!(!folder.exists());
 
-    let whole = explorer(9).without_environment().explore(&nine);
+    let whole = explore(&Config { environment: Some(Settings::default()), ..config(9) }, &nine);
     assert_eq!(
         whole.report(),
         "timeloop: `nine` passes in all 9 schedules that differ in the order of operations\n"

@@ -3,15 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use timeloop_sim::{
-    Ended, Exploration, Explorer, FailureKind, FoundBy, Request, Seed, Simulation, StrategySpec,
+    Config, Ended, Exploration, FailureKind, FoundBy, Limits, OnProgress, RegressionsIn, Request, Seed,
+    Settings, Simulation, StrategySpec, explore,
 };
 
 use crate::toy::{self, Op, Toy};
 
-/// An explorer that neither reads nor leaves anything outside; what its seeds mean is pinned here and there.
-pub(crate) fn explorer(name: &str) -> Explorer {
-    let explorer = Explorer::new(format!("toys::{name}")).strategy(StrategySpec::Random);
-    explorer.without_environment().without_regressions().quiet().jobs(1)
+/// A configuration that neither reads nor leaves anything outside; what its seeds mean is pinned here and there.
+pub(crate) fn config(name: &str) -> Config {
+    let config = Config { strategy: StrategySpec::Random, ..Config::new(format!("toys::{name}")) };
+    Config {
+        environment: Some(Settings::default()),
+        regressions: RegressionsIn::Nowhere,
+        silent: true,
+        jobs: Some(1),
+        ..config
+    }
 }
 
 /// Counts runs.
@@ -52,7 +59,12 @@ fn the_answer_does_not_depend_on_the_number_of_workers() {
         [("lost_update", toy::lost_update()), ("races", toy::races(4)), ("select", toy::select())]
     {
         for seed in [0, 1_000, 77] {
-            let explore = |jobs| explorer(name).seed(seed).runs(5_000).jobs(jobs).explore(&toy);
+            let explore = |jobs| {
+                explore(
+                    &Config { seed: Seed(seed), runs: Some(5_000), jobs: Some(jobs), ..config(name) },
+                    &toy,
+                )
+            };
             let alone = explore(1);
             assert!(alone.found.is_some(), "{name} fails");
             for jobs in [2, 3, 8] {
@@ -70,7 +82,7 @@ fn the_answer_does_not_depend_on_the_number_of_workers() {
 fn a_thousand_seeds_have_one_digest() {
     let toy = calm();
     let digests = [1, 2, 4].map(|jobs| {
-        let exploration = explorer("races").jobs(jobs).explore(&toy);
+        let exploration = explore(&Config { jobs: Some(jobs), ..config("races") }, &toy);
         assert!(exploration.passed());
         assert_eq!(exploration.runs, 1_000);
         exploration.digest
@@ -82,17 +94,17 @@ fn a_thousand_seeds_have_one_digest() {
 #[test]
 fn the_lowest_failing_seed_is_found() {
     let toy = toy::races(3);
-    let exploration = explorer("races").explore(&toy);
+    let exploration = explore(&config("races"), &toy);
     let found = exploration.found.as_ref().expect("one run in eight fails");
     let FoundBy::Seed { index, seed } = found.by else { panic!("found by a seed, not by {:?}", found.by) };
     assert_eq!(Seed(index), seed);
     assert_eq!(exploration.runs, index + 1);
     // None of the seeds before fails.
     if index > 0 {
-        assert!(explorer("races").runs(index).explore(&toy).passed());
+        assert!(explore(&Config { runs: Some(index), ..config("races") }, &toy).passed());
     }
     // Counting up from that seed finds it at once.
-    let again = explorer("races").seed(seed).explore(&toy);
+    let again = explore(&Config { seed, ..config("races") }, &toy);
     assert_eq!(again.runs, 1);
     assert_eq!(again.found.unwrap().schedule, found.schedule);
 }
@@ -112,8 +124,12 @@ fn a_failure_that_is_quick_does_not_win_over_a_lower_one_that_is_slow() {
     }
     // One run in 32 fails.
     for seed in (0..2_000).step_by(100) {
-        let explore =
-            |jobs| explorer("races").seed(seed).jobs(jobs).shrink_runs(1).explore(&Delayed(toy::races(5)));
+        let explore = |jobs| {
+            explore(
+                &Config { seed: Seed(seed), jobs: Some(jobs), shrink_runs: 1, ..config("races") },
+                &Delayed(toy::races(5)),
+            )
+        };
         let (alone, together) = (explore(1), explore(6));
         assert_eq!(summary(&alone), summary(&together));
     }
@@ -121,7 +137,7 @@ fn a_failure_that_is_quick_does_not_win_over_a_lower_one_that_is_slow() {
 
 #[test]
 fn how_often_it_fails_is_counted_beyond_the_first_failure() {
-    let found = explorer("races").explore(&toy::races(1)).found.unwrap();
+    let found = explore(&config("races"), &toy::races(1)).found.unwrap();
     assert!(found.frequency.tried > 200, "{:?}", found.frequency);
     let share = found.frequency.failing * 100 / found.frequency.tried;
     assert!((30..70).contains(&share), "one of two orders fails: {:?}", found.frequency);
@@ -135,7 +151,7 @@ fn other_failures_are_counted_apart() {
         |cell| toy::program("stop", [Op::AddIf(5, 0, cell, 1), Op::AddIf(0, 0, 5, 1), Op::Raise(cell)]);
     let toy =
         Toy::new([Op::Spawn(stop(0)), Op::Spawn(stop(1)), Op::Yield, Op::Expect(0, 0), Op::Expect(1, 0)]);
-    let found = explorer("two ways").explore(&toy).found.unwrap();
+    let found = explore(&config("two ways"), &toy).found.unwrap();
     let [other] = &found.frequency.others[..] else { panic!("one other failure, not {:?}", found.frequency) };
     assert_eq!(other.kind, FailureKind::Panic);
     assert_ne!(other.fingerprint, found.fingerprint);
@@ -144,8 +160,10 @@ fn other_failures_are_counted_apart() {
 
 #[test]
 fn the_quiet_strategy_tries_the_quiet_run_only() {
-    let exploration =
-        explorer("lost_update").strategy(StrategySpec::Fifo).runs(50).explore(&toy::lost_update());
+    let exploration = explore(
+        &Config { strategy: StrategySpec::Fifo, runs: Some(50), ..config("lost_update") },
+        &toy::lost_update(),
+    );
     assert!(exploration.passed());
     assert_eq!(exploration.report(), "timeloop: `toys::lost_update` passes in 50 schedules\n");
 }
@@ -155,7 +173,8 @@ fn every_seed_is_run_once() {
     for jobs in [1, 2, 5] {
         for runs in [1, 7, 31, 32, 33, 100, 1_001] {
             let toy = Counted(calm(), AtomicU64::new(0));
-            let exploration = explorer("races").jobs(jobs).runs(runs).explore(&toy);
+            let exploration =
+                explore(&Config { jobs: Some(jobs), runs: Some(runs), ..config("races") }, &toy);
             // The quiet run comes first, except where a single run was asked for.
             let quiet = u64::from(runs > 1);
             assert_eq!(toy.1.load(Relaxed), quiet + runs, "{jobs} workers");
@@ -174,7 +193,8 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
         }
     }
     for jobs in [1, 2] {
-        let explore = || explorer("broken").jobs(jobs).explore(&Broken(AtomicU64::new(0)));
+        let explore =
+            || explore(&Config { jobs: Some(jobs), ..config("broken") }, &Broken(AtomicU64::new(0)));
         let panic = std::panic::catch_unwind(explore).unwrap_err();
         assert_eq!(*panic.downcast::<&str>().unwrap(), "the engine is broken");
     }
@@ -183,20 +203,28 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
 #[test]
 fn each_bound_ends_a_run_that_goes_on() {
     let spin = Toy::new(vec![Op::Yield; 200]);
-    let kind = |explorer: Explorer| explorer.runs(3).explore(&spin).found.map(|found| found.failure.kind);
-    assert_eq!(kind(explorer("spin")), None);
-    assert_eq!(kind(explorer("spin").max_steps(100)), Some(FailureKind::StepLimit));
-    assert_eq!(kind(explorer("spin").max_polls_per_instant(100)), Some(FailureKind::Livelock));
+    let kind = |config: Config| {
+        explore(&Config { runs: Some(3), ..config }, &spin).found.map(|found| found.failure.kind)
+    };
+    assert_eq!(kind(config("spin")), None);
+    assert_eq!(
+        kind(Config { limits: Limits { max_steps: 100, ..Limits::default() }, ..config("spin") }),
+        Some(FailureKind::StepLimit)
+    );
+    assert_eq!(
+        kind(Config { limits: Limits { max_polls_per_instant: 100, ..Limits::default() }, ..config("spin") }),
+        Some(FailureKind::Livelock)
+    );
 }
 
 #[test]
 fn checking_a_failed_exploration_panics_with_the_report() {
-    let exploration = explorer("lost_update").explore(&toy::lost_update());
+    let exploration = explore(&config("lost_update"), &toy::lost_update());
     let report = exploration.report();
     assert!(report.starts_with("timeloop: `toys::lost_update` fails in "), "{report}");
     let panic = std::panic::catch_unwind(|| exploration.check()).unwrap_err();
     assert_eq!(*panic.downcast::<String>().unwrap(), report);
-    explorer("calm").explore(&Toy::new([Op::Yield])).check();
+    explore(&config("calm"), &Toy::new([Op::Yield])).check();
 }
 
 #[test]
@@ -213,10 +241,15 @@ fn progress_is_told_on_the_calling_thread() {
             self.0.run(request)
         }
     }
-    let explorer = explorer("slow").runs(200).jobs(2).progress(move |progress| {
-        telling.lock().unwrap().push((progress.clone(), std::thread::current().id()));
-    });
-    assert!(explorer.explore(&Slow(calm())).passed());
+    let config = Config {
+        runs: Some(200),
+        jobs: Some(2),
+        progress: Some(OnProgress::new(move |progress| {
+            telling.lock().unwrap().push((progress.clone(), std::thread::current().id()));
+        })),
+        ..config("slow")
+    };
+    assert!(explore(&config, &Slow(calm())).passed());
     let told = told.lock().unwrap();
     assert!(!told.is_empty());
     for (progress, thread) in told.iter() {

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use timeloop_sim::{Ended, Exploration, FailureKind, Request, Settings, Simulation};
+use timeloop_sim::{Config, Ended, Exploration, FailureKind, Request, Settings, Simulation, explore};
 
-use crate::exploring::explorer;
+use crate::exploring::config;
 use crate::toy::{Op, Toy, program};
 
 /// Runs each of its toys in turn, whatever the source says: as code does that keeps a count in a `static`.
@@ -17,8 +17,9 @@ impl Simulation for Fickle {
     }
 }
 
-fn explore(toys: &[Toy]) -> Exploration {
-    let exploration = explorer("fickle").runs(50).explore(&Fickle(toys.to_vec(), AtomicU64::new(0)));
+fn explored(toys: &[Toy]) -> Exploration {
+    let exploration =
+        explore(&Config { runs: Some(50), ..config("fickle") }, &Fickle(toys.to_vec(), AtomicU64::new(0)));
     if let Some(found) = &exploration.found {
         assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
         assert!(!found.replayed && found.stored.is_none());
@@ -27,7 +28,7 @@ fn explore(toys: &[Toy]) -> Exploration {
 }
 
 fn message(toys: &[Toy]) -> String {
-    explore(toys).found.expect("it is noticed").failure.message
+    explored(toys).found.expect("it is noticed").failure.message
 }
 
 const SUSPECTS: &str = "
@@ -102,7 +103,8 @@ fn another_choice_within_a_step() {
         failing("chooser", &ops)
     });
     // One run is asked for, so there is no quiet one, in which all choices would be the first branch.
-    let exploration = explorer("fickle").runs(1).explore(&Fickle(toys.to_vec(), AtomicU64::new(0)));
+    let exploration =
+        explore(&Config { runs: Some(1), ..config("fickle") }, &Fickle(toys.to_vec(), AtomicU64::new(0)));
     let found = exploration.found.expect("it is noticed");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
     let message = found.failure.message;
@@ -149,16 +151,17 @@ fn a_first_run_that_fails_alike_by_other_steps() {
 #[test]
 fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
     let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns)]));
-    assert!(explore(&toys).passed(), "nothing fails, so nothing is compared");
+    assert!(explored(&toys).passed(), "nothing fails, so nothing is compared");
     let settings = Settings { check: Some(10), ..Settings::default() };
     let fickle = Fickle(toys.to_vec(), AtomicU64::new(0));
-    let found =
-        explorer("fickle").environment(settings.clone()).explore(&fickle).found.expect("the runs differ");
+    let found = explore(&Config { environment: Some(settings.clone()), ..config("fickle") }, &fickle)
+        .found
+        .expect("the runs differ");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
     assert!(found.failure.message.contains(", first at step 2, after 5 ns"), "{}", found.failure.message);
 
     let steady = Toy::new([Op::Sleep(3)]);
-    assert!(explorer("steady").environment(settings).explore(&steady).passed());
+    assert!(explore(&Config { environment: Some(settings), ..config("steady") }, &steady).passed());
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn an_escape_is_told_as_what_it_is() {
         }
     }
     for every in [1, 2, 3, 100] {
-        let found = explorer("leaky").explore(&Leaky(AtomicU64::new(0), every)).found.expect("it fails");
+        let found = explore(&config("leaky"), &Leaky(AtomicU64::new(0), every)).found.expect("it fails");
         assert_eq!(found.failure.kind, FailureKind::Escape, "{}", found.report);
         assert!(!found.replayed && found.stored.is_none());
         assert_eq!(

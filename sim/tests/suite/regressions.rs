@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Exploration, ExploreError, Explorer, FoundBy, Regressions, Schedule, Seed, Settings, StrategySpec,
+    Config, Exploration, ExploreError, FoundBy, Regressions, RegressionsIn, Schedule, Seed, Settings,
+    StrategySpec, explore,
 };
 
 use crate::exploring::Counted;
@@ -40,13 +41,15 @@ impl Drop for Folder {
     }
 }
 
-fn explorer(folder: &Path) -> Explorer {
-    Explorer::new("toys::lost_update")
-        .strategy(StrategySpec::Random)
-        .without_environment()
-        .regressions(folder)
-        .quiet()
-        .jobs(1)
+fn config(folder: &Path) -> Config {
+    Config {
+        strategy: StrategySpec::Random,
+        environment: Some(Settings::default()),
+        regressions: RegressionsIn::Folder(folder.into()),
+        silent: true,
+        jobs: Some(1),
+        ..Config::new("toys::lost_update")
+    }
 }
 
 const FILE: &str = "toys.lost_update.txt";
@@ -71,14 +74,14 @@ fn found(exploration: &Exploration) -> &timeloop_sim::Found {
 #[test]
 fn a_failure_is_stored_and_tried_first_next_time() {
     let folder = Folder::new();
-    let first = explorer(&folder.0).explore(&toy::lost_update());
+    let first = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(folder.read(FILE), LOST_UPDATE);
     let path = folder.file(FILE);
     let stored = format!("{}, tried first next time: commit it", path.display());
     assert_eq!(found(&first).stored.as_deref(), Some(&*stored));
 
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));
-    let second = explorer(&folder.0).runs(1_000_000_000).explore(&toy);
+    let second = explore(&Config { runs: Some(1_000_000_000), ..config(&folder.0) }, &toy);
     assert_eq!(second.runs, 0, "no exploring where a stored schedule still fails");
     assert_eq!(found(&second).by, FoundBy::Regression { path, line: 7 });
     assert_eq!(found(&second).shrunk, found(&first).shrunk);
@@ -96,7 +99,7 @@ fn a_stored_schedule_that_passes_now_is_kept_in_silence() {
         toy::program("audit", [Op::Yield, Op::Yield, Op::Load(1), Op::Yield, Op::Store(1, 1), Op::Raise(2)]);
     let mended =
         Toy::new([Op::Spawn(transfer), Op::Spawn(audit), Op::Wait(1), Op::Wait(2), Op::Expect(0, 1)]);
-    let exploration = explorer(&folder.0).explore(&mended);
+    let exploration = explore(&config(&folder.0), &mended);
     assert!(exploration.passed());
     assert_eq!(exploration.notes, [""; 0]);
     assert_eq!(exploration.runs, 1_000);
@@ -107,7 +110,7 @@ fn a_stored_schedule_that_passes_now_is_kept_in_silence() {
 fn a_stored_schedule_that_no_longer_applies_is_told_apart() {
     let folder = Folder::new();
     fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
-    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
     assert!(exploration.passed());
     let note = format!(
         "{}:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the test passes under it; \
@@ -128,13 +131,13 @@ fn watchdog() -> Toy {
 #[test]
 fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
     let folder = Folder::new();
-    let explorer = explorer(&folder.0).strategy(StrategySpec::Portfolio);
-    let first = explorer.explore(&watchdog());
+    let config = Config { strategy: StrategySpec::Portfolio, ..config(&folder.0) };
+    let first = explore(&config, &watchdog());
     assert!(found(&first).stored.is_some());
     let stored = folder.read(FILE);
     assert!(stored.contains("stall root.1 resume 0 index 0 instants 1"), "{stored}");
 
-    let second = explorer.clone().stalls(false).explore(&watchdog());
+    let second = explore(&Config { stalls: false, ..config.clone() }, &watchdog());
     assert!(second.passed(), "{}", second.report());
     let note = format!(
         "{}:7: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` rules out; \
@@ -144,14 +147,15 @@ fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
     assert_eq!(second.notes, [note]);
     assert_eq!(second.runs, 1_000);
     assert_eq!(folder.read(FILE), stored);
-    assert!(explorer.explore(&watchdog()).found.is_some(), "it is tried where it may be");
+    assert!(explore(&config, &watchdog()).found.is_some(), "it is tried where it may be");
 }
 
 #[test]
 fn nothing_is_written_where_ci_is_set() {
     let folder = Folder::new();
     let settings = Settings { ci: true, ..Settings::default() };
-    let exploration = explorer(&folder.0).environment(settings).explore(&toy::lost_update());
+    let exploration =
+        explore(&Config { environment: Some(settings), ..config(&folder.0) }, &toy::lost_update());
     assert!(!folder.file(FILE).exists());
     let found = found(&exploration);
     assert_eq!(found.stored.as_deref(), Some("nowhere, since `CI` is set; replay it elsewhere to keep it"));
@@ -164,7 +168,7 @@ fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
     // A file where the folder should be.
     let blocked = folder.file("blocked");
     fs::write(&blocked, "in the way").unwrap();
-    let exploration = explorer(&blocked).explore(&toy::lost_update());
+    let exploration = explore(&config(&blocked), &toy::lost_update());
     let found = found(&exploration);
     let stored = found.stored.as_deref().unwrap();
     let path = blocked.join(FILE);
@@ -179,12 +183,14 @@ fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
 fn the_default_folder_is_the_packages() {
     let folder = Folder::new();
     let settings = Settings { package_folder: Some(folder.0.clone()), ..Settings::default() };
-    let explorer = Explorer::new("toys::lost_update")
-        .strategy(StrategySpec::Random)
-        .environment(settings)
-        .quiet()
-        .jobs(1);
-    let _ = explorer.explore(&toy::lost_update());
+    let config = Config {
+        strategy: StrategySpec::Random,
+        environment: Some(settings),
+        silent: true,
+        jobs: Some(1),
+        ..Config::new("toys::lost_update")
+    };
+    let _ = explore(&config, &toy::lost_update());
     assert_eq!(folder.read(&format!("timeloop-regressions/{FILE}")), LOST_UPDATE);
 }
 
@@ -196,7 +202,7 @@ fn a_bad_line_is_named_and_costs_no_other_schedule() {
         .replace("schedule\n", "schedule\n  run root.2 at once\n  checksum 00000000\n\nschedule\n");
     fs::write(&file, &bad).unwrap();
     // The schedule behind the bad line is still tried, and fails.
-    let exploration = explorer(&folder.0).explore(&toy::lost_update());
+    let exploration = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
     let message = format!(
         "{}:8: found `run root.2 at once` where `run root.2 resume 3 after 4 other steps` is accepted; mend the line, or \
@@ -208,7 +214,7 @@ fn a_bad_line_is_named_and_costs_no_other_schedule() {
     assert_eq!(folder.read(FILE), bad);
 
     // A bad line fails the test even where nothing else does: a passing test's notes are seen by no one.
-    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
     assert!(exploration.found.is_none());
     assert!(matches!(exploration.error, Some(ExploreError::Regressions(_))));
     assert_eq!(exploration.runs, 1_000, "the test is explored all the same");
@@ -221,7 +227,7 @@ fn a_new_failure_is_added_to_a_file_with_a_bad_line() {
     // No end of line at its end either.
     let bad = "timeloop regressions, version 1\ntest toys::lost_update\nschedule\n  run root.2 at once";
     fs::write(&file, bad).unwrap();
-    let _ = explorer(&folder.0).explore(&toy::lost_update());
+    let _ = explore(&config(&folder.0), &toy::lost_update());
     let text = folder.read(FILE);
     let added = LOST_UPDATE.split_once("\n\nschedule").unwrap().1;
     assert_eq!(text, format!("{bad}\nschedule{added}"));
@@ -288,7 +294,7 @@ fn a_file_of_a_later_version_is_not_touched() {
     let folder = Folder::new();
     let later = LOST_UPDATE.replace("version 1", "version 7");
     fs::write(folder.file(FILE), &later).unwrap();
-    let exploration = explorer(&folder.0).explore(&toy::lost_update());
+    let exploration = explore(&config(&folder.0), &toy::lost_update());
     let stored = found(&exploration).stored.clone().unwrap();
     assert!(stored.starts_with("nowhere: ") && stored.contains("update timeloop"), "{stored}");
     assert_eq!(folder.read(FILE), later);
@@ -299,7 +305,7 @@ fn a_file_that_can_not_be_read_is_named() {
     let folder = Folder::new();
     // A folder where the file should be.
     fs::create_dir(folder.file(FILE)).unwrap();
-    let exploration = explorer(&folder.0).explore(&Toy::new([Op::Yield]));
+    let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
     let error = exploration.error.unwrap().to_string();
     let start = format!("{}: the regression file can't be read (", folder.file(FILE).display());
     assert!(error.starts_with(&start) && error.ends_with("); make it readable, or delete it"), "{error}");

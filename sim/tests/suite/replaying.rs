@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use timeloop_sim::{
-    Detail, Exploration, Explorer, FoundBy, ReplaySetting, Request, Schedule, Seed, SeedSetting, Settings,
-    Simulation, StrategySpec,
+    Config, Detail, Exploration, FoundBy, RegressionsIn, ReplaySetting, Request, Schedule, Seed, SeedSetting,
+    Settings, Simulation, StrategySpec, explore,
 };
 
-use crate::exploring::{Counted, explorer};
+use crate::exploring::{Counted, config};
 use crate::regressions::Folder;
 use crate::toy::{self, Op, Toy};
 
-fn replay(explorer: Explorer, replay: ReplaySetting, simulation: &dyn Simulation) -> Exploration {
-    explorer.environment(Settings { replay: Some(replay), ..Settings::default() }).explore(simulation)
+fn replay(config: Config, replay: ReplaySetting, simulation: &dyn Simulation) -> Exploration {
+    explore(
+        &Config { environment: Some(Settings { replay: Some(replay), ..Settings::default() }), ..config },
+        simulation,
+    )
 }
 
 fn token(token: &str) -> ReplaySetting {
@@ -26,11 +29,11 @@ fn the_printed_token_repeats_the_failure() {
     for (name, toy) in
         [("lost_update", toy::lost_update()), ("lost_wake", toy::lost_wake()), ("select", toy::select())]
     {
-        let found = explorer(name).explore(&toy).found.unwrap();
+        let found = explore(&config(name), &toy).found.unwrap();
         let line = found.report.lines().last().unwrap();
         let printed = line.strip_prefix("replay     TIMELOOP_REPLAY=").unwrap().split(' ').next().unwrap();
         let counted = Counted(toy, AtomicU64::new(0));
-        let again = replay(explorer(name), token(printed), &counted);
+        let again = replay(config(name), token(printed), &counted);
         assert_eq!(counted.1.load(Relaxed), 1, "a replay is one run");
         let again = again.found.unwrap();
         assert_eq!(again.by, FoundBy::Replay);
@@ -43,7 +46,7 @@ fn the_printed_token_repeats_the_failure() {
 
 #[test]
 fn the_seed_is_replayed_as_it_was_explored() {
-    let found = explorer("lost_update").explore(&toy::lost_update()).found.unwrap();
+    let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
     let Schedule::Seeded { seed, strategy, .. } = found.schedule else {
         panic!("found by {:?}", found.schedule)
     };
@@ -53,7 +56,8 @@ fn the_seed_is_replayed_as_it_was_explored() {
         strategy: Some(strategy),
         ..Settings::default()
     };
-    let again = explorer("lost_update").environment(settings).explore(&toy::lost_update());
+    let again =
+        explore(&Config { environment: Some(settings), ..config("lost_update") }, &toy::lost_update());
     assert_eq!(again.runs, 1);
     assert_eq!(again.found.unwrap().trace_hash, found.trace_hash);
 }
@@ -72,10 +76,10 @@ fn a_replay_is_loud_and_all_else_is_not() {
         }
     }
     let heard = Heard(toy::lost_update(), AtomicU64::new(0), AtomicU64::new(0));
-    let found = explorer("lost_update").explore(&heard).found.unwrap();
+    let found = explore(&config("lost_update"), &heard).found.unwrap();
     assert_eq!(heard.1.load(Relaxed), 0);
     let quiet = heard.2.load(Relaxed);
-    let _ = replay(explorer("lost_update"), token(&found.token), &heard);
+    let _ = replay(config("lost_update"), token(&found.token), &heard);
     assert_eq!((heard.1.load(Relaxed), heard.2.load(Relaxed)), (1, quiet));
 }
 
@@ -83,13 +87,13 @@ fn a_replay_is_loud_and_all_else_is_not() {
 fn a_schedule_that_passes_now_says_so() {
     let schedule = Schedule::seeded(Seed(0), StrategySpec::Fifo);
     let exploration =
-        replay(explorer("lost_update"), token(&schedule.to_token("toys::lost_update")), &toy::lost_update());
+        replay(config("lost_update"), token(&schedule.to_token("toys::lost_update")), &toy::lost_update());
     assert!(exploration.passed());
     assert_eq!(exploration.runs, 0);
     assert_eq!(exploration.notes, ["`toys::lost_update` passes under the replayed schedule"]);
 
-    let found = explorer("lost_update").explore(&toy::lost_update()).found.unwrap();
-    let exploration = replay(explorer("lost_update"), token(&found.token), &Toy::new([Op::Yield]));
+    let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
+    let exploration = replay(config("lost_update"), token(&found.token), &Toy::new([Op::Yield]));
     assert_eq!(
         exploration.notes,
         [
@@ -103,7 +107,7 @@ fn a_schedule_that_passes_now_says_so() {
 fn a_bad_token_is_an_error_and_nothing_is_run() {
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));
     let error = |text: &str| {
-        let exploration = replay(explorer("lost_update"), token(text), &toy);
+        let exploration = replay(config("lost_update"), token(text), &toy);
         assert!(!exploration.passed());
         let error = exploration.error.as_ref().unwrap().to_string();
         assert_eq!(exploration.report(), format!("timeloop: `toys::lost_update`: {error}\n"));
@@ -124,17 +128,17 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
 #[test]
 fn a_regression_file_is_replayed_by_its_path() {
     let folder = Folder::new();
-    let explorer = || {
-        Explorer::new("toys::lost_update")
-            .strategy(StrategySpec::Random)
-            .without_environment()
-            .regressions(&folder.0)
-            .quiet()
-            .jobs(1)
+    let config = || Config {
+        strategy: StrategySpec::Random,
+        environment: Some(Settings::default()),
+        regressions: RegressionsIn::Folder(folder.0.clone()),
+        silent: true,
+        jobs: Some(1),
+        ..Config::new("toys::lost_update")
     };
-    let found = explorer().explore(&toy::lost_update()).found.unwrap();
+    let found = explore(&config(), &toy::lost_update()).found.unwrap();
     let file = folder.0.join("toys.lost_update.txt");
-    let again = replay(explorer(), ReplaySetting::File(file.clone()), &toy::lost_update()).found.unwrap();
+    let again = replay(config(), ReplaySetting::File(file.clone()), &toy::lost_update()).found.unwrap();
     assert_eq!(again.trace_hash, found.trace_hash);
 
     // As it would be written from the folder of the workspace's root, or of the package.
@@ -143,19 +147,20 @@ fn a_regression_file_is_replayed_by_its_path() {
         package_folder: Some(folder.0.clone()),
         ..Settings::default()
     };
-    let again = explorer().environment(settings).explore(&toy::lost_update()).found.unwrap();
+    let again =
+        explore(&Config { environment: Some(settings), ..config() }, &toy::lost_update()).found.unwrap();
     assert_eq!(again.trace_hash, found.trace_hash);
 
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("after 3", "after three")).unwrap();
-    let error = replay(explorer(), ReplaySetting::File(file), &toy::lost_update()).error.unwrap().to_string();
+    let error = replay(config(), ReplaySetting::File(file), &toy::lost_update()).error.unwrap().to_string();
     assert!(error.contains(":9: found `run root.1 resume 1 after three other steps` where "), "{error}");
 }
 
 #[test]
 fn a_path_that_leads_nowhere_says_what_is_accepted() {
     let error =
-        replay(explorer("lost_update"), ReplaySetting::File("no/such.txt".into()), &toy::lost_update()).error;
+        replay(config("lost_update"), ReplaySetting::File("no/such.txt".into()), &toy::lost_update()).error;
     assert_eq!(
         error.unwrap().to_string(),
         "TIMELOOP_REPLAY=`no/such.txt` is neither a token nor a regression file with a schedule; accepted are a token, which \

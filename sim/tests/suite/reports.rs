@@ -1,14 +1,14 @@
 //! Reports, word for word: what failed first, how to see it again last.
 
 use proptest::prelude::*;
-use timeloop_sim::{Explorer, FoundBy, StrategySpec};
+use timeloop_sim::{Config, FoundBy, Limits, RegressionsIn, Seed, Settings, StrategySpec, explore};
 
-use crate::exploring::explorer;
+use crate::exploring::config;
 use crate::shrinking::any_toy;
 use crate::toy::{self, Op, Toy, program};
 
 fn report(name: &str, toy: &Toy) -> String {
-    explorer(name).explore(toy).report()
+    explore(&config(name), toy).report()
 }
 
 #[test]
@@ -183,9 +183,9 @@ fn of_a_task_that_is_held_back_while_time_passes() {
     let work = program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
     let watchdog = program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
     let toy = Toy::new([Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(0), Op::Wait(1)]);
-    let explorer = explorer("watchdog").strategy("stall".parse().unwrap());
+    let config = Config { strategy: "stall".parse().unwrap(), ..config("watchdog") };
     assert_eq!(
-        explorer.explore(&toy).report(),
+        explore(&config, &toy).report(),
         "\
 timeloop: `toys::watchdog` fails in 16 of 215 schedules: unobserved panic at watchdog.toy:2:5
 
@@ -217,7 +217,14 @@ fn of_steps_that_repeat_themselves() {
     let ticker = program("ticker", [Op::Spawn(program("", [])), Op::SpinIf(0, 0)]);
     let toy = Toy::new([Op::Spawn(ticker), Op::Wait(0)]);
     assert_eq!(
-        explorer("ticker").max_polls_per_instant(1_000).explore(&toy).report(),
+        explore(
+            &Config {
+                limits: Limits { max_polls_per_instant: 1_000, ..Limits::default() },
+                ..config("ticker")
+            },
+            &toy
+        )
+        .report(),
         "\
 timeloop: `toys::ticker` fails in 201 of 201 schedules: livelock
 
@@ -268,7 +275,7 @@ fn with_other_failures_and_random_numbers() {
     let drawer = program("drawer", [Op::Draw(3, 0), Op::Yield, Op::Raise(0)]);
     let ops = [Op::Spawn(drawer), Op::Wait(0), Op::Expect(0, 2), Op::AddIf(0, 2, 1, 1), Op::Expect(1, 0)];
     assert_eq!(
-        explorer("drawing").seed(3).explore(&Toy::new(ops)).report(),
+        explore(&Config { seed: Seed(3), ..config("drawing") }, &Toy::new(ops)).report(),
         "\
 timeloop: `toys::drawing` fails in 201 of 201 schedules: panic at root.toy:3:5
 
@@ -294,8 +301,12 @@ replay     TIMELOOP_REPLAY=TL10WJNMWA604000QVPQKQG cargo test drawing -- --exact
 #[test]
 fn of_a_run_too_long_to_be_shrunk() {
     let toy = Toy::new([Op::SpinIf(0, 0)]);
-    let explorer = explorer("spin").runs(1).max_steps(2_000_001).max_polls_per_instant(u64::MAX);
-    let report = explorer.explore(&toy).report();
+    let config = Config {
+        runs: Some(1),
+        limits: Limits { max_steps: 2_000_001, max_polls_per_instant: u64::MAX, ..Limits::default() },
+        ..config("spin")
+    };
+    let report = explore(&config, &toy).report();
     // How many runs there is time for depends on the machine.
     let (_, from_kind) = report.split_once(" schedules: ").unwrap();
     assert_eq!(
@@ -332,12 +343,17 @@ fn with_random_numbers_that_matter() {
 fn of_a_regression() {
     let folder = crate::regressions::Folder::new();
     let explore = || {
-        let explorer = Explorer::new("toys::lost_update")
-            .strategy(StrategySpec::Random)
-            .without_environment()
-            .quiet()
-            .jobs(1);
-        explorer.regressions(&folder.0).explore(&toy::lost_update())
+        let config = Config {
+            strategy: StrategySpec::Random,
+            environment: Some(Settings::default()),
+            silent: true,
+            jobs: Some(1),
+            ..Config::new("toys::lost_update")
+        };
+        explore(
+            &Config { regressions: RegressionsIn::Folder(folder.0.clone()), ..config },
+            &toy::lost_update(),
+        )
     };
     let first = explore();
     assert!(first.report().contains("\nstored     "), "{}", first.report());
@@ -356,7 +372,7 @@ proptest! {
 
     #[test]
     fn every_report_fits_the_screen_and_ends_with_the_replay_line(toy in any_toy(), seed in any::<u64>()) {
-        let exploration = explorer("any").seed(seed).runs(30).shrink_runs(200).explore(&toy);
+        let exploration = explore(&Config { seed: Seed(seed), runs: Some(30), shrink_runs: 200, ..config("any") }, &toy);
         let Some(found) = &exploration.found else { return Ok(()) };
         let report = exploration.report();
         let (text, last) = report.trim_end().rsplit_once('\n').unwrap();

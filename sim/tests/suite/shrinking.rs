@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Access, Detail, Deviation, Domain, Ended, Exploration, Failure, FailureKind, Found, Limits, Request,
-    Schedule, Seed, Simulation, StrategySpec,
+    Access, Config, Detail, Deviation, Domain, Ended, Exploration, Failure, FailureKind, Found, Limits,
+    Request, Schedule, Seed, Simulation, StrategySpec, explore,
 };
 
-use crate::exploring::explorer;
+use crate::exploring::config;
 use crate::toy::{self, Op, Toy, program};
 
 pub(crate) fn run(simulation: &dyn Simulation, schedule: &Schedule, detail: Detail) -> Ended {
@@ -25,7 +25,7 @@ fn found(exploration: &Exploration) -> &Found {
 }
 
 fn shrunk(name: &str, toy: &Toy) -> Vec<Deviation> {
-    let exploration = explorer(name).runs(100_000).explore(toy);
+    let exploration = explore(&Config { runs: Some(100_000), ..config(name) }, toy);
     let found = found(&exploration);
     assert!(found.replayed, "{}", found.report);
     found.shrunk.deviations().expect("the run was shrunk").to_vec()
@@ -79,7 +79,7 @@ fn races_or_stall() -> Toy {
 fn time_passes_in_what_is_shrunk_only_where_it_may() {
     let shrunk = |stalls| {
         // Under the random strategy none does.
-        let exploration = explorer("races_or_stall").stalls(stalls).explore(&races_or_stall());
+        let exploration = explore(&Config { stalls, ..config("races_or_stall") }, &races_or_stall());
         found(&exploration).shrunk.deviations().unwrap().to_vec()
     };
     assert_eq!(shrunk(true), [deviation("root.1", 0, Domain::Stall, 0, 2)]);
@@ -100,7 +100,7 @@ fn randomness_is_calmed_unless_it_matters() {
         Toy::new([Op::Spawn(drawer), Op::Wait(0), Op::AddIf(0, number, 1, 1), Op::Expect(1, 0)])
     };
     let mut seeds = [0, 1, 2].map(|number| {
-        let exploration = explorer("drawing").explore(&drawing(number));
+        let exploration = explore(&config("drawing"), &drawing(number));
         match &found(&exploration).shrunk {
             Schedule::Deviations { randomness, deviations } => {
                 assert_eq!(deviations, &[]);
@@ -116,7 +116,8 @@ fn randomness_is_calmed_unless_it_matters() {
 
 #[test]
 fn a_budget_that_ends_shrinking_is_told() {
-    let exploration = explorer("races").runs(100_000).shrink_runs(3).explore(&toy::races(4));
+    let exploration =
+        explore(&Config { runs: Some(100_000), shrink_runs: 3, ..config("races") }, &toy::races(4));
     let found = found(&exploration);
     assert_eq!(found.shrink_ended_by, Some(timeloop_sim::Exhausted::Runs));
     assert!(found.replayed);
@@ -134,11 +135,17 @@ fn a_livelock_and_a_limit_are_shrunk_as_well() {
     let spinner = program("spinner", [Op::AddIf(0, 0, 1, 1), Op::Yield, Op::Raise(1)]);
     let calm = program("calm", [Op::Store(0, 1), Op::Yield, Op::Raise(0)]);
     let ops = [Op::Spawn(calm), Op::Spawn(spinner), Op::Wait(0), Op::Wait(1), Op::SpinIf(1, 1)];
-    for (explorer, kind) in [
-        (explorer("spin").max_polls_per_instant(1_000), FailureKind::Livelock),
-        (explorer("spin").max_steps(1_000), FailureKind::StepLimit),
+    for (config, kind) in [
+        (
+            Config { limits: Limits { max_polls_per_instant: 1_000, ..Limits::default() }, ..config("spin") },
+            FailureKind::Livelock,
+        ),
+        (
+            Config { limits: Limits { max_steps: 1_000, ..Limits::default() }, ..config("spin") },
+            FailureKind::StepLimit,
+        ),
     ] {
-        let exploration = explorer.explore(&Toy::new(ops.clone()));
+        let exploration = explore(&config, &Toy::new(ops.clone()));
         let found = found(&exploration);
         assert_eq!(found.failure.kind, kind);
         assert_eq!(found.deviations_after(), Some(1), "{}", found.report);
@@ -205,7 +212,7 @@ proptest! {
 
     #[test]
     fn what_is_left_fails_alike_and_is_minimal(toy in any_toy(), seed in any::<u64>()) {
-        let exploration = explorer("any").seed(seed).runs(100).shrink_runs(20_000).explore(&toy);
+        let exploration = explore(&Config { seed: Seed(seed), runs: Some(100), shrink_runs: 20_000, ..config("any") }, &toy);
         let Some(found) = &exploration.found else { return Ok(()) };
         prop_assert!(found.replayed, "{}", found.report);
         let fails_alike = |schedule: &Schedule| {

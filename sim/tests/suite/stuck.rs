@@ -3,7 +3,7 @@
 use std::time::Duration;
 use timeloop_sim::Source as _;
 
-use timeloop_sim::{Explorer, StrategySpec};
+use timeloop_sim::{Config, Limits, RegressionsIn, Seed, StrategySpec, explore};
 
 use crate::environment::{child, is_child};
 use crate::toy::{Op, Toy, program};
@@ -15,15 +15,19 @@ fn hanging() -> Toy {
     Toy::new([Op::Spawn(first), Op::Spawn(second), Op::Wait(0)])
 }
 
-fn explorer() -> Explorer {
-    let explorer = Explorer::new("toys::hanging").strategy(StrategySpec::Random);
-    explorer.without_regressions().stuck_after(Duration::from_millis(200))
+fn config() -> Config {
+    let config = Config { strategy: StrategySpec::Random, ..Config::new("toys::hanging") };
+    Config {
+        regressions: RegressionsIn::Nowhere,
+        limits: Limits { stuck_after: Duration::from_millis(200), ..Limits::default() },
+        ..config
+    }
 }
 
 #[test]
 fn hangs_while_exploring() {
     if is_child() {
-        let _ = explorer().jobs(2).explore(&hanging());
+        let _ = explore(&Config { jobs: Some(2), ..config() }, &hanging());
     }
 }
 
@@ -85,7 +89,7 @@ fn hangs_after_a_failure() {
             ready(&mut source, 2);
             source.next() == Some(2)
         });
-        let _ = explorer().runs(1).seed(seed.unwrap()).explore(&toy);
+        let _ = explore(&Config { runs: Some(1), seed: Seed(seed.unwrap()), ..config() }, &toy);
     }
 }
 
@@ -100,11 +104,13 @@ fn a_failure_that_was_found_before_is_not_lost() {
 #[test]
 fn waits() {
     if is_child() {
-        let explorer = Explorer::new("toys::hanging")
-            .strategy(StrategySpec::Random)
-            .without_regressions()
-            .stuck_after(Duration::ZERO);
-        let _ = explorer.explore(&hanging());
+        let config = Config {
+            strategy: StrategySpec::Random,
+            regressions: RegressionsIn::Nowhere,
+            limits: Limits { stuck_after: Duration::ZERO, ..Limits::default() },
+            ..Config::new("toys::hanging")
+        };
+        let _ = explore(&config, &hanging());
     }
 }
 

@@ -149,6 +149,58 @@ fn what_can_not_be_read_is_said() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// As a property does, proptest's own runner fails with a damaged file.
+#[test]
+fn a_damaged_file_is_not_passed_over() {
+    let folder = folder("passed-over");
+    let file = folder.join("properties.stored.a_damaged_file_is_not_passed_over.proptest.txt");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(&file, "case\n").unwrap();
+    let thrown = std::panic::catch_unwind(|| run(&folder, 1, 10..15_u32)).unwrap_err();
+    assert_eq!(
+        *thrown.downcast_ref::<String>().unwrap(),
+        format!(
+            "timeloop: `properties::stored::a_damaged_file_is_not_passed_over`: {}:1: found `case` where `timeloop properties, \
+             version 1` is accepted; mend the line, or delete its schedule\n",
+            file.display()
+        )
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// A regression file of a test that is given its schedules is replayed as a token is.
+#[test]
+fn a_regression_file_is_replayed() {
+    let test = "a_regression_file_is_replayed";
+    let order = || async {
+        let log = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let tasks = [1, 2].map(|number| {
+            let log = log.clone();
+            timeloop::task::spawn_local(async move { log.borrow_mut().push(number) })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        log.take()
+    };
+    if std::env::var_os("PROPERTIES_FOLDER").is_some() {
+        assert_eq!(Schedule::quiet().output(order).unwrap(), [2, 1]);
+        return;
+    }
+    let folder = folder("regressions");
+    let found = timeloop::Explorer::new(format!("properties::stored::{test}"))
+        .regressions(&folder)
+        .without_environment()
+        .quiet()
+        .run(|| async move { assert_eq!(order().await, [1, 2]) })
+        .found
+        .expect("either may be first");
+    assert!(found.stored.is_some());
+    let file = folder.join(format!("properties.stored.{test}.txt"));
+    elsewhere(test, &folder, &[("TIMELOOP_REPLAY", file.to_str().unwrap())]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// What proptest's own runner finds with our regression file.
 fn run(folder: &PathBuf, seed: u8, stock: impl Strategy<Value = u32>) -> Option<(u32, u32)> {
     let config = ProptestConfig {
@@ -251,14 +303,17 @@ fn what_is_no_token_is_not_passed_over() {
         let thrown = std::panic::catch_unwind(|| Schedule::quiet().run(|| async {})).unwrap_err();
         assert_eq!(*thrown.downcast_ref::<String>().unwrap(), expected);
         let checked = Property::new("shop::sells").run(1..5_u32, |_| async {});
-        assert_eq!((checked.cases, checked.error), (0, Some(expected)));
+        assert_eq!((checked.cases, checked.error), (0, Some(expected.clone())));
+        // No case fails of it, so it is said once and nothing is shrunk.
+        let error = TestRunner::deterministic().run(&schedules(), |_| panic!("no case is made")).unwrap_err();
+        assert_eq!(error.to_string(), format!("Test aborted: {expected}"));
         return;
     }
     let cases = [
         (
             "nonsense",
-            "TIMELOOP_REPLAY=`nonsense` is neither a token nor a file; accepted is a token as the report printed it, which \
-             begins with `TL1`",
+            "TIMELOOP_REPLAY=`nonsense` is neither a token nor a regression file with a schedule; accepted are a token, which \
+             starts with `TL1`, and the path of such a file",
         ),
         (
             "TL1XXXX",

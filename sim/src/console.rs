@@ -1,0 +1,39 @@
+//! Printing to the person who waits: notes, progress and reports.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Prints past the capture of test output: a passing test would hide a mistake in the environment otherwise.
+pub(crate) fn print(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints a note past the capture of test output, unless this process has printed it before.
+pub fn print_note(note: &str) {
+    static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+    if PRINTED.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_owned()) {
+        print(&format!("timeloop: {note}\n"));
+    }
+}
+
+/// Prints a report to standard error and panics with it. The panic hook is not called, so that nothing stands between the
+/// reader and the report.
+///
+/// # Panics
+/// Always. The panic's payload is the report, as a `String`.
+pub fn fail_with(report: String) -> ! {
+    eprint!("\n{report}");
+    std::panic::resume_unwind(Box::new(report))
+}
+
+/// Returns `path` as a person would write it from the current folder.
+#[must_use]
+pub fn shown(path: &Path) -> PathBuf {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned))
+        .unwrap_or_else(|| path.to_owned())
+}

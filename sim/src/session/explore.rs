@@ -1,0 +1,126 @@
+//! Trying schedules until one fails: the stored ones, the baseline run, and those of the seeds.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::confirm::{self, Seen};
+use crate::console::shown;
+use crate::exploration::FoundBy;
+use crate::progress::Phase;
+use crate::run_mode::ExploreError;
+use crate::{Detail, FailureKind, Schedule, StrategySpec, sweep};
+
+impl Session<'_> {
+    pub(super) fn explore(&mut self) {
+        if self.try_stored() {
+            return;
+        }
+        self.make_quiet_run();
+        if let Some(quiet) = &self.quiet
+            && let Some(failure) = quiet.failure.clone()
+        {
+            let seen = Seen { failure: Some(&failure), trace_hash: quiet.trace_hash, steps: quiet.steps };
+            self.investigate(FoundBy::Quiet, Schedule::quiet(), &seen, 0);
+            return;
+        }
+        if let Some(runs) = self.settings.check
+            && let Some((seed, failure)) =
+                confirm::check(&self.runner, self.plan.base, &self.plan.meaning, runs)
+        {
+            let by = FoundBy::Seed { index: seed.0.wrapping_sub(self.plan.base.0), seed };
+            let schedule = self.plan.meaning.schedule(seed);
+            self.finish(self.unshrunk(by, schedule, *failure, 0));
+            return;
+        }
+        if let StrategySpec::Exhaustive { bound } = self.plan.meaning.strategy {
+            self.search(bound);
+            return;
+        }
+        let throttle = self.throttle(Phase::Exploring, self.plan.runs);
+        let swept = sweep::sweep(&self.runner, &self.plan, &|runs| throttle.tell(runs));
+        self.exploration.runs = swept.runs;
+        self.exploration.steps = swept.steps;
+        self.exploration.digest = swept.digest;
+        if let Some(first) = swept.failure {
+            let by = FoundBy::Seed { index: first.index, seed: first.seed };
+            let schedule = self.plan.meaning.schedule(first.seed);
+            let opening = match &self.quiet {
+                Some(quiet) => Some((Schedule::quiet(), quiet.trace_hash)),
+                None => swept.opening.map(|(seed, hash)| (self.plan.meaning.schedule(seed), hash)),
+            };
+            let spoilt = opening
+                .filter(|_| first.failure.kind != FailureKind::Escape)
+                .and_then(|opening| confirm::left_behind(&self.runner, &opening, &first.failure));
+            if let Some(failure) = spoilt {
+                self.finish(self.unshrunk(by, schedule, *failure, first.trace_hash));
+                return;
+            }
+            let seen =
+                Seen { failure: Some(&first.failure), trace_hash: first.trace_hash, steps: first.steps };
+            self.investigate(by, schedule, &seen, swept.runs);
+        }
+    }
+
+    /// Makes the quiet run, from which strategies get their estimates, unless it has been made or is of no use.
+    pub(super) fn make_quiet_run(&mut self) {
+        let of_use = match self.plan.meaning.strategy {
+            // Its only run but for random choices.
+            StrategySpec::Fifo => false,
+            // One run was asked for, and it needs no estimates.
+            StrategySpec::Random => self.plan.runs > 1,
+            _ => true,
+        };
+        if !of_use || self.quiet.is_some() {
+            return;
+        }
+        let (ended, profile) = self.runner.quiet();
+        self.quiet = Some(ended);
+        let profile = if self.config.stalls { profile } else { profile.without_stalls() };
+        self.plan.meaning.profile = Arc::new(profile);
+        self.exploration.quiet_run = true;
+    }
+
+    /// Tries the stored schedules; whether one of them fails.
+    fn try_stored(&mut self) -> bool {
+        let Some(regressions) = self.regressions.clone() else { return false };
+        let loaded = match regressions.load() {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.exploration.error = Some(ExploreError::Regressions(vec![error]));
+                return false;
+            }
+        };
+        if !loaded.problems.is_empty() {
+            self.exploration.error = Some(ExploreError::Regressions(loaded.problems));
+        }
+        for stored in loaded.schedules {
+            if !self.config.stalls && stored.schedule.stalls() {
+                self.note(format!(
+                    "{}:{}: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` \
+                     rules out; delete it if that is to stay",
+                    shown(regressions.path()).display(),
+                    stored.line,
+                ));
+                continue;
+            }
+            let ended = self.runner.run(&stored.schedule, Detail::Lean);
+            if let Some(failure) = &ended.failure {
+                let by = FoundBy::Regression { path: shown(regressions.path()), line: stored.line };
+                let seen = Seen { failure: Some(failure), trace_hash: ended.trace_hash, steps: ended.steps };
+                self.investigate(by, stored.schedule, &seen, 0);
+                return true;
+            }
+            if ended.unapplied > 0 {
+                self.note(format!(
+                    "{}:{}: the schedule no longer applies: {} of its decisions {} not reached any more, and the test \
+                     passes under it; delete it if the code has changed for good",
+                    shown(regressions.path()).display(),
+                    stored.line,
+                    ended.unapplied,
+                    if ended.unapplied == 1 { "is" } else { "are" },
+                ));
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,231 @@
+//! From a failing schedule to a report: confirm, shrink, replay from the token, remember.
+
+use std::time::Duration;
+
+use super::{Session, lists_all_steps};
+use crate::confirm::{self, Confirmed, Seen};
+use crate::console::shown;
+use crate::critical;
+use crate::exploration::{Found, FoundBy};
+use crate::progress::Phase;
+use crate::shrink::{self, Budget, Shrunk};
+use crate::sweep::{self, Frequency, Plan};
+use crate::{Detail, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
+
+const ESCAPED: &str = "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
+                       schedule was not shrunk.";
+
+/// Real time that shrinking may take: a person is waiting.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
+
+impl Session<'_> {
+    /// From a failing schedule to a report.
+    pub(super) fn investigate(&mut self, by: FoundBy, schedule: Schedule, seen: &Seen<'_>, tried: u64) {
+        self.runner.note =
+            Some(format!("a failure was found before: {}", self.runner.test.replay_line(&schedule)).into());
+        let confirmed = match confirm::confirm(&self.runner, &schedule, seen) {
+            Confirmed::Same(ended) => ended,
+            Confirmed::Differs(failure) => {
+                let mut found = self.unshrunk(by, schedule, *failure, seen.trace_hash);
+                // What reached in from outside explains by itself why two runs differ.
+                if let Some(escape) = seen.failure.filter(|failure| failure.kind == FailureKind::Escape) {
+                    found.failure = escape.clone();
+                    found.fingerprint = escape.fingerprint();
+                    found.not_shrunk = Some(ESCAPED.to_owned());
+                }
+                self.finish(found);
+                return;
+            }
+        };
+        if self.counted.is_none() {
+            self.make_quiet_run();
+        }
+        let frequency = self.frequency(seen, tried);
+        let mut found = match self.shrink(&schedule, &confirmed) {
+            Ok(shrunk) => self.replayed(by, schedule, &confirmed, shrunk, frequency),
+            Err(why) => {
+                let failure = confirmed.failure.expect("a failing run was confirmed");
+                let mut found = self.unshrunk(by, schedule, *failure, confirmed.trace_hash);
+                found.replayed = found.failure.kind != FailureKind::Escape;
+                found.record = confirmed.record;
+                found.frequency = frequency;
+                found.not_shrunk = Some(why);
+                found
+            }
+        };
+        if found.replayed {
+            self.remember(&mut found);
+        }
+        self.finish(found);
+    }
+
+    /// Writes the report.
+    pub(super) fn finish(&mut self, mut found: Box<Found>) {
+        found.report = report::write(self.runner.test, &found, lists_all_steps(&self.settings));
+        self.exploration.found = Some(found);
+    }
+
+    fn frequency(&self, seen: &Seen<'_>, tried: u64) -> Frequency {
+        if let Some(counted) = &self.counted {
+            return counted.clone();
+        }
+        if let StrategySpec::Exhaustive { .. } = self.plan.meaning.strategy {
+            // Seeds mean nothing to it.
+            return Frequency::default();
+        }
+        let reported = seen.failure.expect("only failing runs are counted").fingerprint();
+        let plan = Plan { first: tried, ..self.plan.clone() };
+        let mut frequency = sweep::frequency(&self.runner, &plan, reported);
+        frequency.tried += tried;
+        frequency.failing += u64::from(tried > 0);
+        if let Some(quiet) = &self.quiet {
+            frequency.tried += 1;
+            frequency.failing += u64::from(quiet.failure.is_some());
+        }
+        frequency
+    }
+
+    /// The smallest schedule that fails as `confirmed` did, or why there is none.
+    fn shrink(&self, schedule: &Schedule, confirmed: &Ended) -> Result<Shrunk, String> {
+        if confirmed.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
+            return Err(ESCAPED.to_owned());
+        }
+        if confirmed.record.is_none() {
+            let steps = crate::grouped(confirmed.steps);
+            let max = crate::grouped(confirm::RECORDED_STEPS_MAX);
+            return Err(format!(
+                "The run of {steps} steps is too long to be shrunk, for which at most {max} are kept; a lower `max_steps`, \
+                 or a smaller test, would make it possible."
+            ));
+        }
+        let randomness = match schedule {
+            Schedule::Seeded { seed, .. } => *seed,
+            Schedule::Deviations { randomness, .. } => *randomness,
+        };
+        let budget = Budget {
+            runs_max: self.config.shrink_runs,
+            time_max: SHRINK_TIME_MAX,
+            stalls: self.config.stalls,
+        };
+        let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
+        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.tell(runs)).ok_or_else(|| {
+            "The run could not be written as deviations from first-in-first-out order, so it was not shrunk. That is a \
+             defect of timeloop or of the simulation: please report it."
+                .to_owned()
+        })
+    }
+
+    /// Replays the shrunk schedule from its token, with all that a report needs.
+    fn replayed(
+        &self,
+        by: FoundBy,
+        schedule: Schedule,
+        confirmed: &Ended,
+        shrunk: Shrunk,
+        frequency: Frequency,
+    ) -> Box<Found> {
+        let small = shrunk.candidate.schedule();
+        let token = small.to_token(self.runner.test.as_str());
+        let lean = self.runner.run(&small, Detail::Lean);
+        let read_back = Schedule::from_token(&token, self.runner.test.as_str());
+        let read_back = read_back.expect("a token that was just made can be read");
+        let ended = self.runner.run_explained(&read_back, lean.steps);
+        let target = confirmed.failure.as_ref().map(|failure| failure.fingerprint());
+        let same = |ended: &Ended| {
+            ended.trace_hash == lean.trace_hash
+                && ended.failure.as_ref().map(|failure| failure.fingerprint()) == target
+        };
+        if !same(&lean) || !same(&ended) {
+            let seen = Seen {
+                failure: confirmed.failure.as_deref(),
+                trace_hash: lean.trace_hash,
+                steps: lean.steps.max(ended.steps),
+            };
+            let failure = match confirm::confirm(&self.runner, &small, &seen) {
+                Confirmed::Differs(failure) => failure,
+                // Only when it is looked at closely does it go another way.
+                Confirmed::Same(again) => confirm::difference(&again, &ended, seen.failure),
+            };
+            return self.unshrunk(by, schedule, *failure, lean.trace_hash);
+        }
+        let failure = ended.failure.expect("its fingerprint was compared");
+        let fingerprint = failure.fingerprint();
+        let critical =
+            ended.record.as_deref().zip(shrunk.critical.found.as_ref()).and_then(|(record, hinge)| {
+                critical::explain(&self.runner, hinge, fingerprint, (&small, record, lean.steps))
+            });
+        Box::new(Found {
+            fingerprint,
+            failure: *failure,
+            by,
+            input: None,
+            schedule,
+            shrunk: small,
+            critical,
+            critical_tried: shrunk.critical.in_vain,
+            not_shrunk: None,
+            trace_hash: ended.trace_hash,
+            frequency,
+            deviations_before: Some(shrunk.deviations_before),
+            shrink_runs: shrunk.runs,
+            shrink_ended_by: shrunk.ended_by,
+            token,
+            replayed: true,
+            record: ended.record,
+            stored: None,
+            report: String::new(),
+        })
+    }
+
+    /// A failure under the schedule that it was found by; the report is still to be written.
+    pub(super) fn unshrunk(
+        &self,
+        by: FoundBy,
+        schedule: Schedule,
+        failure: Failure,
+        trace_hash: u64,
+    ) -> Box<Found> {
+        Box::new(Found {
+            fingerprint: failure.fingerprint(),
+            failure,
+            by,
+            input: None,
+            shrunk: schedule.clone(),
+            token: schedule.to_token(self.runner.test.as_str()),
+            schedule,
+            replayed: false,
+            critical: None,
+            critical_tried: 0,
+            not_shrunk: None,
+            trace_hash,
+            frequency: Frequency::default(),
+            deviations_before: None,
+            shrink_runs: 0,
+            shrink_ended_by: None,
+            record: None,
+            stored: None,
+            report: String::new(),
+        })
+    }
+
+    /// Stores the schedule for the next time.
+    fn remember(&self, found: &mut Found) {
+        let Some(regressions) = &self.regressions else { return };
+        // The quiet run is made first in any case.
+        if matches!(
+            found.by,
+            FoundBy::Regression { .. } | FoundBy::Quiet | FoundBy::Given | FoundBy::Case { .. }
+        ) {
+            return;
+        }
+        let path = shown(regressions.path());
+        if self.settings.ci {
+            found.stored = Some("nowhere, since `CI` is set; replay it elsewhere to keep it".to_owned());
+            return;
+        }
+        found.stored = Some(match regressions.append(&found.shrunk, &found.headline()) {
+            Ok(_) => format!("{}, tried first next time: commit it", path.display()),
+            Err(error) => format!("nowhere: {error}"),
+        });
+    }
+}

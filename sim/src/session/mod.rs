@@ -1,0 +1,154 @@
+//! One exploration from beginning to end, a module a phase: [`explore`](mod@explore) (or [`exhaustive`], or [`replay`]), then
+//! [`investigate`](mod@investigate).
+//!
+//! # Invariants
+//! Whatever goes wrong beside the test (a file, a variable) is told and never hides a failure that was found.
+
+mod exhaustive;
+mod explore;
+mod investigate;
+mod replay;
+mod throttle;
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::confirm::Seen;
+use crate::console;
+use crate::environment::{Log, Settings};
+use crate::exploration::{Exploration, Found, FoundBy};
+use crate::progress::Phase;
+use crate::regression::Regressions;
+use crate::run_mode::{ExploreError, RunMode};
+use crate::runner::{Meaning, Runner};
+use crate::sweep::{Frequency, Plan};
+use crate::{Ended, Schedule, Simulation, StrategySpec, report};
+use throttle::Throttle;
+
+/// Explores: runs the test under many schedules, and confirms, shrinks, replays and reports the first failure. A failing test
+/// does not panic here; [`Exploration::check`] does.
+///
+/// # Panics
+/// When the configuration would test nothing ([`Config::assert_valid`]), and when the simulation itself panics instead of
+/// reporting a failure.
+#[must_use]
+#[track_caller]
+pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
+    config.assert_valid();
+    let (settings, error) = match config.settings() {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::default(), Some(ExploreError::Environment(error))),
+    };
+    let mut session = Session::new(config, settings, simulation);
+    session.settings.warnings.clone().into_iter().for_each(|warning| session.note(warning));
+    // Better no run than one under settings that were not meant.
+    let mode = error.map_or_else(|| session.settings.run_mode(config.test.as_str()), Err);
+    match mode {
+        Ok(RunMode::Explore) => session.explore(),
+        Ok(RunMode::Replay(schedules)) => session.replay(schedules),
+        Err(error) => session.exploration.error = Some(error),
+    }
+    session.exploration
+}
+
+/// From a failing run to a report: confirms, shrinks and replays `schedule`, under which `failed` has just been made.
+/// Nothing else is tried, and nothing stored. Of the environment only `TIMELOOP_LOG` is heeded.
+///
+/// # Panics
+/// When `failed` has not failed, or the simulation itself panics.
+#[must_use]
+#[track_caller]
+pub fn investigate(
+    config: &Config,
+    simulation: &dyn Simulation,
+    schedule: &Schedule,
+    failed: &Ended,
+) -> Box<Found> {
+    let failure = failed.failure.as_deref().expect("only a failing run can be investigated");
+    let mut session = Session::new(config, config.settings().unwrap_or_default(), simulation);
+    // How often other schedules fail is not asked.
+    session.counted = Some(Frequency::default());
+    let seen = Seen { failure: Some(failure), trace_hash: failed.trace_hash, steps: failed.steps };
+    session.investigate(FoundBy::Given, schedule.clone(), &seen, 0);
+    session.exploration.found.expect("every way through ends in a report")
+}
+
+/// Writes the report of what was found, as it says now.
+#[must_use]
+pub fn render_report(config: &Config, found: &Found) -> String {
+    report::write(&config.test, found, lists_all_steps(&config.settings().unwrap_or_default()))
+}
+
+fn lists_all_steps(settings: &Settings) -> bool {
+    settings.log == Some(Log::Steps)
+}
+
+struct Session<'a> {
+    config: &'a Config,
+    settings: Settings,
+    runner: Runner<'a>,
+    plan: Plan,
+    /// The baseline run, once it has been made.
+    quiet: Option<Ended>,
+    /// How often the test fails, where that has been counted already.
+    counted: Option<Frequency>,
+    regressions: Option<Regressions>,
+    exploration: Exploration,
+}
+
+impl<'a> Session<'a> {
+    fn new(config: &'a Config, settings: Settings, simulation: &'a dyn Simulation) -> Self {
+        let base = settings.base_seed(config.seed);
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls);
+        let runs = match strategy {
+            // It ends by itself, where it can.
+            StrategySpec::Exhaustive { .. } => 100_000,
+            _ => 1_000,
+        };
+        let plan = Plan {
+            base,
+            meaning: Meaning { strategy, profile: Arc::default() },
+            first: 0,
+            runs: settings.runs.or(config.runs).unwrap_or(runs),
+            jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or_else(cores),
+        };
+        let folder = config.regressions.folder(&settings);
+        let exploration = Exploration {
+            test: config.test.clone(),
+            base_seed: base,
+            strategy,
+            quiet_run: false,
+            runs: 0,
+            steps: 0,
+            digest: 0,
+            searched: None,
+            found: None,
+            error: None,
+            notes: Vec::new(),
+        };
+        Self {
+            config,
+            settings,
+            runner: Runner { simulation, limits: &config.limits, test: &config.test, note: None },
+            plan,
+            quiet: None,
+            counted: None,
+            regressions: folder.map(|folder| Regressions::new(&folder, config.test.as_str())),
+            exploration,
+        }
+    }
+
+    /// Adds a note, and prints it.
+    fn note(&mut self, note: String) {
+        if !self.config.silent {
+            console::print_note(&note);
+        }
+        self.exploration.notes.push(note);
+    }
+
+    fn throttle(&self, phase: Phase, of: u64) -> Throttle<'a> {
+        Throttle::new(self.config, &self.settings, phase, of)
+    }
+}
