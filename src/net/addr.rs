@@ -19,9 +19,23 @@ pub(super) fn to_socket_addrs<T: ToSocketAddrs>(arg: T) -> T::Future {
     arg.to_socket_addrs(sealed::Internal)
 }
 
-/// What it comes to when no address does: the last error, if there was an address at all.
-pub(super) fn none_of(last: Option<io::Error>) -> io::Error {
-    last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address"))
+/// Calls `f` with one address after the other until that succeeds.
+///
+/// # Errors
+/// The last error of `f`; `InvalidInput` where there is no address.
+pub(super) async fn first_of<T, F: Future<Output = io::Result<T>>>(
+    addresses: impl ToSocketAddrs,
+    mut f: impl FnMut(SocketAddr) -> F,
+) -> io::Result<T> {
+    let mut last = None;
+    for address in to_socket_addrs(addresses).await? {
+        match f(address).await {
+            Ok(value) => return Ok(value),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")))
 }
 
 /// The addresses of a host by its name.

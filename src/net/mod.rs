@@ -33,15 +33,19 @@
 //! between the two, unless their sockets are set otherwise.
 
 mod addr;
+mod datagram;
 pub(crate) mod fabric;
-mod face;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+mod handle;
 mod link_model;
+mod listener;
 mod network;
 mod operation;
+mod option_methods;
 mod plan;
 mod stream;
+mod stream_methods;
 pub mod tcp;
 mod udp;
 #[cfg(unix)]

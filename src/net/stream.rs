@@ -1,19 +1,21 @@
 //! One end of a stream as a program holds it: what TCP and sockets within a host have in common.
 //!
-//! Always true: an end whose run is over, or whose host has crashed, fails and never panics; dropping it closes it.
+//! # Invariants
+//! An end whose run is over, or whose host has crashed, fails and never panics. Dropping it closes it.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use timeloop_sim::Access;
 
 use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Socket, Turn};
+use super::handle::{self, announced, network};
 use super::operation::{Operation, What};
 use crate::engine::announce::{self, ResourceId};
 use crate::engine::waiting::On;
-use crate::engine::{Engine, RunId, of_run};
+use crate::engine::{RunId, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
 
 /// One end of a stream.
@@ -26,18 +28,6 @@ pub(super) struct Stream {
     /// The stream to here.
     receives: ResourceId,
     name: &'static str,
-}
-
-/// The network of a run, where there is one yet.
-#[inline]
-pub(super) fn network<R>(run: RunId, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> Option<R> {
-    of_run(run, |engine| engine.network(f))
-}
-
-/// What operations on a socket fail with whose run is over.
-#[cold]
-pub(super) fn run_is_over() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the run that this socket belongs to is over")
 }
 
 impl Stream {
@@ -54,44 +44,36 @@ impl Stream {
         What { id: &self.receives, name: self.name, access: Access::Receive, at }
     }
 
-    /// What whoever waits for it waits for.
+    /// The wait target for this direction.
     fn on(&self, direction: Direction) -> On {
         On::Socket(Socket::Stream(self.key, direction), self.sends.made())
     }
 
-    /// Does something that can't wait to the end.
+    /// Does something that never waits.
     #[inline]
     pub(super) fn with<R>(
         &self,
         f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
     ) -> io::Result<R> {
-        match network(self.run, |fabric, turn| f(fabric, turn, self.key)) {
-            Some(result) => result.map_err(io::Error::from),
-            None => Err(run_is_over()),
-        }
+        handle::with(self.run, |fabric, turn| f(fabric, turn, self.key))
     }
 
-    /// Tries something; where it would have to wait, the task is woken when it is worth another try.
+    /// Tries something. Where that would block, the task is woken when another try is worth it.
     #[inline]
-    fn attempt<R>(
+    pub(super) fn attempt<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
         how: As,
         f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
     ) -> Poll<io::Result<R>> {
-        let polled = of_run(self.run, |engine: &Engine| {
-            match engine.network(|fabric, turn| f(fabric, turn, self.key)) {
-                Ok(value) => Poll::Ready(Ok(value)),
-                Err(Errno::WouldBlock) => {
-                    let who = engine.waits(cx.waker(), || self.on(direction));
-                    engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
-                    Poll::Pending
-                }
-                Err(errno) => Poll::Ready(Err(errno.into())),
-            }
-        });
-        polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
+        handle::attempt(
+            self.run,
+            cx,
+            |engine| engine.network(|fabric, turn| f(fabric, turn, self.key)),
+            |_| self.on(direction),
+            |fabric, turn, who| fabric.wait(turn, self.key, direction, who, how),
+        )
     }
 
     #[inline]
@@ -170,9 +152,8 @@ impl Stream {
 
     pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let what = What { access: Access::Read, ..self.reads(Location::caller()) };
-        let mut operation = Operation::default();
         let mut buf = ReadBuf::new(buf);
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_peek(cx, &mut buf, As::One))).await
+        announced(what, |cx| self.poll_peek(cx, &mut buf, As::One)).await
     }
 
     fn touch(&self, what: What<'_>) {
@@ -182,13 +163,8 @@ impl Stream {
     }
 
     #[track_caller]
-    pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.touch(self.reads(Location::caller()));
-        let mut buf = ReadBuf::new(buf);
-        self.with(|fabric, turn, key| {
-            let max = buf.remaining();
-            fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes))
-        })
+    pub(super) fn try_read(&self, mut buf: &mut [u8]) -> io::Result<usize> {
+        self.try_read_buf(&mut buf)
     }
 
     #[track_caller]
@@ -213,7 +189,7 @@ impl Stream {
     }
 
     #[track_caller]
-    pub(super) fn try_read_buf(&self, buf: &mut impl bytes::BufMut) -> io::Result<usize> {
+    pub(super) fn try_read_buf(&self, buf: &mut impl BufMut) -> io::Result<usize> {
         self.touch(self.reads(Location::caller()));
         self.with(|fabric, turn, key| {
             // As tokio: no more than what is there without growing, or what a growing buffer offers at once.
@@ -275,11 +251,9 @@ impl Stream {
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let id = if interest.is_readable() { &self.receives } else { &self.sends };
         let what = What { id, name: self.name, access: Access::Read, at: Location::caller() };
-        let mut operation = Operation::default();
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_ready(cx, interest, As::One))).await
+        announced(what, |cx| self.poll_ready(cx, interest, As::One)).await
     }
 
-    #[track_caller]
     pub(super) fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         if self.readiness()?.of_interest(interest).is_empty() {
             return Err(Errno::WouldBlock.into());
@@ -290,18 +264,9 @@ impl Stream {
     pub(super) async fn async_io<R>(
         &self,
         interest: Interest,
-        mut f: impl FnMut() -> io::Result<R>,
+        f: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        loop {
-            self.ready(interest).await?;
-            match f() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Level by level: whoever says so although there is something waits for others to go on.
-                    crate::task::yield_now().await;
-                }
-                result => return result,
-            }
-        }
+        handle::async_io(|| self.ready(interest), f).await
     }
 
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {

@@ -1,6 +1,7 @@
 //! A socket of TCP that has no connection yet.
 //!
-//! Always true: a socket that is dropped without having become a listener or a stream gives its port back.
+//! # Invariants
+//! A socket that is dropped without having become a listener or a stream gives its port back.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,11 +16,11 @@ use timeloop_sim::Access;
 use super::listener::TcpListener;
 use super::stream::TcpStream;
 use crate::engine::announce::ResourceId;
-use crate::engine::waiting::On;
-use crate::engine::{self, RunId, context};
-use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Listener, Options, Socket, Turn};
-use crate::net::operation::{Operation, What, names};
-use crate::net::stream::{Stream, network, run_is_over};
+use crate::net::fabric::{As, Direction, Errno, Listener, Options};
+use crate::net::handle::{self, Handle, announced, network};
+use crate::net::operation::names;
+use crate::net::option_methods::{option_methods, tcp_option_methods};
+use crate::net::stream::Stream;
 
 /// A socket of TCP to be set up before it listens or connects, as
 /// [`tokio::net::TcpSocket`](https://docs.rs/tokio/1/tokio/net/struct.TcpSocket.html).
@@ -37,9 +38,7 @@ use crate::net::stream::{Stream, network, run_is_over};
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
 pub struct TcpSocket {
-    run: RunId,
-    key: Key,
-    resource: ResourceId,
+    handle: Handle,
 }
 
 impl TcpSocket {
@@ -52,7 +51,7 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v4() -> io::Result<Self> {
-        Ok(Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller()))
+        Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller())
     }
 
     /// A socket for addresses of IPv6.
@@ -64,11 +63,11 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v6() -> io::Result<Self> {
-        Ok(Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller()))
+        Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller())
     }
 
     /// One for addresses of this kind, on behalf of the code at `made`.
-    pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> Self {
+    pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> io::Result<Self> {
         let any = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -76,78 +75,18 @@ impl TcpSocket {
         Self::new(any, made)
     }
 
-    fn new(any: SocketAddr, made: &'static Location<'static>) -> Self {
+    fn new(any: SocketAddr, made: &'static Location<'static>) -> io::Result<Self> {
         let resource = ResourceId::made_at(made);
-        let made = context::with(|engine| {
-            let key = engine.network_here(|fabric, _, host| fabric.new_listener(host, any, resource));
-            (engine.run_id(), key)
-        });
-        match made {
-            Some((run, key)) => Self { run, key, resource },
-            None => engine::outside("open a socket"),
-        }
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> Result<R, Errno>) -> io::Result<R> {
-        network(self.run, f).ok_or_else(run_is_over)?.map_err(io::Error::from)
+        let (run, key) = handle::open(|fabric, host| Ok(fabric.new_listener(host, any, resource)))?;
+        Ok(Self { handle: Handle { run, key, resource, name: names::TCP_SOCKET } })
     }
 
     fn listener<R>(&self, f: impl FnOnce(&mut Listener) -> R) -> io::Result<R> {
-        self.with(|fabric, _| fabric.listener(self.key).map(f).ok_or(Errno::NotConnected))
+        self.handle.with(|fabric, key| fabric.listener(key).map(f).ok_or(Errno::NotConnected))
     }
 
     fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
         self.listener(|listener| f(&mut listener.options))
-    }
-
-    /// Sets whether the other side is asked from time to time if it is still there. Without effect here.
-    ///
-    /// # Errors
-    /// If the socket's host has crashed, or its run is over. So of all methods that set or get an option.
-    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
-        self.options(|options| options.keepalive = keepalive)
-    }
-
-    /// What [`set_keepalive`](Self::set_keepalive) has set.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn keepalive(&self) -> io::Result<bool> {
-        self.options(|options| options.keepalive)
-    }
-
-    /// Sets whether the address may be bound while others of its kind that do not listen have it.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    pub fn set_reuseaddr(&self, reuseaddr: bool) -> io::Result<()> {
-        self.listener(|listener| listener.reuse.addr = reuseaddr)
-    }
-
-    /// What [`set_reuseaddr`](Self::set_reuseaddr) has set.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn reuseaddr(&self) -> io::Result<bool> {
-        self.listener(|listener| listener.reuse.addr)
-    }
-
-    /// Sets whether several sockets that all have this set may listen at one address. The first one gets the connections.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    #[cfg(unix)]
-    pub fn set_reuseport(&self, reuseport: bool) -> io::Result<()> {
-        self.listener(|listener| listener.reuse.port = reuseport)
-    }
-
-    /// What [`set_reuseport`](Self::set_reuseport) has set.
-    ///
-    /// # Errors
-    /// As there.
-    #[cfg(unix)]
-    pub fn reuseport(&self) -> io::Result<bool> {
-        self.listener(|listener| listener.reuse.port)
     }
 
     /// Sets how many bytes there is room for on the side that writes; 2,304 at least. As under Linux the system takes
@@ -184,79 +123,26 @@ impl TcpSocket {
         self.options(|options| options.recv_buffer)
     }
 
-    /// Sets what is done with bytes that have not arrived when the stream is dropped: with zero the connection is reset,
-    /// otherwise they go on in the background.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
-        self.options(|options| options.set_linger(dur))
-    }
+    tcp_option_methods!();
 
-    /// Makes dropping the stream reset the connection.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.set_linger(Some(Duration::ZERO))
-    }
+    option_methods! {
+        /// Sets whether the other side is asked from time to time if it is still there. Without effect here.
+        set_keepalive(keepalive: bool), keepalive => options.keepalive;
 
-    /// What [`set_linger`](Self::set_linger) has set, to the second.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.options(|options| options.linger())
-    }
+        /// Sets whether the address may be bound while others of its kind that do not listen have it.
+        set_reuseaddr(reuseaddr: bool), reuseaddr => listener.reuse.addr;
 
-    /// Sets whether small writes leave at once. They always do here.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.options(|options| options.nodelay = nodelay)
-    }
+        /// Sets whether several sockets that all have this set may listen at one address. The first one gets the
+        /// connections.
+        #[cfg(unix)]
+        set_reuseport(reuseport: bool), reuseport => listener.reuse.port;
 
-    /// What [`set_nodelay`](Self::set_nodelay) has set.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.options(|options| options.nodelay)
-    }
+        /// Sets the type of service. Without effect here.
+        set_tos_v4(tos: u32), tos_v4 => options.tos;
 
-    /// Sets the type of service. Without effect here.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        self.options(|options| options.tos = tos)
-    }
-
-    /// What [`set_tos_v4`](Self::set_tos_v4) has set.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn tos_v4(&self) -> io::Result<u32> {
-        self.options(|options| options.tos)
-    }
-
-    /// Sets the traffic class. Without effect here.
-    ///
-    /// # Errors
-    /// As [`set_keepalive`](Self::set_keepalive).
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
-    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        self.options(|options| options.tos = tclass)
-    }
-
-    /// What [`set_tclass_v6`](Self::set_tclass_v6) has set.
-    ///
-    /// # Errors
-    /// As there.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
-    pub fn tclass_v6(&self) -> io::Result<u32> {
-        self.options(|options| options.tos)
+        /// Sets the traffic class. Without effect here.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
+        set_tclass_v6(tclass: u32), tclass_v6 => options.tos;
     }
 
     /// The address that the socket is bound to; all zeroes where it is not.
@@ -281,8 +167,8 @@ impl TcpSocket {
     /// `AddrInUse` if somebody has it, `AddrNotAvailable` if it is not an address of this host, `InvalidInput` if the
     /// socket is bound already.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
-        self.resource.touch(names::TCP_SOCKET, Access::Write, None);
-        self.with(|fabric, _| fabric.bind_listener(self.key, addr))
+        self.handle.changes();
+        self.handle.with(|fabric, key| fabric.bind_listener(key, addr))
     }
 
     /// Connects to an address.
@@ -299,37 +185,17 @@ impl TcpSocket {
         addr: SocketAddr,
         at: &'static Location<'static>,
     ) -> io::Result<TcpStream> {
-        let what = What { id: &self.resource, name: names::TCP_STREAM, access: Access::Send, at };
-        let mut operation = Operation::default();
-        poll_fn(|cx| operation.poll(cx, what, |_| Poll::Ready(()))).await;
-        let asked = engine::of_run(self.run, |engine| {
-            engine.network_here(|fabric, turn, _| {
-                let key = fabric.connect(turn, self.key, addr)?;
-                // It has become the connection.
-                fabric.use_up(self.key);
-                Ok::<_, Errno>(key)
-            })
-        });
-        let key = asked.ok_or_else(run_is_over)??;
-        let stream = Stream::new(self.run, key, self.resource, names::TCP_STREAM);
-        let (run, resource) = (self.run, self.resource);
+        let connection = Handle { name: names::TCP_STREAM, ..self.handle };
+        announced(connection.what(Access::Send, at), |_| Poll::Ready(())).await;
+        let key = connection.with_hosts(|fabric, turn, socket| {
+            let key = fabric.connect(turn, socket, addr)?;
+            // It has become the connection.
+            fabric.use_up(socket);
+            Ok(key)
+        })?;
+        let stream = Stream::new(connection.run, key, connection.resource, connection.name);
         poll_fn(|cx| {
-            let connected = network(run, |fabric, _| fabric.connected(key));
-            match connected {
-                None => Poll::Ready(Err(run_is_over())),
-                Some(Ok(())) => Poll::Ready(Ok(())),
-                Some(Err(Errno::WouldBlock)) => {
-                    engine::of_run(run, |engine| {
-                        let who = engine.waits(cx.waker(), || {
-                            On::Socket(Socket::Stream(key, Direction::Write), resource.made())
-                        });
-                        let direction = Direction::Write;
-                        engine.network(|fabric, turn| fabric.wait(turn, key, direction, who, As::Poller));
-                    });
-                    Poll::Pending
-                }
-                Some(Err(errno)) => Poll::Ready(Err(errno.into())),
-            }
+            stream.attempt(cx, Direction::Write, As::Poller, |fabric, _, key| fabric.connected(key))
         })
         .await?;
         Ok(TcpStream::new(stream))
@@ -340,11 +206,11 @@ impl TcpSocket {
     /// # Errors
     /// `AddrInUse` if another socket listens at the address.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.resource.touch(names::TCP_LISTENER, Access::Write, None);
-        self.with(|fabric, _| fabric.listen(self.key, backlog))?;
-        let listener = TcpListener::new(self.run, self.key, self.resource);
+        let listener = Handle { name: names::TCP_LISTENER, ..self.handle };
+        listener.changes();
+        listener.with(|fabric, key| fabric.listen(key, backlog))?;
         std::mem::forget(self);
-        Ok(listener)
+        Ok(TcpListener::new(listener))
     }
 }
 
@@ -353,7 +219,7 @@ const MOST_BUFFER: u32 = 1 << 30;
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
-        network(self.run, |fabric, turn| fabric.close_listener(turn, self.key));
+        network(self.handle.run, |fabric, turn| fabric.close_listener(turn, self.handle.key));
     }
 }
 

@@ -1,25 +1,71 @@
 //! Sockets for datagrams within a host.
 //!
-//! Always true: nothing is lost, doubled or reordered; who sends more than is received has to wait.
+//! # Invariants
+//! Nothing is lost, doubled or reordered. Who sends more than is received has to wait.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::io;
 use std::net::Shutdown;
 use std::panic::Location;
 use std::path::Path;
-use std::task::{Context, Poll};
-
-use timeloop_sim::Access;
 
 use super::SocketAddr;
-use crate::engine::announce::{self, ResourceId};
-use crate::engine::waiting::On;
-use crate::engine::{self, RunId, context, of_run};
-use crate::io::{Interest, ReadBuf, Ready};
-use crate::net::fabric::{As, Direction, Errno, Fabric, Key, Name, Socket};
-use crate::net::operation::{Operation, What, names};
-use crate::net::stream::{network, run_is_over};
+use crate::engine::announce::ResourceId;
+use crate::engine::{Engine, RunId, Wakee};
+use crate::net::datagram::prelude::*;
+use crate::net::fabric::{Direction, Errno, Fabric, Key, Name, Socket};
+use crate::net::handle::{self, Handle};
+use crate::net::operation::names;
+
+/// Datagrams within a host, as a kind of sockets for them.
+enum Unix {}
+
+impl Datagrams for Unix {
+    type Target = Name;
+    type Source = SocketAddr;
+
+    fn readiness(fabric: &mut Fabric, key: Key) -> Result<Ready, Errno> {
+        let [readable, writable] = fabric.readiness_unix(key);
+        let mut ready = Ready::EMPTY;
+        if readable {
+            ready |= Ready::READABLE;
+        }
+        if writable {
+            ready |= Ready::WRITABLE;
+        }
+        Ok(ready)
+    }
+
+    fn send(engine: &Engine, key: Key, to: Option<&Name>, bytes: &[u8]) -> Result<usize, Errno> {
+        engine.network(|fabric, _| fabric.send_unix(key, to, bytes))
+    }
+
+    fn receive(
+        fabric: &mut Fabric,
+        key: Key,
+        max: usize,
+        _peek: bool,
+        take: impl FnOnce(&[u8]),
+    ) -> Result<(usize, SocketAddr), Errno> {
+        let (count, from) = fabric.receive_unix(key, max, take)?;
+        Ok((count, SocketAddr(from)))
+    }
+
+    fn target(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Name>) -> Socket {
+        let target = match direction {
+            Direction::Read => None,
+            Direction::Write => fabric.target_unix(key, to),
+        };
+        target.map_or(Socket::Datagram(key), Socket::DatagramTo)
+    }
+
+    fn wait(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Name>, who: Wakee, how: As) {
+        fabric.wait_unix(key, direction, to, who, how);
+    }
+
+    fn close(fabric: &mut Fabric, key: Key) {
+        fabric.close_unix(key);
+    }
+}
 
 /// A socket for datagrams within a host, as
 /// [`tokio::net::UnixDatagram`](https://docs.rs/tokio/1/tokio/net/struct.UnixDatagram.html).
@@ -39,22 +85,18 @@ use crate::net::stream::{network, run_is_over};
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
 pub struct UnixDatagram {
-    run: RunId,
-    key: Key,
-    resource: ResourceId,
+    socket: Datagram<Unix>,
 }
 
 impl UnixDatagram {
+    fn new(run: RunId, key: Key, resource: ResourceId) -> Self {
+        Self { socket: Datagram::new(Handle { run, key, resource, name: names::UNIX_DATAGRAM }) }
+    }
+
     #[track_caller]
-    fn make<R>(f: impl FnOnce(&mut Fabric, u32) -> Result<R, Errno>) -> io::Result<(RunId, R)> {
-        let made = context::with(|engine| {
-            let made = engine.network_here(|fabric, _, host| f(fabric, host));
-            made.map(|made| (engine.run_id(), made))
-        });
-        match made {
-            Some(made) => made.map_err(io::Error::from),
-            None => engine::outside("open a socket"),
-        }
+    fn bind_name(name: Name) -> io::Result<Self> {
+        let (run, key) = handle::open(|fabric, host| fabric.bind_unix(host, name))?;
+        Ok(Self::new(run, key, ResourceId::new()))
     }
 
     /// A socket at a path.
@@ -66,9 +108,7 @@ impl UnixDatagram {
     /// Outside of a run.
     #[track_caller]
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        let name = super::path_name(path.as_ref())?;
-        let (run, key) = Self::make(|fabric, host| fabric.bind_unix(host, name))?;
-        Ok(Self { run, key, resource: ResourceId::new() })
+        Self::bind_name(super::path_name(path.as_ref())?)
     }
 
     /// A socket that nobody can send to.
@@ -80,8 +120,7 @@ impl UnixDatagram {
     /// Outside of a run.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
-        let (run, key) = Self::make(|fabric, host| fabric.bind_unix(host, Name::Unnamed))?;
-        Ok(Self { run, key, resource: ResourceId::new() })
+        Self::bind_name(Name::Unnamed)
     }
 
     /// Two sockets that speak to each other.
@@ -93,14 +132,10 @@ impl UnixDatagram {
     /// Outside of a run.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (run, [one, other]) = Self::make(Fabric::pair_datagrams)?;
+        let (run, [one, other]) = handle::open(Fabric::pair_datagrams)?;
         let at = Location::caller();
-        let socket = |key| Self { run, key, resource: ResourceId::made_at(at) };
+        let socket = |key| Self::new(run, key, ResourceId::made_at(at));
         Ok((socket(one), socket(other)))
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&mut Fabric) -> Result<R, Errno>) -> io::Result<R> {
-        network(self.run, |fabric, _| f(fabric)).ok_or_else(run_is_over)?.map_err(io::Error::from)
     }
 
     /// Sets the one that [`send`](Self::send) sends to, and from which alone something is received.
@@ -109,146 +144,14 @@ impl UnixDatagram {
     /// `NotFound` if nobody ever had the path, `ConnectionRefused` if nobody has it any more.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let name = super::path_name(path.as_ref())?;
-        self.with(|fabric| fabric.connect_datagram(self.key, &name))
+        self.socket.handle.with(|fabric, key| fabric.connect_datagram(key, &name))
     }
 
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.resource, name: names::UNIX_DATAGRAM, access, at: Location::caller() }
-    }
-
-    #[track_caller]
-    fn touch(&self, access: Access) {
-        if announce::attended() {
-            self.what(access).touch();
-        }
-    }
-
-    fn attempt<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        to: Option<&Name>,
-        how: As,
-        f: impl FnOnce(&mut Fabric) -> Result<R, Errno>,
-    ) -> Poll<io::Result<R>> {
-        let polled = of_run(self.run, |engine| match engine.network(|fabric, _| f(fabric)) {
-            Err(Errno::WouldBlock) => {
-                let who = engine.waits(cx.waker(), || {
-                    let target = match direction {
-                        Direction::Read => None,
-                        Direction::Write => engine.network(|fabric, _| fabric.target_unix(self.key, to)),
-                    };
-                    let socket = target.map_or(Socket::Datagram(self.key), Socket::DatagramTo);
-                    On::Socket(socket, self.resource.made())
-                });
-                engine.network(|fabric, _| fabric.wait_unix(self.key, direction, to, who, how));
-                Poll::Pending
-            }
-            result => Poll::Ready(result.map_err(io::Error::from)),
-        });
-        polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
-    }
-
-    // --- readiness ---
-
-    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest, how: As) -> Poll<io::Result<Ready>> {
-        let direction = if interest.is_writable() { Direction::Write } else { Direction::Read };
-        self.attempt(cx, direction, None, how, |fabric| {
-            let [readable, writable] = fabric.readiness_unix(self.key);
-            let mut ready = Ready::EMPTY;
-            if readable {
-                ready |= Ready::READABLE;
-            }
-            if writable {
-                ready |= Ready::WRITABLE;
-            }
-            let ready = ready.of_interest(interest);
-            if ready.is_empty() { Err(Errno::WouldBlock) } else { Ok(ready) }
-        })
-    }
-
-    /// Waits until one of these things may be done, and says which.
-    ///
-    /// # Errors
-    /// If the socket's run is over.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        let what = self.what(Access::Read);
-        let mut operation = Operation::default();
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_ready(cx, interest, As::One))).await
-    }
-
-    /// Waits until the one that it is connected to has room.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// [`writable`](Self::writable) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(cx, Interest::WRITABLE, As::Poller).map_ok(drop)
-    }
-
-    /// Waits until there is something to receive.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// [`readable`](Self::readable) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(cx, Interest::READABLE, As::Poller).map_ok(drop)
-    }
-
-    // --- sending ---
-
-    /// Sends a datagram to the one that the socket is [connected](Self::connect) to; waits while that has no room.
-    ///
-    /// # Errors
-    /// `NotConnected` if it is not, `ConnectionRefused` if the other one is gone.
-    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        let what = self.what(Access::Send);
-        let mut operation = Operation::default();
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_send_as(cx, None, buf, As::One))).await
-    }
-
-    fn poll_send_as(
-        &self,
-        cx: &mut Context<'_>,
-        to: Option<&Name>,
-        buf: &[u8],
-        how: As,
-    ) -> Poll<io::Result<usize>> {
-        self.attempt(cx, Direction::Write, to, how, |fabric| fabric.send_unix(self.key, to, buf))
-    }
-
-    /// [`send`](Self::send) as a poll.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.touch(Access::Send);
-        self.poll_send_as(cx, None, buf, As::Poller)
-    }
-
-    /// [`send`](Self::send) without waiting.
-    ///
-    /// # Errors
-    /// As there; `WouldBlock` if there is no room.
-    #[track_caller]
-    pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.touch(Access::Send);
-        self.with(|fabric| fabric.send_unix(self.key, None, buf))
+    datagram_methods! {
+        source: SocketAddr,
+        writable: "Waits until the one that it is connected to has room.",
+        send_errors: "`NotConnected` if it is not, `ConnectionRefused` if the other one is gone.",
+        recv_errors: "If the socket's host has crashed, or its run is over.",
     }
 
     /// Sends a datagram to the socket at a path; waits while that has no room.
@@ -256,10 +159,8 @@ impl UnixDatagram {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
-        let what = self.what(Access::Send);
         let name = super::path_name(target.as_ref())?;
-        let mut operation = Operation::default();
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_send_as(cx, Some(&name), buf, As::One))).await
+        self.socket.send(Some(&name), buf).await
     }
 
     /// [`send_to`](Self::send_to) as a poll.
@@ -272,9 +173,8 @@ impl UnixDatagram {
         buf: &[u8],
         target: P,
     ) -> Poll<io::Result<usize>> {
-        self.touch(Access::Send);
         let name = super::path_name(target.as_ref())?;
-        self.poll_send_as(cx, Some(&name), buf, As::Poller)
+        self.socket.poll_send(cx, Some(&name), buf)
     }
 
     /// [`send_to`](Self::send_to) without waiting.
@@ -283,88 +183,8 @@ impl UnixDatagram {
     /// As there; `WouldBlock` if there is no room.
     #[track_caller]
     pub fn try_send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
-        self.touch(Access::Send);
         let name = super::path_name(target.as_ref())?;
-        self.with(|fabric| fabric.send_unix(self.key, Some(&name), buf))
-    }
-
-    // --- receiving ---
-
-    fn poll_receive(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-        how: As,
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.attempt(cx, Direction::Read, None, how, |fabric| {
-            let max = buf.remaining();
-            let received = fabric.receive_unix(self.key, max, |bytes| buf.put_slice(bytes));
-            received.map(|(count, from)| (count, SocketAddr(from)))
-        })
-    }
-
-    /// Waits for a datagram, and says who has sent it. What does not fit is lost.
-    ///
-    /// # Errors
-    /// If the socket's host has crashed, or its run is over.
-    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let what = self.what(Access::Receive);
-        let mut operation = Operation::default();
-        let mut buf = ReadBuf::new(buf);
-        poll_fn(|cx| operation.poll(cx, what, |cx| self.poll_receive(cx, &mut buf, As::One))).await
-    }
-
-    /// [`recv_from`](Self::recv_from) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn poll_recv_from(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<SocketAddr>> {
-        self.touch(Access::Receive);
-        self.poll_receive(cx, buf, As::Poller).map_ok(|(_, from)| from)
-    }
-
-    /// [`recv_from`](Self::recv_from) of what is there.
-    ///
-    /// # Errors
-    /// As there; `WouldBlock` if nothing is.
-    #[track_caller]
-    pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.touch(Access::Receive);
-        let mut buf = ReadBuf::new(buf);
-        self.with(|fabric| {
-            let max = buf.remaining();
-            let received = fabric.receive_unix(self.key, max, |bytes| buf.put_slice(bytes));
-            received.map(|(count, from)| (count, SocketAddr(from)))
-        })
-    }
-
-    /// Waits for a datagram. What does not fit is lost.
-    ///
-    /// # Errors
-    /// As [`recv_from`](Self::recv_from).
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.recv_from(buf).await.map(|(count, _)| count)
-    }
-
-    /// [`recv`](Self::recv) as a poll; whoever polls last is woken.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_recv_from(cx, buf).map_ok(drop)
-    }
-
-    /// [`recv`](Self::recv) of what is there.
-    ///
-    /// # Errors
-    /// As there; `WouldBlock` if nothing is.
-    #[track_caller]
-    pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_recv_from(buf).map(|(count, _)| count)
+        self.socket.try_send(Some(&name), buf)
     }
 
     /// What the socket is bound to.
@@ -372,8 +192,8 @@ impl UnixDatagram {
     /// # Errors
     /// If the socket's host has crashed, or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.with(|fabric| {
-            fabric.unix(self.key).map(|socket| SocketAddr(socket.name.clone())).ok_or(Errno::NotConnected)
+        self.socket.handle.with(|fabric, key| {
+            fabric.unix(key).map(|socket| SocketAddr(socket.name.clone())).ok_or(Errno::NotConnected)
         })
     }
 
@@ -382,7 +202,7 @@ impl UnixDatagram {
     /// # Errors
     /// `NotConnected` if it is not.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.with(|fabric| fabric.peer_unix(self.key).map(SocketAddr))
+        self.socket.handle.with(|fabric, key| fabric.peer_unix(key).map(SocketAddr))
     }
 
     /// The error that has come up since this was asked last: never any.
@@ -399,14 +219,7 @@ impl UnixDatagram {
     /// `NotConnected` if the socket is not connected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let (reads, writes) = (how != Shutdown::Write, how != Shutdown::Read);
-        self.with(|fabric| fabric.shutdown_unix(self.key, reads, writes))
-    }
-}
-
-impl Drop for UnixDatagram {
-    fn drop(&mut self) {
-        self.resource.touch(names::UNIX_DATAGRAM, Access::Write, None);
-        network(self.run, |fabric, _| fabric.close_unix(self.key));
+        self.socket.handle.with(|fabric, key| fabric.shutdown_unix(key, reads, writes))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Sockets within a host: names, halves and credentials, as in `tokio::net::unix`.
 
 pub(super) mod datagram;
+mod halves;
 pub(super) mod listener;
-mod split;
-mod split_owned;
 pub(super) mod stream;
 
 use std::fmt;
@@ -12,8 +11,7 @@ use std::path::Path;
 
 use super::fabric::Name;
 
-pub use split::{ReadHalf, WriteHalf};
-pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 
 /// One more byte than a path may have, as under Linux.
 const PATH_MAX: usize = 108;

@@ -1,22 +1,19 @@
 //! A stream within a host, as one side has it.
 //!
-//! Always true: dropping it ends the stream from here; if there was something that nobody has read, the other side gets
-//! a reset.
+//! # Invariants
+//! Dropping it ends the stream from here. If there was something unread, the other side gets a reset.
 
-use std::fmt;
-use std::io;
 use std::panic::Location;
 use std::path::Path;
 
-use super::split::{self, ReadHalf, WriteHalf};
-use super::split_owned::{self, OwnedReadHalf, OwnedWriteHalf};
+use super::halves::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
-use crate::engine::{self, context};
 use crate::net::fabric::{EndKey, Errno, Name};
-use crate::net::face;
-use crate::net::operation::{Operation, names};
+use crate::net::handle;
+use crate::net::operation::names;
 use crate::net::stream::Stream;
+use crate::net::stream_methods::prelude::*;
 
 /// A stream within a host, as [`tokio::net::UnixStream`](https://docs.rs/tokio/1/tokio/net/struct.UnixStream.html).
 ///
@@ -47,6 +44,12 @@ impl UnixStream {
         Self { stream, reading: Operation::default(), writing: Operation::default() }
     }
 
+    pub(super) fn accepted(stream: Stream, _: std::net::SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let stream = Self::new(stream);
+        let peer = stream.peer_addr()?;
+        Ok((stream, peer))
+    }
+
     /// Connects to the socket that listens at a path.
     ///
     /// # Errors
@@ -72,11 +75,8 @@ impl UnixStream {
 
     pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
         let resource = ResourceId::made_at(at);
-        let made = context::with(|engine| {
-            let made = engine.network_here(|fabric, _, host| fabric.connect_unix(host, name, own, resource));
-            made.map(|key| Self::new(Stream::new(engine.run_id(), key, resource, names::UNIX_STREAM)))
-        });
-        made.unwrap_or_else(|| engine::outside("open a socket")).map_err(io::Error::from)
+        let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource))?;
+        Ok(Self::new(Stream::new(run, key, resource, names::UNIX_STREAM)))
     }
 
     /// Two ends that are connected to each other.
@@ -89,20 +89,10 @@ impl UnixStream {
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
         let resource = ResourceId::new();
-        let made = context::with(|engine| {
-            let names = [Name::Unnamed, Name::Unnamed];
-            let connection = engine.network_here(|fabric, _, host| fabric.pair_unix(host, names, resource));
-            [0, 1].map(|side| {
-                Self::new(Stream::new(
-                    engine.run_id(),
-                    EndKey { connection, side },
-                    resource,
-                    names::UNIX_STREAM,
-                ))
-            })
-        });
-        let [one, other] = made.unwrap_or_else(|| engine::outside("open a socket"));
-        Ok((one, other))
+        let names = [Name::Unnamed, Name::Unnamed];
+        let (run, connection) = handle::open(|fabric, host| Ok(fabric.pair_unix(host, names, resource)))?;
+        let end = |side| Stream::new(run, EndKey { connection, side }, resource, names::UNIX_STREAM);
+        Ok((Self::new(end(0)), Self::new(end(1))))
     }
 
     fn names(&self) -> io::Result<[Name; 2]> {
@@ -132,36 +122,9 @@ impl UnixStream {
     pub fn peer_cred(&self) -> io::Result<UCred> {
         self.names().map(|_| UCred::new())
     }
-
-    /// The error that has come up since this was asked last.
-    ///
-    /// # Errors
-    /// As [`local_addr`](Self::local_addr).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.stream.take_error()
-    }
-
-    face::stream_methods!();
-
-    /// Halves that borrow the stream, one to read and one to write.
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        split::split(self)
-    }
-
-    /// Halves that share the stream. Dropping the one that writes ends the stream from here.
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split_owned::split_owned(self)
-    }
 }
 
-face::reads!(UnixStream, stream);
-face::writes!(UnixStream, stream, |_| {});
-
-impl AsRef<Self> for UnixStream {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
+stream_methods::stream!(UnixStream);
 
 impl fmt::Debug for UnixStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,175 @@
+//! How the face reaches a socket in the fabric of its run.
+//!
+//! # Invariants
+//! An operation on a socket whose run is over fails and never panics.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use timeloop_sim::Access;
+
+use super::fabric::{Errno, Fabric, Key, Socket, Turn};
+use super::operation::{Operation, What};
+use crate::engine::announce::{self, ResourceId};
+use crate::engine::waiting::On;
+use crate::engine::{self, Engine, RunId, Wakee, context, of_run};
+use crate::io::Ready;
+
+/// Calls `f` with the network of a run; gives `None` when the run is over.
+#[inline]
+pub(super) fn network<R>(run: RunId, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> Option<R> {
+    of_run(run, |engine| engine.network(f))
+}
+
+/// The error of operations on a socket whose run is over.
+#[cold]
+pub(super) fn run_is_over() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the run that this socket belongs to is over")
+}
+
+/// Opens a socket with `f`, which gets the host of the task that runs.
+///
+/// # Panics
+/// Outside of a run.
+#[track_caller]
+pub(super) fn open<R>(f: impl FnOnce(&mut Fabric, u32) -> Result<R, Errno>) -> io::Result<(RunId, R)> {
+    let opened = context::with(|engine| {
+        let opened = engine.network_here(|fabric, _, host| f(fabric, host));
+        opened.map(|opened| (engine.run_id(), opened))
+    });
+    match opened {
+        Some(opened) => opened.map_err(io::Error::from),
+        None => engine::outside("open a socket"),
+    }
+}
+
+/// Does something that never waits.
+#[inline]
+pub(super) fn with<R>(
+    run: RunId,
+    f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> Result<R, Errno>,
+) -> io::Result<R> {
+    match network(run, f) {
+        Some(result) => result.map_err(io::Error::from),
+        None => Err(run_is_over()),
+    }
+}
+
+/// Tries `f`. Where that would block, `wait` registers the task, which waits for what `on` says.
+#[inline]
+pub(super) fn attempt<R>(
+    run: RunId,
+    cx: &mut Context<'_>,
+    f: impl FnOnce(&Engine) -> Result<R, Errno>,
+    on: impl FnOnce(&Engine) -> On,
+    wait: impl FnOnce(&mut Fabric, &mut Turn<'_>, Wakee),
+) -> Poll<io::Result<R>> {
+    let polled = of_run(run, |engine| match f(engine) {
+        Ok(value) => Poll::Ready(Ok(value)),
+        Err(Errno::WouldBlock) => {
+            let who = engine.waits(cx.waker(), || on(engine));
+            engine.network(|fabric, turn| wait(fabric, turn, who));
+            Poll::Pending
+        }
+        Err(errno) => Poll::Ready(Err(errno.into())),
+    });
+    polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
+}
+
+/// Announces an operation, then polls `attempt` until it is ready.
+pub(super) async fn announced<R>(what: What<'_>, mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
+    let mut operation = Operation::default();
+    poll_fn(|cx| operation.poll(cx, what, &mut attempt)).await
+}
+
+/// Awaits `ready` and calls `f`, again and again while that says `WouldBlock`.
+pub(super) async fn async_io<F: Future<Output = io::Result<Ready>>, R>(
+    ready: impl Fn() -> F,
+    mut f: impl FnMut() -> io::Result<R>,
+) -> io::Result<R> {
+    loop {
+        ready().await?;
+        match f() {
+            // Readiness is a level: the socket is still ready, so another task has to run for that to change.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => crate::task::yield_now().await,
+            result => return result,
+        }
+    }
+}
+
+/// A socket that is not a stream: a listener, or one for datagrams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handle {
+    pub(super) run: RunId,
+    pub(super) key: Key,
+    pub(super) resource: ResourceId,
+    /// What reports call it.
+    pub(super) name: &'static str,
+}
+
+impl Handle {
+    pub(super) fn what(&self, access: Access, at: &'static Location<'static>) -> What<'_> {
+        What { id: &self.resource, name: self.name, access, at }
+    }
+
+    /// Records an operation that never waits.
+    #[track_caller]
+    pub(super) fn touch(&self, access: Access) {
+        if announce::attended() {
+            self.what(access, Location::caller()).touch();
+        }
+    }
+
+    /// Does something that never waits.
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Fabric, Key) -> Result<R, Errno>) -> io::Result<R> {
+        with(self.run, |fabric, _| f(fabric, self.key))
+    }
+
+    /// As `with`, for what asks the engine about more than the network.
+    pub(super) fn with_engine<R>(&self, f: impl FnOnce(&Engine, Key) -> Result<R, Errno>) -> io::Result<R> {
+        match of_run(self.run, |engine| f(engine, self.key)) {
+            Some(result) => result.map_err(io::Error::from),
+            None => Err(run_is_over()),
+        }
+    }
+
+    /// Does something that reaches other hosts: the fabric learns of new ones first.
+    pub(super) fn with_hosts<R>(
+        &self,
+        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, Key) -> Result<R, Errno>,
+    ) -> io::Result<R> {
+        self.with_engine(|engine, key| engine.network_here(|fabric, turn, _| f(fabric, turn, key)))
+    }
+
+    /// Tries `f`. Where that would block, `wait` registers the task, which waits for the socket `on`.
+    #[inline]
+    pub(super) fn attempt<R>(
+        &self,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&Engine, Key) -> Result<R, Errno>,
+        on: impl FnOnce(&mut Fabric, Key) -> Socket,
+        wait: impl FnOnce(&mut Fabric, Key, Wakee),
+    ) -> Poll<io::Result<R>> {
+        let Self { run, key, resource, .. } = self;
+        attempt(
+            *run,
+            cx,
+            |engine| f(engine, *key),
+            |engine| On::Socket(engine.network(|fabric, _| on(fabric, *key)), resource.made()),
+            |fabric, _, who| wait(fabric, *key, who),
+        )
+    }
+
+    /// Records that the socket changes, without a place.
+    pub(super) fn changes(&self) {
+        self.resource.touch(self.name, Access::Write, None);
+    }
+
+    /// Closes the socket with `f`: its owner is dropped.
+    pub(super) fn close(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>, Key)) {
+        self.changes();
+        network(self.run, |fabric, turn| f(fabric, turn, self.key));
+    }
+}
