@@ -353,6 +353,33 @@ fn of_futures_of_locks() {
 }
 
 /// Futures that have no name.
+#[cfg(feature = "net")]
+#[test]
+fn of_futures_of_sockets() {
+    use timeloop::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+
+    fn is_send<T: Send>(_: &T) {}
+
+    timeloop::run(0, || async {
+        is_send(&TcpListener::bind("127.0.0.1:0"));
+        is_send(&TcpStream::connect("127.0.0.1:1"));
+        is_send(&TcpSocket::new_v4().unwrap().connect("127.0.0.1:1".parse().unwrap()));
+        is_send(&UdpSocket::bind("127.0.0.1:0"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        is_send(&listener.accept());
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        is_send(&stream.readable());
+        is_send(&stream.peek(&mut []));
+        is_send(&stream.async_io(timeloop::io::Interest::WRITABLE, || Ok(())));
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        is_send(&socket.connect("127.0.0.1:1"));
+        is_send(&socket.send_to(&[], "127.0.0.1:1"));
+        is_send(&socket.recv_from(&mut []));
+        is_send(&socket.async_io(timeloop::io::Interest::WRITABLE, || Ok(())));
+    })
+    .unwrap();
+}
+
 #[test]
 fn of_futures_of_async_functions() {
     fn is_send<T: Send>(_: &T) {}

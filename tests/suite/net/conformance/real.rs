@@ -1,43 +1,11 @@
 //! The cases with tokio, on the sockets of this machine.
 
-#[path = "cases/accept.rs"]
-mod accept;
-#[path = "cases/bind.rs"]
-mod bind;
-#[path = "cases/cancel.rs"]
-mod cancel;
-#[path = "cases/closing.rs"]
-mod closing;
-#[path = "cases/common.rs"]
-mod common;
-#[path = "cases/connect.rs"]
-mod connect;
-#[path = "cases/lookup.rs"]
-mod lookup;
-#[path = "cases/options.rs"]
-mod options;
-#[path = "cases/readiness.rs"]
-mod readiness;
-#[path = "cases/reset.rs"]
-mod reset;
-#[path = "cases/socket.rs"]
-mod socket;
-#[path = "cases/split.rs"]
-mod split;
-#[path = "cases/transfer.rs"]
-mod transfer;
-#[path = "cases/udp.rs"]
-mod udp;
-#[path = "cases/udp_errors.rs"]
-mod udp_errors;
-#[path = "cases/unix_datagram.rs"]
-mod unix_datagram;
-#[path = "cases/unix_listener.rs"]
-mod unix_listener;
+#[path = "cases/mod.rs"]
+mod cases;
 #[path = "cases/unix_paths.rs"]
 mod unix_paths;
-#[path = "cases/unix_stream.rs"]
-mod unix_stream;
+
+use cases::common;
 
 mod world {
     //! tokio.

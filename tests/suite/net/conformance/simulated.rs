@@ -1,41 +1,7 @@
 //! The cases with timeloop, over some schedules each.
 
-#[path = "cases/accept.rs"]
-mod accept;
-#[path = "cases/bind.rs"]
-mod bind;
-#[path = "cases/cancel.rs"]
-mod cancel;
-#[path = "cases/closing.rs"]
-mod closing;
-#[path = "cases/common.rs"]
-mod common;
-#[path = "cases/connect.rs"]
-mod connect;
-#[path = "cases/lookup.rs"]
-mod lookup;
-#[path = "cases/options.rs"]
-mod options;
-#[path = "cases/readiness.rs"]
-mod readiness;
-#[path = "cases/reset.rs"]
-mod reset;
-#[path = "cases/socket.rs"]
-mod socket;
-#[path = "cases/split.rs"]
-mod split;
-#[path = "cases/transfer.rs"]
-mod transfer;
-#[path = "cases/udp.rs"]
-mod udp;
-#[path = "cases/udp_errors.rs"]
-mod udp_errors;
-#[path = "cases/unix_datagram.rs"]
-mod unix_datagram;
-#[path = "cases/unix_listener.rs"]
-mod unix_listener;
-#[path = "cases/unix_stream.rs"]
-mod unix_stream;
+#[path = "cases/mod.rs"]
+mod cases;
 
 mod world {
     //! timeloop.

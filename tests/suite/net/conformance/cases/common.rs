@@ -8,20 +8,20 @@ use super::world::net::{TcpListener, TcpStream};
 use super::world::time::{Duration, sleep, timeout};
 
 /// Long enough for whatever is under way on the loopback to arrive.
-pub(super) const MOMENT: Duration = Duration::from_millis(30);
+pub(crate) const MOMENT: Duration = Duration::from_millis(30);
 
 /// Lets whatever is under way arrive.
-pub(super) async fn a_moment() {
+pub(crate) async fn a_moment() {
     sleep(MOMENT).await;
 }
 
 /// Both sides of a connection: the one that connected, and the one that was accepted.
-pub(super) async fn connected() -> (TcpStream, TcpStream) {
+pub(crate) async fn connected() -> (TcpStream, TcpStream) {
     connected_at("127.0.0.1:0").await
 }
 
 /// As `connected`, by way of a listener at this address.
-pub(super) async fn connected_at(address: &str) -> (TcpStream, TcpStream) {
+pub(crate) async fn connected_at(address: &str) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(address).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
@@ -30,33 +30,33 @@ pub(super) async fn connected_at(address: &str) -> (TcpStream, TcpStream) {
 
 /// What it failed with.
 #[track_caller]
-pub(super) fn error<T: Debug>(result: io::Result<T>) -> String {
+pub(crate) fn error<T: Debug>(result: io::Result<T>) -> String {
     result.expect_err("this fails").to_string()
 }
 
 /// Whether it is not ready within a moment; it is dropped then.
-pub(super) async fn waits(future: impl Future) -> bool {
+pub(crate) async fn waits(future: impl Future) -> bool {
     timeout(MOMENT, future).await.is_err()
 }
 
 /// Takes back what tokio takes for granted at first: that a stream that was just accepted can be read.
-pub(super) fn settled(stream: &TcpStream) {
+pub(crate) fn settled(stream: &TcpStream) {
     assert_eq!(stream.try_read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
 /// Bytes that tell where they belong.
-pub(super) fn pattern(length: usize) -> Vec<u8> {
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
     let period: Vec<u8> = (0..=250).collect();
     let mut bytes = period.repeat(length / period.len() + 1);
     bytes.truncate(length);
     bytes
 }
 
-pub(super) const ADDRESS_IN_USE: &str = "Address already in use (os error 98)";
-pub(super) const ADDRESS_NOT_AVAILABLE: &str = "Cannot assign requested address (os error 99)";
-pub(super) const BROKEN_PIPE: &str = "Broken pipe (os error 32)";
-pub(super) const INVALID_ARGUMENT: &str = "Invalid argument (os error 22)";
-pub(super) const NOT_CONNECTED: &str = "Transport endpoint is not connected (os error 107)";
-pub(super) const NOT_FOUND: &str = "No such file or directory (os error 2)";
-pub(super) const REFUSED: &str = "Connection refused (os error 111)";
-pub(super) const RESET: &str = "Connection reset by peer (os error 104)";
+pub(crate) const ADDRESS_IN_USE: &str = "Address already in use (os error 98)";
+pub(crate) const ADDRESS_NOT_AVAILABLE: &str = "Cannot assign requested address (os error 99)";
+pub(crate) const BROKEN_PIPE: &str = "Broken pipe (os error 32)";
+pub(crate) const INVALID_ARGUMENT: &str = "Invalid argument (os error 22)";
+pub(crate) const NOT_CONNECTED: &str = "Transport endpoint is not connected (os error 107)";
+pub(crate) const NOT_FOUND: &str = "No such file or directory (os error 2)";
+pub(crate) const REFUSED: &str = "Connection refused (os error 111)";
+pub(crate) const RESET: &str = "Connection reset by peer (os error 104)";

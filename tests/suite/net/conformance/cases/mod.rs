@@ -1,0 +1,22 @@
+//! The cases, for whichever `world` the module above has.
+
+use super::world;
+
+mod accept;
+mod bind;
+mod cancel;
+mod closing;
+pub(super) mod common;
+mod connect;
+mod lookup;
+mod options;
+mod readiness;
+mod reset;
+mod socket;
+mod split;
+mod transfer;
+mod udp;
+mod udp_errors;
+mod unix_datagram;
+mod unix_listener;
+mod unix_stream;
