@@ -12,7 +12,7 @@ use timeloop_sim::{
     Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, StrategySpec, TestName,
 };
 
-use crate::harness::{AsyncSimulation, TestResult};
+use crate::harness::{AsyncSimulation, TestResult, passed};
 
 /// Runs a test under many schedules; on a failure confirms it, shrinks the schedule, and reports.
 ///
@@ -162,7 +162,8 @@ impl Explorer {
         let location = Location::caller();
         let name = &self.config.test;
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
-        let simulation = AsyncSimulation { name: format!("the test `{name}`").into(), make: test };
+        let simulation =
+            AsyncSimulation { name: format!("the test `{name}`").into(), make: test, judge: passed };
         timeloop_sim::explore(&self.config, &simulation)
     }
 

@@ -81,24 +81,36 @@ impl TestResult for <fn() -> ! as Returns>::Output {
 }
 
 /// An async closure as a simulation.
-pub(crate) struct AsyncSimulation<F> {
+pub(crate) struct AsyncSimulation<F, O, P = ()> {
     pub(crate) name: Label,
     pub(crate) make: F,
+    /// Says what an output comes to: something, or a failure.
+    pub(crate) judge: fn(O) -> Result<P, Complaint>,
 }
 
-impl<F, Fut> Simulation for AsyncSimulation<F>
+impl<F, Fut, P> AsyncSimulation<F, Fut::Output, P>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
-    Fut::Output: TestResult,
+{
+    /// Makes one run; what its output comes to, unless it fails.
+    pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
+        run_once(request, self.name.clone(), &self.make).judged(self.judge)
+    }
+}
+
+impl<F, Fut, P> Simulation for AsyncSimulation<F, Fut::Output, P>
+where
+    F: Fn() -> Fut + Sync,
+    Fut: Future,
 {
     fn run(&self, request: Request<'_>) -> Ended {
-        run_once(request, self.name.clone(), &self.make).judged(passed).0
+        self.make(request).0
     }
 }
 
 /// One run.
-pub(crate) struct Made<T> {
+struct Made<T> {
     /// The output, or what failed: in here only.
     result: Result<T, Box<Failure>>,
     ended: Ended,
@@ -108,7 +120,7 @@ pub(crate) struct Made<T> {
 
 impl<T> Made<T> {
     /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
-    pub(crate) fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, Complaint>) -> (Ended, Option<P>) {
+    fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, Complaint>) -> (Ended, Option<P>) {
         let Self { result, mut ended, before } = self;
         let judged = match result {
             Ok(output) => judge(output).map_err(|Complaint { message, site }| {
@@ -136,7 +148,7 @@ impl<T> Made<T> {
 }
 
 /// Makes one run.
-pub(crate) fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> Made<Fut::Output>
+fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> Made<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,

@@ -11,12 +11,11 @@ use std::sync::LazyLock;
 
 use timeloop_sim::{
     AnySource, Config, Detail, Deviation, Ended, EnvironmentError, ExploreError, Found, Limits,
-    RegressionsIn, Request, RunMode, Seed, Settings, Simulation, StrategySpec, TokenError, investigate,
+    RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, investigate,
 };
 
-use crate::engine::Label;
 use crate::explorer::test_of_this_thread;
-use crate::harness::{Complaint, TestResult, assert_no_loop, passed, run_once};
+use crate::harness::{AsyncSimulation, Complaint, TestResult, assert_no_loop, passed};
 
 /// How to make every decision of a run, as an input that a test is handed like any other.
 ///
@@ -140,7 +139,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(&config(Location::caller()), None, make, verdict)
+        self.made(config(Location::caller()), None, make, verdict)
     }
 
     /// [`run`](Self::run) with other bounds.
@@ -157,7 +156,7 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(&config(Location::caller()), Some(limits), make, verdict)
+        self.made(config(Location::caller()), Some(limits), make, verdict)
     }
 
     /// Makes one run under this schedule, as [`run`](Self::run) does, and gives its output, whatever that is: an `Err`
@@ -180,12 +179,12 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        self.made(&config(Location::caller()), None, make, |output| Ok(Ok(output)))
+        self.made(config(Location::caller()), None, make, |output| Ok(Ok(output)))
     }
 
     pub(crate) fn made<F, Fut, P>(
         &self,
-        config: &Config,
+        config: Config,
         limits: Option<&Limits>,
         make: F,
         judge: fn(Fut::Output) -> Verdict<P>,
@@ -194,10 +193,17 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        let limits = limits.unwrap_or_else(|| self.limits());
-        let replayed = replayed(config).unwrap_or_else(|error| panic!("{error}"));
-        let loud = replayed.is_some();
-        let simulation = Judging { name: format!("the test `{}`", config.test).into(), make, judge };
+        let mut config = Config { regressions: RegressionsIn::Nowhere, silent: true, ..config };
+        #[cfg(feature = "proptest")]
+        if let Decisions::Case(case) = &self.decisions {
+            case.configure(&mut config);
+        }
+        if let Some(limits) = limits {
+            config.limits.clone_from(limits);
+        }
+        let replayed = replayed(&config).unwrap_or_else(|error| panic!("{error}"));
+        let (limits, loud) = (&config.limits, replayed.is_some());
+        let simulation = AsyncSimulation { name: format!("the test `{}`", config.test).into(), make, judge };
         let mut last = None;
         let mut attempt = |source| {
             let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };
@@ -206,15 +212,7 @@ impl Schedule {
             ended
         };
         let found_under = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
-            let config = Config {
-                limits: limits.clone(),
-                stalls: self.stalls(),
-                regressions: RegressionsIn::Nowhere,
-                silent: true,
-                shrink_runs,
-                ..config.clone()
-            };
-            investigate(&config, &simulation, schedule, failed)
+            investigate(&Config { shrink_runs, ..config.clone() }, &simulation, schedule, failed)
         };
         let mut only = |schedule: &timeloop_sim::Schedule| {
             let ended = attempt(schedule.source());
@@ -243,26 +241,6 @@ impl Schedule {
             (None, Some(Ok(passed))) => Ok(passed),
             (None, Some(Err(rejected))) => Err(FailedRun { why: Why::Rejected(rejected) }),
             (None, None) => unreachable!("a run that does not fail has an output"),
-        }
-    }
-
-    /// Whether time may pass while a task is ready.
-    fn stalls(&self) -> bool {
-        match &self.decisions {
-            #[cfg(feature = "proptest")]
-            Decisions::Case(case) => case.stalls(),
-            _ => true,
-        }
-    }
-
-    fn limits(&self) -> &Limits {
-        static DEFAULT: LazyLock<Limits> = LazyLock::new(Limits::default);
-        match &self.decisions {
-            Decisions::Stored(_) => &DEFAULT,
-            #[cfg(feature = "proptest")]
-            Decisions::Case(case) => case.limits(),
-            #[cfg(feature = "arbitrary")]
-            Decisions::Fuzzed(_) => &DEFAULT,
         }
     }
 }
@@ -302,33 +280,6 @@ pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
         return Ok(Err(rejection));
     }
     passed(output).map(Ok)
-}
-
-/// An async closure as a simulation, with a function that says what its output comes to.
-struct Judging<F, J> {
-    name: Label,
-    make: F,
-    judge: J,
-}
-
-impl<F, Fut, P> Judging<F, fn(Fut::Output) -> Verdict<P>>
-where
-    F: Fn() -> Fut + Sync,
-    Fut: Future,
-{
-    fn make(&self, request: Request<'_>) -> (Ended, Option<Result<P, String>>) {
-        run_once(request, self.name.clone(), &self.make).judged(self.judge)
-    }
-}
-
-impl<F, Fut, P> Simulation for Judging<F, fn(Fut::Output) -> Verdict<P>>
-where
-    F: Fn() -> Fut + Sync,
-    Fut: Future,
-{
-    fn run(&self, request: Request<'_>) -> Ended {
-        self.make(request).0
-    }
 }
 
 impl From<timeloop_sim::Schedule> for Schedule {

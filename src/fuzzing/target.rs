@@ -17,7 +17,7 @@ use timeloop_sim::{
 
 use super::coverage;
 use super::record;
-use crate::harness::{AsyncSimulation, TestResult};
+use crate::harness::{AsyncSimulation, TestResult, passed};
 
 /// Runs that shrinking may take while a fuzzer waits; a replay shrinks further.
 pub(crate) const SHRINK_RUNS: u64 = 2_000;
@@ -88,7 +88,7 @@ impl<'a> Parts<'a> {
             let input = T::arbitrary_take_rest(Unstructured::new(input));
             test(input.expect("the same bytes have been read before")).await
         };
-        AsyncSimulation { name, make }
+        AsyncSimulation { name, make, judge: passed }
     }
 }
 

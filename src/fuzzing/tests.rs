@@ -194,7 +194,7 @@ async fn busy() {
 fn run(schedule: &Schedule, is_watched: bool) -> Ended {
     let source = schedule.source();
     let source = if is_watched { coverage::watched(source) } else { source };
-    let simulation = AsyncSimulation { name: "fuzzing".into(), make: busy };
+    let simulation = AsyncSimulation { name: "fuzzing".into(), make: busy, judge: |()| Ok(()) };
     let limits = Limits::default();
     simulation.run(Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: false })
 }

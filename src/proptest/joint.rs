@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
 
 use super::Schedules;
-use crate::{Deviation, Domain, Limits, Seed, TaskPath};
+use crate::{Config, Deviation, Domain, Seed, TaskPath};
 
 /// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
 const SHRINK_RUNS_FIRST: u64 = 3_000;
@@ -142,13 +142,10 @@ impl Case {
         Self { calls: Arc::default(), ..self.clone() }
     }
 
-    /// Whether time may pass while a task is ready.
-    pub(crate) fn stalls(&self) -> bool {
-        self.settings.stalls
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.settings.limits
+    /// Sets what the case says of each run.
+    pub(crate) fn configure(&self, config: &mut Config) {
+        config.stalls = self.settings.stalls;
+        config.limits.clone_from(&self.settings.limits);
     }
 
     /// The schedule that has failed last; where none has, that of the seed, told nothing.

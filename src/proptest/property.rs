@@ -417,7 +417,7 @@ where
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
         let last = RefCell::new(None);
         let outcome = TestRunner::new(config).run_one(tree, |(input, schedule): (S::Value, Schedule)| {
-            let made = schedule.made(&self.config, None, || (self.test)(input.clone()), verdict);
+            let made = schedule.made(self.config.clone(), None, || (self.test)(input.clone()), verdict);
             made.map_err(|failed| match failed.why {
                 Why::Failed(found) => {
                     *last.borrow_mut() = Some(found);

@@ -155,16 +155,9 @@ impl Session<'_> {
                 critical::explain(&self.runner, hinge, fingerprint, (&small, record, lean.steps))
             });
         Box::new(Found {
-            fingerprint,
-            failure: *failure,
-            by,
-            input: None,
-            schedule,
             shrunk: small,
             critical,
             critical_tried: shrunk.critical.in_vain,
-            not_shrunk: None,
-            trace_hash: ended.trace_hash,
             frequency,
             deviations_before: Some(shrunk.deviations_before),
             shrink_runs: shrunk.runs,
@@ -172,8 +165,7 @@ impl Session<'_> {
             token,
             replayed: true,
             record: ended.record,
-            stored: None,
-            report: String::new(),
+            ..*self.unshrunk(by, schedule, *failure, ended.trace_hash)
         })
     }
 
