@@ -65,7 +65,7 @@ pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
     Advance, Arrival, Choice, Happening, Performed, Record, ResourceRecord, Step, TaskRecord, WorldEvent,
 };
-pub use regression::{Loaded, RegressionError, Regressions, Stored};
+pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};

@@ -205,7 +205,7 @@ impl FailurePersistence for Regressions {
             ));
         }
         let cases: Vec<_> = loaded
-            .cases
+            .stored
             .into_iter()
             .rev()
             .filter(|case| matches!(case.seed, CaseSeed::Theirs(_)))

@@ -346,7 +346,7 @@ where
         let wanted = |case: &&StoredCase| {
             asked_for.is_none_or(|asked| case.schedule.as_ref().is_some_and(|own| asked.contains(own)))
         };
-        let cases: Vec<_> = loaded.cases.iter().rev().filter(wanted).collect();
+        let cases: Vec<_> = loaded.stored.iter().rev().filter(wanted).collect();
         if asked_for.is_some() && cases.is_empty() {
             self.checked.error = Some(format!(
                 "TIMELOOP_REPLAY: no case with this schedule is stored in {}, and a schedule alone has no input; \

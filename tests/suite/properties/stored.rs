@@ -120,8 +120,8 @@ fn what_can_not_be_read_is_said() {
     };
     let header = "timeloop properties, version 1\n";
     assert_eq!(
-        problems("case\n"),
-        "1: found `case` where `timeloop properties, version 1` is accepted; mend the line, or delete its schedule"
+        problems("cases\n"),
+        "1: found `cases` where `timeloop properties, version 1` is accepted; mend the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}test other\n")),
@@ -155,12 +155,12 @@ fn a_damaged_file_is_not_passed_over() {
     let folder = folder("passed-over");
     let file = folder.join("properties.stored.a_damaged_file_is_not_passed_over.proptest.txt");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(&file, "case\n").unwrap();
+    fs::write(&file, "cases\n").unwrap();
     let thrown = std::panic::catch_unwind(|| run(&folder, 1, 10..15_u32)).unwrap_err();
     assert_eq!(
         *thrown.downcast_ref::<String>().unwrap(),
         format!(
-            "timeloop: `properties::stored::a_damaged_file_is_not_passed_over`: {}:1: found `case` where `timeloop properties, \
+            "timeloop: `properties::stored::a_damaged_file_is_not_passed_over`: {}:1: found `cases` where `timeloop properties, \
              version 1` is accepted; mend the line, or delete its schedule\n",
             file.display()
         )

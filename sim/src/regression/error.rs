@@ -1,0 +1,98 @@
+//! What is wrong with a file of stored failures, as people are told.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a regression file, or a part of it, is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegressionError {
+    /// The file can't be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: String,
+    },
+    /// The file can't be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: String,
+    },
+    /// A line makes no sense.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// The line.
+        found: String,
+        /// How such a line looks.
+        accepted: String,
+    },
+    /// A schedule was changed, or damaged.
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The line with the checksum, from 1; without one, the line where the schedule begins.
+        line: usize,
+        /// The checksum in the file.
+        found: Option<u32>,
+        /// The checksum of what the file says.
+        sum: u32,
+    },
+    /// A version of timeloop that is newer than this one made the file.
+    LaterVersion {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// The line.
+        found: String,
+    },
+}
+
+impl fmt::Display for RegressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, error } => write!(
+                f,
+                "{}: the regression file can't be read ({error}); make it readable, or delete it",
+                path.display()
+            ),
+            Self::Write { path, error } => write!(
+                f,
+                "{}: the failing schedule can't be stored there ({error}); make the folder writable, or choose another \
+                 with `regressions`",
+                path.display()
+            ),
+            Self::Line { path, line, found, accepted } => write!(
+                f,
+                "{}:{line}: found `{found}` where `{accepted}` is accepted; mend the line, or delete its schedule",
+                path.display()
+            ),
+            Self::Checksum { path, line, found: None, sum } => write!(
+                f,
+                "{}:{line}: the schedule has no checksum, so its end may be missing; restore it, or add the line \
+                 `checksum {sum:08x}` if it is whole",
+                path.display()
+            ),
+            Self::Checksum { path, line, found: Some(found), sum } => write!(
+                f,
+                "{}:{line}: checksum {found:08x} does not fit the schedule above it; restore the schedule, or put \
+                 `checksum {sum:08x}` if the change was meant",
+                path.display()
+            ),
+            Self::LaterVersion { path, line, found } => write!(
+                f,
+                "{}:{line}: found `{found}`, so a later version of timeloop made the file; this one reads and writes \
+                 version 1: update timeloop",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RegressionError {}

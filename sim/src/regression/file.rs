@@ -1,0 +1,204 @@
+//! Files of stored failures, whatever is stored of one: lines for people, in blocks.
+//!
+//! ```text
+//! timeloop regressions, version 1
+//! test bank::tests::transfers
+//!
+//! schedule
+//!   # a comment
+//!   a line
+//! ```
+//!
+//! # Invariants
+//! A file is only ever appended to, so nothing that a person or another version wrote is lost. A line that can't be read costs
+//! the block that it is part of and no other.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use super::error::RegressionError;
+use crate::console::shown;
+
+/// A kind of blocks, and a block while its lines are read.
+pub trait BlockFormat: Default {
+    /// The first line of a file, which ends with the version.
+    const HEADER: &'static str;
+    /// The first line of a block.
+    const BEGIN: &'static str;
+    /// The comment at the head of a new file.
+    const ABOUT: &'static str;
+    /// What a block says.
+    type Stored;
+
+    /// Reads a line of the block, which belongs to `test`.
+    ///
+    /// # Errors
+    /// How such a line looks.
+    fn line(&mut self, number: usize, line: &str, test: &str) -> Result<(), &'static str>;
+
+    /// Ends the block, which begins at `line`.
+    ///
+    /// # Errors
+    /// When its lines do not make a whole.
+    fn end(self, line: usize, file: &BlockFile) -> Result<Self::Stored, RegressionError>;
+}
+
+/// A file of blocks that belongs to one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockFile {
+    /// Where the file is, whether or not it exists.
+    pub path: PathBuf,
+    /// The test; empty for a file of whichever test.
+    pub test: String,
+}
+
+/// The blocks of a file, in its order.
+#[derive(Debug)]
+pub struct Blocks<T> {
+    /// What can be read.
+    pub stored: Vec<T>,
+    /// What can't be read, and why.
+    pub problems: Vec<RegressionError>,
+}
+
+impl BlockFile {
+    /// Reads the file; one that does not exist holds nothing.
+    ///
+    /// # Errors
+    /// When the file exists and can't be read.
+    pub fn load<B: BlockFormat>(&self) -> Result<Blocks<B::Stored>, RegressionError> {
+        match fs::read(&self.path) {
+            Ok(bytes) => Ok(self.parse::<B>(&String::from_utf8_lossy(&bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Blocks { stored: Vec::new(), problems: Vec::new() })
+            }
+            Err(error) => Err(RegressionError::Read { path: shown(&self.path), error: error.to_string() }),
+        }
+    }
+
+    /// Adds a block, unless the file `has` it already. Returns whether it was added.
+    ///
+    /// # Errors
+    /// When the file can't be written, or was made by a later version.
+    pub fn append<B: BlockFormat>(
+        &self,
+        comment: &str,
+        lines: &[String],
+        has: impl Fn(&B::Stored) -> bool,
+    ) -> Result<bool, RegressionError> {
+        let Blocks { stored, problems } = self.load::<B>()?;
+        let later = |problem: &RegressionError| matches!(problem, RegressionError::LaterVersion { .. });
+        if let Some(later) = problems.into_iter().find(later) {
+            return Err(later);
+        }
+        if stored.iter().any(has) {
+            return Ok(false);
+        }
+        let error =
+            |error: io::Error| RegressionError::Write { path: shown(&self.path), error: error.to_string() };
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(error)?;
+        }
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).read(true).open(&self.path).map_err(error)?;
+        let mut text = self.block::<B>(comment, lines);
+        if file.metadata().map_err(error)?.len() == 0 {
+            text = format!("{}\n{}\n{text}", self.head::<B>(), B::ABOUT);
+        }
+        // One write, so that two processes that fail at once do not mix their lines.
+        file.write_all(text.as_bytes()).map_err(error)?;
+        Ok(true)
+    }
+
+    /// Writes the lines at the head of a file.
+    #[must_use]
+    pub fn head<B: BlockFormat>(&self) -> String {
+        format!("{}\n{}\n", B::HEADER, self.test_line())
+    }
+
+    fn test_line(&self) -> String {
+        format!("test {}", self.test.trim().escape_debug())
+    }
+
+    /// Writes a block.
+    #[must_use]
+    pub fn block<B: BlockFormat>(&self, comment: &str, lines: &[String]) -> String {
+        // The empty line also ends a last line that was left without an end.
+        let mut text = format!("\n{}\n", B::BEGIN);
+        comment.lines().for_each(|line| text.push_str(&format!("  # {line}\n")));
+        lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+        text
+    }
+
+    fn parse<B: BlockFormat>(&self, text: &str) -> Blocks<B::Stored> {
+        let mut blocks = Blocks { stored: Vec::new(), problems: Vec::new() };
+        let lines: Vec<(usize, &str)> = (1..)
+            .zip(text.trim_start_matches('\u{feff}').lines().map(str::trim))
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            .collect();
+        let Some((&(number, header), mut lines_after)) = lines.split_first() else { return blocks };
+        if header != B::HEADER {
+            let kind = B::HEADER.split(',').next().unwrap_or_default();
+            if header.starts_with(kind) {
+                let (path, found) = (shown(&self.path), excerpt(header));
+                blocks.problems.push(RegressionError::LaterVersion { path, line: number, found });
+                return blocks;
+            }
+            blocks.problems.push(self.bad_line(number, header, B::HEADER));
+            if header == B::BEGIN {
+                lines_after = &lines;
+            }
+        }
+        for chunk in lines_after.chunk_by(|_, (_, next)| *next != B::BEGIN) {
+            let problems = blocks.problems.len();
+            let (&(first, begin), rest) = chunk.split_first().expect("chunks have lines");
+            if begin != B::BEGIN {
+                let bad =
+                    chunk.iter().filter_map(|(line, found)| self.read_test(*line, found, B::BEGIN).err());
+                blocks.problems.extend(bad);
+                continue;
+            }
+            let mut block = B::default();
+            for (line, found) in rest {
+                if let Err(accepted) = block.line(*line, found, &self.test) {
+                    blocks.problems.push(self.bad_line(*line, found, accepted));
+                }
+            }
+            // Without one of its lines the others are of no use.
+            if blocks.problems.len() == problems {
+                match block.end(first, self) {
+                    Ok(stored) => blocks.stored.push(stored),
+                    Err(problem) => blocks.problems.push(problem),
+                }
+            }
+        }
+        blocks
+    }
+
+    /// Reads the line that names the test, where no block has begun.
+    fn read_test(&self, line: usize, found: &str, begin: &str) -> Result<(), RegressionError> {
+        let name =
+            found.strip_prefix("test").filter(|rest| !rest.starts_with(|next: char| !next.is_whitespace()));
+        match name {
+            Some(_) if self.test.is_empty() => Ok(()),
+            Some(name) if format!("test {}", name.trim()) == self.test_line() => Ok(()),
+            Some(_) => Err(self.bad_line(line, found, &self.test_line())),
+            None => Err(self.bad_line(line, found, begin)),
+        }
+    }
+
+    /// Says that a line makes no sense.
+    #[must_use]
+    pub fn bad_line(&self, line: usize, found: &str, accepted: &str) -> RegressionError {
+        let (path, found, accepted) = (shown(&self.path), excerpt(found), accepted.to_owned());
+        RegressionError::Line { path, line, found, accepted }
+    }
+}
+
+fn excerpt(line: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    let start: String = line.chars().take(CHARACTERS_MAX).collect();
+    let dots = if start.len() < line.len() { "…" } else { "" };
+    format!("{}{dots}", start.escape_debug())
+}
