@@ -17,6 +17,8 @@ mod examples;
 mod exhaustive;
 #[cfg(feature = "sync")]
 mod fairness;
+#[cfg(all(feature = "net", feature = "sync"))]
+mod fixtures;
 #[cfg(feature = "arbitrary")]
 mod fuzzing;
 mod golden;

@@ -51,6 +51,8 @@ pub struct Finding {
     pub replay: Replayed,
     /// From the first run to the report.
     pub took: Duration,
+    /// The report, which is no part of the answer that another process gives.
+    pub report: String,
 }
 
 /// What a replay shows: two replays of one token are equal.
@@ -106,6 +108,7 @@ impl Room {
                 token: found.token,
                 replay,
                 took: clock(),
+                report: found.report,
             }),
             (Some(_), Some(_)) => {
                 Err(format!("the shrunk schedule does not repeat the failure\n{}", found.report))
@@ -280,7 +283,8 @@ impl FromStr for Replayed {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ending, runs, deviations_before, deviations_after, critical, token, replay, took } = self;
+        let Self { ending, runs, deviations_before, deviations_after, critical, token, replay, took, .. } =
+            self;
         let critical = critical.as_deref().unwrap_or("none");
         let took_us = took.as_micros();
         write!(
@@ -305,6 +309,7 @@ impl FromStr for Finding {
                 token: parts.next()?.to_owned(),
                 took: Duration::from_micros(parts.next()?.parse().ok()?),
                 replay: parts.next()?.parse().ok()?,
+                report: String::new(),
             })
         };
         read().ok_or_else(|| format!("not a finding: {text:?}"))

@@ -153,6 +153,7 @@ mod tests {
                 token: String::new(),
                 replay: Replayed { fingerprint: 1, trace_hash: 2 },
                 took: Duration::from_millis(123),
+                report: String::new(),
             }),
             replayed: true,
             clean: Some(true),

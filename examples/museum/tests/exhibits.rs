@@ -1,5 +1,6 @@
 //! Every exhibit as a test: its bug hides in first-in-first-out order, is found by exploring, shrinks to a few deviations,
-//! is told with the order or choice that it hangs on, and is replayed by its token.
+//! is told with the order or choice that it hangs on, and is replayed by its token. `reports/` holds the reports;
+//! `BLESS=1 cargo test` writes them anew.
 //!
 //! `apart/` tests the exhibit that is there; `fixed/` and `apart-fixed/` test that the corrected versions are clean.
 
@@ -23,6 +24,12 @@ fn check(exhibit: &str) {
     assert!(finding.deviations_after <= finding.deviations_before, "{finding:?}");
     assert!(finding.critical.is_some(), "{finding:?}");
     assert_eq!(ROOM.replay(exhibit, &finding.token), Ok(finding.replay), "{finding:?}");
+    let path = format!("tests/reports/{exhibit}.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &finding.report).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(finding.report == stored, "{path} says otherwise than\n{}", finding.report);
 }
 
 macro_rules! exhibits {
@@ -98,7 +105,7 @@ fn an_answer_is_read_as_it_was_written() {
     let read = |finding: &Finding| {
         let read = finding.to_string().parse::<Finding>()?;
         // Of the time that it took it says the microseconds.
-        Ok::<_, String>(Finding { took: finding.took, ..read })
+        Ok::<_, String>(Finding { took: finding.took, report: finding.report.clone(), ..read })
     };
     let without = Finding { critical: None, ..finding.clone() };
     for finding in [finding, &without] {
