@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use timeloop_sim::{
-    AnySource, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site, StrategySpec,
+    AnySource, Cause, Detail, Ended, Failure, FailureKind, Limits, Request, Seed, Simulation, Site,
+    StrategySpec,
 };
 
 use crate::engine::{Before, Engine, Label, Root, RootFuture, Stop, context};
@@ -126,7 +127,7 @@ impl<T> Made<T> {
             Ok(output) => judge(output).map_err(|Complaint { message, site }| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
-                    message: format!("the test returned an error: {message}"),
+                    cause: Cause::Error(message),
                     notes: before.notes(),
                     site: site.map(Box::new),
                     task: Some(Box::default()),

@@ -35,7 +35,7 @@
 //! });
 //!
 //! let found = exploration.found.expect("both read 0");
-//! assert!(found.failure.message.contains("client 2: FetchAdd(1) returned Value(0)"));
+//! assert!(found.failure.message().contains("client 2: FetchAdd(1) returned Value(0)"));
 //! ```
 //!
 //! A client that crashes, or gives up waiting, leaves a call that never returns: drop the future of

@@ -457,11 +457,21 @@ pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Choice, Config, Critical,
+    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Cause, Choice, Config, Critical,
     CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exhausted,
     Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
-    Log, Nanos, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress,
-    Record, RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceRecord,
-    Schedule as StoredSchedule, Searched, Seed, SeedSetting, Settings, Site, Step, StrategySpec, TaskKey,
-    TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched, WorldEvent,
+    Log, Nanos, Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile,
+    Progress, Record, RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind,
+    ResourceRecord, Schedule as StoredSchedule, Searched, Seed, SeedSetting, Settings, Site, Step,
+    StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
+    WorldDeviation, WorldEvent,
 };
+
+/// What a [`Failure`] and a [`Record`] say of nodes, links, sockets and differing runs, as data.
+pub mod failure {
+    pub use timeloop_sim::{
+        Anomaly, BytesPlace, Caused, Causer, Difference, DifferentStep, Endpoint, FaultAspect, FaultKind,
+        LinkState, LinkTrouble, NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, Resumed,
+        SocketAction, SocketLabel, SocketWait, WorldChange, WorldEffect,
+    };
+}

@@ -2,15 +2,11 @@
 //!
 //! Always true: both ways have been run twice, and each went the same way both times.
 
-use std::fmt;
-
-use crate::confirm::Nth;
-use crate::report::line;
 use crate::runner::Runner;
 use crate::shrink::{Differs, Hinge, Pair};
 use crate::{
-    Access, Deviation, Domain, Ended, FailureKind, Fingerprint, Nanos, Performed, Record, ResourceRecord,
-    Schedule, Seed, Site, TaskLabel,
+    Access, Deviation, Ended, FailureKind, Fingerprint, Performed, Record, ResourceRecord, Schedule, Seed,
+    Site, TaskLabel, WorldEffect,
 };
 
 /// What a failure hangs on: two schedules that differ in one thing, of which one fails and the other does not.
@@ -52,9 +48,9 @@ pub enum CriticalDecision {
         fails_with: bool,
     },
     /// Something that happens around the tasks in one of the schedules, and not in the other.
-    Happening {
-        /// What happens, as a sentence without its end.
-        told: String,
+    World {
+        /// What happens.
+        effect: WorldEffect,
         /// The decision.
         deviation: Deviation,
         /// Whether the schedule that fails is the one in which it happens.
@@ -111,8 +107,8 @@ pub(crate) fn explain(
     let passing = ended.record.as_deref()?;
     let decision = match &hinge.differs {
         Differs::Order(pair) => order(pair, failing, passing)?,
-        Differs::Without(deviation) if deviation.domain.is_around() => happening(deviation, failing, true)?,
-        Differs::With(deviation) if deviation.domain.is_around() => happening(deviation, passing, false)?,
+        Differs::Without(deviation) if deviation.domain.is_around() => world(deviation, failing, true)?,
+        Differs::With(deviation) if deviation.domain.is_around() => world(deviation, passing, false)?,
         Differs::Without(deviation) => choice(deviation, failing, true)?,
         Differs::With(deviation) => choice(deviation, failing, false)?,
         Differs::Randomness => {
@@ -151,9 +147,9 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
     Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })
 }
 
-fn happening(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
-    let told = record.happening_about(deviation)?.told.clone();
-    Some(CriticalDecision::Happening { told, deviation: deviation.clone(), fails_with })
+fn world(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
+    let effect = record.effect_of(deviation)?.effect.clone();
+    Some(CriticalDecision::World { effect, deviation: deviation.clone(), fails_with })
 }
 
 fn choice(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<CriticalDecision> {
@@ -192,72 +188,4 @@ fn step(record: &Record, number: usize) -> Option<CriticalStep> {
         resumes_at: record.resumes_at(number).cloned(),
         operation: None,
     })
-}
-
-impl fmt::Display for CriticalStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.task)?;
-        match &self.resumes_at {
-            _ if self.starts => f.write_str(" starts"),
-            Some(site) => write!(f, " resumes at {}", line(site)),
-            None => f.write_str(" resumes"),
-        }
-    }
-}
-
-/// What matters, as a sentence without its end: `` `audit` (root.2) reads `balance` at bank.rs:57 before … ``.
-impl fmt::Display for Critical {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends = match self.otherwise {
-            None => "the test passes (checked)".to_owned(),
-            Some(kind) => format!("the test fails in another way, with a {kind} (checked)"),
-        };
-        match &self.decision {
-            CriticalDecision::Order { first, second, resource } => {
-                match (resource, &first.operation, &second.operation) {
-                    (Some(resource), Some((one, one_at)), Some((two, two_at))) => {
-                        let at = |site: &Option<Site>| {
-                            site.as_ref().map_or_else(String::new, |site| format!(" at {}", line(site)))
-                        };
-                        let made = resource.made.as_ref();
-                        let made = made.map_or_else(String::new, |site| format!(" (made at {})", line(site)));
-                        let (one_at, two_at) = (at(one_at), at(two_at));
-                        write!(f, "{} {} `{}`{made}{one_at} before ", first.task, one.verb(), resource.name)?;
-                        write!(f, "{} {} it{two_at}", second.task, two.verb())?;
-                    }
-                    _ => write!(f, "{first} before {second}")?,
-                }
-                if first.at_ns != second.at_ns {
-                    write!(f, " ({} later)", Nanos(second.at_ns.abs_diff(first.at_ns)))?;
-                }
-                write!(f, "; the other way round {ends}")
-            }
-            CriticalDecision::Randomness { fails, other } => write!(
-                f,
-                "the code under test draws the random numbers of seed {fails}; with those of seed {other} {ends}"
-            ),
-            CriticalDecision::Happening { told, fails_with: true, .. } => {
-                write!(f, "{told}; if that does not happen, {ends}")
-            }
-            CriticalDecision::Happening { told, .. } => {
-                write!(f, "that it does not happen that {told}; if it does, {ends}")
-            }
-            CriticalDecision::Choice { task, deviation, fails_with } => match deviation.domain {
-                Domain::Stall => {
-                    let (does, unless) =
-                        if *fails_with { ("moves on", "does not") } else { ("does not move on", "does") };
-                    write!(f, "time {does} before {task}; if it {unless}, {ends}")
-                }
-                _ => {
-                    let branches = (Nth(deviation.value), Nth(0));
-                    let (now, then) = if *fails_with { branches } else { (branches.1, branches.0) };
-                    let nth = Nth(deviation.index);
-                    write!(
-                        f,
-                        "when {task}, its {nth} `select!` polls the {now} branch first; with the {then} in its place {ends}"
-                    )
-                }
-            },
-        }
-    }
 }

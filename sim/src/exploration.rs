@@ -143,7 +143,8 @@ impl Found {
     /// What failed, in one line: the comment of a stored schedule.
     #[must_use]
     pub fn headline(&self) -> String {
-        let Failure { kind, site, message, .. } = &self.failure;
+        let Failure { kind, site, .. } = &self.failure;
+        let message = self.failure.message();
         let site = site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
         format!("{kind}{site}: {}", message.lines().next().unwrap_or_default())
     }

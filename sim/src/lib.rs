@@ -46,6 +46,7 @@ mod sweep;
 mod test_name;
 mod token;
 mod watchdog;
+mod world;
 
 pub use config::{Config, RegressionsIn};
 pub use console::{fail_with, print_note, shown};
@@ -57,15 +58,18 @@ pub use exhaustive::{Absorbed, Bound, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
-    Awaited, BlockedTask, Failure, FailureKind, Fingerprint, Holder, Nanos, Site, TaskLabel, grouped,
+    Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, FailureKind, Fingerprint, Holder, Note,
+    Resumed, Site, TaskLabel,
 };
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
-    Advance, Arrival, Choice, Happening, Performed, Record, ResourceRecord, Step, TaskRecord, WorldEvent,
+    Advance, Arrival, Choice, Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord,
+    WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
+pub use report::{Nanos, grouped};
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
@@ -81,3 +85,8 @@ pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;
 pub use token::TokenError;
 pub use watchdog::{Pulse, SpawnSite};
+pub use world::{
+    Anomaly, BytesPlace, Caused, Causer, Endpoint, FaultAspect, FaultKind, LinkState, LinkTrouble, NodeEvent,
+    NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel, SocketWait,
+    WorldChange, WorldEffect,
+};

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
-use crate::{Access, TaskPath};
+use crate::{Access, Anomaly, NodeState, NodeWait, Seed, SocketWait, TaskPath};
 
 /// A place in source code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,21 +47,6 @@ pub struct TaskLabel {
     pub node: Option<Cow<'static, str>>,
 }
 
-/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known;
-/// `` `audit` on db-1 (root.2) `` on a node.
-impl fmt::Display for TaskLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, node) = self.node.as_ref().map_or(("", ""), |node| (" on ", node));
-        if self.name.is_empty() {
-            write!(f, "`{}`{before}{node}", self.path)
-        } else if self.spawned.is_some() && self.path.indices().is_empty() {
-            write!(f, "`{}`{before}{node}", self.name)
-        } else {
-            write!(f, "`{}`{before}{node} ({})", self.name, self.path)
-        }
-    }
-}
-
 /// A task that waits for something that will not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockedTask {
@@ -93,9 +79,19 @@ pub enum Awaited {
     End(TaskLabel),
     /// That its node, which is paused, goes on; it is ready otherwise.
     Resumption,
-    /// Something else, in the words of whoever ran the simulation: what the task does, and what is known to keep it from
-    /// it, as what follows `it` in a sentence.
-    Told(String),
+    /// What becomes of a node.
+    Node {
+        /// The node's name.
+        node: Arc<str>,
+        /// Its state.
+        state: NodeState,
+        /// How many tasks it has.
+        tasks: u32,
+        /// What the task waits for.
+        wait: NodeWait,
+    },
+    /// A socket.
+    Socket(SocketWait),
     /// Any of these, whichever comes first.
     Any(Box<[Awaited]>),
 }
@@ -182,23 +178,116 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// What failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A panic, with this text.
+    Panic(String),
+    /// The test's error, as its `Debug` prints it.
+    Error(String),
+    /// So many tasks wait, and nothing in the run can wake one.
+    Deadlock(usize),
+    /// More polls than this at one instant.
+    Livelock(u64),
+    /// At the end of the run tasks that were dropped kept spawning others, so many times over.
+    EndlessEnd(u32),
+    /// More steps than this.
+    StepLimit(u64),
+    /// More virtual time than allowed, in nanoseconds.
+    TimeLimit {
+        /// How much is allowed.
+        max_ns: u64,
+        /// When the next timer is due.
+        next_timer_ns: u64,
+    },
+    /// A real thread woke a task.
+    Escape,
+    /// Runs of one schedule differ.
+    Nondeterminism {
+        /// In what.
+        differ: Difference,
+        /// How one of them failed.
+        seen: Option<Box<Failure>>,
+    },
+}
+
+/// In what runs of one schedule differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Difference {
+    /// Nobody knows.
+    Unknown,
+    /// In a step.
+    Step(Box<DifferentStep>),
+    /// In how they end; they take the same steps.
+    End,
+    /// The first one from two later ones.
+    First,
+    /// The first run of the process, of this seed or the quiet one, passed, and goes another way now.
+    LeftBehind(Option<Seed>),
+    /// A run that was to repeat the first steps of an earlier one, so many, went another way.
+    Prefix(u64),
+}
+
+/// The first step in which two runs differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DifferentStep {
+    /// Which step, from 1.
+    pub step: u64,
+    /// What each of the runs does; `None` for one that has ended.
+    pub runs: [Option<Resumed>; 2],
+}
+
+/// A task's resumption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Which task.
+    pub task: TaskLabel,
+    /// Which of its resumptions, from 0.
+    pub resume: u32,
+    /// When, nanoseconds since the run's start.
+    pub at_ns: u64,
+}
+
+/// Something that may have led to a failure, or a hint at what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A task had panicked before.
+    EarlierPanic {
+        /// Which task.
+        task: TaskLabel,
+        /// Where.
+        site: Option<Site>,
+        /// The panic's text.
+        message: String,
+    },
+    /// The node of this name is paused, and nothing resumes it.
+    PausedNode(Arc<str>),
+    /// A real thread woke a task a moment after the run.
+    WokenByThread,
+    /// The panic comes of tokio's own runtime, which is not there.
+    TokioRuntime,
+}
+
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind.
     pub kind: FailureKind,
-    /// What happened, one or more sentences: the panic's message, the `Err`, the bound that was hit and how to raise it.
-    pub message: String,
-    /// What happened before and may have led to it, a sentence each; no part of the fingerprint.
-    pub notes: Box<[String]>,
+    /// What happened: see [`message`](Self::message) for the words.
+    pub cause: Cause,
+    /// What may have led to it; no part of the fingerprint.
+    pub notes: Box<[Note]>,
     /// Where it happened: the place of the panic.
     pub site: Option<Box<Site>>,
     /// The task that failed, where one did.
     pub task: Option<Box<TaskLabel>>,
     /// The tasks that wait, for deadlocks and limits.
     pub blocked: Box<[BlockedTask]>,
-    /// What was not as usual in the network at that moment, where there is one, a line each; no part of the fingerprint.
-    pub network: Box<[String]>,
+    /// What was not as usual in the network at that moment, where there is one; no part of the fingerprint.
+    pub network: Box<[Anomaly]>,
     /// Virtual time of the failure, nanoseconds since the run's start.
     pub at_ns: u64,
     /// How many steps had been taken.
@@ -243,14 +332,6 @@ impl Failure {
         false
     }
 
-    /// The [cycle](Self::cycle) as a line.
-    pub(crate) fn cycle_told(&self) -> Option<String> {
-        let cycle = self.cycle();
-        let first = cycle.first()?;
-        let names: Vec<_> = cycle.iter().chain([first]).map(ToString::to_string).collect();
-        Some(format!("cycle: {}", names.join(" -> ")))
-    }
-
     /// What makes this failure the same as another.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
@@ -266,7 +347,8 @@ impl Failure {
             (Some(site), _) => mix(site.to_string().as_bytes()),
             // An `Err` has no place; its text without numbers stands for it.
             (None, FailureKind::Error) => {
-                let letters = self.message.chars().filter(|character| !character.is_ascii_digit());
+                let message = self.message();
+                let letters = message.chars().filter(|character| !character.is_ascii_digit());
                 mix(letters.collect::<String>().as_bytes());
             }
             (None, _) => {}
@@ -275,179 +357,18 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
-        if let Some(task) = &self.task {
-            write!(f, " in {task}")?;
-        }
-        if let Some(site) = &self.site {
-            write!(f, " at {site}")?;
-        }
-        write!(f, " after {}: {}", Nanos(self.at_ns), self.message)?;
-        for note in &self.notes {
-            write!(f, "\n  {}", note.replace('\n', "\n  "))?;
-        }
-        if let Some(cycle) = self.cycle_told() {
-            write!(f, "\n  {cycle}")?;
-        }
-        self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))?;
-        if !self.network.is_empty() {
-            f.write_str("\n  the network then:")?;
-        }
-        self.network.iter().try_for_each(|line| write!(f, "\n  - {line}"))
-    }
-}
-
 impl std::error::Error for Failure {}
 
-impl fmt::Display for BlockedTask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.task)?;
-        if let Some(spawned) = &self.task.spawned {
-            write!(f, ", spawned at {spawned},")?;
-        }
-        match &self.waits_at {
-            Some(site) => write!(f, " waits at {site}")?,
-            None => f.write_str(" waits at an unknown place")?,
-        }
-        write!(f, " since {}", Nanos(self.since_ns))?;
-        self.waits_for.as_deref().map_or(Ok(()), |awaited| self.tell(f, awaited))
-    }
-}
-
 impl BlockedTask {
-    /// What it waits for, after where and since when.
-    fn tell(&self, f: &mut fmt::Formatter<'_>, awaited: &Awaited) -> fmt::Result {
-        match awaited {
-            Awaited::End(task) => write!(f, " for the end of {task}"),
-            Awaited::Resumption => f.write_str(" for its node to be resumed"),
-            Awaited::Told(told) => write!(f, "; it {told}"),
-            Awaited::Any(all) => {
-                all.iter().enumerate().try_for_each(|(number, awaited)| match (number, awaited) {
-                    (0, awaited) => self.tell(f, awaited),
-                    (_, Awaited::Told(told)) => write!(f, "; or it {told}"),
-                    (_, awaited) => {
-                        f.write_str(", or")?;
-                        self.tell(f, awaited)
-                    }
-                })
-            }
-            Awaited::Resource { name, made, access, held_by } => {
-                write!(f, " for `{name}`")?;
-                if let Some(made) = made {
-                    write!(f, " (made at {made})")?;
-                }
-                if held_by.is_empty() && *access == Access::Acquire {
-                    f.write_str(", which nobody holds")?;
-                }
-                for (number, holder) in held_by.iter().enumerate() {
-                    f.write_str(if number == 0 { ", which " } else { " and " })?;
-                    match (&holder.task, holder.ended) {
-                        (task, _) if *task == self.task => f.write_str("it holds itself")?,
-                        (task, false) => write!(f, "{task} holds")?,
-                        (task, true) => write!(f, "{task}, which has ended, still holds")?,
-                    }
-                    if let Some(at) = &holder.at {
-                        write!(f, " since {at}")?;
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
     /// The tasks without which it can't go on.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (end, holders) = match self.waits_for.as_deref() {
             // It may go on without any one of several.
-            None | Some(Awaited::Resumption | Awaited::Told(_) | Awaited::Any(_)) => (None, &[][..]),
             Some(Awaited::End(task)) => (Some(task), &[][..]),
             Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
+            // It may go on without any one of several.
+            _ => (None, &[][..]),
         };
         end.into_iter().chain(holders.iter().map(|holder| &holder.task))
-    }
-}
-
-/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Nanos(pub u64);
-
-impl Nanos {
-    const SECOND: u64 = 1_000_000_000;
-    const HOUR: u64 = 3_600 * Self::SECOND;
-}
-
-impl fmt::Display for Nanos {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 >= Self::HOUR {
-            let days = self.0 / (24 * Self::HOUR);
-            let parts =
-                [(days, "d"), (self.0 / Self::HOUR % 24, "h"), (self.0 / (60 * Self::SECOND) % 60, "min")];
-            let mut gap = "";
-            for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
-                write!(f, "{gap}{} {name}", grouped(count))?;
-                gap = " ";
-            }
-            let rest = self.0 % (60 * Self::SECOND);
-            return if rest == 0 { Ok(()) } else { write!(f, "{gap}{}", Self(rest)) };
-        }
-        let (unit, name) = match self.0 {
-            0 => return f.write_str("0 s"),
-            1..1_000 => (1, "ns"),
-            1_000..1_000_000 => (1_000, "µs"),
-            1_000_000..1_000_000_000 => (1_000_000, "ms"),
-            _ => (Self::SECOND, "s"),
-        };
-        write!(f, "{}", grouped(self.0 / unit))?;
-        let rest = format!("{:09}", u128::from(self.0 % unit) * 1_000_000_000 / u128::from(unit));
-        let rest = rest.trim_end_matches('0');
-        if rest.is_empty() { write!(f, " {name}") } else { write!(f, ".{rest} {name}") }
-    }
-}
-
-/// A number with its thousands apart: `1,000`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Nanos, grouped};
-
-    #[test]
-    fn numbers_have_their_thousands_apart() {
-        let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
-        assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
-    }
-
-    #[test]
-    fn times_are_told_in_units_that_fit() {
-        const S: u64 = Nanos::SECOND;
-        let times = [
-            (0, "0 s"),
-            (17, "17 ns"),
-            (3_000, "3 µs"),
-            (3_500_000, "3.5 ms"),
-            (S + 1, "1.000000001 s"),
-            (90 * S, "90 s"),
-            (3_599 * S, "3,599 s"),
-            (3_600 * S, "1 h"),
-            (9_000 * S + S / 2, "2 h 30 min 500 ms"),
-            (365 * 86_400 * S + 1, "365 d 1 ns"),
-            (100 * 365 * 86_400 * S, "36,500 d"),
-        ];
-        for (ns, text) in times {
-            assert_eq!(Nanos(ns).to_string(), text);
-        }
     }
 }

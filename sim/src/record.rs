@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use crate::{DecisionKey, Deviation, Domain, Operation, ResourceKey, Site, TaskKey, TaskLabel};
+use crate::{
+    DecisionKey, Deviation, Domain, Operation, ResourceKey, Site, TaskKey, TaskLabel, WorldChange,
+    WorldEffect,
+};
 
 /// A task that took part in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,15 +65,15 @@ pub struct Choice {
     pub step: u64,
 }
 
-/// Something that happened around the tasks: a decision about the world that was not the quiet one.
+/// A decision about the world around the tasks that was not the quiet one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct WorldDeviation {
     /// The decision, as what differs from the quiet run.
     pub deviation: Deviation,
     /// How many steps had begun.
     pub after_steps: u64,
-    /// What happened, as a sentence without its end.
-    pub told: String,
+    /// What it came to.
+    pub effect: WorldEffect,
 }
 
 /// An operation that a step did.
@@ -92,8 +95,21 @@ pub struct Performed {
 pub struct WorldEvent {
     /// Index into [`Record::steps`].
     pub step: u64,
-    /// What happened, as a sentence without its full stop: "node `db-1` crashes".
-    pub told: String,
+    /// What it did.
+    pub change: WorldChange,
+}
+
+/// What kind of thing a resource is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResourceKind {
+    /// Something that tasks share: a lock, a channel, what the code under test has named.
+    #[default]
+    Shared,
+    /// The end of a task, which others may await.
+    TaskEnd,
+    /// A socket.
+    Socket,
 }
 
 /// A resource that a run touched.
@@ -101,7 +117,9 @@ pub struct WorldEvent {
 pub struct ResourceRecord {
     /// Which.
     pub key: ResourceKey,
-    /// What it is: `mutex`, or the name that the code under test has given it.
+    /// What kind of thing it is.
+    pub kind: ResourceKind,
+    /// What it is called: `mutex`, or the name that the code under test has given it.
     pub name: Cow<'static, str>,
     /// Where it was made.
     pub made: Option<Site>,
@@ -127,8 +145,8 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Every other decision, in order.
     pub choices: Vec<Choice>,
-    /// Everything that happened around the tasks, in order.
-    pub happenings: Vec<Happening>,
+    /// Every decision about the world that was not the quiet one, in order.
+    pub world_deviations: Vec<WorldDeviation>,
     /// Every operation, in order.
     pub operations: Vec<Performed>,
     /// Every resource, in the order in which they were first touched.
@@ -178,9 +196,9 @@ impl Record {
         })
     }
 
-    /// What happened around the tasks by a deviation, if the run comes to it.
-    pub(crate) fn happening_about(&self, deviation: &Deviation) -> Option<&Happening> {
-        self.happenings.iter().find(|happening| happening.deviation.key() == deviation.key())
+    /// What a deviation came to in the world around the tasks, if the run comes to it.
+    pub(crate) fn effect_of(&self, deviation: &Deviation) -> Option<&WorldDeviation> {
+        self.world_deviations.iter().find(|other| other.deviation.key() == deviation.key())
     }
 
     /// How many steps had begun when the turn of an arrival that ran at `step` began: when it became ready, or when time
@@ -200,7 +218,7 @@ impl Record {
     /// Whether a resource stands for the end of a task, which it was made with.
     pub(crate) fn is_task_end(&self, key: ResourceKey) -> bool {
         self.resource(key).is_some_and(|resource| {
-            resource.name == "task"
+            resource.kind == ResourceKind::TaskEnd
                 && resource.made.is_some()
                 && self.tasks.iter().any(|task| task.label.spawned == resource.made)
         })

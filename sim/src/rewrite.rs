@@ -97,7 +97,7 @@ impl Record {
         let mut all: Vec<Deviation> = moved.collect();
         all.extend(deviations);
         all.extend(chosen);
-        all.extend(self.happenings.iter().map(|happening| happening.deviation.clone()));
+        all.extend(self.world_deviations.iter().map(|world| world.deviation.clone()));
         all
     }
 

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
+#[cfg(feature = "net")]
+use timeloop_sim::ResourceKind;
 use timeloop_sim::{Access, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
 
 use super::recorder::Recorder;
@@ -50,8 +52,19 @@ impl ResourceId {
     }
 
     /// For the end of a task, which others may await.
-    pub(crate) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
+    pub(super) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
         Self { number: mix(task.0, u64::MAX), made: spawned }
+    }
+
+    /// The same, marked as a socket in the record of the run.
+    #[cfg(feature = "net")]
+    pub(crate) fn socket(self) -> Self {
+        recording(|engine| {
+            if let Some(recorder) = &mut engine.core.borrow_mut().recorder {
+                recorder.is_kind(self.key(), ResourceKind::Socket);
+            }
+        });
+        self
     }
 
     /// One of several things that belong to this one, and that operations on this one leave alone. Not free: where nobody
@@ -67,7 +80,7 @@ impl ResourceId {
     }
 
     #[inline]
-    fn key(&self) -> ResourceKey {
+    pub(super) fn key(&self) -> ResourceKey {
         if self.number != 0 { ResourceKey(self.number) } else { self.key_of_place() }
     }
 

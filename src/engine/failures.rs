@@ -1,11 +1,8 @@
-//! The failures that the loop itself finds, in words.
-//!
-//! Always true: a failure that comes of a bound names the bound and says how to raise it; one that concerns tasks names
-//! the tasks.
+//! The failures that the loop itself finds, as data for a report.
 
 use std::mem;
 
-use timeloop_sim::{Awaited, BlockedTask, Failure, FailureKind, Nanos, TaskLabel, TaskPath, grouped};
+use timeloop_sim::{Anomaly, Awaited, BlockedTask, Cause, Failure, FailureKind, Note, TaskLabel, TaskPath};
 
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
@@ -18,11 +15,6 @@ use crate::task::Id;
 const NAMED_TASKS: usize = 20;
 
 impl Core {
-    /// What happened before a failure.
-    pub(super) fn notes(&self) -> Box<[String]> {
-        notes(self.first_panic.as_deref())
-    }
-
     /// Who a task is.
     pub(super) fn task_label(&mut self, slot: u32) -> TaskLabel {
         let id = self.table.at(slot).id;
@@ -42,7 +34,8 @@ impl Core {
         TaskLabel { path: TaskPath::root(), name, spawned, node }
     }
 
-    fn blocked_task(&mut self, slot: u32, told: Vec<String>) -> BlockedTask {
+    /// The task in this slot, which waits; for these sockets and nodes among others.
+    fn blocked_task(&mut self, slot: u32, waits: Vec<Awaited>) -> BlockedTask {
         let id = self.table.at(slot).id;
         let awaits = if self.recorder.is_some() { self.awaited_end(slot) } else { None };
         let mut blocked = match &self.recorder {
@@ -54,10 +47,9 @@ impl Core {
         };
         if self.table.at(slot).state == State::Parked {
             blocked.waits_for = Some(Box::new(Awaited::Resumption));
-        } else if !told.is_empty() {
+        } else if !waits.is_empty() {
             let before = blocked.waits_for.take().map(|awaited| *awaited);
-            let mut all: Vec<Awaited> =
-                before.into_iter().chain(told.into_iter().map(Awaited::Told)).collect();
+            let mut all: Vec<Awaited> = before.into_iter().chain(waits).collect();
             let awaited = if all.len() == 1 { all.remove(0) } else { Awaited::Any(all.into()) };
             blocked.waits_for = Some(Box::new(awaited));
         }
@@ -83,27 +75,28 @@ impl Core {
     }
 }
 
-/// What is to be said of a task's panic besides a later failure.
-fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Box<[String]> {
-    let note = panic.map(|(task, note)| {
-        let place = note.site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
-        format!("before that, {task} panicked{place}: {}", note.message)
+/// The notes on a failure that comes after a task's panic.
+fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Vec<Note> {
+    let note = panic.map(|(task, PanicNote { message, site, .. })| Note::EarlierPanic {
+        task: task.clone(),
+        site: site.clone(),
+        message: message.clone(),
     });
     note.into_iter().collect()
 }
 
-/// What had happened in a run that has ended: in words only when it is asked for.
+/// What had happened in a run that has ended.
 #[derive(Debug)]
 pub(crate) struct Before {
     first_panic: Option<Box<(TaskLabel, PanicNote)>>,
     /// What was not as usual in the network, where the run was recorded.
-    pub(crate) network: Box<[String]>,
+    pub(crate) network: Box<[Anomaly]>,
 }
 
 impl Before {
-    /// The notes of a failure that comes of the run's output.
-    pub(crate) fn notes(&self) -> Box<[String]> {
-        notes(self.first_panic.as_deref())
+    /// The notes on a failure that comes of the run's output.
+    pub(crate) fn notes(&self) -> Box<[Note]> {
+        notes(self.first_panic.as_deref()).into()
     }
 }
 
@@ -121,68 +114,64 @@ impl Engine {
         let mut waiting: Vec<u32> =
             core.table.in_order().into_iter().filter(|&slot| core.waits(slot)).collect();
         waiting.truncate(NAMED_TASKS);
-        let told = self.waits_told(core, &waiting);
-        waiting.into_iter().zip(told).map(|(slot, told)| core.blocked_task(slot, told)).collect()
+        let waits = self.waits_of(core, &waiting);
+        waiting.into_iter().zip(waits).map(|(slot, waits)| core.blocked_task(slot, waits)).collect()
     }
 
-    fn failure(&self, core: &Core, kind: FailureKind, message: String) -> Box<Failure> {
+    fn failure(&self, core: &Core, kind: FailureKind, cause: Cause, notes: Vec<Note>) -> Box<Failure> {
         Box::new(Failure {
             kind,
-            message,
-            notes: core.notes(),
+            cause,
+            notes: notes.into(),
             site: None,
             task: None,
             blocked: Box::default(),
-            network: self.network_told(core),
+            network: self.anomalies(core),
             at_ns: self.now_ns(),
             at_step: core.steps(),
         })
     }
 
-    pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
-        let mut failure = self.failure(core, FailureKind::Panic, note.message);
-        failure.site = note.site.map(Box::new);
-        hint_at_tokio(&mut failure);
-        failure.task = Some(Box::new(core.task_label(ROOT_SLOT)));
-        failure
-    }
-
-    pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
-        let mut failure = self.failure(core, FailureKind::UnobservedPanic, note.message);
-        if core.first_panic.as_ref().is_some_and(|first| first.0 == task && first.1.site == note.site) {
-            failure.notes = Box::default();
+    fn panic(
+        &self,
+        core: &Core,
+        kind: FailureKind,
+        task: TaskLabel,
+        note: PanicNote,
+        mut notes: Vec<Note>,
+    ) -> Box<Failure> {
+        let earlier = core.first_panic.as_ref().is_some_and(|first| first.1.needs_tokio);
+        if note.needs_tokio || (earlier && !notes.is_empty()) {
+            notes.push(Note::TokioRuntime);
         }
-        hint_at_tokio(&mut failure);
+        let mut failure = self.failure(core, kind, Cause::Panic(note.message), notes);
         failure.site = note.site.map(Box::new);
         failure.task = Some(Box::new(task));
         failure
     }
 
+    pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
+        let task = core.task_label(ROOT_SLOT);
+        self.panic(core, FailureKind::Panic, task, note, notes(core.first_panic.as_deref()))
+    }
+
+    pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
+        let first = core.first_panic.as_deref().filter(|first| first.0 != task || first.1.site != note.site);
+        self.panic(core, FailureKind::UnobservedPanic, task, note, notes(first))
+    }
+
     pub(super) fn deadlock(&self, core: &mut Core) -> Box<Failure> {
-        let tasks = match core.waiting() {
-            1 => "the 1 task that waits".to_owned(),
-            count if count <= NAMED_TASKS => format!("any of the {count} tasks that wait"),
-            count => {
-                format!(
-                    "any of the {} tasks that wait (the first {NAMED_TASKS} follow)",
-                    grouped(count as u64)
-                )
-            }
-        };
-        let message = format!("no task is ready and no timer is set, so nothing in the run can wake {tasks}");
-        let mut failure = self.failure(core, FailureKind::Deadlock, message);
-        failure.blocked = self.blocked(core);
-        // Told with all else that is not as usual, where there is a network.
+        let cause = Cause::Deadlock(core.waiting());
+        let mut failure = self.blocked_failure(core, FailureKind::Deadlock, cause);
+        let mut notes = mem::take(&mut failure.notes).into_vec();
+        // Said with all else that is not as usual, where there is a network.
         if failure.network.is_empty() {
-            let paused =
-                core.nodes.paused().map(|name| format!("node `{name}` is paused, and nothing resumes it"));
-            failure.notes = failure.notes.iter().cloned().chain(paused).collect();
+            notes.extend(core.nodes.paused().map(|node| Note::PausedNode(node.clone())));
         }
         if self.explain && self.woken_soon() {
-            let note = "a real thread woke a task of the run a moment later, in real time; a run does not wait for threads, \
-                        so use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime";
-            failure.notes = failure.notes.iter().cloned().chain([note.to_owned()]).collect();
+            notes.push(Note::WokenByThread);
         }
+        failure.notes = notes.into();
         failure
     }
 
@@ -195,67 +184,41 @@ impl Engine {
         })
     }
 
-    pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
-        let most = grouped(core.limits.max_polls_per_instant);
-        let message = format!(
-            "{most} polls while time stood still: tasks keep waking themselves or each other; \
-             if the test needs that many at one instant, raise `max_polls_per_instant`"
-        );
-        let mut failure = self.failure(core, FailureKind::Livelock, message);
-        failure.task = Some(Box::new(core.task_label(slot)));
+    /// A failure that names the tasks that wait.
+    fn blocked_failure(&self, core: &mut Core, kind: FailureKind, cause: Cause) -> Box<Failure> {
+        let mut failure = self.failure(core, kind, cause, notes(core.first_panic.as_deref()));
         failure.blocked = self.blocked(core);
+        failure
+    }
+
+    pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
+        let cause = Cause::Livelock(core.limits.max_polls_per_instant);
+        let mut failure = self.blocked_failure(core, FailureKind::Livelock, cause);
+        failure.task = Some(Box::new(core.task_label(slot)));
         failure
     }
 
     pub(super) fn step_limit(&self, core: &mut Core) -> Box<Failure> {
-        let most = grouped(core.limits.max_steps);
-        let message = format!("the run did not end within {most} steps; if it needs more, raise `max_steps`");
-        let mut failure = self.failure(core, FailureKind::StepLimit, message);
-        failure.blocked = self.blocked(core);
-        failure
+        let cause = Cause::StepLimit(core.limits.max_steps);
+        self.blocked_failure(core, FailureKind::StepLimit, cause)
     }
 
-    pub(super) fn time_limit(&self, core: &mut Core, deadline_ns: u64) -> Box<Failure> {
-        let most = u64::try_from(core.limits.max_virtual_time.as_nanos()).unwrap_or(u64::MAX);
-        let message = format!(
-            "the run did not end within {} of virtual time, and its next timer is due at {}; \
-             if it needs more, raise `max_virtual_time`",
-            Nanos(most),
-            Nanos(deadline_ns),
-        );
-        let mut failure = self.failure(core, FailureKind::TimeLimit, message);
-        failure.blocked = self.blocked(core);
-        failure
+    pub(super) fn time_limit(&self, core: &mut Core, next_timer_ns: u64) -> Box<Failure> {
+        let max_ns = u64::try_from(core.limits.max_virtual_time.as_nanos()).unwrap_or(u64::MAX);
+        self.blocked_failure(core, FailureKind::TimeLimit, Cause::TimeLimit { max_ns, next_timer_ns })
     }
 
     pub(super) fn endless_end(&self, core: &mut Core) -> Box<Failure> {
-        let message = format!(
-            "tasks that were dropped at the end of the run kept spawning others, {MAX_LAST_ROUNDS} times over; \
-             a destructor must not spawn a task whose own destructor does so again"
-        );
-        self.failure(core, FailureKind::Livelock, message)
+        let notes = notes(core.first_panic.as_deref());
+        self.failure(core, FailureKind::Livelock, Cause::EndlessEnd(MAX_LAST_ROUNDS), notes)
     }
 
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {
         let label =
             core.table.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
-        let message =
-            "a real thread woke a task of the run, and nobody can say when it will do so next time; \
-                       use `timeloop::task::spawn_blocking` in place of the thread, and no other runtime"
-                .to_owned();
-        let mut failure = self.failure(core, FailureKind::Escape, message);
+        let notes = notes(core.first_panic.as_deref());
+        let mut failure = self.failure(core, FailureKind::Escape, Cause::Escape, notes);
         failure.task = label.map(Box::new);
         failure
-    }
-}
-
-/// Says what to do about a panic that comes of tokio's own runtime, which is not there inside a run.
-fn hint_at_tokio(failure: &mut Failure) {
-    let panics = failure.notes.iter().chain([&failure.message]);
-    if panics.into_iter().any(|text| text.contains("context of a Tokio 1.x runtime")) {
-        let note = "that is tokio's own runtime, which is not there inside a run: put timeloop in its place in the code under \
-                    test (`extern crate timeloop as tokio`); a dependency that spawns, sleeps or does I/O through tokio \
-                    itself can't run here";
-        failure.notes = failure.notes.iter().cloned().chain([note.to_owned()]).collect();
     }
 }

@@ -4,7 +4,7 @@
 
 use std::cell::RefMut;
 
-use timeloop_sim::{DecisionKey, Deviation, Domain, Nanos, Source, TaskKey, TaskPath, grouped};
+use timeloop_sim::{DecisionKey, Deviation, Domain, PacketFate, Source, TaskKey, TaskPath, WorldEffect};
 
 use super::nodes::{NodeId, NodeState};
 use super::{Engine, Wakee, mix};
@@ -26,10 +26,7 @@ impl Dice for Chance<'_> {
             decision,
             count,
             |value| value,
-            |value| {
-                let takes = Nanos(latencies_ns[value as usize]);
-                format!("{} takes {takes}", self.0.packet_told(packet))
-            },
+            |value| self.0.packet_effect(packet, PacketFate::Takes(latencies_ns[value as usize])),
         )
     }
 
@@ -43,13 +40,13 @@ impl Dice for Chance<'_> {
         // 0 is quiet, and so is all that lies beyond the chance: that counts as 0, so that it need not be kept.
         let effective = |value| u32::from(value != 0 && value <= millionths);
         let happens = self.0.decide(decision, CHANCES, effective, |_| {
-            let what = match question {
-                Question::Delay => "is late",
-                Question::Loss => "is lost",
-                Question::Duplicate => "comes twice",
-                Question::Reorder => "falls behind",
+            let fate = match question {
+                Question::Delay => unreachable!("how long a packet takes is no matter of chance alone"),
+                Question::Loss => PacketFate::Lost,
+                Question::Duplicate => PacketFate::Duplicated,
+                Question::Reorder => PacketFate::Reordered,
             };
-            format!("{} {what}", self.0.packet_told(packet))
+            self.0.packet_effect(packet, fate)
         });
         happens != 0
     }
@@ -68,17 +65,17 @@ pub(crate) struct Around {
 }
 
 impl Engine {
-    /// Decides something about the world: a value below `arity`, of which `effective` says what it comes to. What is not
-    /// quiet is kept, in the words of `told`.
+    /// Decides something about the world: a value below `arity`, of which `effective` says what it comes to, and `effect`
+    /// for a report where that is not quiet.
     fn decide(
         &self,
         around: Around,
         arity: u32,
         effective: impl FnOnce(u32) -> u32,
-        told: impl FnOnce(u32) -> String,
+        effect: impl FnOnce(u32) -> WorldEffect,
     ) -> u32 {
         let value = effective(self.draw_around(around, arity));
-        self.keep_around(around, value, || format!("{} at {}", told(value), Nanos(self.now_ns.get())));
+        self.keep_around(around, value, || effect(value));
         value
     }
 
@@ -96,29 +93,28 @@ impl Engine {
         value
     }
 
-    /// Keeps what has come of a decision, in words where it is not the quiet one.
-    pub(crate) fn keep_around(&self, around: Around, value: u32, told: impl FnOnce() -> String) {
+    /// Keeps what has come of a decision, and its effect where it is not the quiet one.
+    pub(crate) fn keep_around(&self, around: Around, value: u32, effect: impl FnOnce() -> WorldEffect) {
         let Around { domain, path, number, index } = around;
         let mut core = self.core.borrow_mut();
         core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(index));
         if value == 0 || core.recorder.is_none() {
             return;
         }
-        // Whoever finds the words may look at the nodes.
+        // Whoever describes the effect may look at the nodes.
         drop(core);
-        let told = told();
+        let effect = effect();
         if let Some(recorder) = &mut self.core.borrow_mut().recorder {
             let task = TaskPath::from_iter(path);
-            recorder.turned_out(Deviation { task, resume: number, domain, index, value }, told);
+            recorder.world_deviates(Deviation { task, resume: number, domain, index, value }, effect);
         }
     }
 
-    /// What a packet is called.
-    fn packet_told(&self, packet: Packet) -> String {
+    /// What happens to a packet, for a report.
+    fn packet_effect(&self, packet: Packet, fate: PacketFate) -> WorldEffect {
         let nodes = self.nodes();
-        let name = |host: u32| nodes.name(NodeId(host));
-        let Packet { from, to, number } = packet;
-        format!("packet {} from `{}` to `{}`", grouped(u64::from(number) + 1), name(from), name(to))
+        let [from, to] = [packet.from, packet.to].map(|host| nodes.name(NodeId(host)));
+        WorldEffect::Packet { from, to, number: packet.number, fate, at_ns: self.now_ns.get() }
     }
 
     /// Calls `f` with the network, then wakes whom that concerns.

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use timeloop_sim::{Access, Operation, Source, TaskLabel};
+use timeloop_sim::{Access, NodeEvent, Operation, Source, TaskLabel, WorldChange};
 
 use super::cell::{TaskBox, TaskPointer};
 use super::giving_way::Interrupted;
@@ -23,34 +23,6 @@ use super::table::{Interrupts, State};
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};
 use crate::task::{Id, JoinError};
-
-/// What happens to a node; the numbers are part of the trace hash and never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NodeEvent {
-    Starts = 1,
-    Crashes = 2,
-    Pauses = 3,
-    GoesOn = 4,
-    IsAskedToShutDown = 5,
-    ShutsDown = 6,
-    ClockChanges = 7,
-}
-
-impl NodeEvent {
-    /// The sentence, after the node's name.
-    fn told(self, incarnation: u32) -> &'static str {
-        match self {
-            Self::Starts if incarnation > 1 => "restarts",
-            Self::Starts => "starts",
-            Self::Crashes => "crashes",
-            Self::Pauses => "is paused",
-            Self::GoesOn => "is resumed",
-            Self::IsAskedToShutDown => "is asked to shut down",
-            Self::ShutsDown => "shuts down",
-            Self::ClockChanges => "has its clock changed",
-        }
-    }
-}
 
 impl Engine {
     /// Adds a node, which is down.
@@ -138,14 +110,15 @@ impl Engine {
         self.tell_watchers(node);
     }
 
-    /// What has just happened to a node was called for here.
-    pub(crate) fn change_called_at(&self, node: NodeId, at: &'static Location<'static>) {
+    /// What has just happened to a node was called for here, by a fault plan if `planned`.
+    pub(crate) fn change_called_at(&self, node: NodeId, at: &'static Location<'static>, planned: bool) {
         let now_ns = self.now_ns.get();
         if let Some(last) = &mut self.core.borrow_mut().nodes.at_mut(node).last_change
             && matches!(last.event, NodeEvent::Crashes | NodeEvent::Pauses)
             && last.at_ns == now_ns
+            && last.called_at.is_none()
         {
-            last.called_at.get_or_insert(at);
+            (last.called_at, last.planned) = (Some(at), planned);
         }
     }
 
@@ -271,9 +244,9 @@ impl Engine {
         }
         if let Some(recorder) = &mut core.recorder {
             if interrupts.has(Interrupts::STOPPED) {
-                recorder.happened("its node is down".to_owned());
+                recorder.world_changed(WorldChange::NotPolled(NodeState::Down));
             } else if interrupts.has(Interrupts::PAUSED) {
-                recorder.happened("its node is paused".to_owned());
+                recorder.world_changed(WorldChange::NotPolled(NodeState::Paused));
             }
         }
         drop(guard);
@@ -363,7 +336,7 @@ impl Engine {
         if !self.change_state(node, NodeState::Paused, NodeState::Up) {
             return;
         }
-        self.happens(node, NodeEvent::GoesOn);
+        self.happens(node, NodeEvent::Resumes);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
             let place = core.table.at(slot);
@@ -465,12 +438,12 @@ impl Engine {
         core.trace_hash = mix(core.trace_hash, (event as u64) << 32 | u64::from(node.0));
         if !matches!(event, NodeEvent::IsAskedToShutDown | NodeEvent::ClockChanges) {
             let at_ns = self.now_ns.get();
-            core.nodes.at_mut(node).last_change = Some(LastChange { event, at_ns, called_at: None });
+            core.nodes.at_mut(node).last_change =
+                Some(LastChange { event, at_ns, called_at: None, planned: false });
         }
         if let Some(recorder) = &mut core.recorder {
-            let record = core.nodes.at(node);
-            let told = format!("node {} {}", core.nodes.name(node), event.told(record.incarnation));
-            recorder.happened(told);
+            let incarnation = core.nodes.incarnation(node);
+            recorder.world_changed(WorldChange::Node { node: core.nodes.name(node), event, incarnation });
         }
     }
 

@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use super::cell::TaskBox;
 use super::node_clock::NodeClock;
-use super::node_life::NodeEvent;
 use super::shared::SoleRef;
 use super::table::Interrupts;
 use super::waker::{TaskRef, Wakee};
 use super::{Engine, NO_SLOT, ROOT_SLOT, mix};
-use timeloop_sim::ResourceKey;
+use timeloop_sim::{NodeEvent, ResourceKey};
+
+pub(crate) use timeloop_sim::NodeState;
 
 /// Which node of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,17 +39,6 @@ impl NodeId {
     pub(super) fn resource(self) -> ResourceKey {
         ResourceKey(mix(u64::MAX, self.0.into()))
     }
-}
-
-/// How a node stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NodeState {
-    /// Its tasks run.
-    Up,
-    /// Its tasks are not polled; what wakes them is kept.
-    Paused,
-    /// It has no tasks: it has crashed, was shut down, or was never started.
-    Down,
 }
 
 /// What a node does when it is started.
@@ -102,6 +92,8 @@ pub(crate) struct LastChange {
     pub(crate) at_ns: u64,
     /// The place in the source that has called for it, where that is known.
     pub(crate) called_at: Option<&'static Location<'static>>,
+    /// Whether a fault plan has.
+    pub(crate) planned: bool,
 }
 
 impl NodeRecord {
@@ -314,7 +306,7 @@ impl Nodes {
         self.at(node).live
     }
 
-    /// What happened to it last, as the name of a node is followed by it, when, and where that was called for.
+    /// What happened to it last, when, and where that was called for.
     #[cfg(feature = "net")]
     pub(crate) fn last_change(&self, node: NodeId) -> Option<LastChange> {
         self.at(node).last_change
@@ -366,8 +358,8 @@ impl Nodes {
     }
 
     /// The names of the nodes that are paused.
-    pub(super) fn paused(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().filter(|node| node.state == NodeState::Paused).map(|node| &*node.name)
+    pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.nodes.iter().filter(|node| node.state == NodeState::Paused).map(|node| &node.name)
     }
 
     /// All that has a destructor of the user's, to be dropped where nothing is borrowed.

@@ -17,6 +17,16 @@ use timeloop_sim::{Pulse, Site};
 pub(crate) struct PanicNote {
     pub(crate) message: String,
     pub(crate) site: Option<Site>,
+    /// Whether it comes of tokio's own runtime, which is not there inside a run.
+    pub(crate) needs_tokio: bool,
+}
+
+impl PanicNote {
+    fn new(message: String, site: Option<Site>) -> Self {
+        // Its text is all the evidence there is: the place is that of whoever calls tokio.
+        let needs_tokio = message.contains("context of a Tokio 1.x runtime");
+        Self { message, site, needs_tokio }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +72,7 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send 
             line: location.line(),
             column: location.column(),
         });
-        let note = PanicNote { message: message(info.payload()), site };
+        let note = PanicNote::new(message(info.payload()), site);
         if mode == Mode::Quiet && is_last_words(&note.message) {
             last_words();
         }
@@ -84,7 +94,7 @@ fn is_last_words(message: &str) -> bool {
 #[cold]
 fn last_words() {
     let note = LAST.try_with(|last| last.try_borrow().ok().and_then(|last| last.clone())).ok().flatten();
-    if let Some(PanicNote { message, site }) = note {
+    if let Some(PanicNote { message, site, .. }) = note {
         let place = site.map_or_else(String::new, |site| format!(" at {site}"));
         // As the standard library does: it can't be captured by a test harness that will not live to show it.
         let _ = writeln!(
@@ -100,7 +110,7 @@ pub(crate) fn take(payload: &(dyn Any + Send)) -> PanicNote {
     let message = message(payload);
     // `resume_unwind` calls no hook: what is noted then is an earlier panic, unless the texts agree.
     let noted = LAST.with_borrow_mut(Option::take).filter(|note| note.message == message);
-    noted.unwrap_or(PanicNote { message, site: None })
+    noted.unwrap_or_else(|| PanicNote::new(message, None))
 }
 
 /// A panic that was caught is about to go on: what was known of it is known again.

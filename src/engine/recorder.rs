@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 
+#[cfg(feature = "net")]
+use timeloop_sim::WorldEffect;
 use timeloop_sim::{
-    Access, Advance, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Operation, Performed, Record,
-    ResourceKey, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord, WorldEvent,
+    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Operation, Performed,
+    Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    WorldChange, WorldEvent,
 };
 
+use super::announce::ResourceId;
 use super::sites::{self, Leaf, Sites};
 use super::waiting::{Noted, On};
 use crate::task::Id;
@@ -42,7 +46,9 @@ pub(super) struct Recorder {
     /// What else each task waits for, by task.
     waits_on: BTreeMap<u32, Vec<Noted>>,
     /// What was not as usual in the network when the run ended.
-    pub(super) network: Box<[String]>,
+    pub(super) network: Box<[Anomaly]>,
+    /// The resources that are more than something that tasks share.
+    kinds: BTreeMap<ResourceKey, ResourceKind>,
     /// Who holds what.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
@@ -92,6 +98,9 @@ impl Recorder {
         });
         let label = TaskLabel { path, name, spawned: spawned.map(Into::into), node };
         self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: at_ns });
+        if let Some(spawned) = spawned {
+            self.is_kind(ResourceId::of_task(key, spawned).key(), ResourceKind::TaskEnd);
+        }
         self.arrivals.push(u32::MAX);
     }
 
@@ -156,10 +165,10 @@ impl Recorder {
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
     }
 
-    /// Something has been done to the world.
-    pub(super) fn happened(&mut self, told: String) {
+    /// The step does something to the world.
+    pub(super) fn world_changed(&mut self, change: WorldChange) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
-        self.record.events.push(WorldEvent { step: step as u64, told });
+        self.record.events.push(WorldEvent { step: step as u64, change });
     }
 
     /// Until the returned index is given back, it is this task whose code runs, within a step of another.
@@ -174,9 +183,9 @@ impl Recorder {
 
     /// Something that is not quiet has been decided about the world around the tasks.
     #[cfg(feature = "net")]
-    pub(super) fn turned_out(&mut self, deviation: timeloop_sim::Deviation, told: String) {
+    pub(super) fn world_deviates(&mut self, deviation: timeloop_sim::Deviation, effect: WorldEffect) {
         let after_steps = self.record.steps.len() as u64;
-        self.record.happenings.push(timeloop_sim::Happening { deviation, after_steps, told });
+        self.record.world_deviations.push(timeloop_sim::WorldDeviation { deviation, after_steps, effect });
     }
 
     /// Virtual time has moved.
@@ -213,8 +222,16 @@ impl Recorder {
         match resources.get_mut(index) {
             Some(known) if known.name == name => {}
             Some(known) => known.name = name,
-            None => resources.push(ResourceRecord { key, name, made: users(made) }),
+            None => {
+                let kind = self.kinds.get(&key).copied().unwrap_or_default();
+                resources.push(ResourceRecord { key, kind, name, made: users(made) });
+            }
         }
+    }
+
+    /// This resource, which the record does not know yet, is of this kind.
+    pub(super) fn is_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
+        self.kinds.insert(key, kind);
     }
 
     /// The task that runs waits for this.
@@ -309,9 +326,8 @@ impl Recorder {
         }
         let Operation { resource, access } = wanted.operation;
         let known = self.record.resource(resource)?;
-        #[cfg(feature = "net")]
-        if crate::net::is_socket(&known.name) {
-            // Told by itself.
+        if known.kind == ResourceKind::Socket {
+            // What it waits for of a socket is noted.
             return None;
         }
         let holders = self.holders.get(&resource).into_iter().flatten();

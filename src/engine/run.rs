@@ -396,7 +396,7 @@ impl Engine {
         let _watch = Watch::begin(loud);
         debug_assert!(!self.is_polling(), "a task can't be dropped while it runs");
         self.current.set(NO_SLOT);
-        self.keep_network_told();
+        self.keep_anomalies();
         let root = {
             let mut core = self.core.borrow_mut();
             core.ended = true;

@@ -1,39 +1,37 @@
 //! What a task waits for that is neither a lock, nor a message, nor a task: a socket, or what is to become of a node.
 //!
-//! Always true: it is noted in runs that are recorded and in no others, and put into words where a failure is; a task's
-//! notes are those of its last step, besides what it has left with a waker of somebody else's.
+//! # Invariants
+//! It is noted in runs that are recorded and in no others; a task's notes are those of its last step, besides what it has left
+//! with a waker of somebody else's.
 
 #[cfg(feature = "net")]
 use std::panic::Location;
+#[cfg(feature = "net")]
+use std::sync::Arc;
 use std::task::Waker;
 
-use super::nodes::{NodeId, NodeState, Nodes};
+use timeloop_sim::{Anomaly, Awaited, NodeWait};
+#[cfg(feature = "net")]
+use timeloop_sim::{NodeEvent, NodeState, Site};
+
+use super::nodes::NodeId;
+#[cfg(feature = "net")]
+use super::nodes::{LastChange, Nodes};
 use super::waker::TaskRef;
 use super::{Core, Engine};
 #[cfg(feature = "net")]
 use super::{Wakee, network};
 #[cfg(feature = "net")]
-use crate::net::fabric::{Socket, Teller};
+use crate::net::fabric::{Directory, Socket, Touched, View};
 
 /// What a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
     /// A node.
-    Node(NodeId, Change),
+    Node(NodeId, NodeWait),
     /// A socket, and where that was made.
     #[cfg(feature = "net")]
     Socket(Socket, &'static Location<'static>),
-}
-
-/// What is to become of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// It is down.
-    Down,
-    /// It has shut down, as it was asked to.
-    ShutDown,
-    /// It is asked to shut down.
-    Asked,
 }
 
 /// A note that a task waits.
@@ -73,7 +71,7 @@ impl Engine {
     }
 
     /// What is not as usual in the network; nothing where there is none.
-    pub(super) fn network_told(&self, core: &Core) -> Box<[String]> {
+    pub(super) fn anomalies(&self, core: &Core) -> Box<[Anomaly]> {
         let Some(recorder) = &core.recorder else { return Box::default() };
         if core.ended {
             return recorder.network.clone();
@@ -82,88 +80,93 @@ impl Engine {
         if let Ok(mut network) = self.network.try_borrow_mut()
             && let Some(fabric) = network.as_deref_mut()
         {
-            return self.teller(fabric, &core.nodes, &[]).unusual();
+            return self.view(fabric, &core.nodes, &[]).anomalies();
         }
         Box::default()
     }
 
     /// The run ends: what is to be said of its network, should its output be a failure.
-    pub(super) fn keep_network_told(&self) {
+    pub(super) fn keep_anomalies(&self) {
         if !self.records {
             return;
         }
         let mut core = self.core.borrow_mut();
-        let told = self.network_told(&core);
+        let anomalies = self.anomalies(&core);
         if let Some(recorder) = &mut core.recorder {
-            recorder.network = told;
+            recorder.network = anomalies;
         }
     }
 
-    /// What the tasks in these slots wait for, in words, for each of them.
-    pub(super) fn waits_told(&self, core: &mut Core, slots: &[u32]) -> Vec<Vec<String>> {
+    /// What the tasks in these slots wait for among sockets and nodes, for each of them.
+    pub(super) fn waits_of(&self, core: &mut Core, slots: &[u32]) -> Vec<Vec<Awaited>> {
         let Some(recorder) = core.recorder.take() else { return vec![Vec::new(); slots.len()] };
         #[cfg(feature = "net")]
-        let everyone: Vec<_> =
-            recorder.all_waits().filter_map(|(label, on)| socket(on).map(|on| (label, on))).collect();
+        let everyone: Vec<_> = recorder
+            .all_waits()
+            .filter_map(|(label, on)| match on {
+                On::Socket(socket, _) => Some((label, socket)),
+                On::Node(..) => None,
+            })
+            .collect();
         #[cfg(feature = "net")]
         let mut network = self.network.try_borrow_mut().ok();
-        let mut told = Vec::new();
+        let mut all = Vec::new();
         for &slot in slots {
             let id = core.table.at(slot).id;
-            let mut words: Vec<String> = Vec::new();
+            let mut waits: Vec<Awaited> = Vec::new();
             for on in recorder.waits_of(id) {
-                let more = match on {
-                    On::Node(node, change) => Some(change.told(node, &core.nodes)),
+                let awaited = match on {
+                    On::Node(node, wait) => {
+                        let (state, tasks) = (core.nodes.state(node), core.nodes.tasks(node));
+                        Some(Awaited::Node { node: core.nodes.name(node), state, tasks, wait })
+                    }
                     #[cfg(feature = "net")]
                     On::Socket(socket, made) => {
                         let fabric = network.as_mut().and_then(|network| network.as_deref_mut());
-                        fabric.and_then(|fabric| {
-                            self.teller(fabric, &core.nodes, &everyone).waits(socket, made)
-                        })
+                        fabric
+                            .and_then(|fabric| self.view(fabric, &core.nodes, &everyone).wait(socket, made))
+                            .map(Awaited::Socket)
                     }
                 };
-                words.extend(more.filter(|more| !words.contains(more)));
+                waits.extend(awaited.filter(|awaited| !waits.contains(awaited)));
             }
-            told.push(words);
+            all.push(waits);
         }
         core.recorder = Some(recorder);
-        told
+        all
     }
 
     #[cfg(feature = "net")]
-    fn teller<'a>(
+    fn view<'a>(
         &self,
         fabric: &'a mut network::Fabric,
         nodes: &'a Nodes,
-        everyone: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
-    ) -> Teller<'a> {
-        Teller { fabric, nodes, now_ns: self.now_ns(), everyone }
+        waiting: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
+    ) -> View<'a> {
+        View { fabric, directory: nodes, now_ns: self.now_ns(), waiting }
     }
 }
 
 #[cfg(feature = "net")]
-fn socket(on: On) -> Option<Socket> {
-    match on {
-        On::Socket(socket, _) => Some(socket),
-        On::Node(..) => None,
+impl Directory for Nodes {
+    fn hosts(&self) -> u32 {
+        self.ids().count() as u32
     }
-}
 
-impl Change {
-    /// What a task does that waits for it.
-    fn told(self, node: NodeId, nodes: &Nodes) -> String {
-        let name = nodes.name(node);
-        let stands = match (nodes.state(node), nodes.tasks(node)) {
-            (NodeState::Down, _) => "is down".to_owned(),
-            (NodeState::Paused, _) => "is paused".to_owned(),
-            (NodeState::Up, 0) => "is up, although no task of it is left".to_owned(),
-            (NodeState::Up, 1) => "is up, with 1 task".to_owned(),
-            (NodeState::Up, count) => format!("is up, with {count} tasks"),
-        };
-        match self {
-            Self::Down => format!("waits for node `{name}` to go down, which {stands}"),
-            Self::ShutDown => format!("waits for node `{name}` to shut down, which {stands}"),
-            Self::Asked => "waits for its node to be asked to shut down".to_owned(),
-        }
+    fn name(&self, host: u32) -> Arc<str> {
+        Self::name(self, NodeId(host))
+    }
+
+    fn state(&self, host: u32) -> NodeState {
+        Self::state(self, NodeId(host))
+    }
+
+    fn last_event(&self, host: u32) -> Option<(NodeEvent, Touched)> {
+        let LastChange { event, at_ns, called_at, planned } = self.last_change(NodeId(host))?;
+        Some((event, Touched { at_ns, at: called_at, planned }))
+    }
+
+    fn site(&self, at: &'static Location<'static>) -> Option<Site> {
+        super::users(at)
     }
 }

@@ -51,8 +51,6 @@ mod udp;
 #[cfg(unix)]
 pub mod unix;
 
-pub(crate) use operation::is_socket;
-
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use link_model::LinkModel;
 pub use network::{Network, Partition};

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::fabric::{Fabric, Lookup, Turn};
+use super::fabric::{Fabric, Lookup, Touched, Turn};
 use super::link_model::LinkModel;
 use crate::engine::{self, RunId, context, of_run};
 
@@ -45,6 +45,8 @@ use crate::engine::{self, RunId, context, of_run};
 #[derive(Clone, Debug)]
 pub struct Network {
     run: RunId,
+    /// Whether it is a fault plan that changes it.
+    planned: bool,
 }
 
 impl Network {
@@ -56,9 +58,19 @@ impl Network {
     #[track_caller]
     pub fn current() -> Self {
         match context::with(engine::Engine::run_id) {
-            Some(run) => Self { run },
+            Some(run) => Self { run, planned: false },
             None => engine::outside("change the network"),
         }
+    }
+
+    /// The same network in the hands of a fault plan.
+    pub(super) fn planned(self) -> Self {
+        Self { planned: true, ..self }
+    }
+
+    /// Who changes a link, now.
+    fn touched(&self, turn: &Turn<'_>, at: &'static Location<'static>) -> Option<Touched> {
+        Some(Touched { at_ns: turn.now_ns, at: Some(at), planned: self.planned })
     }
 
     /// Does something to the network; nothing once its run is over.
@@ -187,7 +199,7 @@ impl Network {
             for (from, to) in &pairs {
                 let link = fabric.links.get(*from, *to);
                 link.cuts += 1;
-                link.touched = Some((turn.now_ns, at));
+                link.touched = self.touched(turn, at);
             }
         });
         Partition { network: self.clone(), pairs }
@@ -215,7 +227,7 @@ impl Network {
         self.with(|fabric, turn| {
             let link = fabric.links.get(from, to);
             link.held = true;
-            link.touched = Some((turn.now_ns, at));
+            link.touched = self.touched(turn, at);
         });
     }
 
@@ -265,7 +277,7 @@ impl Network {
             for (from, to) in pairs {
                 let link = fabric.links.get(*from, *to);
                 link.clogged_until_ns = link.clogged_until_ns.max(turn.now_ns.saturating_add(by_ns));
-                link.touched = Some((turn.now_ns, at));
+                link.touched = self.touched(turn, at);
             }
         });
     }

@@ -19,13 +19,6 @@ pub(super) mod names {
     pub(in crate::net) const UNIX_LISTENER: &str = "unix listener";
     pub(in crate::net) const UNIX_STREAM: &str = "unix stream";
     pub(in crate::net) const UNIX_DATAGRAM: &str = "unix datagram socket";
-    pub(super) const ALL: [&str; 7] =
-        [TCP_SOCKET, TCP_LISTENER, TCP_STREAM, UDP_SOCKET, UNIX_LISTENER, UNIX_STREAM, UNIX_DATAGRAM];
-}
-
-/// Whether something that is called so in reports is a socket.
-pub(crate) fn is_socket(name: &str) -> bool {
-    names::ALL.contains(&name)
 }
 
 /// What an operation is.

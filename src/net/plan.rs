@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use timeloop_sim::{Domain, Nanos};
+use timeloop_sim::{Domain, FaultAspect, FaultKind, PlannedFault, WorldEffect};
 
 use super::network::{Network, Partition};
 use crate::engine::network::Around;
@@ -17,36 +17,24 @@ use crate::world::World;
 /// So finely are instants and durations told apart.
 const STEPS: u32 = 256;
 
-/// What may break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Cut,
-    OneWay,
-    Isolate,
-    Clog,
-    Crash,
-    Pause,
+/// The kinds of faults, in the order in which they are drawn.
+const KINDS: [FaultKind; 6] = [
+    FaultKind::Cut,
+    FaultKind::OneWayCut,
+    FaultKind::Isolate,
+    FaultKind::Clog,
+    FaultKind::Crash,
+    FaultKind::Pause,
+];
+
+/// The number that stands for a kind in decisions; it never changes.
+const fn code(kind: FaultKind) -> u32 {
+    kind as u32 + 1
 }
 
-impl Kind {
-    const ALL: [Self; 6] = [Self::Cut, Self::OneWay, Self::Isolate, Self::Clog, Self::Crash, Self::Pause];
-
-    /// The number that stands for it in decisions; it never changes.
-    const fn code(self) -> u32 {
-        match self {
-            Self::Cut => 1,
-            Self::OneWay => 2,
-            Self::Isolate => 3,
-            Self::Clog => 4,
-            Self::Crash => 5,
-            Self::Pause => 6,
-        }
-    }
-
-    /// Whether it happens to a node, and not to a link.
-    const fn is_of_node(self) -> bool {
-        matches!(self, Self::Isolate | Self::Crash | Self::Pause)
-    }
+/// Whether it happens to a node, and not to a link.
+const fn is_of_node(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Isolate | FaultKind::Crash | FaultKind::Pause)
 }
 
 /// What breaks in a run, drawn by its seed. Each kind of fault is off until it is asked for, and is switched off in half of
@@ -76,7 +64,7 @@ pub struct FaultPlan {
     over: Duration,
     shortest: Duration,
     longest: Duration,
-    most: [u32; Kind::ALL.len()],
+    most: [u32; KINDS.len()],
     nodes: Option<Vec<String>>,
     keep_up: usize,
 }
@@ -84,7 +72,7 @@ pub struct FaultPlan {
 /// One fault of a plan.
 #[derive(Debug)]
 struct Fault {
-    kind: Kind,
+    kind: FaultKind,
     /// The node, or the link's ends.
     nodes: [usize; 2],
     from: Duration,
@@ -106,13 +94,13 @@ impl FaultPlan {
             over: duration,
             shortest: Duration::from_millis(10),
             longest: duration / 4,
-            most: [0; Kind::ALL.len()],
+            most: [0; KINDS.len()],
             nodes: None,
             keep_up: 0,
         }
     }
 
-    fn with(mut self, kind: Kind, most: u32) -> Self {
+    fn with(mut self, kind: FaultKind, most: u32) -> Self {
         self.most[kind as usize] = most;
         self
     }
@@ -120,31 +108,31 @@ impl FaultPlan {
     /// Up to so many times the links between two nodes are cut, both ways; and as often a node is cut off from all others.
     #[must_use]
     pub fn partitions(self, most: u32) -> Self {
-        self.with(Kind::Cut, most).with(Kind::Isolate, most)
+        self.with(FaultKind::Cut, most).with(FaultKind::Isolate, most)
     }
 
     /// Up to so many times the link from one node to another is cut, one way.
     #[must_use]
     pub fn one_way_cuts(self, most: u32) -> Self {
-        self.with(Kind::OneWay, most)
+        self.with(FaultKind::OneWayCut, most)
     }
 
     /// Up to so many times the links between two nodes are clogged: nothing arrives for a while, and then all of it.
     #[must_use]
     pub fn clogs(self, most: u32) -> Self {
-        self.with(Kind::Clog, most)
+        self.with(FaultKind::Clog, most)
     }
 
     /// Up to so many times a node crashes, and is started again after a while.
     #[must_use]
     pub fn crashes(self, most: u32) -> Self {
-        self.with(Kind::Crash, most)
+        self.with(FaultKind::Crash, most)
     }
 
     /// Up to so many times a node is paused.
     #[must_use]
     pub fn pauses(self, most: u32) -> Self {
-        self.with(Kind::Pause, most)
+        self.with(FaultKind::Pause, most)
     }
 
     /// How long a fault lasts: from 10 ms to a quarter of the plan's time otherwise.
@@ -207,16 +195,15 @@ impl FaultPlan {
     fn draw(&self, names: &[String]) -> Vec<Fault> {
         let plan = number();
         let mut faults = Vec::new();
-        for kind in Kind::ALL {
+        for kind in KINDS {
             let targets =
-                if kind.is_of_node() { names.len() } else { names.len() * names.len().saturating_sub(1) };
+                if is_of_node(kind) { names.len() } else { names.len() * names.len().saturating_sub(1) };
             let most = self.most[kind as usize];
             if targets == 0 || most == 0 {
                 continue;
             }
             // Kept by nobody: where it is off, none of its faults is asked for.
-            let off =
-                Around { domain: Domain::Fault, path: [kind.code(), 1], number: 2 * plan + 1, index: 0 };
+            let off = Around { domain: Domain::Fault, path: [code(kind), 1], number: 2 * plan + 1, index: 0 };
             if draw(off, 2) != 0 {
                 continue;
             }
@@ -227,8 +214,15 @@ impl FaultPlan {
         faults
     }
 
-    fn draw_one(&self, plan: u32, kind: Kind, number: u32, targets: u32, names: &[String]) -> Option<Fault> {
-        let path = [kind.code(), number + 1];
+    fn draw_one(
+        &self,
+        plan: u32,
+        kind: FaultKind,
+        number: u32,
+        targets: u32,
+        names: &[String],
+    ) -> Option<Fault> {
+        let path = [code(kind), number + 1];
         let question = |index| Around { domain: Domain::Fault, path, number: 2 * plan, index };
         let happens = draw(question(0), 2);
         if happens == 0 {
@@ -237,7 +231,7 @@ impl FaultPlan {
         let target = if targets > 1 { draw(question(1), targets) } else { 0 };
         let start = draw(question(2), STEPS);
         let lasts = draw(question(3), STEPS);
-        let nodes = if kind.is_of_node() {
+        let nodes = if is_of_node(kind) {
             [target as usize; 2]
         } else {
             let others = names.len() - 1;
@@ -247,18 +241,23 @@ impl FaultPlan {
         let duration = self.shortest + (self.longest - self.shortest) * lasts / (STEPS - 1);
         let from = (self.over - duration) * start / (STEPS - 1);
         let fault = Fault { kind, nodes, from, until: from + duration };
-        let [what, how] = fault.told(names);
-        record(question(0), happens, || format!("{what} {how}"));
-        record(question(1), target, || format!("what breaks is {what}"));
-        record(question(2), start, || format!("{what} {how}: not at once, but then"));
-        record(question(3), lasts, || format!("{what} {how}: for so long"));
+        let values = [
+            (happens, FaultAspect::Happens),
+            (target, FaultAspect::Target),
+            (start, FaultAspect::Begins),
+            (lasts, FaultAspect::Lasts),
+        ];
+        for (index, (value, aspect)) in (0..).zip(values) {
+            let effect = || WorldEffect::Fault { fault: fault.described(names), aspect };
+            context::with(|engine| engine.keep_around(question(index), value, effect));
+        }
         Some(fault)
     }
 
     /// Each fault begins and ends in its time.
     async fn carry_out(&self, faults: &[Fault], names: &[String]) {
         let world = World::current();
-        let network = Network::current();
+        let network = Network::current().planned();
         let begin = Instant::now();
         // What ends goes first, then what was drawn first.
         let mut events: Vec<(Duration, bool, usize)> = (0..)
@@ -271,7 +270,7 @@ impl FaultPlan {
             sleep_until(begin + at).await;
             let fault = &faults[index];
             if begins {
-                if fault.kind.is_of_node() && !self.has_budget(&under_way, faults, names, fault.nodes[0]) {
+                if is_of_node(fault.kind) && !self.has_budget(&under_way, faults, names, fault.nodes[0]) {
                     continue;
                 }
                 under_way[index] = fault.break_it(&world, &network, names);
@@ -293,7 +292,7 @@ impl FaultPlan {
         let world = World::current();
         let cut_off = |node: usize| {
             let under_way = under_way.iter().zip(faults).filter(|(undo, _)| undo.is_some());
-            under_way.into_iter().any(|(_, fault)| fault.kind.is_of_node() && fault.nodes[0] == node)
+            under_way.into_iter().any(|(_, fault)| is_of_node(fault.kind) && fault.nodes[0] == node)
         };
         let left = (0..names.len()).filter(|&other| {
             let up = world.get(&names[other]).is_some_and(|node| node.is_up() && !node.is_paused());
@@ -333,54 +332,45 @@ impl Undo {
 }
 
 impl Fault {
-    /// What it happens to, and how, in words.
-    fn told(&self, names: &[String]) -> [String; 2] {
-        let [one, other] = self.nodes.map(|node| format!("`{}`", names[node]));
-        let (from, lasts) = (nanos(self.from), nanos(self.until - self.from));
-        let (what, breaks) = match self.kind {
-            Kind::Cut => (format!("the link between {one} and {other}"), "is cut"),
-            Kind::OneWay => (format!("the link {one} -> {other}"), "is cut"),
-            Kind::Isolate => (format!("node {one}"), "is cut off from all others"),
-            Kind::Clog => (format!("the link between {one} and {other}"), "is clogged"),
-            Kind::Crash => (format!("node {one}"), "crashes"),
-            Kind::Pause => (format!("node {one}"), "is paused"),
-        };
-        let word = if self.kind == Kind::Crash { "and is started again after" } else { "for" };
-        [what, format!("{breaks} {from} into the fault plan, {word} {lasts}")]
+    /// The fault as data for a report.
+    fn described(&self, names: &[String]) -> PlannedFault {
+        let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        PlannedFault {
+            kind: self.kind,
+            nodes: self.nodes.map(|node| names[node].as_str().into()),
+            begins_ns: ns(self.from),
+            lasts_ns: ns(self.until - self.from),
+        }
     }
 
     fn break_it(&self, world: &World, network: &Network, names: &[String]) -> Option<Undo> {
         let [one, other] = self.nodes.map(|node| names[node].as_str());
         let node = world.get(one)?;
         Some(match self.kind {
-            Kind::Cut => Undo::Heal(network.partition(&[&[one], &[other]])),
-            Kind::OneWay => Undo::Heal(network.cut(one, other)),
-            Kind::Isolate => Undo::Heal(network.isolate(one)),
-            Kind::Clog => {
+            FaultKind::Cut => Undo::Heal(network.partition(&[&[one], &[other]])),
+            FaultKind::OneWayCut => Undo::Heal(network.cut(one, other)),
+            FaultKind::Isolate => Undo::Heal(network.isolate(one)),
+            FaultKind::Clog => {
                 network.clog(one, other, self.until - self.from);
                 network.clog(other, one, self.until - self.from);
                 Undo::Nothing
             }
-            Kind::Crash => {
+            FaultKind::Crash => {
                 if !node.is_up() {
                     return None;
                 }
-                node.crash();
+                node.crash_as(true);
                 Undo::Restart(one.to_owned())
             }
-            Kind::Pause => {
+            FaultKind::Pause => {
                 if !node.is_up() || node.is_paused() {
                     return None;
                 }
-                node.pause();
+                node.pause_as(true);
                 Undo::Resume(one.to_owned())
             }
         })
     }
-}
-
-fn nanos(duration: Duration) -> Nanos {
-    Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The next plan's number in its run: what two plans decide is told apart by it.
@@ -401,9 +391,4 @@ fn draw(around: Around, arity: u32) -> u32 {
         Some(value) => value,
         None => engine::outside("draw a fault plan"),
     }
-}
-
-/// Keeps what was decided.
-fn record(around: Around, value: u32, told: impl FnOnce() -> String) {
-    context::with(|engine| engine.keep_around(around, value, told));
 }

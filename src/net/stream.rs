@@ -32,7 +32,8 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(run: RunId, key: EndKey, connection: ResourceId, name: &'static str) -> Self {
-        let [sends, receives] = if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part));
+        let [sends, receives] =
+            if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part).socket());
         Self { run, key, sends, receives, name }
     }
 

@@ -75,7 +75,7 @@ impl NodeBuilder {
     ///     node.until_down().await;
     /// })
     /// .unwrap_err();
-    /// assert_eq!(failure.message, "node `db-1` returned an error: \"no quorum\"");
+    /// assert_eq!(failure.message(), "node `db-1` returned an error: \"no quorum\"");
     /// assert_eq!(failure.task.unwrap().to_string(), "`main` on db-1 (root.1)");
     /// ```
     ///

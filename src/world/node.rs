@@ -10,9 +10,11 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
+use timeloop_sim::NodeWait;
+
 use super::Clock;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::waiting::{Change, On};
+use crate::engine::waiting::On;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 
@@ -154,11 +156,17 @@ impl Node {
     /// ```
     #[track_caller]
     pub fn crash(&self) {
+        self.crash_as(false);
+    }
+
+    /// Crashes the node; `planned` says whether a fault plan does it.
+    #[track_caller]
+    pub(crate) fn crash_as(&self, planned: bool) {
         self.refuse_test("crash");
         let at = Location::caller();
         self.with(|engine| {
             engine.take_node_down(self.id, true);
-            engine.change_called_at(self.id, at);
+            engine.change_called_at(self.id, at, planned);
         });
     }
 
@@ -213,6 +221,12 @@ impl Node {
     /// ```
     #[track_caller]
     pub fn pause(&self) {
+        self.pause_as(false);
+    }
+
+    /// Pauses the node; `planned` says whether a fault plan does it.
+    #[track_caller]
+    pub(crate) fn pause_as(&self, planned: bool) {
         self.refuse_test("pause");
         if !self.is_up() {
             panic!("can't pause node `{}`, which is down; restart it first", self.name);
@@ -220,7 +234,7 @@ impl Node {
         let at = Location::caller();
         self.with(|engine| {
             engine.pause_node(self.id);
-            engine.change_called_at(self.id, at);
+            engine.change_called_at(self.id, at, planned);
         });
     }
 
@@ -240,7 +254,7 @@ impl Node {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
-                engine.awaits(cx.waker(), || On::Node(self.id, Change::Down));
+                engine.awaits(cx.waker(), || On::Node(self.id, NodeWait::Down));
                 Poll::Pending
             })
         })

@@ -6,9 +6,11 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use timeloop_sim::NodeWait;
+
 use super::Node;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::waiting::{Change, On};
+use crate::engine::waiting::On;
 use crate::engine::{self, Engine, context};
 use crate::time::timeout;
 
@@ -88,7 +90,7 @@ impl Node {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
-                engine.awaits(cx.waker(), || On::Node(self.id, Change::ShutDown));
+                engine.awaits(cx.waker(), || On::Node(self.id, NodeWait::ShutDown));
                 Poll::Pending
             })
         });
@@ -130,7 +132,7 @@ pub async fn shutdown_requested() {
                 engine.watch_node(node, cx.waker());
             }
             if !asked {
-                engine.awaits(cx.waker(), || On::Node(node, Change::Asked));
+                engine.awaits(cx.waker(), || On::Node(node, NodeWait::ShutdownRequest));
             }
             asked
         });

@@ -108,7 +108,7 @@ fn a_sleep_that_is_polled_once_more_keeps_its_turn_when_it_is_explained() {
     });
     let found = exploration.found.as_ref().expect("it fails");
     assert_eq!(found.failure.kind, FailureKind::Panic, "{}", exploration.report());
-    assert_eq!(found.failure.message, r#"["first", "second"]"#);
+    assert_eq!(found.failure.message(), r#"["first", "second"]"#);
     assert!(found.replayed && found.not_shrunk.is_none(), "{}", exploration.report());
 }
 

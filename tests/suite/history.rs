@@ -179,7 +179,7 @@ fn a_stale_read_is_found_and_told() {
     let found = exploration.found.as_ref().expect("a read of the new value, and then one of the old");
     assert_eq!(found.failure.kind, FailureKind::Error);
     assert_eq!(
-        found.failure.message,
+        found.failure.message(),
         "\
 the test returned an error: the history of 3 operations is not linearizable: no more than 2 of them can be put in one order
 

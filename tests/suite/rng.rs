@@ -189,7 +189,7 @@ fn a_failure_by_a_random_number_is_replayed() {
     };
     let found = explorer("dice").runs(1_000).run(body).found.expect("one in a hundred");
     assert!(found.replayed);
-    assert_eq!(found.failure.message.lines().next(), Some("assertion `left != right` failed"));
+    assert_eq!(found.failure.message().lines().next(), Some("assertion `left != right` failed"));
     let settings = Settings::from_vars([("TIMELOOP_REPLAY".to_owned(), found.token.clone())]).unwrap();
     let again = explorer("dice").environment(settings).run(body).found.unwrap();
     assert_eq!((again.fingerprint, again.trace_hash), (found.fingerprint, found.trace_hash));

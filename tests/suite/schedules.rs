@@ -119,7 +119,7 @@ fn a_run_that_leaves_something_behind_is_told_apart() {
     let failed = failed.unwrap_err();
     let failure = &failed.found().unwrap().failure;
     assert_eq!(failure.kind, FailureKind::Nondeterminism);
-    assert!(failure.message.contains("the first only"), "{failure}");
+    assert!(failure.message().contains("the first only"), "{failure}");
 }
 
 #[test]

@@ -35,10 +35,10 @@ fn planted(bug: Bug) -> (u64, Box<Found>) {
     let schedule = timeloop::StoredSchedule::from_token(&found.token, "planted").unwrap();
     let again = run_from(schedule.source(), &Limits::default(), move || scenario::run(Some(bug)));
     assert_eq!(again.trace_hash, found.trace_hash);
-    assert_eq!(again.result.unwrap_err().message, found.failure.message);
+    assert_eq!(again.result.unwrap_err().message(), found.failure.message());
     // And it is the bug that fails: without it, the same faults do no harm.
     let without = run_from(schedule.source(), &Limits::default(), || scenario::run(None));
-    assert_eq!(without.result.map_err(|failure| failure.message), Ok(()));
+    assert_eq!(without.result.map_err(|failure| failure.message()), Ok(()));
     (exploration.runs, found)
 }
 
@@ -59,7 +59,7 @@ fn an_acknowledgement_before_the_sync_is_found_and_told() {
 #[test]
 fn a_stale_read_is_no_order_of_the_history() {
     let (_, found) = planted(Bug::ReadsLocally);
-    assert!(found.failure.message.contains("is not linearizable"), "{}", found.report);
+    assert!(found.failure.message().contains("is not linearizable"), "{}", found.report);
     let deviations = found.shrunk.deviations().unwrap();
     assert!(deviations.len() <= 8 && faults(deviations) <= 3, "{}", found.report);
 }

@@ -67,8 +67,8 @@ fn check(world: &World, outcome: &Outcome<()>) {
     let ends_well = match &outcome.result {
         Ok(()) => counts.root_ended && thrown_unseen == 0,
         Err(failure) => match failure.kind {
-            FailureKind::Panic => counts.root_threw && failure.message == world::INTENDED,
-            FailureKind::UnobservedPanic => thrown_unseen > 0 && failure.message == world::INTENDED,
+            FailureKind::Panic => counts.root_threw && failure.message() == world::INTENDED,
+            FailureKind::UnobservedPanic => thrown_unseen > 0 && failure.message() == world::INTENDED,
             FailureKind::Deadlock => !counts.root_ended && counts.sleeping == 0 && counts.woken == 0,
             _ => false,
         },

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use timeloop_fuzz::Reader;
 use timeloop_sim::{
-    AnySource, DecisionKey, Detail, Ended, Failure, FailureKind, Record, Request, Schedule, Simulation, Site,
+    AnySource, Cause, DecisionKey, Detail, Ended, Failure, FailureKind, Record, Request, Schedule, Simulation, Site,
     TaskKey,
 };
 
@@ -105,7 +105,7 @@ impl Judged {
         let line = u32::try_from(failing).expect("there are few") + 1;
         Some(Box::new(Failure {
             kind: FailureKind::Panic,
-            message: format!("all of list {line} is otherwise"),
+            cause: Cause::Panic(format!("all of list {line} is otherwise")),
             notes: Box::default(),
             site: Some(Box::new(Site { file: "judged.toy".into(), line, column: 1 })),
             task: None,

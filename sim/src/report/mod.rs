@@ -1,19 +1,22 @@
 //! The report of a failure, for someone woken at night.
 //!
-//! Always true: what failed comes first, how to see it again comes last; no line is wider than [`WIDTH`] unless a path,
+//! Always true: what failed comes first, how to see it again comes last; no line is wider than [`WIDTH`](text::WIDTH) unless a path,
 //! a command or the code's own words make it so; nothing in it depends on the machine or on when it was made.
 
+mod critical;
+mod failure;
 mod steps;
 mod story;
+mod text;
+mod world;
 
-pub(crate) use story::line;
+pub use text::{Nanos, grouped};
 
 use std::fmt::Write as _;
 
-use crate::{Domain, Exhausted, Failure, FailureKind, Found, FoundBy, Schedule, Seed, TestName, grouped};
+use text::{counted, wrap};
 
-/// The width that lines are wrapped to.
-pub(crate) const WIDTH: usize = 110;
+use crate::{Domain, Exhausted, FailureKind, Found, FoundBy, Schedule, Seed, TestName};
 
 /// A schedule of more deviations than this is not told: no one would read it.
 const SENTENCES_MAX: usize = 24;
@@ -49,7 +52,7 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
     // The code's own words stay as they are; timeloop's are wrapped.
     let own_words =
         matches!(failure.kind, FailureKind::Panic | FailureKind::UnobservedPanic | FailureKind::Error);
-    for line in failure.message.lines() {
+    for line in failure.message().lines() {
         if own_words {
             let _ = writeln!(text, "{}", format!("  {line}").trim_end());
         } else {
@@ -57,19 +60,23 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
         }
     }
     for note in &failure.notes {
-        note.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+        note.to_string().lines().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     let mut context = Vec::new();
     if let Some(task) = &failure.task {
         let spawned = task.spawned.as_ref().map_or_else(String::new, |site| format!(", spawned at {site}"));
         context.push(format!("in task {task}{spawned}"));
     }
-    context.push(format!("after {} of virtual time and {}", crate::Nanos(failure.at_ns), steps_of(failure)));
+    context.push(format!(
+        "after {} of virtual time and {}",
+        Nanos(failure.at_ns),
+        counted(failure.at_step, "step")
+    ));
     wrap(text, "  ", "  ", &format!("({})", context.join("; ")));
     if !failure.blocked.is_empty() {
         text.push('\n');
         text.push_str("Tasks that wait:\n");
-        if let Some(cycle) = failure.cycle_told() {
+        if let Some(cycle) = failure.cycle_line() {
             wrap(text, "  ", "    ", &cycle);
         }
         for blocked in &failure.blocked {
@@ -78,7 +85,7 @@ fn header(text: &mut String, test: &TestName, found: &Found) {
     }
     if !failure.network.is_empty() {
         text.push_str("\nThe network then:\n");
-        failure.network.iter().for_each(|line| wrap(text, "  - ", "    ", line));
+        world::network_lines(&failure.network).iter().for_each(|line| wrap(text, "  - ", "    ", line));
     }
 }
 
@@ -87,10 +94,6 @@ fn input(text: &mut String, found: &Found) {
     let Some(input) = &found.input else { return };
     text.push_str("\nWith the input\n");
     input.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
-}
-
-fn steps_of(failure: &Failure) -> String {
-    format!("{} {}", grouped(failure.at_step), if failure.at_step == 1 { "step" } else { "steps" })
 }
 
 /// The smallest schedule, in sentences.
@@ -233,53 +236,4 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
         _ => test.replay_line(&found.shrunk),
     };
     let _ = writeln!(text, "replay     {again}");
-}
-
-/// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
-fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
-    let mut line = first.to_owned();
-    let mut empty = true;
-    for word in sentence.split(' ') {
-        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            text.push_str(&line);
-            text.push('\n');
-            line = rest.to_owned();
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    text.push_str(line.trim_end());
-    text.push('\n');
-}
-
-/// The end of a text that is too long: of a path, the end says more.
-fn shorten_front(text: &str, width: usize) -> String {
-    let count = text.chars().count();
-    if count <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().skip(count + 1 - width).collect();
-    format!("…{kept}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{shorten_front, wrap};
-
-    #[test]
-    fn long_sentences_are_wrapped_and_long_words_left_whole() {
-        let mut text = String::new();
-        wrap(&mut text, "- ", "  ", &format!("{} {} end", "a".repeat(100), "b".repeat(120)));
-        assert_eq!(text, format!("- {}\n  {}\n  end\n", "a".repeat(100), "b".repeat(120)));
-    }
-
-    #[test]
-    fn of_a_long_path_the_end_is_shown() {
-        assert_eq!(shorten_front("src/bank.rs:57", 20), "src/bank.rs:57");
-        assert_eq!(shorten_front("src/bank.rs:57", 11), "…bank.rs:57");
-    }
 }

@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::story::line;
-use super::{WIDTH, shorten_front};
-use crate::{Failure, FailureKind, Nanos, Record, Site, grouped};
+use super::text::{Nanos, WIDTH, counted, grouped, line, shorten_front};
+use crate::{Failure, FailureKind, Record, Site};
 
 /// Steps that a report shows unless all are asked for.
 pub(super) const STEPS_SHOWN: usize = 15;
@@ -42,8 +41,7 @@ pub(super) fn table(record: &Record, failure: &Failure, out_of_turn: &[bool], co
     let offset = steps - rows.len();
     let first = offset + stretches.first().map_or(0, |stretch| stretch.start);
     if first > 0 {
-        let what = if first == 1 { "step" } else { "steps" };
-        let _ = writeln!(text, "    … {} earlier {what}", grouped(first as u64));
+        let _ = writeln!(text, "    … {}", counted(first as u64, "earlier step"));
     }
     for stretch in &stretches {
         if stretch.times > 1 {
@@ -212,7 +210,7 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
     } else {
         format!("{}{node} ({})", label.name, label.path)
     };
-    let events = record.events_of(number).iter().map(|event| event.told.clone()).collect();
+    let events = record.events_of(number).iter().map(|event| event.change.to_string()).collect();
     let mut operations: Vec<String> = Vec::new();
     for performed in record.operations_of(number) {
         let Some(resource) = record.resource(performed.operation.resource) else { continue };

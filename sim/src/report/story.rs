@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::confirm::Nth;
-use crate::{Access, Deviation, Domain, Nanos, Performed, Record, Site};
+use super::text::{Nanos, Nth, capitalized, line};
+use crate::{Access, Deviation, Domain, Performed, Record, Site};
 
 /// What happened, in words.
 #[derive(Debug, Default)]
@@ -75,9 +75,9 @@ impl Story<'_> {
     /// The step that a deviation is about, and its sentence.
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
         if deviation.domain.is_around() {
-            return match self.record.happening_about(deviation) {
+            return match self.record.effect_of(deviation) {
                 // What happens between two steps comes before the second one.
-                Some(happening) => (happening.after_steps as usize, capitalized(&happening.told) + "."),
+                Some(known) => (known.after_steps as usize, capitalized(&known.effect.to_string()) + "."),
                 None => {
                     let Deviation { domain, task, resume, .. } = deviation;
                     let told = format!(
@@ -276,11 +276,6 @@ impl Story<'_> {
     }
 }
 
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
-}
-
 fn infinitive(access: Access) -> &'static str {
     match access {
         Access::Read => "read",
@@ -306,9 +301,4 @@ fn participle(access: Access) -> &'static str {
 /// Counts those that a sentence does not name.
 fn of_several(which: &str, more: usize, what: &str) -> String {
     if more == 0 { String::new() } else { format!(" (the {which} of {} that {what})", more + 1) }
-}
-
-/// A place without its column.
-pub(crate) fn line(site: &Site) -> String {
-    format!("{}:{}", site.file, site.line)
 }

@@ -15,7 +15,7 @@ use crate::exhaustive::{Absorbed, Search, Searched};
 use crate::exploration::FoundBy;
 use crate::progress::Phase;
 use crate::sweep::Frequency;
-use crate::{Bound, Detail, Ended, Failure, FailureKind, Schedule, Seed, grouped};
+use crate::{Bound, Detail, Difference, Ended, Failure, FailureKind, Schedule, Seed, grouped};
 
 /// Runs that go on after the first failure, to see how often the test fails, and how many steps they may take.
 const COUNTED_RUNS_MAX: u64 = 200;
@@ -171,7 +171,7 @@ impl Session<'_> {
         let schedule =
             Schedule::Deviations { randomness: Seed(0), deviations: deviations.unwrap_or_default() };
         if !as_before && failure.is_some_and(|failure| failure.kind != FailureKind::Escape) {
-            let failure = confirm::nondeterminism("two runs of one schedule differ", failure);
+            let failure = confirm::nondeterminism(Difference::Unknown, failure);
             self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
             return;
         }
@@ -211,11 +211,8 @@ impl Session<'_> {
 
     /// A run that was to begin as an earlier one did not.
     fn strayed(&mut self, step: usize, ended: &Ended) {
-        let what = format!(
-            "a run that was to repeat the first {0} steps of an earlier one went another way at step {0}",
-            grouped(step as u64 + 1)
-        );
-        let failure = confirm::nondeterminism(&what, ended.failure.as_deref());
+        let differ = Difference::Prefix(step as u64 + 1);
+        let failure = confirm::nondeterminism(differ, ended.failure.as_deref());
         let by = FoundBy::Search { number: self.exploration.runs };
         let schedule = self.plan.meaning.schedule(self.plan.base);
         self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));

@@ -438,7 +438,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
 fn deadlock() -> Failure {
     Failure {
         kind: FailureKind::Deadlock,
-        message: String::new(),
+        cause: timeloop_sim::Cause::Deadlock(0),
         notes: Box::default(),
         site: None,
         task: None,

@@ -28,7 +28,7 @@ fn explored(toys: &[Toy]) -> Exploration {
 }
 
 fn message(toys: &[Toy]) -> String {
-    explored(toys).found.expect("it is noticed").failure.message
+    explored(toys).found.expect("it is noticed").failure.message()
 }
 
 const SUSPECTS: &str = "
@@ -107,7 +107,7 @@ fn another_choice_within_a_step() {
         explore(&Config { runs: Some(1), ..config("fickle") }, &Fickle(toys.to_vec(), AtomicU64::new(0)));
     let found = exploration.found.expect("it is noticed");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
-    let message = found.failure.message;
+    let message = found.failure.message();
     assert!(message.contains("both resume `chooser` (root.1), spawned at chooser.toy:1:5, for the 1st time, which then makes different choices."), "{message}");
 }
 
@@ -158,7 +158,7 @@ fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
         .found
         .expect("the runs differ");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
-    assert!(found.failure.message.contains(", first at step 2, after 5 ns"), "{}", found.failure.message);
+    assert!(found.failure.message().contains(", first at step 2, after 5 ns"), "{}", found.failure.message());
 
     let steady = Toy::new([Op::Sleep(3)]);
     assert!(explore(&Config { environment: Some(settings), ..config("steady") }, &steady).passed());
@@ -176,7 +176,7 @@ fn an_escape_is_told_as_what_it_is() {
                 ended.trace_hash ^= number;
                 ended.failure = Some(Box::new(timeloop_sim::Failure {
                     kind: FailureKind::Escape,
-                    message: "a real thread woke a task".to_owned(),
+                    cause: timeloop_sim::Cause::Escape,
                     notes: Box::default(),
                     site: None,
                     task: None,

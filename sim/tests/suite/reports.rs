@@ -52,7 +52,7 @@ fn of_a_deadlock() {
         "\
 timeloop: `toys::lost_wake` fails in 62 of 203 schedules: deadlock
 
-  no task is ready and no timer is set
+  no task is ready and no timer is set, so nothing in the run can wake any of the 3 tasks that wait
   (after 0 s of virtual time and 5 steps)
 
 Tasks that wait:
@@ -228,7 +228,8 @@ fn of_steps_that_repeat_themselves() {
         "\
 timeloop: `toys::ticker` fails in 201 of 201 schedules: livelock
 
-  more polls at one instant than allowed
+  1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many
+  at one instant, raise `max_polls_per_instant`
   (after 0 s of virtual time and 1,000 steps)
 
 It fails in the quiet run: every task runs in its turn, first in, first out.
@@ -314,7 +315,7 @@ fn of_a_run_too_long_to_be_shrunk() {
         "\
 step limit
 
-  more steps than `max_steps`
+  the run did not end within 2,000,001 steps; if it needs more, raise `max_steps`
   (after 0 s of virtual time and 2,000,001 steps)
 
 The run of 2,000,001 steps is too long to be shrunk, for which at most 2,000,000 are kept; a lower

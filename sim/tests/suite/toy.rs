@@ -8,9 +8,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use timeloop_sim::{
-    Access, Advance, Announced, Arrival, BlockedTask, Choice, DecisionKey, Detail, Domain, Ended, Failure,
-    FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceRecord,
-    Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    Access, Advance, Announced, Arrival, BlockedTask, Cause, Choice, DecisionKey, Detail, Domain, Ended,
+    Failure, FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceKind,
+    ResourceRecord, Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath,
+    TaskRecord,
 };
 
 /// What a task does next. Cells, flags and registers are numbers that start at 0.
@@ -178,7 +179,7 @@ impl World<'_> {
                     if self.request.source.let_go() {
                         continue;
                     }
-                    self.fail(None, FailureKind::Deadlock, "no task is ready and no timer is set", steps);
+                    self.fail(None, FailureKind::Deadlock, Cause::Deadlock(self.waiting.len()), steps);
                     break;
                 };
                 at_this_instant = if at_ns > self.now_ns { 0 } else { at_this_instant };
@@ -194,11 +195,12 @@ impl World<'_> {
                 continue;
             };
             if steps == limits.max_steps {
-                self.fail(None, FailureKind::StepLimit, "more steps than `max_steps`", steps);
+                self.fail(None, FailureKind::StepLimit, Cause::StepLimit(limits.max_steps), steps);
                 break;
             }
             if at_this_instant == limits.max_polls_per_instant {
-                self.fail(None, FailureKind::Livelock, "more polls at one instant than allowed", steps);
+                let cause = Cause::Livelock(limits.max_polls_per_instant);
+                self.fail(None, FailureKind::Livelock, cause, steps);
                 break;
             }
             steps += 1;
@@ -348,7 +350,12 @@ impl World<'_> {
             if !resources.iter().any(|known| known.key == operation.resource) {
                 let made = Some(Site { file: "cells.toy".into(), line: cell as u32 + 1, column: 1 });
                 let name = format!("cell {cell}").into();
-                resources.push(ResourceRecord { key: operation.resource, name, made });
+                resources.push(ResourceRecord {
+                    key: operation.resource,
+                    kind: ResourceKind::Shared,
+                    name,
+                    made,
+                });
             }
             let (step, site) = (self.record.steps.len() as u64 - 1, Some(self.tasks[slot].site()));
             self.record.operations.push(Performed { step, index: Some(index), operation, site });
@@ -419,12 +426,12 @@ impl World<'_> {
                     if self.request.loud {
                         eprintln!("the toy panicked: cell {cell} is {found}");
                     }
-                    self.fail(
-                        Some((slot, site)),
-                        kind,
-                        &format!("cell {cell} is {found}, not {number}"),
-                        steps,
-                    );
+                    let message = format!("cell {cell} is {found}, not {number}");
+                    let cause = match kind {
+                        FailureKind::Error => Cause::Error(message),
+                        _ => Cause::Panic(message),
+                    };
+                    self.fail(Some((slot, site)), kind, cause, steps);
                     return false;
                 }
             }
@@ -436,7 +443,7 @@ impl World<'_> {
         true
     }
 
-    fn fail(&mut self, place: Option<(usize, Site)>, kind: FailureKind, message: &str, at_step: u64) {
+    fn fail(&mut self, place: Option<(usize, Site)>, kind: FailureKind, cause: Cause, at_step: u64) {
         let explain = self.request.detail == Detail::Explain;
         let waiting: Vec<usize> = self.waiting.iter().map(|(_, task)| *task).collect();
         let blocked = waiting.into_iter().map(|slot| {
@@ -455,7 +462,7 @@ impl World<'_> {
         self.failure = Some(Box::new(Failure {
             kind,
             notes: Box::default(),
-            message: message.to_owned(),
+            cause,
             site: site.map(Box::new),
             task: task.map(Box::new),
             blocked: blocked.into(),

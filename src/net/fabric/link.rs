@@ -90,6 +90,16 @@ pub(crate) struct Packet {
     pub(crate) number: u32,
 }
 
+/// When something was done to the world, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) at_ns: u64,
+    /// The place in the source that called for it, where that is known.
+    pub(crate) at: Option<&'static Location<'static>>,
+    /// Whether a fault plan did it.
+    pub(crate) planned: bool,
+}
+
 /// One direction between two hosts.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -103,7 +113,7 @@ pub(crate) struct Link {
     /// Nothing arrives before.
     pub(crate) clogged_until_ns: u64,
     /// When it was cut, held or clogged last, and by whom.
-    pub(crate) touched: Option<(u64, &'static Location<'static>)>,
+    pub(crate) touched: Option<Touched>,
     packets: u32,
     /// When the last byte that waits for its turn will have been put on the line.
     free_ns: u64,

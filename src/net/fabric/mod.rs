@@ -8,6 +8,7 @@
 
 mod connection;
 mod datagram;
+mod describe;
 mod error;
 mod handshake;
 mod hosts;
@@ -18,7 +19,6 @@ mod slab;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod told;
 mod unix;
 mod waiters;
 
@@ -31,13 +31,13 @@ pub(crate) use connection::{EndKey, Options};
 #[cfg(feature = "quinn")]
 pub(crate) use datagram::About;
 pub(crate) use datagram::{Manner, UdpSocket};
+pub(crate) use describe::{Directory, Socket, View};
 pub(crate) use error::Errno;
 pub(crate) use handshake::Listener;
 pub(crate) use hosts::Hosts;
-pub(crate) use link::{CHANCES, Delay, Links, Model, Packet, QUANTILES, Question};
+pub(crate) use link::{CHANCES, Delay, Links, Model, Packet, QUANTILES, Question, Touched};
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness};
-pub(crate) use told::{Socket, Teller};
 pub(crate) use unix::{Name, UnixDatagram};
 pub(crate) use waiters::As;
 

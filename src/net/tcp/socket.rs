@@ -76,7 +76,7 @@ impl TcpSocket {
     }
 
     fn new(any: SocketAddr, made: &'static Location<'static>) -> io::Result<Self> {
-        let resource = ResourceId::made_at(made);
+        let resource = ResourceId::made_at(made).socket();
         let (run, key) = handle::open(|fabric, host| Ok(fabric.new_listener(host, any, resource)))?;
         Ok(Self { handle: Handle { run, key, resource, name: names::TCP_SOCKET } })
     }

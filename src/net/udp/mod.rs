@@ -100,7 +100,7 @@ impl UdpSocket {
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
         addr::first_of(addr, move |address| async move {
-            let resource = ResourceId::made_at(at);
+            let resource = ResourceId::made_at(at).socket();
             let (run, key) = handle::open(|fabric, host| fabric.bind_udp(host, address))?;
             Ok(Self { socket: Datagram::new(Handle { run, key, resource, name: names::UDP_SOCKET }) })
         })

@@ -96,7 +96,7 @@ impl UnixDatagram {
     #[track_caller]
     fn bind_name(name: Name) -> io::Result<Self> {
         let (run, key) = handle::open(|fabric, host| fabric.bind_unix(host, name))?;
-        Ok(Self::new(run, key, ResourceId::new()))
+        Ok(Self::new(run, key, ResourceId::new().socket()))
     }
 
     /// A socket at a path.
@@ -134,7 +134,7 @@ impl UnixDatagram {
     pub fn pair() -> io::Result<(Self, Self)> {
         let (run, [one, other]) = handle::open(Fabric::pair_datagrams)?;
         let at = Location::caller();
-        let socket = |key| Self::new(run, key, ResourceId::made_at(at));
+        let socket = |key| Self::new(run, key, ResourceId::made_at(at).socket());
         Ok((socket(one), socket(other)))
     }
 

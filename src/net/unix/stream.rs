@@ -74,7 +74,7 @@ impl UnixStream {
     }
 
     pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
-        let resource = ResourceId::made_at(at);
+        let resource = ResourceId::made_at(at).socket();
         let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource))?;
         Ok(Self::new(Stream::new(run, key, resource, names::UNIX_STREAM)))
     }
@@ -88,7 +88,7 @@ impl UnixStream {
     /// Outside of a run.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let resource = ResourceId::new();
+        let resource = ResourceId::new().socket();
         let names = [Name::Unnamed, Name::Unnamed];
         let (run, connection) = handle::open(|fabric, host| Ok(fabric.pair_unix(host, names, resource)))?;
         let end = |side| Stream::new(run, EndKey { connection, side }, resource, names::UNIX_STREAM);

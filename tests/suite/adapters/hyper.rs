@@ -116,7 +116,7 @@ fn a_panic_in_what_is_executed_fails_the_run() {
         sleep(SECOND).await;
     })
     .unwrap_err();
-    assert!(failure.message.contains("no such page"), "{failure}");
+    assert!(failure.message().contains("no such page"), "{failure}");
 }
 
 /// Both ends of a connection.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use timeloop::sync::{mpsc, oneshot};
 use timeloop::time::sleep;
-use timeloop::{FailureKind, run, spawn};
+use timeloop::{FailureKind, Note, run, spawn};
 
 use crate::support::{child, explorer, is_child};
 
@@ -25,9 +25,10 @@ fn what_a_run_leaves_behind_in_a_static_is_no_bug_of_the_schedule() {
     });
     let failure = exploration.found.expect("the second run finds the first one's pool").failure;
     assert_eq!(failure.kind, FailureKind::Nondeterminism);
-    let first_line = failure.message.lines().next().unwrap();
+    let message = failure.message();
+    let first_line = message.lines().next().unwrap();
     assert_eq!(first_line, "the quiet run passed when it was the first, and goes another way now.");
-    let last_line = failure.message.lines().last().unwrap();
+    let last_line = message.lines().last().unwrap();
     assert_eq!(
         last_line,
         "Most likely a run leaves something behind for the next: a `static`, a `OnceLock`, a thread-local, a global \
@@ -49,8 +50,11 @@ fn a_deadlock_that_a_real_thread_would_have_ended_says_so() {
     })
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
-    let [note] = &*failure.notes else { panic!("one note: {failure}") };
-    assert!(note.starts_with("a real thread woke a task of the run a moment later, in real time"), "{note}");
+    assert_eq!(*failure.notes, [Note::WokenByThread], "{failure}");
+    assert!(
+        failure.to_string().contains("\n  a real thread woke a task of the run a moment later, in real time"),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -59,8 +63,9 @@ fn a_call_of_tokio_s_own_runtime_says_what_to_do() {
         spawn(async { tokio::time::sleep(Duration::from_secs(1)).await }).await.unwrap();
     })
     .unwrap_err();
-    let note = failure.notes.last().unwrap();
-    assert!(note.starts_with("that is tokio's own runtime, which is not there inside a run"), "{note}");
+    assert_eq!(failure.notes.last(), Some(&Note::TokioRuntime));
+    let note = "\n  that is tokio's own runtime, which is not there inside a run";
+    assert!(failure.to_string().contains(note), "{failure}");
 }
 
 /// Many tasks that are each polled a few times at one instant are no livelock.

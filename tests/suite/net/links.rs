@@ -250,7 +250,7 @@ fn what_makes_no_sense_is_refused() {
                 World::current().node("db-1").start(std::future::pending::<()>);
                 f(&Network::current());
             })
-            .map_err(|failure| panic!("{}", failure.message))
+            .map_err(|failure| panic!("{}", failure.message()))
             .unwrap();
         })
     };

@@ -55,7 +55,7 @@ fn clients_operations_and_schedule_shrink_together() {
     let failure = &failed.found.failure;
     assert_eq!(failure.kind, FailureKind::Error);
     assert!(failure.site.as_ref().is_some_and(|site| site.file.ends_with("clients.rs")), "{failure:?}");
-    assert!(failure.message.contains("client 1: FetchAdd(1) returned Value(0)"), "{failure}");
+    assert!(failure.message().contains("client 1: FetchAdd(1) returned Value(0)"), "{failure}");
     let report = &failed.found.report;
     assert!(
         report.contains("\nWith the input\n  [client 0: FetchAdd(1); client 1: FetchAdd(1)]\n"),

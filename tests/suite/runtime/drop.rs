@@ -137,7 +137,7 @@ fn tasks_that_respawn_each_other_for_ever_while_they_are_dropped_fail_the_run() 
     let failure = timeloop::run(0, || async { respawn() }).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Livelock);
     assert_eq!(
-        failure.message,
+        failure.message(),
         "tasks that were dropped at the end of the run kept spawning others, 1000 times over; a destructor must not \
          spawn a task whose own destructor does so again"
     );
@@ -163,7 +163,7 @@ fn a_panic_in_a_destructor_at_the_end_fails_the_run() {
         }
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::UnobservedPanic, "at the very end"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::UnobservedPanic, "at the very end"));
     assert_eq!(log.take(), ["the next one is dropped all the same"; 2]);
 }
 

@@ -244,5 +244,8 @@ fn the_panic_of_a_task_that_was_aborted_too_late_is_not_lost() {
         sleep(Duration::from_secs(1)).await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::UnobservedPanic, "before the abort"));
+    assert_eq!(
+        (failure.kind, failure.message().as_str()),
+        (FailureKind::UnobservedPanic, "before the abort")
+    );
 }

@@ -110,7 +110,7 @@ fn a_destructor_of_an_output_that_panics_is_an_unobserved_panic() {
     })
     .unwrap_err();
     assert_eq!(
-        (failure.kind, failure.message.as_str()),
+        (failure.kind, failure.message().as_str()),
         (FailureKind::UnobservedPanic, "in the output's drop")
     );
 }

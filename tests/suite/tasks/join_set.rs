@@ -229,7 +229,7 @@ fn join_all_passes_a_panic_on() {
         set.join_all().await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Panic, "passed on"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::Panic, "passed on"));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn join_all_panics_for_an_aborted_task() {
         set.join_all().await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Panic, "task 2 was cancelled"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::Panic, "task 2 was cancelled"));
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_panic_left_in_a_dropped_set_is_not_lost() {
         sleep(Duration::from_secs(1)).await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::UnobservedPanic, "left behind"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::UnobservedPanic, "left behind"));
 }
 
 #[test]

@@ -407,7 +407,7 @@ fn what_a_destructor_throws_while_the_set_is_dropped_ends_the_run_where_nobody_j
     })
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::UnobservedPanic);
-    assert!(failure.message.contains("unheard"), "{failure}");
+    assert!(failure.message().contains("unheard"), "{failure}");
     assert!(failure.site.is_some());
 }
 

@@ -159,7 +159,7 @@ fn a_panic_of_a_detached_task_ends_the_run() {
         sleep(std::time::Duration::from_secs(1)).await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::UnobservedPanic, "nobody looks"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::UnobservedPanic, "nobody looks"));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_panic_whose_handle_is_still_held_at_the_end_fails_the_run() {
     .map(drop)
     .unwrap_err();
     assert_eq!(
-        (failure.kind, failure.message.as_str()),
+        (failure.kind, failure.message().as_str()),
         (FailureKind::UnobservedPanic, "held, not looked at")
     );
 }

@@ -129,7 +129,7 @@ fn a_panic_whose_handle_was_dropped_on_another_thread_is_not_lost() {
         sleep(Duration::from_secs(1)).await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::UnobservedPanic, "nobody looked"));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::UnobservedPanic, "nobody looked"));
 }
 
 #[test]

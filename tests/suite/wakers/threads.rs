@@ -39,7 +39,7 @@ fn during_the_run_it_is_an_escape_that_names_the_task() {
         task.await.unwrap();
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Escape, ESCAPE));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::Escape, ESCAPE));
     assert_eq!(failure.task.expect("the task is known").path.to_string(), "root.1");
 }
 
@@ -60,7 +60,7 @@ fn after_the_last_step_it_is_an_escape_all_the_same() {
         thread::spawn(move || waker.wake()).join().unwrap();
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Escape, ESCAPE));
+    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::Escape, ESCAPE));
 }
 
 #[test]

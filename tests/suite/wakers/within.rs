@@ -272,7 +272,7 @@ fn a_waker_that_panics_fails_the_run_and_nothing_else() {
         sleep(Duration::from_secs(2)).await;
     })
     .unwrap_err();
-    assert_eq!(failure.message, "in wake");
+    assert_eq!(failure.message(), "in wake");
     let failure = timeloop::run(0, || async {
         let waker = Waker::from(std::sync::Arc::new(Panics));
         let mut task = spawn(async {});
@@ -280,7 +280,7 @@ fn a_waker_that_panics_fails_the_run_and_nothing_else() {
         sleep(Duration::from_secs(2)).await;
     })
     .unwrap_err();
-    assert_eq!(failure.message, "in wake");
+    assert_eq!(failure.message(), "in wake");
 }
 
 #[test]

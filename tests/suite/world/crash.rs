@@ -148,7 +148,7 @@ fn a_destructor_that_panics_is_a_panic_of_its_task() {
     })
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::UnobservedPanic);
-    assert_eq!(failure.message, "a destructor");
+    assert_eq!(failure.message(), "a destructor");
     assert_eq!(failure.task.unwrap().to_string(), "`root.1` on db-1");
 
     // One that is looked at fails nothing.
@@ -175,7 +175,7 @@ fn a_panic_in_a_task_names_its_node() {
         node.until_down().await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, &*failure.message), (FailureKind::UnobservedPanic, "out of disk"));
+    assert_eq!((failure.kind, &*failure.message()), (FailureKind::UnobservedPanic, "out of disk"));
     assert_eq!(failure.task.unwrap().to_string(), "`serve` on db-1 (root.1)");
 }
 

@@ -65,9 +65,9 @@ fn nothing_happens_to_the_test_itself() {
         )
     };
     let failure = timeloop::run(0, || async { crash_here().await }).unwrap_err();
-    assert_eq!(failure.message, told("crash"));
+    assert_eq!(failure.message(), told("crash"));
     let failure = timeloop::run(0, || async { Node::current().shutdown().await }).unwrap_err();
-    assert_eq!(failure.message, told("shut down"));
+    assert_eq!(failure.message(), told("shut down"));
 }
 
 #[test]
@@ -198,5 +198,5 @@ fn an_error_of_a_node_fails_the_test() {
     });
     let found = exploration.found.expect("it fails");
     assert_eq!(found.failure.kind, FailureKind::UnobservedPanic);
-    assert_eq!(found.failure.message, "node `db-1` returned an error: \"no quorum\"");
+    assert_eq!(found.failure.message(), "node `db-1` returned an error: \"no quorum\"");
 }

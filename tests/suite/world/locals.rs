@@ -131,7 +131,7 @@ fn a_destructor_that_panics_fails_the_run() {
         pending::<()>().await;
     })
     .unwrap_err();
-    assert_eq!(failure.message, "a destructor");
+    assert_eq!(failure.message(), "a destructor");
     assert_eq!(failure.task.unwrap().to_string(), "`a node-local value` on db-1 (root)");
 }
 

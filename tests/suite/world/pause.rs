@@ -241,7 +241,7 @@ fn a_deadlock_because_of_a_pause_says_so() {
     })
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
-    assert_eq!(*failure.notes, ["node `db-1` is paused, and nothing resumes it"]);
+    assert_eq!(failure.notes[0].to_string(), "node `db-1` is paused, and nothing resumes it");
     let told: Vec<String> = failure.blocked.iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|told| told.starts_with("`serve` on db-1 (root.2), spawned at")), "{told:#?}");
     assert!(told.iter().any(|told| told.ends_with("for its node to be resumed")), "{told:#?}");

@@ -1,0 +1,211 @@
+//! Words that all reports share: times, numbers, places, tasks, lists and plurals, and how lines are wrapped.
+
+use std::fmt;
+
+use crate::{Site, TaskLabel};
+
+/// The width that lines are wrapped to.
+pub(super) const WIDTH: usize = 110;
+
+/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    const SECOND: u64 = 1_000_000_000;
+    const HOUR: u64 = 3_600 * Self::SECOND;
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 >= Self::HOUR {
+            let days = self.0 / (24 * Self::HOUR);
+            let parts =
+                [(days, "d"), (self.0 / Self::HOUR % 24, "h"), (self.0 / (60 * Self::SECOND) % 60, "min")];
+            let mut gap = "";
+            for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
+                write!(f, "{gap}{} {name}", grouped(count))?;
+                gap = " ";
+            }
+            let rest = self.0 % (60 * Self::SECOND);
+            return if rest == 0 { Ok(()) } else { write!(f, "{gap}{}", Self(rest)) };
+        }
+        let (unit, name) = match self.0 {
+            0 => return f.write_str("0 s"),
+            1..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "µs"),
+            1_000_000..1_000_000_000 => (1_000_000, "ms"),
+            _ => (Self::SECOND, "s"),
+        };
+        write!(f, "{}", grouped(self.0 / unit))?;
+        let rest = format!("{:09}", u128::from(self.0 % unit) * 1_000_000_000 / u128::from(unit));
+        let rest = rest.trim_end_matches('0');
+        if rest.is_empty() { write!(f, " {name}") } else { write!(f, ".{rest} {name}") }
+    }
+}
+
+/// A number with its thousands apart: `1,000`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count from 0 as an ordinal from 1.
+pub(crate) struct Nth(pub(crate) u32);
+
+impl fmt::Display for Nth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = u64::from(self.0) + 1;
+        let ending = match (number % 10, number % 100) {
+            (1, tens) if tens != 11 => "st",
+            (2, tens) if tens != 12 => "nd",
+            (3, tens) if tens != 13 => "rd",
+            _ => "th",
+        };
+        write!(f, "{number}{ending}")
+    }
+}
+
+/// `1 step`, `2,000 steps`: a number and what it counts, whose plural ends in `s`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// The same, with a verb: `1 byte is …`, `2 bytes are …`.
+pub(super) fn counted_with(number: u64, what: &str, [one, several]: [&str; 2]) -> String {
+    format!("{} {}", counted(number, what), if number == 1 { one } else { several })
+}
+
+/// `a`, `a, and b`, `a, b, and c`.
+pub(super) fn listed(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+    }
+}
+
+/// The text with a capital at its start.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// A place without its column.
+pub(super) fn line(site: &Site) -> String {
+    format!("{}:{}", site.file, site.line)
+}
+
+/// `, made at bank.rs:57:3`, where the place is known.
+pub(super) fn done_at(done: &str, site: Option<&Site>) -> String {
+    site.map_or_else(String::new, |site| format!(", {done} at {site}"))
+}
+
+/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known;
+/// `` `audit` on db-1 (root.2) `` on a node.
+impl fmt::Display for TaskLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, node) = self.node.as_ref().map_or(("", ""), |node| (" on ", node));
+        if self.name.is_empty() {
+            write!(f, "`{}`{before}{node}", self.path)
+        } else if self.spawned.is_some() && self.path.indices().is_empty() {
+            write!(f, "`{}`{before}{node}", self.name)
+        } else {
+            write!(f, "`{}`{before}{node} ({})", self.name, self.path)
+        }
+    }
+}
+
+/// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
+pub(super) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in sentence.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            line = rest.to_owned();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// The end of a text that is too long: of a path, the end says more.
+pub(super) fn shorten_front(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().skip(count + 1 - width).collect();
+    format!("…{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Nanos, Nth, grouped, shorten_front, wrap};
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
+        assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn times_are_told_in_units_that_fit() {
+        const S: u64 = Nanos::SECOND;
+        let times = [
+            (0, "0 s"),
+            (17, "17 ns"),
+            (3_000, "3 µs"),
+            (3_500_000, "3.5 ms"),
+            (S + 1, "1.000000001 s"),
+            (90 * S, "90 s"),
+            (3_599 * S, "3,599 s"),
+            (3_600 * S, "1 h"),
+            (9_000 * S + S / 2, "2 h 30 min 500 ms"),
+            (365 * 86_400 * S + 1, "365 d 1 ns"),
+            (100 * 365 * 86_400 * S, "36,500 d"),
+        ];
+        for (ns, text) in times {
+            assert_eq!(Nanos(ns).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn ordinals() {
+        let words: Vec<_> =
+            [0, 1, 2, 3, 9, 10, 11, 12, 20, 21, 110].map(|count| Nth(count).to_string()).into();
+        assert_eq!(
+            words,
+            ["1st", "2nd", "3rd", "4th", "10th", "11th", "12th", "13th", "21st", "22nd", "111th"]
+        );
+    }
+
+    #[test]
+    fn long_sentences_are_wrapped_and_long_words_left_whole() {
+        let mut text = String::new();
+        wrap(&mut text, "- ", "  ", &format!("{} {} end", "a".repeat(100), "b".repeat(120)));
+        assert_eq!(text, format!("- {}\n  {}\n  end\n", "a".repeat(100), "b".repeat(120)));
+    }
+
+    #[test]
+    fn of_a_long_path_the_end_is_shown() {
+        assert_eq!(shorten_front("src/bank.rs:57", 20), "src/bank.rs:57");
+        assert_eq!(shorten_front("src/bank.rs:57", 11), "…bank.rs:57");
+    }
+}
