@@ -82,15 +82,16 @@ fn passing(folder: &Folder, vars: &[(&str, &str)]) -> String {
     by_name!(folder.hidden_in(&ended.stderr))
 }
 
-const FILE: &str = "timeloop-regressions/suite.replay.fails.txt";
+const CRITICAL: &str = "\
+Critical: `deposit` (root.2) starts before `deposit` (root.1) starts; the other way round the test passes
+(checked).
+";
 
-#[test]
-fn found_remembered_and_found_again() {
-    let folder = Folder::new();
-    assert_eq!(
-        failing(&folder, &[]),
+/// The report of its failure: how it was come by, the critical pair, and where it is stored differ.
+fn report(how: &str, critical: &str, stored: &str) -> String {
+    format!(
         "
-timeloop: `suite::replay::fails` fails in 47 of 205 schedules: panic at <assert>:5
+timeloop: `suite::replay::fails` {how}: panic at <assert>:5
 
   assertion `left == right` failed: an update was lost
     left: 2
@@ -101,10 +102,7 @@ How it happens, where all else runs in its turn, first in, first out:
   step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
   (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
    <large>:17)
-Critical: `deposit` (root.2) starts before `deposit` (root.1) starts; the other way round the test passes
-(checked).
-Deviations from that order: 2 as found, 1 after 5 runs of shrinking.
-
+{critical}
 The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
     0 s  1  root              from its start to <await small>
   * 0 s  2  deposit (root.2)  from its start to <yield>
@@ -112,10 +110,26 @@ The last steps: virtual time, step, task, from where to where it ran (* out of i
     0 s  4  deposit (root.2)  from <yield>, ends
     0 s  5  root              from <await small>, panics
 
+{stored}replay     TIMELOOP_REPLAY={TOKEN} cargo test replay::fails -- --exact
+"
+    )
+}
+
+const FILE: &str = "timeloop-regressions/suite.replay.fails.txt";
+
+#[test]
+fn found_remembered_and_found_again() {
+    let folder = Folder::new();
+    assert_eq!(
+        failing(&folder, &[]),
+        report(
+            "fails in 47 of 205 schedules",
+            &format!("{CRITICAL}Deviations from that order: 2 as found, 1 after 5 runs of shrinking.\n"),
+            "\
 found by   seed 3 (run 4, strategy `random`): TIMELOOP_SEED=3 finds it at once
 stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, tried first next time: commit it
-replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
 "
+        )
     );
     let file = fs::read_to_string(folder.0.join(FILE)).unwrap();
     assert_eq!(
@@ -137,32 +151,11 @@ schedule
     // The next time it is tried first, whatever the seed.
     assert_eq!(
         failing(&folder, &[("TIMELOOP_SEED", "1000"), ("TIMELOOP_RUNS", "1")]),
-        "
-timeloop: `suite::replay::fails` fails in 47 of 200 schedules: panic at <assert>:5
-
-  assertion `left == right` failed: an update was lost
-    left: 2
-   right: 3
-  (in task `root`; after 0 s of virtual time and 5 steps)
-
-How it happens, where all else runs in its turn, first in, first out:
-  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
-  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
-   <large>:17)
-Critical: `deposit` (root.2) starts before `deposit` (root.1) starts; the other way round the test passes
-(checked).
-Deviations from that order: 1 as found, 1 after 3 runs of shrinking.
-
-The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root              from its start to <await small>
-  * 0 s  2  deposit (root.2)  from its start to <yield>
-    0 s  3  deposit (root.1)  starts, ends
-    0 s  4  deposit (root.2)  from <yield>, ends
-    0 s  5  root              from <await small>, panics
-
-found by   the schedule stored at FOLDER/timeloop-regressions/suite.replay.fails.txt:7
-replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
-"
+        report(
+            "fails in 47 of 200 schedules",
+            &format!("{CRITICAL}Deviations from that order: 1 as found, 1 after 3 runs of shrinking.\n"),
+            "found by   the schedule stored at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\n"
+        )
     );
     assert_eq!(fs::read_to_string(folder.0.join(FILE)).unwrap(), file, "a schedule is kept once");
 
@@ -203,28 +196,9 @@ assertion `left == right` failed: an update was lost
   left: 2
  right: 3
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
-
-timeloop: `suite::replay::fails` fails under the replayed schedule: panic at <assert>:5
-
-  assertion `left == right` failed: an update was lost
-    left: 2
-   right: 3
-  (in task `root`; after 0 s of virtual time and 5 steps)
-
-How it happens, where all else runs in its turn, first in, first out:
-  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
-  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
-   <large>:17)
-
-The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root              from its start to <await small>
-  * 0 s  2  deposit (root.2)  from its start to <yield>
-    0 s  3  deposit (root.1)  starts, ends
-    0 s  4  deposit (root.2)  from <yield>, ends
-    0 s  5  root              from <await small>, panics
-
-replay     TIMELOOP_REPLAY=TL11QK6CVWH04002082000000F8SF15M cargo test replay::fails -- --exact
 "
+        .to_owned()
+            + &report("fails under the replayed schedule", "", "")
     );
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
     // In lower case, as from a mail.

@@ -128,6 +128,30 @@ pub(crate) fn explorer(name: &str) -> timeloop::Explorer {
     explorer.without_environment().without_regressions().quiet()
 }
 
+/// Sends datagrams to a node `db-1` that sends each back, and gives how many have come back after `patience`.
+#[cfg(feature = "net")]
+pub(crate) async fn echoed(count: u8, patience: std::time::Duration) -> usize {
+    use timeloop::net::UdpSocket;
+    use timeloop::time::{Duration, sleep};
+
+    let node = timeloop::world::World::current().node("db-1").start(|| async {
+        let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
+        let mut bytes = [0; 8];
+        loop {
+            let (count, from) = socket.recv_from(&mut bytes).await.unwrap();
+            socket.send_to(&bytes[..count], from).await.unwrap();
+        }
+    });
+    sleep(Duration::from_millis(1)).await;
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    for number in 0..count {
+        socket.send_to(&[number], (node.address(), 9)).await.unwrap();
+    }
+    sleep(patience).await;
+    let mut bytes = [0; 8];
+    std::iter::from_fn(|| socket.try_recv(&mut bytes).ok()).count()
+}
+
 /// Set where this test binary runs one of its own tests in a process of its own.
 const CHILD: &str = "SUITE_CHILD";
 

@@ -5,27 +5,12 @@ use timeloop::net::{FaultPlan, LinkModel, Network, UdpSocket};
 use timeloop::time::{Duration, sleep};
 use timeloop::world::World;
 
-use crate::support::explorer;
+use crate::support::{echoed, explorer};
 
-/// Ten datagrams to a node that counts them.
+/// Ten datagrams to a node that sends each back: how many come back within a second.
 async fn ten(model: LinkModel) -> usize {
     Network::current().set_all(&model);
-    let node = World::current().node("db-1").start(|| async {
-        let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
-        let mut bytes = [0; 8];
-        loop {
-            let (count, from) = socket.recv_from(&mut bytes).await.unwrap();
-            socket.send_to(&bytes[..count], from).await.unwrap();
-        }
-    });
-    sleep(Duration::from_millis(1)).await;
-    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
-    for number in 0..10_u8 {
-        socket.send_to(&[number], (node.address(), 9)).await.unwrap();
-    }
-    sleep(Duration::from_secs(1)).await;
-    let mut bytes = [0; 8];
-    std::iter::from_fn(|| socket.try_recv(&mut bytes).ok()).count()
+    echoed(10, Duration::from_secs(1)).await
 }
 
 #[test]

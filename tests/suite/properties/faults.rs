@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use timeloop::net::{Network, UdpSocket};
+use timeloop::net::Network;
 use timeloop::proptest::prelude::*;
 use timeloop::proptest::{Property, fault_plans, links};
-use timeloop::time::sleep;
 use timeloop::world::World;
+
+use crate::support::echoed;
 
 #[test]
 fn a_link_shrinks_to_what_matters() {
@@ -16,23 +17,8 @@ fn a_link_shrinks_to_what_matters() {
         Property::new("faults::links").schedules(schedules).without_regressions().without_environment();
     let checked = property.run((1..10_u8, links()), |(count, link)| async move {
         Network::current().set_all(&link.model());
-        let node = World::current().node("server").start(|| async {
-            let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
-            let mut bytes = [0; 8];
-            loop {
-                let (count, from) = socket.recv_from(&mut bytes).await.unwrap();
-                socket.send_to(&bytes[..count], from).await.unwrap();
-            }
-        });
-        sleep(Duration::from_millis(1)).await;
-        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
-        for number in 0..count {
-            socket.send_to(&[number], (node.address(), 9)).await.unwrap();
-        }
         // However slow the link is.
-        sleep(Duration::from_secs(1_000)).await;
-        let mut bytes = [0; 8];
-        let answered = std::iter::from_fn(|| socket.try_recv(&mut bytes).ok()).count();
+        let answered = echoed(count, Duration::from_secs(1_000)).await;
         prop_assert!(answered >= count.into(), "{answered} of {count} are answered");
         Ok(())
     });

@@ -8,7 +8,7 @@ use timeloop::time::{Duration, sleep};
 use timeloop::world::{Node, World, crash_here};
 use timeloop::{FailureKind, spawn};
 
-use super::{bare, under_seeds};
+use super::{bare, logging, under_seeds};
 use crate::support::{Log, on_drop};
 
 /// A task that holds `guard` and waits for ever.
@@ -44,21 +44,16 @@ fn all_tasks_are_dropped_in_order_of_spawning_before_it_returns() {
 #[test]
 fn whatever_the_tasks_have_spawned_goes_with_them() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                let guards = [log.on_drop("child"), log.on_drop("grandchild")];
+        let (node, log) = logging(|log| async move {
+            let guards = [log.on_drop("child"), log.on_drop("grandchild")];
+            spawn(async move {
+                let [_child, grandchild] = guards;
                 spawn(async move {
-                    let [_child, grandchild] = guards;
-                    spawn(async move {
-                        let _grandchild = grandchild;
-                        pending::<()>().await;
-                    });
+                    let _grandchild = grandchild;
                     pending::<()>().await;
                 });
-            }
+                pending::<()>().await;
+            });
         });
         sleep(Duration::from_secs(1)).await;
         assert_eq!(log.take(), [""; 0]);
@@ -183,24 +178,19 @@ fn a_panic_in_a_task_names_its_node() {
 #[test]
 fn a_task_that_crashes_its_own_node_stops_at_its_next_await() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                let _guard = log.on_drop("dropped");
-                let guard = log.on_drop("other dropped");
-                spawn(async move {
-                    let _guard = guard;
-                    pending::<()>().await;
-                });
-                yield_now().await;
-                Node::current().crash();
-                log.push("goes on");
-                spawn(async { panic!("is never polled") });
-                yield_now().await;
-                log.push("never comes");
-            }
+        let (node, log) = logging(|log| async move {
+            let _guard = log.on_drop("dropped");
+            let guard = log.on_drop("other dropped");
+            spawn(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            });
+            yield_now().await;
+            Node::current().crash();
+            log.push("goes on");
+            spawn(async { panic!("is never polled") });
+            yield_now().await;
+            log.push("never comes");
         });
         node.until_down().await;
         sleep(Duration::from_millis(1)).await;

@@ -18,9 +18,20 @@ mod shutdown;
 
 use timeloop::world::{Node, World};
 
+use crate::support::Log;
+
 /// A node with nothing to run.
 fn bare(name: &str) -> Node {
     World::current().node(name).build()
+}
+
+/// A node whose incarnations run `main` with a log, and that log.
+fn logging<T: 'static, F: Future<Output = ()> + 'static>(
+    main: impl Fn(Log<T>) -> F + 'static,
+) -> (Node, Log<T>) {
+    let log = Log::new();
+    let kept = log.clone();
+    (World::current().node("db-1").start(move || main(kept.clone())), log)
 }
 
 /// Makes the same run under twenty seeds.

@@ -10,7 +10,7 @@ use timeloop::task::yield_now;
 use timeloop::time::{Duration, sleep};
 use timeloop::world::{Node, World};
 
-use super::{bare, under_seeds};
+use super::{bare, logging, under_seeds};
 use crate::support::Log;
 
 /// A node that logs its incarnations as they start and as they are dropped.
@@ -93,23 +93,18 @@ fn a_node_without_a_closure_comes_up_empty() {
 #[test]
 fn a_task_may_restart_its_own_node() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                let node = Node::current();
-                let number = node.incarnation();
-                let _guard = log.on_drop((number, "end"));
-                log.push((number, "start"));
-                spawn(pending::<()>());
-                if number < 3 {
-                    node.restart();
-                    log.push((number, "goes on"));
-                    spawn(async { panic!("is never polled") });
-                }
-                pending::<()>().await;
+        let (node, log) = logging(|log| async move {
+            let node = Node::current();
+            let number = node.incarnation();
+            let _guard = log.on_drop((number, "end"));
+            log.push((number, "start"));
+            spawn(pending::<()>());
+            if number < 3 {
+                node.restart();
+                log.push((number, "goes on"));
+                spawn(async { panic!("is never polled") });
             }
+            pending::<()>().await;
         });
         sleep(Duration::from_secs(1)).await;
         let mut expected = vec![(1, "start"), (1, "goes on"), (1, "end")];
@@ -141,12 +136,7 @@ fn the_closure_itself_may_restart_the_node() {
 fn random_numbers_are_drawn_anew_and_again() {
     let drawn = |seed: u64| {
         timeloop::run(seed, || async {
-            let log = Log::new();
-            let kept = log.clone();
-            let node = World::current().node("db-1").start(move || {
-                let log = kept.clone();
-                async move { log.push(rand::Rng::next_u64(&mut rng())) }
-            });
+            let (node, log) = logging(|log| async move { log.push(rand::Rng::next_u64(&mut rng())) });
             for _ in 0..4 {
                 sleep(Duration::from_secs(1)).await;
                 node.restart();

@@ -7,29 +7,23 @@ use timeloop::task::yield_now;
 use timeloop::time::{Duration, Instant, sleep, timeout};
 use timeloop::world::{Node, Shutdown, World, shutdown_requested};
 
-use super::{bare, under_seeds};
-use crate::support::Log;
+use super::{bare, logging, under_seeds};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn the_first_task_decides_when_the_node_is_down() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                let guard = log.on_drop("the other is dropped");
-                spawn(async move {
-                    let _guard = guard;
-                    pending::<()>().await;
-                });
-                shutdown_requested().await;
-                log.push("asked");
-                sleep(SECOND).await;
-                log.push("done");
-            }
+        let (node, log) = logging(|log| async move {
+            let guard = log.on_drop("the other is dropped");
+            spawn(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            });
+            shutdown_requested().await;
+            log.push("asked");
+            sleep(SECOND).await;
+            log.push("done");
         });
         sleep(SECOND).await;
         assert!(!node.is_shutting_down());
@@ -72,16 +66,11 @@ fn every_task_may_await_the_request() {
 #[test]
 fn a_node_that_does_not_end_in_time_crashes() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                let _guard = log.on_drop("dropped");
-                shutdown_requested().await;
-                log.push("asked");
-                pending::<()>().await;
-            }
+        let (node, log) = logging(|log| async move {
+            let _guard = log.on_drop("dropped");
+            shutdown_requested().await;
+            log.push("asked");
+            pending::<()>().await;
         });
         let start = Instant::now();
         assert_eq!(node.shutdown_within(SECOND * 3).await, Shutdown::Forced);
@@ -96,14 +85,9 @@ fn a_node_that_does_not_end_in_time_crashes() {
 #[test]
 fn the_request_is_gone_after_a_restart() {
     under_seeds(|| async {
-        let log = Log::new();
-        let kept = log.clone();
-        let node = World::current().node("db-1").start(move || {
-            let log = kept.clone();
-            async move {
-                shutdown_requested().await;
-                log.push(Node::current().incarnation());
-            }
+        let (node, log) = logging(|log| async move {
+            shutdown_requested().await;
+            log.push(Node::current().incarnation());
         });
         assert_eq!(node.shutdown().await, Shutdown::Graceful);
         node.restart();
