@@ -4,7 +4,5 @@ mod conformance;
 mod faults;
 mod knobs;
 mod links;
-mod tcp;
+mod sockets;
 mod told;
-mod udp;
-mod unix;

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 
 use super::common::{ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
-use super::world::io::ErrorKind;
+use super::world::io::{ErrorKind, Interest};
 use super::world::net::UnixDatagram;
 use super::world::{Place, run, spawn};
 
@@ -143,6 +143,37 @@ fn trying_does_not_wait() {
         }
         assert!(sent > 0);
         assert_eq!(one.try_send(&[0; 1_000]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
+fn a_buffer_that_grows_takes_a_datagram() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        for _ in 0..4 {
+            one.send(b"hello").await.unwrap();
+        }
+        let mut bytes = Vec::with_capacity(32);
+        assert_eq!(other.recv_buf(&mut bytes).await.unwrap(), 5);
+        assert_eq!(other.recv_buf_from(&mut bytes).await.unwrap().0, 5);
+        assert_eq!(other.try_recv_buf(&mut bytes).unwrap(), 5);
+        let (length, sender) = other.try_recv_buf_from(&mut bytes).unwrap();
+        assert_eq!(length, 5);
+        assert!(sender.is_unnamed());
+        assert_eq!(bytes, b"hellohellohellohello");
+    });
+}
+
+#[test]
+fn trying_goes_by_what_is_known_to_be_ready() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        assert_eq!(other.try_recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let error = other.try_io(Interest::READABLE, || Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        one.send(b"hello").await.unwrap();
+        assert_eq!(other.async_io(Interest::READABLE, || Ok(8)).await.unwrap(), 8);
+        assert_eq!(other.try_io(Interest::READABLE, || Ok(7)).unwrap(), 7);
     });
 }
 
