@@ -1,6 +1,7 @@
-//! Resources: what tasks share besides the face's own locks and channels, announced by the code that touches it.
+//! Resources: what tasks share besides timeloop's own locks, channels and sockets, announced by the code that accesses it.
 //!
-//! Always true: an access is a scheduling point under every strategy but `fifo`; the value itself is the code's own business.
+//! # Invariants
+//! An access is a preemption point under every strategy but `fifo`. The value itself is the code's own business.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
 
-use crate::engine::announce::{Announcement, ResourceId};
+use crate::engine::announce::{Attempt, ResourceId};
 
 /// Something that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
 ///
@@ -98,7 +99,7 @@ impl Resource {
     /// Announces any access; to be awaited right before it. Two accesses race unless both are [`Access::Read`].
     #[track_caller]
     pub fn access(&self, access: Access) -> Accessing<'_> {
-        Accessing { resource: self, access, at: Location::caller(), announcement: Announcement::default() }
+        Accessing { resource: self, access, at: Location::caller(), attempt: Attempt::default() }
     }
 }
 
@@ -111,7 +112,7 @@ pub struct Accessing<'a> {
     resource: &'a Resource,
     access: Access,
     at: &'static Location<'static>,
-    announcement: Announcement,
+    attempt: Attempt,
 }
 
 impl Future for Accessing<'_> {
@@ -119,6 +120,6 @@ impl Future for Accessing<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { resource, access, at, .. } = *self;
-        self.announcement.poll_always(cx, &resource.id, &resource.name, access, at)
+        self.attempt.announce_always(cx, &resource.id, &resource.name, access, at)
     }
 }

@@ -1,27 +1,33 @@
-//! Announcing: a task says what it is about to do to what it shares with others, before it does it.
+//! Announcing: a task says what it is about to do to a resource that it shares with other tasks, before it does it.
 //!
-//! A future of the face that is about to act polls its [`Announcement`] first. Where the run's source of decisions wants to
-//! know of operations, it may make the task *give way*: the future reports `Pending` once, and the task is ready again at
-//! once, with its next operation known. In all other runs this costs a flag.
+//! Locks, channels, sockets and [`Resource`](crate::Resource) all go through an [`Attempt`]: it announces an [`Action`],
+//! may be preempted once, and then tries it; a try that has to wait is tried again. Where the run's source of decisions
+//! wants to know of operations, it may preempt the task at the announcement: the future reports `Pending` once, and the
+//! task is ready again at once, with its next operation known. In all other runs this costs a flag.
 //!
-//! Always true: a task gives way at most once for an operation, and only while it is being polled; what it then does is
-//! what it announced; the number of an operation (the how-many-th of its task's resumption) does not depend on whether
-//! anyone listens or gives way.
+//! # Invariants
+//! - An operation is announced right before its first try, in the same poll.
+//! - A task is preempted at most once for an operation, and only while it is being polled.
+//! - The number of an operation (the n-th of its task's resumption) does not depend on who observes or is preempted.
+//! - A future that is dropped after it was preempted leaves nothing behind.
 #![cfg_attr(not(feature = "sync"), expect(dead_code, reason = "part of it serves locks and channels alone"))]
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::marker::PhantomPinned;
 use std::panic::Location;
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
 
+use pin_project_lite::pin_project;
 #[cfg(feature = "net")]
 use timeloop_sim::ResourceKind;
-use timeloop_sim::{Access, DecisionKey, Domain, Operation, ResourceKey, Source, TaskKey};
+use timeloop_sim::{Access, Operation, ResourceKey, Source, TaskKey};
 
 use super::recorder::Recorder;
-use super::table::State;
 use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
 
-/// What makes a shared thing the same one in every run: which task made it, as its how-many-th.
+/// Identifies a resource in every run alike: by the task that made it, as its n-th.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResourceId {
     /// 0 for one that was made outside of a run: its place stands for it.
@@ -30,14 +36,14 @@ pub(crate) struct ResourceId {
 }
 
 impl ResourceId {
-    /// For something that is being made now.
+    /// Identifies a resource that is made now.
     #[inline]
     #[track_caller]
     pub(crate) fn new() -> Self {
         Self::made_at(Location::caller())
     }
 
-    /// As `new`, for something that is made on behalf of the code at `made`.
+    /// Identifies a resource that is made on behalf of the code at `made`.
     #[inline]
     pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
         let number =
@@ -45,18 +51,18 @@ impl ResourceId {
         Self { number: number.unwrap_or(0), made }
     }
 
-    /// For something that is made at compile time.
+    /// Identifies a resource that is made at compile time.
     #[track_caller]
     pub(crate) const fn const_new() -> Self {
         Self { number: 0, made: Location::caller() }
     }
 
-    /// For the end of a task, which others may await.
+    /// Identifies the end of a task, which others may await.
     pub(super) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
         Self { number: mix(task.0, u64::MAX), made: spawned }
     }
 
-    /// The same, marked as a socket in the record of the run.
+    /// Marks this as a socket in the record of the run.
     #[cfg(feature = "net")]
     pub(crate) fn socket(self) -> Self {
         recording(|engine| {
@@ -67,8 +73,8 @@ impl ResourceId {
         self
     }
 
-    /// One of several things that belong to this one, and that operations on this one leave alone. Not free: where nobody
-    /// attends there is no use for it.
+    /// Identifies one of several resources that belong to this one, and that operations on this one leave alone. Not free:
+    /// useless where nobody observes.
     pub(crate) fn part(&self, part: u64) -> Self {
         Self { number: mix(self.key().0, part) | 1, made: self.made }
     }
@@ -94,183 +100,272 @@ impl ResourceId {
         ResourceKey(place.into_iter().chain(file).fold(1, mix))
     }
 
-    /// The task that runs does this now, and could not give way for it: it lets go of a lock, say.
+    /// Describes what the calling code does to this.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn action(&self, name: &'static str, access: Access) -> Action<'_> {
+        Action { id: self, name, access, at: Location::caller() }
+    }
+
+    /// Records that the running task does this now, and could not be preempted for it: it releases a lock, say.
     #[inline]
     pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
-        if attended() {
-            self.touch_attended(name, access, at);
+        if is_observed() {
+            self.touch_observed(name, access, at);
         }
     }
 
     #[inline(never)]
-    fn touch_attended(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
-        attending(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
+    fn touch_observed(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
+        observing(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
     }
 
-    /// The task that runs holds this from now on.
+    /// Records that the running task holds this from now on.
     #[inline]
     pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
         recording(|engine| engine.acquired(self, name, at));
     }
 
-    /// Whoever held this lets go of it; an operation of its own.
+    /// Records that its holder releases this: an operation of its own.
     #[inline]
     pub(crate) fn released(&self, name: &'static str) {
-        attending(|engine| engine.released(self, name));
+        observing(|engine| engine.released(self, name));
     }
 
-    /// Whoever held this does so no more, and gives nothing back: no operation.
+    /// Records that its holder no longer holds this, but releases nothing: no operation.
     #[inline]
     pub(crate) fn forgotten(&self) {
         recording(|engine| engine.forgotten(self));
     }
 }
 
-/// One operation on its way from being announced to being done; part of the future that does it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Announcement {
-    /// [`FRESH`], [`BEGUN`], [`UNHEARD`], [`DONE`], or the number of the step in which the task gave way.
-    state: u64,
-    /// The operation's number, once the task has given way.
-    index: u32,
-    /// Whether the operation is a scheduling point for sources that do not want operations, too.
-    always: bool,
+/// What a task is about to do to a resource. Made anew for each poll, so that futures keep no more of it than the place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Action<'a> {
+    pub(crate) id: &'a ResourceId,
+    /// What reports call the resource.
+    pub(crate) name: &'static str,
+    pub(crate) access: Access,
+    /// The line of the user's code that does it.
+    pub(crate) at: &'static Location<'static>,
 }
 
-/// After so many operations without a wait a task goes back to the loop, as tokio's tasks do after 128: a loop that always
-/// finds something to do would else never end its step.
-const OPERATIONS_MAX: u32 = 1_024;
+impl<'a> Action<'a> {
+    /// Records that this is done now, without a preemption point.
+    #[inline]
+    pub(crate) fn touch(self) {
+        self.id.touch(self.name, self.access, Some(self.at));
+    }
+
+    /// Announces this, then awaits `inner`, which does it. Each later poll of `inner` is a try of its own.
+    #[inline]
+    pub(crate) fn before<F: Future>(self, inner: F) -> Announcing<'a, F> {
+        Announcing { inner, action: self, attempt: Attempt::default(), in_queue: false }
+    }
+
+    /// Records what a try that came after a wait has come to: one in vain has looked, and might have succeeded.
+    #[inline]
+    fn touch_retried(self, succeeded: bool) {
+        if is_observed() {
+            let access = if succeeded { self.access } else { Access::Read };
+            Action { access, ..self }.touch();
+        }
+    }
+}
+
+/// One operation from its announcement to its end: kept between polls by the future that does it.
+///
+/// The operation is announced when it is first tried, and its task may be preempted then. After that it is tried, and
+/// tried again after each wait; a later try is recorded as what it turned out to be, and preempts no one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Attempt {
+    /// [`FRESH`], [`UNRECORDED`], [`OUTSIDE`], [`ANNOUNCED`], or the number of the step in which the task was preempted.
+    state: u64,
+    /// The operation's number, once the task has been preempted.
+    index: u32,
+    mode: Mode,
+}
+
+/// What is special about an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Usual,
+    /// It is a preemption point for sources that do not want operations, too.
+    Always,
+    /// Its later tries are left unrecorded.
+    Once,
+}
 
 const FRESH: u64 = 0;
-const BEGUN: u64 = u64::MAX - 2;
-/// Done, and nobody wanted to know.
-const UNHEARD: u64 = u64::MAX - 1;
-const DONE: u64 = u64::MAX;
+/// Tried in a run that nobody observes.
+const UNRECORDED: u64 = u64::MAX - 2;
+/// Tried outside of a run.
+const OUTSIDE: u64 = u64::MAX - 1;
+const ANNOUNCED: u64 = u64::MAX;
 
-/// What is to become of an operation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Begun {
-    /// In a run whose source of decisions does not want to know: it may be done.
-    Unheard,
-    /// The same outside of a run.
-    Outside,
-    /// It is to be announced: see [`Announcement::poll`].
-    Heard,
-}
-
-impl Announcement {
-    /// Begins the operation, unless it has begun.
+impl Attempt {
+    /// Announces the operation, unless that has been done. Ready when it may be tried, which must follow in the same poll.
     #[inline]
-    pub(crate) fn begin(&mut self) -> Begun {
-        if self.state != FRESH {
-            return Begun::Heard;
-        }
-        match context::driving(Engine::count_operation) {
-            Some(true) => {
-                self.state = BEGUN;
-                Begun::Heard
-            }
-            Some(false) => {
-                self.state = UNHEARD;
-                Begun::Unheard
-            }
-            None => {
-                self.state = DONE;
-                Begun::Outside
-            }
-        }
-    }
-
-    /// Begins the operation, unless it has begun; whether nobody in the run wants to know of it, so that it may be done.
-    #[inline]
-    pub(crate) fn is_unheard(&mut self) -> bool {
-        match self.state {
-            UNHEARD => true,
-            FRESH => matches!(self.begin(), Begun::Unheard),
-            _ => false,
-        }
-    }
-
-    /// Ready when the operation may be done, which is to be right after. Afterwards it stays ready.
-    #[inline]
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        resource: &ResourceId,
-        name: &'static str,
-        access: Access,
-        at: &'static Location<'static>,
-    ) -> Poll<()> {
-        if self.is_done() {
+    pub(crate) fn announce(&mut self, cx: &mut Context<'_>, action: Action<'_>) -> Poll<()> {
+        if self.begin_unrecorded() || self.is_tried() {
             return Poll::Ready(());
         }
-        if self.state == FRESH && context::driving(Engine::count_operation) != Some(true) {
-            self.state = DONE;
-            return Poll::Ready(());
-        }
-        self.attended(cx, resource, &Cow::Borrowed(name), access, at)
+        let Action { id, name, access, at } = action;
+        self.observed(cx, id, &Cow::Borrowed(name), access, at)
     }
 
-    /// The same for an operation that is a scheduling point under every strategy.
+    /// Announces as [`announce`](Self::announce) does an operation that is a preemption point under every strategy.
     #[inline]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
-    pub(crate) fn poll_always(
+    pub(crate) fn announce_always(
         &mut self,
         cx: &mut Context<'_>,
-        resource: &ResourceId,
+        id: &ResourceId,
         name: &Cow<'static, str>,
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
-        if self.is_done() {
+        if self.is_tried() {
             return Poll::Ready(());
         }
-        self.always = true;
-        self.attended(cx, resource, name, access, at)
+        self.mode = Mode::Always;
+        self.observed(cx, id, name, access, at)
     }
 
-    /// The operation is done without having been announced: it could not have given way.
+    /// Announces the operation, tries it, and records each later try.
     #[inline]
-    pub(crate) fn skip(&mut self) {
-        self.state = DONE;
+    pub(crate) fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        action: Action<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        if self.begin_unrecorded() {
+            return attempt(cx);
+        }
+        // Piece by piece: as a whole it would be put together where nobody observes, too.
+        let Action { id, name, access, at } = action;
+        self.poll_observed(cx, attempt, id, name, access, at)
     }
 
-    /// The next poll is of another operation.
+    /// Polls as [`poll`](Self::poll) does, one operation after the other: a try that succeeds ends the operation.
+    // Unlike there `attempt` stands once: it may be a lot of code.
+    #[inline]
+    pub(crate) fn poll_each<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        action: Action<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let retried = self.is_tried();
+        if !retried {
+            ready!(self.announce(cx, action));
+        }
+        let polled = attempt(cx);
+        if retried && !self.is_unrecorded() {
+            action.touch_retried(polled.is_ready());
+        }
+        if polled.is_ready() {
+            self.restart();
+        }
+        polled
+    }
+
+    /// Tries the operation outside of a poll, where no task can be preempted; returns whether it succeeded.
+    #[inline]
+    pub(crate) fn try_now(&mut self, action: Action<'_>, attempt: impl FnOnce() -> bool) -> bool {
+        if !self.is_tried() {
+            self.state = ANNOUNCED;
+            action.touch();
+            return attempt();
+        }
+        let succeeded = attempt();
+        action.touch_retried(succeeded);
+        succeeded
+    }
+
+    /// Makes the next try one of another operation.
     #[inline]
     pub(crate) fn restart(&mut self) {
         self.state = FRESH;
     }
 
-    /// Whether the operation has been done.
-    #[inline]
-    pub(crate) fn is_done(self) -> bool {
-        self.state >= UNHEARD
-    }
-
-    /// Whether the operation has not begun.
+    /// Whether the operation has neither been announced nor tried.
     #[inline]
     pub(crate) fn is_fresh(self) -> bool {
         self.state == FRESH
     }
 
+    /// Whether the operation has been tried, so that it waits unless it is done.
+    #[inline]
+    pub(crate) fn is_tried(self) -> bool {
+        self.state >= UNRECORDED
+    }
+
+    /// Whether the operation was first tried in a run that nobody observes.
+    #[inline]
+    pub(crate) fn is_unrecorded(self) -> bool {
+        self.state == UNRECORDED
+    }
+
+    /// Whether the operation was first tried outside of a run.
+    #[inline]
+    pub(crate) fn is_outside(self) -> bool {
+        self.state == OUTSIDE
+    }
+
+    /// Counts the operation when it is new; returns whether it may be tried because nobody in the run observes it.
+    #[inline]
+    fn begin_unrecorded(&mut self) -> bool {
+        if self.state == FRESH {
+            match context::driving(Engine::count_operation) {
+                Some(true) => {}
+                Some(false) => self.state = UNRECORDED,
+                None => self.state = OUTSIDE,
+            }
+        }
+        self.state == UNRECORDED
+    }
+
+    // Apart, so that it costs nothing where nobody observes.
+    #[inline(never)]
+    fn poll_observed<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+        id: &ResourceId,
+        name: &'static str,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> Poll<R> {
+        if !self.is_tried() {
+            ready!(self.observed(cx, id, &Cow::Borrowed(name), access, at));
+            return attempt(cx);
+        }
+        let polled = attempt(cx);
+        if self.mode != Mode::Once {
+            Action { id, name, access, at }.touch_retried(polled.is_ready());
+        }
+        polled
+    }
+
+    /// Announces an operation that has been counted, unless it is [`Mode::Always`].
     // One argument each: put into one struct they would be read wide just after they were written narrow.
     #[inline(never)]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
-    fn attended(
+    fn observed(
         &mut self,
         cx: &mut Context<'_>,
-        resource: &ResourceId,
+        id: &ResourceId,
         name: &Cow<'static, str>,
         access: Access,
         at: &'static Location<'static>,
     ) -> Poll<()> {
         let waker = cx.waker();
         let next = context::driving(|engine| {
-            if self.always && self.state == FRESH {
-                engine.count_operation();
-            }
-            let next = engine.announce(self, waker, resource, name, access, at);
-            if next != DONE {
+            let next = engine.announce(self, waker, id, name, access, at);
+            if next != ANNOUNCED {
                 // As its waker would do, without a call: most often the loop itself polls.
                 if TaskRef::of_waker(waker).is_some_and(|task| engine.is_polled(task.number())) {
                     engine.step.woken.set(true);
@@ -280,14 +375,81 @@ impl Announcement {
             }
             next
         });
-        self.state = next.unwrap_or(DONE);
-        if self.state == DONE { Poll::Ready(()) } else { Poll::Pending }
+        self.state = next.unwrap_or(ANNOUNCED);
+        if self.state == ANNOUNCED { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-/// Calls `tell` where anyone wants to know of operations.
+pin_project! {
+    /// A future that does an operation, announced: made by [`Action::before`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub(crate) struct Announcing<'a, F> {
+        #[pin]
+        inner: F,
+        action: Action<'a>,
+        attempt: Attempt,
+        // Whether to be dropped before the end is a release.
+        in_queue: bool,
+    }
+
+    impl<F> PinnedDrop for Announcing<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.in_queue && this.attempt.is_tried() {
+                this.action.id.touch(this.action.name, Access::Release, None);
+            }
+        }
+    }
+}
+
+impl<F> Announcing<'_, F> {
+    /// Says that the future has a place in a queue, which keeps others from what they wait for: to be dropped before its
+    /// turn is an operation, for it lets them pass.
+    #[inline]
+    pub(crate) fn in_queue(mut self) -> Self {
+        self.in_queue = true;
+        self
+    }
+
+    /// Says that the future learns of its turn by being woken, so that later tries are no operations.
+    #[inline]
+    pub(crate) fn once(mut self) -> Self {
+        self.attempt.mode = Mode::Once;
+        self
+    }
+}
+
+impl<F: Future> Future for Announcing<'_, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.attempt.poll(cx, *this.action, |cx| this.inner.poll(cx));
+        if polled.is_ready() {
+            *this.in_queue = false;
+        }
+        polled
+    }
+}
+
+/// Makes the future of one operation, which `poll` tries.
 #[inline]
-fn attending(tell: impl FnOnce(&Engine)) {
+pub(crate) fn until_done<R>(
+    mut poll: impl FnMut(&mut Attempt, &mut Context<'_>) -> Poll<R>,
+) -> impl Future<Output = R> {
+    let mut attempt = Attempt::default();
+    // An async function of tokio's is not `Unpin` either.
+    let pinned = PhantomPinned;
+    poll_fn(move |cx| {
+        let _ = &pinned;
+        poll(&mut attempt, cx)
+    })
+}
+
+/// Calls `tell` where anyone observes operations.
+#[inline]
+fn observing(tell: impl FnOnce(&Engine)) {
     context::driving(|engine| {
         if engine.attends.get() {
             tell(engine);
@@ -305,24 +467,24 @@ fn recording(tell: impl FnOnce(&Engine)) {
     });
 }
 
-/// Whether anyone wants to know of operations.
+/// Whether anyone observes operations.
 #[inline]
-pub(crate) fn attended() -> bool {
+pub(crate) fn is_observed() -> bool {
     context::driving(|engine| engine.attends.get()) == Some(true)
 }
 
-/// Whether the step under way has given way for an operation, so that its task does nothing else now; who polls with
-/// `waker` is polled again when it goes on.
+/// Whether the task was preempted in the step under way, and is suspended until it goes on; whoever polls with `waker` is
+/// polled again then.
 #[inline]
-pub(crate) fn stands_back(waker: &Waker) -> bool {
-    let gave_way = context::driving(|engine| engine.step.gave_way.get()) == Some(true);
-    if gave_way {
+pub(crate) fn is_suspended(waker: &Waker) -> bool {
+    let suspended = context::driving(|engine| engine.step.gave_way.get()) == Some(true);
+    if suspended {
         wake_foreign(waker);
     }
-    gave_way
+    suspended
 }
 
-/// Wakes whoever polls on its own account: the loop's own tasks have been woken by what gave way.
+/// Wakes whoever polls on its own account: the loop's own tasks have been woken by what was preempted.
 #[cold]
 fn wake_foreign(waker: &Waker) {
     if !TaskRef::is_of_loop(waker) {
@@ -331,85 +493,46 @@ fn wake_foreign(waker: &Waker) {
 }
 
 impl Engine {
-    /// Numbers an operation; whether anyone wants to know of it, or it may have to stand back.
-    #[inline]
-    fn count_operation(&self) -> bool {
-        self.step.operations.set(self.step.operations.get().wrapping_add(1));
-        self.attends.get() || self.step.gave_way.get() || self.has_done_enough()
-    }
-
-    /// Whether the resumption has done so many operations that it is time for others.
-    #[inline]
-    fn has_done_enough(&self) -> bool {
-        self.step.operations.get() > OPERATIONS_MAX
-    }
-
-    /// What becomes of an announcement: its next state.
+    /// Announces an operation, as [`Attempt::observed`] says; returns the next state of its attempt.
     #[inline]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn announce(
         &self,
-        announcement: &mut Announcement,
+        attempt: &mut Attempt,
         waker: &Waker,
         resource: &ResourceId,
         name: &Cow<'static, str>,
         access: Access,
         at: &'static Location<'static>,
     ) -> u64 {
-        if matches!(announcement.state, FRESH | BEGUN) {
-            // Whoever polls several futures on one task, as `FuturesUnordered` does, polls on after one has given way. The
-            // others stand back until that is done, each to be announced in its turn: done in one step, nothing could
-            // come between them.
-            if (self.step.gave_way.get() || self.has_done_enough()) && !is_deaf_foreign(waker) {
-                self.step.operations.set(self.step.operations.get() - 1);
+        if attempt.state == FRESH {
+            if attempt.mode == Mode::Always {
+                self.count_operation();
+            }
+            // A task that polls several futures, as `FuturesUnordered` does, polls on after one was preempted. The others
+            // are suspended with it, each to be announced in its turn: done in one step, nothing could come between them.
+            if self.suspends() && !is_deaf_foreign(waker) {
+                self.uncount_operation();
                 return FRESH;
             }
-            announcement.index = self.step.operations.get() - 1;
-            // Who listens only to record asks for no one to give way.
-            if (announcement.always || self.wants_operations)
+            attempt.index = self.operation_index();
+            // An observer that only records preempts nobody.
+            if (attempt.mode == Mode::Always || self.wants_operations)
                 && self.is_polling()
-                && let Some(step) = self.gives_way(announcement.index, waker, resource, access)
+                && !is_deaf_foreign(waker)
+                && let Some(step) =
+                    self.should_preempt(attempt.index, Operation { resource: resource.key(), access })
             {
                 return step;
             }
-        } else if self.core.borrow().steps() == announcement.state {
+        } else if self.core.borrow().steps() == attempt.state {
             // Polled again in the same step, by a future that polls others on its own account.
-            return announcement.state;
+            return attempt.state;
         }
         if self.attends.get() {
-            self.performed_here(resource, name, access, Some(announcement.index), Some(at));
+            self.performed_here(resource, name, access, Some(attempt.index), Some(at));
         }
-        DONE
-    }
-
-    /// Whether the task gives way, and the number of the step in which it does.
-    #[inline]
-    fn gives_way(&self, index: u32, waker: &Waker, resource: &ResourceId, access: Access) -> Option<u64> {
-        // Asked first: a source that lets a task give way counts on it.
-        if is_deaf_foreign(waker) {
-            return None;
-        }
-        let mut core = self.core.borrow_mut();
-        let core = &mut *core;
-        let current = self.current.get();
-        let slot = core.table.at(current);
-        if slot.state != State::Running {
-            // A destructor polls, of a task that does not run.
-            return None;
-        }
-        // The count already includes the resumption under way.
-        let (task, resume) = (slot.key, slot.resumes - 1);
-        let key = DecisionKey { domain: Domain::Operation, task, resume, index };
-        let operation = Operation { resource: resource.key(), access };
-        if !core.source.gives_way(key, operation) {
-            return None;
-        }
-        self.step.gave_way.set(true);
-        core.note_giving_way(current, self.step.woken.get(), index, operation);
-        if let Some(recorder) = &mut core.recorder {
-            recorder.gives_way(key);
-        }
-        Some(core.steps())
+        ANNOUNCED
     }
 
     /// The task that runs does this to the end of a task, another's or its own: looks whether it has come, or brings it
@@ -417,12 +540,12 @@ impl Engine {
     #[inline]
     pub(crate) fn touch_end(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
         if self.attends.get() {
-            self.touch_end_attended(task, access, at);
+            self.touch_end_observed(task, access, at);
         }
     }
 
     #[inline(never)]
-    fn touch_end_attended(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
+    fn touch_end_observed(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
         let mut core = self.core.borrow_mut();
         let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
         let end = ResourceId::of_task(slot.key, slot.spawned);

@@ -10,7 +10,6 @@ mod census;
 pub(crate) mod context;
 mod deadlines;
 mod failures;
-mod giving_way;
 mod idle;
 mod joining;
 #[cfg(feature = "net")]
@@ -20,6 +19,7 @@ pub(crate) mod node_life;
 mod node_time;
 pub(crate) mod nodes;
 pub(crate) mod panics;
+mod preemption;
 mod recorder;
 mod root;
 mod run;
@@ -59,9 +59,9 @@ pub(crate) use waker::Wakee;
 pub(crate) use waker::{RunId, TaskRef};
 
 use crate::task::Id;
-use giving_way::StepState;
 use nodes::{NodeId, Nodes};
 use panics::PanicNote;
+use preemption::StepState;
 use recorder::Recorder;
 use shared::{Plain, Sole};
 use sites::Sites;

@@ -16,9 +16,9 @@ use std::task::{Context, Waker};
 use timeloop_sim::{Access, NodeEvent, Operation, Source, TaskLabel, WorldChange};
 
 use super::cell::{TaskBox, TaskPointer};
-use super::giving_way::Interrupted;
 use super::node_clock::NodeClock;
 use super::nodes::{LastChange, NodeError, NodeId, NodeState, Start};
+use super::preemption::Interrupted;
 use super::table::{Interrupts, State};
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};

@@ -13,8 +13,8 @@ use timeloop_sim::{Access, Ended, Failure, Pulse, Source, SpawnSite, TaskKey, Ta
 
 use super::cell::TaskBox;
 use super::context::Driving;
-use super::giving_way::Interrupted;
 use super::panics::{self, PanicNote, Watch};
+use super::preemption::Interrupted;
 use super::recorder::Recorder;
 use super::root::Root;
 use super::table::State;

@@ -10,7 +10,7 @@ use std::panic::Location;
 use timeloop_sim::{Announced, SpawnSite, TaskKey};
 
 use super::cell::TaskBox;
-use super::giving_way::GivenWay;
+use super::preemption::GivenWay;
 use super::waker::Wakee;
 use crate::task::Id;
 

@@ -48,7 +48,7 @@ pub enum Select<
 /// been done, as it would be had nobody given way.
 #[inline]
 pub fn stands_back(context: &Context<'_>) -> bool {
-    crate::engine::announce::stands_back(context.waker())
+    crate::engine::announce::is_suspended(context.waker())
 }
 
 /// The branches that one poll of a `select!` polls, in order.

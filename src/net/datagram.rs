@@ -98,8 +98,8 @@ impl<D: Datagrams> Datagram<D> {
     }
 
     pub(super) fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> {
-        let what = self.handle.what(Access::Read, Location::caller());
-        announced(what, move |cx| self.poll_ready(cx, interest, As::One))
+        let action = self.handle.action(Access::Read, Location::caller());
+        announced(action, move |cx| self.poll_ready(cx, interest, As::One))
     }
 
     pub(super) fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
@@ -131,8 +131,8 @@ impl<D: Datagrams> Datagram<D> {
     }
 
     pub(super) fn send(&self, to: Option<&D::Target>, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        let what = self.handle.what(Access::Send, Location::caller());
-        announced(what, move |cx| self.poll_send_as(cx, to, buf, As::One))
+        let action = self.handle.action(Access::Send, Location::caller());
+        announced(action, move |cx| self.poll_send_as(cx, to, buf, As::One))
     }
 
     pub(super) fn poll_send(
@@ -183,8 +183,8 @@ impl<D: Datagrams> Datagram<D> {
         peek: bool,
     ) -> impl Future<Output = io::Result<(usize, D::Source)>> {
         let access = if peek { Access::Read } else { Access::Receive };
-        let what = self.handle.what(access, Location::caller());
-        announced(what, move |cx| self.poll_recv(cx, buf, peek, As::One))
+        let action = self.handle.action(access, Location::caller());
+        announced(action, move |cx| self.poll_recv(cx, buf, peek, As::One))
     }
 
     #[track_caller]

@@ -11,8 +11,7 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::fabric::{Errno, Fabric, Key, Socket, Turn};
-use super::operation::{Operation, What};
-use crate::engine::announce::{self, ResourceId};
+use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::waiting::On;
 use crate::engine::{self, Engine, RunId, Wakee, context, of_run};
 use crate::io::Ready;
@@ -78,10 +77,13 @@ pub(super) fn attempt<R>(
     polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
 }
 
-/// Announces an operation, then polls `attempt` until it is ready.
-pub(super) async fn announced<R>(what: What<'_>, mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
-    let mut operation = Operation::default();
-    poll_fn(|cx| operation.poll(cx, what, &mut attempt)).await
+/// Announces an operation, then polls `operation` until it is ready.
+pub(super) async fn announced<R>(
+    action: Action<'_>,
+    mut operation: impl FnMut(&mut Context<'_>) -> Poll<R>,
+) -> R {
+    let mut attempt = Attempt::default();
+    poll_fn(|cx| attempt.poll_each(cx, action, &mut operation)).await
 }
 
 /// Awaits `ready` and calls `f`, again and again while that says `WouldBlock`.
@@ -110,16 +112,14 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    pub(super) fn what(&self, access: Access, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.resource, name: self.name, access, at }
+    pub(super) fn action(&self, access: Access, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.resource, name: self.name, access, at }
     }
 
     /// Records an operation that never waits.
     #[track_caller]
     pub(super) fn touch(&self, access: Access) {
-        if announce::attended() {
-            self.what(access, Location::caller()).touch();
-        }
+        self.resource.action(self.name, access).touch();
     }
 
     /// Does something that never waits.

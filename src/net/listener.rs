@@ -36,8 +36,8 @@ impl Listener {
         &self,
         wrap: fn(Stream, SocketAddr) -> io::Result<T>,
     ) -> impl Future<Output = io::Result<T>> {
-        let what = self.handle.what(Access::Receive, Location::caller());
-        announced(what, move |cx| self.attempt(cx, As::One, wrap))
+        let action = self.handle.action(Access::Receive, Location::caller());
+        announced(action, move |cx| self.attempt(cx, As::One, wrap))
     }
 
     /// [`accept`](Self::accept) as a poll.

@@ -12,8 +12,7 @@ use timeloop_sim::Access;
 
 use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Socket, Turn};
 use super::handle::{self, announced, network};
-use super::operation::{Operation, What};
-use crate::engine::announce::{self, ResourceId};
+use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::waiting::On;
 use crate::engine::{RunId, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
@@ -37,12 +36,12 @@ impl Stream {
         Self { run, key, sends, receives, name }
     }
 
-    fn writes(&self, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.sends, name: self.name, access: Access::Send, at }
+    fn writes(&self, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.sends, name: self.name, access: Access::Send, at }
     }
 
-    fn reads(&self, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.receives, name: self.name, access: Access::Receive, at }
+    fn reads(&self, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.receives, name: self.name, access: Access::Receive, at }
     }
 
     /// The wait target for this direction.
@@ -80,11 +79,11 @@ impl Stream {
     #[inline]
     pub(super) fn poll_read(
         &self,
-        operation: &mut Operation,
+        attempt: &mut Attempt,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        operation.poll(cx, self.reads(Location::caller()), |cx| {
+        attempt.poll_each(cx, self.reads(Location::caller()), |cx| {
             self.attempt(cx, Direction::Read, As::Poller, |fabric, turn, key| {
                 let max = buf.remaining();
                 fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes)).map(drop)
@@ -95,11 +94,11 @@ impl Stream {
     #[inline]
     pub(super) fn poll_write(
         &self,
-        operation: &mut Operation,
+        attempt: &mut Attempt,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        operation.poll(cx, self.writes(Location::caller()), |cx| {
+        attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
             self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
                 fabric.write(turn, key, std::iter::once(buf))
             })
@@ -108,23 +107,19 @@ impl Stream {
 
     pub(super) fn poll_write_vectored(
         &self,
-        operation: &mut Operation,
+        attempt: &mut Attempt,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        operation.poll(cx, self.writes(Location::caller()), |cx| {
+        attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
             self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
                 fabric.write(turn, key, bufs.iter().map(|buf| &**buf))
             })
         })
     }
 
-    pub(super) fn poll_shutdown(
-        &self,
-        operation: &mut Operation,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        operation.poll(cx, self.writes(Location::caller()), |_| {
+    pub(super) fn poll_shutdown(&self, attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        attempt.poll_each(cx, self.writes(Location::caller()), |_| {
             match self.with(|fabric, turn, key| fabric.shutdown_write(turn, key)) {
                 // As tokio: there is nothing left to end.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
@@ -135,7 +130,7 @@ impl Stream {
 
     /// The writing half is dropped.
     pub(super) fn shutdown_now(&self) {
-        self.touch(self.writes(Location::caller()));
+        self.writes(Location::caller()).touch();
         let _ = self.with(|fabric, turn, key| fabric.shutdown_write(turn, key));
     }
 
@@ -152,15 +147,9 @@ impl Stream {
     }
 
     pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let what = What { access: Access::Read, ..self.reads(Location::caller()) };
+        let action = Action { access: Access::Read, ..self.reads(Location::caller()) };
         let mut buf = ReadBuf::new(buf);
-        announced(what, |cx| self.poll_peek(cx, &mut buf, As::One)).await
-    }
-
-    fn touch(&self, what: What<'_>) {
-        if announce::attended() {
-            what.touch();
-        }
+        announced(action, |cx| self.poll_peek(cx, &mut buf, As::One)).await
     }
 
     #[track_caller]
@@ -170,7 +159,7 @@ impl Stream {
 
     #[track_caller]
     pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.touch(self.reads(Location::caller()));
+        self.reads(Location::caller()).touch();
         let max = bufs.iter().map(|buf| buf.len()).sum();
         let (mut index, mut filled) = (0, 0);
         self.with(|fabric, turn, key| {
@@ -191,7 +180,7 @@ impl Stream {
 
     #[track_caller]
     pub(super) fn try_read_buf(&self, buf: &mut impl BufMut) -> io::Result<usize> {
-        self.touch(self.reads(Location::caller()));
+        self.reads(Location::caller()).touch();
         self.with(|fabric, turn, key| {
             // As tokio: no more than what is there without growing, or what a growing buffer offers at once.
             let max = buf.chunk_mut().len();
@@ -201,13 +190,13 @@ impl Stream {
 
     #[track_caller]
     pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.touch(self.writes(Location::caller()));
+        self.writes(Location::caller()).touch();
         self.with(|fabric, turn, key| fabric.write(turn, key, std::iter::once(buf)))
     }
 
     #[track_caller]
     pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.touch(self.writes(Location::caller()));
+        self.writes(Location::caller()).touch();
         self.with(|fabric, turn, key| fabric.write(turn, key, bufs.iter().map(|buf| &**buf)))
     }
 
@@ -251,8 +240,7 @@ impl Stream {
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let id = if interest.is_readable() { &self.receives } else { &self.sends };
-        let what = What { id, name: self.name, access: Access::Read, at: Location::caller() };
-        announced(what, |cx| self.poll_ready(cx, interest, As::One)).await
+        announced(id.action(self.name, Access::Read), |cx| self.poll_ready(cx, interest, As::One)).await
     }
 
     pub(super) fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
@@ -277,10 +265,8 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if announce::attended() {
-            self.sends.touch(self.name, Access::Write, None);
-            self.receives.touch(self.name, Access::Write, None);
-        }
+        self.sends.touch(self.name, Access::Write, None);
+        self.receives.touch(self.name, Access::Write, None);
         network(self.run, |fabric, turn| fabric.close(turn, self.key));
     }
 }

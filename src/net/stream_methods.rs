@@ -16,9 +16,9 @@ pub(super) mod prelude {
 
     pub(in crate::net) use bytes::BufMut;
 
+    pub(in crate::net) use crate::engine::announce::Attempt;
     pub(in crate::net) use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
     pub(in crate::net) use crate::net::fabric::As;
-    pub(in crate::net) use crate::net::operation::Operation;
     pub(in crate::net) use crate::net::stream_methods;
 }
 
@@ -194,28 +194,28 @@ macro_rules! halves {
         #[derive(Debug)]
         pub struct ReadHalf<'a> {
             inner: &'a $stream,
-            reading: Operation,
+            reading: Attempt,
         }
 
         #[doc = stream_methods::half_doc!("The half that writes", $module, "WriteHalf", $stream, "split")]
         #[derive(Debug)]
         pub struct WriteHalf<'a> {
             inner: &'a $stream,
-            writing: Operation,
+            writing: Attempt,
         }
 
         #[doc = stream_methods::half_doc!("The half that reads", $module, "OwnedReadHalf", $stream, "into_split")]
         #[derive(Debug)]
         pub struct OwnedReadHalf {
             inner: Arc<$stream>,
-            reading: Operation,
+            reading: Attempt,
         }
 
         #[doc = stream_methods::half_doc!("The half that writes", $module, "OwnedWriteHalf", $stream, "into_split")]
         #[derive(Debug)]
         pub struct OwnedWriteHalf {
             inner: Arc<$stream>,
-            writing: Operation,
+            writing: Attempt,
             shutdown_on_drop: bool,
         }
 

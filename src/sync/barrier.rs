@@ -1,15 +1,14 @@
 //! A barrier: tokio's, but for the order in which it wakes.
 //!
-//! Always true: waiters are woken in the order in which they began to wait; the last to arrive leads.
+//! # Invariants
+//! Waiters are woken in the order in which they began to wait; the last to arrive leads.
 
 use std::future::Future;
-use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use timeloop_sim::Access;
 use tokio::sync::Notify;
 
-use super::announcing::Announcing;
 use crate::engine::announce::ResourceId;
 
 /// Lets a number of tasks wait for one another.
@@ -66,11 +65,7 @@ impl Barrier {
     /// Not cancel safe: a cancelled wait counts as an arrival.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
-        let announcing = Announcing::new(&self.id, "barrier", Access::Write, Location::caller());
-        async move {
-            announcing.await;
-            self.arrive_and_wait().await
-        }
+        self.id.action("barrier", Access::Write).before(self.arrive_and_wait()).once()
     }
 
     async fn arrive_and_wait(&self) -> BarrierWaitResult {

@@ -1,7 +1,8 @@
-//! What methods that block the thread are made of: one poll, and a loop around polls for primitives whose own methods of
-//! that kind are newer than the oldest tokio allowed.
+//! What methods that block the thread are made of: one poll inside of a run, and a loop around polls for primitives whose
+//! own methods of that kind are newer than the oldest tokio allowed.
 //!
-//! Always true: inside of a run nothing blocks; outside, the thread waits exactly where tokio's would.
+//! # Invariants
+//! Inside of a run nothing blocks. Outside, the thread waits exactly where tokio's would.
 
 use std::future::Future;
 use std::pin::pin;
@@ -9,11 +10,34 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-/// What a future gives at its first poll, if it does.
-pub(super) fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+use crate::engine::announce::Action;
+use crate::engine::context;
+
+/// Whether a run is under way on this thread, so that to block it would be to wait for ever.
+pub(super) fn inside_run() -> bool {
+    context::running()
+}
+
+/// Does inside of a run what a method that blocks the thread can do without waiting; `None` outside, where it may block.
+///
+/// # Panics
+/// When it would have to wait, in these words: the method, what it waits for, and what to write instead.
+#[track_caller]
+pub(super) fn at_once<F: Future>(
+    future: impl FnOnce() -> F,
+    action: Action<'_>,
+    [method, thing, instead]: [&str; 3],
+) -> Option<F::Output> {
+    if !inside_run() {
+        return None;
+    }
+    action.touch();
+    // Not `unwrap_or_else`: in a closure the panic would name a line of this file.
+    match pin!(future()).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
+        Poll::Pending => {
+            panic!("`{method}` would wait for {thing}, and no other task can run meanwhile; use `{instead}`")
+        }
     }
 }
 

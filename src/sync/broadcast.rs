@@ -1,7 +1,7 @@
 //! The channel in which each receiver gets each message: tokio's own, which announces what is done to it.
 //!
-//! Always true: the ring of messages is tokio's own, and so is how receivers lag; all halves are one resource, named by
-//! where the channel was made.
+//! The ring of messages is tokio's own, and so is how receivers lag. All halves are one resource, named by where the
+//! channel was made.
 //!
 //! ```
 //! use timeloop::sync::broadcast;
@@ -22,9 +22,9 @@ use std::panic::Location;
 use timeloop_sim::Access;
 use tokio::sync::broadcast as tokios;
 
+use super::blocking::at_once;
 use super::channel::{Half, Handles, sender_pair};
-use super::operation::{What, at_once};
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, ResourceId};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -79,43 +79,38 @@ impl<T> Sender<T> {
         Some(&self.inner)
     }
 
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// Sends a message to all receivers there are, and says how many; gives it back when there is none.
     #[track_caller]
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner.send(value)
     }
 
     /// Makes a receiver, which gets what is sent from now on.
     #[track_caller]
     pub fn subscribe(&self) -> Receiver<T> {
-        self.what(Access::Write).touch();
+        self.id.action(NAME, Access::Write).touch();
         Receiver { inner: self.inner.subscribe(), id: self.id }
     }
 
     /// How many messages there are that some receiver has not got yet.
     #[track_caller]
     pub fn len(&self) -> usize {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.len()
     }
 
     /// Whether all receivers have got all messages.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
     /// How many receivers there are.
     #[track_caller]
     pub fn receiver_count(&self) -> usize {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.receiver_count()
     }
 
@@ -126,7 +121,7 @@ impl<T> Sender<T> {
     /// Cancel safe.
     #[track_caller]
     pub fn closed(&self) -> impl Future<Output = ()> {
-        self.what(Access::Read).before(self.inner.closed())
+        self.id.action(NAME, Access::Read).before(self.inner.closed())
     }
 }
 
@@ -139,22 +134,17 @@ pub struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// How many messages it has not got yet, those included that it is too far behind to get.
     #[track_caller]
     pub fn len(&self) -> usize {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.len()
     }
 
     /// Whether it has got all messages.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
@@ -180,7 +170,7 @@ impl<T> Receiver<T> {
     /// Whether all senders are gone.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.is_closed()
     }
 }
@@ -189,7 +179,7 @@ impl<T: Clone> Receiver<T> {
     /// Another receiver, which gets what is sent from now on.
     #[track_caller]
     pub fn resubscribe(&self) -> Self {
-        self.what(Access::Write).touch();
+        self.id.action(NAME, Access::Write).touch();
         Self { inner: self.inner.resubscribe(), id: self.id }
     }
 
@@ -203,15 +193,15 @@ impl<T: Clone> Receiver<T> {
     pub fn recv(&mut self) -> impl Future<Output = Result<T, RecvError>> {
         let at = Location::caller();
         async move {
-            let what = What { id: &self.id, name: NAME, access: Access::Receive, at };
-            what.before(self.inner.recv()).await
+            let action = Action { id: &self.id, name: NAME, access: Access::Receive, at };
+            action.before(self.inner.recv()).await
         }
     }
 
     /// Takes the next message, if there is one.
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.what(Access::Receive).touch();
+        self.id.action(NAME, Access::Receive).touch();
         self.inner.try_recv()
     }
 
@@ -221,9 +211,9 @@ impl<T: Clone> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
+        let action = self.id.action(NAME, Access::Receive);
         let words = ["blocking_recv", "a message", "recv().await"];
-        at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
+        at_once(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
     }
 }
 

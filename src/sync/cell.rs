@@ -37,21 +37,21 @@ macro_rules! cell {
             /// Returns whether the cell is set.
             #[track_caller]
             pub fn initialized(&self) -> bool {
-                self.id.touch(NAME, Access::Read, Some(Location::caller()));
+                self.id.action(NAME, Access::Read).touch();
                 self.cell.initialized()
             }
 
             /// Returns the value, if the cell is set.
             #[track_caller]
             pub fn get(&self) -> Option<&T> {
-                self.id.touch(NAME, Access::Read, Some(Location::caller()));
+                self.id.action(NAME, Access::Read).touch();
                 self.cell.get()
             }
 
             #[doc = $set]
             #[track_caller]
             pub fn set(&self, value: T) -> Result<(), $Error<T>> {
-                self.id.touch(NAME, Access::Write, Some(Location::caller()));
+                self.id.action(NAME, Access::Write).touch();
                 self.cell.set(value)
             }
 

@@ -37,7 +37,7 @@ impl Handles {
     /// Records that a handle is about to be dropped; `is_last` says whether it is the only one.
     #[inline]
     pub(super) fn go(self, is_last: impl FnOnce() -> bool) {
-        if !announce::attended() {
+        if !announce::is_observed() {
             return;
         }
         if is_last() {
@@ -57,7 +57,7 @@ impl Handles {
 
     #[inline]
     fn touch(self, access: Access, at: Option<&'static Location<'static>>) {
-        if announce::attended() {
+        if announce::is_observed() {
             self.id.part(self.half as u64).touch(self.name, access, at);
         }
     }

@@ -70,7 +70,6 @@
 //! assert_eq!(failure.blocked.len(), 2);
 //! ```
 
-mod announcing;
 mod barrier;
 mod blocking;
 pub mod broadcast;
@@ -82,12 +81,11 @@ mod mutex;
 mod notify;
 mod once_cell;
 pub mod oneshot;
-mod operation;
-mod outside;
 mod permits;
 mod rwlock;
 mod semaphore;
 mod set_once;
+mod tokio_guard;
 pub mod watch;
 
 /// The futures of [`Notify`].
@@ -102,10 +100,10 @@ pub use barrier::{Barrier, BarrierWaitResult};
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
 pub use notify::Notify;
 pub use once_cell::OnceCell;
-pub(crate) use outside::inside_tokio;
 pub use rwlock::{
     OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockMappedWriteGuard,
     RwLockReadGuard, RwLockWriteGuard,
 };
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use set_once::SetOnce;
+pub(crate) use tokio_guard::inside_tokio;

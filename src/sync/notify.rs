@@ -1,7 +1,8 @@
 //! The signal: tokio's own, which announces what is done to it.
 //!
-//! Always true: who waits, and who is woken by what, is tokio's own: a [`Notified`] hears of `notify_waiters` from when it
-//! was made, and of the others from when it was first polled or enabled.
+//! # Invariants
+//! tokio decides who waits and who is woken: `notify_waiters` reaches a [`Notified`] from when it was made, the other
+//! methods from when it was first polled or enabled.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -14,8 +15,7 @@ use pin_project_lite::pin_project;
 use timeloop_sim::Access;
 use tokio::sync::{Notify as Tokios, futures as tokios};
 
-use super::operation::{Operation, What};
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, Attempt, ResourceId};
 
 const NAME: &str = "notify";
 
@@ -60,18 +60,12 @@ impl Notify {
         self.inner.get_or_init(Arc::default)
     }
 
-    #[inline]
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// A wait begins. Whatever is signalled to all from now on counts for it, so that is to look at the signal.
     #[inline]
     #[track_caller]
     fn waiting<I: Borrow<ResourceId>>(&self, id: I) -> Waiting<I> {
-        self.what(Access::Read).touch();
-        Waiting { id, at: Location::caller(), operation: Operation::default(), is_done: false }
+        self.id.action(NAME, Access::Read).touch();
+        Waiting { id, at: Location::caller(), attempt: Attempt::default(), is_done: false }
     }
 
     /// Waits for the signal.
@@ -97,21 +91,21 @@ impl Notify {
     #[inline]
     #[track_caller]
     pub fn notify_one(&self) {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().notify_one();
     }
 
     /// As [`notify_one`](Self::notify_one), but wakes who began to wait last.
     #[track_caller]
     pub fn notify_last(&self) {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().notify_last();
     }
 
     /// Wakes all that wait, those included that have been made and not been polled. No signal is kept.
     #[track_caller]
     pub fn notify_waiters(&self) {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().notify_waiters();
     }
 }
@@ -134,7 +128,7 @@ impl fmt::Debug for Notify {
 struct Waiting<I> {
     id: I,
     at: &'static Location<'static>,
-    operation: Operation,
+    attempt: Attempt,
     is_done: bool,
 }
 
@@ -144,8 +138,8 @@ impl<I: Borrow<ResourceId>> Waiting<I> {
         if self.is_done {
             return attempt(cx);
         }
-        let what = What { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
-        let polled = self.operation.poll(cx, what, attempt);
+        let action = Action { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
+        let polled = self.attempt.poll(cx, action, attempt);
         self.is_done = polled.is_ready();
         polled
     }
@@ -154,15 +148,15 @@ impl<I: Borrow<ResourceId>> Waiting<I> {
         if self.is_done {
             return attempt();
         }
-        let what = What { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
-        self.is_done = self.operation.attempt(what, attempt);
+        let action = Action { id: self.id.borrow(), name: NAME, access: Access::Receive, at: self.at };
+        self.is_done = self.attempt.try_now(action, attempt);
         self.is_done
     }
 
     /// A wait that is given up.
     #[inline]
     fn leave(&self) {
-        if self.operation.is_tried() && !self.is_done {
+        if self.attempt.is_tried() && !self.is_done {
             self.id.borrow().touch(NAME, Access::Release, Some(self.at));
         }
     }

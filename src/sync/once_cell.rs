@@ -1,17 +1,18 @@
 //! The cell that is set once, by whoever needs its value first.
 //!
-//! Always true: who sets it and who waits for that is tokio's own doing; a cell that is set is only read.
+//! # Invariants
+//! tokio decides who sets the cell and who waits for that. A cell that is set is only read.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::mem;
 use std::panic::Location;
 
 use timeloop_sim::Access;
 use tokio::sync::SetError;
 
-use super::announcing::{Announcing, Held, Named, queue};
 use super::cell::cell;
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, ResourceId};
 
 /// What reports call it.
 const NAME: &str = "once cell";
@@ -71,11 +72,11 @@ impl<T> OnceCell<T> {
         let at = Location::caller();
         async move {
             if let Some(value) = self.cell.get() {
-                Announcing::new(&self.id, NAME, Access::Read, at).await;
+                self.action(Access::Read, at).before(ready(())).await;
                 return value;
             }
             let making = self.cell.get_or_init(|| self.making(at, f));
-            queue!(&self.id, NAME, Access::Acquire, at, making)
+            self.action(Access::Acquire, at).before(making).once().in_queue().await
         }
     }
 
@@ -93,11 +94,11 @@ impl<T> OnceCell<T> {
         let at = Location::caller();
         async move {
             if let Some(value) = self.cell.get() {
-                Announcing::new(&self.id, NAME, Access::Read, at).await;
+                self.action(Access::Read, at).before(ready(())).await;
                 return Ok(value);
             }
             let making = self.cell.get_or_try_init(|| self.making(at, f));
-            queue!(&self.id, NAME, Access::Acquire, at, making)
+            self.action(Access::Acquire, at).before(making).once().in_queue().await
         }
     }
 
@@ -106,31 +107,36 @@ impl<T> OnceCell<T> {
         self.cell.take()
     }
 
-    /// Whoever makes the value holds the cell meanwhile. That it is made, or failed to be, is announced before others
-    /// wake.
+    fn action(&self, access: Access, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.id, name: NAME, access, at }
+    }
+
+    /// Makes the value, holding the cell meanwhile. That it is made, or failed to be, is recorded before others wake.
     async fn making<F, Fut>(&self, at: &'static Location<'static>, f: F) -> Fut::Output
     where
         F: FnOnce() -> Fut,
         Fut: Future,
     {
-        let mut making = Making(Some(Held::new(&self.id, at)));
+        self.id.acquired(NAME, Some(at));
+        let making = Making(&self.id);
         let output = f().await;
-        drop(making.0.take());
+        making.end();
         output
     }
 }
 
-/// Holds the cell while its value is made. If that is given up, the place in the queue is, which is announced already.
-struct Making<'a>(Option<Held<'a, Self>>);
+/// Holds the cell while its value is made. If that is given up, so is the place in the queue, which is recorded already.
+struct Making<'a>(&'a ResourceId);
 
-impl Named for Making<'_> {
-    const NAME: &'static str = NAME;
+impl Making<'_> {
+    fn end(self) {
+        self.0.released(NAME);
+        mem::forget(self);
+    }
 }
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        if let Some(held) = self.0.take() {
-            held.forget();
-        }
+        self.0.forgotten();
     }
 }

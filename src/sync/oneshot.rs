@@ -1,7 +1,6 @@
 //! The channel for one value: tokio's own, which announces what is done to it.
 //!
-//! Always true: both halves are one resource, named by where the channel was made; the receiver announces itself when it
-//! is first polled.
+//! Both halves are one resource, named by where the channel was made. The receiver announces when it is first polled.
 //!
 //! ```
 //! use timeloop::sync::oneshot;
@@ -22,8 +21,8 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 use tokio::sync::oneshot as tokios;
 
-use super::operation::{Operation, What, at_once, until_done};
-use crate::engine::announce::ResourceId;
+use super::blocking::{at_once, inside_run};
+use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -39,8 +38,8 @@ const NAME: &str = "oneshot channel";
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = tokios::channel();
     let id = ResourceId::new();
-    let operation = Operation::default();
-    (Sender { inner: Some(tx), id, polling: operation }, Receiver { inner: rx, id, operation })
+    let attempt = Attempt::default();
+    (Sender { inner: Some(tx), id, polling: attempt }, Receiver { inner: rx, id, attempt })
 }
 
 /// The sending half of a [`channel`].
@@ -49,7 +48,7 @@ pub struct Sender<T> {
     inner: Option<tokios::Sender<T>>,
     id: ResourceId,
     /// What `poll_closed` is about.
-    polling: Operation,
+    polling: Attempt,
 }
 
 impl<T> Sender<T> {
@@ -57,15 +56,10 @@ impl<T> Sender<T> {
         self.inner.as_ref().expect("a sender is there until it has sent")
     }
 
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// Sends the value; gives it back when the receiver is gone or has closed the channel.
     #[track_caller]
     pub fn send(mut self, t: T) -> Result<(), T> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         match self.inner.take() {
             Some(inner) => inner.send(t),
             None => Err(t),
@@ -80,21 +74,21 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = ()> {
         let at = Location::caller();
-        until_done(move |operation, cx| {
-            if operation.is_fresh() {
+        until_done(move |attempt, cx| {
+            if attempt.is_fresh() {
                 self.polling.restart();
             }
             let Self { inner, id, .. } = &mut *self;
             let inner = inner.as_mut().expect("a sender is there until it has sent");
-            let what = What { id, name: NAME, access: Access::Read, at };
-            operation.poll(cx, what, |cx| inner.poll_closed(cx))
+            let action = Action { id, name: NAME, access: Access::Read, at };
+            attempt.poll(cx, action, |cx| inner.poll_closed(cx))
         })
     }
 
     /// Whether the receiver is gone or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner().is_closed()
     }
 
@@ -102,9 +96,9 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { inner, id, polling } = self;
-        let what = What { id, name: NAME, access: Access::Read, at: Location::caller() };
+        let action = id.action(NAME, Access::Read);
         let inner = inner.as_mut().expect("a sender is there until it has sent");
-        let polled = polling.poll(cx, what, |cx| inner.poll_closed(cx));
+        let polled = polling.poll(cx, action, |cx| inner.poll_closed(cx));
         if polled.is_ready() {
             self.polling.restart();
         }
@@ -134,19 +128,14 @@ impl<T: fmt::Debug> fmt::Debug for Sender<T> {
 pub struct Receiver<T> {
     inner: tokios::Receiver<T>,
     id: ResourceId,
-    operation: Operation,
+    attempt: Attempt,
 }
 
 impl<T> Receiver<T> {
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// Lets the sender send no more. A value that has been sent can still be received.
     #[track_caller]
     pub fn close(&mut self) {
-        self.what(Access::Write).touch();
+        self.id.action(NAME, Access::Write).touch();
         self.inner.close();
     }
 
@@ -158,14 +147,14 @@ impl<T> Receiver<T> {
     /// Whether there is no value to be received now.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
     /// Takes the value, if it has been sent.
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.what(Access::Receive).touch();
+        self.id.action(NAME, Access::Receive).touch();
         self.inner.try_recv()
     }
 
@@ -175,12 +164,12 @@ impl<T> Receiver<T> {
     /// Inside of a run when it would have to wait, and inside of tokio's runtime.
     #[track_caller]
     pub fn blocking_recv(mut self) -> Result<T, RecvError> {
-        let what = What { id: &self.id, name: NAME, access: Access::Receive, at: Location::caller() };
-        if super::announcing::inside_run() {
+        let action = self.id.action(NAME, Access::Receive);
+        if inside_run() {
             let words = ["blocking_recv", "the value", "receiver.await"];
-            return at_once(|| &mut self.inner, what, words).expect("this is inside of a run");
+            return at_once(|| &mut self.inner, action, words).expect("this is inside of a run");
         }
-        // Nobody attends outside of a run, so the wrapper has nothing to tell any more.
+        // Nobody observes outside of a run, so the wrapper has nothing to record any more.
         std::mem::replace(&mut self.inner, tokios::channel().1).blocking_recv()
     }
 }
@@ -190,9 +179,9 @@ impl<T> Future for Receiver<T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { inner, id, operation } = &mut *self;
-        let what = What { id, name: NAME, access: Access::Receive, at: Location::caller() };
-        operation.poll(cx, what, |cx| Pin::new(inner).poll(cx))
+        let Self { inner, id, attempt } = &mut *self;
+        let action = id.action(NAME, Access::Receive);
+        attempt.poll(cx, action, |cx| Pin::new(inner).poll(cx))
     }
 }
 

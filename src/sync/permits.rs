@@ -1,7 +1,9 @@
 //! What locks and semaphores are made of: tokio's own semaphore, which announces what is done to it.
 //!
-//! Always true: who waits, who is next and what a cancelled wait leaves behind is tokio's own doing; whoever waits in the
-//! queue and is dropped says so before others move up.
+//! # Invariants
+//! - tokio decides who waits, who is next and what a cancelled wait leaves behind.
+//! - A wait that is dropped in the queue is recorded before others move up.
+//! - Permits that are given back are recorded before those who wait for them wake.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -14,13 +16,12 @@ use pin_project_lite::pin_project;
 use timeloop_sim::Access;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 
-use super::announcing::{inside_run, would_wait};
 use super::blocking::{at_once, block_on};
-use crate::engine::announce::{Announcement, Begun, ResourceId};
+use crate::engine::announce::{Action, Attempt, ResourceId};
 
-/// What it is to take permits.
+/// A way to take permits.
 pub(super) trait Way {
-    /// What reports call what they are taken of.
+    /// What reports call the thing that has the permits.
     const NAME: &'static str;
     const ACCESS: Access;
 }
@@ -37,7 +38,13 @@ impl Permits {
         Self { id, inner: Semaphore::const_new(permits) }
     }
 
-    /// Waits for `n` permits; then gives what `then` makes of that.
+    /// Describes taking permits.
+    #[inline]
+    fn taking<W: Way>(&self, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.id, name: W::NAME, access: W::ACCESS, at }
+    }
+
+    /// Waits for `n` permits; then returns what `then` makes of that.
     #[inline]
     pub(super) fn take<W: Way, T>(
         &self,
@@ -46,8 +53,8 @@ impl Permits {
         then: impl Fn(Result<(), AcquireError>) -> T,
     ) -> impl Future<Output = T> {
         let waiting = self.inner.acquire_many(n);
-        let (announcement, queued) = (Announcement::default(), false);
-        Taking { waiting, announcement, permits: self, at, n, queued, then, way: PhantomData::<fn() -> W> }
+        let (attempt, queued) = (Attempt::default(), false);
+        Taking { waiting, attempt, permits: self, at, n, queued, then, way: PhantomData::<fn() -> W> }
     }
 
     /// Takes `n` permits, if there are as many and nobody waits for them.
@@ -57,7 +64,7 @@ impl Permits {
         n: u32,
         at: &'static Location<'static>,
     ) -> Result<(), TryAcquireError> {
-        self.id.touch(W::NAME, W::ACCESS, Some(at));
+        self.taking::<W>(at).touch();
         self.inner.try_acquire_many(n)?.forget();
         self.id.acquired(W::NAME, Some(at));
         Ok(())
@@ -73,18 +80,12 @@ impl Permits {
         &self,
         n: u32,
         at: &'static Location<'static>,
-        [method, thing, instead]: [&str; 3],
+        words: [&str; 3],
     ) -> Result<(), AcquireError> {
-        let taking = self.inner.acquire_many(n);
-        if inside_run() {
-            self.id.touch(W::NAME, W::ACCESS, Some(at));
-            // Not `unwrap_or_else`: in a closure the panic would name a line of this file.
-            match at_once(taking) {
-                Some(taken) => taken?.forget(),
-                None => would_wait(method, thing, instead),
-            }
-        } else {
-            block_on(taking)?.forget();
+        let taking = || self.inner.acquire_many(n);
+        match at_once(taking, self.taking::<W>(at), words) {
+            Some(taken) => taken?.forget(),
+            None => block_on(taking())?.forget(),
         }
         self.id.acquired(W::NAME, Some(at));
         Ok(())
@@ -100,12 +101,12 @@ impl Permits {
 
 pin_project! {
     /// A wait for permits.
-    // Made by hand, and to be awaited where it was made: what an async block would keep, and a move of it, cost more than
-    // all the rest.
+    // Written by hand, and to be awaited where it was made: what an async block would keep, and a move of it, cost more
+    // than all the rest.
     struct Taking<'a, W: Way, F, T> {
         #[pin]
         waiting: F,
-        announcement: Announcement,
+        attempt: Attempt,
         permits: &'a Permits,
         at: &'static Location<'static>,
         n: u32,
@@ -139,12 +140,9 @@ where
         let at = *this.at;
         let taken = 'taken: {
             if !*this.queued {
-                let begun = this.announcement.begin();
-                if let Begun::Heard = begun {
-                    ready!(this.announcement.poll(cx, &permits.id, W::NAME, W::ACCESS, at));
-                }
+                ready!(this.attempt.announce(cx, permits.taking::<W>(at)));
                 // What is free need not be waited for. To look first is cheaper than to try in vain.
-                if !matches!(begun, Begun::Outside)
+                if !this.attempt.is_outside()
                     && permits.inner.available_permits() >= *this.n as usize
                     && let Ok(taken) = permits.inner.try_acquire_many(*this.n)
                 {
@@ -158,7 +156,9 @@ where
         };
         Poll::Ready((this.then)(taken.map(|taken| {
             mem::forget(taken);
-            permits.id.acquired(W::NAME, Some(at));
+            if !this.attempt.is_unrecorded() {
+                permits.id.acquired(W::NAME, Some(at));
+            }
         })))
     }
 }

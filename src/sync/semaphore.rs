@@ -1,6 +1,7 @@
 //! The semaphore.
 //!
-//! Always true: the permits are tokio's own; those of a guard are given back after that was announced.
+//! # Invariants
+//! The permits are tokio's own; those of a guard are given back after that was recorded.
 
 use std::fmt;
 use std::future::Future;
@@ -82,7 +83,7 @@ impl Semaphore {
     /// How many permits there are to be taken now.
     #[track_caller]
     pub fn available_permits(&self) -> usize {
-        self.permits.id.touch(Acquiring::NAME, Access::Read, Some(Location::caller()));
+        self.permits.id.action(Acquiring::NAME, Access::Read).touch();
         self.permits.inner.available_permits()
     }
 
@@ -93,14 +94,14 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
-        self.permits.id.touch(Acquiring::NAME, Access::Release, Some(Location::caller()));
+        self.permits.id.action(Acquiring::NAME, Access::Release).touch();
         self.permits.inner.add_permits(n);
     }
 
     /// Takes up to `n` permits away for good; returns how many there were to be taken.
     #[track_caller]
     pub fn forget_permits(&self, n: usize) -> usize {
-        self.permits.id.touch(Acquiring::NAME, Access::Acquire, Some(Location::caller()));
+        self.permits.id.action(Acquiring::NAME, Access::Acquire).touch();
         self.permits.inner.forget_permits(n)
     }
 
@@ -232,14 +233,14 @@ impl Semaphore {
     /// Closes it: whoever waits, or asks from now on, gets an error instead of permits.
     #[track_caller]
     pub fn close(&self) {
-        self.permits.id.touch(Acquiring::NAME, Access::Write, Some(Location::caller()));
+        self.permits.id.action(Acquiring::NAME, Access::Write).touch();
         self.permits.inner.close();
     }
 
     /// Whether it is closed.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.permits.id.touch(Acquiring::NAME, Access::Read, Some(Location::caller()));
+        self.permits.id.action(Acquiring::NAME, Access::Read).touch();
         self.permits.inner.is_closed()
     }
 
@@ -250,7 +251,7 @@ impl Semaphore {
     }
 }
 
-/// To look at it this way is no operation.
+/// Not an operation.
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.permits.inner.fmt(f)
@@ -306,90 +307,61 @@ impl<O: Deref<Target = Semaphore>> Drop for Taken<O> {
     }
 }
 
-/// Holds permits of a [`Semaphore`], and gives them back when it is dropped.
-#[must_use]
-#[clippy::has_significant_drop]
-pub struct SemaphorePermit<'a>(Taken<&'a Semaphore>);
+/// Defines a guard of permits: tokio's `$Permit`, over an owner of the type `$owner` that it returns as `$semaphore`.
+macro_rules! permit {
+    ($(#[$attribute:meta])* $Permit:ident $(<$lifetime:lifetime>)?, $owner:ty, $semaphore:ty) => {
+        $(#[$attribute])*
+        #[must_use]
+        #[clippy::has_significant_drop]
+        pub struct $Permit$(<$lifetime>)?(Taken<$owner>);
 
-impl SemaphorePermit<'_> {
-    /// Never gives the permits back. Nobody can notice, which makes it no operation.
-    pub fn forget(self) {
-        self.0.forget();
-    }
+        impl$(<$lifetime>)? $Permit$(<$lifetime>)? {
+            /// Never gives the permits back. Nobody can notice, which makes it no operation.
+            pub fn forget(self) {
+                self.0.forget();
+            }
 
-    /// Adds another's permits to these.
-    ///
-    /// # Panics
-    /// If they belong to another semaphore.
-    #[track_caller]
-    pub fn merge(&mut self, other: Self) {
-        self.0.merge(other.0);
-    }
+            /// Adds another's permits to these.
+            ///
+            /// # Panics
+            /// If they belong to another semaphore.
+            #[track_caller]
+            pub fn merge(&mut self, other: Self) {
+                self.0.merge(other.0);
+            }
 
-    /// Splits `n` permits off, if there are as many.
-    #[track_caller]
-    pub fn split(&mut self, n: usize) -> Option<Self> {
-        self.0.split(n).map(Self)
-    }
+            /// Splits `n` permits off, if there are as many.
+            #[track_caller]
+            pub fn split(&mut self, n: usize) -> Option<Self> {
+                self.0.split(n).map(Self)
+            }
 
-    /// The semaphore that they belong to.
-    pub fn semaphore(&self) -> &Semaphore {
-        self.0.semaphore
-    }
+            /// Returns the semaphore that they belong to.
+            pub fn semaphore(&self) -> &$semaphore {
+                &self.0.semaphore
+            }
 
-    /// How many they are.
-    pub fn num_permits(&self) -> usize {
-        self.0.permits
-    }
+            /// Returns how many they are.
+            pub fn num_permits(&self) -> usize {
+                self.0.permits
+            }
+        }
+
+        impl$(<$lifetime>)? fmt::Debug for $Permit$(<$lifetime>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let (semaphore, permits) = (self.semaphore(), self.num_permits());
+                f.debug_struct(stringify!($Permit)).field("sem", semaphore).field("permits", &permits).finish()
+            }
+        }
+    };
 }
 
-impl fmt::Debug for SemaphorePermit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (semaphore, permits) = (self.semaphore(), self.num_permits());
-        f.debug_struct("SemaphorePermit").field("sem", semaphore).field("permits", &permits).finish()
-    }
+permit! {
+    /// Holds permits of a [`Semaphore`], and gives them back when it is dropped.
+    SemaphorePermit<'a>, &'a Semaphore, Semaphore
 }
 
-/// Holds permits of a [`Semaphore`], which it keeps alive, and gives them back when it is dropped.
-#[must_use]
-#[clippy::has_significant_drop]
-pub struct OwnedSemaphorePermit(Taken<Arc<Semaphore>>);
-
-impl OwnedSemaphorePermit {
-    /// Never gives the permits back. Nobody can notice, which makes it no operation.
-    pub fn forget(self) {
-        self.0.forget();
-    }
-
-    /// Adds another's permits to these.
-    ///
-    /// # Panics
-    /// If they belong to another semaphore.
-    #[track_caller]
-    pub fn merge(&mut self, other: Self) {
-        self.0.merge(other.0);
-    }
-
-    /// Splits `n` permits off, if there are as many.
-    #[track_caller]
-    pub fn split(&mut self, n: usize) -> Option<Self> {
-        self.0.split(n).map(Self)
-    }
-
-    /// The semaphore that they belong to.
-    pub fn semaphore(&self) -> &Arc<Semaphore> {
-        &self.0.semaphore
-    }
-
-    /// How many they are.
-    pub fn num_permits(&self) -> usize {
-        self.0.permits
-    }
-}
-
-impl fmt::Debug for OwnedSemaphorePermit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (semaphore, permits) = (self.semaphore(), self.num_permits());
-        f.debug_struct("OwnedSemaphorePermit").field("sem", semaphore).field("permits", &permits).finish()
-    }
+permit! {
+    /// Holds permits of a [`Semaphore`], which it keeps alive, and gives them back when it is dropped.
+    OwnedSemaphorePermit, Arc<Semaphore>, Arc<Semaphore>
 }

@@ -1,15 +1,14 @@
 //! The value that is set once, and awaited by those who need it.
 //!
-//! Always true: who waits is tokio's own doing; to be woken by the one who sets it is no operation of its own.
+//! # Invariants
+//! tokio decides who waits. To be woken by the task that sets the cell is no operation of its own.
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 
 use timeloop_sim::Access;
 use tokio::sync::SetOnceError;
 
-use super::announcing::Announcing;
 use super::cell::cell;
 use crate::engine::announce::ResourceId;
 
@@ -46,10 +45,6 @@ impl<T> SetOnce<T> {
     /// Cancel safe: the value stays for the next call.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = &T> {
-        let announcing = Announcing::new(&self.id, NAME, Access::Read, Location::caller());
-        async move {
-            announcing.await;
-            self.cell.wait().await
-        }
+        self.id.action(NAME, Access::Read).before(self.cell.wait()).once()
     }
 }

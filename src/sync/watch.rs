@@ -5,9 +5,9 @@
 //! [`borrow`](Receiver::borrow) reads without marking. The value that the channel is made with counts as seen. A value
 //! that was overwritten before a receiver looked is gone.
 //!
-//! Always true: receivers are woken in the order in which they began to wait, and so are senders that wait for the
-//! channel to [close](Sender::closed). In tokio that order depends on a thread-local random generator (see the
-//! [room's page](super)); all else is as in tokio, and a test compares the two over random sequences of operations.
+//! Receivers are woken in the order in which they began to wait, and so are senders that wait for the
+//! channel to [close](Sender::closed). In tokio that order depends on a thread-local random generator (see
+//! [`sync`](super)); all else is as in tokio, and a test compares the two over random sequences of operations.
 //!
 //! ```
 //! use timeloop::sync::watch;
@@ -35,8 +35,7 @@ use timeloop_sim::Access;
 use tokio::sync::Notify;
 
 use super::channel::{Half, Handles};
-use super::operation::What;
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, ResourceId};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -75,13 +74,8 @@ impl<T> Shared<T> {
     }
 
     #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
-    #[track_caller]
     fn touch(&self, access: Access) {
-        self.what(access).touch();
+        self.id.action(NAME, access).touch();
     }
 
     fn handles(&self, half: Half) -> Handles {
@@ -279,7 +273,7 @@ impl<T> Sender<T> {
     /// Cancel safe.
     #[track_caller]
     pub fn closed(&self) -> impl Future<Output = ()> {
-        self.shared.what(Access::Read).before(self.shared.abandoned())
+        self.shared.id.action(NAME, Access::Read).before(self.shared.abandoned())
     }
 
     /// Makes a receiver, to which the present value counts as seen. Opens the channel again if all were gone.
@@ -406,7 +400,7 @@ impl<T> Receiver<T> {
     /// Cancel safe: unless it has returned, nothing has been marked.
     #[track_caller]
     pub fn changed(&mut self) -> impl Future<Output = Result<(), RecvError>> {
-        self.shared.what(Access::Read).before(self.shared.changed(&mut self.seen))
+        self.shared.id.action(NAME, Access::Read).before(self.shared.changed(&mut self.seen))
     }
 
     /// Waits for a value that `f` accepts, beginning with the present one, and marks what it looked at as seen. Fails when
@@ -428,7 +422,7 @@ impl<T> Receiver<T> {
         let at = Location::caller();
         async move {
             let id = self.shared.id;
-            What { id: &id, name: NAME, access: Access::Read, at }.before(self.accepted(f)).await
+            Action { id: &id, name: NAME, access: Access::Read, at }.before(self.accepted(f)).await
         }
     }
 

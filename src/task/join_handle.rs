@@ -95,13 +95,13 @@ impl<T: 'static> JoinHandle<T> {
     /// Tells that somebody looks whether the task has ended.
     #[inline]
     pub(super) fn look(&self, at: &'static Location<'static>) {
-        if announce::attended() {
-            self.look_attended(at);
+        if announce::is_observed() {
+            self.look_observed(at);
         }
     }
 
     #[inline(never)]
-    fn look_attended(&self, at: &'static Location<'static>) {
+    fn look_observed(&self, at: &'static Location<'static>) {
         engine::of_run(self.task.run(), |engine| engine.touch_end(self.task, Access::Read, Some(at)));
     }
 

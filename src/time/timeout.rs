@@ -74,7 +74,7 @@ impl<T: Future> Future for Timeout<T> {
         if let Poll::Ready(output) = this.value.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        if announce::stands_back(cx.waker()) {
+        if announce::is_suspended(cx.waker()) {
             // The future has not said yet whether it is ready.
             return Poll::Pending;
         }

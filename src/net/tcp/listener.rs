@@ -12,7 +12,7 @@ use crate::net::addr::{self, ToSocketAddrs};
 use crate::net::fabric::{Errno, Options};
 use crate::net::handle::Handle;
 use crate::net::listener::{BACKLOG, Listener};
-use crate::net::operation::names;
+use crate::net::names;
 use crate::net::option_methods::ttl_methods;
 
 /// A socket that listens for connections, as

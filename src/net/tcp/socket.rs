@@ -18,7 +18,7 @@ use super::stream::TcpStream;
 use crate::engine::announce::ResourceId;
 use crate::net::fabric::{As, Direction, Errno, Listener, Options};
 use crate::net::handle::{self, Handle, announced, network};
-use crate::net::operation::names;
+use crate::net::names;
 use crate::net::option_methods::{option_methods, tcp_option_methods};
 use crate::net::stream::Stream;
 
@@ -186,7 +186,7 @@ impl TcpSocket {
         at: &'static Location<'static>,
     ) -> io::Result<TcpStream> {
         let connection = Handle { name: names::TCP_STREAM, ..self.handle };
-        announced(connection.what(Access::Send, at), |_| Poll::Ready(())).await;
+        announced(connection.action(Access::Send, at), |_| Poll::Ready(())).await;
         let key = connection.with_hosts(|fabric, turn, socket| {
             let key = fabric.connect(turn, socket, addr)?;
             // It has become the connection.

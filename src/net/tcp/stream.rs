@@ -39,13 +39,13 @@ use crate::net::stream_methods::prelude::*;
 /// ```
 pub struct TcpStream {
     pub(super) stream: Stream,
-    pub(super) reading: Operation,
-    pub(super) writing: Operation,
+    pub(super) reading: Attempt,
+    pub(super) writing: Attempt,
 }
 
 impl TcpStream {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, reading: Operation::default(), writing: Operation::default() }
+        Self { stream, reading: Attempt::default(), writing: Attempt::default() }
     }
 
     pub(super) fn accepted(stream: Stream, peer: SocketAddr) -> io::Result<(Self, SocketAddr)> {

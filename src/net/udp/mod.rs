@@ -14,7 +14,7 @@ use super::addr::{self, ToSocketAddrs};
 use super::datagram::prelude::*;
 use super::fabric::{self, Direction, Errno, Fabric, Key, Manner, Options, Socket};
 use super::handle::{self, Handle};
-use super::operation::names;
+use super::names;
 use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, Wakee};
 

@@ -14,7 +14,7 @@ use crate::engine::{Engine, RunId, Wakee};
 use crate::net::datagram::prelude::*;
 use crate::net::fabric::{Direction, Errno, Fabric, Key, Name, Socket};
 use crate::net::handle::{self, Handle};
-use crate::net::operation::names;
+use crate::net::names;
 
 /// Datagrams within a host, as a kind of sockets for them.
 enum Unix {}

@@ -14,7 +14,7 @@ use crate::engine::announce::ResourceId;
 use crate::net::fabric::{Errno, Name};
 use crate::net::handle::{self, Handle};
 use crate::net::listener::{BACKLOG, Listener};
-use crate::net::operation::names;
+use crate::net::names;
 
 /// A socket within a host that listens, as
 /// [`tokio::net::UnixListener`](https://docs.rs/tokio/1/tokio/net/struct.UnixListener.html).

@@ -11,7 +11,7 @@ use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
 use crate::net::fabric::{EndKey, Errno, Name};
 use crate::net::handle;
-use crate::net::operation::names;
+use crate::net::names;
 use crate::net::stream::Stream;
 use crate::net::stream_methods::prelude::*;
 
@@ -35,13 +35,13 @@ use crate::net::stream_methods::prelude::*;
 /// ```
 pub struct UnixStream {
     pub(super) stream: Stream,
-    pub(super) reading: Operation,
-    pub(super) writing: Operation,
+    pub(super) reading: Attempt,
+    pub(super) writing: Attempt,
 }
 
 impl UnixStream {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, reading: Operation::default(), writing: Operation::default() }
+        Self { stream, reading: Attempt::default(), writing: Attempt::default() }
     }
 
     pub(super) fn accepted(stream: Stream, _: std::net::SocketAddr) -> io::Result<(Self, SocketAddr)> {

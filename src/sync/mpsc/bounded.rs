@@ -1,6 +1,7 @@
-//! The queue with room for a number of messages.
+//! The queue with a capacity.
 //!
-//! Always true: the queue is tokio's own; the sender has its half until it is dropped or has become a permit.
+//! # Invariants
+//! The queue is tokio's own. The sender has its half until it is dropped or has become a permit.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,10 +14,9 @@ use tokio::sync::mpsc as tokios;
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::receiver::receiver;
 use super::{NAME, OwnedPermit, Permit, PermitIterator, receiving, senders};
-use crate::engine::announce::ResourceId;
-use crate::sync::announcing::inside_run;
+use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
+use crate::sync::blocking::{at_once, inside_run};
 use crate::sync::channel::sender_pair;
-use crate::sync::operation::{Operation, What, at_once, until_done};
 
 /// Makes a queue with room for `buffer` messages.
 ///
@@ -38,7 +38,7 @@ impl<T> Receiver<T> {
     /// Returns for how many more messages there is room.
     #[track_caller]
     pub fn capacity(&self) -> usize {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.capacity()
     }
 
@@ -73,13 +73,8 @@ impl<T> Sender<T> {
         self.inner.take().expect("a sender has its half until it is dropped")
     }
 
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
-    fn sending(&self, at: &'static Location<'static>) -> What<'_> {
-        What { id: &self.id, name: NAME, access: Access::Send, at }
+    fn sending(&self, at: &'static Location<'static>) -> Action<'_> {
+        Action { id: &self.id, name: NAME, access: Access::Send, at }
     }
 
     /// Sends a message; waits while the queue is full. Gives the message back when the channel is closed.
@@ -91,7 +86,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let at = Location::caller();
-        async move { self.sending(at).before_queueing(self.inner().send(value)).await }
+        async move { self.sending(at).before(self.inner().send(value)).in_queue().await }
     }
 
     /// Waits until the receiver is gone or has closed the channel.
@@ -101,13 +96,13 @@ impl<T> Sender<T> {
     /// Cancel safe.
     #[track_caller]
     pub fn closed(&self) -> impl Future<Output = ()> {
-        self.what(Access::Read).before(self.inner().closed())
+        self.id.action(NAME, Access::Read).before(self.inner().closed())
     }
 
     /// Sends a message, if there is room.
     #[track_caller]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().try_send(message)
     }
 
@@ -148,13 +143,14 @@ impl<T> Sender<T> {
             return self.inner().blocking_send(value);
         }
         let words = ["blocking_send", "room in the channel", "send(…).await"];
-        at_once(|| self.inner().send(value), self.what(Access::Send), words).expect("this is inside of a run")
+        at_once(|| self.inner().send(value), self.id.action(NAME, Access::Send), words)
+            .expect("this is inside of a run")
     }
 
     /// Whether the receiver is gone or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner().is_closed()
     }
 
@@ -168,7 +164,7 @@ impl<T> Sender<T> {
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserved = self.sending(at).before_queueing(self.inner().reserve()).await?;
+            let reserved = self.sending(at).before(self.inner().reserve()).in_queue().await?;
             Ok(Permit::new(reserved, self.id))
         }
     }
@@ -185,7 +181,7 @@ impl<T> Sender<T> {
     ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserved = self.sending(at).before_queueing(self.inner().reserve_many(n)).await?;
+            let reserved = self.sending(at).before(self.inner().reserve_many(n)).in_queue().await?;
             Ok(PermitIterator::new(reserved, self.id))
         }
     }
@@ -200,9 +196,9 @@ impl<T> Sender<T> {
         let at = Location::caller();
         async move {
             let id = self.id;
-            let what = What { id: &id, name: NAME, access: Access::Send, at };
+            let action = Action { id: &id, name: NAME, access: Access::Send, at };
             // The half itself goes into the future, and with it into the permit: it is counted once all the time.
-            let permit = what.before_queueing(self.into_inner().reserve_owned()).await?;
+            let permit = action.before(self.into_inner().reserve_owned()).in_queue().await?;
             Ok(OwnedPermit::new(permit, id))
         }
     }
@@ -210,21 +206,21 @@ impl<T> Sender<T> {
     /// Keeps room for a message, if there is any.
     #[track_caller]
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().try_reserve().map(|permit| Permit::new(permit, self.id))
     }
 
     /// Keeps room for `n` messages, if there is so much.
     #[track_caller]
     pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner().try_reserve_many(n).map(|permits| PermitIterator::new(permits, self.id))
     }
 
     /// [`try_reserve`](Self::try_reserve) for a permit that has the sender in it; an error gives the sender back.
     #[track_caller]
     pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         let id = self.id;
         match self.into_inner().try_reserve_owned() {
             Ok(permit) => Ok(OwnedPermit::new(permit, id)),
@@ -236,7 +232,7 @@ impl<T> Sender<T> {
     /// For how many more messages there is room.
     #[track_caller]
     pub fn capacity(&self) -> usize {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner().capacity()
     }
 

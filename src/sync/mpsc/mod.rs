@@ -1,6 +1,6 @@
 //! Queues of many senders and one receiver: tokio's own, which announce what is done to them.
 //!
-//! Always true: what is sent arrives once and in order; both halves are one resource, named by where the channel was made.
+//! What is sent arrives once and in order. Both halves are one resource, named by where the channel was made.
 //!
 //! ```
 //! use timeloop::sync::mpsc;
@@ -31,9 +31,8 @@ use std::panic::Location;
 
 use timeloop_sim::Access;
 
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, ResourceId};
 use crate::sync::channel::{Half, Handles};
-use crate::sync::operation::What;
 
 pub use bounded::{Receiver, Sender, WeakSender, channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
@@ -43,8 +42,8 @@ pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unb
 const NAME: &str = "mpsc channel";
 
 /// A message is taken.
-fn receiving<'a>(id: &'a ResourceId, at: &'static Location<'static>) -> What<'a> {
-    What { id, name: NAME, access: Access::Receive, at }
+fn receiving<'a>(id: &'a ResourceId, at: &'static Location<'static>) -> Action<'a> {
+    Action { id, name: NAME, access: Access::Receive, at }
 }
 
 /// The channel's senders.

@@ -1,10 +1,10 @@
-//! Room for messages, kept by who will send them.
+//! Capacity for messages, reserved by those who will send them.
 //!
-//! Always true: a permit is used or given back once; giving it back is an operation of its own, for it makes room.
+//! # Invariants
+//! A permit is used or given back once. Giving it back is an operation of its own, for others may send then.
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic::Location;
 
 use timeloop_sim::Access;
 use tokio::sync::mpsc as tokios;
@@ -27,7 +27,7 @@ impl<'a, T> Permit<'a, T> {
     /// Sends the message.
     #[track_caller]
     pub fn send(self, value: T) {
-        self.id.touch(NAME, Access::Send, Some(Location::caller()));
+        self.id.action(NAME, Access::Send).touch();
         self.send_reserved(value);
     }
 
@@ -121,7 +121,7 @@ impl<T> OwnedPermit<T> {
     /// Sends the message; gives the sender back.
     #[track_caller]
     pub fn send(self, value: T) -> Sender<T> {
-        self.id.touch(NAME, Access::Send, Some(Location::caller()));
+        self.id.action(NAME, Access::Send).touch();
         let id = self.id;
         Sender::wrap(self.into_inner().send(value), id)
     }
@@ -129,7 +129,7 @@ impl<T> OwnedPermit<T> {
     /// Gives the room back, and the sender.
     #[track_caller]
     pub fn release(self) -> Sender<T> {
-        self.id.touch(NAME, Access::Release, Some(Location::caller()));
+        self.id.action(NAME, Access::Release).touch();
         let id = self.id;
         Sender::wrap(self.into_inner().release(), id)
     }

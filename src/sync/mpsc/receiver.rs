@@ -8,17 +8,12 @@ macro_rules! receiver {
             inner: tokios::$Receiver<T>,
             id: ResourceId,
             /// The operation of `poll_recv` and `poll_recv_many`.
-            polling: Operation,
+            polling: Attempt,
         }
 
         impl<T> $Receiver<T> {
             fn wrap(inner: tokios::$Receiver<T>, id: ResourceId) -> Self {
-                Self { inner, id, polling: Operation::default() }
-            }
-
-            #[track_caller]
-            fn what(&self, access: Access) -> What<'_> {
-                What { id: &self.id, name: NAME, access, at: Location::caller() }
+                Self { inner, id, polling: Attempt::default() }
             }
 
             /// Receives the next message, waiting while there is none. `None` when the channel is empty and closed.
@@ -29,11 +24,11 @@ macro_rules! receiver {
             #[track_caller]
             pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
                 let at = Location::caller();
-                until_done(move |operation, cx| {
-                    if operation.is_fresh() {
+                until_done(move |attempt, cx| {
+                    if attempt.is_fresh() {
                         self.polling.restart();
                     }
-                    operation.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx))
+                    attempt.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx))
                 })
             }
 
@@ -46,11 +41,11 @@ macro_rules! receiver {
             #[track_caller]
             pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
                 let at = Location::caller();
-                until_done(move |operation, cx| {
-                    if operation.is_fresh() {
+                until_done(move |attempt, cx| {
+                    if attempt.is_fresh() {
                         self.polling.restart();
                     }
-                    operation
+                    attempt
                         .poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv_many(cx, buffer, limit))
                 })
             }
@@ -58,7 +53,7 @@ macro_rules! receiver {
             /// Receives the next message, if there is one.
             #[track_caller]
             pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-                self.what(Access::Receive).touch();
+                self.id.action(NAME, Access::Receive).touch();
                 self.inner.try_recv()
             }
 
@@ -68,9 +63,9 @@ macro_rules! receiver {
             /// Inside of a run when it would have to wait, and inside of tokio's runtime.
             #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
-                let what = receiving(&self.id, Location::caller());
+                let action = self.id.action(NAME, Access::Receive);
                 let words = ["blocking_recv", "a message", "recv().await"];
-                at_once(|| self.inner.recv(), what, words).unwrap_or_else(|| self.inner.blocking_recv())
+                at_once(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
             }
 
             /// [`recv_many`](Self::recv_many) for code that is not async; blocks the thread while there is no message.
@@ -79,9 +74,9 @@ macro_rules! receiver {
             /// Inside of a run when it would have to wait, and inside of tokio's runtime.
             #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-                let what = receiving(&self.id, Location::caller());
+                let action = self.id.action(NAME, Access::Receive);
                 let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
-                at_once(|| self.inner.recv_many(buffer, limit), what, words)
+                at_once(|| self.inner.recv_many(buffer, limit), action, words)
                     .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
             }
 
@@ -89,36 +84,36 @@ macro_rules! receiver {
             /// before, can still be received.
             #[track_caller]
             pub fn close(&mut self) {
-                self.what(Access::Write).touch();
+                self.id.action(NAME, Access::Write).touch();
                 self.inner.close();
             }
 
             /// Returns whether the channel is closed, or all senders are gone.
             #[track_caller]
             pub fn is_closed(&self) -> bool {
-                self.what(Access::Read).touch();
+                self.id.action(NAME, Access::Read).touch();
                 self.inner.is_closed()
             }
 
             /// Returns whether there is no message to receive.
             #[track_caller]
             pub fn is_empty(&self) -> bool {
-                self.what(Access::Read).touch();
+                self.id.action(NAME, Access::Read).touch();
                 self.inner.is_empty()
             }
 
             /// Returns how many messages there are to receive.
             #[track_caller]
             pub fn len(&self) -> usize {
-                self.what(Access::Read).touch();
+                self.id.action(NAME, Access::Read).touch();
                 self.inner.len()
             }
 
             /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
             #[track_caller]
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-                let what = receiving(&self.id, Location::caller());
-                self.polling.poll_each(cx, what, |cx| self.inner.poll_recv(cx))
+                let action = self.id.action(NAME, Access::Receive);
+                self.polling.poll_each(cx, action, |cx| self.inner.poll_recv(cx))
             }
 
             /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
@@ -129,8 +124,8 @@ macro_rules! receiver {
                 buffer: &mut Vec<T>,
                 limit: usize,
             ) -> Poll<usize> {
-                let what = receiving(&self.id, Location::caller());
-                self.polling.poll_each(cx, what, |cx| self.inner.poll_recv_many(cx, buffer, limit))
+                let action = self.id.action(NAME, Access::Receive);
+                self.polling.poll_each(cx, action, |cx| self.inner.poll_recv_many(cx, buffer, limit))
             }
 
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]

@@ -1,6 +1,7 @@
-//! The queue with room for any number of messages.
+//! The queue without a limit.
 //!
-//! Always true: the queue is tokio's own; sending never waits, so it can't give way.
+//! # Invariants
+//! The queue is tokio's own. Sending never waits, so it is no preemption point.
 
 use std::fmt;
 use std::panic::Location;
@@ -12,9 +13,9 @@ use tokio::sync::mpsc as tokios;
 use super::error::{SendError, TryRecvError};
 use super::receiver::receiver;
 use super::{NAME, receiving, senders};
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Attempt, ResourceId, until_done};
+use crate::sync::blocking::at_once;
 use crate::sync::channel::sender_pair;
-use crate::sync::operation::{Operation, What, at_once, until_done};
 
 /// Makes a queue that never is full.
 #[track_caller]
@@ -48,15 +49,10 @@ impl<T> UnboundedSender<T> {
         Some(&self.inner)
     }
 
-    #[track_caller]
-    fn what(&self, access: Access) -> What<'_> {
-        What { id: &self.id, name: NAME, access, at: Location::caller() }
-    }
-
     /// Sends a message. Gives it back when the channel is closed.
     #[track_caller]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        self.what(Access::Send).touch();
+        self.id.action(NAME, Access::Send).touch();
         self.inner.send(message)
     }
 
@@ -67,13 +63,13 @@ impl<T> UnboundedSender<T> {
     /// Cancel safe.
     #[track_caller]
     pub fn closed(&self) -> impl Future<Output = ()> {
-        self.what(Access::Read).before(self.inner.closed())
+        self.id.action(NAME, Access::Read).before(self.inner.closed())
     }
 
     /// Whether the receiver is gone or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
-        self.what(Access::Read).touch();
+        self.id.action(NAME, Access::Read).touch();
         self.inner.is_closed()
     }
 }

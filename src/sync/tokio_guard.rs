@@ -4,7 +4,8 @@
 //! `Pending` until the task has gone back to tokio's scheduler. A run inside of such a task never goes back, so from then
 //! on nothing in it would move, and its last word would be a deadlock that the code under test does not have.
 //!
-//! Always true: outside of tokio's runtime the answer costs no more than taking a free lock.
+//! # Invariants
+//! Outside of tokio's runtime the answer costs no more than taking a free lock.
 
 use std::mem::forget;
 use std::panic::catch_unwind;

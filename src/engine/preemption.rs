@@ -1,11 +1,13 @@
-//! Giving way: where a resumption stands whose task has stopped before an operation, and how it goes on.
+//! Preemption: whether a task is preempted before an operation, where its resumption stands then, and how it goes on.
 //!
-//! Always true: going on is part of the resumption that gave way, with its counts and its wakes as they were; having given
-//! way for nothing leaves no trace.
+//! # Invariants
+//! - Going on is part of the resumption that was preempted, with its counts and its wakes as they were.
+//! - A preemption after which the same task goes on at once leaves no trace.
 
-use timeloop_sim::{Access, Announced, Operation, ResourceKey};
+use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey, Source};
 
 use super::shared::Plain;
+use super::table::State;
 use super::{Core, Engine, mix};
 
 /// What the step under way has come to. Laid out to be reset by one store.
@@ -67,7 +69,63 @@ impl GivenWay {
     }
 }
 
+/// After so many operations without a wait a task goes back to the loop, as tokio's tasks do after 128: a loop that always
+/// finds something to do would else never end its step.
+const OPERATIONS_MAX: u32 = 1_024;
+
 impl Engine {
+    /// Counts an operation of the resumption under way; returns whether anyone observes it, or it may be suspended.
+    #[inline]
+    pub(super) fn count_operation(&self) -> bool {
+        self.step.operations.set(self.step.operations.get().wrapping_add(1));
+        self.attends.get() || self.suspends()
+    }
+
+    /// Takes the operation counted last back: it is suspended, and will be counted again.
+    #[inline]
+    pub(super) fn uncount_operation(&self) {
+        self.step.operations.set(self.step.operations.get() - 1);
+    }
+
+    /// Returns the number of the operation counted last.
+    #[inline]
+    pub(super) fn operation_index(&self) -> u32 {
+        self.step.operations.get() - 1
+    }
+
+    /// Whether the step under way does no further operation: its task was preempted, or has done so many that it is time
+    /// for others.
+    #[inline]
+    pub(super) fn suspends(&self) -> bool {
+        self.step.gave_way.get() || self.step.operations.get() > OPERATIONS_MAX
+    }
+
+    /// Asks the source whether the task is preempted before this operation; if so, returns the number of the step in which
+    /// that happens. A source that preempts a task counts on it.
+    #[inline]
+    pub(super) fn should_preempt(&self, index: u32, operation: Operation) -> Option<u64> {
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let current = self.current.get();
+        let slot = core.table.at(current);
+        if slot.state != State::Running {
+            // A destructor polls, of a task that does not run.
+            return None;
+        }
+        // The count already includes the resumption under way.
+        let (task, resume) = (slot.key, slot.resumes - 1);
+        let key = DecisionKey { domain: Domain::Operation, task, resume, index };
+        if !core.source.gives_way(key, operation) {
+            return None;
+        }
+        self.step.gave_way.set(true);
+        core.note_giving_way(current, self.step.woken.get(), index, operation);
+        if let Some(recorder) = &mut core.recorder {
+            recorder.gives_way(key);
+        }
+        Some(core.steps())
+    }
+
     /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
     /// as the one that they would have been.
     #[inline]
