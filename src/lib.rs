@@ -462,7 +462,7 @@ pub use timeloop_sim::{
     Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
     Log, Nanos, Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile,
     Progress, Record, RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind,
-    ResourceRecord, Schedule as StoredSchedule, Searched, Seed, SeedSetting, Settings, Site, Step,
+    ResourceRecord, Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, Settings, Site, Step,
     StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
     WorldDeviation, WorldEvent,
 };

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use timeloop::task::yield_now;
 use timeloop::{
-    AnySource, Explorer, Limits, Outcome, Profile, Resource, Seed, StrategySpec, run_from, spawn,
+    AnySource, Explorer, Limits, Outcome, Profile, Resource, Scratch, Seed, StrategySpec, run_from, spawn,
 };
 
 use crate::table::short;
@@ -70,13 +70,15 @@ fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
     let (source, watched) = Profile::watching();
     once(source, &limits).result.expect("nothing fails");
     let profile = watched.into_profile();
+    let scratch = Scratch::default();
     let mut best = (f64::INFINITY, 0.0);
     for round in 0..ROUNDS {
         let mut steps = 0;
         #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
         let start = Instant::now();
         for run in 0..runs {
-            steps += once(profile.source(strategy, Seed::from(round * runs + run)), &limits).steps;
+            steps +=
+                once(profile.source_in(&scratch, strategy, Seed::from(round * runs + run)), &limits).steps;
         }
         let ns = start.elapsed().as_nanos() as f64 / runs as f64;
         if ns < best.0 {

@@ -3,7 +3,8 @@
 //! Always true: what is confirmed can be replayed; what can't be is reported as nondeterminism, with the first step that
 //! differs and what usually is to blame.
 
-use crate::runner::{Meaning, Runner};
+use crate::profile::SeedContext;
+use crate::runner::Runner;
 use crate::{
     Cause, Detail, Difference, DifferentStep, Ended, Failure, FailureKind, Record, Resumed, Schedule, Seed,
 };
@@ -62,12 +63,12 @@ pub(crate) fn left_behind(
 pub(crate) fn check(
     runner: &Runner<'_>,
     base: Seed,
-    meaning: &Meaning,
+    context: &SeedContext,
     runs: u64,
 ) -> Option<(Seed, Box<Failure>)> {
     (0..runs).map(|index| base.of_run(index)).find_map(|seed| {
-        runner.begin_exploring(meaning);
-        let (one, two) = (runner.explore(seed, meaning), runner.explore(seed, meaning));
+        let worker = runner.worker(context);
+        let (one, two) = (worker.run(seed), worker.run(seed));
         if alike(&one, &two) {
             return None;
         }
@@ -76,7 +77,7 @@ pub(crate) fn check(
             trace_hash: one.trace_hash,
             steps: one.steps.max(two.steps),
         };
-        match confirm(runner, &meaning.schedule(seed), &seen) {
+        match confirm(runner, &context.schedule(seed), &seen) {
             Confirmed::Differs(failure) => Some((seed, failure)),
             // The second run was the odd one out, and is gone.
             Confirmed::Same(_) => Some((seed, nondeterminism(Difference::Unknown, seen.failure))),

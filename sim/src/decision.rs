@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::TaskKey;
+use crate::{Announced, TaskKey};
 
 /// What kind of choice a decision is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,4 +87,40 @@ pub struct DecisionKey {
     /// operation of the resumption. For [`Domain::Stall`] 0 where the task is about to be resumed, and one more than the
     /// operation's number where it has given way before an operation.
     pub index: u32,
+}
+
+/// A task that is ready to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where the simulation keeps the task: what a source gives back to name the task that it chose, and never a reason
+    /// for a choice.
+    pub slot: u32,
+    /// Which resumption of the task this will be: 0 is its first. Going on after having given way before an operation is
+    /// part of the same resumption.
+    pub resume: u32,
+    /// Who the task is.
+    pub task: TaskKey,
+    /// The operation that it has given way for, and does first when it runs; `None` where it was woken or has just been
+    /// spawned, and nobody knows yet what it does next.
+    pub announced: Option<Announced>,
+}
+
+impl Ready {
+    /// The decision when this runs, in the domain of what kind of readiness it is.
+    #[must_use]
+    #[inline]
+    pub fn key(&self) -> DecisionKey {
+        let (domain, index) = match self.announced {
+            None => (Domain::Schedule, 0),
+            Some(announced) => (Domain::Operation, announced.index),
+        };
+        DecisionKey { domain, task: self.task, resume: self.resume, index }
+    }
+
+    /// The decision whether time passes before this runs.
+    #[must_use]
+    pub fn stall_key(&self) -> DecisionKey {
+        let index = self.announced.map_or(0, |announced| announced.index + 1);
+        DecisionKey { domain: Domain::Stall, task: self.task, resume: self.resume, index }
+    }
 }

@@ -3,7 +3,7 @@
 //! Always true: a seed, a strategy and its estimates determine a run, so what a strategy was told is part of the schedule,
 //! of its token and of its line in a regression file; and nothing is told that the strategy has no use for.
 
-use crate::{ResourceKey, StrategySpec, TaskKey, TaskPath};
+use crate::{ResourceKey, TaskKey, TaskPath};
 
 /// What the strategy of a run was told of it, mostly from the quiet run. Empty is: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,21 +51,4 @@ pub(crate) struct Told<'a> {
     pub(crate) instants: u32,
     pub(crate) resource: Option<ResourceKey>,
     pub(crate) counts: &'a [(TaskKey, u32)],
-}
-
-impl Told<'_> {
-    /// What of these `strategy` has a use for.
-    pub(crate) fn to(self, strategy: StrategySpec) -> Self {
-        let nothing = Self::default();
-        let Self { steps, tasks, instants, resource, counts } = self;
-        match strategy {
-            StrategySpec::Pct { .. } | StrategySpec::Delay { .. } | StrategySpec::Stall => {
-                Self { steps, ..nothing }
-            }
-            StrategySpec::Starve => Self { tasks, instants, ..nothing },
-            StrategySpec::Urw => Self { counts, ..nothing },
-            StrategySpec::Surw => Self { resource, counts, ..nothing },
-            _ => nothing,
-        }
-    }
 }

@@ -51,10 +51,10 @@ mod world;
 pub use config::{Config, RegressionsIn};
 pub use console::{fail_with, print_note, shown};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
-pub use decision::{DecisionKey, Domain};
+pub use decision::{DecisionKey, Domain, Ready};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use estimates::Estimates;
-pub use exhaustive::{Absorbed, Bound, FrontierError, Search, Searched};
+pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
@@ -76,10 +76,10 @@ pub use seed::{Seed, Stream};
 pub use session::{explore, investigate, render_report};
 pub use shrink::Exhausted;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
-pub use source::{AnySource, Bytes, Lent, Ready, Replay, Seeded, Source};
+pub use source::{AnySource, Bytes, Replay, Seeded, Source};
 pub use strategy::{
-    Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw,
-    UnknownStrategy, Urw,
+    Bound, Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Scratch, Stall, Starve, Strategy, StrategySpec,
+    Surw, UnknownStrategy, Urw,
 };
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;

@@ -9,13 +9,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::estimates::Told;
-use crate::source::{AnySource, Ready, Source};
+use crate::source::{AnySource, Seeded, Source};
 use crate::strategy::portfolio::{self, Traits};
 use crate::{
-    Access, DecisionKey, Domain, Estimates, Operation, ResourceKey, Schedule, Seed, StrategySpec, Stream,
-    TaskKey, TaskPath,
+    Access, DecisionKey, Domain, Estimates, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
+    StrategySpec, Stream, TaskKey, TaskPath,
 };
 
 /// Tasks that are told apart; those that come later count as part of who spawned them.
@@ -108,6 +109,22 @@ impl<'a> Summing<'a> {
     }
 }
 
+/// What seeds mean in one exploration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeedContext {
+    /// The strategy that was asked for.
+    pub(crate) strategy: StrategySpec,
+    /// Where it gets its estimates from.
+    pub(crate) profile: Arc<Profile>,
+}
+
+impl SeedContext {
+    /// The schedule that a seed stands for.
+    pub(crate) fn schedule(&self, seed: Seed) -> Schedule {
+        self.profile.schedule(self.strategy, seed)
+    }
+}
+
 impl Profile {
     /// The source of the quiet run, and what it will have counted once it is dropped.
     #[must_use]
@@ -147,13 +164,20 @@ impl Profile {
 
     /// The source of that schedule, made more cheaply.
     #[must_use]
-    #[inline]
     pub fn source(&self, strategy: StrategySpec, seed: Seed) -> AnySource {
+        let (strategy, told) = self.choose(strategy, seed);
+        AnySource::Seeded(Seeded::told(seed, strategy, &told))
+    }
+
+    /// The same in the memory of earlier sources.
+    #[must_use]
+    #[inline]
+    pub fn source_in(&self, scratch: &Scratch, strategy: StrategySpec, seed: Seed) -> AnySource {
         if strategy == StrategySpec::Random {
-            return StrategySpec::Random.source(seed);
+            return AnySource::Seeded(Seeded::random_in(scratch, seed));
         }
         let (strategy, told) = self.choose(strategy, seed);
-        strategy.source_told(seed, &told)
+        AnySource::Seeded(Seeded::told_in(scratch, seed, strategy, &told))
     }
 
     /// The path of a task that has been counted.
@@ -193,7 +217,7 @@ impl Profile {
             resource,
             counts,
         };
-        (strategy, told.to(strategy))
+        (strategy, strategy.uses(told))
     }
 
     /// What the run whose turn it is attends to: each resource as often as it is touched, spread evenly over the turns.

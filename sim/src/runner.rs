@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use crate::profile::SeedContext;
 use crate::watchdog::{self, Origin, Subject};
 use crate::{
-    AnySource, Detail, Ended, Limits, Profile, Request, Schedule, Seed, Simulation, StrategySpec, TestName,
+    AnySource, Detail, Ended, Limits, Profile, Request, Schedule, Scratch, Seed, Simulation, TestName,
 };
 
 /// A simulation with all that its runs have in common.
@@ -19,19 +20,20 @@ pub(crate) struct Runner<'a> {
     pub(crate) note: Option<Arc<str>>,
 }
 
-/// What seeds mean in one exploration.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Meaning {
-    /// The strategy that was asked for.
-    pub(crate) strategy: StrategySpec,
-    /// Where it gets its estimates from.
-    pub(crate) profile: Arc<Profile>,
+/// Makes the runs of seeds, one after another on one thread.
+pub(crate) struct Worker<'a> {
+    runner: &'a Runner<'a>,
+    context: &'a SeedContext,
+    scratch: Scratch,
 }
 
-impl Meaning {
-    /// The schedule that a seed stands for.
-    pub(crate) fn schedule(&self, seed: Seed) -> Schedule {
-        self.profile.schedule(self.strategy, seed)
+impl Worker<'_> {
+    /// Makes one lean run from a seed.
+    #[inline]
+    pub(crate) fn run(&self, seed: Seed) -> Ended {
+        watchdog::set_seed(seed);
+        let SeedContext { strategy, profile } = self.context;
+        self.runner.make(profile.source_in(&self.scratch, *strategy, seed), Detail::Lean)
     }
 }
 
@@ -40,20 +42,14 @@ impl Runner<'_> {
     pub(crate) fn quiet(&self) -> (Ended, Profile) {
         self.tell(Origin::Stored(Schedule::quiet()));
         let (source, watched) = Profile::watching();
-        let ended = self.lean(source);
+        let ended = self.make(source, Detail::Lean);
         (ended, watched.into_profile())
     }
 
-    /// Says that this thread will [`explore`](Self::explore) next.
-    pub(crate) fn begin_exploring(&self, meaning: &Meaning) {
-        self.tell(Origin::Seeded(meaning.clone()));
-    }
-
-    /// One lean run from a seed.
-    #[inline]
-    pub(crate) fn explore(&self, seed: Seed, meaning: &Meaning) -> Ended {
-        watchdog::set_seed(seed);
-        self.lean(meaning.profile.source(meaning.strategy, seed))
+    /// Begins making runs of seeds on this thread.
+    pub(crate) fn worker<'a>(&'a self, context: &'a SeedContext) -> Worker<'a> {
+        self.tell(Origin::Seeded(context.clone()));
+        Worker { runner: self, context, scratch: Scratch::default() }
     }
 
     /// Says that this thread will [`make`](Self::make) runs next that have no written form.
@@ -64,10 +60,6 @@ impl Runner<'_> {
     /// One run with the decisions of `source`.
     pub(crate) fn make(&self, source: AnySource, detail: Detail) -> Ended {
         self.simulation.run(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
-    }
-
-    fn lean(&self, source: AnySource) -> Ended {
-        self.make(source, Detail::Lean)
     }
 
     /// One quiet run of a schedule.

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::regression::lines;
-use crate::{AnySource, DecisionKey, Domain, Estimates, Replay, Seed, StrategySpec, TaskPath};
+use crate::{DecisionKey, Domain, Estimates, Seed, StrategySpec, TaskPath};
 
 /// One decision that differs from the quiet run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,20 +65,6 @@ impl Schedule {
     #[must_use]
     pub fn quiet() -> Self {
         Self::Deviations { randomness: Seed(0), deviations: Vec::new() }
-    }
-
-    /// A source that makes the decisions of this schedule.
-    #[must_use]
-    pub fn source(&self) -> AnySource {
-        match self {
-            Self::Seeded { seed, strategy, estimates } if estimates.is_empty() => strategy.source(*seed),
-            Self::Seeded { seed, strategy, estimates } => {
-                estimates.tell(|told| strategy.source_told(*seed, told))
-            }
-            Self::Deviations { randomness, deviations } => {
-                AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
-            }
-        }
     }
 
     /// Whether time may pass under it while a task is ready.

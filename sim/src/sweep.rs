@@ -6,7 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::runner::{Meaning, Runner};
+use crate::profile::SeedContext;
+use crate::runner::{Runner, Worker};
 use crate::stopwatch::Stopwatch;
 use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 
@@ -14,7 +15,7 @@ use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) base: Seed,
-    pub(crate) meaning: Meaning,
+    pub(crate) context: SeedContext,
     /// Index of the first run.
     pub(crate) first: u64,
     /// How many.
@@ -66,7 +67,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
     let lowest_failing = AtomicU64::new(u64::MAX);
     let made = AtomicU64::new(0);
     let work = |until: u64, progress: Option<&dyn Fn(u64)>| {
-        runner.begin_exploring(&plan.meaning);
+        let worker = runner.worker(&plan.context);
         let mut chunks = Vec::new();
         loop {
             let start = next.load(Relaxed);
@@ -76,7 +77,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
             if next.compare_exchange(start, start + size, Relaxed, Relaxed).is_err() {
                 continue;
             }
-            let chunk = run_chunk(runner, plan, start, size, &lowest_failing);
+            let chunk = run_chunk(&worker, plan, start, size, &lowest_failing);
             let made = made.fetch_add(size, Relaxed) + size;
             if let Some(progress) = progress {
                 progress(made.min(plan.runs));
@@ -107,7 +108,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
     swept
 }
 
-fn run_chunk(runner: &Runner<'_>, plan: &Plan, start: u64, size: u64, lowest_failing: &AtomicU64) -> Chunk {
+fn run_chunk(worker: &Worker<'_>, plan: &Plan, start: u64, size: u64, lowest_failing: &AtomicU64) -> Chunk {
     let mut chunk = Chunk { start, ..Chunk::default() };
     for offset in start..(start + size).min(plan.runs) {
         if offset > lowest_failing.load(Relaxed) {
@@ -116,7 +117,7 @@ fn run_chunk(runner: &Runner<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
         }
         let index = plan.first + offset;
         let seed = plan.base.of_run(index);
-        let ended = runner.explore(seed, &plan.meaning);
+        let ended = worker.run(seed);
         chunk.steps += ended.steps;
         chunk.digest = chunk.digest.wrapping_add(digest(index, &ended));
         if offset == 0 && ended.failure.is_none() {
@@ -194,7 +195,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
     let clock = Stopwatch::start();
     let next = AtomicU64::new(0);
     let work = || {
-        runner.begin_exploring(&plan.meaning);
+        let worker = runner.worker(&plan.context);
         let mut results = Vec::new();
         let mut steps = 0;
         loop {
@@ -204,7 +205,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
             {
                 return results;
             }
-            let ended = runner.explore(plan.base.of_run(plan.first + offset), &plan.meaning);
+            let ended = worker.run(plan.base.of_run(plan.first + offset));
             steps += ended.steps;
             let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));
             results.push((offset, ended.steps, failure));

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::runner::Meaning;
+use crate::profile::SeedContext;
 use crate::{Nanos, Schedule, Seed, Site, TaskKey, TaskPath, TestName};
 
 /// How long the watchdog sleeps at most, and so how late it may notice a run that begins.
@@ -163,7 +163,7 @@ pub(crate) enum Origin {
     #[default]
     Unknown,
     /// By what the seed last given to [`set_seed`] means.
-    Seeded(Meaning),
+    Seeded(SeedContext),
     /// By this schedule.
     Stored(Schedule),
 }
@@ -272,7 +272,7 @@ fn describe_run(beat: &Beat) -> String {
     }
     let schedule = match subject.origin {
         Origin::Unknown => None,
-        Origin::Seeded(meaning) => Some(meaning.schedule(Seed(beat.seed.load(Relaxed)))),
+        Origin::Seeded(context) => Some(context.schedule(Seed(beat.seed.load(Relaxed)))),
         Origin::Stored(schedule) => Some(schedule),
     };
     match &schedule {
@@ -390,7 +390,7 @@ mod tests {
         beat.seed.store(17, Relaxed);
         *lock(&beat.subject) = Subject {
             test: TestName::new("bank::transfers"),
-            origin: Origin::Seeded(Meaning { strategy: StrategySpec::Random, ..Meaning::default() }),
+            origin: Origin::Seeded(SeedContext { strategy: StrategySpec::Random, ..SeedContext::default() }),
             note: None,
         };
         let location = Location::caller();

@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 #[cfg(feature = "net")]
 use timeloop_sim::ResourceKind;
-use timeloop_sim::{Access, Operation, ResourceKey, Source, TaskKey};
+use timeloop_sim::{Access, Operation, ResourceKey, TaskKey};
 
 use super::recorder::Recorder;
 use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Source, Stream, TaskKey, TaskLabel,
+    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Stream, TaskKey, TaskLabel,
 };
 
 pub(crate) use cell::TaskBox;
@@ -491,25 +491,21 @@ impl Core {
         // A task that has given way goes on with the resumption that it is in.
         let resume = if announced.is_some() { place.resumes - 1 } else { place.resumes };
         let ready = Ready { slot, resume, task: place.key, announced };
-        match source {
-            AnySource::Random(source) if recorder.is_none() => source.ready(ready),
-            _ => Self::show_told(place.id, ready, source, recorder),
+        if recorder.is_none() {
+            source.ready(ready);
+        } else {
+            Self::show_recorded(place.id, ready, source, recorder);
         }
     }
 
-    /// The same where anyone listens. Apart, so that it costs the others nothing.
-    #[inline(never)]
-    fn show_told(id: Id, ready: Ready, source: &mut AnySource, recorder: &mut Option<Box<Recorder>>) {
-        if let Some(recorder) = recorder {
-            Self::record_ready(recorder, id, &ready);
-        }
-        source.ready(ready);
-    }
-
+    /// The same where the run is recorded. Apart, so that it costs the others nothing.
     #[cold]
     #[inline(never)]
-    fn record_ready(recorder: &mut Recorder, id: Id, ready: &Ready) {
-        recorder.ready(id, ready.resume, ready.announced.map(|announced| announced.index));
+    fn show_recorded(id: Id, ready: Ready, source: &mut AnySource, recorder: &mut Option<Box<Recorder>>) {
+        if let Some(recorder) = recorder {
+            recorder.ready(id, ready.resume, ready.announced.map(|announced| announced.index));
+        }
+        source.ready(ready);
     }
 
     /// What is kept beside the table, to add to it.

@@ -4,7 +4,7 @@
 
 use std::cell::RefMut;
 
-use timeloop_sim::{DecisionKey, Deviation, Domain, PacketFate, Source, TaskKey, TaskPath, WorldEffect};
+use timeloop_sim::{DecisionKey, Deviation, Domain, PacketFate, TaskKey, TaskPath, WorldEffect};
 
 use super::nodes::{NodeId, NodeState};
 use super::{Engine, Wakee, mix};

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use timeloop_sim::{Access, NodeEvent, Operation, Source, TaskLabel, WorldChange};
+use timeloop_sim::{Access, NodeEvent, Operation, TaskLabel, WorldChange};
 
 use super::cell::{TaskBox, TaskPointer};
 use super::node_clock::NodeClock;

@@ -4,7 +4,7 @@
 //! - Going on is part of the resumption that was preempted, with its counts and its wakes as they were.
 //! - A preemption after which the same task goes on at once leaves no trace.
 
-use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey, Source};
+use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey};
 
 use super::shared::Plain;
 use super::table::State;

@@ -9,7 +9,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::task::{Context, RawWakerVTable};
 
-use timeloop_sim::{Access, Ended, Failure, Pulse, Source, SpawnSite, TaskKey, TaskLabel};
+use timeloop_sim::{Access, Ended, Failure, Pulse, SpawnSite, TaskKey, TaskLabel};
 
 use super::cell::TaskBox;
 use super::context::Driving;

@@ -14,7 +14,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use timeloop_sim::{AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored};
+use timeloop_sim::{
+    AnySource, Ended, Failure, FailureKind, Fingerprint, Found, Profile, Schedule as Stored, Scratch,
+};
 
 use super::Schedules;
 use crate::{Config, Deviation, Domain, Seed, TaskPath};
@@ -228,8 +230,10 @@ impl Search<'_> {
         // What has failed once deserves more than one look.
         let tries = if self.target.is_some() || !case.settings.hints.is_empty() { retries } else { runs };
         let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));
+        let scratch = Scratch::default();
         for seed in seeds {
-            let failing = self.fails(profile.source(strategy, seed), || profile.schedule(strategy, seed));
+            let failing =
+                self.fails(profile.source_in(&scratch, strategy, seed), || profile.schedule(strategy, seed));
             if failing.is_some() {
                 return failing;
             }

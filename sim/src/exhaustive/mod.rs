@@ -37,33 +37,9 @@ pub use searched::Searched;
 use walk::{Standing, Walk};
 
 use crate::{
-    AnySource, DecisionKey, Domain, Ended, FailureKind, Operation, Ready, Seed, Source, Stream, TaskKey,
+    AnySource, Bound, DecisionKey, Domain, Ended, FailureKind, Operation, Ready, Seed, Source, Stream,
+    TaskKey,
 };
-
-/// What an exhaustive search is bounded by.
-///
-/// The search (`strategy = "exhaustive"`) is for small tests: a few tasks with a few operations each. Tasks are interleaved at
-/// announced operations and at waits. Schedules that differ merely in the order of steps that don't depend on each other
-/// count as one; so does what happens at different instants of virtual time, which never races. Every value of every other
-/// choice, such as the branch of a `select!` that is polled first, is tried.
-///
-/// It does not see what nobody announces: where tasks share an `Rc<Cell>` or an atomic, announce the accesses as those of a
-/// resource, or bound the search, for then every interleaving counts as one of its own. Random numbers that the code draws
-/// are those of seed 0 in every run. A task that looks at something again and again until it changes has schedules
-/// without end; such a search stops at the number of runs, and goes on from there the next time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Bound {
-    /// By nothing: one schedule of each kind of equivalent ones is explored.
-    #[default]
-    None,
-    /// By delays: tasks run in turn, each until it waits, but for this many times in all that the one whose turn it is
-    /// comes later. Every such schedule is explored, equivalent ones too.
-    Delays(u32),
-    /// By preemptions: this many times in all another task runs where one has given way before an operation. Every such
-    /// schedule is explored, equivalent ones too.
-    Preemptions(u32),
-}
 
 impl Bound {
     /// What it costs to run the candidate with this rank.

@@ -124,7 +124,7 @@ impl Session<'_> {
         let program = program()?;
         let limits = format!("{:?}", self.runner.limits);
         let limits = crate::token::crc32(limits.as_bytes());
-        let strategy = self.plan.meaning.strategy;
+        let strategy = self.plan.context.strategy;
         Some(Kept { path, of: format!("{strategy}, limits {limits:08x}, program {program:016x}") })
     }
 
@@ -214,7 +214,7 @@ impl Session<'_> {
         let differ = Difference::Prefix(step as u64 + 1);
         let failure = confirm::nondeterminism(differ, ended.failure.as_deref());
         let by = FoundBy::Search { number: self.exploration.runs };
-        let schedule = self.plan.meaning.schedule(self.plan.base);
+        let schedule = self.plan.context.schedule(self.plan.base);
         self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
     }
 }

@@ -25,14 +25,14 @@ impl Session<'_> {
         }
         if let Some(runs) = self.settings.check
             && let Some((seed, failure)) =
-                confirm::check(&self.runner, self.plan.base, &self.plan.meaning, runs)
+                confirm::check(&self.runner, self.plan.base, &self.plan.context, runs)
         {
             let by = FoundBy::Seed { index: seed.0.wrapping_sub(self.plan.base.0), seed };
-            let schedule = self.plan.meaning.schedule(seed);
+            let schedule = self.plan.context.schedule(seed);
             self.finish(self.unshrunk(by, schedule, *failure, 0));
             return;
         }
-        if let StrategySpec::Exhaustive { bound } = self.plan.meaning.strategy {
+        if let StrategySpec::Exhaustive { bound } = self.plan.context.strategy {
             self.search(bound);
             return;
         }
@@ -43,10 +43,10 @@ impl Session<'_> {
         self.exploration.digest = swept.digest;
         if let Some(first) = swept.failure {
             let by = FoundBy::Seed { index: first.index, seed: first.seed };
-            let schedule = self.plan.meaning.schedule(first.seed);
+            let schedule = self.plan.context.schedule(first.seed);
             let opening = match &self.quiet {
                 Some(quiet) => Some((Schedule::quiet(), quiet.trace_hash)),
-                None => swept.opening.map(|(seed, hash)| (self.plan.meaning.schedule(seed), hash)),
+                None => swept.opening.map(|(seed, hash)| (self.plan.context.schedule(seed), hash)),
             };
             let spoilt = opening
                 .filter(|_| first.failure.kind != FailureKind::Escape)
@@ -63,7 +63,7 @@ impl Session<'_> {
 
     /// Makes the quiet run, from which strategies get their estimates, unless it has been made or is of no use.
     pub(super) fn make_quiet_run(&mut self) {
-        let of_use = match self.plan.meaning.strategy {
+        let of_use = match self.plan.context.strategy {
             // Its only run but for random choices.
             StrategySpec::Fifo => false,
             // One run was asked for, and it needs no estimates.
@@ -76,7 +76,7 @@ impl Session<'_> {
         let (ended, profile) = self.runner.quiet();
         self.quiet = Some(ended);
         let profile = if self.config.stalls { profile } else { profile.without_stalls() };
-        self.plan.meaning.profile = Arc::new(profile);
+        self.plan.context.profile = Arc::new(profile);
         self.exploration.quiet_run = true;
     }
 

@@ -69,7 +69,7 @@ impl Session<'_> {
         if let Some(counted) = &self.counted {
             return counted.clone();
         }
-        if let StrategySpec::Exhaustive { .. } = self.plan.meaning.strategy {
+        if let StrategySpec::Exhaustive { .. } = self.plan.context.strategy {
             // Seeds mean nothing to it.
             return Frequency::default();
         }

@@ -18,10 +18,11 @@ use crate::confirm::Seen;
 use crate::console;
 use crate::environment::{Log, Settings};
 use crate::exploration::{Exploration, Found, FoundBy};
+use crate::profile::SeedContext;
 use crate::progress::Phase;
 use crate::regression::Regressions;
 use crate::run_mode::{ExploreError, RunMode};
-use crate::runner::{Meaning, Runner};
+use crate::runner::Runner;
 use crate::sweep::{Frequency, Plan};
 use crate::{Ended, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
@@ -109,7 +110,7 @@ impl<'a> Session<'a> {
         };
         let plan = Plan {
             base,
-            meaning: Meaning { strategy, profile: Arc::default() },
+            context: SeedContext { strategy, profile: Arc::default() },
             first: 0,
             runs: settings.runs.or(config.runs).unwrap_or(runs),
             jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or_else(cores),

@@ -3,8 +3,8 @@
 //! Always true: where the bytes are exhausted the quiet choice is made, so a short input is a calm run; and any bytes
 //! whatsoever are a valid run.
 
-use super::{Ready, Source};
-use crate::{DecisionKey, Domain, Operation, Seed, Stream};
+use super::Source;
+use crate::{DecisionKey, Domain, Operation, Ready, Seed, Stream};
 
 /// Decides by a fuzzer's bytes.
 #[derive(Debug)]

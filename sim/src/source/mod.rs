@@ -8,49 +8,14 @@ mod replay;
 mod seeded;
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 pub use bytes::Bytes;
 pub use replay::Replay;
-pub(crate) use seeded::{Kept, Spare};
-pub use seeded::{Lent, Seeded};
+pub use seeded::Seeded;
 
-use crate::{Announced, DecisionKey, Domain, Operation, Random, Schedule, Stream, TaskKey};
-
-/// A task that is ready to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// Where the simulation keeps the task: what a source gives back to name the task that it chose, and never a reason
-    /// for a choice.
-    pub slot: u32,
-    /// Which resumption of the task this will be: 0 is its first. Going on after having given way before an operation is
-    /// part of the same resumption.
-    pub resume: u32,
-    /// Who the task is.
-    pub task: TaskKey,
-    /// The operation that it has given way for, and does first when it runs; `None` where it was woken or has just been
-    /// spawned, and nobody knows yet what it does next.
-    pub announced: Option<Announced>,
-}
-
-impl Ready {
-    /// The decision when this runs, in the domain of what kind of readiness it is.
-    #[must_use]
-    #[inline]
-    pub fn key(&self) -> DecisionKey {
-        let (domain, index) = match self.announced {
-            None => (Domain::Schedule, 0),
-            Some(announced) => (Domain::Operation, announced.index),
-        };
-        DecisionKey { domain, task: self.task, resume: self.resume, index }
-    }
-
-    /// The decision whether time passes before this runs.
-    #[must_use]
-    pub fn stall_key(&self) -> DecisionKey {
-        let index = self.announced.map_or(0, |announced| announced.index + 1);
-        DecisionKey { domain: Domain::Stall, task: self.task, resume: self.resume, index }
-    }
-}
+use crate::strategy::{Strategy as _, StrategyState};
+use crate::{DecisionKey, Operation, Ready, Schedule, Stream, TaskKey};
 
 /// Makes every decision of one run.
 pub trait Source: fmt::Debug {
@@ -134,128 +99,102 @@ pub trait Source: fmt::Debug {
 
 /// A source in use by a run.
 ///
-/// The one that exploring uses most stands here as it is, so that a step costs no call through a table of functions.
+/// It dereferences to the [`Source`] in it. Its own methods do the same as those of the trait, without a call under the random
+/// strategy: a good part of a step would be such calls.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnySource {
-    /// A seed and the random strategy.
-    Random(Seeded<Random>),
-    /// A seed and another of the strategies that are used much.
-    Lent(Lent),
+    /// A seed and a strategy.
+    Seeded(Seeded),
     /// Any other source.
     Other(Box<dyn Source>),
 }
 
-macro_rules! forward {
-    ($self:ident, $source:ident => $call:expr) => {
-        match $self {
-            Self::Random($source) => $call,
-            Self::Lent(lent) => {
-                let $source = lent.source();
-                $call
+impl AnySource {
+    /// A task has become ready; calls come in order of arrival.
+    #[inline(always)]
+    pub fn ready(&mut self, task: Ready) {
+        match self {
+            Self::Seeded(Seeded { strategy: StrategyState::Random(random), draw, .. }) => {
+                random.ready(task, draw)
             }
-            Self::Other($source) => $call,
+            _ => self.ready_of_others(task),
         }
-    };
-}
-
-impl Source for AnySource {
-    #[inline]
-    fn ready(&mut self, task: Ready) {
-        forward!(self, source => source.ready(task));
     }
 
+    #[inline(never)]
+    fn ready_of_others(&mut self, task: Ready) {
+        (**self).ready(task);
+    }
+
+    /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
+    #[inline(always)]
+    #[expect(clippy::should_implement_trait, reason = "it is the method of a trait of this crate")]
+    pub fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::Seeded(Seeded { strategy: StrategyState::Random(random), draw, .. }) => random.next(draw),
+            _ => self.next_of_others(),
+        }
+    }
+
+    #[inline(never)]
+    fn next_of_others(&mut self) -> Option<u32> {
+        (**self).next()
+    }
+
+    /// `parent` has spawned `child`, which becomes ready right after.
     #[inline]
-    fn woken(&mut self, task: TaskKey) {
-        forward!(self, source => source.woken(task));
+    pub fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
+        if !self.is_random() {
+            (**self).spawned(parent, child);
+        }
+    }
+
+    /// The task has ended and will not be ready again.
+    #[inline]
+    pub fn finished(&mut self, task: TaskKey) {
+        if !self.is_random() {
+            (**self).finished(task);
+        }
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<u32> {
+    fn is_random(&self) -> bool {
+        matches!(self, Self::Seeded(Seeded { strategy: StrategyState::Random(_), .. }))
+    }
+}
+
+impl Deref for AnySource {
+    type Target = dyn Source;
+
+    #[inline]
+    fn deref(&self) -> &(dyn Source + 'static) {
         match self {
-            // Where the loop stands: what it costs is a good part of a step.
-            Self::Random(source) => source.next(),
-            other => other.next_of_others(),
-        }
-    }
-
-    fn wants_operations(&self) -> bool {
-        match self {
-            Self::Random(source) => source.wants_operations(),
-            Self::Lent(lent) => lent.source_ref().wants_operations(),
-            Self::Other(source) => source.wants_operations(),
-        }
-    }
-
-    fn wants_nodes(&self) -> bool {
-        match self {
-            Self::Random(source) => source.wants_nodes(),
-            Self::Lent(lent) => lent.source_ref().wants_nodes(),
-            Self::Other(source) => source.wants_nodes(),
-        }
-    }
-
-    #[inline]
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        forward!(self, source => source.gives_way(key, operation))
-    }
-
-    #[inline]
-    fn performed(&mut self, task: TaskKey, operation: Operation) {
-        forward!(self, source => source.performed(task, operation));
-    }
-
-    #[inline]
-    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
-        forward!(self, source => source.lets_time_pass(by_ns))
-    }
-
-    #[inline]
-    fn time_passed(&mut self) {
-        forward!(self, source => source.time_passed());
-    }
-
-    fn let_go(&mut self) -> bool {
-        forward!(self, source => source.let_go())
-    }
-
-    fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
-        forward!(self, source => source.choose(key, arity))
-    }
-
-    fn user_stream(&mut self, entity: u64) -> Stream {
-        forward!(self, source => source.user_stream(entity))
-    }
-
-    #[inline]
-    fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
-        forward!(self, source => source.spawned(parent, child));
-    }
-
-    #[inline]
-    fn finished(&mut self, task: TaskKey) {
-        forward!(self, source => source.finished(task));
-    }
-
-    fn unapplied(&self) -> usize {
-        match self {
-            Self::Random(source) => source.unapplied(),
-            Self::Lent(lent) => lent.source_ref().unapplied(),
-            Self::Other(source) => source.unapplied(),
+            Self::Seeded(source) => source,
+            Self::Other(source) => &**source,
         }
     }
 }
 
-impl AnySource {
-    #[inline(never)]
-    fn next_of_others(&mut self) -> Option<u32> {
-        forward!(self, source => source.next())
+impl DerefMut for AnySource {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut (dyn Source + 'static) {
+        match self {
+            Self::Seeded(source) => source,
+            Self::Other(source) => &mut **source,
+        }
     }
 }
 
 impl From<Bytes> for AnySource {
     fn from(source: Bytes) -> Self {
         Self::Other(Box::new(source))
+    }
+}
+
+impl<S: Source + 'static> From<Box<S>> for AnySource {
+    fn from(source: Box<S>) -> Self {
+        Self::Other(source)
     }
 }
 
@@ -266,8 +205,17 @@ impl From<&Schedule> for AnySource {
     }
 }
 
-impl<S: Source + 'static> From<Box<S>> for AnySource {
-    fn from(source: Box<S>) -> Self {
-        Self::Other(source)
+impl Schedule {
+    /// A source that makes the decisions of this schedule.
+    #[must_use]
+    pub fn source(&self) -> AnySource {
+        match self {
+            Self::Seeded { seed, strategy, estimates } => {
+                estimates.tell(|told| AnySource::Seeded(Seeded::told(*seed, *strategy, told)))
+            }
+            Self::Deviations { randomness, deviations } => {
+                AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
+            }
+        }
     }
 }

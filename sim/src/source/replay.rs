@@ -10,8 +10,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Ready, Source};
-use crate::{DecisionKey, Deviation, Domain, Operation, Seed, Stream};
+use super::Source;
+use crate::{DecisionKey, Deviation, Domain, Operation, Ready, Seed, Stream};
 
 /// Decides by a stored set of deviations.
 #[derive(Debug)]

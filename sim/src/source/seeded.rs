@@ -1,76 +1,117 @@
 //! The source for exploring: a seed, and a strategy that chooses among ready tasks.
 //!
-//! Always true: choices of different domains and tasks come from different streams, each made when first drawn from.
+//! # Invariants
+//! Choices of different domains and tasks come from different streams, each made when first drawn from.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::thread::LocalKey;
 
-use super::{Ready, Source};
-use crate::strategy::{Draw, Strategy};
-use crate::{DecisionKey, Domain, Operation, Seed, Stream, TaskKey};
+use super::{AnySource, Source};
+use crate::estimates::Told;
+use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
+use crate::{DecisionKey, Domain, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
 
 /// A stream for each domain and entity.
 type Streams = BTreeMap<(Domain, TaskKey), Box<Stream>>;
 
 /// Decides by a seed and a strategy.
 #[derive(Debug)]
-pub struct Seeded<S> {
-    seed: Seed,
-    strategy: S,
-    draw: Draw,
+pub struct Seeded {
+    pub(super) strategy: StrategyState,
+    pub(super) draw: Draw,
     /// `None` until something but an order of tasks is decided: most runs never come to it.
     streams: Option<Box<Streams>>,
 }
 
-impl<S: Strategy> Seeded<S> {
+impl Seeded {
     /// A source that draws from `seed` and leaves the order of tasks to `strategy`.
     #[must_use]
-    pub fn new(seed: Seed, strategy: S) -> Self {
-        Self { seed, strategy, draw: Draw::new(seed), streams: None }
+    pub fn new(seed: Seed, strategy: impl Strategy + 'static) -> Self {
+        Self { strategy: StrategyState::Other(Box::new(strategy)), draw: Draw::new(seed), streams: None }
+    }
+
+    /// The same for a strategy by name, which was told this of the run.
+    pub(crate) fn told(seed: Seed, strategy: StrategySpec, told: &Told<'_>) -> Self {
+        Self { strategy: StrategyState::new(strategy, seed, told), draw: Draw::new(seed), streams: None }
+    }
+
+    /// The same in the memory of an earlier source.
+    pub(crate) fn told_in(scratch: &Scratch, seed: Seed, strategy: StrategySpec, told: &Told<'_>) -> Self {
+        Self {
+            strategy: scratch.state(strategy, seed, told),
+            draw: Draw::within(scratch, seed),
+            streams: None,
+        }
+    }
+
+    /// A source under the random strategy.
+    #[inline]
+    pub(crate) fn random(seed: Seed) -> Self {
+        Self { strategy: StrategyState::Random(Random::default()), draw: Draw::new(seed), streams: None }
+    }
+
+    /// The same in the memory of an earlier source.
+    #[inline]
+    pub(crate) fn random_in(scratch: &Scratch, seed: Seed) -> Self {
+        Self { strategy: scratch.random(), draw: Draw::within(scratch, seed), streams: None }
     }
 }
 
-impl<S: Strategy> Source for Seeded<S> {
-    #[inline(always)]
+impl StrategySpec {
+    /// The source of decisions of a run with `seed` under this strategy, when nothing is known of what the run will do:
+    /// strategies that live on estimates are at their worst. [`explore`](crate::explore) makes a quiet run first, and
+    /// [`Profile::source`](crate::Profile::source) gives them the estimates from it.
+    #[must_use]
+    #[inline]
+    pub fn source(self, seed: Seed) -> AnySource {
+        AnySource::Seeded(match self {
+            Self::Random => Seeded::random(seed),
+            _ => Seeded::told(seed, self, &Told::default()),
+        })
+    }
+}
+
+impl Drop for Seeded {
+    #[inline]
+    fn drop(&mut self) {
+        self.draw.end(&mut self.strategy);
+    }
+}
+
+impl Source for Seeded {
     fn ready(&mut self, task: Ready) {
-        self.strategy.ready(task, &mut self.draw);
+        for_strategy!(&mut self.strategy, strategy => strategy.ready(task, &mut self.draw));
     }
 
-    #[inline(always)]
     fn next(&mut self) -> Option<u32> {
-        self.strategy.next(&mut self.draw)
+        for_strategy!(&mut self.strategy, strategy => strategy.next(&mut self.draw))
     }
 
     fn wants_operations(&self) -> bool {
-        self.strategy.wants_operations()
+        for_strategy!(&self.strategy, strategy => strategy.wants_operations())
     }
 
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        self.strategy.gives_way(key.task, operation, &mut self.draw)
+        for_strategy!(&mut self.strategy, strategy => strategy.gives_way(key.task, operation, &mut self.draw))
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        self.strategy.performed(task, operation, &mut self.draw);
+        for_strategy!(&mut self.strategy, strategy => strategy.performed(task, operation, &mut self.draw));
     }
 
-    #[inline]
     fn lets_time_pass(&mut self, by_ns: u64) -> bool {
-        self.strategy.lets_time_pass(by_ns)
+        for_strategy!(&mut self.strategy, strategy => strategy.lets_time_pass(by_ns))
     }
 
-    #[inline]
     fn time_passed(&mut self) {
-        self.strategy.time_passed();
+        for_strategy!(&mut self.strategy, strategy => strategy.time_passed());
     }
 
     fn let_go(&mut self) -> bool {
-        self.strategy.let_go()
+        for_strategy!(&mut self.strategy, strategy => strategy.let_go())
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
-        let seed = self.seed;
+        let seed = self.draw.seed();
         self.streams
             .get_or_insert_default()
             .entry((key.domain, key.task))
@@ -79,90 +120,22 @@ impl<S: Strategy> Source for Seeded<S> {
     }
 
     fn user_stream(&mut self, entity: u64) -> Stream {
-        Stream::new(self.seed, Domain::User, entity)
+        Stream::new(self.draw.seed(), Domain::User, entity)
     }
 
-    #[inline]
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
-        self.strategy.spawned(parent, child);
+        for_strategy!(&mut self.strategy, strategy => strategy.spawned(parent, child));
     }
 
-    #[inline]
     fn finished(&mut self, task: TaskKey) {
-        self.strategy.finished(task);
-    }
-}
-
-/// Where a thread keeps the source of its last run under a strategy: to make another would take as long as some steps.
-pub(crate) type Spare<S> = Cell<Option<Box<Seeded<S>>>>;
-
-/// A strategy whose source is kept for the thread's next run under it.
-pub(crate) trait Kept: Strategy + Sized + 'static {
-    /// Where it is kept.
-    fn spare() -> &'static LocalKey<Spare<Self>>;
-}
-
-/// A source that goes back to where it is kept.
-trait Keep: Source {
-    fn keep(self: Box<Self>);
-}
-
-impl<S: Kept> Keep for Seeded<S> {
-    fn keep(self: Box<Self>) {
-        // Where the thread is being torn down there is no next run.
-        let _ = S::spare().try_with(|spare| spare.set(Some(self)));
-    }
-}
-
-/// A seed and a strategy, in the place of an earlier source of the same kind.
-pub struct Lent(Option<Box<dyn Keep>>);
-
-impl Lent {
-    /// The thread's spare source, for another run; where there is none, a new one.
-    pub(crate) fn new<S: Kept>(seed: Seed, new: impl FnOnce() -> S, renew: impl FnOnce(&mut S)) -> Self {
-        Self(Some(match S::spare().try_with(Cell::take) {
-            Ok(Some(mut source)) => {
-                source.seed = seed;
-                source.draw.renew(seed);
-                source.streams = None;
-                renew(&mut source.strategy);
-                source
-            }
-            _ => Box::new(Seeded::new(seed, new())),
-        }))
-    }
-
-    /// The source; it is taken out at the end alone.
-    #[inline(always)]
-    pub(super) fn source(&mut self) -> &mut dyn Source {
-        self.0.as_deref_mut().expect("it is here until the end")
-    }
-
-    #[inline(always)]
-    pub(super) fn source_ref(&self) -> &dyn Source {
-        self.0.as_deref().expect("it is here until the end")
-    }
-}
-
-impl fmt::Debug for Lent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(source) = self.0.take() {
-            source.keep();
-        }
+        for_strategy!(&mut self.strategy, strategy => strategy.finished(task));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::AnySource;
-    use crate::{Access, Announced, Profile, ResourceKey, StrategySpec};
+    use crate::{Access, Announced, Profile, ResourceKey};
 
     /// Who runs, step by step, of a few tasks that announce what they do; the run is left after so many steps.
     fn steps(mut source: AnySource, most: usize) -> Vec<u32> {
@@ -205,9 +178,10 @@ mod tests {
         steps
     }
 
-    /// A source that has served before decides as a new one: on a thread of its own there is none.
+    /// What a run has left in the memory of the next does not reach its decisions.
     #[test]
-    fn a_source_that_serves_again_is_as_new() {
+    fn a_source_in_used_memory_decides_as_a_new_one() {
+        let scratch = Scratch::default();
         let (mut watching, watched) = Profile::watching();
         watching.ready(Ready { slot: 9, resume: 0, task: TaskKey::ROOT, announced: None });
         watching.next();
@@ -217,13 +191,12 @@ mod tests {
             [StrategySpec::Surw, StrategySpec::Pos, StrategySpec::Urw, StrategySpec::Pct { depth: 3 }]
         {
             for seed in (0..64).map(Seed) {
-                let source = || profile.source(strategy, seed);
-                let new =
-                    std::thread::scope(|scope| scope.spawn(|| steps(source(), usize::MAX)).join().unwrap());
+                let source = || profile.source_in(&scratch, strategy, seed);
+                let new = steps(profile.source(strategy, seed), usize::MAX);
                 assert!(new.len() >= 5, "{strategy}, {seed}: {new:?}");
                 // Left in the midst of it, and with nothing told.
                 steps(source(), seed.0 as usize % new.len());
-                steps(strategy.source(Seed(seed.0 + 1)), 7);
+                steps(Profile::default().source_in(&scratch, strategy, Seed(seed.0 + 1)), 7);
                 assert_eq!(steps(source(), usize::MAX), new, "{strategy}, {seed}");
             }
         }

@@ -1,8 +1,7 @@
 //! Where there is no choice nothing is drawn: so that a run without concurrency is the same under every seed.
 
 use super::{Delay, Draw, Fifo, Pct, Pos, Random, Starve, Strategy, Surw, Urw};
-use crate::source::Ready;
-use crate::{Access, Announced, Operation, ResourceKey, Seed, TaskKey};
+use crate::{Access, Announced, Operation, Ready, ResourceKey, Seed, TaskKey};
 
 fn ready(slot: u32, task: TaskKey, operation: Option<Operation>) -> Ready {
     let announced = operation.map(|operation| Announced { index: 0, operation });

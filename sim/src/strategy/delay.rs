@@ -15,8 +15,7 @@ use std::collections::VecDeque;
 
 use super::points::Points;
 use super::{Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// First in, first out, with a few delays.
 #[derive(Debug)]

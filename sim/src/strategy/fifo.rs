@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 
 use super::{Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// First in, first out.
 #[derive(Debug, Default)]

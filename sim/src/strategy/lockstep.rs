@@ -13,8 +13,7 @@
 use std::collections::VecDeque;
 
 use super::{Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// One run in so many keeps the order of arrival.
 const ORDERLY_ONE_IN: u32 = 4;

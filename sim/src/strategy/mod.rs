@@ -20,12 +20,12 @@ mod slots;
 pub(crate) mod spec;
 mod stall;
 mod starve;
+mod state;
 mod surw;
 mod urw;
 mod walk;
 mod weights;
 
-use std::cell::Cell;
 use std::fmt;
 
 pub use delay::Delay;
@@ -34,14 +34,15 @@ pub use lockstep::Lockstep;
 pub use pct::Pct;
 pub use pos::Pos;
 pub use random::Random;
-pub use spec::{StrategySpec, UnknownStrategy};
+pub use spec::{Bound, StrategySpec, UnknownStrategy};
 pub use stall::Stall;
 pub use starve::Starve;
+pub use state::Scratch;
+pub(crate) use state::{StrategyState, for_strategy};
 pub use surw::Surw;
 pub use urw::Urw;
 
-use crate::source::Ready;
-use crate::{Operation, Seed, Stream, TaskKey};
+use crate::{Domain, Operation, Ready, Seed, Stream, TaskKey};
 
 /// With more ready tasks than this a strategy does not look at every one of them at each step: it would take too long.
 const CROWD: usize = 256;
@@ -110,18 +111,31 @@ pub trait Strategy: fmt::Debug {
 pub struct Draw {
     seed: Seed,
     stream: Option<Box<Stream>>,
+    /// Where what the run leaves is kept.
+    scratch: Option<Scratch>,
 }
 
 impl Draw {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { seed, stream: None }
+        Self { seed, stream: None, scratch: None }
     }
 
-    /// As `new`, for the next run.
-    pub(crate) fn renew(&mut self, seed: Seed) {
-        self.seed = seed;
-        if let Some(stream) = &mut self.stream {
-            stream.renew(seed, crate::Domain::Schedule, 0);
+    /// The same in the memory of earlier runs.
+    #[inline]
+    pub(crate) fn within(scratch: &Scratch, seed: Seed) -> Self {
+        Self { seed, stream: None, scratch: Some(scratch.clone()) }
+    }
+
+    /// The run's seed.
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// Ends the run, which has brought its strategy to this state.
+    #[inline]
+    pub(crate) fn end(&mut self, state: &mut StrategyState) {
+        if let Some(scratch) = self.scratch.take() {
+            scratch.keep(state, self.stream.take());
         }
     }
 
@@ -130,7 +144,7 @@ impl Draw {
     pub fn below(&mut self, bound: u32) -> u32 {
         match &mut self.stream {
             Some(stream) => stream.below(bound),
-            None => self.first(bound),
+            None => self.begin().below(bound),
         }
     }
 
@@ -153,41 +167,26 @@ impl Draw {
         self.stream().next_u64()
     }
 
-    #[cold]
-    fn first(&mut self, bound: u32) -> u32 {
-        self.stream().below(bound)
-    }
-
     #[inline]
     fn stream(&mut self) -> &mut Stream {
-        let seed = self.seed;
-        // A call of its own for the first: what follows is part of every step.
-        self.stream.get_or_insert_with(|| begin(seed))
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn begin(seed: Seed) -> Box<Stream> {
-    match SPARE.try_with(Cell::take) {
-        Ok(Some(mut spare)) => {
-            spare.renew(seed, crate::Domain::Schedule, 0);
-            spare
+        // Not `if let`: what is borrowed in it can't be begun beside it.
+        if self.stream.is_none() {
+            self.begin();
         }
-        _ => Box::new(Stream::new(seed, crate::Domain::Schedule, 0)),
+        self.stream.as_mut().expect("it has begun")
     }
-}
 
-thread_local! {
-    /// The place of the stream of this thread's last run, for the next one.
-    static SPARE: Cell<Option<Box<Stream>>> = const { Cell::new(None) };
-}
-
-impl Drop for Draw {
-    fn drop(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            // Where the thread is being torn down there is no next run.
-            let _ = SPARE.try_with(|spare| spare.set(Some(stream)));
-        }
+    /// Makes the stream. A call of its own: what comes before it is part of every step.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self) -> &mut Stream {
+        let stream = match self.scratch.as_ref().and_then(Scratch::stream) {
+            Some(mut stream) => {
+                stream.renew(self.seed, Domain::Schedule, 0);
+                stream
+            }
+            None => Box::new(Stream::new(self.seed, Domain::Schedule, 0)),
+        };
+        self.stream.insert(stream)
     }
 }

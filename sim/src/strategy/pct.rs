@@ -18,8 +18,7 @@ use std::collections::BinaryHeap;
 use super::points::Points;
 use super::slots::Slots;
 use super::{Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// A task's priority; the highest runs. 0 is for one that has none yet.
 type Priority = u64;
@@ -34,7 +33,7 @@ const UNFAIR_FACTOR: u64 = 4;
 const UNFAIR_STEPS: u64 = 1_000;
 
 /// Random priorities, with a few points of change.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pct {
     depth: u32,
     priorities: Slots<Priority>,
@@ -57,17 +56,16 @@ impl Pct {
     /// Up to `depth - 1` changes within the first `steps` choices.
     #[must_use]
     pub fn new(depth: u32, steps: u32) -> Self {
-        Self {
-            depth: depth.max(1),
-            priorities: Slots::default(),
-            alone: None,
-            ready: BinaryHeap::new(),
-            walking: Vec::new(),
-            changes: Points::within(steps),
-            fallen: 0,
-            current: 0,
-            decided: false,
-        }
+        Self { depth: depth.max(1), changes: Points::within(steps), ..Self::default() }
+    }
+
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, depth: u32, steps: u32) {
+        let Self { mut priorities, mut ready, mut walking, .. } = std::mem::take(self);
+        priorities.empty();
+        ready.clear();
+        walking.clear();
+        *self = Self { priorities, ready, walking, ..Self::new(depth, steps) };
     }
 
     #[inline]

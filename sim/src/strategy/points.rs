@@ -5,7 +5,7 @@
 use super::Draw;
 
 /// Points within the first choices of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Points {
     /// Within how many choices.
     steps: u32,

@@ -17,8 +17,7 @@
 use super::haste::{Haste, placed};
 use super::patience::Patience;
 use super::{CROWD, Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// A priority that has not been drawn yet.
 const NONE: u32 = 0;
@@ -47,13 +46,17 @@ impl Pos {
     /// No task is ready yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { ready: Vec::with_capacity(8), ..Self::default() }
+        let mut pos = Self::default();
+        pos.renew();
+        pos
     }
 
-    /// As `new`, for another run: what has been allocated serves again.
-    pub(crate) fn renew(&mut self) {
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
+        // Room for a few tasks at once: growing to it would take as long as a short run.
+        ready.reserve(8);
         *self = Self { ready, ..Self::default() };
     }
 

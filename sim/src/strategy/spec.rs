@@ -3,15 +3,10 @@
 //! Always true: what is printed reads back as the same; a strategy's code never changes; and a strategy that is read
 //! from anywhere is one that can be run, whatever its numbers.
 
-use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
-use std::thread::LocalKey;
 
-use super::{Delay, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Surw, Urw, portfolio};
 use crate::estimates::Told;
-use crate::source::{AnySource, Kept, Lent, Seeded, Spare};
-use crate::{Bound, Profile, Seed};
 
 /// A strategy by name, with all its parameters: what a schedule's token stores.
 ///
@@ -31,39 +26,39 @@ use crate::{Bound, Profile, Seed};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StrategySpec {
-    /// Uniform over the ready tasks ([`Random`]).
+    /// Uniform over the ready tasks ([`Random`](super::Random)).
     Random,
-    /// First in, first out ([`Fifo`]): the order of the quiet run.
+    /// First in, first out ([`Fifo`](super::Fifo)): the order of the quiet run.
     Fifo,
-    /// Random priorities of tasks that change at a few random points ([`Pct`]): Burckhardt, Kothari, Musuvathi,
+    /// Random priorities of tasks that change at a few random points ([`Pct`](super::Pct)): Burckhardt, Kothari, Musuvathi,
     /// Nagarakatte, *A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010.
     Pct {
         /// One more than there are such points at most; from 1 to 1,000.
         depth: u32,
     },
-    /// A random priority for each operation, drawn anew where operations race ([`Pos`]): Yuan, Yang, Gu, *Partial Order
+    /// A random priority for each operation, drawn anew where operations race ([`Pos`](super::Pos)): Yuan, Yang, Gu, *Partial Order
     /// Aware Concurrency Sampling*, CAV 2018.
     Pos,
-    /// In proportion to what each task still has to do ([`Urw`]): Zhao, Wolff, Mathur, Roychoudhury, *Selectively Uniform
+    /// In proportion to what each task still has to do ([`Urw`](super::Urw)): Zhao, Wolff, Mathur, Roychoudhury, *Selectively Uniform
     /// Concurrency Testing*, ASPLOS 2025.
     Urw,
-    /// The same for the accesses to one resource, whatever the other operations ([`Surw`]): the same paper.
+    /// The same for the accesses to one resource, whatever the other operations ([`Surw`](super::Surw)): the same paper.
     Surw,
-    /// First in, first out, but for a few tasks that are made to wait ([`Delay`]): Emmi, Qadeer, Rakamarić,
+    /// First in, first out, but for a few tasks that are made to wait ([`Delay`](super::Delay)): Emmi, Qadeer, Rakamarić,
     /// *Delay-Bounded Scheduling*, POPL 2011.
     Delay {
         /// How many at most; from 1 to 1,000.
         bound: u32,
     },
-    /// Tasks take turns, one operation each ([`Lockstep`]).
+    /// Tasks take turns, one operation each ([`Lockstep`](super::Lockstep)).
     Lockstep,
-    /// One task is kept waiting for a stretch of virtual time ([`struct@Starve`]): after O'Callahan, *Introducing rr chaos
+    /// One task is kept waiting for a stretch of virtual time ([`Starve`](super::Starve)): after O'Callahan, *Introducing rr chaos
     /// mode*, 2016.
     Starve,
-    /// Time passes while tasks are ready ([`struct@Stall`]): after Zhou and others, *FoundationDB: A Distributed Unbundled
+    /// Time passes while tasks are ready ([`Stall`](super::Stall)): after Zhou and others, *FoundationDB: A Distributed Unbundled
     /// Transactional Key Value Store*, SIGMOD 2021.
     Stall,
-    /// One of the above (but [`Fifo`](Self::Fifo)) a run, chosen from its seed and from what the quiet run was like.
+    /// One of the above (but [`Fifo`](super::Fifo)(Self::Fifo)) a run, chosen from its seed and from what the quiet run was like.
     #[default]
     Portfolio,
     /// Every schedule that differs in what matters, once; for small tests. By source sets: Abdulla, Aronis, Jonsson,
@@ -79,12 +74,30 @@ pub(crate) const ACCEPTED: &str = "accepted are `portfolio`, `random`, `fifo`, `
                         `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
                         `exhaustive(preemptions = 2)`)";
 
-/// What is taken for the number of steps, and of tasks, where there is no estimate.
-const STEPS_UNKNOWN: u32 = 32;
-const TASKS_UNKNOWN: u32 = 4;
-
-/// What a parameter is clamped to when a run is made.
-const PARAMETER_MAX: u32 = 1_000;
+/// What an exhaustive search is bounded by.
+///
+/// The search (`strategy = "exhaustive"`) is for small tests: a few tasks with a few operations each. Tasks are interleaved at
+/// announced operations and at waits. Schedules that differ merely in the order of steps that don't depend on each other
+/// count as one; so does what happens at different instants of virtual time, which never races. Every value of every other
+/// choice, such as the branch of a `select!` that is polled first, is tried.
+///
+/// It does not see what nobody announces: where tasks share an `Rc<Cell>` or an atomic, announce the accesses as those of a
+/// resource, or bound the search, for then every interleaving counts as one of its own. Random numbers that the code draws
+/// are those of seed 0 in every run. A task that looks at something again and again until it changes has schedules
+/// without end; such a search stops at the number of runs, and goes on from there the next time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bound {
+    /// By nothing: one schedule of each kind of equivalent ones is explored.
+    #[default]
+    None,
+    /// By delays: tasks run in turn, each until it waits, but for this many times in all that the one whose turn it is
+    /// comes later. Every such schedule is explored, equivalent ones too.
+    Delays(u32),
+    /// By preemptions: this many times in all another task runs where one has given way before an operation. Every such
+    /// schedule is explored, equivalent ones too.
+    Preemptions(u32),
+}
 
 impl StrategySpec {
     /// Every strategy, with the parameters that it has where none are given.
@@ -157,66 +170,19 @@ impl StrategySpec {
         }
     }
 
-    /// The source of decisions of a run with `seed` under this strategy, when nothing is known of what the run will do:
-    /// strategies that live on estimates are at their worst. [`explore`](crate::explore) makes a quiet run first, and
-    /// [`Profile::source`] gives them the estimates from it.
-    #[must_use]
-    #[inline]
-    pub fn source(self, seed: Seed) -> AnySource {
+    /// What of these estimates the strategy has a use for.
+    pub(crate) fn uses(self, estimates: Told<'_>) -> Told<'_> {
+        let nothing = Told::default();
+        let Told { steps, tasks, instants, resource, counts } = estimates;
         match self {
-            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
-            _ => Profile::default().source(self, seed),
-        }
-    }
-
-    /// The source of decisions of a run with `seed`, for a strategy that was told this of the run.
-    pub(crate) fn source_told(self, seed: Seed, told: &Told<'_>) -> AnySource {
-        fn boxed<S: super::Strategy + 'static>(seed: Seed, strategy: S) -> AnySource {
-            AnySource::Other(Box::new(Seeded::new(seed, strategy)))
-        }
-        fn lent<S: Kept>(seed: Seed, new: impl FnOnce() -> S, renew: impl FnOnce(&mut S)) -> AnySource {
-            AnySource::Lent(Lent::new(seed, new, renew))
-        }
-        let Told { tasks, instants, resource, counts, .. } = *told;
-        let steps = if told.steps == 0 { STEPS_UNKNOWN } else { told.steps };
-        match self {
-            Self::Random => AnySource::Random(Seeded::new(seed, Random::default())),
-            // A single run of an exhaustive search: the one where it begins.
-            Self::Fifo | Self::Exhaustive { .. } => boxed(seed, Fifo::default()),
-            // Which one it is has to be said where its estimates are.
-            Self::Portfolio => portfolio::blind(seed).source_told(seed, told),
-            Self::Pct { depth } => boxed(seed, Pct::new(depth.clamp(1, PARAMETER_MAX), steps)),
-            Self::Pos => lent(seed, Pos::new, Pos::renew),
-            Self::Urw => lent(seed, || Urw::new(counts), |urw| urw.renew(counts)),
-            Self::Surw => lent(seed, || Surw::new(resource, counts), |surw| surw.renew(resource, counts)),
-            Self::Delay { bound } => boxed(seed, Delay::new(bound.clamp(1, PARAMETER_MAX), steps)),
-            Self::Lockstep => boxed(seed, Lockstep::default()),
-            Self::Starve => {
-                let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
-                boxed(seed, Starve::new(tasks, instants))
-            }
-            Self::Stall => boxed(seed, Stall::new(steps)),
+            Self::Pct { .. } | Self::Delay { .. } | Self::Stall => Told { steps, ..nothing },
+            Self::Starve => Told { tasks, instants, ..nothing },
+            Self::Urw => Told { counts, ..nothing },
+            Self::Surw => Told { resource, counts, ..nothing },
+            _ => nothing,
         }
     }
 }
-
-/// Where a thread keeps the sources of its last runs: each strategy has a place of its own.
-macro_rules! kept {
-    ($($strategy:ident)*) => {
-        $(
-            impl Kept for $strategy {
-                fn spare() -> &'static LocalKey<Spare<Self>> {
-                    thread_local! {
-                        static SPARE: Spare<$strategy> = const { Cell::new(None) };
-                    }
-                    &SPARE
-                }
-            }
-        )*
-    };
-}
-
-kept!(Pos Surw Urw);
 
 /// `surw`, `pct(depth = 3)`.
 impl fmt::Display for StrategySpec {

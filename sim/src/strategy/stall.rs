@@ -17,8 +17,7 @@
 
 use super::walk::Walk;
 use super::{Draw, HELD_BACK_NS, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// The most stalls in a run.
 const STALLS_MAX: u32 = 3;

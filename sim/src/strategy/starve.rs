@@ -16,8 +16,7 @@
 use super::slots::Slots;
 use super::walk::Walk;
 use super::{Draw, HELD_BACK_NS, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// For so many steps at one instant the victim is passed over; then it is one as others.
 const PASSED_OVER_MAX: u32 = 2_000;

@@ -20,8 +20,7 @@ use super::haste::{Haste, WOKEN, placed};
 use super::patience::Patience;
 use super::weights::{Weights, below};
 use super::{CROWD, Draw, Strategy};
-use crate::source::Ready;
-use crate::{Access, Operation, ResourceKey, TaskKey};
+use crate::{Access, Operation, Ready, ResourceKey, TaskKey};
 
 /// A priority that has not been drawn yet.
 const NONE: u32 = 0;
@@ -50,6 +49,12 @@ fn find(waiting: &mut [Waiting], slot: u32) -> Option<(usize, &mut Waiting)> {
 /// that it comes and goes in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Turn(usize);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 impl Turn {
     /// Nobody's.
@@ -89,7 +94,7 @@ fn pass(waiting: &[Waiting], end: &mut u64, point: u64) -> usize {
 }
 
 /// Uniform over the orders of accesses to one resource.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Surw {
     resource: Option<ResourceKey>,
     left: Weights,
@@ -117,28 +122,13 @@ impl Surw {
     /// Attends to `resource`, of which `counts` says how often a task and all its descendants access it.
     #[must_use]
     pub fn new(resource: Option<ResourceKey>, counts: &[(TaskKey, u32)]) -> Self {
-        let resource = resource.filter(|_| !counts.is_empty());
-        Self {
-            resource,
-            left: Weights::new(counts, 0),
-            // Room for a few tasks at once: growing to it would take as long as a short run.
-            free: Vec::with_capacity(8),
-            at_resource: Vec::with_capacity(8),
-            total: 0,
-            intended: None,
-            // Without a resource there is nothing to hasten to.
-            haste: if resource.is_none() { Haste::none() } else { Haste::default() },
-            heir: None,
-            current: 0,
-            gave_way: NONE,
-            patience: Patience::default(),
-            chosen: Turn::NONE,
-            among: 0,
-        }
+        let mut surw = Self::default();
+        surw.renew(resource, counts);
+        surw
     }
 
-    /// As `new`, for another run: what has been allocated serves again.
-    pub(crate) fn renew(&mut self, resource: Option<ResourceKey>, counts: &[(TaskKey, u32)]) {
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, resource: Option<ResourceKey>, counts: &[(TaskKey, u32)]) {
         let told = resource.filter(|_| !counts.is_empty());
         let Self {
             resource,
@@ -153,20 +143,25 @@ impl Surw {
             gave_way,
             patience,
             chosen,
-            among: _,
+            among,
         } = self;
         *resource = told;
-        left.renew(counts);
-        free.clear();
-        at_resource.clear();
+        left.renew(counts, 0);
+        for waiting in [free, at_resource] {
+            waiting.clear();
+            // Room for a few tasks at once: growing to it would take as long as a short run.
+            waiting.reserve(8);
+        }
         *total = 0;
         *intended = None;
+        // Without a resource there is nothing to hasten to.
         *haste = if told.is_none() { Haste::none() } else { Haste::default() };
         *heir = None;
         *current = 0;
         *gave_way = NONE;
         *patience = Patience::default();
         *chosen = Turn::NONE;
+        *among = 0;
     }
 
     /// What was intended for a task may be for one that it has spawned.

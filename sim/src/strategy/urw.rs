@@ -11,11 +11,10 @@
 
 use super::weights::{Weights, below};
 use super::{CROWD, Draw, Strategy};
-use crate::source::Ready;
-use crate::{Operation, TaskKey};
+use crate::{Operation, Ready, TaskKey};
 
 /// In proportion to what is left of each task.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Urw {
     left: Weights,
     /// What is left of each ready task, and its slot.
@@ -31,13 +30,15 @@ impl Urw {
     /// `counts` says how many steps a task and all its descendants take.
     #[must_use]
     pub fn new(counts: &[(TaskKey, u32)]) -> Self {
-        Self { left: Weights::new(counts, 1), ready: Vec::new(), total: 0, current: 0, chosen: None }
+        let mut urw = Self::default();
+        urw.renew(counts);
+        urw
     }
 
-    /// As `new`, for another run: what has been allocated serves again.
-    pub(crate) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
         let Self { left, ready, total, current, chosen } = self;
-        left.renew(counts);
+        left.renew(counts, 1);
         ready.clear();
         *total = 0;
         *current = 0;

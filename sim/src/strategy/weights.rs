@@ -7,7 +7,7 @@ use super::slots::Slots;
 use crate::TaskKey;
 
 /// What is left of each task and the descendants that it has yet to spawn.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Weights {
     /// Estimates for whole tasks, by key.
     counts: Vec<(TaskKey, u32)>,
@@ -19,16 +19,10 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Unknown tasks have `least` left, and no task has less.
-    pub(super) fn new(counts: &[(TaskKey, u32)], least: u32) -> Self {
-        let mut weights = Self { counts: Vec::new(), least, left: Slots::default(), most: 1 };
-        weights.renew(counts);
-        weights
-    }
-
-    /// The same for another run: what has been allocated serves again.
-    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
-        let Self { counts: own, least: _, left, most } = self;
+    /// Begins a run in the memory of the last one. Unknown tasks have `least` left, and no task has less.
+    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)], least: u32) {
+        let Self { counts: own, least: own_least, left, most } = self;
+        *own_least = least;
         own.clear();
         own.extend_from_slice(counts);
         if !own.is_sorted() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Absorbed, Access, Bound, Config, Operation, Ready, RegressionsIn, Search, Settings, Source as _,
-    StrategySpec, TaskKey, explore,
+    Absorbed, Access, Bound, Config, Operation, Ready, RegressionsIn, Search, Settings, StrategySpec,
+    TaskKey, explore,
 };
 
 use crate::machine::{BruteForce, Did, Machine, Op, run};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use timeloop_sim::{
     Access, Announced, AnySource, DecisionKey, Domain, Ended, Failure, FailureKind, Operation, Ready,
-    ResourceKey, Source as _, TaskKey,
+    ResourceKey, TaskKey,
 };
 
 /// What a task does next.

@@ -1,7 +1,6 @@
 //! Stuck: a poll that never returns is seen, named, and ends the process.
 
 use std::time::Duration;
-use timeloop_sim::Source as _;
 
 use timeloop_sim::{Config, Limits, RegressionsIn, Seed, StrategySpec, explore};
 
@@ -83,10 +82,10 @@ fn hangs_after_a_failure() {
                     announced: None,
                 });
             };
-            ready(&mut source, 0);
+            ready(&mut *source, 0);
             source.next();
-            ready(&mut source, 1);
-            ready(&mut source, 2);
+            ready(&mut *source, 1);
+            ready(&mut *source, 2);
             source.next() == Some(2)
         });
         let _ = explore(&Config { runs: Some(1), seed: Seed(seed.unwrap()), ..config() }, &toy);

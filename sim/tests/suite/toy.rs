@@ -10,8 +10,7 @@ use std::sync::Arc;
 use timeloop_sim::{
     Access, Advance, Announced, Arrival, BlockedTask, Cause, Choice, DecisionKey, Detail, Domain, Ended,
     Failure, FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceKind,
-    ResourceRecord, Simulation, Site, Source as _, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath,
-    TaskRecord,
+    ResourceRecord, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
 /// What a task does next. Cells, flags and registers are numbers that start at 0.
