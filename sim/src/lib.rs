@@ -23,6 +23,7 @@ mod estimates;
 mod exhaustive;
 mod exploration;
 pub mod history;
+mod label;
 mod operation;
 mod outcome;
 mod path;
@@ -44,6 +45,7 @@ mod stopwatch;
 mod strategy;
 mod sweep;
 mod test_name;
+mod text;
 mod token;
 mod watchdog;
 mod world;
@@ -56,10 +58,11 @@ pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Setting
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
+pub use label::{Site, TaskLabel};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
     Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, FailureKind, Fingerprint, Holder, Note,
-    Resumed, Site, TaskLabel,
+    Resumed,
 };
 pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
@@ -69,7 +72,6 @@ pub use record::{
     WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
-pub use report::{Nanos, grouped};
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
@@ -83,6 +85,7 @@ pub use strategy::{
 };
 pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;
+pub use text::{Nanos, grouped};
 pub use token::TokenError;
 pub use watchdog::{Pulse, SpawnSite};
 pub use world::{

@@ -2,9 +2,6 @@
 //!
 //! Always true: a schedule and the code under test determine the run, wherever and whenever it is repeated.
 
-use std::fmt;
-
-use crate::regression::lines;
 use crate::{DecisionKey, Domain, Estimates, Seed, StrategySpec, TaskPath};
 
 /// One decision that differs from the quiet run.
@@ -86,14 +83,5 @@ impl Schedule {
             Self::Seeded { .. } => None,
             Self::Deviations { deviations, .. } => Some(deviations),
         }
-    }
-}
-
-/// In one line, as a regression file says it: `the quiet run`, `seed 7 strategy random`, `run root.2 resume 0 after 0 other
-/// steps; select root.1 resume 3 index 0 branch 2`.
-impl fmt::Display for Schedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = lines(self);
-        f.pad(&if lines.is_empty() { "the quiet run".to_owned() } else { lines.join("; ") })
     }
 }

@@ -14,7 +14,30 @@ use super::{CheckError, History, Model};
 /// second or less with a small state.
 pub const STEPS_MAX: u64 = 2_000_000;
 
-pub(super) fn check<M: Model>(
+impl<O, R> History<O, R> {
+    /// Whether the history is linearizable: whether each operation can have taken effect at one instant between its call
+    /// and its return.
+    ///
+    /// # Errors
+    /// [`CheckError::Violation`] if it is not, and [`CheckError::Undecided`] after [`STEPS_MAX`] steps.
+    pub fn check<M: Model<Operation = O, Returned = R>>(&self, model: &M) -> Result<(), CheckError> {
+        self.check_within(model, STEPS_MAX)
+    }
+
+    /// As [`check`](Self::check), with a bound of its own on how often [`Model::step`] is asked.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_within<M: Model<Operation = O, Returned = R>>(
+        &self,
+        model: &M,
+        steps_max: u64,
+    ) -> Result<(), CheckError> {
+        check(self, model, steps_max)
+    }
+}
+
+fn check<M: Model>(
     history: &History<M::Operation, M::Returned>,
     model: &M,
     steps_max: u64,

@@ -3,8 +3,7 @@
 //! Always true: positions count events, so of two events one came first even where their times are equal; an operation
 //! returns at most once, and after its call.
 
-use super::{CheckError, Model, STEPS_MAX};
-use super::{Client, checking};
+use super::Client;
 
 /// Calls and returns of operations, in the order in which they happened.
 ///
@@ -129,26 +128,5 @@ impl<O, R> History<O, R> {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.entries().filter(|(_, entry)| entry.returned.is_none()).count()
-    }
-
-    /// Whether the history is linearizable: whether each operation can have taken effect at one instant between its call
-    /// and its return.
-    ///
-    /// # Errors
-    /// [`CheckError::Violation`] if it is not, and [`CheckError::Undecided`] after [`STEPS_MAX`] steps.
-    pub fn check<M: Model<Operation = O, Returned = R>>(&self, model: &M) -> Result<(), CheckError> {
-        self.check_within(model, STEPS_MAX)
-    }
-
-    /// As [`check`](Self::check), with a bound of its own on how often [`Model::step`] is asked.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub fn check_within<M: Model<Operation = O, Returned = R>>(
-        &self,
-        model: &M,
-        steps_max: u64,
-    ) -> Result<(), CheckError> {
-        checking::check(self, model, steps_max)
     }
 }

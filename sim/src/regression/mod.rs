@@ -17,15 +17,13 @@
 
 mod error;
 mod file;
-mod seeded;
-mod spelling;
+mod format;
 
 use std::path::Path;
 
 pub use error::RegressionError;
 pub use file::{BlockFile, BlockFormat, Blocks};
-use spelling::Line;
-pub(crate) use spelling::print as lines;
+use format::Line;
 
 use crate::console::shown;
 use crate::token::{crc32, tag};
@@ -94,7 +92,7 @@ impl Regressions {
     /// # Errors
     /// When the file can't be written, or was made by a later version.
     pub fn append(&self, schedule: &Schedule, comment: &str) -> Result<bool, RegressionError> {
-        let mut lines = spelling::print(schedule);
+        let mut lines = format::print(schedule);
         lines.push(format!("checksum {:08x}", checksum(&lines)));
         self.file.append::<ScheduleBlock>(comment, &lines, |stored| stored.schedule == *schedule)
     }
@@ -116,7 +114,7 @@ impl BlockFormat for ScheduleBlock {
     type Stored = Stored;
 
     fn line(&mut self, number: usize, line: &str, _test: &str) -> Result<(), &'static str> {
-        match spelling::parse(line)? {
+        match format::parse(line)? {
             Line::Checksum(sum) => self.checksum = Some((number, sum)),
             line => self.lines.push(line),
         }
@@ -128,7 +126,7 @@ impl BlockFormat for ScheduleBlock {
             let accepted = "either one line `seed …`, or lines that each decide something else";
             file.bad_line(line, "schedule", accepted)
         })?;
-        let sum = checksum(&spelling::print(&schedule));
+        let sum = checksum(&format::print(&schedule));
         match self.checksum {
             Some((_, found)) if found == sum => Ok(Stored { line, schedule }),
             other => Err(RegressionError::Checksum {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{Nanos, Nth, line};
+use crate::text::{Nanos, Nth, line};
 use crate::{Critical, CriticalDecision, CriticalStep, Domain, Site};
 
 impl fmt::Display for CriticalStep {

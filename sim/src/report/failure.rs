@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::text::{Nanos, Nth, done_at, grouped};
 use super::world;
+use crate::text::{Nanos, Nth, done_at, grouped};
 use crate::{Access, Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, Note, Resumed};
 
 impl Failure {

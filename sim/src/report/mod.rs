@@ -7,15 +7,11 @@ mod critical;
 mod failure;
 mod steps;
 mod story;
-mod text;
 mod world;
-
-pub use text::{Nanos, grouped};
 
 use std::fmt::Write as _;
 
-use text::{counted, wrap};
-
+use crate::text::{Nanos, counted, grouped, wrap};
 use crate::{Domain, Exhausted, FailureKind, Found, FoundBy, Schedule, Seed, TestName};
 
 /// A schedule of more deviations than this is not told: no one would read it.

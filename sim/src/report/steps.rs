@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{Nanos, WIDTH, counted, grouped, line, shorten_front};
+use crate::text::{Nanos, WIDTH, counted, grouped, line, shorten_front};
 use crate::{Failure, FailureKind, Record, Site};
 
 /// Steps that a report shows unless all are asked for.

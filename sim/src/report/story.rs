@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::text::{Nanos, Nth, capitalized, line};
+use crate::text::{Nanos, Nth, capitalized, line};
 use crate::{Access, Deviation, Domain, Performed, Record, Site};
 
 /// What happened, in words.

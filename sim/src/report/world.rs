@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{Nanos, counted_with, done_at, grouped, listed};
+use crate::text::{Nanos, counted_with, done_at, grouped, listed};
 use crate::{
     Anomaly, BytesPlace, Caused, Causer, Endpoint, FaultAspect, FaultKind, LinkState, LinkTrouble, NodeEvent,
     NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel, SocketWait,

@@ -8,13 +8,12 @@
 mod choiceless;
 mod delay;
 mod fifo;
-mod haste;
 mod lockstep;
-mod patience;
 mod pct;
 mod points;
 pub(crate) mod portfolio;
 mod pos;
+mod priority;
 mod random;
 mod slots;
 pub(crate) mod spec;

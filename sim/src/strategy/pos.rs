@@ -6,7 +6,7 @@
 //! reverse. Weak where a bug needs one order of many tasks in a row, since each step forgets those before it.
 //!
 //! In the paper every task's next operation is known. Of a task that was woken or has just been started it is not, and its
-//! race with others is decided unawares. So three runs in four are *hasty*: whoever was woken runs at once, up to its first
+//! race with others is decided unawares. So three runs in four prefer woken tasks: whoever was woken runs at once, up to its first
 //! operation. In the fourth it has a priority like the others, so that everything that can happen has a chance.
 //!
 //! No parameters.
@@ -14,13 +14,9 @@
 //! Always true: a task of which nobody knows what it does next races with nothing; where one task alone could run nothing
 //! is drawn.
 
-use super::haste::{Haste, placed};
-use super::patience::Patience;
+use super::priority::{Fairness, NONE, WakePriority, placed};
 use super::{CROWD, Draw, Strategy};
 use crate::{Operation, Ready, TaskKey};
-
-/// A priority that has not been drawn yet.
-const NONE: u32 = 0;
 
 #[derive(Debug)]
 struct Pending {
@@ -33,13 +29,13 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Pos {
     ready: Vec<Pending>,
-    haste: Haste,
+    wake_priority: WakePriority,
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u32,
     /// What was chosen instead, by index, and among how many: it holds if nothing but the running task joins them.
     chosen: Option<(usize, usize)>,
-    patience: Patience,
+    fairness: Fairness,
 }
 
 impl Pos {
@@ -63,11 +59,11 @@ impl Pos {
     /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
     #[inline]
     fn highest(&mut self, draw: &mut Draw) -> (usize, u32) {
-        let hasty = self.haste.is_on(draw);
+        let prefers_woken = self.wake_priority.is_on(draw);
         let (mut best, mut highest) = (0, NONE);
         for (index, pending) in self.ready.iter_mut().enumerate() {
             if pending.priority == NONE {
-                pending.priority = placed(draw.priority(), hasty, pending.operation.is_none());
+                pending.priority = placed(draw.priority(), prefers_woken, pending.operation.is_none());
             }
             best = if pending.priority > highest { index } else { best };
             highest = highest.max(pending.priority);
@@ -89,7 +85,7 @@ impl Strategy for Pos {
         let index = match (self.ready.len(), self.chosen.take()) {
             (0, _) => return None,
             (1, _) => 0,
-            (count, None) if self.patience.runs_out(draw) => draw.index(count),
+            (count, None) if self.fairness.demands_random(draw) => draw.index(count),
             (count, Some((index, among))) if count == among + 1 => index,
             (count, _) if count > CROWD => draw.index(count),
             _ => self.highest(draw).0,
@@ -112,9 +108,9 @@ impl Strategy for Pos {
             return true;
         }
         let drawn = draw.priority();
-        let mine = placed(drawn, self.haste.is_on(draw), false);
+        let mine = placed(drawn, self.wake_priority.is_on(draw), false);
         let among = self.ready.len();
-        if self.patience.runs_out(draw) {
+        if self.fairness.demands_random(draw) {
             self.chosen = Some((draw.index(among), among));
         } else if among <= CROWD {
             let (index, highest) = self.highest(draw);
@@ -128,7 +124,7 @@ impl Strategy for Pos {
     }
 
     fn time_passed(&mut self) {
-        self.patience.restore();
+        self.fairness.restart();
     }
 
     #[inline]

@@ -7,7 +7,7 @@
 //! of the accesses to that resource is as likely as any other, whatever else goes on. Weak where a bug needs the order of
 //! accesses to several resources at once, or where blocking leaves few of the orders possible.
 //!
-//! The paper leaves open in what order everything else is done. Three runs in four are *hasty*: whoever was woken runs at
+//! The paper leaves open in what order everything else is done. Three runs in four prefer woken tasks: whoever was woken runs at
 //! once, up to its first operation, and the intended one accesses the resource as soon as it can, so that all else is late.
 //! The fourth goes by priority throughout, so that everything that can happen has a chance.
 //!
@@ -16,14 +16,10 @@
 //! Always true: if the intended task can't run, and nobody else can that is not held, all are let go and another is drawn;
 //! where one task alone could run nothing is drawn; without a resource this is a walk by random priorities.
 
-use super::haste::{Haste, WOKEN, placed};
-use super::patience::Patience;
+use super::priority::{Fairness, NONE, WOKEN, WakePriority, placed};
 use super::weights::{Weights, below};
 use super::{CROWD, Draw, Strategy};
 use crate::{Access, Operation, Ready, ResourceKey, TaskKey};
-
-/// A priority that has not been drawn yet.
-const NONE: u32 = 0;
 
 #[derive(Debug)]
 struct Waiting {
@@ -106,13 +102,13 @@ pub struct Surw {
     total: u64,
     /// The slot of the task that accesses the resource next.
     intended: Option<u32>,
-    haste: Haste,
+    wake_priority: WakePriority,
     /// The intended one has just spawned this task, which has this many accesses of the many that were left.
     heir: Option<(TaskKey, u32, u32)>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
     gave_way: u32,
-    patience: Patience,
+    fairness: Fairness,
     /// What was chosen instead, if anything was, and among how many: it holds if nothing but the running task joins them.
     chosen: Turn,
     among: usize,
@@ -137,11 +133,11 @@ impl Surw {
             at_resource,
             total,
             intended,
-            haste,
+            wake_priority,
             heir,
             current,
             gave_way,
-            patience,
+            fairness,
             chosen,
             among,
         } = self;
@@ -155,11 +151,11 @@ impl Surw {
         *total = 0;
         *intended = None;
         // Without a resource there is nothing to hasten to.
-        *haste = if told.is_none() { Haste::none() } else { Haste::default() };
+        *wake_priority = if told.is_none() { WakePriority::none() } else { WakePriority::default() };
         *heir = None;
         *current = 0;
         *gave_way = NONE;
-        *patience = Patience::default();
+        *fairness = Fairness::default();
         *chosen = Turn::NONE;
         *among = 0;
     }
@@ -199,7 +195,7 @@ impl Surw {
     /// Whose turn it is of those that are not held, if there are any, and with what priority.
     #[inline]
     fn turn(&mut self, draw: &mut Draw) -> (u32, Turn) {
-        let hasty = self.haste.is_on(draw);
+        let prefers_woken = self.wake_priority.is_on(draw);
         let mut best = Turn::NONE;
         let mut highest = NONE;
         if let Some(intended) = self.intended
@@ -208,11 +204,11 @@ impl Surw {
             if waiting.priority == NONE {
                 waiting.priority = draw.priority();
             }
-            highest = if hasty { WOKEN } else { waiting.priority };
+            highest = if prefers_woken { WOKEN } else { waiting.priority };
             best = Turn::intended(index);
         }
         if self.free.len() > CROWD {
-            return if hasty && best != Turn::NONE {
+            return if prefers_woken && best != Turn::NONE {
                 (highest, best)
             } else {
                 (u32::MAX, Turn::free(draw.index(self.free.len())))
@@ -220,7 +216,7 @@ impl Surw {
         }
         for (index, waiting) in self.free.iter_mut().enumerate() {
             if waiting.priority == NONE {
-                waiting.priority = placed(draw.priority(), hasty, waiting.woken);
+                waiting.priority = placed(draw.priority(), prefers_woken, waiting.woken);
             }
             best = if waiting.priority > highest { Turn::free(index) } else { best };
             highest = highest.max(waiting.priority);
@@ -239,7 +235,7 @@ impl Surw {
             }
             _ => {}
         }
-        if self.chosen == Turn::NONE && self.patience.runs_out(draw) {
+        if self.chosen == Turn::NONE && self.fairness.demands_random(draw) {
             let (free, held) = (self.free.len(), self.at_resource.len());
             return Some(match draw.index(free + held) {
                 index if index < free => self.free.swap_remove(index),
@@ -305,9 +301,9 @@ impl Strategy for Surw {
             return true;
         }
         let drawn = draw.priority();
-        let mut mine = placed(drawn, self.haste.is_on(draw), false);
+        let mut mine = placed(drawn, self.wake_priority.is_on(draw), false);
         let left = self.left.at(self.current);
-        if self.patience.runs_out(draw) {
+        if self.fairness.demands_random(draw) {
             self.gave_way = mine;
             return true;
         }
@@ -320,7 +316,7 @@ impl Strategy for Surw {
                 self.gave_way = mine;
                 return true;
             }
-            if self.haste.is_on(draw) {
+            if self.wake_priority.is_on(draw) {
                 mine = WOKEN;
             }
         } else if self.intended.is_none() && !self.at_resource.is_empty() {
@@ -337,7 +333,7 @@ impl Strategy for Surw {
     }
 
     fn time_passed(&mut self) {
-        self.patience.restore();
+        self.fairness.restart();
     }
 
     #[inline]

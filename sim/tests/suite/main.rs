@@ -6,6 +6,7 @@ mod environment;
 mod exhaustive;
 mod exploring;
 mod history;
+mod imports;
 mod machine;
 mod nondeterminism;
 mod regressions;

@@ -1,12 +1,23 @@
-//! How a schedule is spelled in a regression file: lines that a person understands.
+//! The format of a schedule in a regression file: lines that a person understands.
 //!
-//! Always true: reading the lines of a schedule gives that schedule; how much space stands between words is of no account.
+//! A deviation is a line, and a seed with its strategy and what that was told is one:
+//!
+//! ```text
+//! seed 17 strategy random
+//! seed 17 strategy pct(depth = 3) steps 20
+//! seed 17 strategy surw resource 0123456789abcdef counts root=5 root.1=4
+//! ```
+//!
+//! # Invariants
+//! Reading the lines of a schedule gives that schedule; how much space stands between words is of no account; the parts of a
+//! line have one order.
 
-use super::seeded::{parse_seeded, print_seeded};
-use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
+use std::fmt::{self, Write as _};
+
+use crate::{Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath};
 
 /// The lines of a schedule, without its checksum.
-pub(crate) fn print(schedule: &Schedule) -> Vec<String> {
+pub(super) fn print(schedule: &Schedule) -> Vec<String> {
     match schedule {
         Schedule::Seeded { seed, strategy, estimates } => vec![print_seeded(*seed, *strategy, estimates)],
         Schedule::Deviations { randomness, deviations } => {
@@ -133,8 +144,81 @@ fn deviation(task: &str, resume: &str, domain: Domain, index: &str, value: u32) 
 }
 
 /// A number as it is printed: digits alone.
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates) -> String {
+    let mut line = format!("seed {seed} strategy {strategy}");
+    let Estimates { steps, tasks, instants, resource, counts } = estimates;
+    for (word, number) in [("steps", *steps), ("tasks", *tasks), ("instants", *instants)] {
+        if number > 0 {
+            let _ = write!(line, " {word} {number}");
+        }
+    }
+    if let Some(ResourceKey(key)) = resource {
+        let _ = write!(line, " resource {key:016x}");
+    }
+    if !counts.is_empty() {
+        line.push_str(" counts");
+        counts.iter().for_each(|(path, count)| line.push_str(&format!(" {path}={count}")));
+    }
+    line
+}
+
+fn parse_seeded(words: &[&str]) -> Option<Line> {
+    let ["seed", seed, "strategy", rest @ ..] = words else { return None };
+    // A strategy with parameters is several words.
+    let end = match rest.first()?.contains('(') {
+        true => rest.iter().position(|word| word.ends_with(')'))? + 1,
+        false => 1,
+    };
+    let strategy = rest[..end].join(" ").parse().ok()?;
+    let mut rest = &rest[end..];
+    let mut take = |word: &str| {
+        let [first, value, others @ ..] = rest else { return None };
+        (*first == word).then(|| {
+            rest = others;
+            *value
+        })
+    };
+    let mut estimates = Estimates::default();
+    let Estimates { steps, tasks, instants, .. } = &mut estimates;
+    for (word, into) in [("steps", steps), ("tasks", tasks), ("instants", instants)] {
+        if let Some(value) = take(word) {
+            *into = number(value).filter(|number| *number > 0)?;
+        }
+    }
+    if let Some(key) = take("resource") {
+        let digits = key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let key = digits.then(|| u64::from_str_radix(key, 16).ok())??;
+        estimates.resource = Some(ResourceKey(key));
+    }
+    if let ["counts", counts @ ..] = rest {
+        estimates.counts = counts
+            .iter()
+            .map(|word| {
+                let (path, count) = word.split_once('=')?;
+                Some((path.parse::<TaskPath>().ok()?, number(count)?))
+            })
+            .collect::<Option<_>>()?;
+        let sorted = estimates.counts.is_sorted_by(|(path, _), (next, _)| path < next);
+        if counts.is_empty() || !sorted {
+            return None;
+        }
+    } else if !rest.is_empty() {
+        return None;
+    }
+    Some(Line::Seeded(Seed(number(seed)?), strategy, estimates))
+}
+
+/// In one line, as a regression file says it: `the quiet run`, `seed 7 strategy random`, `run root.2 resume 0 after 0 other
+/// steps; select root.1 resume 3 index 0 branch 2`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = print(self);
+        f.pad(&if lines.is_empty() { "the quiet run".to_owned() } else { lines.join("; ") })
+    }
 }
 
 #[cfg(test)]

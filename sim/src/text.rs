@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{Site, TaskLabel};
 
 /// The width that lines are wrapped to.
-pub(super) const WIDTH: usize = 110;
+pub(crate) const WIDTH: usize = 110;
 
 /// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,17 +75,17 @@ impl fmt::Display for Nth {
 }
 
 /// `1 step`, `2,000 steps`: a number and what it counts, whose plural ends in `s`.
-pub(super) fn counted(number: u64, what: &str) -> String {
+pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// The same, with a verb: `1 byte is …`, `2 bytes are …`.
-pub(super) fn counted_with(number: u64, what: &str, [one, several]: [&str; 2]) -> String {
+pub(crate) fn counted_with(number: u64, what: &str, [one, several]: [&str; 2]) -> String {
     format!("{} {}", counted(number, what), if number == 1 { one } else { several })
 }
 
 /// `a`, `a, and b`, `a, b, and c`.
-pub(super) fn listed(parts: &[String]) -> String {
+pub(crate) fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [one] => one.clone(),
@@ -94,18 +94,18 @@ pub(super) fn listed(parts: &[String]) -> String {
 }
 
 /// The text with a capital at its start.
-pub(super) fn capitalized(text: &str) -> String {
+pub(crate) fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// A place without its column.
-pub(super) fn line(site: &Site) -> String {
+pub(crate) fn line(site: &Site) -> String {
     format!("{}:{}", site.file, site.line)
 }
 
 /// `, made at bank.rs:57:3`, where the place is known.
-pub(super) fn done_at(done: &str, site: Option<&Site>) -> String {
+pub(crate) fn done_at(done: &str, site: Option<&Site>) -> String {
     site.map_or_else(String::new, |site| format!(", {done} at {site}"))
 }
 
@@ -125,7 +125,7 @@ impl fmt::Display for TaskLabel {
 }
 
 /// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
-pub(super) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
+pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in sentence.split(' ') {
@@ -146,7 +146,7 @@ pub(super) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
 }
 
 /// The end of a text that is too long: of a path, the end says more.
-pub(super) fn shorten_front(text: &str, width: usize) -> String {
+pub(crate) fn shorten_front(text: &str, width: usize) -> String {
     let count = text.chars().count();
     if count <= width {
         return text.to_owned();
