@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 use super::context;
-use crate::task::{Id, JoinError};
+use super::{Id, JoinError};
 
 /// A task whose future's type has been forgotten.
 trait Task {

@@ -2,9 +2,9 @@
 //!
 //! Always true: counting changes nothing.
 
+use super::Id;
 use super::table::State;
 use super::{Engine, ROOT_SLOT, RunId, TaskRef};
-use crate::task::Id;
 
 impl Engine {
     /// How many spawned tasks have not ended.

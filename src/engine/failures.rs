@@ -4,12 +4,12 @@ use std::mem;
 
 use timeloop_sim::{Anomaly, Awaited, BlockedTask, Cause, Failure, FailureKind, Note, TaskLabel, TaskPath};
 
+use super::Id;
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
 use super::table::State;
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, ROOT_SLOT, function_name};
-use crate::task::Id;
 
 /// How many tasks a failure names.
 const NAMED_TASKS: usize = 20;

@@ -10,7 +10,9 @@ mod census;
 pub(crate) mod context;
 mod deadlines;
 mod failures;
+mod id;
 mod idle;
+mod join_error;
 mod joining;
 #[cfg(feature = "net")]
 pub(crate) mod network;
@@ -47,7 +49,9 @@ use timeloop_sim::{
 pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
 pub(crate) use failures::Before;
+pub use id::Id;
 pub(crate) use idle::find as find_idle;
+pub use join_error::JoinError;
 pub(crate) use joining::Joined;
 #[cfg(feature = "net")]
 pub(crate) use recorder::users;
@@ -58,7 +62,6 @@ pub(crate) use timers::TimerRef;
 pub(crate) use waker::Wakee;
 pub(crate) use waker::{RunId, TaskRef};
 
-use crate::task::Id;
 use nodes::{NodeId, Nodes};
 use panics::PanicNote;
 use preemption::StepState;

@@ -8,7 +8,7 @@ use timeloop_sim::{DecisionKey, Deviation, Domain, PacketFate, TaskKey, TaskPath
 
 use super::nodes::{NodeId, NodeState};
 use super::{Engine, Wakee, mix};
-pub(super) use crate::net::fabric::Fabric;
+pub(super) use crate::net::driver::Fabric;
 use crate::net::fabric::{CHANCES, Dice, Lookup, Packet, Question, Turn};
 
 /// Asks the run's source of decisions.

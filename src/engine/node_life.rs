@@ -22,7 +22,7 @@ use super::preemption::Interrupted;
 use super::table::{Interrupts, State};
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};
-use crate::task::{Id, JoinError};
+use super::{Id, JoinError};
 
 impl Engine {
     /// Adds a node, which is down.

@@ -16,10 +16,10 @@ use timeloop_sim::{
     WorldChange, WorldEvent,
 };
 
+use super::Id;
 use super::announce::ResourceId;
 use super::sites::{self, Leaf, Sites};
 use super::waiting::{Noted, On};
-use crate::task::Id;
 
 /// How the names of this library's own files begin.
 const OURS: &str = {

@@ -11,6 +11,7 @@ use std::task::{Context, RawWakerVTable};
 
 use timeloop_sim::{Access, Ended, Failure, Pulse, SpawnSite, TaskKey, TaskLabel};
 
+use super::Id;
 use super::cell::TaskBox;
 use super::context::Driving;
 use super::panics::{self, PanicNote, Watch};
@@ -20,7 +21,6 @@ use super::root::Root;
 use super::table::State;
 use super::waker::{self, TaskRef, Wakee};
 use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
-use crate::task::Id;
 
 /// Why the loop stopped before its root had ended.
 #[derive(Debug)]

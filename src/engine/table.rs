@@ -9,10 +9,10 @@ use std::panic::Location;
 
 use timeloop_sim::{Announced, SpawnSite, TaskKey};
 
+use super::Id;
 use super::cell::TaskBox;
 use super::preemption::GivenWay;
 use super::waker::Wakee;
-use crate::task::Id;
 
 /// What a task is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

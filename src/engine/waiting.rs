@@ -142,7 +142,7 @@ impl Engine {
         fabric: &'a mut network::Fabric,
         nodes: &'a Nodes,
         waiting: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
-    ) -> View<'a> {
+    ) -> View<'a, Wakee, super::announce::ResourceId> {
         View { fabric, directory: nodes, now_ns: self.now_ns(), waiting }
     }
 }

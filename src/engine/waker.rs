@@ -127,6 +127,17 @@ pub(crate) enum Wakee {
     Other(Waker),
 }
 
+/// Whether waking one is the same as waking the other.
+impl PartialEq for Wakee {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Task(one), Self::Task(two)) => one == two,
+            (Self::Other(one), Self::Other(two)) => one.will_wake(two),
+            _ => false,
+        }
+    }
+}
+
 impl Wakee {
     /// Wakes whoever it is.
     pub(super) fn wake(self) {
@@ -141,16 +152,6 @@ impl Wakee {
         match self {
             Self::Task(task) => Some(*task),
             Self::Other(waker) => TaskRef::is_of_loop(waker).then(|| TaskRef::of(waker.data())),
-        }
-    }
-
-    /// Whether waking one is the same as waking the other.
-    #[cfg(feature = "net")]
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Task(one), Self::Task(two)) => one == two,
-            (Self::Other(one), Self::Other(two)) => one.will_wake(two),
-            _ => false,
         }
     }
 

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use timeloop_sim::Access;
 
-use super::fabric::{As, Direction, Errno, Fabric, Key, Socket};
+use super::driver::Fabric;
+use super::fabric::{As, Direction, Errno, Key, Socket};
 use super::handle::{self, Handle, announced};
 use crate::engine::{Engine, Wakee};
 use crate::io::{Interest, Ready};

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
 
-use super::fabric::{Errno, Fabric, Key, Socket, Turn};
+use super::driver::Fabric;
+use super::fabric::{Errno, Key, Socket, Turn};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::waiting::On;
 use crate::engine::{self, Engine, RunId, Wakee, context, of_run};

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use timeloop_sim::Access;
 
-use super::fabric::{self, As, Errno, Fabric, Socket};
+use super::driver::{self, Fabric};
+use super::fabric::{As, Errno, Socket};
 use super::handle::{Handle, announced};
 use super::stream::Stream;
 
@@ -67,7 +68,7 @@ impl Listener {
     }
 
     /// Reads or sets a property of the listener.
-    pub(super) fn with<R>(&self, f: impl FnOnce(&mut fabric::Listener) -> R) -> io::Result<R> {
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut driver::Listener) -> R) -> io::Result<R> {
         self.handle.with(|fabric, key| fabric.listener(key).map(f).ok_or(Errno::InvalidInput))
     }
 }

@@ -34,6 +34,7 @@
 
 mod addr;
 mod datagram;
+pub(crate) mod driver;
 pub(crate) mod fabric;
 #[cfg(feature = "futures-io")]
 mod futures_io;

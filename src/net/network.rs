@@ -8,7 +8,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::fabric::{Fabric, Lookup, Touched, Turn};
+use super::driver::Fabric;
+use super::fabric::{Lookup, Touched, Turn};
 use super::link_model::LinkModel;
 use crate::engine::{self, RunId, context, of_run};
 

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use timeloop_sim::Access;
 
-use super::fabric::{As, Direction, EndKey, Errno, Fabric, Readiness, Socket, Turn};
+use super::driver::Fabric;
+use super::fabric::{As, Direction, EndKey, Errno, Readiness, Socket, Turn};
 use super::handle::{self, announced, network};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::waiting::On;

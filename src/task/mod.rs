@@ -8,7 +8,6 @@ mod block_in_place;
 mod builder;
 pub mod coop;
 mod id;
-mod join_error;
 mod join_handle;
 pub mod join_set;
 mod late;
@@ -17,12 +16,12 @@ mod local_set;
 mod spawn;
 mod yield_now;
 
+pub use crate::engine::{Id, JoinError};
 pub use block_in_place::block_in_place;
 pub use builder::Builder;
 #[doc(hidden)]
 pub use coop::{Unconstrained, consume_budget, unconstrained};
-pub use id::{Id, id, try_id};
-pub use join_error::JoinError;
+pub use id::{id, try_id};
 pub use join_handle::{AbortHandle, JoinHandle};
 #[doc(inline)]
 pub use join_set::JoinSet;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::ring::{Pool, Ring};
 use super::waiters::Waiters;
 use super::{Errno, Key};
-use crate::engine::announce::ResourceId;
 
 /// The number of no link: both ends are on one host.
 pub(super) const LOCAL: u32 = u32::MAX;
@@ -192,7 +191,7 @@ impl Options {
 
 /// One end.
 #[derive(Debug)]
-pub(crate) struct End {
+pub(crate) struct End<W> {
     pub(crate) host: u32,
     pub(crate) phase: Phase,
     /// What its next operation fails with.
@@ -203,14 +202,14 @@ pub(crate) struct End {
     pub(super) listener: Option<Key>,
     pub(crate) local: SocketAddr,
     pub(crate) peer: SocketAddr,
-    pub(crate) readers: Waiters,
-    pub(crate) writers: Waiters,
+    pub(crate) readers: Waiters<W>,
+    pub(crate) writers: Waiters<W>,
     pub(crate) options: Options,
     /// The stream from here to the other end.
     pub(super) out: Pipe,
 }
 
-impl End {
+impl<W> End<W> {
     pub(super) fn new(
         host: u32,
         phase: Phase,
@@ -237,10 +236,10 @@ impl End {
 
 /// Both ends: 0 has asked for the connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) ends: [End; 2],
+pub(crate) struct Connection<W, R> {
+    pub(crate) ends: [End<W>; 2],
     /// What stands for it in operations.
-    pub(crate) resource: ResourceId,
+    pub(crate) resource: R,
     /// Of a stream within a host: what its ends are bound to.
     pub(crate) names: Option<Box<[super::unix::Name; 2]>>,
 }

@@ -11,7 +11,6 @@ use super::handshake::{mapped, to_itself, with_port};
 use super::hosts::{Binding, Protocol, Reuse};
 use super::waiters::{As, Waiters};
 use super::{Errno, Event, Fabric, Key, Turn};
-use crate::engine::Wakee;
 
 /// The longest datagram.
 const LONGEST: usize = 65_507;
@@ -69,7 +68,7 @@ pub(super) struct Flight {
 
 /// A socket of UDP.
 #[derive(Debug)]
-pub(crate) struct UdpSocket {
+pub(crate) struct UdpSocket<W> {
     pub(crate) host: u32,
     pub(crate) local: SocketAddr,
     pub(crate) peer: Option<SocketAddr>,
@@ -81,7 +80,7 @@ pub(crate) struct UdpSocket {
     queue: VecDeque<Datagram>,
     queued_bytes: usize,
     pub(crate) error: Option<Errno>,
-    pub(super) readers: Waiters,
+    pub(super) readers: Waiters<W>,
 }
 
 impl Flight {
@@ -90,14 +89,14 @@ impl Flight {
     }
 }
 
-impl UdpSocket {
+impl<W> UdpSocket<W> {
     /// Whether a receive would not wait.
     pub(crate) fn is_readable(&self) -> bool {
         !self.queue.is_empty() || self.error.is_some()
     }
 }
 
-impl Fabric {
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// A socket at an address of `host`.
     pub(crate) fn bind_udp(&mut self, host: u32, local: SocketAddr) -> Result<Key, Errno> {
         let key = self.udp.insert(UdpSocket {
@@ -130,7 +129,7 @@ impl Fabric {
     }
 
     /// A socket.
-    pub(crate) fn udp(&mut self, key: Key) -> Option<&mut UdpSocket> {
+    pub(crate) fn udp(&mut self, key: Key) -> Option<&mut UdpSocket<W>> {
         self.udp.get(key)
     }
 
@@ -370,7 +369,7 @@ impl Fabric {
     }
 
     /// Somebody waits for a datagram.
-    pub(crate) fn wait_to_receive(&mut self, key: Key, who: Wakee, how: As) {
+    pub(crate) fn wait_to_receive(&mut self, key: Key, who: W, how: As) {
         if let Some(socket) = self.udp.get(key) {
             self.garbage.extend(socket.readers.add(who, how));
         }

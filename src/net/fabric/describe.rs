@@ -44,8 +44,8 @@ pub(crate) trait Directory {
 }
 
 /// The network at an instant.
-pub(crate) struct View<'a> {
-    pub(crate) fabric: &'a mut Fabric,
+pub(crate) struct View<'a, W, R> {
+    pub(crate) fabric: &'a mut Fabric<W, R>,
     pub(crate) directory: &'a dyn Directory,
     pub(crate) now_ns: u64,
     /// The tasks that wait for a socket.
@@ -66,7 +66,7 @@ struct Side {
 }
 
 impl Side {
-    fn of(end: &End) -> Self {
+    fn of<W>(end: &End<W>) -> Self {
         let out = &end.out;
         Self {
             host: end.host,
@@ -81,7 +81,7 @@ impl Side {
     }
 }
 
-impl View<'_> {
+impl<W: PartialEq, R: Copy> View<'_, W, R> {
     /// A task's wait for this socket, which was made at `made`; `None` where nobody waits for it any more.
     pub(crate) fn wait(mut self, socket: Socket, made: &'static Location<'static>) -> Option<SocketWait> {
         let made = self.directory.site(made);

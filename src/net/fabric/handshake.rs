@@ -11,8 +11,6 @@ use super::hosts::{Binding, Protocol, Reuse};
 use super::unix::Name;
 use super::waiters::{As, Waiters};
 use super::{Errno, Event, Fabric, Key, Turn};
-use crate::engine::Wakee;
-use crate::engine::announce::ResourceId;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -21,7 +19,7 @@ const UNREACHABLE_NS: u64 = 3 * SECOND_NS;
 
 /// A socket of TCP before it has a connection: bound perhaps, listening perhaps.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct Listener<W, R> {
     pub(crate) host: u32,
     pub(crate) local: SocketAddr,
     bound: bool,
@@ -30,17 +28,17 @@ pub(crate) struct Listener {
     pub(super) queue: VecDeque<Key>,
     /// How many ends have agreed and are not established.
     pub(super) pending: u32,
-    pub(crate) acceptors: Waiters,
+    pub(crate) acceptors: Waiters<W>,
     pub(crate) reuse: Reuse,
     pub(crate) options: Options,
-    pub(crate) resource: ResourceId,
+    pub(crate) resource: R,
     /// Of one within a host: what it is bound to.
     pub(crate) name: Option<Box<Name>>,
 }
 
-impl Listener {
+impl<W, R> Listener<W, R> {
     /// One within a host.
-    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: ResourceId) -> Self {
+    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: R) -> Self {
         Self {
             host,
             local: SocketAddr::from(([0; 4], 0)),
@@ -67,9 +65,9 @@ impl Listener {
     }
 }
 
-impl Fabric {
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// A socket that is bound to nothing; `any` says of which kind its addresses are.
-    pub(crate) fn new_listener(&mut self, host: u32, any: SocketAddr, resource: ResourceId) -> Key {
+    pub(crate) fn new_listener(&mut self, host: u32, any: SocketAddr, resource: R) -> Key {
         self.listeners.insert(Listener {
             host,
             local: any,
@@ -87,7 +85,7 @@ impl Fabric {
     }
 
     /// A socket that has no connection yet.
-    pub(crate) fn listener(&mut self, key: Key) -> Option<&mut Listener> {
+    pub(crate) fn listener(&mut self, key: Key) -> Option<&mut Listener<W, R>> {
         self.listeners.get(key)
     }
 
@@ -122,7 +120,7 @@ impl Fabric {
     }
 
     /// Takes the connection that has waited longest.
-    pub(crate) fn accept(&mut self, key: Key) -> Result<(EndKey, SocketAddr, ResourceId), Errno> {
+    pub(crate) fn accept(&mut self, key: Key) -> Result<(EndKey, SocketAddr, R), Errno> {
         let listener = self.listeners.get(key).ok_or(Errno::InvalidInput)?;
         if !listener.listens {
             return Err(Errno::InvalidInput);
@@ -144,7 +142,7 @@ impl Fabric {
     }
 
     /// Somebody waits for a connection to accept.
-    pub(crate) fn wait_to_accept(&mut self, key: Key, who: Wakee, how: As) {
+    pub(crate) fn wait_to_accept(&mut self, key: Key, who: W, how: As) {
         if let Some(listener) = self.listeners.get(key) {
             self.garbage.extend(listener.acceptors.add(who, how));
         }

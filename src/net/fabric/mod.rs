@@ -25,8 +25,6 @@ mod waiters;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::engine::Wakee;
-
 pub(crate) use connection::{EndKey, Options};
 #[cfg(feature = "quinn")]
 pub(crate) use datagram::About;
@@ -111,9 +109,9 @@ impl Default for Times {
     }
 }
 
-/// The network of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Fabric {
+/// The network of a run. `W` is whoever may wait for a socket, and `R` a tag that a listener gives to its connections.
+#[derive(Debug)]
+pub(crate) struct Fabric<W, R> {
     pub(crate) hosts: Hosts,
     pub(crate) links: Links,
     pub(crate) times: Times,
@@ -122,22 +120,45 @@ pub(crate) struct Fabric {
     /// How many fault plans have been drawn: each has decisions of its own.
     pub(crate) plans: u32,
     queue: Queue<Event>,
-    connections: Slab<Connection>,
-    listeners: Slab<Listener>,
-    udp: Slab<UdpSocket>,
+    connections: Slab<Connection<W, R>>,
+    listeners: Slab<Listener<W, R>>,
+    udp: Slab<UdpSocket<W>>,
     flights: Slab<Flight>,
-    unix: Slab<UnixDatagram>,
+    unix: Slab<UnixDatagram<W>>,
     unix_names: BTreeMap<(u32, Name), Named>,
     /// Datagrams that are held on their link.
     held: Vec<Flight>,
     pool: Pool,
     /// Who is to be woken, in this order.
-    pub(crate) woken: Vec<Wakee>,
+    pub(crate) woken: Vec<W>,
     /// Who is to be let go of: not here, since that may call code of the user's.
-    pub(crate) garbage: Vec<Wakee>,
+    pub(crate) garbage: Vec<W>,
 }
 
-impl Fabric {
+impl<W, R> Default for Fabric<W, R> {
+    fn default() -> Self {
+        Self {
+            hosts: Hosts::default(),
+            links: Links::default(),
+            times: Times::default(),
+            names: BTreeMap::new(),
+            plans: 0,
+            queue: Queue::default(),
+            connections: Slab::default(),
+            listeners: Slab::default(),
+            udp: Slab::default(),
+            flights: Slab::default(),
+            unix: Slab::default(),
+            unix_names: BTreeMap::new(),
+            held: Vec::new(),
+            pool: Pool::default(),
+            woken: Vec::new(),
+            garbage: Vec::new(),
+        }
+    }
+}
+
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// Adds a host; hosts are numbered from 0.
     pub(crate) fn add_host(&mut self, addresses: &[IpAddr], up: bool) {
         self.hosts.add(addresses, up);
@@ -173,12 +194,12 @@ impl Fabric {
         link == LOCAL || (self.hosts.is_up(from) && self.hosts.is_up(to) && self.links.at(link).passes())
     }
 
-    fn ends(&mut self, connection: Key) -> Option<&mut [connection::End; 2]> {
+    fn ends(&mut self, connection: Key) -> Option<&mut [connection::End<W>; 2]> {
         self.connections.get(connection).map(|connection| &mut connection.ends)
     }
 
     /// One end of a connection.
-    pub(crate) fn end(&mut self, key: EndKey) -> Option<&mut connection::End> {
+    pub(crate) fn end(&mut self, key: EndKey) -> Option<&mut connection::End<W>> {
         self.ends(key.connection).map(|ends| &mut ends[key.side as usize])
     }
 

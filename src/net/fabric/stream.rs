@@ -8,7 +8,6 @@ use super::connection::{EndKey, Fin, LOCAL, Phase};
 use super::link::RETRANSMIT_NS;
 use super::waiters::As;
 use super::{Errno, Event, Fabric, Key, Turn};
-use crate::engine::Wakee;
 
 /// Two tries are never further apart.
 const RETRANSMIT_NS_MAX: u64 = 120_000_000_000;
@@ -33,7 +32,7 @@ pub(crate) enum Direction {
     Write,
 }
 
-impl Fabric {
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// Writes bytes, as many as there is room for.
     #[inline]
     pub(crate) fn write<'a>(
@@ -572,14 +571,7 @@ impl Fabric {
 
     /// Somebody waits until the end is readable or writable.
     #[inline]
-    pub(crate) fn wait(
-        &mut self,
-        turn: &mut Turn<'_>,
-        key: EndKey,
-        direction: Direction,
-        who: Wakee,
-        how: As,
-    ) {
+    pub(crate) fn wait(&mut self, turn: &mut Turn<'_>, key: EndKey, direction: Direction, who: W, how: As) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let end = &mut connection.ends[key.side as usize];
         let waiters = match direction {

@@ -11,8 +11,6 @@ use super::connection::{Connection, End, EndKey, LOCAL, Options, Phase};
 use super::handshake::Listener;
 use super::waiters::{As, Waiters};
 use super::{Direction, Errno, Fabric, Key};
-use crate::engine::Wakee;
-use crate::engine::announce::ResourceId;
 
 /// What a socket of a host is bound to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +41,14 @@ const LONGEST: usize = 212_960;
 
 /// A socket for datagrams within a host.
 #[derive(Debug)]
-pub(crate) struct UnixDatagram {
+pub(crate) struct UnixDatagram<W> {
     pub(super) host: u32,
     pub(crate) name: Name,
     peer: Option<Key>,
     pub(super) queue: VecDeque<(Name, Box<[u8]>)>,
-    pub(super) readers: Waiters,
+    pub(super) readers: Waiters<W>,
     /// Who waits for room in this one's queue.
-    pub(super) senders: Waiters,
+    pub(super) senders: Waiters<W>,
     pub(crate) reads_no_more: bool,
     pub(crate) writes_no_more: bool,
 }
@@ -58,7 +56,7 @@ pub(crate) struct UnixDatagram {
 /// Ends of streams within a host have no address.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-impl Fabric {
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
     fn take_name(&mut self, host: u32, name: &Name, named: Named) -> Result<(), Errno> {
         if *name == Name::Unnamed {
             return Ok(());
@@ -87,7 +85,7 @@ impl Fabric {
         host: u32,
         name: Name,
         backlog: u32,
-        resource: ResourceId,
+        resource: R,
     ) -> Result<Key, Errno> {
         let key = self.listeners.insert(Listener::within(host, name.clone(), backlog, resource));
         if let Err(errno) = self.take_name(host, &name, Named::Listener(key)) {
@@ -107,7 +105,7 @@ impl Fabric {
         host: u32,
         name: &Name,
         own: Name,
-        resource: ResourceId,
+        resource: R,
     ) -> Result<EndKey, Errno> {
         let listener = match self.unix_names.get(&(host, name.clone())) {
             Some(Named::Listener(key)) => *key,
@@ -133,7 +131,7 @@ impl Fabric {
     }
 
     /// Two ends that are connected to each other.
-    pub(crate) fn pair_unix(&mut self, host: u32, names: [Name; 2], resource: ResourceId) -> Key {
+    pub(crate) fn pair_unix(&mut self, host: u32, names: [Name; 2], resource: R) -> Key {
         let options = Options { send_buffer: 106_496, recv_buffer: 106_496, ..Options::default() };
         let end = || End::new(host, Phase::Open, [NOWHERE; 2], options, LOCAL);
         self.connections.insert(Connection { ends: [end(), end()], resource, names: Some(names.into()) })
@@ -178,7 +176,7 @@ impl Fabric {
     }
 
     /// A socket for datagrams.
-    pub(crate) fn unix(&mut self, key: Key) -> Option<&mut UnixDatagram> {
+    pub(crate) fn unix(&mut self, key: Key) -> Option<&mut UnixDatagram<W>> {
         self.unix.get(key)
     }
 
@@ -254,14 +252,7 @@ impl Fabric {
     }
 
     /// Somebody waits until the socket can receive, or send to this name or its peer.
-    pub(crate) fn wait_unix(
-        &mut self,
-        key: Key,
-        direction: Direction,
-        to: Option<&Name>,
-        who: Wakee,
-        how: As,
-    ) {
+    pub(crate) fn wait_unix(&mut self, key: Key, direction: Direction, to: Option<&Name>, who: W, how: As) {
         let waiters = match direction {
             Direction::Read => self.unix.get(key).map(|socket| &mut socket.readers),
             Direction::Write => {

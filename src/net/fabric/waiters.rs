@@ -3,16 +3,14 @@
 //! Always true: a waiter is woken once for each time that it came; none is lost; and there is one place for whoever polls
 //! a socket by `poll_…`, where the newest counts, as in tokio.
 
-use crate::engine::Wakee;
-
 /// Those who wait for one thing.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters {
+#[derive(Debug)]
+pub(crate) struct Waiters<W> {
     /// Who polled last.
-    poller: Option<Wakee>,
+    poller: Option<W>,
     /// Those who await it, besides; boxed, since most of the time there is none.
     #[expect(clippy::box_collection, reason = "three words in every connection that nobody uses")]
-    others: Option<Box<Vec<Wakee>>>,
+    others: Option<Box<Vec<W>>>,
 }
 
 /// How somebody waits.
@@ -24,15 +22,24 @@ pub(crate) enum As {
     One,
 }
 
-impl Waiters {
+impl<W> Default for Waiters<W> {
+    fn default() -> Self {
+        Self { poller: None, others: None }
+    }
+}
+
+impl<W> Waiters<W> {
     /// Somebody waits; gives back who had the place, to be dropped where no lock is held.
     #[inline]
-    pub(super) fn add(&mut self, who: Wakee, how: As) -> Option<Wakee> {
+    pub(super) fn add(&mut self, who: W, how: As) -> Option<W>
+    where
+        W: PartialEq,
+    {
         match how {
             As::Poller => self.poller.replace(who),
             As::One => {
                 let others = self.others.get_or_insert_default();
-                if others.iter().any(|other| other.same(&who)) {
+                if others.contains(&who) {
                     return Some(who);
                 }
                 others.push(who);
@@ -48,7 +55,7 @@ impl Waiters {
 
     /// Wakes all.
     #[inline]
-    pub(super) fn wake(&mut self, woken: &mut Vec<Wakee>) {
+    pub(super) fn wake(&mut self, woken: &mut Vec<W>) {
         if let Some(poller) = self.poller.take() {
             woken.push(poller);
         }

@@ -12,7 +12,8 @@ use std::panic::Location;
 
 use super::addr::{self, ToSocketAddrs};
 use super::datagram::prelude::*;
-use super::fabric::{self, Direction, Errno, Fabric, Key, Manner, Options, Socket};
+use super::driver::{self, Fabric};
+use super::fabric::{Direction, Errno, Key, Manner, Options, Socket};
 use super::handle::{self, Handle};
 use super::names;
 use crate::engine::announce::ResourceId;
@@ -106,7 +107,7 @@ impl UdpSocket {
         })
     }
 
-    fn udp<R>(&self, f: impl FnOnce(&mut fabric::UdpSocket) -> R) -> io::Result<R> {
+    fn udp<R>(&self, f: impl FnOnce(&mut driver::UdpSocket) -> R) -> io::Result<R> {
         self.socket.handle.with(|fabric, key| fabric.udp(key).map(f).ok_or(Errno::NotConnected))
     }
 
@@ -193,7 +194,7 @@ impl UdpSocket {
 
     /// [`try_recv_from`](Self::try_recv_from), with all that is known of the datagram.
     #[cfg(feature = "quinn")]
-    pub(crate) fn try_receive_about(&self, buf: &mut [u8]) -> io::Result<fabric::About> {
+    pub(crate) fn try_receive_about(&self, buf: &mut [u8]) -> io::Result<super::fabric::About> {
         let handle = &self.socket.handle;
         handle.touch(Access::Receive);
         let max = buf.len();

@@ -12,7 +12,8 @@ use super::SocketAddr;
 use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, RunId, Wakee};
 use crate::net::datagram::prelude::*;
-use crate::net::fabric::{Direction, Errno, Fabric, Key, Name, Socket};
+use crate::net::driver::Fabric;
+use crate::net::fabric::{Direction, Errno, Key, Name, Socket};
 use crate::net::handle::{self, Handle};
 use crate::net::names;
 

@@ -3,7 +3,8 @@
 //! Always true: what is checked here holds between any two calls.
 
 use super::super::connection::{Connection, EndKey, Fin, LOCAL, Phase};
-use super::super::{Event, Fabric, Key};
+use super::super::{Event, Key};
+use super::Fabric;
 
 impl Fabric {
     /// Panics unless the books are in order.

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::super::datagram::{About, Manner};
-use super::super::{Delay, Errno, Fabric, Key, Model, Turn};
-use super::Row;
+use super::super::{Delay, Errno, Key, Model, Turn};
+use super::{Fabric, Row};
 
 /// Sockets: two on each of two hosts.
 const SOCKETS: usize = 4;

@@ -10,6 +10,9 @@ mod streams;
 
 use super::{Dice, Packet, Question};
 
+/// A network in which whoever waits is a number.
+type Fabric = super::Fabric<u32, ()>;
+
 /// Dice from a row of numbers, over and over.
 struct Row(Vec<u32>, usize);
 

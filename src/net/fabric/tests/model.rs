@@ -3,38 +3,12 @@
 //!
 //! Always true: it knows nothing of segments, windows or retries.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
-
 use super::super::{Errno, Key, Times};
-use crate::engine::Wakee;
 
 /// The byte at this place of what one side says.
 pub(super) fn byte(side: usize, position: u64) -> u8 {
     let mixed = (position + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ side as u64;
     (mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 56) as u8
-}
-
-/// Somebody who waits, and whether they have been woken.
-#[derive(Debug, Default)]
-pub(super) struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Flag {
-    pub(super) fn new() -> (Arc<Self>, Wakee) {
-        let flag = Arc::new(Self::default());
-        (Arc::clone(&flag), Wakee::Other(Waker::from(flag)))
-    }
-
-    pub(super) fn is_woken(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What is said from one side to the other.
@@ -105,7 +79,7 @@ pub(super) struct Side {
     pub(super) told: bool,
     pub(super) ended: bool,
     /// Who waits to read, and to write.
-    pub(super) waits: [Option<Arc<Flag>>; 2],
+    pub(super) waits: [Option<u32>; 2],
 }
 
 /// One connection.

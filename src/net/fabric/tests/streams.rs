@@ -7,11 +7,9 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::super::connection::{EndKey, Options, Phase};
-use super::super::{As, Delay, Direction, Errno, Event, Fabric, Key, Model, Turn};
-use super::Row;
-use super::model::{Conn, Flag, Left, Side, Way, byte};
-use crate::engine::Wakee;
-use crate::engine::announce::ResourceId;
+use super::super::{As, Delay, Direction, Errno, Event, Key, Model, Turn};
+use super::model::{Conn, Left, Side, Way, byte};
+use super::{Fabric, Row};
 
 /// So many connections there are at most.
 const CONNECTIONS: usize = 3;
@@ -118,6 +116,8 @@ struct World {
     cuts: [u32; 2],
     held: [bool; 2],
     up: [bool; 2],
+    /// How many have waited.
+    waiters: u32,
 }
 
 impl World {
@@ -151,6 +151,7 @@ impl World {
             cuts: [0; 2],
             held: [false; 2],
             up: [true; 2],
+            waiters: 0,
         };
         for step in [Step::Listen, Step::Connect, Step::Advance(10_000_000_000), Step::Accept] {
             world.take(step);
@@ -195,8 +196,7 @@ impl World {
         if self.conns.len() == CONNECTIONS || !self.up[host] {
             return;
         }
-        let socket =
-            self.fabric.new_listener(host as u32, "0.0.0.0:0".parse().unwrap(), ResourceId::const_new());
+        let socket = self.fabric.new_listener(host as u32, "0.0.0.0:0".parse().unwrap(), ());
         self.fabric.listener(socket).unwrap().options = self.options[0];
         let address: SocketAddr = "10.0.0.2:80".parse().unwrap();
         let asked = self.call(|fabric, turn| {
@@ -309,9 +309,10 @@ impl World {
         if is_ready || self.conns[index].sides[side].waits[direction as usize].is_some() {
             return;
         }
-        let (flag, wakee) = Flag::new();
-        self.conns[index].sides[side].waits[direction as usize] = Some(flag);
-        self.call(|fabric, turn| fabric.wait(turn, key, direction, wakee, As::Poller));
+        self.waiters += 1;
+        let who = self.waiters;
+        self.conns[index].sides[side].waits[direction as usize] = Some(who);
+        self.call(|fabric, turn| fabric.wait(turn, key, direction, who, As::Poller));
     }
 
     fn is_ready(&mut self, key: EndKey, direction: Direction) -> bool {
@@ -362,7 +363,7 @@ impl World {
         if self.listener.is_some() || !self.up[1] {
             return;
         }
-        let key = self.fabric.new_listener(1, "0.0.0.0:0".parse().unwrap(), ResourceId::const_new());
+        let key = self.fabric.new_listener(1, "0.0.0.0:0".parse().unwrap(), ());
         self.fabric.listener(key).unwrap().options = self.options[1];
         self.fabric.bind_listener(key, "0.0.0.0:80".parse().unwrap()).unwrap();
         self.fabric.listen(key, 1).unwrap();
@@ -447,10 +448,7 @@ impl World {
 
     /// Nothing has happened but what may happen.
     fn check(&mut self) {
-        for wakee in self.fabric.woken.drain(..) {
-            let Wakee::Other(waker) = wakee else { panic!("nobody else waits") };
-            waker.wake();
-        }
+        let woken = std::mem::take(&mut self.fabric.woken);
         self.fabric.garbage.clear();
         self.fabric.check();
         let blocked = [self.blocks(0), self.blocks(1)];
@@ -495,8 +493,8 @@ impl World {
             for side in 0..2_u8 {
                 for direction in [Direction::Read, Direction::Write] {
                     let waits = &self.conns[index].sides[side as usize].waits[direction as usize];
-                    let Some(flag) = waits else { continue };
-                    if flag.is_woken() {
+                    let Some(who) = waits else { continue };
+                    if woken.contains(who) {
                         self.conns[index].sides[side as usize].waits[direction as usize] = None;
                     } else {
                         let end = EndKey { connection: key, side };

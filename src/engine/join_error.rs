@@ -6,8 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::Id;
-use crate::engine::panics;
+use super::{Id, panics};
 
 /// A task failed to run to its end, as [`tokio::task::JoinError`](https://docs.rs/tokio/1/tokio/task/struct.JoinError.html).
 ///
