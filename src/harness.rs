@@ -82,28 +82,30 @@ impl TestResult for <fn() -> ! as Returns>::Output {
 }
 
 /// An async closure as a simulation.
-pub(crate) struct AsyncSimulation<F, O, P = ()> {
+pub(crate) struct AsyncSimulation<F, J> {
     pub(crate) name: Label,
     pub(crate) make: F,
     /// Says what an output comes to: something, or a failure.
-    pub(crate) judge: fn(O) -> Result<P, Complaint>,
+    pub(crate) judge: J,
 }
 
-impl<F, Fut, P> AsyncSimulation<F, Fut::Output, P>
+impl<F, Fut, J, P> AsyncSimulation<F, J>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
+    J: Fn(Fut::Output) -> Result<P, Complaint>,
 {
     /// Makes one run; what its output comes to, unless it fails.
     pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
-        run_once(request, self.name.clone(), &self.make).judged(self.judge)
+        run_once(request, self.name.clone(), &self.make).judged(&self.judge)
     }
 }
 
-impl<F, Fut, P> Simulation for AsyncSimulation<F, Fut::Output, P>
+impl<F, Fut, J, P> Simulation for AsyncSimulation<F, J>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
+    J: Fn(Fut::Output) -> Result<P, Complaint> + Sync,
 {
     fn run(&self, request: Request<'_>) -> Ended {
         self.make(request).0

@@ -68,9 +68,10 @@ pub struct Config {
 }
 
 /// Where failing schedules are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RegressionsIn {
     /// In `timeloop-regressions` in the folder of the package under test.
+    #[default]
     Package,
     /// In this folder.
     Folder(PathBuf),
@@ -96,7 +97,7 @@ impl Config {
             stalls: true,
             jobs: None,
             limits: Limits::default(),
-            regressions: RegressionsIn::Package,
+            regressions: RegressionsIn::default(),
             shrink_runs: 20_000,
             silent: false,
             environment: None,

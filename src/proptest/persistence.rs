@@ -73,7 +73,7 @@ pub fn config() -> Config {
 ///     ..config()
 /// };
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Regressions {
     place: RegressionsIn,
     state: Arc<Mutex<State>>,
@@ -101,23 +101,17 @@ struct Active {
     met: bool,
 }
 
-impl Default for Regressions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Regressions {
     /// In the folder of the package under test.
     #[must_use]
     pub fn new() -> Self {
-        Self { place: RegressionsIn::Package, state: Arc::default() }
+        Self::default()
     }
 
     /// In `folder`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { place: RegressionsIn::Folder(folder.into()), ..Self::new() }
+        Self { place: RegressionsIn::Folder(folder.into()), ..Self::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -15,14 +15,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use timeloop_sim::{Found, FoundBy, Schedule as Stored, Settings, fail_with, print_note, render_report};
+use timeloop_sim::{
+    ExploreError, Found, FoundBy, RegressionsIn, Schedule as Stored, Settings, TestName, fail_with,
+    print_note, render_report,
+};
 
 use super::joint::Hint;
 use super::persistence::{HINTS_MAX, say_of};
 use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
 use super::trace::{Traced, Way};
 use super::{Schedules, schedules};
-use crate::explorer::{Explorer, test_of_this_thread};
+use crate::explorer::test_of_this_thread;
 use crate::harness::{TestResult, assert_no_loop};
 use crate::schedule::{Why, replayed, verdict};
 use crate::{Schedule, Seed};
@@ -82,7 +85,8 @@ where
 #[derive(Clone, Debug)]
 #[must_use = "a property does nothing until it is checked"]
 pub struct Property {
-    explorer: Explorer,
+    /// The test, its base seed, where its cases are stored, and the variables that it heeds.
+    exploration: timeloop_sim::Config,
     config: Config,
     schedules: Schedules,
 }
@@ -91,18 +95,18 @@ impl Property {
     /// The property called `name`: its path with the crate first (`bank::tests::transfers`), or any other text. Tokens and
     /// stored cases belong to the name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self::of(Explorer::new(name))
+        Self::of(TestName::new(name))
     }
 
     #[track_caller]
     fn at(location: &'static Location<'static>) -> Self {
         assert_no_loop(&|| format!("the property at {location}"));
-        Self::of(timeloop_sim::Config::of(test_of_this_thread(location)).into())
+        Self::of(test_of_this_thread(location))
     }
 
-    fn of(explorer: Explorer) -> Self {
+    fn of(test: TestName) -> Self {
         Self {
-            explorer,
+            exploration: timeloop_sim::Config::of(test),
             config: Config::default(),
             schedules: Schedules { heeds_environment: false, ..schedules() },
         }
@@ -134,25 +138,25 @@ impl Property {
 
     /// The seed of the first case; those that follow count up from it. Default 0.
     pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.explorer = self.explorer.seed(seed);
+        self.exploration.seed = seed.into();
         self
     }
 
     /// The folder where failing cases are kept. Default `timeloop-regressions` in the package's folder.
     pub fn regressions(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.explorer = self.explorer.regressions(folder);
+        self.exploration.regressions = RegressionsIn::Folder(folder.into());
         self
     }
 
     /// Keeps no failing cases and tries none that were kept.
     pub fn without_regressions(mut self) -> Self {
-        self.explorer = self.explorer.without_regressions();
+        self.exploration.regressions = RegressionsIn::Nowhere;
         self
     }
 
     /// Takes no settings from the environment, but for proptest's.
     pub fn without_environment(mut self) -> Self {
-        self.explorer = self.explorer.without_environment();
+        self.exploration.environment = Some(Settings::default());
         self
     }
 
@@ -183,7 +187,7 @@ impl Property {
     }
 
     fn amiss(&self, error: &str) -> String {
-        format!("timeloop: `{}`: {error}\n", self.explorer.config().test)
+        format!("timeloop: `{}`: {error}\n", self.exploration.test)
     }
 
     /// Checks the property, and says what came of it. A failing case does not panic here.
@@ -203,7 +207,7 @@ impl Property {
         let location = Location::caller();
         assert_no_loop(&|| format!("the property at {location}"));
         let mut checked = Checked { cases: 0, notes: Vec::new(), failed: None, error: None };
-        let settings = match self.explorer.config().settings() {
+        let settings = match self.exploration.settings() {
             Ok(settings) => settings,
             Err(error) => {
                 checked.error = Some(error.to_string());
@@ -211,8 +215,8 @@ impl Property {
             }
         };
         checked.notes.clone_from(&settings.warnings);
-        let folder = self.explorer.config().regressions.folder(&settings);
-        let config = timeloop_sim::Config { environment: Some(settings), ..self.explorer.config().clone() };
+        let folder = self.exploration.regressions.folder(&settings);
+        let config = timeloop_sim::Config { environment: Some(settings), ..self.exploration.clone() };
         let file = folder.map(|folder| CaseFile::new(&folder, config.test.as_str()));
         let mut checking = Checking {
             property: self,
@@ -223,7 +227,9 @@ impl Property {
             hints: Vec::new(),
             checked,
         };
-        checking.all();
+        if let Err(error) = checking.all() {
+            checking.checked.error = Some(error);
+        }
         checking.checked
     }
 }
@@ -266,11 +272,10 @@ struct Checking<'a, S: Strategy, F> {
 }
 
 /// How a case went.
-enum Went<V> {
+enum CaseOutcome<V> {
     Passed,
     Rejected,
     Failed(V, Box<Found>),
-    Aborted(String),
 }
 
 impl<S, F, Fut> Checking<'_, S, F>
@@ -285,104 +290,86 @@ where
         self.config.environment.as_ref().expect("set when the property began")
     }
 
-    fn all(&mut self) {
-        let asked_for = match replayed(&self.config) {
-            Ok(schedules) => schedules,
-            Err(error) => {
-                self.checked.error = Some(error.to_string());
-                return;
-            }
-        };
-        if self.stored(asked_for.as_deref()) || asked_for.is_some() || self.checked.failed.is_some() {
-            return;
+    fn all(&mut self) -> Result<(), String> {
+        let asked_for = replayed(&self.config).map_err(|error| error.to_string())?;
+        if self.stored(asked_for.as_deref())? || asked_for.is_some() {
+            return Ok(());
         }
         let base = self.settings().base_seed(self.config.seed);
         let (mut index, mut rejected) = (0, 0);
         while self.checked.cases < u64::from(self.property.config.cases) {
             let (case, seed) = (index, base.of_run(index));
             index += 1;
-            let settings_of_case = Schedules { hints: self.hints.clone(), ..self.property.schedules.clone() };
             let way = Rc::default();
-            let went = match self.generate(seed, settings_of_case, &way) {
-                Ok(tree) => self.try_out(tree),
-                Err(why) => Went::Aborted(why),
-            };
-            match went {
-                Went::Passed => self.checked.cases += 1,
-                Went::Rejected => {
+            let tree = self.generate(seed, self.hints.clone(), &way)?;
+            match self.try_out(tree)? {
+                CaseOutcome::Passed => self.checked.cases += 1,
+                CaseOutcome::Rejected => {
                     rejected += 1;
                     let max = self.property.config.max_global_rejects;
                     if rejected > max {
-                        self.checked.error = Some(format!(
+                        return Err(format!(
                             "the test rejects too many inputs: {rejected}, and {max} are accepted, beside {} that it took; \
                              generate fewer of those, or raise `max_global_rejects` of proptest's `Config`",
                             self.checked.cases
                         ));
-                        return;
                     }
                 }
-                Went::Aborted(why) => {
-                    self.checked.error = Some(why);
-                    return;
-                }
-                Went::Failed(input, found) => {
+                CaseOutcome::Failed(input, found) => {
                     self.checked.cases += 1;
-                    let way = way.take();
-                    self.keep(FoundBy::Case { index: case, seed }, input, found, Some(way));
-                    return;
+                    self.keep(FoundBy::Case { index: case, seed }, input, found, Some(way.take()));
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 
-    /// Tries the stored cases, or the one with the schedule that was asked for; whether that is all there is to do.
-    fn stored(&mut self, asked_for: Option<&[Stored]>) -> bool {
-        let Some(file) = self.file.clone() else { return false };
+    /// Tries the stored cases, or those with a schedule that was asked for; whether one fails.
+    fn stored(&mut self, asked_for: Option<&[Stored]>) -> Result<bool, String> {
+        let not_stored = |place: &str| {
+            format!(
+                "TIMELOOP_REPLAY: no case with this schedule is stored{place}, and a schedule alone has no input; \
+                 `TIMELOOP_SEED`, with the seed from the report's line `found by`, finds both"
+            )
+        };
+        let Some(file) = self.file.clone() else {
+            return if asked_for.is_some() { Err(not_stored("")) } else { Ok(false) };
+        };
         let loaded = file.load();
         if !loaded.problems.is_empty() {
-            let lines: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
-            self.checked.error = Some(lines.join("\n"));
+            self.checked.error = Some(ExploreError::Regressions(loaded.problems).to_string());
         }
         let wanted = |case: &&StoredCase| {
             asked_for.is_none_or(|asked| case.schedule.as_ref().is_some_and(|own| asked.contains(own)))
         };
         let cases: Vec<_> = loaded.stored.iter().rev().filter(wanted).collect();
         if asked_for.is_some() && cases.is_empty() {
-            self.checked.error = Some(format!(
-                "TIMELOOP_REPLAY: no case with this schedule is stored in {}, and a schedule alone has no input; \
-                 `TIMELOOP_SEED`, with the seed from the report's line `found by`, finds both",
-                file.shown().display()
-            ));
+            return Err(not_stored(&format!(" in {}", file.shown().display())));
         }
         let mut stale = Vec::new();
         for case in cases {
             let CaseSeed::Ours(seed) = case.seed else { continue };
             let hint = case.schedule.clone().map(Hint::new);
-            let hints = hint.iter().cloned().collect();
-            let schedules = Schedules { hints, ..self.property.schedules.clone() };
-            let generate = |this: &Self| this.generate(seed, schedules.clone(), &Rc::default());
-            let (mut tree, mut met) = match generate(self) {
-                Ok(tree) => (tree, false),
-                Err(_) => continue,
-            };
+            let generate = || self.generate(seed, hint.iter().cloned().collect(), &Rc::default());
+            let Ok(mut tree) = generate() else { continue };
+            let mut met = false;
             if let Some(way) = &case.way {
                 way.lead(&mut tree);
                 met = one_line(&tree.current().0) == case.input;
             }
             if !met {
-                stale.extend(hint.clone().map(|hint| (hint, case.clone())));
-                match generate(self) {
-                    Ok(whole) => tree = whole,
-                    Err(_) => continue,
-                }
+                stale.extend(hint.clone().map(|hint| (hint, case)));
+                let Ok(whole) = generate() else { continue };
+                tree = whole;
             }
-            if let Went::Failed(input, found) = self.try_out(tree) {
+            if let Ok(CaseOutcome::Failed(input, found)) = self.try_out(tree) {
                 if !met {
-                    self.checked.notes.extend(stale_note(&file, case));
+                    self.checked.notes.extend(say_of(&file, case, false, 0));
                 }
                 let by = FoundBy::Regression { path: file.shown(), line: case.line };
                 self.keep(by, input, found, None);
-                return true;
+                return Ok(true);
             }
             if met {
                 let unapplied = hint.map_or(0, |hint| hint.unapplied.load(Relaxed));
@@ -390,30 +377,34 @@ where
             }
         }
         for (_, case) in &stale {
-            self.checked.notes.extend(stale_note(&file, case));
+            self.checked.notes.extend(say_of(&file, case, false, 0));
         }
         self.hints = stale.into_iter().map(|(hint, _)| hint).take(HINTS_MAX).collect();
-        false
+        Ok(false)
     }
 
     /// The tree of the case with this seed.
     fn generate(
         &self,
         seed: Seed,
-        schedules: Schedules,
+        hints: Vec<Arc<Hint>>,
         way: &Rc<RefCell<Way>>,
     ) -> Result<Traced<<(&S, Schedules) as Strategy>::Tree>, String> {
         let mut key = *b"a property's case               ";
         key[24..].copy_from_slice(&seed.0.to_le_bytes());
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+        let schedules = Schedules { hints, ..self.property.schedules.clone() };
         let tree = (self.strategy, schedules).new_tree(&mut TestRunner::new_with_rng(config, rng));
         let tree = tree.map_err(|why| format!("no input can be generated: {}", why.message()))?;
         Ok(Traced { tree, way: Rc::clone(way) })
     }
 
     /// Runs the test with the input of `tree`, and if it fails with simpler ones.
-    fn try_out(&self, tree: Traced<<(&S, Schedules) as Strategy>::Tree>) -> Went<S::Value> {
+    fn try_out(
+        &self,
+        tree: Traced<<(&S, Schedules) as Strategy>::Tree>,
+    ) -> Result<CaseOutcome<S::Value>, String> {
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
         let last = RefCell::new(None);
         let outcome = TestRunner::new(config).run_one(tree, |(input, schedule): (S::Value, Schedule)| {
@@ -427,12 +418,10 @@ where
             })
         });
         match (outcome, last.into_inner()) {
-            (Ok(true), _) => Went::Passed,
-            (Ok(false), _) => Went::Rejected,
-            (Err(TestError::Fail(_, (input, _))), Some(found)) => Went::Failed(input, found),
-            (Err(TestError::Fail(why, _) | TestError::Abort(why)), _) => {
-                Went::Aborted(why.message().to_owned())
-            }
+            (Ok(true), _) => Ok(CaseOutcome::Passed),
+            (Ok(false), _) => Ok(CaseOutcome::Rejected),
+            (Err(TestError::Fail(_, (input, _))), Some(found)) => Ok(CaseOutcome::Failed(input, found)),
+            (Err(TestError::Fail(why, _) | TestError::Abort(why)), _) => Err(why.message().to_owned()),
         }
     }
 
@@ -457,10 +446,6 @@ where
         found.report = render_report(&self.config, &found);
         self.checked.failed = Some(FailedCase { input, found });
     }
-}
-
-fn stale_note(file: &CaseFile, case: &StoredCase) -> Option<String> {
-    say_of(file, case, false, 0)
 }
 
 /// An input for the report: in one line, if that is short enough to be read.

@@ -297,6 +297,25 @@ fn a_replay_stores_no_case() {
     assert!(run(&folder, 1, 1..5_u32).is_some());
 }
 
+/// A property that stores nothing can't replay: that is an error, and not a property that passes.
+#[test]
+fn a_schedule_without_a_stored_case_is_not_passed_over() {
+    let token = timeloop::StoredSchedule::quiet().to_token("shop::sells");
+    if std::env::var_os("PROPERTIES_FOLDER").is_some() {
+        let checked = Property::new("shop::sells").without_regressions().run(1..5_u32, |_| async {});
+        assert_eq!(
+            checked.error.as_deref(),
+            Some(
+                "TIMELOOP_REPLAY: no case with this schedule is stored, and a schedule alone has no input; `TIMELOOP_SEED`, with \
+                 the seed from the report's line `found by`, finds both"
+            )
+        );
+        return;
+    }
+    let test = "a_schedule_without_a_stored_case_is_not_passed_over";
+    elsewhere(test, &folder("not-stored"), &[("TIMELOOP_REPLAY", &token)]);
+}
+
 #[test]
 fn what_is_no_token_is_not_passed_over() {
     if let Ok(expected) = std::env::var("PROPERTIES_EXPECTED") {
