@@ -1,7 +1,5 @@
 //! timeloop's promises, a module per behaviour.
 
-#[cfg(any(feature = "hyper", feature = "rustls"))]
-mod adapters;
 mod announcing;
 #[cfg(feature = "sync")]
 mod asyncio;
@@ -19,15 +17,11 @@ mod exhaustive;
 mod fairness;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod fixtures;
-#[cfg(feature = "arbitrary")]
-mod fuzzing;
 mod golden;
 mod history;
 mod macros;
 #[cfg(feature = "net")]
 mod net;
-#[cfg(all(feature = "proptest", feature = "sync"))]
-mod properties;
 #[cfg(feature = "sync")]
 mod readme;
 #[cfg(feature = "sync")]

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// At most so many crates come with timeloop's default features: everybody who uses it compiles them.
-const MAX_CRATES: usize = 20;
-
-/// Longer files hold more than one concept.
-const MAX_LINES: usize = 700;
+const CRATES_MAX: usize = 20;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,65 +16,26 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every Rust file in these folders, by its path from the root.
-fn sources(folders: &[&str]) -> Vec<PathBuf> {
+/// The repository's files with this name or ending, by their paths from the root.
+fn files(ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+    let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).expect("a folder") {
             let entry = entry.expect("an entry");
-            let path = folder.join(entry.file_name());
+            let (path, name) = (folder.join(entry.file_name()), entry.file_name().into_string());
+            let name = name.expect("names are Unicode");
             if entry.file_type().expect("a type").is_dir() {
-                if entry.file_name() != "target" {
+                if !name.starts_with('.') && name != "target" {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if name.ends_with(ending) {
                 found.push(path);
             }
         }
     }
-    assert!(!found.is_empty());
     found.sort();
     found
-}
-
-const EVERYWHERE: [&str; 6] = ["src", "sim", "tests", "examples", "benches", "fuzz/fuzz_targets"];
-
-#[test]
-fn every_file_says_first_what_it_is_for() {
-    for path in sources(&EVERYWHERE) {
-        let text = read(&path);
-        assert!(text.starts_with("//! "), "{} does not open with a `//!` comment", path.display());
-        let lines = text.lines().count();
-        assert!(lines <= MAX_LINES, "{} has {lines} lines; split it", path.display());
-    }
-}
-
-/// What a library prints gets in the way of what its users print. What there is to say goes through these places.
-#[test]
-fn nothing_is_printed_by_the_way() {
-    const MAY_PRINT: [&str; 5] = [
-        "sim/src/console.rs",
-        "sim/src/watchdog.rs",
-        // Before the process is stopped.
-        "src/engine/panics.rs",
-        "src/fuzzing/target.rs",
-        // In the `main` of a program.
-        "sim/macros/src/attributes.rs",
-    ];
-
-    for path in sources(&["src", "sim/src", "sim/macros/src"]) {
-        let text = read(&path);
-        // Unit tests come last in a file.
-        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        for (number, line) in (1..).zip(code.lines()) {
-            let line = line.trim_start();
-            let sanctioned = MAY_PRINT.iter().any(|may| path == Path::new(may));
-            let prints = ["print!(", "println!(", "dbg!(", "stdout()", "stderr()"];
-            let prints = prints.iter().any(|print| line.contains(print));
-            assert!(!prints || sanctioned || line.starts_with("//"), "{}:{number}: {line}", path.display());
-        }
-    }
 }
 
 #[test]
@@ -101,29 +59,14 @@ fn versions_agree() {
         assert!(read(format!("{package}/Cargo.toml")).contains("version.workspace = true"), "{package}");
     }
     assert!(read("README.md").contains(&format!("Rust {rust} or later")));
-    for package in [
-        "fuzz",
-        "examples/fuzzing",
-        "examples/fuzzing/fuzz",
-        "examples/properties",
-        "examples/http",
-        "examples/tls",
-        "examples/quic",
-        "examples/consensus",
-        "benches/shuttle",
-        "benches/network",
-        "examples/museum/fixed",
-        "examples/museum/apart",
-        "examples/museum/apart-fixed",
-    ] {
-        let manifest = read(format!("{package}/Cargo.toml"));
-        assert!(manifest.contains(&format!("rust-version = \"{rust}\"")), "{package}");
+    let manifests = files("Cargo.toml");
+    assert!(manifests.len() > 10, "{manifests:?}");
+    for path in manifests {
+        let manifest = read(&path);
+        let agrees = ["rust-version.workspace = true".to_owned(), format!("rust-version = \"{rust}\"")];
+        let agrees = agrees.iter().any(|line| manifest.contains(line));
+        assert!(agrees || !manifest.contains("[package]"), "{}", path.display());
     }
-    let minor = version.rsplit_once('.').expect("three numbers").0;
-    assert!(
-        changelog.contains(&format!("Within {minor},")),
-        "the changelog promises nothing about seeds of {minor}"
-    );
 }
 
 /// The shell blocks of a page.
@@ -134,41 +77,26 @@ fn commands(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_first_commands_of_the_readme_are_what_ci_runs() {
-    let commands = commands("README.md");
-    let museum = "cargo run --release -p museum";
-    let tests = "cargo test --workspace --exclude museum\ncargo test -p museum";
-    assert_eq!(commands[..2], [museum, tests]);
+fn ci_runs_the_first_commands_of_the_readme() {
     let ci = read(".ci/run");
-    for block in [museum, tests] {
-        assert!(ci.contains(&format!("\n{block}\n")), "CI does not run `{block}`");
-    }
-    for other in ["cargo bench --bench compare", "--manifest-path fuzz/Cargo.toml"] {
-        assert!(ci.contains(other), "CI does not run `{other}`");
+    for command in &commands("README.md")[..2] {
+        assert!(ci.contains(&format!("\n{command}\n")), "CI does not run `{command}`");
     }
 }
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    for page in ["README.md", "CHANGELOG.md", "fuzz/README.md", "examples/museum/README.md"] {
-        let text = read(page);
-        let folder = Path::new(page).parent().expect("a folder");
+    for page in files(".md") {
+        let text = read(&page);
+        let folder = page.parent().expect("a folder");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap_or_default();
-            let is_path = !path.is_empty() && !path.contains("://");
-            assert!(!is_path || root().join(folder).join(path).exists(), "{page} links to {link}");
+            // Pages of the crate's documentation link to items.
+            let is_path = !path.is_empty() && !path.contains("://") && !path.contains("::");
+            let exists = root().join(folder).join(path).exists();
+            assert!(!is_path || exists, "{} links to {link}", page.display());
         }
     }
-}
-
-#[test]
-fn the_museum_s_table_is_the_same_on_both_pages() {
-    let table = |page: &str| {
-        let text = read(page);
-        let start = text.find("```text\nexhibit ").expect("the table") + "```text\n".len();
-        text[start..].split("\n```").next().expect("the table's end").to_owned()
-    };
-    assert_eq!(table("README.md"), table("examples/museum/README.md"));
 }
 
 #[test]
@@ -201,10 +129,7 @@ fn crates(arguments: &[&str]) -> Vec<String> {
 #[test]
 fn few_crates_come_along() {
     let all = crates(&[]);
-    assert!(all.len() <= MAX_CRATES, "{} crates: {all:#?}", all.len());
-    let said = format!("Default features bring {} crates", all.len());
-    assert!(read("README.md").contains(&said), "the README does not say: {said}");
-
+    assert!(all.len() <= CRATES_MAX, "{} crates: {all:#?}", all.len());
     let bare = crates(&["--no-default-features"]);
     assert!(
         !bare.iter().any(|name| name.starts_with("tokio ")),

@@ -169,7 +169,7 @@ fn summary(rows: &[Row], took: &str) -> String {
         "{} of {} bugs found in {} runs, none of which shows in first-in-first-out order.\n\
          {deviations}. Reports with a critical order or choice that was checked: {critical} of {}.\n\
          {clean} of {with_fix} fixed versions clean under {} schedules each. {took} in all.\n\
-         To see one with its report: cargo run --release -p museum -- flume\n",
+         To see one with its report: cargo run --release --manifest-path examples/museum/Cargo.toml -- flume\n",
         after.len(),
         rows.len(),
         grouped(runs),

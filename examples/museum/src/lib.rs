@@ -2,7 +2,7 @@
 //!
 //! Each exhibit is an unmodified crate, pinned to a version with the bug, and a short scenario that drives it. timeloop
 //! finds the bug, shrinks the schedule, and replays it; the version with the correction is clean under the same scenario.
-//! `cargo run --release -p museum` shows them all.
+//! `cargo run --release --manifest-path examples/museum/Cargo.toml` shows them all.
 
 mod exhibits;
 pub mod room;

@@ -18,10 +18,10 @@ const HELP: &str = "\
 Finds published concurrency bugs in the crates that had them, shrinks each failing schedule, replays it in a fresh
 process, and explores the version in which the bug is fixed.
 
-usage: cargo run --release -p museum [-- <argument>]
+usage: cargo run --release --manifest-path examples/museum/Cargo.toml [-- <argument>]
 
   (nothing)     all exhibits, then a table
-  <exhibit>     one exhibit, and the report of its bug: `cargo run --release -p museum -- flume`
+  <exhibit>     one exhibit, and the report of its bug: `cargo run --release --manifest-path examples/museum/Cargo.toml -- flume`
   --list        what there is to see
   --help        this text
 

@@ -194,7 +194,7 @@ impl Room {
             ["show", exhibit] => {
                 return self.show(exhibit);
             }
-            _ => Err("this program is a part of the museum, which asks it: `cargo run --release -p museum`"
+            _ => Err("this program is a part of the museum, which asks it: `cargo run --release --manifest-path examples/museum/Cargo.toml`"
                 .to_owned()),
         };
         match answer {
@@ -229,7 +229,7 @@ fn hangs_on(critical: &Critical) -> String {
 /// What all explorations of an exhibit have in common; its name, too, ties tokens to it.
 fn explorer(exhibit: &str) -> Explorer {
     Explorer::new(format!("museum::{exhibit}"))
-        .command(format!("cargo run --release -p museum -- {exhibit}"))
+        .command(format!("cargo run --release --manifest-path examples/museum/Cargo.toml -- {exhibit}"))
         .without_regressions()
         // No exhibit that does what it should comes near; one that spins is seen the sooner.
         .max_polls_per_instant(10_000)

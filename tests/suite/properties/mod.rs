@@ -4,5 +4,6 @@ mod cases;
 mod clients;
 #[cfg(feature = "net")]
 mod faults;
+mod fixture;
 mod inputs;
 mod stored;
