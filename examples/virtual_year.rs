@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Always true: it prints the same in every process and on every machine, because no real clock is read.
+#![expect(clippy::print_stdout, reason = "the example tells a story")]
 
 use rand::RngExt as _;
 use timeloop::time::{Duration, Instant, SystemTime, UNIX_EPOCH, interval, sleep, timeout};

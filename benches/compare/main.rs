@@ -11,6 +11,7 @@
 //!
 //! Always true: the sides take turns, round by round, so that a machine that slows down slows both; a number is the
 //! median of the rounds; timeloop runs under the strategy `random`.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod announcing;
 mod memory;

@@ -14,6 +14,7 @@
 //!
 //! Always true: a number is a function of program, strategy and base seeds, times apart; the quiet run, which gives the
 //! strategies their estimates, counts as a schedule; explorations stop at the first failure and do nothing else.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod against;
 mod cost;

@@ -24,6 +24,7 @@ pub fn print_note(note: &str) {
 ///
 /// # Panics
 /// Always. The panic's payload is the report, as a `String`.
+#[expect(clippy::print_stderr, reason = "the report of a failing test")]
 pub fn fail_with(report: String) -> ! {
     eprint!("\n{report}");
     std::panic::resume_unwind(Box::new(report))

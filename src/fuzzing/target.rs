@@ -93,6 +93,7 @@ impl<'a> Parts<'a> {
 }
 
 /// Makes the run of a fuzzer's input; whether the input was one. Does not return from a run that fails.
+#[expect(clippy::print_stderr, reason = "the report, which the fuzzer shows")]
 pub fn fuzz<'a, T, F, R>(target: &Target, data: &'a [u8], test: F) -> bool
 where
     T: Arbitrary<'a> + fmt::Debug,
@@ -211,6 +212,7 @@ struct File<'a> {
 
 impl File<'_> {
     /// Makes the run; panics with the report if it fails.
+    #[expect(clippy::print_stderr, reason = "the answer to a replay")]
     fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), NoInput>
     where
         T: Arbitrary<'static> + fmt::Debug,

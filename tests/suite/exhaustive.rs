@@ -82,6 +82,7 @@ fn all<T: Ord, F: Future<Output = T>>(bound: Bound, runs: u64, make: impl Fn() -
 }
 
 /// Explores a program completely, and asserts that to enumerate its interleavings takes at least five times as many runs.
+#[expect(clippy::print_stdout, reason = "shown by `--nocapture`")]
 fn all_in_few<T: Ord + std::fmt::Debug, F: Future<Output = T>>(make: impl Fn() -> F) -> All<T> {
     let found = all(Bound::None, 1_000_000, &make);
     assert!(found.complete, "{found:?}");

@@ -157,6 +157,7 @@ struct Totals {
 }
 
 /// Compares the search of random programs with brute force.
+#[expect(clippy::print_stdout, reason = "shown by `--nocapture`")]
 fn compare(programs: u32, length: usize) -> Totals {
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 

@@ -369,6 +369,7 @@ impl World<'_> {
     }
 
     /// Executes an operation at which a task does not wait; whether the task goes on.
+    #[expect(clippy::print_stderr, reason = "stands for what the panic hook prints")]
     fn execute(&mut self, slot: usize, op: Op, site: Site, steps: u64) -> bool {
         match op {
             Op::Touch(..) | Op::Yield | Op::Sleep(_) | Op::Wait(_) | Op::WaitUnless(..) | Op::SpinIf(..) => {}

@@ -27,6 +27,7 @@ struct Found {
 }
 
 /// Lets proptest look for a failure of `test` with ten seeds of its own.
+#[expect(clippy::print_stdout, reason = "shown by `--nocapture`")]
 fn tries<S>(
     case: &'static str,
     (strategy, input): (S, S::Value),
