@@ -204,6 +204,7 @@ const UNRECORDED: u64 = u64::MAX - 2;
 const OUTSIDE: u64 = u64::MAX - 1;
 const ANNOUNCED: u64 = u64::MAX;
 
+// What is inlined always is so in debug builds, too.
 impl Attempt {
     /// Announces the operation, unless that has been done. Ready when it may be tried, which must follow in the same poll.
     #[inline]
@@ -286,37 +287,37 @@ impl Attempt {
     }
 
     /// Makes the next try one of another operation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn restart(&mut self) {
         self.state = FRESH;
     }
 
     /// Whether the operation has neither been announced nor tried.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_fresh(self) -> bool {
         self.state == FRESH
     }
 
     /// Whether the operation has been tried, so that it waits unless it is done.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_tried(self) -> bool {
         self.state >= UNRECORDED
     }
 
     /// Whether the operation was first tried in a run that nobody observes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_unrecorded(self) -> bool {
         self.state == UNRECORDED
     }
 
     /// Whether the operation was first tried outside of a run.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_outside(self) -> bool {
         self.state == OUTSIDE
     }
 
     /// Counts the operation when it is new; returns whether it may be tried because nobody in the run observes it.
-    #[inline]
+    #[inline(always)]
     fn begin_unrecorded(&mut self) -> bool {
         if self.state == FRESH {
             match context::driving(Engine::count_operation) {

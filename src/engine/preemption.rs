@@ -82,20 +82,20 @@ impl Engine {
     }
 
     /// Takes the operation counted last back: it is suspended, and will be counted again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn uncount_operation(&self) {
         self.step.operations.set(self.step.operations.get() - 1);
     }
 
     /// Returns the number of the operation counted last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn operation_index(&self) -> u32 {
         self.step.operations.get() - 1
     }
 
     /// Whether the step under way does no further operation: its task was preempted, or has done so many that it is time
     /// for others.
-    #[inline]
+    #[inline(always)]
     pub(super) fn suspends(&self) -> bool {
         self.step.gave_way.get() || self.step.operations.get() > OPERATIONS_MAX
     }

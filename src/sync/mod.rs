@@ -8,11 +8,12 @@
 //!
 //! # What they announce
 //!
-//! Before a task locks, acquires, sends or receives it says so, and a strategy that wants to know (all but `random` and
-//! `fifo`) may let other tasks go first, even where the lock is free or the channel has room. What is not awaited can't give
-//! way: `try_lock`, an unbounded `send`, `notify_one`, a guard that is dropped. It is told of too, before who waits for it
-//! is woken. A wait that is dropped in the queue of a lock counts as a release: it may let others pass. To look at a
-//! primitive through `&mut` or `Debug` is no operation, and outside of a run nothing is.
+//! A task announces before it locks, acquires, sends or receives, and a strategy that wants to know (all but `random` and
+//! `fifo`) may preempt it there and run other tasks first, even where the lock is free or the channel has capacity.
+//! Synchronous calls (`try_lock`, an unbounded `send`, `notify_one`, dropping a guard) are not preemption points. They are
+//! recorded too, before those who wait for them wake. A wait that is dropped in the queue of a lock counts as a release:
+//! it may let others pass. To look at a primitive through `&mut` or `Debug` is no operation, and outside of a run nothing
+//! is.
 //!
 //! | access | of a lock | of a channel or signal |
 //! |---|---|---|
@@ -23,9 +24,9 @@
 //! | write | `Semaphore::close`, `set` of a cell | `close`, `subscribe`, dropping a receiver or the last sender, `Barrier::wait` |
 //! | release | dropping a guard or permit, `add_permits` | dropping a permit that was not used, or a future that stood in a line |
 //!
-//! Who waits announces nothing when it goes on, but tells what came of it. How many senders a channel has is a resource of
-//! its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a task is a
-//! resource too: awaiting it reads, aborting it and ending it write.
+//! A task that waited announces nothing when it goes on, but the outcome is recorded. How many senders a channel has is a
+//! resource of its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a
+//! task is a resource too: awaiting it reads, aborting it and ending it write.
 //!
 //! # What differs from tokio, and why
 //!

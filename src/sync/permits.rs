@@ -39,7 +39,7 @@ impl Permits {
     }
 
     /// Describes taking permits.
-    #[inline]
+    #[inline(always)]
     fn taking<W: Way>(&self, at: &'static Location<'static>) -> Action<'_> {
         Action { id: &self.id, name: W::NAME, access: W::ACCESS, at }
     }
