@@ -107,8 +107,8 @@ pub(crate) fn explain(
     let passing = ended.record.as_deref()?;
     let decision = match &hinge.differs {
         Differs::Order(pair) => order(pair, failing, passing)?,
-        Differs::Without(deviation) if deviation.domain.is_around() => world(deviation, failing, true)?,
-        Differs::With(deviation) if deviation.domain.is_around() => world(deviation, passing, false)?,
+        Differs::Without(deviation) if deviation.key().task().is_none() => world(deviation, failing, true)?,
+        Differs::With(deviation) if deviation.key().task().is_none() => world(deviation, passing, false)?,
         Differs::Without(deviation) => choice(deviation, failing, true)?,
         Differs::With(deviation) => choice(deviation, failing, false)?,
         Differs::Randomness => {

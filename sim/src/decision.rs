@@ -21,9 +21,9 @@ pub enum Domain {
     Operation,
     /// Whether time passes while a task is ready.
     Stall,
-    /// What becomes of a packet on its way. Not about a task: the path stands for the link.
+    /// What becomes of a packet on its way.
     Network,
-    /// Whether something breaks, when, and for how long. Not about a task: the path stands for what may break.
+    /// Whether something breaks, when, and for how long.
     Fault,
 }
 
@@ -31,12 +31,6 @@ impl Domain {
     /// Every domain, in the order of their codes.
     pub const ALL: [Self; 7] =
         [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall, Self::Network, Self::Fault];
-
-    /// Whether decisions of this domain are about the world around the tasks, and not about a task.
-    #[must_use]
-    pub const fn is_around(self) -> bool {
-        matches!(self, Self::Network | Self::Fault)
-    }
 
     /// The number that stands for this domain in stored schedules and in streams; it never changes.
     #[must_use]
@@ -73,20 +67,78 @@ impl fmt::Display for Domain {
     }
 }
 
-/// Which decision: its domain, the task that it is about, the task's resumption, and the how-many-th choice within it. Of
-/// a domain that [is around](Domain::is_around) the tasks: what it is about, the how-many-th time, and which question.
+/// Which decision: what it is about, and the n-th of which kind.
+///
+/// `resume` is the task's resumption, of which 0 is its first poll, and `index` counts the choices of one kind within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DecisionKey {
+#[expect(missing_docs, reason = "the fields are those of the type's own documentation")]
+pub enum DecisionKey {
+    /// When a resumption runs.
+    Schedule { task: TaskKey, resume: u32 },
+    /// Which branch of a `select!` is polled first.
+    Select { task: TaskKey, resume: u32, index: u32 },
+    /// What the code under test draws.
+    User { task: TaskKey, resume: u32, index: u32 },
+    /// Whether a task gives way before its operation of this index.
+    Operation { task: TaskKey, resume: u32, index: u32 },
+    /// Whether time passes while a task is ready. The index is 0 where the task is about to be resumed, and one more than
+    /// the operation's where it has given way before one.
+    Stall { task: TaskKey, resume: u32, index: u32 },
+    /// What becomes of the n-th packet on a link, which its key stands for; one of several questions.
+    Packet { link: u64, number: u32, question: u32 },
+    /// Whether and how something breaks in the n-th plan, where its key stands for what; one of several questions.
+    Fault { fault: u64, number: u32, question: u32 },
+}
+
+impl DecisionKey {
+    /// The key that is stored as these numbers; see [`parts`](Self::parts).
+    #[must_use]
+    pub const fn from_parts(domain: Domain, subject: u64, number: u32, index: u32) -> Self {
+        let (task, resume) = (TaskKey(subject), number);
+        match domain {
+            Domain::Schedule => Self::Schedule { task, resume },
+            Domain::Select => Self::Select { task, resume, index },
+            Domain::User => Self::User { task, resume, index },
+            Domain::Operation => Self::Operation { task, resume, index },
+            Domain::Stall => Self::Stall { task, resume, index },
+            Domain::Network => Self::Packet { link: subject, number, question: index },
+            Domain::Fault => Self::Fault { fault: subject, number, question: index },
+        }
+    }
+
+    /// The numbers that stand for the key wherever it is stored: its domain, what it is about (a task's key, say), and two
+    /// counts.
+    #[must_use]
+    pub const fn parts(self) -> (Domain, u64, u32, u32) {
+        match self {
+            Self::Schedule { task, resume } => (Domain::Schedule, task.0, resume, 0),
+            Self::Select { task, resume, index } => (Domain::Select, task.0, resume, index),
+            Self::User { task, resume, index } => (Domain::User, task.0, resume, index),
+            Self::Operation { task, resume, index } => (Domain::Operation, task.0, resume, index),
+            Self::Stall { task, resume, index } => (Domain::Stall, task.0, resume, index),
+            Self::Packet { link, number, question } => (Domain::Network, link, number, question),
+            Self::Fault { fault, number, question } => (Domain::Fault, fault, number, question),
+        }
+    }
+
     /// The kind of choice.
-    pub domain: Domain,
-    /// The task.
-    pub task: TaskKey,
-    /// The task's resumption: 0 is its first poll.
-    pub resume: u32,
-    /// The how-many-th choice of this domain within the resumption, from 0. For [`Domain::Operation`] the how-many-th
-    /// operation of the resumption. For [`Domain::Stall`] 0 where the task is about to be resumed, and one more than the
-    /// operation's number where it has given way before an operation.
-    pub index: u32,
+    #[must_use]
+    pub const fn domain(self) -> Domain {
+        self.parts().0
+    }
+
+    /// The task that it is about; `None` if it is about the world around the tasks.
+    #[must_use]
+    pub const fn task(self) -> Option<TaskKey> {
+        match self {
+            Self::Schedule { task, .. }
+            | Self::Select { task, .. }
+            | Self::User { task, .. }
+            | Self::Operation { task, .. }
+            | Self::Stall { task, .. } => Some(task),
+            Self::Packet { .. } | Self::Fault { .. } => None,
+        }
+    }
 }
 
 /// A task that is ready to run.
@@ -110,17 +162,17 @@ impl Ready {
     #[must_use]
     #[inline]
     pub fn key(&self) -> DecisionKey {
-        let (domain, index) = match self.announced {
-            None => (Domain::Schedule, 0),
-            Some(announced) => (Domain::Operation, announced.index),
-        };
-        DecisionKey { domain, task: self.task, resume: self.resume, index }
+        let Self { task, resume, .. } = *self;
+        match self.announced {
+            None => DecisionKey::Schedule { task, resume },
+            Some(announced) => DecisionKey::Operation { task, resume, index: announced.index },
+        }
     }
 
     /// The decision whether time passes before this runs.
     #[must_use]
     pub fn stall_key(&self) -> DecisionKey {
         let index = self.announced.map_or(0, |announced| announced.index + 1);
-        DecisionKey { domain: Domain::Stall, task: self.task, resume: self.resume, index }
+        DecisionKey::Stall { task: self.task, resume: self.resume, index }
     }
 }

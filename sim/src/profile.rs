@@ -474,7 +474,8 @@ impl Source for Watching {
         if !self.ready.is_empty() {
             self.counted.operation_points = self.counted.operation_points.saturating_add(1);
         }
-        let index = self.counted.index(key.task);
+        let DecisionKey::Operation { task, .. } = key else { return false };
+        let index = self.counted.index(task);
         self.counted.tasks[index].operations += 1;
         self.counted.touch(index, operation, |touched| touched.announced += 1);
         false
@@ -539,9 +540,10 @@ mod tests {
         while source.next().is_some() {}
         for (path, resource, access) in operations {
             let operation = Operation { resource: *resource, access: *access };
-            let key = DecisionKey { domain: Domain::Operation, task: key(path), resume: 0, index: 0 };
+            let task = key(path);
+            let key = DecisionKey::Operation { task, resume: 0, index: 0 };
             assert!(!source.gives_way(key, operation), "the quiet run goes straight on");
-            source.performed(key.task, operation);
+            source.performed(task, operation);
         }
         source.time_passed();
         drop(source);

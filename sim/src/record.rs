@@ -181,13 +181,11 @@ impl Record {
 
     /// The arrival that a deviation is about, if the run comes to it.
     pub(crate) fn arrival_about(&self, deviation: &Deviation) -> Option<usize> {
-        if deviation.domain.is_around() {
-            return None;
-        }
         let operation = match deviation.domain {
+            Domain::Schedule | Domain::Select | Domain::User => None,
             Domain::Operation => Some(deviation.index),
             Domain::Stall => deviation.index.checked_sub(1),
-            _ => None,
+            Domain::Network | Domain::Fault => return None,
         };
         self.arrivals.iter().position(|arrival| {
             arrival.resume == deviation.resume

@@ -9,7 +9,7 @@
 //! one in the quiet run, and one here. A task that was ready while time passed has a deviation for that, and its turn
 //! begins when the time has come.
 
-use crate::{Arrival, Deviation, Domain, Record};
+use crate::{Arrival, Choice, Deviation, Domain, Record};
 
 impl Record {
     /// The deviations that make the quiet run repeat this one.
@@ -87,18 +87,20 @@ impl Record {
                 Some(operation) => self.deviation(arrival, Domain::Operation, operation, value),
             }
         });
-        let chosen = self.choices.iter().filter(|choice| choice.value != 0).map(|choice| Deviation {
-            task: self.tasks[choice.task as usize].label.path.clone(),
-            resume: choice.key.resume,
-            domain: choice.key.domain,
-            index: choice.key.index,
-            value: choice.value,
-        });
+        let chosen = self.choices.iter().filter(|choice| choice.value != 0);
+        let chosen = chosen.map(|choice| self.chosen(choice, choice.value));
         let mut all: Vec<Deviation> = moved.collect();
         all.extend(deviations);
         all.extend(chosen);
         all.extend(self.world_deviations.iter().map(|world| world.deviation.clone()));
         all
+    }
+
+    /// The deviation by which a choice has this value.
+    pub(crate) fn chosen(&self, choice: &Choice, value: u32) -> Deviation {
+        let task = self.tasks[choice.task as usize].label.path.clone();
+        let (domain, _, resume, index) = choice.key.parts();
+        Deviation { task, resume, domain, index, value }
     }
 
     fn deviation(&self, arrival: Arrival, domain: Domain, index: u32, value: u32) -> Deviation {

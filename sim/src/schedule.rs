@@ -25,7 +25,7 @@ impl Deviation {
     /// The key of the decision.
     #[must_use]
     pub fn key(&self) -> DecisionKey {
-        DecisionKey { domain: self.domain, task: self.task.key(), resume: self.resume, index: self.index }
+        DecisionKey::from_parts(self.domain, self.task.key().0, self.resume, self.index)
     }
 }
 

@@ -42,9 +42,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
-use timeloop_sim::{
-    Announced, AnySource, DecisionKey, Detail, Domain, Limits, Ready, Stream, TaskKey, TaskLabel,
-};
+use timeloop_sim::{Announced, AnySource, DecisionKey, Detail, Limits, Ready, Stream, TaskKey, TaskLabel};
 
 pub(crate) use cell::TaskBox;
 pub(crate) use context::of_run;
@@ -414,8 +412,7 @@ impl Engine {
             // Polled by a destructor of a task that does not run.
             return 0;
         }
-        let key = DecisionKey {
-            domain: Domain::Select,
+        let key = DecisionKey::Select {
             task: slot.key,
             // The resumption under way: the count already includes it.
             resume: slot.resumes - 1,

@@ -16,7 +16,7 @@ struct Chance<'a>(&'a Engine);
 
 impl Dice for Chance<'_> {
     fn quantile(&mut self, packet: Packet, count: u32, latencies_ns: &[u64]) -> u32 {
-        let decision = Around {
+        let decision = WorldDecision {
             domain: Domain::Network,
             path: [packet.from + 1, packet.to + 1],
             number: packet.number,
@@ -31,7 +31,7 @@ impl Dice for Chance<'_> {
     }
 
     fn happens(&mut self, packet: Packet, question: Question, millionths: u32) -> bool {
-        let decision = Around {
+        let decision = WorldDecision {
             domain: Domain::Network,
             path: [packet.from + 1, packet.to + 1],
             number: packet.number,
@@ -54,11 +54,11 @@ impl Dice for Chance<'_> {
 
 /// A decision about the world around the tasks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Around {
+pub(crate) struct WorldDecision {
     pub(crate) domain: Domain,
     /// What it is about.
     pub(crate) path: [u32; 2],
-    /// The how-many-th time.
+    /// The n-th time.
     pub(crate) number: u32,
     /// Which question.
     pub(crate) index: u32,
@@ -69,33 +69,38 @@ impl Engine {
     /// for a report where that is not quiet.
     fn decide(
         &self,
-        around: Around,
+        decision: WorldDecision,
         arity: u32,
         effective: impl FnOnce(u32) -> u32,
         effect: impl FnOnce(u32) -> WorldEffect,
     ) -> u32 {
-        let value = effective(self.draw_around(around, arity));
-        self.keep_around(around, value, || effect(value));
+        let value = effective(self.draw_world(decision, arity));
+        self.keep_world(decision, value, || effect(value));
         value
     }
 
     /// Decides something about the world, and keeps nothing of it.
-    pub(crate) fn draw_around(&self, around: Around, arity: u32) -> u32 {
-        let Around { domain, path, number, index } = around;
-        let task = TaskKey::ROOT.child(path[0]).child(path[1]);
+    pub(crate) fn draw_world(&self, decision: WorldDecision, arity: u32) -> u32 {
+        let WorldDecision { domain, path, number, index } = decision;
+        let subject = TaskKey::ROOT.child(path[0]).child(path[1]).0;
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         if core.ended {
             return 0;
         }
-        let value = core.source.choose(DecisionKey { domain, task, resume: number, index }, arity);
+        let value = core.source.choose(DecisionKey::from_parts(domain, subject, number, index), arity);
         assert!(value < arity, "a source decides within the arity");
         value
     }
 
     /// Keeps what has come of a decision, and its effect where it is not the quiet one.
-    pub(crate) fn keep_around(&self, around: Around, value: u32, effect: impl FnOnce() -> WorldEffect) {
-        let Around { domain, path, number, index } = around;
+    pub(crate) fn keep_world(
+        &self,
+        decision: WorldDecision,
+        value: u32,
+        effect: impl FnOnce() -> WorldEffect,
+    ) {
+        let WorldDecision { domain, path, number, index } = decision;
         let mut core = self.core.borrow_mut();
         core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(index));
         if value == 0 || core.recorder.is_none() {

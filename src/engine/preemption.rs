@@ -4,7 +4,7 @@
 //! - Going on is part of the resumption that was preempted, with its counts and its wakes as they were.
 //! - A preemption after which the same task goes on at once leaves no trace.
 
-use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, ResourceKey};
+use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 
 use super::shared::Plain;
 use super::table::State;
@@ -114,7 +114,7 @@ impl Engine {
         }
         // The count already includes the resumption under way.
         let (task, resume) = (slot.key, slot.resumes - 1);
-        let key = DecisionKey { domain: Domain::Operation, task, resume, index };
+        let key = DecisionKey::Operation { task, resume, index };
         if !core.source.gives_way(key, operation) {
             return None;
         }

@@ -88,11 +88,12 @@ pub(crate) fn watched(source: AnySource) -> AnySource {
 
 impl Watching {
     fn point(&self, key: DecisionKey, others: u16) -> Option<Point> {
+        let (domain, _, resume, index) = key.parts();
         Some(Point {
-            domain: key.domain,
-            place: self.tasks.get(&key.task)?.0?,
-            resume: u16::try_from(key.resume).ok()?,
-            index: u16::try_from(key.index).ok()?,
+            domain,
+            place: self.tasks.get(&key.task()?)?.0?,
+            resume: u16::try_from(resume).ok()?,
+            index: u16::try_from(index).ok()?,
             others,
         })
     }

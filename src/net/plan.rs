@@ -9,7 +9,7 @@ use std::time::Duration;
 use timeloop_sim::{Domain, FaultAspect, FaultKind, PlannedFault, WorldEffect};
 
 use super::network::{Network, Partition};
-use crate::engine::network::Around;
+use crate::engine::network::WorldDecision;
 use crate::engine::{self, context};
 use crate::time::{Instant, sleep_until};
 use crate::world::World;
@@ -203,7 +203,12 @@ impl FaultPlan {
                 continue;
             }
             // Kept by nobody: where it is off, none of its faults is asked for.
-            let off = Around { domain: Domain::Fault, path: [code(kind), 1], number: 2 * plan + 1, index: 0 };
+            let off = WorldDecision {
+                domain: Domain::Fault,
+                path: [code(kind), 1],
+                number: 2 * plan + 1,
+                index: 0,
+            };
             if draw(off, 2) != 0 {
                 continue;
             }
@@ -223,7 +228,7 @@ impl FaultPlan {
         names: &[String],
     ) -> Option<Fault> {
         let path = [code(kind), number + 1];
-        let question = |index| Around { domain: Domain::Fault, path, number: 2 * plan, index };
+        let question = |index| WorldDecision { domain: Domain::Fault, path, number: 2 * plan, index };
         let happens = draw(question(0), 2);
         if happens == 0 {
             return None;
@@ -249,7 +254,7 @@ impl FaultPlan {
         ];
         for (index, (value, aspect)) in (0..).zip(values) {
             let effect = || WorldEffect::Fault { fault: fault.described(names), aspect };
-            context::with(|engine| engine.keep_around(question(index), value, effect));
+            context::with(|engine| engine.keep_world(question(index), value, effect));
         }
         Some(fault)
     }
@@ -386,8 +391,8 @@ fn number() -> u32 {
 }
 
 /// Decides something, and keeps it to itself.
-fn draw(around: Around, arity: u32) -> u32 {
-    match context::with(|engine| engine.draw_around(around, arity)) {
+fn draw(decision: WorldDecision, arity: u32) -> u32 {
+    match context::with(|engine| engine.draw_world(decision, arity)) {
         Some(value) => value,
         None => engine::outside("draw a fault plan"),
     }

@@ -86,7 +86,8 @@ impl Source for Scripted {
 
     fn gives_way(&mut self, key: DecisionKey, _operation: Operation) -> bool {
         if self.gives_way {
-            self.tell(Told::GaveWay(key.resume, key.index));
+            let (_, _, resume, index) = key.parts();
+            self.tell(Told::GaveWay(resume, index));
         }
         self.gives_way
     }

@@ -41,7 +41,7 @@ impl Source for Recording {
 
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if self.gives_way {
-            self.log.push((key.task, Told::GivesWay(operation)));
+            self.log.push((key.task().unwrap(), Told::GivesWay(operation)));
         }
         self.gives_way
     }

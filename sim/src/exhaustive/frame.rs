@@ -137,7 +137,7 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::{Candidate, Choice, Frame};
-    use crate::{DecisionKey, Domain, TaskKey};
+    use crate::{DecisionKey, TaskKey};
 
     #[test]
     fn whoever_goes_on_comes_first() {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn choices_are_counted_through() {
         let choice = |arity| Choice {
-            key: DecisionKey { domain: Domain::Select, task: TaskKey(0), resume: 0, index: 0 },
+            key: DecisionKey::Select { task: TaskKey(0), resume: 0, index: 0 },
             arity,
             value: 0,
         };

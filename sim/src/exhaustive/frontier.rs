@@ -73,9 +73,9 @@ pub(super) fn print(frontier: &Frontier, of: &str) -> String {
         let _ =
             writeln!(text, "step {:x} {} {} {}", frame.task.0, frame.rank, frame.spent, frame.asleep_before);
         for Choice { key, arity, value } in &frame.choices {
-            let DecisionKey { domain, task, resume, index } = key;
+            let (domain, subject, number, index) = key.parts();
             let domain = domain.code();
-            let _ = writeln!(text, "  chose {domain} {:x} {resume} {index} {arity} {value}", task.0);
+            let _ = writeln!(text, "  chose {domain} {subject:x} {number} {index} {arity} {value}");
         }
         let _ = writeln!(text, "  did{}", Spelled(&frame.does));
         if frame.did != Footprint::default() {
@@ -162,13 +162,10 @@ fn add(frames: &mut Vec<Frame>, what: &str, words: &[&str]) -> Option<()> {
     }
     let frame = frames.last_mut()?;
     match (what, words) {
-        ("chose", [domain, task, resume, index, arity, value]) => {
-            let key = DecisionKey {
-                domain: Domain::from_code(domain.parse().ok()?)?,
-                task: task_key(task)?,
-                resume: resume.parse().ok()?,
-                index: index.parse().ok()?,
-            };
+        ("chose", [domain, subject, number, index, arity, value]) => {
+            let domain = Domain::from_code(domain.parse().ok()?)?;
+            let (number, index) = (number.parse().ok()?, index.parse().ok()?);
+            let key = DecisionKey::from_parts(domain, task_key(subject)?.0, number, index);
             let (arity, value) = (arity.parse().ok()?, value.parse().ok()?);
             frame.choices.push(Choice { key, arity, value });
         }

@@ -132,7 +132,7 @@ impl Walk {
 
     pub(super) fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let Some(step) = self.begun.checked_sub(1) else { return 0 };
-        if key.domain.is_around() {
+        if key.task().is_none() {
             // Every order of the tasks is searched, in a calm world.
             return 0;
         }

@@ -74,62 +74,65 @@ impl Story<'_> {
 
     /// The step that a deviation is about, and its sentence.
     fn sentence(&self, deviation: &Deviation) -> (usize, String) {
-        if deviation.domain.is_around() {
-            return match self.record.effect_of(deviation) {
-                // What happens between two steps comes before the second one.
-                Some(known) => (known.after_steps as usize, capitalized(&known.effect.to_string()) + "."),
-                None => {
-                    let Deviation { domain, task, resume, .. } = deviation;
-                    let told = format!(
-                        "Decision {resume} of the {domain} about `{task}` does not come up in this run."
-                    );
-                    (usize::MAX, told)
-                }
-            };
-        }
-        let arrival = self.record.arrival_about(deviation);
-        if arrival.is_none()
-            && deviation.domain == Domain::Operation
-            && let Some(told) = self.put_off(deviation)
-        {
-            return told;
-        }
-        let Some(arrival) = arrival else {
-            let Deviation { task, resume, .. } = deviation;
-            return (usize::MAX, format!("`{task}` does not come to its resumption {resume} in this run."));
-        };
-        let at = self.ran_at[arrival].unwrap_or(usize::MAX);
-        let sentence = match deviation.domain {
-            Domain::Schedule => self.moved(arrival, at),
-            Domain::Select => {
+        match deviation.domain {
+            Domain::Schedule => self.of_task(deviation, |arrival, at| self.moved(arrival, at)),
+            Domain::Select => self.of_task(deviation, |arrival, _| {
                 // A person counts branches from 1, and may have chosen more than once before.
                 let nth = Nth(deviation.index);
                 let branch = Nth(deviation.value);
                 format!("When {}, its {nth} `select!` polls the {branch} branch first.", self.does(arrival))
+            }),
+            Domain::User => self.of_task(deviation, |arrival, _| {
+                format!("When {}, it draws {}.", self.does(arrival), deviation.value)
+            }),
+            Domain::Operation => {
+                let put_off =
+                    || self.put_off(deviation).filter(|_| self.record.arrival_about(deviation).is_none());
+                put_off().unwrap_or_else(|| self.of_task(deviation, |arrival, at| self.gave_way(arrival, at)))
             }
-            Domain::Operation => self.gave_way(arrival, at),
             Domain::Stall => {
-                let times = if deviation.value == 1 {
-                    "once".to_owned()
-                } else {
-                    format!("{} times", deviation.value)
-                };
-                match self.record.steps.get(at) {
-                    Some(step) => format!(
-                        "{} only after time has moved on {times}, to {}.",
-                        self.does(arrival),
-                        Nanos(step.at_ns)
-                    ),
-                    None => format!(
-                        "{} is ready and does not run while time moves on {times}.",
-                        self.who(arrival)
-                    ),
-                }
+                self.of_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
             }
-            Domain::Network | Domain::Fault => unreachable!("they are not about tasks"),
-            Domain::User => format!("When {}, it draws {}.", self.does(arrival), deviation.value),
+            Domain::Network | Domain::Fault => self.of_world(deviation),
+        }
+    }
+
+    /// The same for a decision about a task; `says` gets the arrival that it is about, and the step that ran it.
+    fn of_task(&self, deviation: &Deviation, says: impl FnOnce(usize, usize) -> String) -> (usize, String) {
+        let Some(arrival) = self.record.arrival_about(deviation) else {
+            let Deviation { task, resume, .. } = deviation;
+            return (usize::MAX, format!("`{task}` does not come to its resumption {resume} in this run."));
         };
-        (at, sentence)
+        let at = self.ran_at[arrival].unwrap_or(usize::MAX);
+        (at, says(arrival, at))
+    }
+
+    /// The same for a decision about the world around the tasks.
+    fn of_world(&self, deviation: &Deviation) -> (usize, String) {
+        match self.record.effect_of(deviation) {
+            // What happens between two steps comes before the second one.
+            Some(known) => (known.after_steps as usize, capitalized(&known.effect.to_string()) + "."),
+            None => {
+                let Deviation { domain, task, resume, .. } = deviation;
+                (
+                    usize::MAX,
+                    format!("Decision {resume} of the {domain} about `{task}` does not come up in this run."),
+                )
+            }
+        }
+    }
+
+    /// A task that did not run while time moved on.
+    fn stalled(&self, arrival: usize, at: usize, moves: u32) -> String {
+        let times = if moves == 1 { "once".to_owned() } else { format!("{moves} times") };
+        match self.record.steps.get(at) {
+            Some(step) => format!(
+                "{} only after time has moved on {times}, to {}.",
+                self.does(arrival),
+                Nanos(step.at_ns)
+            ),
+            None => format!("{} is ready and does not run while time moves on {times}.", self.who(arrival)),
+        }
     }
 
     /// A task that let others go first, right before an operation.

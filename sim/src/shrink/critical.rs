@@ -371,16 +371,9 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
         }
     }
     let choices = record.choices.iter().rev().take(40).flat_map(|choice| {
-        (0..choice.arity.min(4)).filter(|value| *value != choice.value && *value != 0).map(|value| Change {
-            deviation: Deviation {
-                task: record.tasks[choice.task as usize].label.path.clone(),
-                resume: choice.key.resume,
-                domain: choice.key.domain,
-                index: choice.key.index,
-                value,
-            },
-            from: None,
-        })
+        (0..choice.arity.min(4))
+            .filter(|value| *value != choice.value && *value != 0)
+            .map(|value| Change { deviation: record.chosen(choice, value), from: None })
     });
     // Few at the side of the steps, and worth more than the longest detours.
     let place = all.len().min(TRIES_MAX / 2);

@@ -65,7 +65,7 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
         };
         let value = best.deviations[index].value;
         let domain = best.deviations[index].domain;
-        if matches!(domain, Domain::Schedule | Domain::Operation) || domain.is_around() {
+        if matches!(domain, Domain::Schedule | Domain::Operation | Domain::Network | Domain::Fault) {
             // Giving way for nobody is as good as not giving way.
             let least = u32::from(best.deviations[index].domain == Domain::Operation);
             let (mut passes, mut fails) = (least, value);

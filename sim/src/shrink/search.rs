@@ -164,15 +164,10 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
             Deviation { domain: Domain::Stall, index, ..moved(record, arrival, value) }
         })
     });
-    let choices = record.choices.iter().flat_map(|choice| {
-        (1..choice.arity.min(8)).map(|value| Deviation {
-            task: record.tasks[choice.task as usize].label.path.clone(),
-            resume: choice.key.resume,
-            domain: choice.key.domain,
-            index: choice.key.index,
-            value,
-        })
-    });
+    let choices = record
+        .choices
+        .iter()
+        .flat_map(|choice| (1..choice.arity.min(8)).map(|value| record.chosen(choice, value)));
     choices.take(RESUMPTIONS_MAX).chain(moves).chain(stalls).collect()
 }
 

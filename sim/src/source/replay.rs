@@ -42,7 +42,7 @@ impl Replay {
         let deviations: BTreeMap<_, _> =
             deviations.iter().map(|deviation| (deviation.key(), (deviation.value, false))).collect();
         let count =
-            |domains: &[Domain]| deviations.keys().filter(|key| domains.contains(&key.domain)).count();
+            |domains: &[Domain]| deviations.keys().filter(|key| domains.contains(&key.domain())).count();
         let moved = count(&[Domain::Schedule, Domain::Operation, Domain::Stall]);
         let gives_way = count(&[Domain::Operation]);
         Self {

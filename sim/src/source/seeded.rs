@@ -11,7 +11,7 @@ use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
 use crate::{DecisionKey, Domain, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
 
 /// A stream for each domain and entity.
-type Streams = BTreeMap<(Domain, TaskKey), Box<Stream>>;
+type Streams = BTreeMap<(Domain, u64), Box<Stream>>;
 
 /// Decides by a seed and a strategy.
 #[derive(Debug)]
@@ -91,7 +91,8 @@ impl Source for Seeded {
     }
 
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        for_strategy!(&mut self.strategy, strategy => strategy.gives_way(key.task, operation, &mut self.draw))
+        let DecisionKey::Operation { task, .. } = key else { return false };
+        for_strategy!(&mut self.strategy, strategy => strategy.gives_way(task, operation, &mut self.draw))
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
@@ -112,10 +113,11 @@ impl Source for Seeded {
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let seed = self.draw.seed();
+        let (domain, entity, ..) = key.parts();
         self.streams
             .get_or_insert_default()
-            .entry((key.domain, key.task))
-            .or_insert_with(|| Box::new(Stream::new(seed, key.domain, key.task.0)))
+            .entry((domain, entity))
+            .or_insert_with(|| Box::new(Stream::new(seed, domain, entity)))
             .below(arity)
     }
 
@@ -167,7 +169,7 @@ mod tests {
                     break;
                 }
                 let operation = operation(slot, *done);
-                let key = DecisionKey { domain: Domain::Operation, task, resume: 0, index: *done };
+                let key = DecisionKey::Operation { task, resume: 0, index: *done };
                 if source.gives_way(key, operation) {
                     let announced = Some(Announced { index: *done, operation });
                     source.ready(Ready { slot, resume: 0, task, announced });

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use timeloop_sim::{
-    Access, Announced, AnySource, DecisionKey, Domain, Ended, Failure, FailureKind, Operation, Ready,
-    ResourceKey, TaskKey,
+    Access, Announced, AnySource, DecisionKey, Ended, Failure, FailureKind, Operation, Ready, ResourceKey,
+    TaskKey,
 };
 
 /// What a task does next.
@@ -403,7 +403,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
         let (task, resume, _) = slots[slot as usize];
         let mut index = 0;
         let did = machine.step(task, &mut |arity| {
-            let key = DecisionKey { domain: Domain::Select, task, resume, index };
+            let key = DecisionKey::Select { task, resume, index };
             index += 1;
             source.choose(key, arity)
         });
@@ -416,7 +416,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
             }
         }
         if let Some(operation) = did.announced {
-            let key = DecisionKey { domain: Domain::Operation, task, resume, index: 0 };
+            let key = DecisionKey::Operation { task, resume, index: 0 };
             assert!(source.gives_way(key, operation), "the machine gives way before every operation");
             show(&mut source, &mut slots, task, Some(operation));
         } else if machine.ready().contains(&task) {

@@ -8,8 +8,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use timeloop_sim::{
-    Access, Advance, Announced, Arrival, BlockedTask, Cause, Choice, DecisionKey, Detail, Domain, Ended,
-    Failure, FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceKind,
+    Access, Advance, Announced, Arrival, BlockedTask, Cause, Choice, DecisionKey, Detail, Ended, Failure,
+    FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceKind,
     ResourceRecord, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
@@ -335,7 +335,7 @@ impl World<'_> {
                 let index = self.tasks[slot].touched;
                 self.tasks[slot].touched += 1;
                 let resume = self.tasks[slot].resumes - 1;
-                let key = DecisionKey { domain: Domain::Operation, task, resume, index };
+                let key = DecisionKey::Operation { task, resume, index };
                 if self.request.source.gives_way(key, operation) {
                     self.tasks[slot].given_way = Some(Announced { index, operation });
                     return true;
@@ -400,8 +400,7 @@ impl World<'_> {
             }
             Op::Select(arity, cell) => {
                 let resume = self.tasks[slot].resumes - 1;
-                let key = DecisionKey {
-                    domain: Domain::Select,
+                let key = DecisionKey::Select {
                     task: self.tasks[slot].key,
                     resume,
                     index: self.tasks[slot].choices,

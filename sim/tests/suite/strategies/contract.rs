@@ -1,9 +1,7 @@
 //! What every strategy owes the simulation: no task is lost, none is invented, and the seed decides everything.
 
 use proptest::prelude::*;
-use timeloop_sim::{
-    Access, Announced, DecisionKey, Domain, Operation, Ready, ResourceKey, Seed, Source, TaskKey,
-};
+use timeloop_sim::{Access, Announced, DecisionKey, Operation, Ready, ResourceKey, Seed, Source, TaskKey};
 
 use super::machine::{self, Go, Line, Program, all, read, write};
 use super::profile::{ALL, Profile};
@@ -156,7 +154,7 @@ fn play(strategy: &str, seed: u64, events: &[Event]) -> Result<(), TestCaseError
                     let key = slots.tasks[slot].expect("it runs").0;
                     let resource = ResourceKey(1 + u64::from(*resource));
                     let operation = Operation { resource, access: Access::ALL[*access] };
-                    let decision = DecisionKey { domain: Domain::Operation, task: key, resume: 0, index: 0 };
+                    let decision = DecisionKey::Operation { task: key, resume: 0, index: 0 };
                     if operation.access != Access::Release && source.gives_way(decision, operation) {
                         slots.running = None;
                         slots.ready(slot, Some(operation), source);

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use timeloop_sim::{Access, Announced, DecisionKey, Domain, Operation, Ready, ResourceKey, Source, TaskKey};
+use timeloop_sim::{Access, Announced, DecisionKey, Operation, Ready, ResourceKey, Source, TaskKey};
 
 /// What comes after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,12 +261,7 @@ impl Machine<'_> {
         }
         let number = task.operations;
         task.operations += 1;
-        let key = DecisionKey {
-            domain: Domain::Operation,
-            task: task.key,
-            resume: task.resumes - 1,
-            index: number,
-        };
+        let key = DecisionKey::Operation { task: task.key, resume: task.resumes - 1, index: number };
         if self.ready > 0 {
             self.outcome.choices += 1;
         }
