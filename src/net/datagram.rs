@@ -13,7 +13,7 @@ use timeloop_sim::Access;
 
 use super::driver::Fabric;
 use super::fabric::{As, Direction, Errno, Key, Socket};
-use super::handle::{self, Handle, announced};
+use super::handle::{Handle, announced};
 use crate::engine::{Engine, Wakee};
 use crate::io::{Interest, Ready};
 
@@ -85,6 +85,10 @@ impl<D: Datagrams> Datagram<D> {
 
     // --- readiness ---
 
+    pub(super) fn readiness(&self) -> io::Result<Ready> {
+        self.handle.with(D::readiness)
+    }
+
     pub(super) fn poll_ready(
         &self,
         cx: &mut Context<'_>,
@@ -101,21 +105,6 @@ impl<D: Datagrams> Datagram<D> {
     pub(super) fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> {
         let action = self.handle.action(Access::Read, Location::caller());
         announced(action, move |cx| self.poll_ready(cx, interest, As::One))
-    }
-
-    pub(super) fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        if self.handle.with(D::readiness)?.of_interest(interest).is_empty() {
-            return Err(Errno::WouldBlock.into());
-        }
-        f()
-    }
-
-    pub(super) async fn async_io<R>(
-        &self,
-        interest: Interest,
-        f: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        handle::async_io(|| self.ready(interest), f).await
     }
 
     // --- sending ---
@@ -210,13 +199,7 @@ macro_rules! datagram_methods {
         send_errors: $send_errors:literal,
         recv_errors: $recv_errors:literal,
     ) => {
-        /// Waits until one of these things may be done, and says which.
-        ///
-        /// # Errors
-        /// If the socket's host has crashed, or its run is over.
-        pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-            self.socket.ready(interest).await
-        }
+        ready_method!(socket);
 
         #[doc = $writable]
         ///
@@ -224,14 +207,6 @@ macro_rules! datagram_methods {
         /// As [`ready`](Self::ready).
         pub async fn writable(&self) -> io::Result<()> {
             self.socket.ready(Interest::WRITABLE).await.map(drop)
-        }
-
-        /// [`writable`](Self::writable) as a poll; whoever polls last is woken.
-        ///
-        /// # Errors
-        /// As [`ready`](Self::ready).
-        pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.socket.poll_ready(cx, Interest::WRITABLE, As::Poller).map_ok(drop)
         }
 
         /// Waits until there is a datagram to receive.
@@ -242,33 +217,7 @@ macro_rules! datagram_methods {
             self.socket.ready(Interest::READABLE).await.map(drop)
         }
 
-        /// [`readable`](Self::readable) as a poll; whoever polls last is woken.
-        ///
-        /// # Errors
-        /// As [`ready`](Self::ready).
-        pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.socket.poll_ready(cx, Interest::READABLE, As::Poller).map_ok(drop)
-        }
-
-        /// Calls `f` if the socket is ready for what it does.
-        ///
-        /// # Errors
-        /// `WouldBlock` if it is not; what `f` gives.
-        pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-            self.socket.try_io(interest, f)
-        }
-
-        /// Calls `f` when the socket is ready for what it does, again and again while it says `WouldBlock`.
-        ///
-        /// # Errors
-        /// What `f` gives.
-        pub async fn async_io<R>(
-            &self,
-            interest: Interest,
-            f: impl FnMut() -> io::Result<R>,
-        ) -> io::Result<R> {
-            self.socket.async_io(interest, f).await
-        }
+        poll_methods!(socket, readable: poll_recv_ready, writable: poll_send_ready);
 
         /// Sends a datagram to the peer that the socket is [connected](Self::connect) to.
         ///
@@ -407,5 +356,6 @@ pub(super) mod prelude {
 
     pub(in crate::net) use super::{Datagram, Datagrams, datagram_methods};
     pub(in crate::net) use crate::io::{Interest, ReadBuf, Ready};
-    pub(in crate::net) use crate::net::fabric::As;
+    pub(in crate::net) use crate::net::fabric::{As, Errno};
+    pub(in crate::net) use crate::net::readiness_methods::{poll_methods, ready_method};
 }

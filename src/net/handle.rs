@@ -15,7 +15,6 @@ use super::fabric::{Errno, Key, Socket, Turn};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::waiting::On;
 use crate::engine::{self, Engine, RunId, Wakee, context, of_run};
-use crate::io::Ready;
 
 /// Calls `f` with the network of a run; gives `None` when the run is over.
 #[inline]
@@ -57,49 +56,14 @@ pub(super) fn with<R>(
     }
 }
 
-/// Tries `f`. Where that would block, `wait` registers the task, which waits for what `on` says.
-#[inline]
-pub(super) fn attempt<R>(
-    run: RunId,
-    cx: &mut Context<'_>,
-    f: impl FnOnce(&Engine) -> Result<R, Errno>,
-    on: impl FnOnce(&Engine) -> On,
-    wait: impl FnOnce(&mut Fabric, &mut Turn<'_>, Wakee),
-) -> Poll<io::Result<R>> {
-    let polled = of_run(run, |engine| match f(engine) {
-        Ok(value) => Poll::Ready(Ok(value)),
-        Err(Errno::WouldBlock) => {
-            let who = engine.waits(cx.waker(), || on(engine));
-            engine.network(|fabric, turn| wait(fabric, turn, who));
-            Poll::Pending
-        }
-        Err(errno) => Poll::Ready(Err(errno.into())),
-    });
-    polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
-}
-
 /// Announces an operation, then polls `operation` until it is ready.
-pub(super) async fn announced<R>(
+#[inline]
+pub(super) fn announced<R>(
     action: Action<'_>,
     mut operation: impl FnMut(&mut Context<'_>) -> Poll<R>,
-) -> R {
+) -> impl Future<Output = R> {
     let mut attempt = Attempt::default();
-    poll_fn(|cx| attempt.poll_each(cx, action, &mut operation)).await
-}
-
-/// Awaits `ready` and calls `f`, again and again while that says `WouldBlock`.
-pub(super) async fn async_io<F: Future<Output = io::Result<Ready>>, R>(
-    ready: impl Fn() -> F,
-    mut f: impl FnMut() -> io::Result<R>,
-) -> io::Result<R> {
-    loop {
-        ready().await?;
-        match f() {
-            // Readiness is a level: the socket is still ready, so another task has to run for that to change.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => crate::task::yield_now().await,
-            result => return result,
-        }
-    }
+    poll_fn(move |cx| attempt.poll_each(cx, action, &mut operation))
 }
 
 /// A socket that is not a stream: a listener, or one for datagrams.
@@ -153,14 +117,18 @@ impl Handle {
         on: impl FnOnce(&mut Fabric, Key) -> Socket,
         wait: impl FnOnce(&mut Fabric, Key, Wakee),
     ) -> Poll<io::Result<R>> {
-        let Self { run, key, resource, .. } = self;
-        attempt(
-            *run,
-            cx,
-            |engine| f(engine, *key),
-            |engine| On::Socket(engine.network(|fabric, _| on(fabric, *key)), resource.made()),
-            |fabric, _, who| wait(fabric, *key, who),
-        )
+        let Self { run, key, resource, .. } = *self;
+        let polled = of_run(run, |engine| match f(engine, key) {
+            Err(Errno::WouldBlock) => {
+                let who = engine.waits(cx.waker(), || {
+                    On::Socket(engine.network(|fabric, _| on(fabric, key)), resource.made())
+                });
+                engine.network(|fabric, _| wait(fabric, key, who));
+                Poll::Pending
+            }
+            result => Poll::Ready(result.map_err(io::Error::from)),
+        });
+        polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
     }
 
     /// Records that the socket changes, without a place.

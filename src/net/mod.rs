@@ -45,6 +45,7 @@ mod names;
 mod network;
 mod option_methods;
 mod plan;
+mod readiness_methods;
 mod stream;
 mod stream_methods;
 pub mod tcp;

@@ -18,25 +18,9 @@ pub(super) mod prelude {
 
     pub(in crate::net) use crate::engine::announce::Attempt;
     pub(in crate::net) use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
-    pub(in crate::net) use crate::net::fabric::As;
+    pub(in crate::net) use crate::net::fabric::{As, Errno};
+    pub(in crate::net) use crate::net::readiness_methods::{poll_methods, ready_method};
     pub(in crate::net) use crate::net::stream_methods;
-}
-
-/// `ready`, of streams and both kinds of halves.
-macro_rules! ready_method {
-    ($($stream:ident).+) => {
-        /// Waits until one of these things may be done, and says which.
-        ///
-        /// # Errors
-        /// If the stream's run is over.
-        ///
-        /// # Cancel safety
-        ///
-        /// Nothing is lost with it.
-        pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-            self.$($stream).+.ready(interest).await
-        }
-    };
 }
 
 /// The methods of streams and halves that read.
@@ -123,46 +107,10 @@ macro_rules! stream {
                 self.stream.take_error()
             }
 
-            stream_methods::ready_method!(stream);
+            ready_method!(stream);
             stream_methods::read_methods!(stream);
             stream_methods::write_methods!(stream);
-
-            /// [`readable`](Self::readable) as a poll; whoever polls last is woken.
-            ///
-            /// # Errors
-            /// As [`ready`](Self::ready).
-            pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.stream.poll_ready(cx, Interest::READABLE, As::Poller).map_ok(drop)
-            }
-
-            /// [`writable`](Self::writable) as a poll; whoever polls last is woken.
-            ///
-            /// # Errors
-            /// As [`ready`](Self::ready).
-            pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.stream.poll_ready(cx, Interest::WRITABLE, As::Poller).map_ok(drop)
-            }
-
-            /// Calls `f` if the stream is ready for what it does.
-            ///
-            /// # Errors
-            /// `WouldBlock` if it is not; what `f` gives.
-            #[track_caller]
-            pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-                self.stream.try_io(interest, f)
-            }
-
-            /// Calls `f` when the stream is ready for what it does, again and again while it says `WouldBlock`.
-            ///
-            /// # Errors
-            /// What `f` gives.
-            pub async fn async_io<R>(
-                &self,
-                interest: Interest,
-                f: impl FnMut() -> io::Result<R>,
-            ) -> io::Result<R> {
-                self.stream.async_io(interest, f).await
-            }
+            poll_methods!(stream, readable: poll_read_ready, writable: poll_write_ready);
 
             /// Halves that borrow the stream, one to read and one to write.
             pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
@@ -335,7 +283,7 @@ macro_rules! half_doc {
 macro_rules! half {
     ($half:ty, $stream:ident, $address:ty) => {
         impl $half {
-            stream_methods::ready_method!(inner.stream);
+            ready_method!(inner.stream);
 
             /// The address of the other side.
             ///
@@ -418,4 +366,4 @@ macro_rules! writes {
     };
 }
 
-pub(super) use {half, half_doc, halves, read_methods, reads, ready_method, stream, write_methods, writes};
+pub(super) use {half, half_doc, halves, read_methods, reads, stream, write_methods, writes};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::halves::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::socket::TcpSocket;
 use crate::net::addr::{self, ToSocketAddrs};
-use crate::net::fabric::{Errno, Options};
+use crate::net::fabric::Options;
 use crate::net::option_methods::{option_methods, tcp_option_methods, ttl_methods};
 use crate::net::stream::Stream;
 use crate::net::stream_methods::prelude::*;

@@ -13,7 +13,7 @@ use std::panic::Location;
 use super::addr::{self, ToSocketAddrs};
 use super::datagram::prelude::*;
 use super::driver::{self, Fabric};
-use super::fabric::{Direction, Errno, Key, Manner, Options, Socket};
+use super::fabric::{Direction, Key, Manner, Options, Socket};
 use super::handle::{self, Handle};
 use super::names;
 use crate::engine::announce::ResourceId;

@@ -13,7 +13,7 @@ use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, RunId, Wakee};
 use crate::net::datagram::prelude::*;
 use crate::net::driver::Fabric;
-use crate::net::fabric::{Direction, Errno, Key, Name, Socket};
+use crate::net::fabric::{Direction, Key, Name, Socket};
 use crate::net::handle::{self, Handle};
 use crate::net::names;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::halves::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
-use crate::net::fabric::{EndKey, Errno, Name};
+use crate::net::fabric::{EndKey, Name};
 use crate::net::handle;
 use crate::net::names;
 use crate::net::stream::Stream;
