@@ -33,13 +33,11 @@ pub(super) fn run_is_over() -> io::Error {
 /// # Panics
 /// Outside of a run.
 #[track_caller]
-pub(super) fn open<R>(f: impl FnOnce(&mut Fabric, u32) -> Result<R, Errno>) -> io::Result<(RunId, R)> {
-    let opened = context::with(|engine| {
-        let opened = engine.network_here(|fabric, _, host| f(fabric, host));
-        opened.map(|opened| (engine.run_id(), opened))
-    });
+pub(super) fn open<R>(f: impl FnOnce(&mut Fabric, u32) -> R) -> (RunId, R) {
+    let opened =
+        context::with(|engine| (engine.run_id(), engine.network_here(|fabric, _, host| f(fabric, host))));
     match opened {
-        Some(opened) => opened.map_err(io::Error::from),
+        Some(opened) => opened,
         None => engine::outside("open a socket"),
     }
 }

@@ -32,8 +32,8 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(run: RunId, key: EndKey, connection: ResourceId, name: &'static str) -> Self {
-        let [sends, receives] =
-            if key.side == 0 { [1, 2] } else { [2, 1] }.map(|part| connection.part(part).socket());
+        let (first, second) = (connection.part(1).socket(), connection.part(2).socket());
+        let (sends, receives) = if key.side == 0 { (first, second) } else { (second, first) };
         Self { run, key, sends, receives, name }
     }
 

@@ -1,6 +1,7 @@
 //! A socket of TCP that listens.
 
 use std::fmt;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -49,11 +50,10 @@ impl TcpListener {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| async move {
-            let socket = TcpSocket::for_address(address, at)?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            socket.listen(BACKLOG)
+        addr::first_of(addr, move |address| {
+            let socket = TcpSocket::for_address(address, at);
+            let bound = socket.set_reuseaddr(true).and_then(|()| socket.bind(address));
+            ready(bound.and_then(|()| socket.listen(BACKLOG)))
         })
     }
 

@@ -52,7 +52,7 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v4() -> io::Result<Self> {
-        Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller())
+        Ok(Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
     /// A socket for addresses of IPv6.
@@ -64,11 +64,11 @@ impl TcpSocket {
     /// Outside of a run.
     #[track_caller]
     pub fn new_v6() -> io::Result<Self> {
-        Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller())
+        Ok(Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
     /// One for addresses of this kind, on behalf of the code at `made`.
-    pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> io::Result<Self> {
+    pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> Self {
         let any = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -76,10 +76,10 @@ impl TcpSocket {
         Self::new(any, made)
     }
 
-    fn new(any: SocketAddr, made: &'static Location<'static>) -> io::Result<Self> {
+    fn new(any: SocketAddr, made: &'static Location<'static>) -> Self {
         let resource = ResourceId::made_at(made).socket();
-        let (run, key) = handle::open(|fabric, host| Ok(fabric.new_listener(host, any, resource)))?;
-        Ok(Self { handle: Handle { run, key, resource, name: names::TCP_SOCKET } })
+        let (run, key) = handle::open(|fabric, host| fabric.new_listener(host, any, resource));
+        Self { handle: Handle { run, key, resource, name: names::TCP_SOCKET } }
     }
 
     fn listener<R>(&self, f: impl FnOnce(&mut Listener) -> R) -> io::Result<R> {

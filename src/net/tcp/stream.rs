@@ -63,9 +63,7 @@ impl TcpStream {
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| async move {
-            TcpSocket::for_address(address, at)?.connect_from(address, at).await
-        })
+        addr::first_of(addr, move |address| TcpSocket::for_address(address, at).connect_from(address, at))
     }
 
     fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {

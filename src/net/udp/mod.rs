@@ -100,10 +100,11 @@ impl UdpSocket {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| async move {
+        addr::first_of(addr, move |address| {
             let resource = ResourceId::made_at(at).socket();
-            let (run, key) = handle::open(|fabric, host| fabric.bind_udp(host, address))?;
-            Ok(Self { socket: Datagram::new(Handle { run, key, resource, name: names::UDP_SOCKET }) })
+            let (run, bound) = handle::open(|fabric, host| fabric.bind_udp(host, address));
+            let handle = |key| Handle { run, key, resource, name: names::UDP_SOCKET };
+            ready(bound.map(|key| Self { socket: Datagram::new(handle(key)) }).map_err(io::Error::from))
         })
     }
 

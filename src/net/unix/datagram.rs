@@ -96,8 +96,8 @@ impl UnixDatagram {
 
     #[track_caller]
     fn bind_name(name: Name) -> io::Result<Self> {
-        let (run, key) = handle::open(|fabric, host| fabric.bind_unix(host, name))?;
-        Ok(Self::new(run, key, ResourceId::new().socket()))
+        let (run, key) = handle::open(|fabric, host| fabric.bind_unix(host, name));
+        Ok(Self::new(run, key?, ResourceId::new().socket()))
     }
 
     /// A socket at a path.
@@ -133,7 +133,8 @@ impl UnixDatagram {
     /// Outside of a run.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (run, [one, other]) = handle::open(Fabric::pair_datagrams)?;
+        let (run, pair) = handle::open(Fabric::pair_datagrams);
+        let [one, other] = pair?;
         let at = Location::caller();
         let socket = |key| Self::new(run, key, ResourceId::made_at(at).socket());
         Ok((socket(one), socket(other)))

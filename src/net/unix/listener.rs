@@ -63,8 +63,8 @@ impl UnixListener {
     #[track_caller]
     fn bind_name(name: Name) -> io::Result<Self> {
         let resource = ResourceId::new().socket();
-        let (run, key) = handle::open(|fabric, host| fabric.listen_unix(host, name, BACKLOG, resource))?;
-        let handle = Handle { run, key, resource, name: names::UNIX_LISTENER };
+        let (run, key) = handle::open(|fabric, host| fabric.listen_unix(host, name, BACKLOG, resource));
+        let handle = Handle { run, key: key?, resource, name: names::UNIX_LISTENER };
         Ok(Self { listener: Listener::new(handle, names::UNIX_STREAM) })
     }
 

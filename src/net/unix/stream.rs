@@ -75,8 +75,8 @@ impl UnixStream {
 
     pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
         let resource = ResourceId::made_at(at).socket();
-        let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource))?;
-        Ok(Self::new(Stream::new(run, key, resource, names::UNIX_STREAM)))
+        let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource));
+        Ok(Self::new(Stream::new(run, key?, resource, names::UNIX_STREAM)))
     }
 
     /// Two ends that are connected to each other.
@@ -90,7 +90,7 @@ impl UnixStream {
     pub fn pair() -> io::Result<(Self, Self)> {
         let resource = ResourceId::new().socket();
         let names = [Name::Unnamed, Name::Unnamed];
-        let (run, connection) = handle::open(|fabric, host| Ok(fabric.pair_unix(host, names, resource)))?;
+        let (run, connection) = handle::open(|fabric, host| fabric.pair_unix(host, names, resource));
         let end = |side| Stream::new(run, EndKey { connection, side }, resource, names::UNIX_STREAM);
         Ok((Self::new(end(0)), Self::new(end(1))))
     }
