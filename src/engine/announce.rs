@@ -24,8 +24,8 @@ use pin_project_lite::pin_project;
 use timeloop_sim::ResourceKind;
 use timeloop_sim::{Access, Operation, ResourceKey, TaskKey};
 
-use super::recorder::Recorder;
-use super::{Core, Engine, NO_SLOT, TaskRef, context, mix};
+use super::tasks::NO_SLOT;
+use super::{Core, Engine, TaskRef, context, mix};
 
 /// Identifies a resource in every run alike: by the task that made it, as its n-th.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +66,8 @@ impl ResourceId {
     #[cfg(feature = "net")]
     pub(crate) fn socket(self) -> Self {
         recording(|engine| {
-            if let Some(recorder) = &mut engine.core.borrow_mut().recorder {
-                recorder.is_kind(self.key(), ResourceKind::Socket);
-            }
+            let mut core = engine.core.borrow_mut();
+            core.observer.record(|recorder| recorder.is_kind(self.key(), ResourceKind::Socket));
         });
         self
     }
@@ -452,7 +451,7 @@ pub(crate) fn until_done<R>(
 #[inline]
 fn observing(tell: impl FnOnce(&Engine)) {
     context::driving(|engine| {
-        if engine.attends.get() {
+        if engine.is_observed() {
             tell(engine);
         }
     });
@@ -462,7 +461,7 @@ fn observing(tell: impl FnOnce(&Engine)) {
 #[inline]
 fn recording(tell: impl FnOnce(&Engine)) {
     context::driving(|engine| {
-        if engine.records {
+        if engine.is_recorded() {
             tell(engine);
         }
     });
@@ -471,7 +470,7 @@ fn recording(tell: impl FnOnce(&Engine)) {
 /// Whether anyone observes operations.
 #[inline]
 pub(crate) fn is_observed() -> bool {
-    context::driving(|engine| engine.attends.get()) == Some(true)
+    context::driving(|engine| engine.is_observed()) == Some(true)
 }
 
 /// Whether the task was preempted in the step under way, and is suspended until it goes on; whoever polls with `waker` is
@@ -517,20 +516,21 @@ impl Engine {
                 return FRESH;
             }
             attempt.index = self.operation_index();
-            // An observer that only records preempts nobody.
-            if (attempt.mode == Mode::Always || self.wants_operations)
-                && self.is_polling()
+            if self.is_polling()
                 && !is_deaf_foreign(waker)
-                && let Some(step) =
-                    self.should_preempt(attempt.index, Operation { resource: resource.key(), access })
+                && let Some(step) = self.should_preempt(
+                    attempt.index,
+                    Operation { resource: resource.key(), access },
+                    attempt.mode == Mode::Always,
+                )
             {
                 return step;
             }
-        } else if self.core.borrow().steps() == attempt.state {
+        } else if self.core.borrow().scheduler.steps() == attempt.state {
             // Polled again in the same step, by a future that polls others on its own account.
             return attempt.state;
         }
-        if self.attends.get() {
+        if self.is_observed() {
             self.performed_here(resource, name, access, Some(attempt.index), Some(at));
         }
         ANNOUNCED
@@ -540,7 +540,7 @@ impl Engine {
     /// about.
     #[inline]
     pub(crate) fn touch_end(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
-        if self.attends.get() {
+        if self.is_observed() {
             self.touch_end_observed(task, access, at);
         }
     }
@@ -548,7 +548,7 @@ impl Engine {
     #[inline(never)]
     fn touch_end_observed(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
         let mut core = self.core.borrow_mut();
-        let Some(slot) = core.table.get(task.slot(), task.generation()) else { return };
+        let Some(slot) = core.tasks.get(task.slot(), task.generation()) else { return };
         let end = ResourceId::of_task(slot.key, slot.spawned);
         drop(core);
         self.performed(&end, &Cow::Borrowed("task"), access, None, at);
@@ -588,39 +588,21 @@ impl Engine {
             return;
         }
         let operation = Operation { resource: resource.key(), access };
-        core.source.performed(core.table.at(current).key, operation);
-        if let Some(recorder) = &mut core.recorder {
-            Self::record_performed(recorder, operation, name, resource, index, at);
-        }
-    }
-
-    /// Apart, so that it costs nothing where nothing is recorded.
-    #[cold]
-    #[inline(never)]
-    #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
-    fn record_performed(
-        recorder: &mut Recorder,
-        operation: Operation,
-        name: &Cow<'static, str>,
-        resource: &ResourceId,
-        index: Option<u32>,
-        at: Option<&'static Location<'static>>,
-    ) {
-        recorder.performed(operation, name.clone(), resource.made, index, at);
+        core.scheduler.source.performed(core.tasks.at(current).key, operation);
+        core.observer
+            .record(|recorder| recorder.performed(operation, name.clone(), resource.made, index, at));
     }
 
     #[inline(never)]
     fn acquired(&self, resource: &ResourceId, name: &'static str, at: Option<&'static Location<'static>>) {
         let mut core = self.core.borrow_mut();
-        if let Some(recorder) = &mut core.recorder {
-            recorder.acquired(resource.key(), name, resource.made, at);
-        }
+        core.observer.record(|recorder| recorder.acquired(resource.key(), name, resource.made, at));
     }
 
     #[inline(never)]
     fn released(&self, resource: &ResourceId, name: &'static str) {
         self.performed(resource, &Cow::Borrowed(name), Access::Release, None, None);
-        if self.records {
+        if self.is_recorded() {
             self.forgotten(resource);
         }
     }
@@ -628,9 +610,7 @@ impl Engine {
     #[inline(never)]
     fn forgotten(&self, resource: &ResourceId) {
         let mut core = self.core.borrow_mut();
-        if let Some(recorder) = &mut core.recorder {
-            recorder.released(resource.key());
-        }
+        core.observer.record(|recorder| recorder.released(resource.key()));
     }
 }
 
@@ -641,7 +621,7 @@ impl Core {
         if slot == NO_SLOT {
             return 0;
         }
-        let place = self.table.at(slot);
+        let place = self.tasks.at(slot);
         place.resources += 1;
         mix(place.key.0, u64::from(place.resources)) | 1
     }

@@ -1,15 +1,16 @@
-//! Which loop the code that is running now belongs to.
+//! Finds the loop that the running code belongs to, and the loops that are alive between two calls of `block_on`.
 //!
-//! Always true: while a loop runs, it is the current one on its thread, whatever contexts are entered meanwhile;
-//! without a running loop the newest entered context counts; and a pointer to a loop is in place only while a frame
-//! that borrows the loop is on the stack.
+//! # Invariants
+//! While a loop runs, it is the current one on its thread, whatever contexts are entered meanwhile. Without a running loop
+//! the newest entered context counts. A pointer to a loop is in place only while a frame that borrows the loop is on the
+//! stack. A wake that reaches an idle loop from its own thread counts as any other wake.
 #![expect(unsafe_code, reason = "the running loop, reached through a thread-local pointer")]
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-use super::{Engine, RunId};
+use super::{Engine, RunId, TaskRef};
 
 thread_local! {
     /// The loop that runs on this thread, or null.
@@ -18,6 +19,8 @@ thread_local! {
     static ENTERED: RefCell<Vec<(u64, Rc<Engine>)>> = const { RefCell::new(Vec::new()) };
     /// The number of the next guard.
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+    /// The loops of this thread that outlive single calls of `block_on`.
+    static REGISTRY: RefCell<Vec<(RunId, Weak<Engine>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Makes `engine` the running loop of this thread until the scope is dropped.
@@ -52,7 +55,7 @@ pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(unsafe { &*engine }))
 }
 
-/// Notes that the task with this number is woken, if it is the one that is being polled; whether it is.
+/// Marks the task with this number as woken if it is the one that is being polled; returns whether it is.
 #[inline(always)]
 pub(super) fn wakes_itself(number: u64) -> bool {
     let engine = DRIVING.get();
@@ -90,7 +93,7 @@ pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
             return Some(f(engine));
         }
     }
-    super::idle::find(run).map(|engine| f(&engine))
+    find_idle(run).map(|engine| f(&engine))
 }
 
 #[cold]
@@ -129,18 +132,40 @@ impl Drop for Entered {
     }
 }
 
-/// Whether this is the loop that runs on this thread.
-pub(crate) fn is_driving(run: super::RunId) -> bool {
+/// Makes a loop known to its thread.
+pub(super) fn register(engine: &Rc<Engine>) {
+    REGISTRY.with_borrow_mut(|loops| {
+        loops.retain(|(_, engine)| engine.strong_count() > 0);
+        loops.push((engine.run_id(), Rc::downgrade(engine)));
+    });
+}
+
+/// Returns the registered loop with this number, if it is alive on this thread.
+pub(crate) fn find_idle(run: RunId) -> Option<Rc<Engine>> {
+    // `try_with`: a waker may be called from the destructor of another thread-local value.
+    let find = |loops: &RefCell<Vec<(RunId, Weak<Engine>)>>| {
+        loops.borrow().iter().find(|(number, _)| *number == run).and_then(|(_, engine)| engine.upgrade())
+    };
+    REGISTRY.try_with(find).ok().flatten()
+}
+
+/// Wakes a task of a registered loop of this thread; returns false when there is none.
+pub(super) fn wake_idle(task: TaskRef) -> bool {
+    find_idle(task.run()).map(|engine| engine.wake(task)).is_some()
+}
+
+/// Returns whether this is the loop that runs on this thread.
+pub(crate) fn is_driving(run: RunId) -> bool {
     driving(|engine| engine.run_id() == run).unwrap_or(false)
 }
 
-/// Whether any loop runs on this thread.
+/// Returns whether any loop runs on this thread.
 #[cfg(feature = "sync")]
 pub(crate) fn running() -> bool {
     !DRIVING.get().is_null()
 }
 
-/// What the loop that runs on this thread is called; `None` when none runs.
+/// Returns the label of the loop that runs on this thread; `None` when none runs.
 pub(crate) fn running_label() -> Option<std::borrow::Cow<'static, str>> {
     driving(Engine::label)
 }

@@ -5,9 +5,10 @@ use std::mem;
 use timeloop_sim::{Anomaly, Awaited, BlockedTask, Cause, Failure, FailureKind, Note, TaskLabel, TaskPath};
 
 use super::Id;
+use super::observer::Level;
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
-use super::table::State;
+use super::tasks::{State, TaskPanic};
 use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, ROOT_SLOT, function_name};
 
@@ -17,16 +18,17 @@ const NAMED_TASKS: usize = 20;
 impl Core {
     /// Who a task is.
     pub(super) fn task_label(&mut self, slot: u32) -> TaskLabel {
-        let id = self.table.at(slot).id;
-        if let Some(recorder) = &self.recorder {
+        let id = self.tasks.at(slot).id;
+        if let Some(recorder) = &self.observer.recorder {
             return recorder.label(id);
         }
-        let place = self.table.at(slot);
+        let name = self.tasks.name(id).cloned();
+        let place = self.tasks.at(slot);
         let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
         let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
         // Without a record nobody knows the path; the id stands in where there is no name either.
-        let name = match self.aside.as_ref().and_then(|aside| aside.names.get(&id)) {
-            Some(name) => name.clone(),
+        let name = match name {
+            Some(name) => name,
             None if slot == ROOT_SLOT || !function.is_empty() => function.into(),
             None => format!("task {id}").into(),
         };
@@ -36,16 +38,16 @@ impl Core {
 
     /// The task in this slot, which waits; for these sockets and nodes among others.
     fn blocked_task(&mut self, slot: u32, waits: Vec<Awaited>) -> BlockedTask {
-        let id = self.table.at(slot).id;
-        let awaits = if self.recorder.is_some() { self.awaited_end(slot) } else { None };
-        let mut blocked = match &self.recorder {
+        let id = self.tasks.at(slot).id;
+        let awaits = if self.observer.recorder.is_some() { self.awaited_end(slot) } else { None };
+        let mut blocked = match &self.observer.recorder {
             Some(recorder) => recorder.blocked(id, awaits),
             None => {
-                let since_ns = self.table.at(slot).polled_at_ns;
+                let since_ns = self.tasks.at(slot).polled_at_ns;
                 BlockedTask { task: self.task_label(slot), waits_at: None, since_ns, waits_for: None }
             }
         };
-        if self.table.at(slot).state == State::Parked {
+        if self.tasks.at(slot).state == State::Parked {
             blocked.waits_for = Some(Box::new(Awaited::Resumption));
         } else if !waits.is_empty() {
             let before = blocked.waits_for.take().map(|awaited| *awaited);
@@ -58,20 +60,20 @@ impl Core {
 
     /// The task whose end the task in this slot has asked for.
     fn awaited_end(&mut self, slot: u32) -> Option<Id> {
-        self.table.in_order().into_iter().find_map(|other| {
-            let place = self.table.at(other);
+        self.tasks.in_order().into_iter().find_map(|other| {
+            let place = self.tasks.at(other);
             let joiner = place.joiner.as_ref().and_then(Wakee::task)?;
             (joiner.slot() == slot).then_some(place.id)
         })
     }
 
     fn waiting(&mut self) -> usize {
-        self.table.in_order().into_iter().filter(|&slot| self.waits(slot)).count()
+        self.tasks.in_order().into_iter().filter(|&slot| self.waits(slot)).count()
     }
 
     /// Whether the task in this slot waits, for its node to go on if for nothing else.
     fn waits(&mut self, slot: u32) -> bool {
-        matches!(self.table.at(slot).state, State::Waiting | State::Parked)
+        matches!(self.tasks.at(slot).state, State::Waiting | State::Parked)
     }
 }
 
@@ -88,7 +90,7 @@ fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Vec<Note> {
 /// What had happened in a run that has ended.
 #[derive(Debug)]
 pub(crate) struct Before {
-    first_panic: Option<Box<(TaskLabel, PanicNote)>>,
+    first_panic: Option<Box<TaskPanic>>,
     /// What was not as usual in the network, where the run was recorded.
     pub(crate) network: Box<[Anomaly]>,
 }
@@ -104,15 +106,18 @@ impl Engine {
     /// What has happened in the run that its output may come of.
     pub(crate) fn before(&self) -> Before {
         let mut core = self.core.borrow_mut();
-        let network =
-            core.recorder.as_mut().map_or_else(Box::default, |recorder| mem::take(&mut recorder.network));
-        Before { first_panic: core.first_panic.take(), network }
+        let network = core
+            .observer
+            .recorder
+            .as_mut()
+            .map_or_else(Box::default, |recorder| mem::take(&mut recorder.network));
+        Before { first_panic: core.tasks.first_panic.take(), network }
     }
 
     /// The tasks that wait, in order of spawning.
     fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
         let mut waiting: Vec<u32> =
-            core.table.in_order().into_iter().filter(|&slot| core.waits(slot)).collect();
+            core.tasks.in_order().into_iter().filter(|&slot| core.waits(slot)).collect();
         waiting.truncate(NAMED_TASKS);
         let waits = self.waits_of(core, &waiting);
         waiting.into_iter().zip(waits).map(|(slot, waits)| core.blocked_task(slot, waits)).collect()
@@ -127,8 +132,8 @@ impl Engine {
             task: None,
             blocked: Box::default(),
             network: self.anomalies(core),
-            at_ns: self.now_ns(),
-            at_step: core.steps(),
+            at_ns: core.clock.now_ns,
+            at_step: core.scheduler.steps(),
         })
     }
 
@@ -140,7 +145,7 @@ impl Engine {
         note: PanicNote,
         mut notes: Vec<Note>,
     ) -> Box<Failure> {
-        let earlier = core.first_panic.as_ref().is_some_and(|first| first.1.needs_tokio);
+        let earlier = core.tasks.first_panic.as_ref().is_some_and(|first| first.1.needs_tokio);
         if note.needs_tokio || (earlier && !notes.is_empty()) {
             notes.push(Note::TokioRuntime);
         }
@@ -152,11 +157,12 @@ impl Engine {
 
     pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
         let task = core.task_label(ROOT_SLOT);
-        self.panic(core, FailureKind::Panic, task, note, notes(core.first_panic.as_deref()))
+        self.panic(core, FailureKind::Panic, task, note, notes(core.tasks.first_panic.as_deref()))
     }
 
     pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
-        let first = core.first_panic.as_deref().filter(|first| first.0 != task || first.1.site != note.site);
+        let first =
+            core.tasks.first_panic.as_deref().filter(|first| first.0 != task || first.1.site != note.site);
         self.panic(core, FailureKind::UnobservedPanic, task, note, notes(first))
     }
 
@@ -168,7 +174,7 @@ impl Engine {
         if failure.network.is_empty() {
             notes.extend(core.nodes.paused().map(|node| Note::PausedNode(node.clone())));
         }
-        if self.explain && self.woken_soon() {
+        if self.level == Level::Explain && self.woken_soon() {
             notes.push(Note::WokenByThread);
         }
         failure.notes = notes.into();
@@ -180,43 +186,43 @@ impl Engine {
     fn woken_soon(&self) -> bool {
         (0..20).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            self.post.woken().is_some()
+            self.foreign_wakes.woken().is_some()
         })
     }
 
     /// A failure that names the tasks that wait.
     fn blocked_failure(&self, core: &mut Core, kind: FailureKind, cause: Cause) -> Box<Failure> {
-        let mut failure = self.failure(core, kind, cause, notes(core.first_panic.as_deref()));
+        let mut failure = self.failure(core, kind, cause, notes(core.tasks.first_panic.as_deref()));
         failure.blocked = self.blocked(core);
         failure
     }
 
     pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
-        let cause = Cause::Livelock(core.limits.max_polls_per_instant);
+        let cause = Cause::Livelock(core.scheduler.limits.max_polls_per_instant);
         let mut failure = self.blocked_failure(core, FailureKind::Livelock, cause);
         failure.task = Some(Box::new(core.task_label(slot)));
         failure
     }
 
     pub(super) fn step_limit(&self, core: &mut Core) -> Box<Failure> {
-        let cause = Cause::StepLimit(core.limits.max_steps);
+        let cause = Cause::StepLimit(core.scheduler.limits.max_steps);
         self.blocked_failure(core, FailureKind::StepLimit, cause)
     }
 
     pub(super) fn time_limit(&self, core: &mut Core, next_timer_ns: u64) -> Box<Failure> {
-        let max_ns = u64::try_from(core.limits.max_virtual_time.as_nanos()).unwrap_or(u64::MAX);
+        let max_ns = u64::try_from(core.scheduler.limits.max_virtual_time.as_nanos()).unwrap_or(u64::MAX);
         self.blocked_failure(core, FailureKind::TimeLimit, Cause::TimeLimit { max_ns, next_timer_ns })
     }
 
     pub(super) fn endless_end(&self, core: &mut Core) -> Box<Failure> {
-        let notes = notes(core.first_panic.as_deref());
+        let notes = notes(core.tasks.first_panic.as_deref());
         self.failure(core, FailureKind::Livelock, Cause::EndlessEnd(MAX_LAST_ROUNDS), notes)
     }
 
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {
         let label =
-            core.table.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
-        let notes = notes(core.first_panic.as_deref());
+            core.tasks.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
+        let notes = notes(core.tasks.first_panic.as_deref());
         let mut failure = self.failure(core, FailureKind::Escape, Cause::Escape, notes);
         failure.task = label.map(Box::new);
         failure

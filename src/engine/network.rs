@@ -7,7 +7,7 @@ use std::cell::RefMut;
 use timeloop_sim::{DecisionKey, Deviation, Domain, PacketFate, TaskKey, TaskPath, WorldEffect};
 
 use super::nodes::{NodeId, NodeState};
-use super::{Engine, Wakee, mix};
+use super::{Engine, Wakee};
 pub(super) use crate::net::driver::Fabric;
 use crate::net::fabric::{CHANCES, Dice, Lookup, Packet, Question, Turn};
 
@@ -88,7 +88,8 @@ impl Engine {
         if core.ended {
             return 0;
         }
-        let value = core.source.choose(DecisionKey::from_parts(domain, subject, number, index), arity);
+        let value =
+            core.scheduler.source.choose(DecisionKey::from_parts(domain, subject, number, index), arity);
         assert!(value < arity, "a source decides within the arity");
         value
     }
@@ -102,14 +103,14 @@ impl Engine {
     ) {
         let WorldDecision { domain, path, number, index } = decision;
         let mut core = self.core.borrow_mut();
-        core.trace_hash = mix(core.trace_hash, u64::from(value) << 32 | u64::from(index));
-        if value == 0 || core.recorder.is_none() {
+        core.scheduler.mix(u64::from(value) << 32 | u64::from(index));
+        if value == 0 || core.observer.recorder.is_none() {
             return;
         }
         // Whoever describes the effect may look at the nodes.
         drop(core);
         let effect = effect();
-        if let Some(recorder) = &mut self.core.borrow_mut().recorder {
+        if let Some(recorder) = &mut self.core.borrow_mut().observer.recorder {
             let task = TaskPath::from_iter(path);
             recorder.world_deviates(Deviation { task, resume: number, domain, index, value }, effect);
         }
@@ -119,7 +120,7 @@ impl Engine {
     fn packet_effect(&self, packet: Packet, fate: PacketFate) -> WorldEffect {
         let nodes = self.nodes();
         let [from, to] = [packet.from, packet.to].map(|host| nodes.name(NodeId(host)));
-        WorldEffect::Packet { from, to, number: packet.number, fate, at_ns: self.now_ns.get() }
+        WorldEffect::Packet { from, to, number: packet.number, fate, at_ns: self.now_ns() }
     }
 
     /// Calls `f` with the network, then wakes whom that concerns.
@@ -127,7 +128,7 @@ impl Engine {
     pub(crate) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> R {
         let mut guard = self.network.borrow_mut();
         let fabric = guard.get_or_insert_default();
-        let result = f(fabric, &mut Turn { now_ns: self.now_ns.get(), dice: &mut Chance(self) });
+        let result = f(fabric, &mut Turn { now_ns: self.now_ns(), dice: &mut Chance(self) });
         if !(fabric.woken.is_empty() && fabric.garbage.is_empty()) {
             let fabric = RefMut::map(guard, |network| &mut **network.as_mut().expect("it is there"));
             let mut foreign = Vec::new();
@@ -223,7 +224,7 @@ impl Engine {
             return;
         }
         let mut fabric = RefMut::map(guard, |network| &mut **network.as_mut().expect("it is there"));
-        fabric.advance(&mut Turn { now_ns: self.now_ns.get(), dice: &mut Chance(self) });
+        fabric.advance(&mut Turn { now_ns: self.now_ns(), dice: &mut Chance(self) });
         let garbage = self.settle(fabric, foreign);
         drop(garbage);
     }

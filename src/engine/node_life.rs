@@ -4,7 +4,6 @@
 //! spawning, with the loop in place and each task as the current one; only the task that is being polled meanwhile is
 //! dropped at the end of its poll. What is left of a task is a last step, in which it ends, as that of one that was aborted.
 //! Whatever happens to a node is part of the trace hash and of the record.
-#![expect(unsafe_code, reason = "drops futures where they stand, in the table of tasks")]
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,14 +14,13 @@ use std::task::{Context, Waker};
 
 use timeloop_sim::{Access, NodeEvent, Operation, TaskLabel, WorldChange};
 
-use super::cell::{TaskBox, TaskPointer};
-use super::node_clock::NodeClock;
+use super::clock::NodeClock;
 use super::nodes::{LastChange, NodeError, NodeId, NodeState, Start};
 use super::preemption::Interrupted;
-use super::table::{Interrupts, State};
+use super::task_cell::TaskBox;
+use super::tasks::{Interrupts, State};
 use super::waker::{TaskRef, Wakee};
-use super::{Core, Engine, NO_SLOT, TooManyTasks, mix, panics};
-use super::{Id, JoinError};
+use super::{Core, Engine, Id, NO_SLOT, TooManyTasks, panics};
 
 impl Engine {
     /// Adds a node, which is down.
@@ -38,7 +36,6 @@ impl Engine {
         let record = core.nodes.at_mut(node);
         record.clock = clock;
         record.start = start;
-        self.has_nodes.set(true);
         Ok(node)
     }
 
@@ -112,7 +109,7 @@ impl Engine {
 
     /// What has just happened to a node was called for here, by a fault plan if `planned`.
     pub(crate) fn change_called_at(&self, node: NodeId, at: &'static Location<'static>, planned: bool) {
-        let now_ns = self.now_ns.get();
+        let now_ns = self.now_ns();
         if let Some(last) = &mut self.core.borrow_mut().nodes.at_mut(node).last_change
             && matches!(last.event, NodeEvent::Crashes | NodeEvent::Pauses)
             && last.at_ns == now_ns
@@ -132,14 +129,14 @@ impl Engine {
         let tasks: Vec<(u32, u16)> = {
             let mut core = self.core.borrow_mut();
             let slots = core.tasks_of(node);
-            slots.into_iter().map(|slot| (slot, core.table.at(slot).generation)).collect()
+            slots.into_iter().map(|slot| (slot, core.tasks.at(slot).generation)).collect()
         };
         let polled = TaskRef::of_number(self.polled.get()).map(TaskRef::slot);
         for (slot, generation) in tasks {
             let mut guard = self.core.borrow_mut();
             let core = &mut *guard;
             // The destructor of an earlier one may have let go of this one.
-            let Some(place) = core.table.get(slot, generation) else { continue };
+            let Some(place) = core.tasks.get(slot, generation) else { continue };
             if place.state == State::Ended || place.interrupts.has(Interrupts::STOPPED) {
                 continue;
             }
@@ -165,8 +162,8 @@ impl Engine {
         let (locals, last) = {
             let mut core = self.core.borrow_mut();
             let locals = std::mem::take(&mut core.nodes.at_mut(node).locals);
-            let slots = if locals.is_empty() { Vec::new() } else { core.table.in_order() };
-            (locals, slots.into_iter().rfind(|&slot| core.table.at(slot).node == node.number()))
+            let slots = if locals.is_empty() { Vec::new() } else { core.tasks.in_order() };
+            (locals, slots.into_iter().rfind(|&slot| core.tasks.at(slot).node == node.number()))
         };
         let current = self.current.get();
         self.current.set(last.unwrap_or(current));
@@ -178,7 +175,7 @@ impl Engine {
                 let node = core.nodes.label(node.number());
                 let label =
                     TaskLabel { name: Cow::Borrowed("a node-local value"), node, ..TaskLabel::default() };
-                core.unobserved(label, note);
+                core.unobserved((label, note));
             }
         }
         self.current.set(current);
@@ -196,25 +193,23 @@ impl Engine {
     fn empty(&self, slot: u32) {
         let (id, task) = {
             let mut core = self.core.borrow_mut();
-            let place = core.table.at(slot);
+            let place = core.tasks.at(slot);
             place.interrupts.add(Interrupts::EMPTIED);
-            (place.id, place.task.as_ref().map(TaskBox::pointer))
+            (place.id, place.task.take())
         };
-        let task = task.expect("only the root has no future of its own, and it is on no node");
+        let mut task = task.expect("only the root has no future of its own, and it is on no node");
         let current = self.current.replace(slot);
-        let stands_in = |id| self.core.borrow_mut().recorder.as_mut().map(|recorder| recorder.stands_in(id));
+        let stands_in =
+            |id| self.core.borrow_mut().observer.recorder.as_mut().map(|recorder| recorder.stands_in(id));
         let recorded = stands_in(id);
-        // SAFETY: the task is in its slot and stays there: it has not ended, so nobody takes its output, and a slot is
-        // freed only by who ends it. It is not being polled, and will not be: nothing polls before this returns, nor later,
-        // as it is marked as empty.
-        let failed = catch_unwind(AssertUnwindSafe(|| unsafe { task.fail(JoinError::cancelled(id)) }));
-        if let Err(payload) = failed {
-            let note = panics::take(&*payload);
-            // SAFETY: as above.
-            unsafe { self.task_panicked(slot, payload, note) };
+        let cancelled = task.cancel(id);
+        // The slot is still the task's: it has not ended, and will not be polled, as it is marked as empty.
+        self.core.borrow_mut().tasks.at(slot).task = Some(task);
+        if let Err(payload) = cancelled {
+            self.task_panicked(slot, payload);
         }
         if let Some(recorded) = recorded
-            && let Some(recorder) = &mut self.core.borrow_mut().recorder
+            && let Some(recorder) = &mut self.core.borrow_mut().observer.recorder
         {
             recorder.stands_down(recorded);
         }
@@ -222,54 +217,45 @@ impl Engine {
     }
 
     /// The task in this slot is to be resumed, but something has happened to it or to its node. Whether it ends with that.
-    ///
-    /// # Safety
-    /// The task's box is alive, and nobody else uses the task until this returns.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn resume_interrupted(
-        &self,
-        slot: u32,
-        future: TaskPointer,
-        context: &mut Context<'_>,
-    ) -> bool {
+    pub(super) fn resume_interrupted(&self, slot: u32, context: &mut Context<'_>) -> bool {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
-        let place = core.table.at(slot);
+        let place = core.tasks.at(slot);
         let (id, interrupts) = (place.id, place.interrupts);
         if interrupts.has(Interrupts::TOLD) {
             let operation =
                 Operation { resource: NodeId(place.node.into()).resource(), access: Access::Read };
-            core.source.performed(place.key, operation);
+            core.scheduler.source.performed(place.key, operation);
         }
-        if let Some(recorder) = &mut core.recorder {
+        if let Some(recorder) = &mut core.observer.recorder {
             if interrupts.has(Interrupts::STOPPED) {
                 recorder.world_changed(WorldChange::NotPolled(NodeState::Down));
             } else if interrupts.has(Interrupts::PAUSED) {
                 recorder.world_changed(WorldChange::NotPolled(NodeState::Paused));
             }
         }
-        drop(guard);
         if interrupts.has(Interrupts::EMPTIED) {
             return true;
         }
-        if interrupts.has(Interrupts::STOPPED) {
-            // SAFETY: as the caller promises.
-            unsafe { future.fail(JoinError::cancelled(id)) };
-            return true;
-        }
-        if interrupts.has(Interrupts::PAUSED) {
+        let stopped = interrupts.has(Interrupts::STOPPED);
+        if !stopped && interrupts.has(Interrupts::PAUSED) {
             self.step.gave_way.set(true);
             self.step.interrupted.set(Interrupted::Parked);
             return false;
         }
-        if interrupts.has(Interrupts::ABORTED) {
-            // SAFETY: as the caller promises.
-            unsafe { future.fail(JoinError::cancelled(id)) };
-            return true;
-        }
-        // SAFETY: as the caller promises.
-        unsafe { future.poll(context) }.is_ready()
+        let task = core.tasks.at(slot).task.take();
+        let mut task = task.expect("only the root has no future of its own, and nothing interrupts it");
+        drop(guard);
+        let ended = if stopped || interrupts.has(Interrupts::ABORTED) {
+            self.panicked.set(task.cancel(id).err());
+            true
+        } else {
+            task.poll(context).is_ready()
+        };
+        self.core.borrow_mut().tasks.at(slot).task = Some(task);
+        ended
     }
 
     /// The step of the task in this slot was interrupted.
@@ -278,16 +264,17 @@ impl Engine {
     pub(super) fn end_interrupted(&self, slot: u32) {
         let mut core = self.core.borrow_mut();
         if self.step.interrupted.get() == Interrupted::Parked {
-            if let Some(recorder) = &mut core.recorder {
+            if let Some(recorder) = &mut core.observer.recorder {
                 recorder.parked();
             }
-            core.table.at(slot).state = State::Parked;
-        } else if core.table.at(slot).interrupts.has(Interrupts::STOPPED) {
+            core.tasks.at(slot).state = State::Parked;
+        } else if core.tasks.at(slot).interrupts.has(Interrupts::STOPPED) {
             drop(core);
             self.empty(slot);
             self.end_task(slot);
         } else {
-            core.pending(slot, self.step.woken.get());
+            let Core { tasks, scheduler, observer, .. } = &mut *core;
+            scheduler.pending(tasks.at(slot), slot, self.step.woken.get(), observer);
         }
     }
 
@@ -296,7 +283,7 @@ impl Engine {
     pub(super) fn node_task_ends(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
-        let place = core.table.at(slot);
+        let place = core.tasks.at(slot);
         if place.interrupts.has(Interrupts::STOPPED) {
             return;
         }
@@ -322,7 +309,7 @@ impl Engine {
         let polled = TaskRef::of_number(self.polled.get()).map(TaskRef::slot);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
-            core.table.at(slot).interrupts.add(Interrupts::PAUSED);
+            core.tasks.at(slot).interrupts.add(Interrupts::PAUSED);
             if polled == Some(slot) {
                 self.interrupt_within();
             }
@@ -339,7 +326,7 @@ impl Engine {
         self.happens(node, NodeEvent::Resumes);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
-            let place = core.table.at(slot);
+            let place = core.tasks.at(slot);
             place.interrupts.remove(Interrupts::PAUSED);
             if place.state == State::Parked {
                 core.make_ready(slot);
@@ -386,7 +373,7 @@ impl Engine {
             let (before, after) = (record.clock, change(record.clock, now_ns));
             record.clock = after;
             if before.drift_ppm() != after.drift_ppm() {
-                core.timers.move_all_of(node.number(), |local_ns| after.run_ns(local_ns).max(now_ns));
+                core.clock.timers.move_all_of(node.number(), |local_ns| after.run_ns(local_ns).max(now_ns));
             }
         }
         self.happens(node, NodeEvent::ClockChanges);
@@ -419,15 +406,17 @@ impl Engine {
 
     fn tell_source(&self, node: NodeId, access: Access) {
         let current = self.current.get();
-        if !self.wants_nodes || current == NO_SLOT {
+        if current == NO_SLOT || node == NodeId::TEST {
             return;
         }
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
-        if core.ended || node == NodeId::TEST {
+        if core.ended || !core.scheduler.source.wants_nodes() {
             return;
         }
-        core.source.performed(core.table.at(current).key, Operation { resource: node.resource(), access });
+        core.scheduler
+            .source
+            .performed(core.tasks.at(current).key, Operation { resource: node.resource(), access });
     }
 
     /// Notes what happens to a node.
@@ -435,13 +424,13 @@ impl Engine {
         self.tell_source(node, Access::Write);
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
-        core.trace_hash = mix(core.trace_hash, (event as u64) << 32 | u64::from(node.0));
+        core.scheduler.mix((event as u64) << 32 | u64::from(node.0));
         if !matches!(event, NodeEvent::IsAskedToShutDown | NodeEvent::ClockChanges) {
-            let at_ns = self.now_ns.get();
+            let at_ns = core.clock.now_ns;
             core.nodes.at_mut(node).last_change =
                 Some(LastChange { event, at_ns, called_at: None, planned: false });
         }
-        if let Some(recorder) = &mut core.recorder {
+        if let Some(recorder) = &mut core.observer.recorder {
             let incarnation = core.nodes.incarnation(node);
             recorder.world_changed(WorldChange::Node { node: core.nodes.name(node), event, incarnation });
         }
@@ -483,7 +472,7 @@ impl Engine {
     pub(super) fn current_is(&self, interrupt: Interrupts) -> bool {
         match self.current.get() {
             NO_SLOT => false,
-            slot => self.core.borrow_mut().table.at(slot).interrupts.has(interrupt),
+            slot => self.core.borrow_mut().tasks.at(slot).interrupts.has(interrupt),
         }
     }
 }
@@ -491,9 +480,9 @@ impl Engine {
 impl Core {
     /// The tasks of a node that are not over, in order of spawning.
     fn tasks_of(&mut self, node: NodeId) -> Vec<u32> {
-        let mut slots = self.table.in_order();
+        let mut slots = self.tasks.in_order();
         slots.retain(|&slot| {
-            let place = self.table.at(slot);
+            let place = self.tasks.at(slot);
             place.node == node.number()
                 && place.state != State::Ended
                 && !place.interrupts.has(Interrupts::STOPPED)

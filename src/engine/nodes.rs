@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::Ref;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,12 +13,11 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::cell::TaskBox;
-use super::node_clock::NodeClock;
-use super::shared::SoleRef;
-use super::table::Interrupts;
+use super::clock::NodeClock;
+use super::task_cell::TaskBox;
+use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT};
 use super::waker::{TaskRef, Wakee};
-use super::{Engine, NO_SLOT, ROOT_SLOT, mix};
+use super::{Core, Engine, mix};
 use timeloop_sim::{NodeEvent, ResourceKey};
 
 pub(crate) use timeloop_sim::NodeState;
@@ -183,6 +183,12 @@ struct Index {
 }
 
 impl Nodes {
+    /// Returns whether there are nodes besides the test's, whose clocks may be off.
+    #[inline]
+    pub(super) fn are_declared(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
     /// Adds the test's node where it is missing.
     pub(super) fn ensure(&mut self) {
         if self.nodes.is_empty() {
@@ -387,21 +393,28 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-impl Engine {
-    /// The node of the task that runs, or whose destructors do; the test's outside of tasks.
-    pub(crate) fn current_node(&self) -> NodeId {
-        match self.current.get() {
+impl Core {
+    /// Returns the node of the task in this slot; the test's for no task.
+    pub(super) fn node_of(&mut self, slot: u32) -> NodeId {
+        match slot {
             NO_SLOT | ROOT_SLOT => NodeId::TEST,
-            slot => NodeId(self.core.borrow_mut().table.at(slot).node.into()),
+            slot => NodeId(self.tasks.at(slot).node.into()),
         }
     }
+}
 
-    /// The table of nodes, to be looked at. Not while code of the user's runs.
-    pub(crate) fn nodes(&self) -> SoleRef<'_, Nodes> {
+impl Engine {
+    /// Returns the node of the task that runs, or whose destructors do; the test's outside of tasks.
+    pub(crate) fn current_node(&self) -> NodeId {
+        self.core.borrow_mut().node_of(self.current.get())
+    }
+
+    /// Returns the table of nodes, to be looked at. Not while code of the user's runs.
+    pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
         if self.core.borrow().nodes.nodes.is_empty() {
             self.core.borrow_mut().nodes.ensure();
         }
-        self.core.borrow().map(|core| &core.nodes)
+        Ref::map(self.core.borrow(), |core| &core.nodes)
     }
 }
 

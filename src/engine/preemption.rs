@@ -4,25 +4,26 @@
 //! - Going on is part of the resumption that was preempted, with its counts and its wakes as they were.
 //! - A preemption after which the same task goes on at once leaves no trace.
 
+use std::cell::Cell;
+
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 
-use super::shared::Plain;
-use super::table::State;
-use super::{Core, Engine, mix};
+use super::tasks::State;
+use super::{Core, Engine};
 
 /// What the step under way has come to. Laid out to be reset by one store.
 #[derive(Debug, Default)]
 #[repr(C, align(8))]
 pub(super) struct StepState {
     /// Whether the task that is being polled has been woken meanwhile.
-    pub(super) woken: Plain<bool>,
+    pub(super) woken: Cell<bool>,
     /// Whether it has given way for an operation.
-    pub(super) gave_way: Plain<bool>,
+    pub(super) gave_way: Cell<bool>,
     /// How the step has been interrupted, if it has; it has given way then, too.
-    pub(super) interrupted: Plain<Interrupted>,
-    filling: Plain<u8>,
+    pub(super) interrupted: Cell<Interrupted>,
+    filling: Cell<u8>,
     /// How many operations its resumption has announced.
-    pub(super) operations: Plain<u32>,
+    pub(super) operations: Cell<u32>,
 }
 
 impl StepState {
@@ -78,7 +79,7 @@ impl Engine {
     #[inline]
     pub(super) fn count_operation(&self) -> bool {
         self.step.operations.set(self.step.operations.get().wrapping_add(1));
-        self.attends.get() || self.suspends()
+        self.is_observed() || self.suspends()
     }
 
     /// Takes the operation counted last back: it is suspended, and will be counted again.
@@ -102,12 +103,18 @@ impl Engine {
 
     /// Asks the source whether the task is preempted before this operation; if so, returns the number of the step in which
     /// that happens. A source that preempts a task counts on it.
+    ///
+    /// A source that does not want to know of operations is asked only for those that are `always` preemption points,
+    /// although the run may be recorded.
     #[inline]
-    pub(super) fn should_preempt(&self, index: u32, operation: Operation) -> Option<u64> {
+    pub(super) fn should_preempt(&self, index: u32, operation: Operation, always: bool) -> Option<u64> {
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
+        if !(always || core.scheduler.wants_operations) {
+            return None;
+        }
         let current = self.current.get();
-        let slot = core.table.at(current);
+        let slot = core.tasks.at(current);
         if slot.state != State::Running {
             // A destructor polls, of a task that does not run.
             return None;
@@ -115,33 +122,31 @@ impl Engine {
         // The count already includes the resumption under way.
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey::Operation { task, resume, index };
-        if !core.source.gives_way(key, operation) {
+        if !core.scheduler.source.gives_way(key, operation) {
             return None;
         }
         self.step.gave_way.set(true);
         core.note_giving_way(current, self.step.woken.get(), index, operation);
-        if let Some(recorder) = &mut core.recorder {
-            recorder.gives_way(key);
-        }
-        Some(core.steps())
+        core.observer.record(|recorder| recorder.gives_way(key));
+        Some(core.scheduler.steps())
     }
 
     /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
     /// as the one that they would have been.
     #[inline]
     pub(super) fn go_on(&self, core: &mut Core, slot: u32) -> bool {
-        core.table.at(slot).gave_way = false;
-        let given_way = &core.table.given_way[slot as usize];
+        core.tasks.at(slot).gave_way = false;
+        let given_way = &core.tasks.given_way[slot as usize];
         let index = given_way.index;
         self.step.operations.set(given_way.operations);
         // Whoever woke it may be gone, and wake it no more: without giving way it would be resumed all the same.
         self.step.woken.set(given_way.woken);
-        core.selects = given_way.selects;
-        let (last_slot, after_steps) = core.gave_way_last;
+        core.scheduler.selects = given_way.selects;
+        let (last_slot, after_steps) = core.scheduler.gave_way_last;
         // The step under way is counted already.
-        let right_on = last_slot == slot && after_steps == core.steps() - 1;
+        let right_on = last_slot == slot && after_steps == core.scheduler.steps() - 1;
         if !right_on {
-            core.trace_hash = mix(core.trace_hash, u64::from(index));
+            core.scheduler.mix(u64::from(index));
         }
         right_on
     }
@@ -150,14 +155,15 @@ impl Engine {
     #[inline]
     pub(super) fn give_way(&self, core: &mut Core, slot: u32) {
         if self.step.woken.get() {
-            if let Some(recorder) = &mut core.recorder {
+            core.observer.record(|recorder| {
                 recorder.goes_on_later();
-            }
-            core.end_step(false);
+                recorder.end_step(false);
+            });
             core.give_way(slot, self.step.operations.get());
         } else {
             // Whoever polls the future keeps its wakes to itself: the task waits as it says.
-            core.pending(slot, false);
+            let Core { tasks, scheduler, observer, .. } = core;
+            scheduler.pending(tasks.at(slot), slot, false, observer);
         }
     }
 }
@@ -167,7 +173,7 @@ impl Core {
     #[inline]
     pub(super) fn note_giving_way(&mut self, slot: u32, woken: bool, index: u32, operation: Operation) {
         let place = slot as usize;
-        if self.table.given_way.len() <= place {
+        if self.tasks.given_way.len() <= place {
             let nothing = GivenWay {
                 index: 0,
                 access: Access::Read,
@@ -177,9 +183,9 @@ impl Core {
                 woken: false,
             };
             // At least as many as a short run needs, at once.
-            self.table.given_way.resize((place + 1).max(8), nothing);
+            self.tasks.given_way.resize((place + 1).max(8), nothing);
         }
-        let given_way = &mut self.table.given_way[place];
+        let given_way = &mut self.tasks.given_way[place];
         given_way.index = index;
         given_way.access = operation.access;
         given_way.resource = operation.resource;
@@ -189,13 +195,13 @@ impl Core {
     /// The task in this slot has given way, and is ready to go on.
     #[inline]
     pub(super) fn give_way(&mut self, slot: u32, operations: u32) {
-        self.gave_way_last = (slot, self.steps());
-        let given_way = &mut self.table.given_way[slot as usize];
+        self.scheduler.gave_way_last = (slot, self.scheduler.steps());
+        let given_way = &mut self.tasks.given_way[slot as usize];
         given_way.operations = operations;
-        given_way.selects = self.selects;
+        given_way.selects = self.scheduler.selects;
         let announced = given_way.announced();
-        let place = self.table.at(slot);
+        let place = self.tasks.at(slot);
         place.gave_way = true;
-        Self::show_with(place, slot, Some(announced), &mut self.source, &mut self.recorder);
+        self.scheduler.make_ready(place, slot, Some(announced), &mut self.observer);
     }
 }

@@ -27,7 +27,7 @@ const OURS: &str = {
     ours
 };
 
-/// Records a run.
+/// Records a run. What the loop calls at every step stands apart from it, so that it costs nothing where nothing is recorded.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     record: Record,
@@ -84,6 +84,8 @@ impl Recorder {
         u32::try_from(id.number() - 1).expect("a recorded run has fewer than 2^32 tasks")
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn spawned(
         &mut self,
         key: TaskKey,
@@ -104,6 +106,8 @@ impl Recorder {
         self.arrivals.push(u32::MAX);
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn ready(&mut self, id: Id, resume: u32, operation: Option<u32>) {
         let task = Self::index(id);
         self.arrivals[task as usize] = self.record.arrivals.len() as u32;
@@ -111,6 +115,8 @@ impl Recorder {
         self.record.arrivals.push(Arrival { task, resume, operation, after_steps });
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
         self.current = Self::index(id);
         if let Some(waits) = self.waits_on.get_mut(&self.current) {
@@ -137,6 +143,8 @@ impl Recorder {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn end_step(&mut self, finished: bool) {
         if let Some(key) = self.gave_way.take() {
             // Whoever polled made something else of it, and did not come back in this step.
@@ -160,6 +168,8 @@ impl Recorder {
         step <= FIRST_STEPS || step >= self.explain_from
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {
         let step = self.record.steps.len().saturating_sub(1) as u64;
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
@@ -196,6 +206,8 @@ impl Recorder {
     }
 
     /// The task that runs has done this.
+    #[cold]
+    #[inline(never)]
     pub(super) fn performed(
         &mut self,
         operation: Operation,

@@ -1,26 +1,68 @@
-//! Running the loop: one step after the other until the root has ended or something fails.
+//! Runs the loop: one step after the other until the root has ended or something fails, and then the teardown.
 //!
-//! Always true: each step polls one task once; tasks that are left at the end are dropped in order of spawning, with the
-//! loop still in place, so that their destructors find their world.
-#![expect(unsafe_code, reason = "polls tasks where they stand, while the table of tasks may grow")]
+//! # Invariants
+//! Each step polls one task once. Tasks that are left at the end are dropped in order of spawning, with the loop still in
+//! place, so that their destructors find their world. The loop polls and drops the root through [`Root`] alone, so that the
+//! loop and the making of a run are compiled once, and not once more for every test of a user.
 
 use std::any::Any;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::task::{Context, RawWakerVTable};
+use std::pin::Pin;
+use std::task::{Context, Poll, RawWakerVTable};
 
 use timeloop_sim::{Access, Ended, Failure, Pulse, SpawnSite, TaskKey, TaskLabel};
 
-use super::Id;
-use super::cell::TaskBox;
 use super::context::Driving;
-use super::panics::{self, PanicNote, Watch};
+use super::observer::Level;
+use super::panics::{self, Watch};
 use super::preemption::Interrupted;
 use super::recorder::Recorder;
-use super::root::Root;
-use super::table::State;
+use super::tasks::{NO_SLOT, ROOT_SLOT, State};
 use super::waker::{self, TaskRef, Wakee};
-use super::{Core, Engine, NO_SLOT, ROOT_SLOT, mix_step};
+use super::{Core, Engine, Id};
+
+/// A root that the loop can poll and drop.
+pub(crate) trait Root {
+    /// Polls it; whether it has ended.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool;
+
+    /// Drops what is left of it.
+    fn drop_future(&mut self);
+}
+
+/// A root, and its output once it has ended.
+pub(crate) struct RootFuture<'a, F: Future> {
+    future: Pin<&'a mut Option<F>>,
+    output: Option<F::Output>,
+}
+
+impl<'a, F: Future> RootFuture<'a, F> {
+    pub(crate) fn new(future: Pin<&'a mut Option<F>>) -> Self {
+        Self { future, output: None }
+    }
+
+    /// What it came to, if it has ended.
+    pub(crate) fn into_output(self) -> Option<F::Output> {
+        self.output
+    }
+}
+
+impl<F: Future> Root for RootFuture<'_, F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        match self.future.as_mut().as_pin_mut().expect("not dropped yet").poll(context) {
+            Poll::Ready(output) => {
+                self.output = Some(output);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn drop_future(&mut self) {
+        self.future.set(None);
+    }
+}
 
 /// Why the loop stopped before its root had ended.
 #[derive(Debug)]
@@ -55,16 +97,12 @@ impl Engine {
     /// Adds the root: the first task, with no future of its own.
     pub(crate) fn add_root(&self, spawned: &'static Location<'static>) {
         let mut core = self.core.borrow_mut();
-        let id = Id::from_number(core.next_id);
-        core.next_id += 1;
-        core.table.insert(TaskKey::ROOT, id, None, spawned, 0);
-        let root = core.table.at(ROOT_SLOT);
+        core.tasks.insert(TaskKey::ROOT, None, spawned, 0);
+        let root = core.tasks.at(ROOT_SLOT);
         root.state = State::Waiting;
         // Nobody spawned it: the watchdog has no place to name.
         root.spawn_site = SpawnSite::default();
-        if let Some(recorder) = &mut core.recorder {
-            recorder.spawned(TaskKey::ROOT, None, "".into(), None, None, 0);
-        }
+        core.observer.record(|recorder| recorder.spawned(TaskKey::ROOT, None, "".into(), None, None, 0));
     }
 
     /// Runs the loop until `root` has ended.
@@ -72,10 +110,12 @@ impl Engine {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
         let mut core = self.core.borrow_mut();
-        let stuck_after = core.limits.stuck_after;
-        core.make_ready_root();
+        let stuck_after = core.scheduler.limits.stuck_after;
+        if core.tasks.at(ROOT_SLOT).state == State::Waiting {
+            core.make_ready(ROOT_SLOT);
+        }
         // A call that failed has left none.
-        core.refuel();
+        core.scheduler.refuel();
         drop(core);
         Pulse::watch_run(stuck_after, |pulse| {
             // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who
@@ -102,7 +142,7 @@ impl Engine {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
-            let next = if core.fuel == 0 || self.post.has_woken() { None } else { core.source.next() };
+            let next = if self.foreign_wakes.has_woken() { None } else { core.scheduler.next() };
             let Some(number) = next else {
                 drop(guard);
                 if let Some(failure) = self.pause() {
@@ -111,9 +151,8 @@ impl Engine {
                 guard = self.core.borrow_mut();
                 continue;
             };
-            core.fuel -= 1;
-            let now_ns = self.now_ns.get();
-            let slot = core.table.at(number);
+            let now_ns = core.clock.now_ns;
+            let slot = core.tasks.at(number);
             debug_assert!(slot.state == State::Ready);
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
@@ -122,15 +161,16 @@ impl Engine {
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::number_of(self.run, number, slot.generation);
-            let future = slot.task.as_ref().map(TaskBox::pointer);
+            // Out of its slot while it is polled: the table may grow meanwhile. A poll catches all panics, so that the
+            // task is always put back, and the loop need not be ready to drop it.
+            let mut future = if interrupts.any() { None } else { slot.task.take().map(ManuallyDrop::new) };
             pulse.begin_poll(key, slot.spawn_site);
-            if let Some(recorder) = &mut core.recorder {
-                Self::record_step(recorder, id, now_ns, core.trace_hash);
-            }
+            let trace_hash = core.scheduler.trace_hash;
+            core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
             self.step.reset();
-            core.selects = 0;
+            core.scheduler.selects = 0;
             if !(goes_on && self.go_on(core, number)) {
-                core.trace_hash = mix_step(core.trace_hash, key, resume, now_ns);
+                core.scheduler.mix_step(key, resume, now_ns);
             }
             self.current.set(number);
             self.polled.set(task);
@@ -138,14 +178,9 @@ impl Engine {
 
             let waker = waker::of_number(task, self.wakers());
             let context = &mut Context::from_waker(&waker);
-            let ended = match future {
-                // SAFETY: a task's box stays in its slot, and nobody uses it, while the slot's state is `Running`;
-                // one that has ended is never ready.
-                Some(future) if interrupts.any() => unsafe {
-                    self.resume_interrupted(number, future, context)
-                },
-                // SAFETY: as above.
-                Some(future) => unsafe { future.poll(context) }.is_ready(),
+            let ended = match &mut future {
+                Some(future) => future.poll(context).is_ready(),
+                None if interrupts.any() => self.resume_interrupted(number, context),
                 // Only the root has no future of its own.
                 None if root.poll(context) => {
                     self.polled.set(0);
@@ -156,100 +191,82 @@ impl Engine {
             };
 
             self.polled.set(0);
+            guard = self.core.borrow_mut();
+            let Core { tasks, scheduler, observer, .. } = &mut *guard;
+            let place = tasks.at(number);
+            if let Some(future) = future {
+                place.put_back(ManuallyDrop::into_inner(future));
+            }
             if ended {
-                if let Some(payload) = self.fallen.take() {
-                    self.task_fell(number, payload);
-                }
+                drop(guard);
                 self.end_task(number);
                 guard = self.core.borrow_mut();
+            } else if !self.step.gave_way.get() {
+                scheduler.pending(place, number, self.step.woken.get(), observer);
+            } else if self.step.interrupted.get() == Interrupted::No {
+                self.give_way(&mut guard, number);
             } else {
+                drop(guard);
+                self.end_interrupted(number);
                 guard = self.core.borrow_mut();
-                if self.step.gave_way.get() {
-                    if self.step.interrupted.get() == Interrupted::No {
-                        self.give_way(&mut guard, number);
-                    } else {
-                        drop(guard);
-                        self.end_interrupted(number);
-                        guard = self.core.borrow_mut();
-                    }
-                } else {
-                    guard.pending(number, self.step.woken.get());
-                }
             }
         }
-    }
-
-    /// Apart, so that it costs nothing where nothing is recorded.
-    #[cold]
-    #[inline(never)]
-    fn record_step(recorder: &mut Recorder, id: Id, now_ns: u64, trace_hash: u64) {
-        recorder.begin_step(id, now_ns, trace_hash);
     }
 
     /// A panic came out of a step.
     #[cold]
     fn caught(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
-        let note = panics::take(&*payload);
         let slot = self.current.get();
         let polling = self.polled.replace(0) != 0;
+        if polling && slot != ROOT_SLOT {
+            self.task_panicked(slot, payload);
+            self.end_task(slot);
+            return None;
+        }
+        let note = panics::take(&*payload);
         let mut core = self.core.borrow_mut();
-        if slot == ROOT_SLOT && polling {
+        if polling {
             core.end_root();
             let failure = self.root_panic(&mut core, note);
             return Some(Stop::Panicked(payload, failure));
         }
-        if !polling {
-            // Between polls: the destructor of an output, or a waker that is not the loop's own.
-            let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
-            core.unobserved(label, note);
-            return None;
-        }
-        drop(core);
-        // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
-        unsafe { self.task_panicked(slot, payload, note) };
-        self.end_task(slot);
+        // Between polls: the destructor of an output, or a waker that is not the loop's own.
+        let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
+        core.unobserved((label, note));
         None
     }
 
-    /// The task in this slot, which was being polled, has panicked.
+    /// Makes the panic the output of the task in this slot, which is not being polled any more.
     #[cold]
     #[inline(never)]
-    fn task_fell(&self, slot: u32, payload: Box<dyn Any + Send>) {
+    pub(super) fn task_panicked(&self, slot: u32, payload: Box<dyn Any + Send>) {
         let note = panics::take(&*payload);
-        // SAFETY: the state is still `Running`: the poll that panicked is over, and nobody else uses the task.
-        unsafe { self.task_panicked(slot, payload, note) };
-    }
-
-    /// Code of the task in this slot has panicked, which is its output now.
-    ///
-    /// # Safety
-    /// Nobody uses the task, and nobody will before this returns.
-    pub(super) unsafe fn task_panicked(&self, slot: u32, payload: Box<dyn Any + Send>, note: PanicNote) {
         let mut core = self.core.borrow_mut();
-        let place = core.table.at(slot);
-        let (id, task) = (place.id, place.task.as_ref().map(TaskBox::pointer));
+        let place = core.tasks.at(slot);
+        let (id, task) = (place.id, place.task.take());
         drop(core);
-        if let Some(task) = task {
-            // SAFETY: as the caller promises.
-            unsafe { task.panicked(id, payload) };
-        }
+        let task = task.map(|mut task| {
+            task.panicked(id, payload);
+            task
+        });
         let mut core = self.core.borrow_mut();
-        let place = core.table.at(slot);
+        let place = core.tasks.at(slot);
+        place.task = task;
         place.panicked = true;
         let detached = place.detached;
-        let label = core.task_label(slot);
-        core.first_panic.get_or_insert_with(|| Box::new((label.clone(), note.clone())));
+        let panic = (core.task_label(slot), note);
+        core.tasks.first_panic.get_or_insert_with(|| Box::new(panic.clone()));
         if detached {
-            core.unobserved(label, note);
+            core.unobserved(panic);
         } else {
-            core.aside().panics.insert(id, (label, note));
+            core.tasks.keep_panic(id, panic);
         }
     }
 
     /// The wakers of the next poll.
     #[inline]
     fn wakers(&self) -> &'static RawWakerVTable {
-        if self.explain {
+        if self.level == Level::Explain {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
         } else {
@@ -263,60 +280,62 @@ impl Engine {
     fn pause(&self) -> Option<Box<Failure>> {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
-        if let Some(task) = self.post.woken() {
+        if let Some(task) = self.foreign_wakes.woken() {
             return Some(self.escape(core, task));
         }
-        if let Some(unobserved) = core.unobserved.take() {
+        if let Some(unobserved) = core.tasks.unobserved.take() {
             let (label, note) = *unobserved;
             return Some(self.unobserved_panic(core, label, note));
         }
-        if core.fuel == 0 && core.extend_for_tasks() {
+        if core.scheduler.is_spent() && core.scheduler.extend_for(core.tasks.live()) {
             return None;
         }
-        if core.fuel == 0 {
+        if core.scheduler.is_spent() {
             // A bound has been reached: that matters only if a task would run beyond it.
-            if let Some(slot) = core.source.next() {
+            if let Some(slot) = core.scheduler.source.next() {
                 // It stays ready: a runtime may go on after this.
                 core.make_ready(slot);
-                return Some(if core.steps() >= core.limits.max_steps {
+                return Some(if core.scheduler.steps() >= core.scheduler.limits.max_steps {
                     self.step_limit(core)
                 } else {
                     self.livelock(core, slot)
                 });
             }
         }
-        let timer_ns = core.timers.next_deadline_ns();
+        let timer_ns = core.clock.timers.next_deadline_ns();
         #[cfg(feature = "net")]
         let timer_ns = self.next_ns_with_network(timer_ns);
         let Some(deadline_ns) = timer_ns else {
             // What a strategy holds back is ready all the same.
-            return if core.source.let_go() { None } else { Some(self.deadlock(core)) };
+            return if core.scheduler.source.let_go() { None } else { Some(self.deadlock(core)) };
         };
-        if u128::from(deadline_ns) > core.limits.max_virtual_time.as_nanos() {
-            if core.source.let_go() {
+        if u128::from(deadline_ns) > core.scheduler.limits.max_virtual_time.as_nanos() {
+            if core.scheduler.source.let_go() {
                 return None;
             }
             return Some(self.time_limit(core, deadline_ns));
         }
-        let by_ns = deadline_ns.saturating_sub(self.now_ns.get());
+        let by_ns = deadline_ns.saturating_sub(core.clock.now_ns);
         // What is due already, such as a timer that was set back to the past, comes without time's moving: nobody can be
         // held back for that.
-        let held = if by_ns == 0 { core.source.let_go() } else { !core.source.lets_time_pass(by_ns) };
+        let held = if by_ns == 0 {
+            core.scheduler.source.let_go()
+        } else {
+            !core.scheduler.source.lets_time_pass(by_ns)
+        };
         if held {
             return None;
         }
         self.current.set(NO_SLOT);
         if by_ns > 0 {
-            self.now_ns.set(deadline_ns);
-            core.refuel();
-            core.gave_way_last = (NO_SLOT, 0);
-            if let Some(recorder) = &mut core.recorder {
-                recorder.advanced();
-            }
-            core.source.time_passed();
+            core.clock.now_ns = deadline_ns;
+            core.scheduler.refuel();
+            core.scheduler.gave_way_last = (NO_SLOT, 0);
+            core.observer.record(Recorder::advanced);
+            core.scheduler.source.time_passed();
         }
         let mut foreign = Vec::new();
-        while let Some(wakee) = core.timers.take_due(deadline_ns) {
+        while let Some(wakee) = core.clock.timers.take_due(deadline_ns) {
             match wakee {
                 // The loop's own tasks need no call; but once one does, those behind it wait for their turn.
                 Wakee::Task(task) if foreign.is_empty() => core.wake(task),
@@ -330,23 +349,27 @@ impl Engine {
         None
     }
 
-    /// The task in this slot has ended.
+    /// Ends the task in this slot, whose last step is over.
+    #[inline(never)]
     pub(super) fn end_task(&self, slot: u32) {
+        if let Some(payload) = self.panicked.take() {
+            self.task_panicked(slot, payload);
+        }
         let mut guard = self.core.borrow_mut();
-        if guard.table.at(slot).node != 0 {
+        if guard.tasks.at(slot).node != 0 {
             drop(guard);
             self.node_task_ends(slot);
             guard = self.core.borrow_mut();
         }
-        if self.attends.get() {
-            let task = TaskRef::new(self.run, slot, guard.table.at(slot).generation);
+        if self.is_observed() {
+            let task = TaskRef::new(self.run, slot, guard.tasks.at(slot).generation);
             drop(guard);
             self.touch_end(task, Access::Write, None);
             guard = self.core.borrow_mut();
         }
         let core = &mut *guard;
-        core.end_step(true);
-        let place = core.table.at(slot);
+        core.observer.record(|recorder| recorder.end_step(true));
+        let place = core.tasks.at(slot);
         place.state = State::Ended;
         let (id, key, detached) = (place.id, place.key, place.detached);
         // Read before it is taken: as a whole it would be read wide just after it was written narrow.
@@ -359,8 +382,8 @@ impl Engine {
             Some(Wakee::Other(_)) => place.joiner.take().map(Err),
             None => None,
         };
-        core.source.finished(key);
-        core.forget(id);
+        core.scheduler.source.finished(key);
+        core.tasks.forget(id);
         match joiner {
             Some(Ok(joiner)) => core.wake(joiner),
             Some(Err(joiner)) => {
@@ -368,7 +391,7 @@ impl Engine {
                 joiner.wake();
             }
             None if detached => {
-                let remains = core.table.remove(slot);
+                let remains = core.tasks.remove(slot);
                 drop(guard);
                 self.drop_remains(id, remains);
             }
@@ -379,7 +402,7 @@ impl Engine {
     /// A panic that nobody observed in the last steps before the root ended.
     pub(crate) fn take_unobserved(&self) -> Option<Box<Failure>> {
         let mut core = self.core.borrow_mut();
-        let (label, note) = *core.unobserved.take()?;
+        let (label, note) = *core.tasks.unobserved.take()?;
         Some(self.unobserved_panic(&mut core, label, note))
     }
 
@@ -400,14 +423,14 @@ impl Engine {
         let root = {
             let mut core = self.core.borrow_mut();
             core.ended = true;
-            core.table.at(ROOT_SLOT).id
+            core.tasks.at(ROOT_SLOT).id
         };
         self.drop_remains(root, OnDrop(drop_root));
         // Destructors may spawn more.
         let mut endless = None;
         for round in 0.. {
             let slots = {
-                let table = &self.core.borrow().table;
+                let table = &self.core.borrow().tasks;
                 // The root, most often: it keeps its slot.
                 if table.live() <= 1 { Vec::new() } else { table.in_order() }
             };
@@ -424,20 +447,20 @@ impl Engine {
                 endless = Some(self.endless_end(&mut core));
                 // Forgotten: their destructors would do worse without their loop.
                 let left = slots.into_iter().filter(|&slot| slot != ROOT_SLOT);
-                left.for_each(|slot| mem::forget(core.table.remove(slot)));
+                left.for_each(|slot| mem::forget(core.tasks.remove(slot)));
                 break;
             }
             slots.into_iter().filter(|&slot| slot != ROOT_SLOT).for_each(|slot| self.drop_task(slot));
         }
-        let timers = self.core.borrow_mut().timers.clear();
+        let timers = self.core.borrow_mut().clock.timers.clear();
         drop(timers);
         #[cfg(feature = "net")]
         self.end_network();
         let failure = self.take_unobserved().or(endless).or_else(|| {
             // A wake from outside that came after the last step.
-            self.post.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
+            self.foreign_wakes.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
         });
-        self.post.close();
+        self.foreign_wakes.close();
         failure
     }
 
@@ -445,17 +468,17 @@ impl Engine {
     fn drop_task(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
-        let place = core.table.at(slot);
+        let place = core.tasks.at(slot);
         if place.state == State::Vacant {
             // The destructor of an earlier task has let go of this one.
             return;
         }
         let id = place.id;
-        if let Some((label, note)) = core.take_panic(id) {
-            core.unobserved(label, note);
+        if let Some(panic) = core.tasks.take_panic(id) {
+            core.unobserved(panic);
         }
-        core.forget(id);
-        let remains = core.table.remove(slot);
+        core.tasks.forget(id);
+        let remains = core.tasks.remove(slot);
         drop(guard);
         self.drop_remains(id, remains);
     }
@@ -466,8 +489,12 @@ impl Engine {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(remains))) {
             let note = panics::take(&*payload);
             let mut core = self.core.borrow_mut();
-            let label = core.recorder.as_ref().map_or_else(TaskLabel::default, |recorder| recorder.label(id));
-            core.unobserved(label, note);
+            let label = core
+                .observer
+                .recorder
+                .as_ref()
+                .map_or_else(TaskLabel::default, |recorder| recorder.label(id));
+            core.unobserved((label, note));
         }
     }
 
@@ -477,88 +504,19 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         Ended {
             failure: None,
-            trace_hash: core.trace_hash,
-            steps: core.steps(),
-            elapsed_ns: self.now_ns.get(),
-            record: core.recorder.take().map(|recorder| Box::new(recorder.into_record())),
-            unapplied: core.source.unapplied(),
+            trace_hash: core.scheduler.trace_hash,
+            steps: core.scheduler.steps(),
+            elapsed_ns: core.clock.now_ns,
+            record: core.observer.recorder.take().map(|recorder| Box::new(recorder.into_record())),
+            unapplied: core.scheduler.source.unapplied(),
         }
     }
 }
 
 impl Core {
-    /// How many steps have been taken.
-    pub(super) fn steps(&self) -> u64 {
-        self.steps_before + (self.granted - self.fuel)
-    }
-
-    /// The bound of polls at one instant is for a few tasks that wake each other; with very many, each of them may be
-    /// polled a few times. Whether there is more fuel now.
-    fn extend_for_tasks(&mut self) -> bool {
-        const POLLS_A_TASK: u64 = 16;
-        let wanted = POLLS_A_TASK * u64::from(self.table.live());
-        let most = wanted.min(self.limits.max_steps - self.steps_before);
-        if self.granted == 0 || most <= self.granted {
-            return false;
-        }
-        self.fuel = most - self.granted;
-        self.granted = most;
-        true
-    }
-
-    /// A new instant begins: the bound of polls at one instant counts from zero again.
-    pub(super) fn refuel(&mut self) {
-        self.steps_before = self.steps();
-        let steps_left = self.limits.max_steps - self.steps_before;
-        self.granted = steps_left.min(self.limits.max_polls_per_instant);
-        self.fuel = self.granted;
-    }
-
-    /// The root is resumed at the start of each call of `drive`.
-    fn make_ready_root(&mut self) {
-        let root = self.table.at(ROOT_SLOT);
-        if root.state == State::Waiting {
-            self.make_ready(ROOT_SLOT);
-        }
-    }
-
-    /// The poll of this task has ended, the task has not.
-    #[inline(always)]
-    pub(super) fn pending(&mut self, slot: u32, woken: bool) {
-        self.end_step(false);
-        let place = self.table.at(slot);
-        if woken {
-            Self::show(place, slot, &mut self.source, &mut self.recorder);
-        } else {
-            place.state = State::Waiting;
-        }
-    }
-
-    /// The root has ended; it may be driven again with another future.
+    /// Ends the step of the root, which has ended; it may be driven again with another future.
     fn end_root(&mut self) {
-        self.end_step(true);
-        self.table.at(ROOT_SLOT).state = State::Waiting;
-    }
-
-    #[inline]
-    pub(super) fn end_step(&mut self, finished: bool) {
-        if let Some(recorder) = &mut self.recorder {
-            Self::record_end(recorder, finished);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_end(recorder: &mut Recorder, finished: bool) {
-        recorder.end_step(finished);
-    }
-
-    /// Lets go of what is kept beside the table for a task.
-    #[inline]
-    fn forget(&mut self, id: Id) {
-        if let Some(aside) = &mut self.aside {
-            aside.names.remove(&id);
-            aside.streams.remove(&id);
-        }
+        self.observer.record(|recorder| recorder.end_step(true));
+        self.tasks.at(ROOT_SLOT).state = State::Waiting;
     }
 }

@@ -29,11 +29,15 @@ pub(super) struct Sites {
 
 /// Notes that the current task is about to wait here.
 pub(super) fn note(engine: &Engine) {
-    if !engine.is_noting() {
+    if !engine.core.borrow().observer.is_noting() {
         return;
     }
     let backtrace = Rc::new(Backtrace::force_capture());
-    engine.with_sites(|sites| sites.current = Some(backtrace));
+    engine.core.borrow_mut().observer.record(|recorder| {
+        if let Some(sites) = &mut recorder.sites {
+            sites.current = Some(backtrace);
+        }
+    });
 }
 
 impl Sites {

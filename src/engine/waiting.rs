@@ -54,7 +54,7 @@ impl Engine {
     /// The task that runs waits for this.
     #[inline]
     pub(crate) fn awaits(&self, waker: &Waker, on: impl FnOnce() -> On) {
-        if self.records {
+        if self.is_recorded() {
             self.note_wait(waker, on());
         }
     }
@@ -65,14 +65,14 @@ impl Engine {
         if !self.is_polling() {
             return;
         }
-        if let Some(recorder) = &mut self.core.borrow_mut().recorder {
+        if let Some(recorder) = &mut self.core.borrow_mut().observer.recorder {
             recorder.waits_on(Noted { on, aside: !TaskRef::is_of_loop(waker) });
         }
     }
 
     /// What is not as usual in the network; nothing where there is none.
     pub(super) fn anomalies(&self, core: &Core) -> Box<[Anomaly]> {
-        let Some(recorder) = &core.recorder else { return Box::default() };
+        let Some(recorder) = &core.observer.recorder else { return Box::default() };
         if core.ended {
             return recorder.network.clone();
         }
@@ -80,26 +80,26 @@ impl Engine {
         if let Ok(mut network) = self.network.try_borrow_mut()
             && let Some(fabric) = network.as_deref_mut()
         {
-            return self.view(fabric, &core.nodes, &[]).anomalies();
+            return view(fabric, core, &[]).anomalies();
         }
         Box::default()
     }
 
     /// The run ends: what is to be said of its network, should its output be a failure.
     pub(super) fn keep_anomalies(&self) {
-        if !self.records {
+        if !self.is_recorded() {
             return;
         }
         let mut core = self.core.borrow_mut();
         let anomalies = self.anomalies(&core);
-        if let Some(recorder) = &mut core.recorder {
+        if let Some(recorder) = &mut core.observer.recorder {
             recorder.network = anomalies;
         }
     }
 
     /// What the tasks in these slots wait for among sockets and nodes, for each of them.
     pub(super) fn waits_of(&self, core: &mut Core, slots: &[u32]) -> Vec<Vec<Awaited>> {
-        let Some(recorder) = core.recorder.take() else { return vec![Vec::new(); slots.len()] };
+        let Some(recorder) = core.observer.recorder.take() else { return vec![Vec::new(); slots.len()] };
         #[cfg(feature = "net")]
         let everyone: Vec<_> = recorder
             .all_waits()
@@ -112,7 +112,7 @@ impl Engine {
         let mut network = self.network.try_borrow_mut().ok();
         let mut all = Vec::new();
         for &slot in slots {
-            let id = core.table.at(slot).id;
+            let id = core.tasks.at(slot).id;
             let mut waits: Vec<Awaited> = Vec::new();
             for on in recorder.waits_of(id) {
                 let awaited = match on {
@@ -124,7 +124,7 @@ impl Engine {
                     On::Socket(socket, made) => {
                         let fabric = network.as_mut().and_then(|network| network.as_deref_mut());
                         fabric
-                            .and_then(|fabric| self.view(fabric, &core.nodes, &everyone).wait(socket, made))
+                            .and_then(|fabric| view(fabric, core, &everyone).wait(socket, made))
                             .map(Awaited::Socket)
                     }
                 };
@@ -132,19 +132,18 @@ impl Engine {
             }
             all.push(waits);
         }
-        core.recorder = Some(recorder);
+        core.observer.recorder = Some(recorder);
         all
     }
+}
 
-    #[cfg(feature = "net")]
-    fn view<'a>(
-        &self,
-        fabric: &'a mut network::Fabric,
-        nodes: &'a Nodes,
-        waiting: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
-    ) -> View<'a, Wakee, super::announce::ResourceId> {
-        View { fabric, directory: nodes, now_ns: self.now_ns(), waiting }
-    }
+#[cfg(feature = "net")]
+fn view<'a>(
+    fabric: &'a mut network::Fabric,
+    core: &'a Core,
+    waiting: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
+) -> View<'a, Wakee, super::announce::ResourceId> {
+    View { fabric, directory: &core.nodes, now_ns: core.clock.now_ns, waiting }
 }
 
 #[cfg(feature = "net")]

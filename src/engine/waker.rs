@@ -1,14 +1,15 @@
-//! Wakers: a task's slot, the slot's generation and the run, packed into the pointer that a waker carries.
+//! Wakers: a task's slot, the slot's generation and the run, packed into the pointer that a waker carries. [`ForeignWakes`]
+//! is where wakes from other threads arrive.
 //!
-//! Always true: the pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and
-//! forgotten in any way whatsoever; nothing is allocated or counted; a wake that comes from another thread while the
-//! run is alive ends that run as an escape and is never lost in silence; a wake for a run that is over does nothing.
+//! # Invariants
+//! The pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and forgotten in any way
+//! whatsoever. Nothing is allocated or counted. A wake that comes from another thread while the run is alive ends that run
+//! as an escape and is never lost in silence. A wake for a run that is over does nothing.
 #![expect(unsafe_code, reason = "wakers without allocation")]
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
-use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -279,92 +280,84 @@ fn wake_other(task: TaskRef) {
 
 #[cold]
 fn wake_from_outside(task: TaskRef) {
-    if super::idle::wake(task) {
+    if context::wake_idle(task) {
         return;
     }
-    let posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
-    for post in posts.iter().filter_map(Weak::upgrade) {
-        if post.run.load(Ordering::SeqCst) == task.run().0 {
-            post.woken.store(task.0.get(), Ordering::SeqCst);
+    let mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+    for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
+        if mailbox.run.load(Ordering::SeqCst) == task.run().0 {
+            mailbox.woken.store(task.0.get(), Ordering::SeqCst);
         }
     }
 }
 
-/// Where wakes from other threads are left for a run to find.
+/// Where other threads leave wakes for a run.
 #[derive(Debug)]
-pub(super) struct Post {
+struct Mailbox {
     /// The run's number, or 0.
     run: AtomicU32,
     /// The task that was woken from outside, or 0.
     woken: AtomicU64,
 }
 
-/// The post of a run, which leaves it to the thread's next one: to share it would take as long as a step.
-#[derive(Debug)]
-pub(super) struct LentPost(ManuallyDrop<Arc<Post>>);
-
-impl Deref for LentPost {
-    type Target = Post;
-
-    #[inline]
-    fn deref(&self) -> &Post {
-        &self.0
-    }
-}
-
-impl Drop for LentPost {
-    fn drop(&mut self) {
-        // SAFETY: nobody looks at it any more.
-        let post = unsafe { ManuallyDrop::take(&mut self.0) };
-        // Where the thread is being torn down there is no next run.
-        let _ = SPARE.try_with(|spare| spare.set(Some(post)));
-    }
-}
-
 thread_local! {
-    /// The post of this thread's last run, for the next one.
-    static SPARE: Cell<Option<Arc<Post>>> = const { Cell::new(None) };
+    /// The mailbox of this thread's last run, for the next one.
+    static SPARE: Cell<Option<Arc<Mailbox>>> = const { Cell::new(None) };
 }
 
-/// Every post of the process.
-static POSTS: Mutex<Vec<Weak<Post>>> = Mutex::new(Vec::new());
+/// Every mailbox of the process.
+static MAILBOXES: Mutex<Vec<Weak<Mailbox>>> = Mutex::new(Vec::new());
 
-impl Post {
-    /// A post of its own for a run that outlives single calls.
-    pub(super) fn lent() -> LentPost {
-        let post = Arc::new(Self { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
-        let mut posts = POSTS.lock().unwrap_or_else(PoisonError::into_inner);
-        posts.retain(|other| other.strong_count() > 0);
-        posts.push(Arc::downgrade(&post));
-        LentPost(ManuallyDrop::new(post))
+/// The wakes of a run that come from other threads. The thread's next run gets the mailbox: counting another reference would
+/// take as long as a step.
+#[derive(Debug)]
+pub(super) struct ForeignWakes(ManuallyDrop<Arc<Mailbox>>);
+
+impl ForeignWakes {
+    /// Makes a mailbox for a run that outlives single calls.
+    pub(super) fn new() -> Self {
+        let mailbox = Arc::new(Mailbox { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
+        let mut mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+        mailboxes.retain(|other| other.strong_count() > 0);
+        mailboxes.push(Arc::downgrade(&mailbox));
+        Self(ManuallyDrop::new(mailbox))
     }
 
-    /// This thread's post, for the runs that it makes one after the other; one of its own where another run has that.
-    pub(super) fn of_thread() -> LentPost {
+    /// Takes this thread's mailbox, for the runs that it makes one after the other; makes one where another run has that.
+    pub(super) fn of_thread() -> Self {
         match SPARE.try_with(Cell::take) {
-            Ok(Some(post)) => LentPost(ManuallyDrop::new(post)),
-            _ => Self::lent(),
+            Ok(Some(mailbox)) => Self(ManuallyDrop::new(mailbox)),
+            _ => Self::new(),
         }
     }
 
     pub(super) fn open(&self, run: RunId) {
-        self.woken.store(0, Ordering::Relaxed);
-        self.run.store(run.0, Ordering::Release);
+        self.0.woken.store(0, Ordering::Relaxed);
+        self.0.run.store(run.0, Ordering::Release);
     }
 
     pub(super) fn close(&self) {
-        self.run.store(0, Ordering::Release);
+        self.0.run.store(0, Ordering::Release);
     }
 
-    /// The task that another thread has woken, if one has.
+    /// Returns the task that another thread has woken, if one has.
     #[inline]
     pub(super) fn woken(&self) -> Option<TaskRef> {
-        TaskRef::of_number(self.woken.load(Ordering::Relaxed))
+        TaskRef::of_number(self.0.woken.load(Ordering::Relaxed))
     }
 
-    /// Whether another thread has woken a task.
+    /// Returns whether another thread has woken a task.
     #[inline]
     pub(super) fn has_woken(&self) -> bool {
-        self.woken.load(Ordering::Relaxed) != 0
+        self.0.woken.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl Drop for ForeignWakes {
+    fn drop(&mut self) {
+        // SAFETY: taken once, by the destructor; nobody looks at it any more.
+        let mailbox = unsafe { ManuallyDrop::take(&mut self.0) };
+        // Where the thread is being torn down there is no next run.
+        let _ = SPARE.try_with(|spare| spare.set(Some(mailbox)));
     }
 }

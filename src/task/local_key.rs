@@ -2,16 +2,16 @@
 //!
 //! Always true: a value is in the key's thread-local cell only while its own scope is being polled, dropped or called;
 //! between polls it is in the future. So nothing of one task (or run) is seen by another on the same thread.
-#![expect(unsafe_code, reason = "pin projection of a future that has a destructor")]
 
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
-use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
+
+use pin_project_lite::pin_project;
 
 /// A key of a value that belongs to a task, declared by [`task_local!`](crate::task_local).
 ///
@@ -58,7 +58,7 @@ impl<T: 'static> LocalKey<T> {
     where
         F: Future,
     {
-        TaskLocalFuture { key: self, value: Some(value), future: Some(future), _pinned: PhantomPinned }
+        TaskLocalFuture { key: self, value: Some(value), future: Some(future) }
     }
 
     /// Calls `f` so that the key gives `value` inside it; then drops the value.
@@ -185,33 +185,31 @@ impl EnterError {
     }
 }
 
-/// A future inside of which a [`LocalKey`] gives a value: made by [`LocalKey::scope`].
-pub struct TaskLocalFuture<T: 'static, F> {
-    key: &'static LocalKey<T>,
-    /// `None` while the value is in the key's cell, and once it was taken.
-    value: Option<T>,
-    /// Pinned with `self`; `None` once it has completed.
-    future: Option<F>,
-    _pinned: PhantomPinned,
-}
+pin_project! {
+    /// A future inside of which a [`LocalKey`] gives a value: made by [`LocalKey::scope`].
+    #[project(!Unpin)]
+    pub struct TaskLocalFuture<T: 'static, F> {
+        key: &'static LocalKey<T>,
+        // `None` while the value is in the key's cell, and once it was taken.
+        value: Option<T>,
+        // `None` once it has completed.
+        #[pin]
+        future: Option<F>,
+    }
 
-/// The parts of a pinned [`TaskLocalFuture`].
-struct Parts<'a, T: 'static, F> {
-    key: &'static LocalKey<T>,
-    value: &'a mut Option<T>,
-    future: Pin<&'a mut Option<F>>,
+    impl<T: 'static, F> PinnedDrop for TaskLocalFuture<T, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if mem::needs_drop::<F>() && this.future.is_some() {
+                // Inside of the scope, where the future's destructor finds the value. If the scope can't be entered, the
+                // future is dropped as any field is, right after this, outside of the scope.
+                let _ = this.key.enter(this.value, || this.future.set(None));
+            }
+        }
+    }
 }
 
 impl<T: 'static, F> TaskLocalFuture<T, F> {
-    fn parts(self: Pin<&mut Self>) -> Parts<'_, T, F> {
-        // SAFETY: `future` is pinned whenever `self` is: it is never moved out of `self` (it is set to `None` through
-        // its pin), `drop` goes through this function as well, and `self` is `Unpin` for no `F`. `value` is never pinned.
-        unsafe {
-            let this = self.get_unchecked_mut();
-            Parts { key: this.key, value: &mut this.value, future: Pin::new_unchecked(&mut this.future) }
-        }
-    }
-
     /// Takes the value out; `None` if it was taken before.
     ///
     /// If the future has not completed yet, the key gives no value inside it from here on.
@@ -229,7 +227,7 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
     /// # }).unwrap();
     /// ```
     pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
-        self.parts().value.take()
+        self.project().value.take()
     }
 }
 
@@ -238,12 +236,12 @@ impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Parts { key, value, mut future } = self.parts();
-        let polled = key.enter(value, || {
-            let poll = future.as_mut().as_pin_mut()?.poll(context);
+        let mut this = self.project();
+        let polled = this.key.enter(this.value, || {
+            let poll = this.future.as_mut().as_pin_mut()?.poll(context);
             if poll.is_ready() {
                 // Inside of the scope, where its destructor finds the value.
-                future.set(None);
+                this.future.set(None);
             }
             Some(poll)
         });
@@ -252,19 +250,6 @@ impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
             Ok(None) => panic!("`TaskLocalFuture` polled after completion"),
             Err(error) => error.panic(),
         }
-    }
-}
-
-impl<T: 'static, F> Drop for TaskLocalFuture<T, F> {
-    fn drop(&mut self) {
-        if !mem::needs_drop::<F>() || self.future.is_none() {
-            return;
-        }
-        // SAFETY: `self` is not moved or used after this as anything but a value being dropped.
-        let Parts { key, value, mut future } = unsafe { Pin::new_unchecked(self) }.parts();
-        // Inside of the scope, where its destructor finds the value. If the scope can't be entered, the future is dropped
-        // as any field is, right after this, outside of the scope.
-        let _ = key.enter(value, || future.set(None));
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::clock::{checked_drift, checked_offset};
 use super::{Node, World};
-use crate::engine::node_clock::NodeClock;
+use crate::engine::clock::NodeClock;
 use crate::engine::nodes::Start;
 use crate::engine::{TaskBox, function_name};
 use crate::harness::TestResult;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Node;
-use crate::engine::node_clock::{DRIFT_MAX_PPM, NodeClock};
+use crate::engine::clock::{DRIFT_MAX_PPM, NodeClock};
 use crate::engine::nodes::NodeId;
 use crate::time::{Instant, SystemTime};
 

@@ -1,0 +1,271 @@
+//! The clock: virtual time, the timers that wait for it, and the clocks of nodes, which may be off.
+//!
+//! # Invariants
+//! A timer calls the waker that was left with it last; one that is set for the same task again keeps its place among those
+//! of its instant. A task's instants and deadlines are those of its node's monotonic clock, which never runs backwards; the
+//! timer queue knows the run's time alone, and is updated when a node's clock changes its rate. A deadline on a node comes
+//! due at the first of the run's instants at which the node's clock shows it or a later time.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use super::nodes::NodeId;
+use super::observer::Level;
+use super::timers::TimerQueue;
+use super::waker::TaskRef;
+use super::{Core, Engine, TimerRef, of_run};
+
+/// Virtual time and the timers.
+pub(super) struct Clock {
+    /// Nanoseconds since the run's start.
+    pub(super) now_ns: u64,
+    pub(super) timers: TimerQueue,
+}
+
+/// Parts in a million.
+const WHOLE: i64 = 1_000_000;
+
+/// How far a clock may be too fast or too slow, in parts in a million.
+pub(crate) const DRIFT_MAX_PPM: u32 = 500_000;
+
+/// A clock with its faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeClock {
+    /// When the rate was set last: in the run's time, and in the node's.
+    since_ns: u64,
+    since_local_ns: u64,
+    /// By how much it is too fast.
+    drift_ppm: i32,
+    /// By how much the wall clock is ahead of what the monotonic clock says it should be.
+    offset_ns: i128,
+}
+
+impl NodeClock {
+    /// A clock that shows the run's time.
+    pub(crate) const TRUE: Self = Self { since_ns: 0, since_local_ns: 0, drift_ppm: 0, offset_ns: 0 };
+
+    fn rate(self) -> u128 {
+        (WHOLE + i64::from(self.drift_ppm)).unsigned_abs().into()
+    }
+
+    /// What the node's monotonic clock shows at an instant of the run, which is not before the rate was set.
+    pub(crate) fn local_ns(self, ns: u64) -> u64 {
+        let passed = u128::from(ns.saturating_sub(self.since_ns)) * self.rate() / WHOLE as u128;
+        u64::try_from(passed + u128::from(self.since_local_ns)).unwrap_or(u64::MAX)
+    }
+
+    /// The first instant of the run at which the node's monotonic clock shows this or more.
+    pub(crate) fn run_ns(self, local_ns: u64) -> u64 {
+        let to_pass = u128::from(local_ns.saturating_sub(self.since_local_ns));
+        let passes = (to_pass * WHOLE as u128).div_ceil(self.rate());
+        u64::try_from(passes + u128::from(self.since_ns)).unwrap_or(u64::MAX)
+    }
+
+    /// The same clock with another rate from now on; at most [`DRIFT_MAX_PPM`] either way.
+    pub(crate) fn drifting(self, drift_ppm: i32, now_ns: u64) -> Self {
+        assert!(drift_ppm.unsigned_abs() <= DRIFT_MAX_PPM, "asked for by whoever sets it");
+        Self { since_ns: now_ns, since_local_ns: self.local_ns(now_ns), drift_ppm, ..self }
+    }
+
+    /// By how much the monotonic clock is too fast.
+    pub(crate) fn drift_ppm(self) -> i32 {
+        self.drift_ppm
+    }
+
+    /// By how much the wall clock is ahead of the monotonic one.
+    pub(crate) fn offset_ns(self) -> i128 {
+        self.offset_ns
+    }
+
+    /// The same clock with the wall clock so far ahead.
+    pub(crate) fn with_offset(self, offset_ns: i128) -> Self {
+        Self { offset_ns, ..self }
+    }
+}
+
+impl Core {
+    /// Returns what the clock of the node of the task in slot `current` shows.
+    #[cold]
+    fn node_ns(&mut self, current: u32) -> u64 {
+        let node = self.node_of(current);
+        self.nodes.clock(node).local_ns(self.clock.now_ns)
+    }
+
+    /// Returns when a deadline of the node of the task in slot `current` comes due, in the run's time.
+    #[inline]
+    fn run_ns(&mut self, current: u32, deadline_ns: u64) -> u64 {
+        if !self.nodes.are_declared() {
+            return deadline_ns;
+        }
+        let node = self.node_of(current);
+        self.nodes.clock(node).run_ns(deadline_ns)
+    }
+
+    /// Makes a timer follow the clock of the node of the task in slot `current`, if that is not the test's.
+    #[inline]
+    fn follow_clock(&mut self, current: u32, timer: TimerRef, deadline_ns: u64) {
+        if !self.nodes.are_declared() {
+            return;
+        }
+        let node = self.node_of(current);
+        if node != NodeId::TEST {
+            self.clock.timers.belongs_to(timer, node.number(), deadline_ns);
+        }
+    }
+}
+
+impl Engine {
+    /// Returns the virtual time in nanoseconds since the run's start.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.core.borrow().clock.now_ns
+    }
+
+    /// Returns the virtual time in nanoseconds since the run's start, as the clock of the current task's node shows it.
+    #[inline]
+    pub(crate) fn local_now_ns(&self) -> u64 {
+        let mut core = self.core.borrow_mut();
+        if core.nodes.are_declared() { core.node_ns(self.current.get()) } else { core.clock.now_ns }
+    }
+
+    /// Returns what the wall clock of a node shows, as nanoseconds since the Unix epoch, negative before it.
+    pub(crate) fn wall_clock_ns(&self, node: NodeId) -> i128 {
+        let core = self.core.borrow();
+        let clock = core.nodes.clock(node);
+        i128::from(clock.local_ns(core.clock.now_ns)) + clock.offset_ns() + nanos(core.scheduler.limits.epoch)
+    }
+
+    /// Returns whether a deadline of the current task's node has come; if not, sets `timer` to call `waker` when it has.
+    pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
+        let current = self.current.get();
+        let mut guard = self.core.borrow_mut();
+        let core = &mut *guard;
+        let run_ns = core.run_ns(current, deadline_ns);
+        let is_due = core.clock.now_ns >= run_ns;
+        if !is_due
+            && let Some(set) = *timer
+            && set.run() == self.run
+            && let Some(wakee) = core.clock.timers.wakee(set)
+        {
+            if wakee.is(waker) {
+                core.follow_clock(current, set, deadline_ns);
+                return false;
+            }
+            // In a run that is explained, wakers differ from poll to poll; a timer that was set once more for that would lose
+            // its place among those of its instant.
+            if self.level == Level::Explain
+                && TaskRef::is_of_loop(waker)
+                && wakee.task() == Some(TaskRef::of(waker.data()))
+            {
+                core.follow_clock(current, set, deadline_ns);
+                drop(guard);
+                let wakee = self.wakee(waker);
+                let previous = self.core.borrow_mut().clock.timers.set_wakee(set, wakee);
+                drop(previous);
+                return false;
+            }
+        }
+        drop(guard);
+        self.cancel_timer(timer);
+        if is_due {
+            return true;
+        }
+        let wakee = self.wakee(waker);
+        let mut core = self.core.borrow_mut();
+        let set = core.clock.timers.insert(run_ns, wakee);
+        core.follow_clock(current, set, deadline_ns);
+        *timer = Some(set);
+        false
+    }
+
+    /// Gives a sleep's timer another deadline, of the time of the current task's node; `None` when it is not set (any more).
+    pub(crate) fn move_sleep(&self, timer: TimerRef, deadline_ns: u64) -> Option<TimerRef> {
+        let current = self.current.get();
+        let mut core = self.core.borrow_mut();
+        // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
+        let run_ns = core.run_ns(current, deadline_ns).max(core.clock.now_ns);
+        let wakee = core.clock.timers.cancel(timer)?;
+        let moved = core.clock.timers.insert(run_ns, wakee);
+        core.follow_clock(current, moved, deadline_ns);
+        Some(moved)
+    }
+
+    /// Cancels a timer, if it is set.
+    #[inline]
+    pub(crate) fn cancel_timer(&self, timer: &mut Option<TimerRef>) {
+        let Some(timer) = timer.take() else { return };
+        let cancel = |engine: &Self| {
+            let wakee = engine.core.borrow_mut().clock.timers.cancel(timer);
+            drop(wakee);
+        };
+        if timer.run() == self.run {
+            cancel(self);
+        } else {
+            of_run(timer.run(), cancel);
+        }
+    }
+
+    /// Returns how many timers are set, and how many entries the queue holds.
+    pub(crate) fn timers(&self) -> (usize, usize) {
+        let core = self.core.borrow();
+        (core.clock.timers.live(), core.clock.timers.entries())
+    }
+}
+
+/// Returns a duration in nanoseconds, saturating far beyond every date.
+fn nanos(duration: Duration) -> i128 {
+    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{DRIFT_MAX_PPM, NodeClock};
+
+    #[test]
+    fn a_true_clock_shows_the_time_of_the_run() {
+        for ns in [0, 1, 999, u64::MAX] {
+            assert_eq!((NodeClock::TRUE.local_ns(ns), NodeClock::TRUE.run_ns(ns)), (ns, ns));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_drifts_is_off_by_so_many_parts() {
+        let fast = NodeClock::TRUE.drifting(100, 1_000_000_000);
+        assert_eq!(fast.local_ns(2_000_000_000), 2_000_100_000);
+        let slow = fast.drifting(-500_000, 2_000_000_000);
+        assert_eq!(slow.local_ns(4_000_000_000), 3_000_100_000);
+        assert_eq!(slow.run_ns(3_000_100_000), 4_000_000_000);
+        assert_eq!(slow.run_ns(3_000_100_001), 4_000_000_002);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_comes_due_at_the_first_instant_that_shows_it(
+            rates in prop::collection::vec((-(DRIFT_MAX_PPM as i32)..=DRIFT_MAX_PPM as i32, 0_u64..1 << 40), 1..6),
+            wait_ns in 0_u64..1 << 40,
+        ) {
+            let mut clock = NodeClock::TRUE;
+            let (mut now_ns, mut shown_ns) = (0, 0);
+            for (drift_ppm, passes_ns) in rates {
+                clock = clock.drifting(drift_ppm, now_ns);
+                prop_assert!(clock.local_ns(now_ns) == shown_ns, "setting the rate moves nothing");
+                now_ns += passes_ns;
+                prop_assert!(clock.local_ns(now_ns) >= shown_ns);
+                shown_ns = clock.local_ns(now_ns);
+            }
+            let due_ns = shown_ns + wait_ns;
+            let comes_ns = clock.run_ns(due_ns);
+            prop_assert!(clock.local_ns(comes_ns) >= due_ns);
+            prop_assert!(comes_ns <= now_ns || clock.local_ns(comes_ns - 1) < due_ns);
+        }
+
+        #[test]
+        fn the_end_of_time_is_the_end_of_time_for_all(drift_ppm in -(DRIFT_MAX_PPM as i32)..=0) {
+            let clock = NodeClock::TRUE.drifting(drift_ppm, 1 << 50);
+            prop_assert_eq!(clock.run_ns(u64::MAX), u64::MAX);
+            prop_assert!(clock.local_ns(u64::MAX) > clock.local_ns(1 << 50));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The scheduler: it asks the source which task runs next and takes every other decision about tasks, keeps the budget of
+//! steps, and mixes the trace hash.
+//!
+//! # Invariants
+//! Each decision is mixed into the trace hash exactly once.
+
+use timeloop_sim::{Announced, AnySource, DecisionKey, Limits, Ready, Stream, TaskKey};
+
+use super::observer::Observer;
+use super::tasks::{NO_SLOT, ROOT_SLOT, Slot, State};
+use super::{Engine, context};
+
+/// Decides about tasks.
+pub(super) struct Scheduler {
+    pub(super) source: AnySource,
+    /// Whether the source wants to know of operations, and may preempt tasks before them.
+    pub(super) wants_operations: bool,
+    pub(super) limits: Limits,
+    pub(super) trace_hash: u64,
+    /// How many steps may be taken before the loop looks at its limits; 0 also makes it look at once.
+    fuel: u64,
+    /// How much fuel there was at the start of the instant.
+    granted: u64,
+    /// How many steps had been taken by then.
+    steps_before: u64,
+    /// How many choices of the `select` domain the current resumption has made.
+    pub(super) selects: u32,
+    /// The task that was preempted last, and after how many steps, unless time has moved since.
+    pub(super) gave_way_last: (u32, u64),
+}
+
+impl Scheduler {
+    // Inlined: it is made where it stays.
+    #[inline(always)]
+    pub(super) fn new(source: AnySource, wants_operations: bool, limits: &Limits) -> Self {
+        let fuel = limits.max_steps.min(limits.max_polls_per_instant);
+        Self {
+            source,
+            wants_operations,
+            limits: limits.clone(),
+            trace_hash: 0,
+            fuel,
+            granted: fuel,
+            steps_before: 0,
+            selects: 0,
+            gave_way_last: (NO_SLOT, 0),
+        }
+    }
+
+    /// Takes the task that runs next, which is a step; `None` if none is ready or the budget is used up.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<u32> {
+        if self.fuel == 0 {
+            return None;
+        }
+        let next = self.source.next()?;
+        self.fuel -= 1;
+        Some(next)
+    }
+
+    /// Marks a task as ready and shows it to the source; `announced` is the operation before which it was preempted.
+    #[inline(always)]
+    pub(super) fn make_ready(
+        &mut self,
+        place: &mut Slot,
+        slot: u32,
+        announced: Option<Announced>,
+        observer: &mut Observer,
+    ) {
+        place.state = State::Ready;
+        // A task that was preempted continues the resumption that it is in.
+        let resume = if announced.is_some() { place.resumes - 1 } else { place.resumes };
+        let (id, ready) = (place.id, Ready { slot, resume, task: place.key, announced });
+        observer.record(|recorder| recorder.ready(id, resume, announced.map(|announced| announced.index)));
+        self.source.ready(ready);
+    }
+
+    /// Ends a step whose task has not ended, and was woken meanwhile or not.
+    #[inline(always)]
+    pub(super) fn pending(&mut self, place: &mut Slot, slot: u32, woken: bool, observer: &mut Observer) {
+        let (id, resume) = (place.id, place.resumes);
+        observer.record(|recorder| {
+            recorder.end_step(false);
+            if woken {
+                recorder.ready(id, resume, None);
+            }
+        });
+        place.state = if woken { State::Ready } else { State::Waiting };
+        if woken {
+            self.source.ready(Ready { slot, resume, task: place.key, announced: None });
+        }
+    }
+
+    /// Mixes a value into the trace hash.
+    #[inline]
+    pub(super) fn mix(&mut self, value: u64) {
+        self.trace_hash = mix(self.trace_hash, value);
+    }
+
+    /// Mixes a step into the trace hash: which task runs, for the n-th time, and when.
+    #[inline]
+    pub(super) fn mix_step(&mut self, task: TaskKey, resume: u32, now_ns: u64) {
+        self.mix(task.0 ^ u64::from(resume).rotate_left(48) ^ now_ns.rotate_left(20));
+    }
+
+    /// Returns how many steps have been taken.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps_before + (self.granted - self.fuel)
+    }
+
+    /// Returns whether the budget of steps is used up.
+    pub(super) fn is_spent(&self) -> bool {
+        self.fuel == 0
+    }
+
+    /// Makes the loop stop before its next step.
+    pub(super) fn stop_soon(&mut self) {
+        self.steps_before = self.steps();
+        (self.granted, self.fuel) = (0, 0);
+    }
+
+    /// Begins a new instant: the limit of polls at one instant counts from zero again.
+    pub(super) fn refuel(&mut self) {
+        self.steps_before = self.steps();
+        let steps_left = self.limits.max_steps - self.steps_before;
+        self.granted = steps_left.min(self.limits.max_polls_per_instant);
+        self.fuel = self.granted;
+    }
+
+    /// Raises the budget of the instant where very many tasks are alive, so that each may be polled a few times: the limit
+    /// is meant for a few tasks that wake each other. Returns whether there is more fuel now.
+    pub(super) fn extend_for(&mut self, tasks: u32) -> bool {
+        const POLLS_A_TASK: u64 = 16;
+        let wanted = POLLS_A_TASK * u64::from(tasks);
+        let most = wanted.min(self.limits.max_steps - self.steps_before);
+        if self.granted == 0 || most <= self.granted {
+            return false;
+        }
+        self.fuel = most - self.granted;
+        self.granted = most;
+        true
+    }
+
+    /// Decides, for the resumption of `task` under way, which branch of a `select!` is polled first.
+    fn choose_branch(&mut self, task: TaskKey, resume: u32, branches: u32, observer: &mut Observer) -> u32 {
+        let key = DecisionKey::Select { task, resume, index: self.selects };
+        self.selects += 1;
+        let value = self.source.choose(key, branches);
+        assert!(value < branches, "a source decides within the arity");
+        self.mix(u64::from(value) << 32 | u64::from(branches));
+        observer.record(|recorder| recorder.chosen(key, branches, value));
+        value
+    }
+}
+
+/// Mixes a value into a rolling hash.
+#[inline]
+pub(super) fn mix(hash: u64, value: u64) -> u64 {
+    (hash.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95)
+}
+
+/// Decides which branch of a `select!` is polled first; 0 outside of a run.
+#[inline]
+pub(crate) fn select_start(branches: u32) -> u32 {
+    if branches < 2 { 0 } else { context::driving(|engine| engine.choose_branch(branches)).unwrap_or(0) }
+}
+
+impl Engine {
+    fn choose_branch(&self, branches: u32) -> u32 {
+        let current = self.current.get();
+        if current == NO_SLOT {
+            return 0;
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let place = core.tasks.at(current);
+        if place.state != State::Running {
+            // Polled by a destructor of a task that does not run.
+            return 0;
+        }
+        // The count already includes the resumption under way.
+        core.scheduler.choose_branch(place.key, place.resumes - 1, branches, &mut core.observer)
+    }
+
+    /// Draws from the current task's stream of random numbers.
+    pub(crate) fn draw<R>(&self, draw: impl FnOnce(&mut Stream) -> R) -> R {
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        let current = match self.current.get() {
+            NO_SLOT => ROOT_SLOT,
+            slot => slot,
+        };
+        let place = core.tasks.at(current);
+        let (id, key) = (place.id, place.key);
+        let source = &mut core.scheduler.source;
+        draw(core.tasks.stream(id, || source.user_stream(key.0)))
+    }
+
+    /// Returns the step under way: its run, and how many steps that run has made.
+    pub(crate) fn step(&self) -> (super::RunId, u64) {
+        (self.run, self.core.borrow().scheduler.steps())
+    }
+}

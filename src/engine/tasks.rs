@@ -1,0 +1,537 @@
+//! The tasks of a run: the slots that they stand in, and what is known of them.
+//!
+//! # Invariants
+//! A task keeps its slot until its output has been taken or nobody can ask for it any more. A slot's generation changes when
+//! it is freed, so that references to an earlier task find nothing. A task's output is given once; where nobody can ask for
+//! it any more, a panic of the task ends the run.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::mem;
+use std::panic::Location;
+use std::task::Waker;
+
+use timeloop_sim::{Announced, SpawnSite, Stream, TaskKey, TaskLabel};
+
+use super::panics::PanicNote;
+use super::preemption::GivenWay;
+use super::task_cell::TaskBox;
+use super::waker::{TaskRef, Wakee};
+use super::{Engine, Id};
+
+/// The slot of no task.
+pub(super) const NO_SLOT: u32 = u32::MAX;
+
+/// The slot of the root task.
+pub(super) const ROOT_SLOT: u32 = 0;
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is no task here.
+    Vacant,
+    /// It waits to be woken.
+    Waiting,
+    /// It has been woken and waits for its turn.
+    Ready,
+    /// It is being polled.
+    Running,
+    /// It has had its turn, and is ready again when its node, which is paused, goes on.
+    Parked,
+    /// It has ended; its output may still be taken.
+    Ended,
+}
+
+/// What is to happen to a task at its next resumption, in place of a poll or before it: a set of the constants below. One
+/// number, so that the loop looks at one for all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interrupts(u8);
+
+impl Interrupts {
+    /// Nothing out of the ordinary.
+    const NONE: Self = Self(0);
+    /// It is cancelled.
+    pub(super) const ABORTED: Self = Self(1);
+    /// Its node has gone down: it is never polled again.
+    pub(super) const STOPPED: Self = Self(2);
+    /// It has gone down in a crash: what is left of the task does not get to talk to anyone.
+    pub(super) const CRASHED: Self = Self(4);
+    /// Its future has been dropped already.
+    pub(super) const EMPTIED: Self = Self(8);
+    /// Its node is paused.
+    pub(super) const PAUSED: Self = Self(16);
+    /// The source of decisions is told that the step is one of its node's.
+    pub(super) const TOLD: Self = Self(32);
+
+    /// Whether there are any.
+    #[inline(always)]
+    pub(super) fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether all of `others` are among them.
+    pub(super) fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Adds `others`.
+    pub(super) fn add(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    /// Takes `others` away.
+    pub(super) fn remove(&mut self, others: Self) {
+        self.0 &= !others.0;
+    }
+
+    /// These and `others`.
+    pub(super) const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Those that a task has in common with the one that spawns it.
+    #[inline]
+    pub(super) fn inherited(self) -> Self {
+        const ALL: u8 =
+            Interrupts::STOPPED.0 | Interrupts::CRASHED.0 | Interrupts::PAUSED.0 | Interrupts::TOLD.0;
+        Self(self.0 & ALL)
+    }
+}
+
+/// One task.
+pub(super) struct Slot {
+    pub(super) state: State,
+    /// What is to happen at its next resumption, in place of a poll or before it.
+    pub(super) interrupts: Interrupts,
+    /// Whether nobody can ask for the output any more.
+    pub(super) detached: bool,
+    /// Whether it ended in a panic.
+    pub(super) panicked: bool,
+    /// Whether it has given way in the midst of a resumption.
+    pub(super) gave_way: bool,
+    pub(super) generation: u16,
+    /// Which node it belongs to: that of the task that has spawned it, unless it was put elsewhere.
+    pub(super) node: u16,
+    /// How many times it has been polled.
+    pub(super) resumes: u32,
+    /// When it was polled last, or spawned: nanoseconds of virtual time.
+    pub(super) polled_at_ns: u64,
+    /// How many tasks it has spawned.
+    pub(super) children: u32,
+    /// How many shared things it has made.
+    pub(super) resources: u32,
+    pub(super) key: TaskKey,
+    pub(super) id: Id,
+    /// `None` for the root, whose future the caller of the loop owns, and while the task is being polled or emptied: the
+    /// loop has the task then.
+    pub(super) task: Option<TaskBox>,
+    /// Who awaits the task's end.
+    pub(super) joiner: Option<Wakee>,
+    pub(super) spawned: &'static Location<'static>,
+    /// The same place, for the watchdog.
+    pub(super) spawn_site: SpawnSite,
+    /// The next free slot, plus one.
+    next_free: u32,
+}
+
+impl Slot {
+    /// Puts a task back that was taken out to be polled.
+    #[inline(always)]
+    pub(super) fn put_back(&mut self, task: TaskBox) {
+        debug_assert!(self.task.is_none());
+        // Nothing is there to be dropped, which the compiler does not know.
+        mem::forget(self.task.replace(task));
+    }
+}
+
+thread_local! {
+    /// The allocations of this thread's last run, for the next one: a short run would spend much of its time on growing
+    /// them.
+    static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
+}
+
+/// What has been allocated.
+#[derive(Default)]
+struct Spare {
+    slots: Box<[Slot]>,
+    given_way: Vec<GivenWay>,
+}
+
+/// How many slots are allocated at first.
+const SLOTS_MIN: usize = 8;
+
+/// Larger allocations are not kept for the next run.
+const SPARE_MAX: usize = 1_000;
+
+/// The panic of a task.
+pub(super) type TaskPanic = (TaskLabel, PanicNote);
+
+/// All tasks of a run.
+pub(super) struct Tasks {
+    /// The slots of this run, and behind them vacant ones. Not a vector: in a debug build, looking up a slot in one takes as
+    /// long as all else that a step does to it.
+    slots: Box<[Slot]>,
+    /// For each slot whose task was preempted: where its resumption stands. Elsewhere it means nothing.
+    pub(super) given_way: Vec<GivenWay>,
+    /// How many slots this run has had in use.
+    used: u32,
+    /// The newest freed slot, plus one; 0 when there is none.
+    first_free: u32,
+    live: u32,
+    next_id: u64,
+    /// `None` until it is needed: most runs never do.
+    aside: Option<Box<Aside>>,
+    /// The first panic of a task: later failures may follow from it.
+    pub(super) first_panic: Option<Box<TaskPanic>>,
+    /// A panic that nobody can observe any more: ends the run.
+    pub(super) unobserved: Option<Box<TaskPanic>>,
+}
+
+/// What is kept beside the slots for a few tasks.
+#[derive(Default)]
+struct Aside {
+    names: BTreeMap<Id, Cow<'static, str>>,
+    streams: BTreeMap<Id, Box<Stream>>,
+    /// The panics of tasks that have ended and whose output nobody has taken.
+    panics: BTreeMap<Id, TaskPanic>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        // Where the thread is being torn down there is nothing to take over.
+        let Spare { slots, given_way } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        Self {
+            slots,
+            given_way,
+            used: 0,
+            first_free: 0,
+            live: 0,
+            next_id: 1,
+            aside: None,
+            first_panic: None,
+            unobserved: None,
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        let mut slots = mem::take(&mut self.slots);
+        let given_way = mem::take(&mut self.given_way);
+        if slots.len() > SPARE_MAX || given_way.len() > SPARE_MAX {
+            return;
+        }
+        for place in &mut slots[..self.used as usize] {
+            place.state = State::Vacant;
+            // Before the slots are offered to the next run: what is left here may run destructors of the user's.
+            if place.task.is_some() || place.joiner.is_some() {
+                drop((place.task.take(), place.joiner.take()));
+            }
+        }
+        let _ = SPARE.try_with(|spare| spare.set(Some(Spare { slots, given_way })));
+    }
+}
+
+impl Tasks {
+    /// Returns how many slots are taken.
+    pub(super) fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Takes a slot for a new task of the test's node, which is ready.
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        key: TaskKey,
+        task: Option<TaskBox>,
+        spawned: &'static Location<'static>,
+        now_ns: u64,
+    ) -> (u32, &mut Slot) {
+        let id = Id::from_number(self.next_id);
+        self.next_id += 1;
+        self.live += 1;
+        let spawn_site = SpawnSite::of(spawned);
+        let recycled = self.first_free > 0;
+        let slot = if recycled { self.first_free - 1 } else { self.used };
+        if slot as usize >= self.slots.len() {
+            self.grow(id, spawned);
+        }
+        let place = &mut self.slots[slot as usize];
+        if recycled {
+            self.first_free = place.next_free;
+        } else {
+            self.used += 1;
+        }
+        // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
+        debug_assert!(place.task.is_none() && place.joiner.is_none());
+        place.state = State::Ready;
+        place.interrupts = Interrupts::NONE;
+        place.detached = false;
+        place.panicked = false;
+        place.gave_way = false;
+        place.node = 0;
+        place.resumes = 0;
+        place.polled_at_ns = now_ns;
+        place.children = 0;
+        place.resources = 0;
+        place.key = key;
+        place.id = id;
+        place.task = task;
+        place.spawned = spawned;
+        place.spawn_site = spawn_site;
+        (slot, place)
+    }
+
+    /// Allocates more slots: vacant ones, in which the key, the id and the place mean nothing.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, id: Id, spawned: &'static Location<'static>) {
+        let vacant = || Slot {
+            state: State::Vacant,
+            interrupts: Interrupts::NONE,
+            detached: false,
+            panicked: false,
+            gave_way: false,
+            generation: 0,
+            node: 0,
+            resumes: 0,
+            polled_at_ns: 0,
+            children: 0,
+            resources: 0,
+            key: TaskKey(0),
+            id,
+            task: None,
+            joiner: None,
+            spawned,
+            spawn_site: SpawnSite::default(),
+            next_free: 0,
+        };
+        let mut slots = mem::take(&mut self.slots).into_vec();
+        let many = (2 * slots.len()).max(SLOTS_MIN);
+        slots.reserve_exact(many - slots.len());
+        slots.resize_with(many, vacant);
+        self.slots = slots.into_boxed_slice();
+    }
+
+    /// Frees the slot of a task that has ended and whose waker has been taken.
+    #[inline]
+    pub(super) fn remove_ended(&mut self, slot: u32) -> Option<TaskBox> {
+        debug_assert!(self.at(slot).state == State::Ended && self.at(slot).joiner.is_none());
+        self.free(slot)
+    }
+
+    /// Frees a slot. What was in it is to be dropped where nothing is borrowed.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Wakee>) {
+        let joiner = self.at(slot).joiner.take();
+        (self.free(slot), joiner)
+    }
+
+    #[inline]
+    fn free(&mut self, slot: u32) -> Option<TaskBox> {
+        let place = &mut self.slots[slot as usize];
+        debug_assert!(place.state != State::Vacant);
+        place.state = State::Vacant;
+        place.generation = place.generation.wrapping_add(1);
+        place.next_free = self.first_free;
+        self.first_free = slot + 1;
+        self.live -= 1;
+        place.task.take()
+    }
+
+    /// Returns the task with this slot and generation.
+    #[inline]
+    pub(super) fn get(&mut self, slot: u32, generation: u16) -> Option<&mut Slot> {
+        if slot as usize >= self.slots.len() {
+            return None;
+        }
+        let place = &mut self.slots[slot as usize];
+        let is_it = place.generation == generation && !matches!(place.state, State::Vacant);
+        if is_it { Some(place) } else { None }
+    }
+
+    /// Returns the task in this slot, which is known to be taken.
+    #[inline(always)]
+    pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
+        &mut self.slots[slot as usize]
+    }
+
+    /// Returns the task in this slot, and the operation before which it was preempted.
+    #[inline]
+    pub(super) fn standing(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
+        let place = &mut self.slots[slot as usize];
+        let announced = if place.gave_way { Some(self.given_way[slot as usize].announced()) } else { None };
+        (place, announced)
+    }
+
+    /// Returns the taken slots, in order of spawning.
+    pub(super) fn in_order(&self) -> Vec<u32> {
+        let taken = |&slot: &u32| self.slots[slot as usize].state != State::Vacant;
+        let mut slots: Vec<u32> = (0..self.used).filter(taken).collect();
+        slots.sort_by_key(|&slot| self.slots[slot as usize].id);
+        slots
+    }
+
+    #[cold]
+    fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    /// Keeps the name that a task was given.
+    pub(super) fn set_name(&mut self, id: Id, name: Cow<'static, str>) {
+        self.aside().names.insert(id, name);
+    }
+
+    /// Returns the name that a task was given.
+    pub(super) fn name(&self, id: Id) -> Option<&Cow<'static, str>> {
+        self.aside.as_ref()?.names.get(&id)
+    }
+
+    /// Returns the random numbers of a task, which `make` makes the first time.
+    pub(super) fn stream(&mut self, id: Id, make: impl FnOnce() -> Stream) -> &mut Stream {
+        self.aside.get_or_insert_default().streams.entry(id).or_insert_with(|| Box::new(make()))
+    }
+
+    /// Drops the name and the random numbers of a task.
+    #[inline]
+    pub(super) fn forget(&mut self, id: Id) {
+        if let Some(aside) = &mut self.aside {
+            aside.names.remove(&id);
+            aside.streams.remove(&id);
+        }
+    }
+
+    /// Keeps the panic of a task until somebody asks for the task's output.
+    pub(super) fn keep_panic(&mut self, id: Id, panic: TaskPanic) {
+        self.aside().panics.insert(id, panic);
+    }
+
+    /// Takes the panic of a task that has ended, if nobody has asked yet.
+    #[cold]
+    pub(super) fn take_panic(&mut self, id: Id) -> Option<TaskPanic> {
+        self.aside.as_mut()?.panics.remove(&id)
+    }
+}
+
+/// The answer to who asks for a task's output.
+pub(crate) enum Joined {
+    /// The task has ended: here is what is left of it.
+    Ended(TaskBox),
+    /// It has not ended; the waker will be called when it does.
+    Waiting,
+    /// The output has been taken already, or the run is over.
+    Gone,
+}
+
+impl Engine {
+    /// Asks for a task's output: gives the ended task, or leaves `waker` to be called when it ends.
+    pub(crate) fn join(&self, task: TaskRef, waker: &Waker) -> Joined {
+        let mut guard = self.core.borrow_mut();
+        let tasks = &mut guard.tasks;
+        let Some(place) = tasks.get(task.slot(), task.generation()) else { return Joined::Gone };
+        if place.state == State::Ended {
+            if place.panicked {
+                let id = place.id;
+                tasks.take_panic(id);
+            }
+            // A task's end has taken the waker of who awaits it.
+            return tasks.remove_ended(task.slot()).map_or(Joined::Gone, Joined::Ended);
+        }
+        match &place.joiner {
+            Some(joiner) if joiner.is(waker) => return Joined::Waiting,
+            None | Some(Wakee::Task(_)) => {
+                if let Some(own) = self.own(waker) {
+                    place.joiner = Some(own);
+                    return Joined::Waiting;
+                }
+            }
+            Some(Wakee::Other(_)) => {}
+        }
+        drop(guard);
+        self.join_foreign(task, waker)
+    }
+
+    /// Leaves a waker that is not the loop's own, or takes the place of one, which calls code that is not the loop's.
+    #[cold]
+    fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
+        let waker = Wakee::Other(waker.clone());
+        let mut core = self.core.borrow_mut();
+        let place = core.tasks.get(task.slot(), task.generation());
+        let previous = place.and_then(|place| place.joiner.replace(waker));
+        drop(core);
+        drop(previous);
+        Joined::Waiting
+    }
+
+    /// Gives up the right to ask for a task's output.
+    pub(crate) fn detach(&self, task: TaskRef) {
+        let mut core = self.core.borrow_mut();
+        let Some(place) = core.tasks.get(task.slot(), task.generation()) else { return };
+        if place.state == State::Ended {
+            let id = place.id;
+            if place.panicked
+                && let Some(panic) = core.tasks.take_panic(id)
+            {
+                core.unobserved(panic);
+            }
+            let remains = core.tasks.remove(task.slot());
+            drop(core);
+            self.drop_remains(id, remains);
+        } else {
+            place.detached = true;
+            let joiner = place.joiner.take();
+            drop(core);
+            drop(joiner);
+        }
+    }
+
+    /// Cancels a task at its next resumption.
+    pub(crate) fn abort(&self, task: TaskRef) {
+        let mut core = self.core.borrow_mut();
+        let Some(place) = core.tasks.get(task.slot(), task.generation()) else { return };
+        if place.state == State::Ended {
+            return;
+        }
+        place.interrupts.add(Interrupts::ABORTED);
+        drop(core);
+        self.wake(task);
+    }
+
+    /// Returns whether the task has ended.
+    pub(crate) fn is_finished(&self, task: TaskRef) -> bool {
+        let mut core = self.core.borrow_mut();
+        core.tasks.get(task.slot(), task.generation()).is_none_or(|place| place.state == State::Ended)
+    }
+
+    /// Returns whether the slot and generation are still those of this task: generations repeat after 65,536 tasks in one
+    /// slot.
+    pub(crate) fn is_task(&self, task: TaskRef, id: Id) -> bool {
+        let mut core = self.core.borrow_mut();
+        core.tasks.get(task.slot(), task.generation()).is_some_and(|place| place.id == id)
+    }
+
+    /// Returns the id of the task that is being polled; `None` outside of tasks and in the root.
+    pub(crate) fn current_id(&self) -> Option<Id> {
+        match self.current.get() {
+            NO_SLOT | ROOT_SLOT => None,
+            slot => Some(self.core.borrow_mut().tasks.at(slot).id),
+        }
+    }
+
+    /// Counts the spawned tasks that have not ended.
+    pub(crate) fn unfinished_tasks(&self) -> usize {
+        self.count_tasks(|state| state != State::Ended)
+    }
+
+    /// Counts the spawned tasks that are ready and have not been resumed.
+    pub(crate) fn ready_tasks(&self) -> usize {
+        self.count_tasks(|state| state == State::Ready)
+    }
+
+    fn count_tasks(&self, counts: impl Fn(State) -> bool) -> usize {
+        let mut core = self.core.borrow_mut();
+        let slots = core.tasks.in_order();
+        slots.into_iter().filter(|&slot| slot != ROOT_SLOT && counts(core.tasks.at(slot).state)).count()
+    }
+}
