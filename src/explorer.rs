@@ -131,6 +131,8 @@ impl Explorer {
         without_regressions() regressions = RegressionsIn::Nowhere;
         /// Sets the number of runs that shrinking may make: [`Config::shrink_runs`].
         shrink_runs(runs: u64) shrink_runs = runs;
+        /// Sets whether real time bounds the work on a failure: [`Config::time_bounds`].
+        time_bounds(bounds: bool) time_bounds = bounds;
         /// Prints nothing: all there is to say is in the [`Exploration`].
         quiet() silent = true;
         /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].

@@ -58,6 +58,10 @@ pub struct Config {
     pub regressions: RegressionsIn,
     /// The number of runs that shrinking may make. Default 20,000.
     pub shrink_runs: u64,
+    /// Whether real time bounds the work on a failure besides runs and steps, since a person waits for it: 2 s for counting
+    /// how often the test fails, 10 s for shrinking, 4 s for the critical pair. Default true. With false the report does
+    /// not depend on the machine's speed.
+    pub time_bounds: bool,
     /// Whether nothing is printed: notes and warnings are in [`Exploration::notes`](crate::Exploration::notes). Default
     /// false.
     pub silent: bool,
@@ -99,6 +103,7 @@ impl Config {
             limits: Limits::default(),
             regressions: RegressionsIn::default(),
             shrink_runs: 20_000,
+            time_bounds: true,
             silent: false,
             environment: None,
             progress: None,

@@ -190,9 +190,16 @@ const FREQUENCY_RUNS: u64 = 200;
 const FREQUENCY_STEPS_MAX: u64 = 4_000_000;
 const FREQUENCY_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Goes on for a fixed number of runs from `plan.first`, bounded by steps and by time, to see how often the test fails.
-pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint) -> Frequency {
+/// Makes a fixed number of runs from `plan.first` on, to see how often the test fails; fewer where steps, or time if that is
+/// bounded, run out.
+pub(crate) fn frequency(
+    runner: &Runner<'_>,
+    plan: &Plan,
+    reported: Fingerprint,
+    time_bounds: bool,
+) -> Frequency {
     let clock = Stopwatch::start();
+    let out_of_time = || time_bounds && clock.elapsed() > FREQUENCY_TIME_MAX;
     let next = AtomicU64::new(0);
     let work = || {
         let worker = runner.worker(&plan.context);
@@ -201,8 +208,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
         loop {
             let offset = next.fetch_add(1, Relaxed);
             // A worker that has used up all steps alone has gone past the end of what counts.
-            if offset >= FREQUENCY_RUNS || steps > FREQUENCY_STEPS_MAX || clock.elapsed() > FREQUENCY_TIME_MAX
-            {
+            if offset >= FREQUENCY_RUNS || steps > FREQUENCY_STEPS_MAX || out_of_time() {
                 return results;
             }
             let ended = worker.run(plan.base.of_run(plan.first + offset));
@@ -215,7 +221,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, reported: Fingerprint)
     type Run = (u64, u64, Option<(FailureKind, Fingerprint)>);
     let mut results: Vec<Run> = fan_out(plan.jobs, work, work).into_iter().flatten().collect();
     results.sort_unstable_by_key(|(offset, ..)| *offset);
-    let mut frequency = Frequency { cut_short: clock.elapsed() > FREQUENCY_TIME_MAX, ..Frequency::default() };
+    let mut frequency = Frequency { cut_short: out_of_time(), ..Frequency::default() };
     let mut steps_total = 0;
     for (number, (offset, steps, failure)) in (0..).zip(results) {
         // Only a row without gaps counts, up to the bound on steps: the same runs for any number of workers.

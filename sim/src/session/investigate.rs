@@ -75,7 +75,7 @@ impl Session<'_> {
         }
         let reported = seen.failure.expect("only failing runs are counted").fingerprint();
         let plan = Plan { first: tried, ..self.plan.clone() };
-        let mut frequency = sweep::frequency(&self.runner, &plan, reported);
+        let mut frequency = sweep::frequency(&self.runner, &plan, reported, self.config.time_bounds);
         frequency.tried += tried;
         frequency.failing += u64::from(tried > 0);
         if let Some(quiet) = &self.quiet {
@@ -104,7 +104,7 @@ impl Session<'_> {
         };
         let budget = Budget {
             runs_max: self.config.shrink_runs,
-            time_max: SHRINK_TIME_MAX,
+            time_max: self.config.time_bounds.then_some(SHRINK_TIME_MAX),
             stalls: self.config.stalls,
         };
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);

@@ -60,7 +60,8 @@ pub(crate) struct Trial<'a> {
     runner: Runner<'a>,
     target: Fingerprint,
     runs_max: u64,
-    time_max: Duration,
+    /// `None` where only runs and steps are bounded.
+    time_max: Option<Duration>,
     clock: Stopwatch,
     runs: u64,
     /// Whether time may pass while a task is ready.
@@ -136,7 +137,7 @@ impl<'a> Trial<'a> {
     /// What was sought has been found or given up: so many more runs may be made for something else.
     pub(crate) fn allow(&mut self, runs: u64, time: Duration) {
         self.runs_max = self.runs + runs;
-        self.time_max = self.clock.elapsed() + time;
+        self.time_max = self.time_max.map(|_| self.clock.elapsed() + time);
         self.searching = true;
         self.search_steps = 0;
     }
@@ -174,7 +175,7 @@ impl<'a> Trial<'a> {
             Some(Exhausted::Runs)
         } else if self.searching && self.search_steps >= SEARCH_STEPS_MAX {
             Some(Exhausted::Steps)
-        } else if self.clock.elapsed() > self.time_max {
+        } else if self.time_max.is_some_and(|time| self.clock.elapsed() > time) {
             Some(Exhausted::Time)
         } else {
             None
@@ -189,7 +190,7 @@ const SEARCH_STEPS_MAX: u64 = 5_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) runs_max: u64,
-    pub(crate) time_max: Duration,
+    pub(crate) time_max: Option<Duration>,
     /// Whether it may let time pass while a task is ready.
     pub(crate) stalls: bool,
 }
