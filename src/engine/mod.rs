@@ -16,8 +16,6 @@ pub(crate) mod context;
 mod failures;
 mod id;
 mod join_error;
-#[cfg(feature = "net")]
-pub(crate) mod network;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 mod observer;
@@ -32,6 +30,8 @@ mod tasks;
 mod timers;
 pub(crate) mod waiting;
 mod waker;
+#[cfg(feature = "net")]
+pub(crate) mod world;
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -108,7 +108,7 @@ pub(crate) struct Engine {
     core: RefCell<Core>,
     /// `None` until somebody opens a socket: most runs never do.
     #[cfg(feature = "net")]
-    network: RefCell<Option<Box<network::Fabric>>>,
+    world: RefCell<Option<Box<world::Surroundings>>>,
 }
 
 /// The state of the loop.
@@ -174,7 +174,7 @@ impl Engine {
                 ended: false,
             }),
             #[cfg(feature = "net")]
-            network: RefCell::new(None),
+            world: RefCell::new(None),
         }
     }
 

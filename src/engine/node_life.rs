@@ -65,7 +65,7 @@ impl Engine {
         };
         self.happens(node, NodeEvent::Starts);
         #[cfg(feature = "net")]
-        self.host_comes(node);
+        self.world_node_comes(node);
         if let Some(Start { make, name, at }) = start {
             let (task, _) = self.spawn_on(node, make(), Some(name), at)?;
             self.core.borrow_mut().nodes.at_mut(node).main = Some(task);
@@ -93,7 +93,7 @@ impl Engine {
         self.happens(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
         #[cfg(feature = "net")]
         if crashes {
-            self.host_goes(node, true);
+            self.world_node_goes(node, true);
         }
         let stopped =
             if crashes { Interrupts::STOPPED.with(Interrupts::CRASHED) } else { Interrupts::STOPPED };
@@ -101,7 +101,7 @@ impl Engine {
         self.drop_locals(node);
         #[cfg(feature = "net")]
         if !crashes {
-            self.host_goes(node, false);
+            self.world_node_goes(node, false);
         }
         self.core.borrow_mut().nodes.at_mut(node).closing = false;
         self.tell_watchers(node);

@@ -304,7 +304,7 @@ impl Engine {
         }
         let timer_ns = core.clock.timers.next_deadline_ns();
         #[cfg(feature = "net")]
-        let timer_ns = self.next_ns_with_network(timer_ns);
+        let timer_ns = self.next_ns_with_world(timer_ns);
         let Some(deadline_ns) = timer_ns else {
             // What a strategy holds back is ready all the same.
             return if core.scheduler.source.let_go() { None } else { Some(self.deadlock(core)) };
@@ -344,7 +344,7 @@ impl Engine {
         }
         drop(guard);
         #[cfg(feature = "net")]
-        self.advance_network(&mut foreign);
+        self.advance_world(&mut foreign);
         foreign.into_iter().for_each(Wakee::wake);
         None
     }
@@ -455,7 +455,7 @@ impl Engine {
         let timers = self.core.borrow_mut().clock.timers.clear();
         drop(timers);
         #[cfg(feature = "net")]
-        self.end_network();
+        self.end_world();
         let failure = self.take_unobserved().or(endless).or_else(|| {
             // A wake from outside that came after the last step.
             self.foreign_wakes.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))

@@ -6,23 +6,18 @@
 
 #[cfg(feature = "net")]
 use std::panic::Location;
-#[cfg(feature = "net")]
-use std::sync::Arc;
 use std::task::Waker;
 
 use timeloop_sim::{Anomaly, Awaited, NodeWait};
-#[cfg(feature = "net")]
-use timeloop_sim::{NodeEvent, NodeState, Site};
 
 use super::nodes::NodeId;
-#[cfg(feature = "net")]
-use super::nodes::{LastChange, Nodes};
 use super::waker::TaskRef;
 use super::{Core, Engine};
 #[cfg(feature = "net")]
-use super::{Wakee, network};
-#[cfg(feature = "net")]
-use crate::net::fabric::{Directory, Socket, Touched, View};
+use super::{
+    Wakee,
+    world::{Surroundings, World},
+};
 
 /// What a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +26,7 @@ pub(crate) enum On {
     Node(NodeId, NodeWait),
     /// A socket, and where that was made.
     #[cfg(feature = "net")]
-    Socket(Socket, &'static Location<'static>),
+    Socket(<Surroundings as World>::Target, &'static Location<'static>),
 }
 
 /// A note that a task waits.
@@ -77,10 +72,10 @@ impl Engine {
             return recorder.network.clone();
         }
         #[cfg(feature = "net")]
-        if let Ok(mut network) = self.network.try_borrow_mut()
-            && let Some(fabric) = network.as_deref_mut()
+        if let Ok(mut world) = self.world.try_borrow_mut()
+            && let Some(world) = world.as_deref_mut()
         {
-            return view(fabric, core, &[]).anomalies();
+            return world.anomalies(&core.nodes, core.clock.now_ns);
         }
         Box::default()
     }
@@ -109,7 +104,7 @@ impl Engine {
             })
             .collect();
         #[cfg(feature = "net")]
-        let mut network = self.network.try_borrow_mut().ok();
+        let mut world = self.world.try_borrow_mut().ok();
         let mut all = Vec::new();
         for &slot in slots {
             let id = core.tasks.at(slot).id;
@@ -122,9 +117,10 @@ impl Engine {
                     }
                     #[cfg(feature = "net")]
                     On::Socket(socket, made) => {
-                        let fabric = network.as_mut().and_then(|network| network.as_deref_mut());
-                        fabric
-                            .and_then(|fabric| view(fabric, core, &everyone).wait(socket, made))
+                        let world = world.as_mut().and_then(|world| world.as_deref_mut());
+                        let view = (&core.nodes, core.clock.now_ns);
+                        world
+                            .and_then(|world| world.describe_wait(view, &everyone, socket, made))
                             .map(Awaited::Socket)
                     }
                 };
@@ -134,38 +130,5 @@ impl Engine {
         }
         core.observer.recorder = Some(recorder);
         all
-    }
-}
-
-#[cfg(feature = "net")]
-fn view<'a>(
-    fabric: &'a mut network::Fabric,
-    core: &'a Core,
-    waiting: &'a [(&'a timeloop_sim::TaskLabel, Socket)],
-) -> View<'a, Wakee, super::announce::ResourceId> {
-    View { fabric, directory: &core.nodes, now_ns: core.clock.now_ns, waiting }
-}
-
-#[cfg(feature = "net")]
-impl Directory for Nodes {
-    fn hosts(&self) -> u32 {
-        self.ids().count() as u32
-    }
-
-    fn name(&self, host: u32) -> Arc<str> {
-        Self::name(self, NodeId(host))
-    }
-
-    fn state(&self, host: u32) -> NodeState {
-        Self::state(self, NodeId(host))
-    }
-
-    fn last_event(&self, host: u32) -> Option<(NodeEvent, Touched)> {
-        let LastChange { event, at_ns, called_at, planned } = self.last_change(NodeId(host))?;
-        Some((event, Touched { at_ns, at: called_at, planned }))
-    }
-
-    fn site(&self, at: &'static Location<'static>) -> Option<Site> {
-        super::users(at)
     }
 }

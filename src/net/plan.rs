@@ -9,7 +9,7 @@ use std::time::Duration;
 use timeloop_sim::{Domain, FaultAspect, FaultKind, PlannedFault, WorldEffect};
 
 use super::network::{Network, Partition};
-use crate::engine::network::WorldDecision;
+use crate::engine::world::WorldDecision;
 use crate::engine::{self, context};
 use crate::time::{Instant, sleep_until};
 use crate::world::World;

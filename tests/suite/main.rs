@@ -19,6 +19,7 @@ mod fairness;
 mod fixtures;
 mod golden;
 mod history;
+mod imports;
 mod macros;
 #[cfg(feature = "net")]
 mod net;
