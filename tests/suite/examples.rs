@@ -29,8 +29,8 @@ fn bank_is_found_told_and_replayed() {
 fn the_lease_that_is_over_is_found_and_told() {
     let printed = run("leases", &[]);
     for line in [
-        "unobserved panic at examples/leases.rs:52:9\n",
-        "\nCritical: `work` on worker-2 (root.2) resumes at examples/leases.rs:63 before `root` resumes at\n",
+        "unobserved panic at examples/leases.rs:53:9\n",
+        "\nCritical: `work` on worker-2 (root.2) resumes at examples/leases.rs:64 before `root` resumes at\n",
         "; node worker-2 is paused\n",
         "\nDeviations from that order: 12 as found, 1 after 13 runs of shrinking.\n",
         "\ntimeloop: `leases::numbered` passes in 1,001 schedules\n",
