@@ -99,8 +99,8 @@ pub trait Source: fmt::Debug {
 
 /// A source in use by a run.
 ///
-/// It dereferences to the [`Source`] in it. Its own methods do the same as those of the trait, without a call under the random
-/// strategy: a good part of a step would be such calls.
+/// It dereferences to the [`Source`] in it. Its own methods do the same as those of the trait, without a call through a table,
+/// and under the random strategy without any: a good part of a step would be such calls.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnySource {
@@ -108,6 +108,16 @@ pub enum AnySource {
     Seeded(Seeded),
     /// Any other source.
     Other(Box<dyn Source>),
+}
+
+/// Evaluates an expression for whichever source it is.
+macro_rules! for_source {
+    ($any:expr, $source:ident => $call:expr) => {
+        match $any {
+            AnySource::Seeded($source) => $call,
+            AnySource::Other($source) => $call,
+        }
+    };
 }
 
 impl AnySource {
@@ -124,7 +134,7 @@ impl AnySource {
 
     #[inline(never)]
     fn ready_of_others(&mut self, task: Ready) {
-        (**self).ready(task);
+        for_source!(self, source => source.ready(task));
     }
 
     /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
@@ -139,7 +149,31 @@ impl AnySource {
 
     #[inline(never)]
     fn next_of_others(&mut self) -> Option<u32> {
-        (**self).next()
+        for_source!(self, source => source.next())
+    }
+
+    /// As [`Source::gives_way`].
+    #[inline]
+    pub fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        for_source!(self, source => source.gives_way(key, operation))
+    }
+
+    /// As [`Source::performed`].
+    #[inline]
+    pub fn performed(&mut self, task: TaskKey, operation: Operation) {
+        for_source!(self, source => source.performed(task, operation));
+    }
+
+    /// As [`Source::lets_time_pass`].
+    #[inline]
+    pub fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        for_source!(self, source => source.lets_time_pass(by_ns))
+    }
+
+    /// As [`Source::time_passed`].
+    #[inline]
+    pub fn time_passed(&mut self) {
+        for_source!(self, source => source.time_passed());
     }
 
     /// `parent` has spawned `child`, which becomes ready right after.

@@ -90,19 +90,23 @@ impl Source for Seeded {
         for_strategy!(&self.strategy, strategy => strategy.wants_operations())
     }
 
+    #[inline]
     fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let DecisionKey::Operation { task, .. } = key else { return false };
         for_strategy!(&mut self.strategy, strategy => strategy.gives_way(task, operation, &mut self.draw))
     }
 
+    #[inline]
     fn performed(&mut self, task: TaskKey, operation: Operation) {
         for_strategy!(&mut self.strategy, strategy => strategy.performed(task, operation, &mut self.draw));
     }
 
+    #[inline]
     fn lets_time_pass(&mut self, by_ns: u64) -> bool {
         for_strategy!(&mut self.strategy, strategy => strategy.lets_time_pass(by_ns))
     }
 
+    #[inline]
     fn time_passed(&mut self) {
         for_strategy!(&mut self.strategy, strategy => strategy.time_passed());
     }
@@ -189,15 +193,16 @@ mod tests {
         watching.next();
         steps(watching, usize::MAX);
         let profile = watched.into_profile();
-        for strategy in
-            [StrategySpec::Surw, StrategySpec::Pos, StrategySpec::Urw, StrategySpec::Pct { depth: 3 }]
-        {
+        for strategy in StrategySpec::ALL {
             for seed in (0..64).map(Seed) {
                 let source = || profile.source_in(&scratch, strategy, seed);
                 let new = steps(profile.source(strategy, seed), usize::MAX);
-                assert!(new.len() >= 5, "{strategy}, {seed}: {new:?}");
+                // What is held back waits for time to pass, which it does not here.
+                let holds_back =
+                    matches!(strategy, StrategySpec::Starve | StrategySpec::Stall | StrategySpec::Portfolio);
+                assert!(holds_back || new.len() >= 5, "{strategy}, {seed}: {new:?}");
                 // Left in the midst of it, and with nothing told.
-                steps(source(), seed.0 as usize % new.len());
+                steps(source(), seed.0 as usize % new.len().max(1));
                 steps(Profile::default().source_in(&scratch, strategy, Seed(seed.0 + 1)), 7);
                 assert_eq!(steps(source(), usize::MAX), new, "{strategy}, {seed}");
             }

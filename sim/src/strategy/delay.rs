@@ -36,6 +36,13 @@ impl Delay {
         Self { bound, ready: VecDeque::new(), delays: Points::within(steps), decided: false }
     }
 
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, bound: u32, steps: u32) {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        *self = Self { ready, ..Self::new(bound, steps) };
+    }
+
     /// Counts a choice; how many of the first are delayed at it.
     #[inline]
     fn delays_now(&mut self, draw: &mut Draw) -> u32 {
@@ -52,6 +59,12 @@ impl Delay {
                 self.ready.push_back(first);
             }
         }
+    }
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self::new(0, 1)
     }
 }
 

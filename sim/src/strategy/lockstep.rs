@@ -27,6 +27,14 @@ pub struct Lockstep {
     orderly: Option<bool>,
 }
 
+impl Lockstep {
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self) {
+        self.ready.clear();
+        self.orderly = None;
+    }
+}
+
 impl Strategy for Lockstep {
     #[inline]
     fn ready(&mut self, task: Ready, draw: &mut Draw) {

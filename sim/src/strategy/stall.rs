@@ -77,6 +77,14 @@ impl Stall {
         }
     }
 
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, steps: u32) {
+        let (mut ready, mut held) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.held));
+        ready.clear();
+        held.clear();
+        *self = Self { ready, held, ..Self::new(steps) };
+    }
+
     /// Counts a point; the stall at it, if there is one.
     #[inline]
     fn point(&mut self, draw: &mut Draw) -> Option<Point> {
@@ -121,6 +129,12 @@ impl Stall {
         if point.all {
             self.ready.empty_into(&mut self.held);
         }
+    }
+}
+
+impl Default for Stall {
+    fn default() -> Self {
+        Self::new(1)
     }
 }
 

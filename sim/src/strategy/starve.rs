@@ -73,6 +73,14 @@ impl Starve {
         }
     }
 
+    /// Begins a run in the memory of the last one.
+    pub(super) fn renew(&mut self, tasks: u32, instants: u32) {
+        let (mut numbers, mut others) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.others));
+        numbers.empty();
+        others.clear();
+        *self = Self { numbers, others, ..Self::new(tasks, instants) };
+    }
+
     fn planned(&mut self, draw: &mut Draw) {
         let victim = draw.below(self.tasks);
         let undisturbed = if draw.below(2) == 0 { 0 } else { draw.below(FIRST_STEPS) };
@@ -139,6 +147,12 @@ impl Starve {
             }
         }
         self.others.next(draw)
+    }
+}
+
+impl Default for Starve {
+    fn default() -> Self {
+        Self::new(1, 0)
     }
 }
 

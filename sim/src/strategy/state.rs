@@ -67,7 +67,7 @@ impl StrategyState {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch(Rc<RefCell<Memory>>);
 
-/// What is kept: that of the strategies that most runs have.
+/// What is kept of each strategy.
 #[derive(Debug, Default)]
 struct Memory {
     stream: Option<Box<Stream>>,
@@ -76,6 +76,10 @@ struct Memory {
     pos: Option<Box<Pos>>,
     urw: Option<Box<Urw>>,
     surw: Option<Box<Surw>>,
+    delay: Option<Box<Delay>>,
+    lockstep: Option<Box<Lockstep>>,
+    starve: Option<Box<Starve>>,
+    stall: Option<Box<Stall>>,
 }
 
 impl Scratch {
@@ -116,6 +120,10 @@ impl Memory {
             StrategyState::Pos(pos) => self.pos = Some(pos),
             StrategyState::Urw(urw) => self.urw = Some(urw),
             StrategyState::Surw(surw) => self.surw = Some(surw),
+            StrategyState::Delay(delay) => self.delay = Some(delay),
+            StrategyState::Lockstep(lockstep) => self.lockstep = Some(lockstep),
+            StrategyState::Starve(starve) => self.starve = Some(starve),
+            StrategyState::Stall(stall) => self.stall = Some(stall),
             _ => {}
         }
     }
@@ -152,14 +160,27 @@ impl Memory {
                 StrategyState::Surw(surw)
             }
             StrategySpec::Delay { bound } => {
-                StrategyState::Delay(Box::new(Delay::new(bound.clamp(1, PARAMETER_MAX), steps)))
+                let bound = bound.clamp(1, PARAMETER_MAX);
+                let mut delay = self.delay.take().unwrap_or_default();
+                delay.renew(bound, steps);
+                StrategyState::Delay(delay)
             }
-            StrategySpec::Lockstep => StrategyState::Lockstep(Box::default()),
+            StrategySpec::Lockstep => {
+                let mut lockstep = self.lockstep.take().unwrap_or_default();
+                lockstep.renew();
+                StrategyState::Lockstep(lockstep)
+            }
             StrategySpec::Starve => {
                 let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
-                StrategyState::Starve(Box::new(Starve::new(tasks, instants)))
+                let mut starve = self.starve.take().unwrap_or_default();
+                starve.renew(tasks, instants);
+                StrategyState::Starve(starve)
             }
-            StrategySpec::Stall => StrategyState::Stall(Box::new(Stall::new(steps))),
+            StrategySpec::Stall => {
+                let mut stall = self.stall.take().unwrap_or_default();
+                stall.renew(steps);
+                StrategyState::Stall(stall)
+            }
         }
     }
 }

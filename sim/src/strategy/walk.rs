@@ -15,6 +15,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// Takes out the slots of the last run.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+        self.turned = false;
+    }
+
     #[inline]
     pub(super) fn push(&mut self, slot: u32) {
         self.ready.push(slot);
