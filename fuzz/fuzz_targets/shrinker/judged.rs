@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use timeloop_fuzz::Reader;
 use timeloop_sim::{
-    AnySource, Cause, DecisionKey, Detail, Ended, Failure, FailureKind, Record, Request, Schedule, Simulation, Site,
-    TaskKey,
+    AnySource, Cause, DecisionKey, Detail, Ended, Failure, FailureKind, Record, Request, Schedule,
+    Simulation, Site, TaskKey,
 };
 
 use crate::toy::Toy;
