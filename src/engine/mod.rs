@@ -18,17 +18,15 @@ mod id;
 mod join_error;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
-mod observer;
+pub(crate) mod observer;
 pub(crate) mod panics;
 mod preemption;
-mod recorder;
 mod run;
 mod scheduler;
 mod sites;
 mod task_cell;
 mod tasks;
 mod timers;
-pub(crate) mod waiting;
 mod waker;
 #[cfg(feature = "net")]
 pub(crate) mod world;
@@ -48,7 +46,7 @@ pub(crate) use failures::Before;
 pub use id::Id;
 pub use join_error::JoinError;
 #[cfg(feature = "net")]
-pub(crate) use recorder::users;
+pub(crate) use observer::users;
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;
 pub(crate) use task_cell::TaskBox;

@@ -14,10 +14,9 @@ use std::task::{Context, Poll, RawWakerVTable};
 use timeloop_sim::{Access, Ended, Failure, Pulse, SpawnSite, TaskKey, TaskLabel};
 
 use super::context::Driving;
-use super::observer::Level;
+use super::observer::{Level, Recorder};
 use super::panics::{self, Watch};
 use super::preemption::Interrupted;
-use super::recorder::Recorder;
 use super::tasks::{NO_SLOT, ROOT_SLOT, State};
 use super::waker::{self, TaskRef, Wakee};
 use super::{Core, Engine, Id};

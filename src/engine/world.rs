@@ -128,13 +128,18 @@ impl Engine {
         let world = guard.get_or_insert_default();
         let result = f(world);
         if world.has_woken() {
-            let world = RefMut::map(guard, |world| &mut **world.as_mut().expect("it is there"));
-            let mut foreign = Vec::new();
-            let released = self.settle(world, &mut foreign);
-            foreign.into_iter().for_each(Wakee::wake);
-            drop(released);
+            self.wake_concerned(guard);
         }
         result
+    }
+
+    // Apart: the above is compiled once for each operation.
+    fn wake_concerned(&self, guard: RefMut<'_, Option<Box<Surroundings>>>) {
+        let world = RefMut::map(guard, |world| &mut **world.as_mut().expect("it is there"));
+        let mut foreign = Vec::new();
+        let released = self.settle(world, &mut foreign);
+        foreign.into_iter().for_each(Wakee::wake);
+        drop(released);
     }
 
     /// Calls `f` with the world where there is one.

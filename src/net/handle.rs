@@ -13,7 +13,7 @@ use timeloop_sim::Access;
 use super::driver::Fabric;
 use super::fabric::{Errno, Key, Socket, Turn};
 use crate::engine::announce::{Action, Attempt, ResourceId};
-use crate::engine::waiting::On;
+use crate::engine::observer::On;
 use crate::engine::{self, Engine, RunId, Wakee, context, of_run};
 
 /// Calls `f` with the network of a run; gives `None` when the run is over.

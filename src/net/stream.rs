@@ -14,7 +14,7 @@ use super::driver::Fabric;
 use super::fabric::{As, Direction, EndKey, Errno, Readiness, Socket, Turn};
 use super::handle::{self, announced, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
-use crate::engine::waiting::On;
+use crate::engine::observer::On;
 use crate::engine::{RunId, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
 

@@ -14,7 +14,7 @@ use timeloop_sim::NodeWait;
 
 use super::Clock;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::waiting::On;
+use crate::engine::observer::On;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 

@@ -10,7 +10,7 @@ use timeloop_sim::NodeWait;
 
 use super::Node;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::waiting::On;
+use crate::engine::observer::On;
 use crate::engine::{self, Engine, context};
 use crate::time::timeout;
 
