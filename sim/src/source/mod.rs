@@ -158,6 +158,13 @@ impl AnySource {
         for_source!(self, source => source.gives_way(key, operation))
     }
 
+    /// As [`Source::wants_operations`].
+    #[inline]
+    #[must_use]
+    pub fn wants_operations(&self) -> bool {
+        for_source!(self, source => source.wants_operations())
+    }
+
     /// As [`Source::performed`].
     #[inline]
     pub fn performed(&mut self, task: TaskKey, operation: Operation) {
