@@ -153,6 +153,8 @@ impl Engine {
         foreign_wakes.open(run);
         let wants_operations = source.wants_operations();
         let level = Level::new(detail, wants_operations);
+        // First: after what may unwind, the rest is made where it stays, and not moved there.
+        let observer = Observer::new(level);
         Self {
             run,
             label,
@@ -168,7 +170,7 @@ impl Engine {
                 tasks: Tasks::default(),
                 clock: Clock { now_ns: 0, timers: TimerQueue::new(run.first_timer()) },
                 nodes: Nodes::default(),
-                observer: Observer::new(level),
+                observer,
                 ended: false,
             }),
             #[cfg(feature = "net")]
