@@ -91,7 +91,7 @@ impl Scratch {
     /// The same for the random strategy.
     #[inline]
     pub(crate) fn random(&self) -> StrategyState {
-        StrategyState::Random(Random::in_memory(std::mem::take(&mut self.0.borrow_mut().random)))
+        self.0.borrow_mut().random()
     }
 
     /// Takes the place of an earlier run's schedule stream.
@@ -114,6 +114,11 @@ impl Scratch {
 }
 
 impl Memory {
+    #[inline]
+    fn random(&mut self) -> StrategyState {
+        StrategyState::Random(Random::in_memory(std::mem::take(&mut self.random)))
+    }
+
     fn keep(&mut self, state: StrategyState) {
         match state {
             StrategyState::Pct(pct) => self.pct = Some(pct),
@@ -132,55 +137,38 @@ impl Memory {
         let Told { tasks, instants, resource, counts, .. } = *told;
         let steps = if told.steps == 0 { STEPS_UNKNOWN } else { told.steps };
         match strategy {
-            StrategySpec::Random => {
-                StrategyState::Random(Random::in_memory(std::mem::take(&mut self.random)))
-            }
+            StrategySpec::Random => self.random(),
             // A single run of an exhaustive search: the one where it begins.
             StrategySpec::Fifo | StrategySpec::Exhaustive { .. } => StrategyState::Fifo(Box::default()),
             // Which one it is has to be said where its estimates are.
             StrategySpec::Portfolio => self.state(portfolio::blind(seed), seed, told),
             StrategySpec::Pct { depth } => {
-                let mut pct = self.pct.take().unwrap_or_default();
-                pct.renew(depth.clamp(1, PARAMETER_MAX), steps);
-                StrategyState::Pct(pct)
+                let depth = depth.clamp(1, PARAMETER_MAX);
+                StrategyState::Pct(renewed(&mut self.pct, |pct| pct.renew(depth, steps)))
             }
-            StrategySpec::Pos => {
-                let mut pos = self.pos.take().unwrap_or_default();
-                pos.renew();
-                StrategyState::Pos(pos)
-            }
-            StrategySpec::Urw => {
-                let mut urw = self.urw.take().unwrap_or_default();
-                urw.renew(counts);
-                StrategyState::Urw(urw)
-            }
+            StrategySpec::Pos => StrategyState::Pos(renewed(&mut self.pos, Pos::renew)),
+            StrategySpec::Urw => StrategyState::Urw(renewed(&mut self.urw, |urw| urw.renew(counts))),
             StrategySpec::Surw => {
-                let mut surw = self.surw.take().unwrap_or_default();
-                surw.renew(resource, counts);
-                StrategyState::Surw(surw)
+                StrategyState::Surw(renewed(&mut self.surw, |surw| surw.renew(resource, counts)))
             }
             StrategySpec::Delay { bound } => {
                 let bound = bound.clamp(1, PARAMETER_MAX);
-                let mut delay = self.delay.take().unwrap_or_default();
-                delay.renew(bound, steps);
-                StrategyState::Delay(delay)
+                StrategyState::Delay(renewed(&mut self.delay, |delay| delay.renew(bound, steps)))
             }
-            StrategySpec::Lockstep => {
-                let mut lockstep = self.lockstep.take().unwrap_or_default();
-                lockstep.renew();
-                StrategyState::Lockstep(lockstep)
-            }
+            StrategySpec::Lockstep => StrategyState::Lockstep(renewed(&mut self.lockstep, Lockstep::renew)),
             StrategySpec::Starve => {
                 let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
-                let mut starve = self.starve.take().unwrap_or_default();
-                starve.renew(tasks, instants);
-                StrategyState::Starve(starve)
+                StrategyState::Starve(renewed(&mut self.starve, |starve| starve.renew(tasks, instants)))
             }
-            StrategySpec::Stall => {
-                let mut stall = self.stall.take().unwrap_or_default();
-                stall.renew(steps);
-                StrategyState::Stall(stall)
-            }
+            StrategySpec::Stall => StrategyState::Stall(renewed(&mut self.stall, |stall| stall.renew(steps))),
         }
     }
+}
+
+/// Takes what an earlier run has left, or a new state where there is none, and begins a run in it.
+#[inline]
+fn renewed<S: Default>(kept: &mut Option<Box<S>>, renew: impl FnOnce(&mut S)) -> Box<S> {
+    let mut state = kept.take().unwrap_or_default();
+    renew(&mut state);
+    state
 }
