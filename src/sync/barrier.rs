@@ -1,7 +1,7 @@
-//! A barrier: tokio's, but for the order in which it wakes.
+//! [`Barrier`]: tokio's, except for the order in which tasks wake.
 //!
 //! # Invariants
-//! Waiters are woken in the order in which they began to wait; the last to arrive leads.
+//! Waiting tasks wake in the order in which they began to wait. The last task to arrive is the leader.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 
 use crate::engine::announce::ResourceId;
 
-/// Lets a number of tasks wait for one another.
+/// Makes a number of tasks wait for one another.
 ///
-/// The task that completes the number is the leader and goes on at once, the others when they are resumed. Then the
-/// barrier starts anew. As in tokio, a wait that is cancelled after its first poll has been counted, and stays so.
+/// The task that completes the number is the leader and continues at once; the others become ready. Then the barrier
+/// starts anew. As in tokio, a wait that is cancelled after its first poll still counts as an arrival.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -51,14 +51,14 @@ struct State {
 }
 
 impl Barrier {
-    /// A barrier for `n` tasks; 0 is taken as 1.
+    /// Creates a barrier for `n` tasks; 0 means 1.
     #[track_caller]
     pub fn new(n: usize) -> Self {
         let state = Mutex::new(State { arrived: 0, generation: 0 });
         Self { id: ResourceId::new(), state, opened: Notify::new(), size: n }
     }
 
-    /// Waits until all have arrived.
+    /// Waits until all tasks have arrived.
     ///
     /// # Cancel safety
     ///
@@ -74,7 +74,7 @@ impl Barrier {
             return BarrierWaitResult(true);
         };
         loop {
-            // Made before looking, so that no opening falls between the two.
+            // Created before the check, so that the barrier cannot open unnoticed between the two.
             let opened = self.opened.notified();
             if self.state().generation != generation {
                 return BarrierWaitResult(false);
@@ -83,7 +83,7 @@ impl Barrier {
         }
     }
 
-    /// Counts an arrival: the generation to outwait, or nothing when this arrival opens the barrier.
+    /// Counts an arrival. Returns the generation to wait for the end of, or `None` if this arrival opens the barrier.
     fn arrive(&self) -> Option<usize> {
         let mut state = self.state();
         state.arrived += 1;
@@ -96,17 +96,17 @@ impl Barrier {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // No code of the user's runs under this lock.
+        // No user code runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says whether a [`Barrier`] has made this task its leader.
+/// The output of [`Barrier::wait`].
 #[derive(Clone, Debug)]
 pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
-    /// Whether this is the task that arrived last; of each round exactly one is.
+    /// Returns whether this task arrived last. In each round, exactly one task is the leader.
     pub fn is_leader(&self) -> bool {
         self.0
     }

@@ -1,8 +1,8 @@
-//! What methods that block the thread are made of: one poll inside of a run, and a loop around polls for primitives whose
-//! own methods of that kind are newer than the oldest tokio allowed.
+//! Support for methods that block the thread: one poll inside a run, and a polling loop outside. The loop is for
+//! primitives whose own blocking methods are newer than the oldest supported tokio.
 //!
 //! # Invariants
-//! Inside of a run nothing blocks. Outside, the thread waits exactly where tokio's would.
+//! Inside a run nothing blocks. Outside, the thread waits exactly where tokio's would.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,15 +13,16 @@ use std::thread::{self, Thread};
 use crate::engine::announce::Action;
 use crate::engine::context;
 
-/// Whether a run is under way on this thread, so that to block it would be to wait for ever.
+/// Returns whether a run is in progress on this thread, so that blocking it would deadlock.
 pub(super) fn inside_run() -> bool {
     context::running()
 }
 
-/// Does inside of a run what a method that blocks the thread can do without waiting; `None` outside, where it may block.
+/// Polls `future` once inside a run, where blocking is impossible. Returns `None` outside a run, where the caller may
+/// block.
 ///
 /// # Panics
-/// When it would have to wait, in these words: the method, what it waits for, and what to write instead.
+/// If the future is not ready. The message names the method, what it waits for, and what to await instead.
 #[track_caller]
 pub(super) fn at_once<F: Future>(
     future: impl FnOnce() -> F,
@@ -32,7 +33,7 @@ pub(super) fn at_once<F: Future>(
         return None;
     }
     action.touch();
-    // Not `unwrap_or_else`: in a closure the panic would name a line of this file.
+    // Not `unwrap_or_else`: from a closure, the panic would report a line of this file.
     match pin!(future()).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => {
@@ -44,7 +45,7 @@ pub(super) fn at_once<F: Future>(
 /// Blocks the thread until the future is ready.
 ///
 /// # Panics
-/// Inside of one of tokio's runtimes.
+/// Within a tokio runtime.
 #[track_caller]
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
@@ -55,7 +56,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 
-    // Refuses where tokio's own methods do, in their words.
+    // Panics where tokio's own blocking methods do, with their message.
     drop(tokio::sync::Mutex::const_new(()).blocking_lock());
     let mut future = pin!(future);
     let waker = Arc::new(Unpark(thread::current())).into();

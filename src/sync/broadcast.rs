@@ -1,7 +1,7 @@
-//! The channel in which each receiver gets each message: tokio's own, which announces what is done to it.
+//! A channel in which every receiver gets every message: tokio's `broadcast`, announcing its operations.
 //!
-//! The ring of messages is tokio's own, and so is how receivers lag. All halves are one resource, named by where the
-//! channel was made.
+//! The buffer and the handling of lagging receivers are tokio's own. All handles are one resource, identified by where
+//! the channel was created.
 //!
 //! ```
 //! use timeloop::sync::broadcast;
@@ -20,7 +20,7 @@ use std::fmt;
 use std::panic::Location;
 
 use timeloop_sim::Access;
-use tokio::sync::broadcast as tokios;
+use tokio::sync::broadcast as upstream;
 
 use super::blocking::at_once;
 use super::channel::{Half, Handles, sender_pair};
@@ -35,86 +35,86 @@ use error::{RecvError, SendError, TryRecvError};
 
 const NAME: &str = "broadcast channel";
 
-/// The channel's senders.
+/// Returns the handles of the channel's senders.
 fn senders(id: ResourceId) -> Handles {
     Handles { id, channel: NAME, name: "senders of a broadcast channel", half: Half::Sending }
 }
 
-/// Makes a channel that keeps `capacity` messages, rounded up to a power of two, for receivers that are behind.
+/// Creates a channel that keeps `capacity` messages (rounded up to a power of two) for lagging receivers.
 ///
 /// # Panics
-/// When `capacity` is 0, or more than half of what a `usize` can hold.
+/// If `capacity` is 0 or more than `usize::MAX / 2`.
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let (tx, rx) = tokios::channel(capacity);
+    let (tx, rx) = upstream::channel(capacity);
     let id = ResourceId::new();
     (Sender::wrap(tx, id), Receiver { inner: rx, id })
 }
 
-/// The sending half of a [`channel`]; there may be many.
+/// The sending half of a [`channel`]. It can be cloned.
 pub struct Sender<T> {
-    inner: tokios::Sender<T>,
+    inner: upstream::Sender<T>,
     id: ResourceId,
 }
 
 impl<T> Sender<T> {
-    /// Makes the sending half alone; [`subscribe`](Self::subscribe) makes receivers.
+    /// Creates a sender without a receiver. [`subscribe`](Self::subscribe) creates receivers.
     ///
     /// # Panics
     /// As [`channel`].
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
-        Self::wrap(tokios::Sender::new(capacity), ResourceId::new())
+        Self::wrap(upstream::Sender::new(capacity), ResourceId::new())
     }
 
-    fn wrap(inner: tokios::Sender<T>, id: ResourceId) -> Self {
+    fn wrap(inner: upstream::Sender<T>, id: ResourceId) -> Self {
         Self { inner, id }
     }
 
-    fn inner(&self) -> &tokios::Sender<T> {
+    fn inner(&self) -> &upstream::Sender<T> {
         &self.inner
     }
 
-    fn half(&self) -> Option<&tokios::Sender<T>> {
+    fn half(&self) -> Option<&upstream::Sender<T>> {
         Some(&self.inner)
     }
 
-    /// Sends a message to all receivers there are, and says how many; gives it back when there is none.
+    /// Sends a message to all current receivers, and returns their number. Returns the message if there are none.
     #[track_caller]
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         self.id.action(NAME, Access::Send).touch();
         self.inner.send(value)
     }
 
-    /// Makes a receiver, which gets what is sent from now on.
+    /// Creates a receiver of all messages sent from now on.
     #[track_caller]
     pub fn subscribe(&self) -> Receiver<T> {
         self.id.action(NAME, Access::Write).touch();
         Receiver { inner: self.inner.subscribe(), id: self.id }
     }
 
-    /// How many messages there are that some receiver has not got yet.
+    /// Returns the number of messages that some receiver has not received yet.
     #[track_caller]
     pub fn len(&self) -> usize {
         self.id.action(NAME, Access::Read).touch();
         self.inner.len()
     }
 
-    /// Whether all receivers have got all messages.
+    /// Returns whether all receivers have received all messages.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
-    /// How many receivers there are.
+    /// Returns the number of receivers.
     #[track_caller]
     pub fn receiver_count(&self) -> usize {
         self.id.action(NAME, Access::Read).touch();
         self.inner.receiver_count()
     }
 
-    /// Waits until all receivers are gone.
+    /// Waits until all receivers are dropped.
     ///
     /// # Cancel safety
     ///
@@ -127,47 +127,47 @@ impl<T> Sender<T> {
 
 sender_pair!(Sender, WeakSender);
 
-/// The receiving half of a [`channel`]; there may be many.
+/// The receiving half of a [`channel`].
 pub struct Receiver<T> {
-    inner: tokios::Receiver<T>,
+    inner: upstream::Receiver<T>,
     id: ResourceId,
 }
 
 impl<T> Receiver<T> {
-    /// How many messages it has not got yet, those included that it is too far behind to get.
+    /// Returns the number of messages not received yet, including those that it can no longer receive because it lags.
     #[track_caller]
     pub fn len(&self) -> usize {
         self.id.action(NAME, Access::Read).touch();
         self.inner.len()
     }
 
-    /// Whether it has got all messages.
+    /// Returns whether all messages were received.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
-    /// Whether both belong to one channel.
+    /// Returns whether both receivers belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.inner.same_channel(&other.inner)
     }
 
-    /// How many [`Sender`]s there are.
+    /// Returns the number of [`Sender`]s.
     #[track_caller]
     pub fn sender_strong_count(&self) -> usize {
-        senders(self.id).count();
+        senders(self.id).record_count();
         self.inner.sender_strong_count()
     }
 
-    /// How many [`WeakSender`]s there are.
+    /// Returns the number of [`WeakSender`]s.
     #[track_caller]
     pub fn sender_weak_count(&self) -> usize {
-        senders(self.id).count();
+        senders(self.id).record_count();
         self.inner.sender_weak_count()
     }
 
-    /// Whether all senders are gone.
+    /// Returns whether all senders were dropped.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
@@ -176,19 +176,20 @@ impl<T> Receiver<T> {
 }
 
 impl<T: Clone> Receiver<T> {
-    /// Another receiver, which gets what is sent from now on.
+    /// Creates another receiver of all messages sent from now on.
     #[track_caller]
     pub fn resubscribe(&self) -> Self {
         self.id.action(NAME, Access::Write).touch();
         Self { inner: self.inner.resubscribe(), id: self.id }
     }
 
-    /// Takes the next message; waits for one where there is none. Fails when it is too far behind, and goes on with the
-    /// oldest message that is kept then; fails when there is no message and no sender.
+    /// Receives the next message, waiting while there is none. Fails if there is no message and no sender left. Fails
+    /// with `Lagged` if the next message was overwritten; the next call then continues with the oldest message that is
+    /// kept.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: unless it has returned, no message has been taken.
+    /// Cancel safe: if the future is dropped before it returns, no message is lost.
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Result<T, RecvError>> {
         let at = Location::caller();
@@ -198,17 +199,18 @@ impl<T: Clone> Receiver<T> {
         }
     }
 
-    /// Takes the next message, if there is one.
+    /// Receives the next message, if there is one.
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.id.action(NAME, Access::Receive).touch();
         self.inner.try_recv()
     }
 
-    /// [`recv`](Self::recv) for code that is not async; blocks the thread where there is no message.
+    /// Receives a message as [`recv`](Self::recv) does, from synchronous code. Outside a run, blocks the thread while
+    /// there is none.
     ///
     /// # Panics
-    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         let action = self.id.action(NAME, Access::Receive);

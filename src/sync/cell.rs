@@ -1,6 +1,7 @@
-//! What the two cells that are set once have in common.
+//! Shared definition of [`OnceCell`](super::OnceCell) and [`SetOnce`](super::SetOnce).
 
-/// Defines how a cell `$Cell` over tokio's of the same name is made, looked at, set, taken apart, cloned and compared.
+/// Defines the cell type `$Cell` over tokio's type of the same name: constructors, accessors, `set`, and the common
+/// traits.
 macro_rules! cell {
     ($(#[$attribute:meta])* $Cell:ident, $Error:ident, #[doc = $set:literal]) => {
         $(#[$attribute])*
@@ -10,25 +11,25 @@ macro_rules! cell {
         }
 
         impl<T> $Cell<T> {
-            /// Makes a cell that is not set.
+            /// Creates an unset cell.
             #[track_caller]
             pub fn new() -> Self {
                 Self { id: ResourceId::new(), cell: tokio::sync::$Cell::new() }
             }
 
-            /// Makes a cell at compile time, for a `static`.
+            /// Creates an unset cell at compile time, for a `static`.
             #[track_caller]
             pub const fn const_new() -> Self {
                 Self { id: ResourceId::const_new(), cell: tokio::sync::$Cell::const_new() }
             }
 
-            /// Makes a cell that is set if there is a value.
+            /// Creates a cell that holds `value`, or an unset cell for `None`.
             #[track_caller]
             pub fn new_with(value: Option<T>) -> Self {
                 Self { id: ResourceId::new(), cell: tokio::sync::$Cell::new_with(value) }
             }
 
-            /// Makes a cell that is set, at compile time.
+            /// Creates a set cell at compile time.
             #[track_caller]
             pub const fn const_new_with(value: T) -> Self {
                 Self { id: ResourceId::const_new(), cell: tokio::sync::$Cell::const_new_with(value) }
@@ -41,7 +42,7 @@ macro_rules! cell {
                 self.cell.initialized()
             }
 
-            /// Returns the value, if the cell is set.
+            /// Returns the value, or `None` if the cell is not set.
             #[track_caller]
             pub fn get(&self) -> Option<&T> {
                 self.id.action(NAME, Access::Read).touch();
@@ -55,7 +56,7 @@ macro_rules! cell {
                 self.cell.set(value)
             }
 
-            /// Takes the cell apart.
+            /// Returns the value, or `None` if the cell is not set.
             pub fn into_inner(self) -> Option<T> {
                 self.cell.into_inner()
             }
@@ -91,7 +92,7 @@ macro_rules! cell {
 
         impl<T: Eq> Eq for $Cell<T> {}
 
-        /// Not an operation.
+        /// Formatting is not recorded as an operation.
         impl<T: fmt::Debug> fmt::Debug for $Cell<T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.cell.fmt(f)

@@ -1,7 +1,7 @@
-//! What channels with many senders have in common: how many handles there are, and the two kinds of senders.
+//! Shared parts of channels with many senders: recording of handle counts, and the strong and weak sender types.
 //!
 //! # Invariants
-//! A channel's handles are a resource of their own: a sender that is cloned or dropped does not race with one that sends.
+//! A channel's handles are a separate resource: cloning or dropping a sender does not race with a send.
 
 use std::panic::Location;
 
@@ -9,18 +9,19 @@ use timeloop_sim::Access;
 
 use crate::engine::announce::{self, ResourceId};
 
-/// The handles of one half of a channel. Only the last one to be dropped changes the channel.
+/// The handles (senders or receivers) of one half of a channel. Only dropping the last handle changes the channel
+/// itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Handles {
     pub(super) id: ResourceId,
-    /// What reports call the channel.
+    /// The channel's name in reports.
     pub(super) channel: &'static str,
-    /// What reports call these handles.
+    /// The name of these handles in reports.
     pub(super) name: &'static str,
     pub(super) half: Half,
 }
 
-/// Which half of a channel.
+/// One half of a channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Half {
     Sending = 1,
@@ -28,15 +29,15 @@ pub(super) enum Half {
 }
 
 impl Handles {
-    /// Records that a handle is made, or that one is asked for.
+    /// Records that a handle was created or upgraded.
     #[inline]
-    pub(super) fn come(self) {
+    pub(super) fn record_new(self) {
         self.touch(Access::Read, None);
     }
 
-    /// Records that a handle is about to be dropped; `is_last` says whether it is the only one.
+    /// Records that a handle is about to be dropped. `is_last` returns whether it is the only one.
     #[inline]
-    pub(super) fn go(self, is_last: impl FnOnce() -> bool) {
+    pub(super) fn record_drop(self, is_last: impl FnOnce() -> bool) {
         if !announce::is_observed() {
             return;
         }
@@ -48,10 +49,10 @@ impl Handles {
         }
     }
 
-    /// Records that the handles are counted, which races with handles that come or go.
+    /// Records that the handles are counted, which races with creating and dropping handles.
     #[inline]
     #[track_caller]
-    pub(super) fn count(self) {
+    pub(super) fn record_count(self) {
         self.touch(Access::Write, Some(Location::caller()));
     }
 
@@ -63,43 +64,45 @@ impl Handles {
     }
 }
 
-/// Defines what senders do but send: they are counted, cloned, compared, dropped and downgraded; and the weak sender.
+/// Defines everything on a sender except sending: counts, `Clone`, `Drop`, `same_channel` and `downgrade`, and the weak
+/// sender.
 ///
-/// The sender has a field `id`, and the methods `wrap` (makes one of tokio's sender and an id), `inner` and `half`
-/// (tokio's sender; `None` from `half` where the wrapper has been taken apart). `senders` gives the channel's handles.
+/// The sender type must have a field `id` and three methods. `wrap` creates a sender from tokio's sender and an id, and
+/// `inner` returns tokio's sender. `half` returns it too, or `None` once the wrapper was taken apart. The calling
+/// module must define `senders`, which returns the channel's handles.
 macro_rules! sender_pair {
     ($Sender:ident, $WeakSender:ident) => {
         impl<T> $Sender<T> {
-            /// Whether both belong to one channel.
+            /// Returns whether both senders belong to the same channel.
             pub fn same_channel(&self, other: &Self) -> bool {
                 self.inner().same_channel(other.inner())
             }
 
-            /// Makes a sender that does not keep the channel open.
+            /// Creates a weak sender, which does not keep the channel open.
             #[must_use = "`downgrade` makes a weak sender and leaves the sender as it is"]
             pub fn downgrade(&self) -> $WeakSender<T> {
-                senders(self.id).come();
+                senders(self.id).record_new();
                 $WeakSender { inner: self.inner().downgrade(), id: self.id }
             }
 
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]
             #[track_caller]
             pub fn strong_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner().strong_count()
             }
 
             #[doc = concat!("Returns how many [`", stringify!($WeakSender), "`]s there are.")]
             #[track_caller]
             pub fn weak_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner().weak_count()
             }
         }
 
         impl<T> Clone for $Sender<T> {
             fn clone(&self) -> Self {
-                senders(self.id).come();
+                senders(self.id).record_new();
                 Self::wrap(self.inner().clone(), self.id)
             }
         }
@@ -107,7 +110,7 @@ macro_rules! sender_pair {
         impl<T> Drop for $Sender<T> {
             fn drop(&mut self) {
                 if let Some(inner) = self.half() {
-                    senders(self.id).go(|| inner.strong_count() == 1);
+                    senders(self.id).record_drop(|| inner.strong_count() == 1);
                 }
             }
         }
@@ -118,9 +121,9 @@ macro_rules! sender_pair {
             }
         }
 
-        /// A sender that does not keep the channel open: [`upgrade`](Self::upgrade) gives one that does.
+        /// A sender that does not keep the channel open. [`upgrade`](Self::upgrade) returns a sender that does.
         pub struct $WeakSender<T> {
-            inner: tokios::$WeakSender<T>,
+            inner: upstream::$WeakSender<T>,
             id: ResourceId,
         }
 
@@ -128,35 +131,35 @@ macro_rules! sender_pair {
             #[doc = concat!("Makes a [`", stringify!($Sender), "`], if there still is one.")]
             #[must_use]
             pub fn upgrade(&self) -> Option<$Sender<T>> {
-                senders(self.id).come();
+                senders(self.id).record_new();
                 self.inner.upgrade().map(|inner| $Sender::wrap(inner, self.id))
             }
 
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]
             #[track_caller]
             pub fn strong_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner.strong_count()
             }
 
             #[doc = concat!("Returns how many [`", stringify!($WeakSender), "`]s there are.")]
             #[track_caller]
             pub fn weak_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner.weak_count()
             }
         }
 
         impl<T> Clone for $WeakSender<T> {
             fn clone(&self) -> Self {
-                senders(self.id).come();
+                senders(self.id).record_new();
                 Self { inner: self.inner.clone(), id: self.id }
             }
         }
 
         impl<T> Drop for $WeakSender<T> {
             fn drop(&mut self) {
-                senders(self.id).come();
+                senders(self.id).record_new();
             }
         }
 

@@ -1,12 +1,12 @@
-//! What all locks and their guards are made of: permits, and the value that they guard.
+//! Locks and their guards: a [`Guarded`] is a lock with its value, and a [`Guard`] gives access to the value.
 //!
-//! A lock is tokio's own semaphore with the value beside it, which is what tokio's locks are. So tokio decides who waits,
-//! who is next and what a cancelled wait leaves behind, while a guard can be made over a part of the value, and a guard
-//! that owns its lock can keep that alive. The main types are [`Guarded`], a lock with its value, and [`Guard`].
+//! A lock is tokio's semaphore with the value beside it, which is how tokio builds its locks. tokio decides which task
+//! waits, which is next, and what a cancelled wait leaves behind. A guard can cover a part of the value, and a guard
+//! that owns its lock keeps the lock alive.
 //!
 //! # Invariants
-//! - The value is reached only by a guard, and a guard exists only while its lock's permits are held.
-//! - A guard is dropped in this order: release recorded, permits given back, owner dropped.
+//! - The value is reached only through a guard, and a guard exists only while it holds the lock's permits.
+//! - Dropping a guard happens in this order: record the release, return the permits, drop the owner.
 #![expect(unsafe_code, reason = "the guarded value lies beside the permits, not in them")]
 
 use std::cell::UnsafeCell;
@@ -21,71 +21,71 @@ use std::ptr::{self, NonNull};
 use timeloop_sim::Access;
 use tokio::sync::{Mutex as TokioMutex, TryLockError};
 
-use super::permits::{Permits, Way};
+use super::permits::{AcquireKind, Permits};
 use crate::engine::announce::ResourceId;
 
 /// A lock without its value.
 pub(super) struct Lock {
     permits: Permits,
-    /// How many permits there are.
+    /// The total number of permits.
     all: u32,
 }
 
-/// How a lock is held: by all permits, or by one.
-pub(super) trait Hold: Way {
-    /// Whether nobody else holds it at the same time.
-    const IS_ALONE: bool;
+/// A mode in which a lock is held: with all permits, or with one.
+pub(super) trait LockMode: AcquireKind {
+    /// Whether the holder excludes all other holders.
+    const IS_EXCLUSIVE: bool;
 }
 
-/// The way to hold a mutex.
+/// Holds a mutex.
 pub(super) struct Locking;
-/// The way to hold a lock for reading.
+/// Holds a read-write lock for reading.
 pub(super) struct Reading;
-/// The way to hold a lock for writing.
+/// Holds a read-write lock for writing.
 pub(super) struct Writing;
 
-impl Way for Locking {
+impl AcquireKind for Locking {
     const NAME: &'static str = "mutex";
     const ACCESS: Access = Access::Acquire;
 }
-impl Way for Reading {
+impl AcquireKind for Reading {
     const NAME: &'static str = "rwlock";
     const ACCESS: Access = Access::Read;
 }
-impl Way for Writing {
+impl AcquireKind for Writing {
     const NAME: &'static str = "rwlock";
     const ACCESS: Access = Access::Acquire;
 }
 
-impl Hold for Locking {
-    const IS_ALONE: bool = true;
+impl LockMode for Locking {
+    const IS_EXCLUSIVE: bool = true;
 }
-impl Hold for Reading {
-    const IS_ALONE: bool = false;
+impl LockMode for Reading {
+    const IS_EXCLUSIVE: bool = false;
 }
-impl Hold for Writing {
-    const IS_ALONE: bool = true;
+impl LockMode for Writing {
+    const IS_EXCLUSIVE: bool = true;
 }
 
-/// To hold a lock while nobody else does.
+/// A mode that excludes all other holders.
 ///
 /// # Safety
-/// It is held by all permits.
-pub(super) unsafe trait Alone: Hold {}
-// SAFETY: `IS_ALONE`.
-unsafe impl Alone for Locking {}
-// SAFETY: `IS_ALONE`.
-unsafe impl Alone for Writing {}
+/// The mode takes all permits.
+pub(super) unsafe trait Exclusive: LockMode {}
+// SAFETY: `IS_EXCLUSIVE`.
+unsafe impl Exclusive for Locking {}
+// SAFETY: `IS_EXCLUSIVE`.
+unsafe impl Exclusive for Writing {}
 
 impl Lock {
-    /// How many permits it takes to hold it.
+    /// Returns the number of permits that this mode takes.
     #[inline]
-    fn needs<W: Hold>(&self) -> u32 {
-        if W::IS_ALONE { self.all } else { 1 }
+    fn needs<W: LockMode>(&self) -> u32 {
+        if W::IS_EXCLUSIVE { self.all } else { 1 }
     }
 }
 
-/// The error of who finds a lock held: nobody can make one but tokio.
+/// Returns the error for a lock that is held. Only tokio can construct it.
 #[cold]
 fn held() -> TryLockError {
     let lock = TokioMutex::const_new(());
@@ -93,46 +93,45 @@ fn held() -> TryLockError {
     lock.try_lock().expect_err("it is held")
 }
 
-/// A lock with the value that it guards; `W` is the weakest way to hold it.
-// The value comes last, and nothing else depends on its type: so a lock of a value becomes one of a trait object.
-pub(super) struct Guarded<W: Hold, T: ?Sized> {
+/// A lock with the value that it guards. `W` is the weakest mode in which it can be held.
+pub(super) struct Guarded<W: LockMode, T: ?Sized> {
     lock: Lock,
     weakest: PhantomData<fn() -> W>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value goes to one thread at a time, to the holder of the lock.
+// SAFETY: only the holder of the lock reaches the value, so one thread at a time does.
 unsafe impl<T: ?Sized + Send> Sync for Guarded<Locking, T> {}
-// SAFETY: the value goes to one thread at a time to be changed, or to several to be read, under the lock.
+// SAFETY: under the lock, either one thread may change the value, or several may read it.
 unsafe impl<T: ?Sized + Send + Sync> Sync for Guarded<Reading, T> {}
 
-impl<W: Hold, T> Guarded<W, T> {
-    /// Makes a lock that at most `all` may hold at a time.
+impl<W: LockMode, T> Guarded<W, T> {
+    /// Creates a lock with `all` permits: the maximum number of simultaneous holders.
     pub(super) const fn new(id: ResourceId, all: u32, value: T) -> Self {
         let lock = Lock { permits: Permits::new(id, all as usize), all };
         Self { lock, weakest: PhantomData, value: UnsafeCell::new(value) }
     }
 
-    /// Takes the lock apart.
+    /// Returns the value.
     pub(super) fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
-impl<W: Hold, T: ?Sized> Guarded<W, T> {
-    /// Returns the value, which nobody else can reach: there is no need to hold the lock.
+impl<W: LockMode, T: ?Sized> Guarded<W, T> {
+    /// Returns the value without locking: the exclusive borrow rules out other holders.
     pub(super) fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Formats the value as tokio does, if nobody keeps it from being read.
+    /// Formats the value as tokio does: `<locked>` if the value cannot be read now.
     pub(super) fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result
     where
         T: fmt::Debug,
     {
         let mut shown = f.debug_struct(name);
         match self.lock.permits.inner.try_acquire() {
-            // SAFETY: the lock is held for as long as this arm takes, the weakest way, which is enough to read.
+            // SAFETY: this arm holds the lock in its weakest mode, which is enough to read.
             Ok(_taken) => shown.field("data", &unsafe { &*self.value.get() }),
             Err(_) => shown.field("data", &format_args!("<locked>")),
         };
@@ -140,18 +139,18 @@ impl<W: Hold, T: ?Sized> Guarded<W, T> {
     }
 }
 
-/// A type that has a lock in it.
+/// A type that contains a lock.
 pub(super) trait Locked {
-    /// Returns the lock, always the same one.
+    /// Returns the lock. Every call returns the same one.
     fn lock(&self) -> &Lock;
 }
 
-/// A type that is made of a lock and its value.
+/// A type that consists of a lock and its value.
 pub(super) trait Guarding {
-    type Weakest: Hold;
+    type Weakest: LockMode;
     type Value: ?Sized;
 
-    /// Returns the lock and its value, always the same ones.
+    /// Returns the lock and its value. Every call returns the same ones.
     fn guarded(&self) -> &Guarded<Self::Weakest, Self::Value>;
 }
 
@@ -169,7 +168,7 @@ impl<L: Guarding + ?Sized> Locked for L {
     }
 }
 
-/// Waits until the task may hold a lock; then returns what `then` makes of the guard.
+/// Waits for the lock, then returns `then(guard)`.
 #[inline]
 pub(super) fn take<'a, L, W, G>(
     owner: &'a L,
@@ -178,7 +177,7 @@ pub(super) fn take<'a, L, W, G>(
 ) -> impl Future<Output = G>
 where
     L: Guarding + ?Sized,
-    W: Hold,
+    W: LockMode,
 {
     let lock = owner.lock();
     let guard = move |taken: Result<(), _>| {
@@ -189,7 +188,7 @@ where
     lock.permits.take::<W, _>(lock.needs::<W>(), at, guard)
 }
 
-/// Waits as [`take`] does, for a guard that keeps the lock alive.
+/// Waits as [`take`] does, and returns a guard that keeps the lock alive.
 #[inline]
 pub(super) async fn take_owned<O, W, G>(
     owner: O,
@@ -198,7 +197,7 @@ pub(super) async fn take_owned<O, W, G>(
 ) -> G
 where
     O: Deref<Target: Guarding>,
-    W: Hold,
+    W: LockMode,
 {
     let lock = owner.lock();
     lock.permits.take::<W, _>(lock.needs::<W>(), at, |taken| taken).await.expect("a lock is never closed");
@@ -206,7 +205,7 @@ where
     then(unsafe { Guard::new(owner) })
 }
 
-/// Takes a lock if it is free and nobody waits for it.
+/// Takes the lock if it is free and no task waits for it.
 #[inline]
 pub(super) fn try_take<O, W>(
     owner: O,
@@ -214,7 +213,7 @@ pub(super) fn try_take<O, W>(
 ) -> Result<Guard<O, W, <O::Target as Guarding>::Value>, TryLockError>
 where
     O: Deref<Target: Guarding>,
-    W: Hold,
+    W: LockMode,
 {
     let lock = owner.lock();
     lock.permits.try_take::<W>(lock.needs::<W>(), at).map_err(|_| held())?;
@@ -222,10 +221,10 @@ where
     Ok(unsafe { Guard::new(owner) })
 }
 
-/// Takes a lock without waiting; outside of a run the thread may have to wait.
+/// Takes the lock from synchronous code. Outside a run, blocks the thread until the lock is free.
 ///
 /// # Panics
-/// In a run, if the lock is not free. Outside, in one of tokio's runtimes.
+/// Inside a run if the lock is not free, and outside a run if called within a tokio runtime.
 #[track_caller]
 pub(super) fn take_blocking<O, W>(
     owner: O,
@@ -234,7 +233,7 @@ pub(super) fn take_blocking<O, W>(
 ) -> Guard<O, W, <O::Target as Guarding>::Value>
 where
     O: Deref<Target: Guarding>,
-    W: Hold,
+    W: LockMode,
 {
     let words = [method, "a lock that is held", instead];
     let lock = owner.lock();
@@ -244,108 +243,108 @@ where
     unsafe { Guard::new(owner) }
 }
 
-/// A lock that is held the way `W`, the value `T` that it guards, and what the two are borrowed from or kept alive by.
-// Two words, so that it comes and goes in registers: guards are moved about, and every move costs.
-pub(super) struct Guard<O: Deref<Target: Locked>, W: Hold, T: ?Sized> {
+/// A lock held in mode `W`, with access to a value `T`. The owner is what the lock is borrowed from or kept alive by.
+pub(super) struct Guard<O: Deref<Target: Locked>, W: LockMode, T: ?Sized> {
     owner: O,
-    value: Place<T>,
-    way: PhantomData<fn() -> W>,
+    value: ValuePtr<T>,
+    mode: PhantomData<fn() -> W>,
 }
 
-/// Where a guarded value lies.
-struct Place<T: ?Sized>(NonNull<T>);
+/// A pointer to a guarded value.
+struct ValuePtr<T: ?Sized>(NonNull<T>);
 
-impl<T: ?Sized> Clone for Place<T> {
+impl<T: ?Sized> Clone for ValuePtr<T> {
     #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T: ?Sized> Copy for Place<T> {}
+impl<T: ?Sized> Copy for ValuePtr<T> {}
 
 // SAFETY: a place alone gives no access. Every guard that `guard!` defines has a field of the type
 // `PhantomData<the same guard of tokio's>`, which decides for the guard as a whole.
-unsafe impl<T: ?Sized> Send for Place<T> {}
+unsafe impl<T: ?Sized> Send for ValuePtr<T> {}
 // SAFETY: as above.
-unsafe impl<T: ?Sized> Sync for Place<T> {}
+unsafe impl<T: ?Sized> Sync for ValuePtr<T> {}
 
-impl<O: Deref<Target: Guarding>, W: Hold> Guard<O, W, <O::Target as Guarding>::Value> {
-    /// Makes the guard of the whole value.
+impl<O: Deref<Target: Guarding>, W: LockMode> Guard<O, W, <O::Target as Guarding>::Value> {
+    /// Creates a guard of the whole value.
     ///
     /// # Safety
-    /// The lock of `owner` has been taken, the way `W`.
+    /// The caller has taken the lock of `owner` in mode `W`.
     #[inline]
     unsafe fn new(owner: O) -> Self {
-        let value = Place(NonNull::new(owner.guarded().value.get()).expect("a value has a place"));
-        Self { owner, value, way: PhantomData }
+        let value =
+            ValuePtr(NonNull::new(owner.guarded().value.get()).expect("a cell is never at address zero"));
+        Self { owner, value, mode: PhantomData }
     }
 }
 
-impl<O: Deref<Target: Locked>, W: Hold, T: ?Sized> Guard<O, W, T> {
+impl<O: Deref<Target: Locked>, W: LockMode, T: ?Sized> Guard<O, W, T> {
     #[inline]
     pub(super) fn get(&self) -> &T {
-        // SAFETY: the lock is held; the value lies in what the owner keeps in place.
+        // SAFETY: the lock is held, and the owner keeps the value in place.
         unsafe { self.value.0.as_ref() }
     }
 
-    /// A guard of a part of what this one guards, for reading.
+    /// Narrows the guard to a part of its value, for reading.
     #[inline]
     pub(super) fn map_shared<U: ?Sized>(self, f: impl FnOnce(&T) -> &U) -> Guard<O, W, U> {
-        let value = Place(NonNull::from(f(self.get())));
+        let value = ValuePtr(NonNull::from(f(self.get())));
         self.with(value)
     }
 
-    /// The same, if there is such a part.
+    /// Narrows the guard to a part of its value, for reading, if `f` returns one. Otherwise returns the guard.
     #[inline]
     pub(super) fn try_map_shared<U: ?Sized>(
         self,
         f: impl FnOnce(&T) -> Option<&U>,
     ) -> Result<Guard<O, W, U>, Self> {
         match f(self.get()).map(NonNull::from) {
-            Some(value) => Ok(self.with(Place(value))),
+            Some(value) => Ok(self.with(ValuePtr(value))),
             None => Err(self),
         }
     }
 
-    /// What the guard keeps alive, or borrows from.
+    /// Returns what the guard borrows the lock from or keeps it alive by.
     #[inline]
     pub(super) fn owner(&self) -> &O {
         &self.owner
     }
 
     #[inline]
-    fn with<U: ?Sized>(self, value: Place<U>) -> Guard<O, W, U> {
-        Guard { owner: self.into_owner(), value, way: PhantomData }
+    fn with<U: ?Sized>(self, value: ValuePtr<U>) -> Guard<O, W, U> {
+        Guard { owner: self.into_owner(), value, mode: PhantomData }
     }
 
-    /// The owner, with the lock as it is: held by nobody any more who would give it back.
+    /// Returns the owner without releasing the lock.
     #[inline]
     fn into_owner(self) -> O {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the guard is not dropped, so that its owner is taken out once.
+        // SAFETY: the guard is not dropped, so the owner is moved out only once.
         unsafe { ptr::read(&this.owner) }
     }
 }
 
-impl<O: Deref<Target: Locked>, W: Hold, T: ?Sized> Drop for Guard<O, W, T> {
+impl<O: Deref<Target: Locked>, W: LockMode, T: ?Sized> Drop for Guard<O, W, T> {
     #[inline]
     fn drop(&mut self) {
         let lock = self.owner.lock();
-        lock.permits.give_back::<W>(lock.needs::<W>() as usize);
+        lock.permits.release::<W>(lock.needs::<W>() as usize);
     }
 }
 
-/// Forgets which lock this is: a guard of a part of its value keeps only the permits.
-impl<'a, L: Guarding + ?Sized, W: Hold, T: ?Sized> From<Guard<&'a L, W, T>> for Guard<&'a Lock, W, T> {
+/// Erases the type of the lock: a guard of a part of the value keeps only the permits.
+impl<'a, L: Guarding + ?Sized, W: LockMode, T: ?Sized> From<Guard<&'a L, W, T>> for Guard<&'a Lock, W, T> {
     #[inline]
     fn from(guard: Guard<&'a L, W, T>) -> Self {
         let value = guard.value;
-        Self { owner: guard.into_owner().lock(), value, way: PhantomData }
+        Self { owner: guard.into_owner().lock(), value, mode: PhantomData }
     }
 }
 
 impl<O: Deref<Target: Locked>, T: ?Sized> Guard<O, Writing, T> {
-    /// Makes a reader of a writer: others may read from now on, an operation.
+    /// Turns a write guard into a read guard, and records the release that admits other readers.
     #[inline]
     pub(super) fn downgrade(self) -> Guard<O, Reading, T> {
         let value = self.value;
@@ -353,41 +352,41 @@ impl<O: Deref<Target: Locked>, T: ?Sized> Guard<O, Writing, T> {
         let lock = owner.lock();
         lock.permits.id.touch(Writing::NAME, Access::Release, None);
         lock.permits.inner.add_permits(lock.all as usize - 1);
-        Guard { owner, value, way: PhantomData }
+        Guard { owner, value, mode: PhantomData }
     }
 }
 
-impl<O: Deref<Target: Locked>, W: Alone, T: ?Sized> Guard<O, W, T> {
+impl<O: Deref<Target: Locked>, W: Exclusive, T: ?Sized> Guard<O, W, T> {
     #[inline]
     pub(super) fn get_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held, by nobody else; this borrows the only guard that there is.
+        // SAFETY: this is the only holder of the lock, and `self` is its only guard.
         unsafe { self.value.0.as_mut() }
     }
 
-    /// A guard of a part of what this one guards.
+    /// Narrows the guard to a part of its value.
     #[inline]
     pub(super) fn map<U: ?Sized>(mut self, f: impl FnOnce(&mut T) -> &mut U) -> Guard<O, W, U> {
-        let value = Place(NonNull::from(f(self.get_mut())));
+        let value = ValuePtr(NonNull::from(f(self.get_mut())));
         self.with(value)
     }
 
-    /// The same, if there is such a part.
+    /// Narrows the guard to a part of its value, if `f` returns one. Otherwise returns the guard.
     #[inline]
     pub(super) fn try_map<U: ?Sized>(
         mut self,
         f: impl FnOnce(&mut T) -> Option<&mut U>,
     ) -> Result<Guard<O, W, U>, Self> {
         match f(self.get_mut()).map(NonNull::from) {
-            Some(value) => Ok(self.with(Place(value))),
+            Some(value) => Ok(self.with(ValuePtr(value))),
             None => Err(self),
         }
     }
 }
 
-/// Defines a guard by the name of tokio's: a [`Guard`] with tokio's auto traits, which shows itself as the guarded value.
+/// Defines a guard with the name and the auto traits of tokio's guard. It formats as the guarded value.
 ///
-/// The last line defines the methods `map` and `try_map`, with their parameters in tokio's order: by `map` for a guard
-/// that gives the value to be changed, by `map_shared` for a reader's.
+/// The last line defines the methods `map` and `try_map` with their parameters in tokio's order. Write `map` for a
+/// guard that gives mutable access, and `map_shared` for a read guard.
 macro_rules! guard {
     (
         $(#[$attribute:meta])*
@@ -463,7 +462,7 @@ macro_rules! guard {
                 <$mapped>::new(this.guard.map(f).into())
             }
 
-            /// As [`map`](Self::map), if there is such a part; otherwise returns the guard.
+            /// Narrows the guard as [`map`](Self::map) does, if `f` returns a part. Otherwise returns the guard.
             #[inline]
             pub fn try_map<$($parameter),+>(this: Self, f: F) -> Result<$mapped, Self>
             where
@@ -489,7 +488,7 @@ macro_rules! guard {
                 <$mapped>::new(this.guard.map_shared(f))
             }
 
-            /// As [`map`](Self::map), if there is such a part; otherwise returns the guard.
+            /// Narrows the guard as [`map`](Self::map) does, if `f` returns a part. Otherwise returns the guard.
             #[inline]
             pub fn try_map<$($parameter),+>(this: Self, f: F) -> Result<$mapped, Self>
             where

@@ -1,19 +1,19 @@
-//! Channels, locks and signals between tasks: the whole of `tokio::sync`, at the same paths.
+//! Channels, locks and signals between tasks: all of `tokio::sync`, at the same paths.
 //!
-//! The primitives are the real ones of the crate `tokio` (its feature `sync` alone, which brings no runtime), wrapped to
-//! announce what is done to them. So their semantics, fairness, error types and cancellation safety are tokio's own:
-//! what a test proves about them here holds in production. They never draw randomness, read a clock or start a thread,
-//! so their part of a run is determined by the order in which tasks reach them, and that order is the seed's. A `Mutex` and
-//! an `RwLock` are made of tokio's semaphore here, as they are in tokio.
+//! The primitives are those of the `tokio` crate (its feature `sync` alone, which includes no runtime), wrapped to
+//! announce their operations. Semantics, fairness, error types and cancel safety are tokio's own, so what a test shows
+//! about them holds in production. They draw no random numbers, read no clock and start no thread: their part of a run
+//! depends only on the order in which tasks reach them, which the seed decides. `Mutex` and `RwLock` are built on
+//! tokio's semaphore, as they are in tokio.
 //!
-//! # What they announce
+//! # Announced operations
 //!
-//! A task announces before it locks, acquires, sends or receives, and a strategy that wants to know (all but `random` and
-//! `fifo`) may preempt it there and run other tasks first, even where the lock is free or the channel has capacity.
-//! Synchronous calls (`try_lock`, an unbounded `send`, `notify_one`, dropping a guard) are not preemption points. They are
-//! recorded too, before those who wait for them wake. A wait that is dropped in the queue of a lock counts as a release:
-//! it may let others pass. To look at a primitive through `&mut` or `Debug` is no operation, and outside of a run nothing
-//! is.
+//! A task announces an operation before it locks, acquires, sends or receives. A strategy that uses announcements (all
+//! but `random` and `fifo`) may preempt the task there and run other tasks first, even if the lock is free or the
+//! channel has capacity. Synchronous calls (`try_lock`, an unbounded `send`, `notify_one`, dropping a guard) are not
+//! preemption points, but they are recorded, before the waiting tasks are woken. Dropping a wait that is queued for a
+//! lock counts as a release, since it may let other tasks pass. Access through `&mut` or `Debug` is not an operation,
+//! and nothing is announced outside a run.
 //!
 //! | access | of a lock | of a channel or signal |
 //! |---|---|---|
@@ -22,34 +22,34 @@
 //! | receive | | `recv`, awaiting a `oneshot::Receiver`, `notified().await` |
 //! | read | `RwLock::read`, `available_permits`, `get` of a cell, `SetOnce::wait` | `closed`, `changed`, `wait_for`, `borrow`, `is_closed`, `len`, making a `Notified` |
 //! | write | `Semaphore::close`, `set` of a cell | `close`, `subscribe`, dropping a receiver or the last sender, `Barrier::wait` |
-//! | release | dropping a guard or permit, `add_permits` | dropping a permit that was not used, or a future that stood in a line |
+//! | release | dropping a guard or permit, `add_permits` | dropping an unused permit, or a queued future |
 //!
-//! A task that waited announces nothing when it goes on, but the outcome is recorded. How many senders a channel has is a
-//! resource of its own, so that to clone or drop one, unless it is the last, is no operation on the channel. The end of a
-//! task is a resource too: awaiting it reads, aborting it and ending it write.
+//! A task that waited announces nothing when it continues, but the outcome is recorded. A channel's number of senders
+//! is a separate resource: cloning or dropping a sender is not an operation on the channel, unless it is the last
+//! sender. The end of a task is a resource too: awaiting the task reads it, and aborting or ending the task writes it.
 //!
-//! # What differs from tokio, and why
+//! # Differences from tokio
 //!
-//! Two of them are timeloop's own, with tokio's signatures and semantics but for one thing, the order of wakes:
+//! Two types are timeloop's own. They have tokio's signatures and semantics, except for the order in which tasks wake:
 //!
-//! | here | in tokio | so here |
+//! | type | in tokio | here |
 //! |---|---|---|
-//! | [`watch`] | receivers wait in one of eight queues, picked by a thread-local random generator where any crate in the build enables tokio's feature `rt` or `macros`, in turn where none does | they are woken in the order in which they began to wait |
-//! | [`Barrier`] | is made of a `watch` channel | the same |
+//! | [`watch`] | receivers wait in one of eight queues: picked by a thread-local random generator if any crate in the build enables tokio's feature `rt` or `macros`, otherwise in turn | receivers wake in the order in which they began to wait |
+//! | [`Barrier`] | is built on a `watch` channel | the same |
 //!
-//! With tokio's, one seed would be another run in each process, and adding a dependency would change what every seed
-//! means. Any order that tokio may take is still explored: a woken task is merely ready, and the strategy decides
-//! which ready task runs.
+//! With tokio's versions, one seed would give different runs in different processes, and adding a dependency would
+//! change the run of every seed. Every order that tokio can produce is still explored: waking only makes a task ready,
+//! and the strategy decides which ready task runs next.
 //!
-//! A run has one thread, which brings one limit: the methods that block the calling thread (`blocking_lock`,
-//! `blocking_send`, `blocking_recv` and the like) work where they need not wait; where they would have to, the task that
-//! would end their wait can't run, so they panic and name the method to await instead. Outside of a run they block, as
-//! tokio's do. `mpsc::Sender::send_timeout`, which tokio has with its clock alone, waits in the run's own time.
+//! A run has one thread. Methods that block the calling thread (`blocking_lock`, `blocking_send`, `blocking_recv` and
+//! the like) therefore work only if they need not wait. Otherwise they panic and name the method to await instead,
+//! because the task that would end the wait cannot run. Outside a run they block, as tokio's do.
+//! `mpsc::Sender::send_timeout`, which tokio offers only with its own clock, uses the run's virtual time.
 //!
 //! # Deadlocks
 //!
-//! When every task waits and no timer is set, the run ends as a deadlock, and the failure names each task that waits,
-//! where it was spawned, the line of your code that waits (`lock().await`, `recv().await`, …) and since when. The line
+//! If every task waits and no timer is set, the run ends as a deadlock. The failure lists each waiting task, where it
+//! was spawned, the line of your code that waits (`lock().await`, `recv().await`, …) and since when. Finding that line
 //! needs debug information, which test builds have.
 //!
 //! ```
@@ -94,7 +94,7 @@ pub mod futures {
     pub use super::notify::{Notified, OwnedNotified};
 }
 
-// A name defined here goes before the same name of the glob.
+// Names defined here take precedence over the same names in the glob import.
 pub use tokio::sync::*;
 
 pub use barrier::{Barrier, BarrierWaitResult};

@@ -10,9 +10,10 @@ use tokio::sync::TryLockError;
 use super::lock::{self, Guard, Guarded, Guarding, Lock, Locking, guard};
 use crate::engine::announce::ResourceId;
 
-/// A lock that a task may hold across an `.await`: tokio's own, which announces what is done to it.
+/// A mutual-exclusion lock that a task may hold across an `.await`: tokio's mutex, announcing its operations.
 ///
-/// Tasks get it in the order in which they ask for it. A panic while it is held lets go of it, and leaves no poison.
+/// Tasks acquire it in the order in which they ask for it. A panic while the lock is held releases it and does not
+/// poison it.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -38,7 +39,7 @@ pub struct Mutex<T: ?Sized> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Makes a mutex that nobody holds.
+    /// Creates an unlocked mutex.
     #[track_caller]
     pub fn new(t: T) -> Self
     where
@@ -47,7 +48,7 @@ impl<T: ?Sized> Mutex<T> {
         Self { guarded: Guarded::new(ResourceId::new(), 1, t) }
     }
 
-    /// Makes a mutex at compile time, for a `static`.
+    /// Creates a mutex at compile time, for a `static`.
     #[track_caller]
     pub const fn const_new(t: T) -> Self
     where
@@ -56,17 +57,17 @@ impl<T: ?Sized> Mutex<T> {
         Self { guarded: Guarded::new(ResourceId::const_new(), 1, t) }
     }
 
-    /// Locks the mutex, waiting while somebody else holds it.
+    /// Locks the mutex, waiting while another task holds it.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
+    /// Cancel safe: dropping the future only gives up its place in the queue.
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         lock::take(self, Location::caller(), MutexGuard::new)
     }
 
-    /// As [`lock`](Self::lock), with a guard that keeps the mutex alive.
+    /// Locks the mutex as [`lock`](Self::lock) does, and returns a guard that keeps the mutex alive.
     ///
     /// # Cancel safety
     ///
@@ -76,42 +77,42 @@ impl<T: ?Sized> Mutex<T> {
         lock::take_owned(self, Location::caller(), OwnedMutexGuard::new)
     }
 
-    /// Locks the mutex without waiting; outside of a run the thread may have to wait.
+    /// Locks the mutex from synchronous code. Outside a run, blocks the thread until the mutex is free.
     ///
     /// # Panics
-    /// In a run, if somebody holds it. Outside, in one of tokio's runtimes.
+    /// Inside a run if the mutex is held, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         MutexGuard::new(lock::take_blocking(self, "blocking_lock", "lock().await"))
     }
 
-    /// As [`blocking_lock`](Self::blocking_lock), with a guard that keeps the mutex alive.
+    /// Locks the mutex as [`blocking_lock`](Self::blocking_lock) does, and returns a guard that keeps the mutex alive.
     ///
     /// # Panics
-    /// As `blocking_lock` does.
+    /// As `blocking_lock`.
     #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         OwnedMutexGuard::new(lock::take_blocking(self, "blocking_lock_owned", "lock_owned().await"))
     }
 
-    /// Locks the mutex if nobody holds it, nor is about to: a mutex that was released belongs to the first in the queue.
+    /// Locks the mutex if it is free and no task waits for it. A released mutex belongs to the first task in the queue.
     #[track_caller]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(MutexGuard::new)
     }
 
-    /// As [`try_lock`](Self::try_lock), with a guard that keeps the mutex alive.
+    /// Locks the mutex as [`try_lock`](Self::try_lock) does, and returns a guard that keeps the mutex alive.
     #[track_caller]
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(OwnedMutexGuard::new)
     }
 
-    /// Returns the value, which nobody else can reach: there is no need to lock it.
+    /// Returns the value without locking: the exclusive borrow rules out other holders.
     pub fn get_mut(&mut self) -> &mut T {
         self.guarded.get_mut()
     }
 
-    /// Takes the mutex apart.
+    /// Returns the value.
     pub fn into_inner(self) -> T
     where
         T: Sized,
@@ -144,7 +145,7 @@ impl<T: Default> Default for Mutex<T> {
     }
 }
 
-/// Not an operation.
+/// Formatting is not recorded as an operation.
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.guarded.fmt("Mutex", f)
@@ -152,15 +153,15 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 }
 
 guard! {
-    /// Holds a [`Mutex`], and gives access to its value, until it is dropped.
+    /// Holds a [`Mutex`] until dropped, and gives access to its value.
     #[must_use = "if unused the Mutex will immediately unlock"]
     MutexGuard<'a, => T>(Guard<&'a Mutex<T>, Locking, T>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map<V, F> -> MappedMutexGuard<'a, V>;
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Returns the mutex that it holds.
+    /// Returns the mutex.
     #[inline]
     pub fn mutex(this: &Self) -> &'a Mutex<T> {
         this.guard.owner()
@@ -168,22 +169,22 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 }
 
 guard! {
-    /// Holds a [`Mutex`], and gives access to a part of its value: see [`MutexGuard::map`].
+    /// Holds a [`Mutex`] until dropped, and gives access to a part of its value. See [`MutexGuard::map`].
     #[must_use = "if unused the Mutex will immediately unlock"]
     MappedMutexGuard<'a, => T>(Guard<&'a Lock, Locking, T>);
-    /// Makes a guard of a part of this part.
+    /// Narrows the guard to a part of its part.
     map<V, F> -> MappedMutexGuard<'a, V>;
 }
 
 guard! {
-    /// Holds a [`Mutex`], which it keeps alive, and gives access to its value, until it is dropped.
+    /// Holds a [`Mutex`] until dropped, keeps it alive, and gives access to its value.
     OwnedMutexGuard< => T>(Guard<Arc<Mutex<T>>, Locking, T>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map<V, F> -> OwnedMappedMutexGuard<T, V>;
 }
 
 impl<T: ?Sized> OwnedMutexGuard<T> {
-    /// Returns the mutex that it holds.
+    /// Returns the mutex.
     #[inline]
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.guard.owner()
@@ -191,9 +192,10 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 }
 
 guard! {
-    /// Holds a [`Mutex`], which it keeps alive, and gives access to a part of its value: see [`OwnedMutexGuard::map`].
+    /// Holds a [`Mutex`] until dropped, keeps it alive, and gives access to a part of its value. See
+    /// [`OwnedMutexGuard::map`].
     #[must_use = "if unused the Mutex will immediately unlock"]
     OwnedMappedMutexGuard<T, => U>(Guard<Arc<Mutex<T>>, Locking, U>);
-    /// Makes a guard of a part of this part.
+    /// Narrows the guard to a part of its part.
     map<V, F> -> OwnedMappedMutexGuard<T, V>;
 }

@@ -1,8 +1,8 @@
-//! The signal: tokio's own, which announces what is done to it.
+//! [`Notify`]: tokio's signal, announcing its operations.
 //!
 //! # Invariants
-//! tokio decides who waits and who is woken: `notify_waiters` reaches a [`Notified`] from when it was made, the other
-//! methods from when it was first polled or enabled.
+//! tokio decides which task waits and which is woken. `notify_waiters` reaches a [`Notified`] from its creation on; the
+//! other methods reach it once it was polled or enabled.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -13,13 +13,13 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use timeloop_sim::Access;
-use tokio::sync::{Notify as Tokios, futures as tokios};
+use tokio::sync::{Notify as TokioNotify, futures as upstream};
 
 use crate::engine::announce::{Action, Attempt, ResourceId};
 
 const NAME: &str = "notify";
 
-/// Wakes tasks: one, which may come later, or all that wait.
+/// Wakes one waiting task, or all of them. A signal to one task is kept until a task waits for it.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -36,19 +36,20 @@ const NAME: &str = "notify";
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
 pub struct Notify {
-    /// Made when it is first used: a wait may share it, and sharing takes an allocation, which a `static` can't make.
-    inner: OnceLock<Arc<Tokios>>,
+    /// Created on first use: a wait may share it, and sharing needs an allocation, which a `static` cannot make.
+    inner: OnceLock<Arc<TokioNotify>>,
     id: ResourceId,
 }
 
 impl Notify {
-    /// A signal that nobody has given.
+    /// Creates a `Notify` without a stored signal.
     #[track_caller]
     pub fn new() -> Self {
         Self { inner: OnceLock::new(), id: ResourceId::new() }
     }
 
-    /// A signal for a `static`. Two that are made at the same place count as one resource.
+    /// Creates a `Notify` at compile time, for a `static`. Two that are created at the same place count as one
+    /// resource.
     #[must_use]
     #[track_caller]
     pub const fn const_new() -> Self {
@@ -56,11 +57,11 @@ impl Notify {
     }
 
     #[inline]
-    fn inner(&self) -> &Arc<Tokios> {
+    fn inner(&self) -> &Arc<TokioNotify> {
         self.inner.get_or_init(Arc::default)
     }
 
-    /// A wait begins. Whatever is signalled to all from now on counts for it, so that is to look at the signal.
+    /// Begins a wait. Recorded as a read, because each later `notify_waiters` counts for this wait.
     #[inline]
     #[track_caller]
     fn waiting<I: Borrow<ResourceId>>(&self, id: I) -> Waiting<I> {
@@ -68,11 +69,12 @@ impl Notify {
         Waiting { id, at: Location::caller(), attempt: Attempt::default(), is_done: false }
     }
 
-    /// Waits for the signal.
+    /// Waits for a signal.
     ///
     /// # Cancel safety
     ///
-    /// Who gives up loses its place in the line; a signal that it has been given passes on to the next.
+    /// Dropping the future gives up its place in the queue. A signal that it has already received passes to the next
+    /// waiter.
     #[inline]
     #[track_caller]
     pub fn notified(&self) -> Notified<'_> {
@@ -80,14 +82,15 @@ impl Notify {
         Notified { inner: self.inner().notified(), waiting }
     }
 
-    /// [`notified`](Self::notified) for a future that has the signal in it.
+    /// Waits as [`notified`](Self::notified) does, with a future that keeps the `Notify` alive.
     #[track_caller]
     pub fn notified_owned(self: Arc<Self>) -> OwnedNotified {
         let waiting = self.waiting(self.id);
         OwnedNotified { inner: Arc::clone(self.inner()).notified_owned(), waiting }
     }
 
-    /// Wakes who has waited longest; where nobody waits, the next one need not. At most one signal is kept.
+    /// Wakes the task that has waited longest. If no task waits, stores the signal for the next wait; at most one is
+    /// stored.
     #[inline]
     #[track_caller]
     pub fn notify_one(&self) {
@@ -95,14 +98,14 @@ impl Notify {
         self.inner().notify_one();
     }
 
-    /// As [`notify_one`](Self::notify_one), but wakes who began to wait last.
+    /// Signals as [`notify_one`](Self::notify_one) does, but wakes the task that began to wait last.
     #[track_caller]
     pub fn notify_last(&self) {
         self.id.action(NAME, Access::Send).touch();
         self.inner().notify_last();
     }
 
-    /// Wakes all that wait, those included that have been made and not been polled. No signal is kept.
+    /// Wakes all waiting tasks, including those whose [`Notified`] was created but not yet polled. Stores no signal.
     #[track_caller]
     pub fn notify_waiters(&self) {
         self.id.action(NAME, Access::Send).touch();
@@ -123,7 +126,7 @@ impl fmt::Debug for Notify {
     }
 }
 
-/// What a wait has announced.
+/// The announced operation of a wait.
 #[derive(Debug)]
 struct Waiting<I> {
     id: I,
@@ -153,7 +156,7 @@ impl<I: Borrow<ResourceId>> Waiting<I> {
         self.is_done
     }
 
-    /// A wait that is given up.
+    /// Records that the wait is given up.
     #[inline]
     fn leave(&self) {
         if self.attempt.is_tried() && !self.is_done {
@@ -168,7 +171,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Notified<'a> {
         #[pin]
-        inner: tokios::Notified<'a>,
+        inner: upstream::Notified<'a>,
         waiting: Waiting<&'a ResourceId>,
     }
 
@@ -181,7 +184,7 @@ pin_project! {
 }
 
 impl Notified<'_> {
-    /// Begins to wait without being polled; whether the signal is there already.
+    /// Begins to wait without polling. Returns whether the signal has already been received.
     pub fn enable(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         this.waiting.enable(|| this.inner.enable())
@@ -204,7 +207,7 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct OwnedNotified {
         #[pin]
-        inner: tokios::OwnedNotified,
+        inner: upstream::OwnedNotified,
         waiting: Waiting<ResourceId>,
     }
 
@@ -217,7 +220,7 @@ pin_project! {
 }
 
 impl OwnedNotified {
-    /// Begins to wait without being polled; whether the signal is there already.
+    /// Begins to wait without polling. Returns whether the signal has already been received.
     pub fn enable(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         this.waiting.enable(|| this.inner.enable())

@@ -1,7 +1,7 @@
-//! The cell that is set once, by whoever needs its value first.
+//! [`OnceCell`]: a cell that the first task that needs its value sets.
 //!
 //! # Invariants
-//! tokio decides who sets the cell and who waits for that. A cell that is set is only read.
+//! tokio decides which task sets the cell and which tasks wait. A set cell is only read.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -14,11 +14,11 @@ use tokio::sync::SetError;
 use super::cell::cell;
 use crate::engine::announce::{Action, ResourceId};
 
-/// What reports call it.
+/// The cell's name in reports.
 const NAME: &str = "once cell";
 
 cell! {
-    /// A value that is made when it is needed first, by one task at a time: tokio's own, which announces what is done to it.
+    /// A cell that is initialized on first use, by one task at a time: tokio's `OnceCell`, announcing its operations.
     ///
     /// ```
     /// use std::rc::Rc;
@@ -47,22 +47,24 @@ cell! {
     /// assert_eq!(made.unwrap(), 1);
     /// ```
     OnceCell, SetError,
-    /// Sets the cell. Gives the value back if the cell is set, or somebody is about to set it.
+    /// Sets the cell. Returns the value if the cell is set already or another task is initializing it.
 }
 
 impl<T> OnceCell<T> {
-    /// Returns the value, if the cell is set, to be changed: nobody else can reach it.
+    /// Returns a mutable reference to the value, or `None` if the cell is not set.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.cell.get_mut()
     }
 
-    /// The value, if it is set; otherwise sets it to what `f` gives, or waits until somebody else has.
+    /// Returns the value. If the cell is not set, sets it to the output of `f`, or waits for the task that is setting
+    /// it.
     ///
-    /// To ask for the value within `f` would be to wait for ever.
+    /// Calling this again on the same cell within `f` deadlocks.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: if `f`'s future is dropped or panics, the cell stays unset, and the next in the queue makes its own.
+    /// Cancel safe: if the future of `f` is dropped or panics, the cell stays unset, and the next task in the queue
+    /// runs its own `f`.
     #[track_caller]
     pub fn get_or_init<F, Fut>(&self, f: F) -> impl Future<Output = &T>
     where
@@ -80,7 +82,8 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init), but `f` may fail: then the cell stays unset, and this gives the error.
+    /// Initializes the cell as [`get_or_init`](Self::get_or_init) does. If `f` fails, the cell stays unset, and the
+    /// error is returned.
     ///
     /// # Cancel safety
     ///
@@ -111,7 +114,7 @@ impl<T> OnceCell<T> {
         Action { id: &self.id, name: NAME, access, at }
     }
 
-    /// Makes the value, holding the cell meanwhile. That it is made, or failed to be, is recorded before others wake.
+    /// Runs `f` while holding the cell. Success or failure is recorded before other tasks wake.
     async fn making<F, Fut>(&self, at: &'static Location<'static>, f: F) -> Fut::Output
     where
         F: FnOnce() -> Fut,
@@ -125,7 +128,7 @@ impl<T> OnceCell<T> {
     }
 }
 
-/// Holds the cell while its value is made. If that is given up, so is the place in the queue, which is recorded already.
+/// Holds the cell during initialization. Dropping it gives up the queue place too, whose release is already recorded.
 struct Making<'a>(&'a ResourceId);
 
 impl Making<'_> {

@@ -1,6 +1,7 @@
-//! The channel for one value: tokio's own, which announces what is done to it.
+//! A channel for a single value: tokio's `oneshot`, announcing its operations.
 //!
-//! Both halves are one resource, named by where the channel was made. The receiver announces when it is first polled.
+//! Both halves are one resource, identified by where the channel was created. The receiver announces when it is first
+//! polled.
 //!
 //! ```
 //! use timeloop::sync::oneshot;
@@ -19,7 +20,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
-use tokio::sync::oneshot as tokios;
+use tokio::sync::oneshot as upstream;
 
 use super::blocking::{at_once, inside_run};
 use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
@@ -33,10 +34,10 @@ use error::{RecvError, TryRecvError};
 
 const NAME: &str = "oneshot channel";
 
-/// Makes a channel for one value.
+/// Creates a channel for a single value.
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let (tx, rx) = tokios::channel();
+    let (tx, rx) = upstream::channel();
     let id = ResourceId::new();
     let attempt = Attempt::default();
     (Sender { inner: Some(tx), id, polling: attempt }, Receiver { inner: rx, id, attempt })
@@ -44,19 +45,19 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 
 /// The sending half of a [`channel`].
 pub struct Sender<T> {
-    /// `None` once it has sent.
-    inner: Option<tokios::Sender<T>>,
+    /// `None` once the value was sent.
+    inner: Option<upstream::Sender<T>>,
     id: ResourceId,
-    /// What `poll_closed` is about.
+    /// The operation of pending `poll_closed` calls.
     polling: Attempt,
 }
 
 impl<T> Sender<T> {
-    fn inner(&self) -> &tokios::Sender<T> {
+    fn inner(&self) -> &upstream::Sender<T> {
         self.inner.as_ref().expect("a sender is there until it has sent")
     }
 
-    /// Sends the value; gives it back when the receiver is gone or has closed the channel.
+    /// Sends the value. Returns it if the receiver was dropped or has closed the channel.
     #[track_caller]
     pub fn send(mut self, t: T) -> Result<(), T> {
         self.id.action(NAME, Access::Send).touch();
@@ -66,7 +67,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Waits until the receiver is gone or has closed the channel.
+    /// Waits until the receiver is dropped or closes the channel.
     ///
     /// # Cancel safety
     ///
@@ -85,14 +86,14 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Whether the receiver is gone or has closed the channel.
+    /// Returns whether the receiver was dropped or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
         self.inner().is_closed()
     }
 
-    /// Polls for [`closed`](Self::closed). Of several calls that are pending, the last one's waker is called.
+    /// Polls for [`closed`](Self::closed). If several calls are pending, only the last call's waker is woken.
     #[track_caller]
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { inner, id, polling } = self;
@@ -120,48 +121,48 @@ impl<T: fmt::Debug> fmt::Debug for Sender<T> {
     }
 }
 
-/// The receiving half of a [`channel`]: the future of the value, or of an error when the sender is gone.
+/// The receiving half of a [`channel`]. It is a future that yields the value, or an error if the sender was dropped.
 ///
 /// # Cancel safety
 ///
-/// Cancel safe where it is polled by reference: unless it is ready, the value has not been taken.
+/// Cancel safe if polled by reference: until it is ready, the value is not taken.
 pub struct Receiver<T> {
-    inner: tokios::Receiver<T>,
+    inner: upstream::Receiver<T>,
     id: ResourceId,
     attempt: Attempt,
 }
 
 impl<T> Receiver<T> {
-    /// Lets the sender send no more. A value that has been sent can still be received.
+    /// Closes the channel. A value that was sent before can still be received.
     #[track_caller]
     pub fn close(&mut self) {
         self.id.action(NAME, Access::Write).touch();
         self.inner.close();
     }
 
-    /// Whether the value or an error has been received.
+    /// Returns whether the value or an error has been received.
     pub fn is_terminated(&self) -> bool {
         self.inner.is_terminated()
     }
 
-    /// Whether there is no value to be received now.
+    /// Returns whether there is no value to receive now.
     #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
         self.inner.is_empty()
     }
 
-    /// Takes the value, if it has been sent.
+    /// Receives the value, if it was sent.
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.id.action(NAME, Access::Receive).touch();
         self.inner.try_recv()
     }
 
-    /// Takes the value in code that is not async; blocks the thread until it has been sent.
+    /// Receives the value from synchronous code. Outside a run, blocks the thread until it is sent.
     ///
     /// # Panics
-    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    /// Inside a run if the value was not sent yet, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_recv(mut self) -> Result<T, RecvError> {
         let action = self.id.action(NAME, Access::Receive);
@@ -169,8 +170,8 @@ impl<T> Receiver<T> {
             let words = ["blocking_recv", "the value", "receiver.await"];
             return at_once(|| &mut self.inner, action, words).expect("this is inside of a run");
         }
-        // Nobody observes outside of a run, so the wrapper has nothing to record any more.
-        std::mem::replace(&mut self.inner, tokios::channel().1).blocking_recv()
+        // Nothing is recorded outside a run, so dropping the wrapper needs no tokio receiver.
+        std::mem::replace(&mut self.inner, upstream::channel().1).blocking_recv()
     }
 }
 

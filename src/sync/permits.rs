@@ -1,9 +1,9 @@
-//! What locks and semaphores are made of: tokio's own semaphore, which announces what is done to it.
+//! The base of locks and semaphores: tokio's semaphore, announcing its operations.
 //!
 //! # Invariants
-//! - tokio decides who waits, who is next and what a cancelled wait leaves behind.
-//! - A wait that is dropped in the queue is recorded before others move up.
-//! - Permits that are given back are recorded before those who wait for them wake.
+//! - tokio decides which task waits, which is next, and what a cancelled wait leaves behind.
+//! - Dropping a queued wait is recorded before other tasks move up.
+//! - Returning permits is recorded before the waiting tasks wake.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -19,14 +19,14 @@ use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 use super::blocking::{at_once, block_on};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 
-/// A way to take permits.
-pub(super) trait Way {
-    /// What reports call the thing that has the permits.
+/// A kind of acquisition: how reports name it, and what access it announces.
+pub(super) trait AcquireKind {
+    /// The name in reports of the lock or semaphore.
     const NAME: &'static str;
     const ACCESS: Access;
 }
 
-/// Permits to be taken.
+/// A semaphore's permits.
 pub(super) struct Permits {
     pub(super) id: ResourceId,
     pub(super) inner: Semaphore,
@@ -38,15 +38,15 @@ impl Permits {
         Self { id, inner: Semaphore::const_new(permits) }
     }
 
-    /// Describes taking permits.
+    /// Describes acquiring permits.
     #[inline(always)]
-    fn taking<W: Way>(&self, at: &'static Location<'static>) -> Action<'_> {
+    fn taking<W: AcquireKind>(&self, at: &'static Location<'static>) -> Action<'_> {
         Action { id: &self.id, name: W::NAME, access: W::ACCESS, at }
     }
 
-    /// Waits for `n` permits; then returns what `then` makes of that.
+    /// Waits for `n` permits, then returns `then(result)`.
     #[inline]
-    pub(super) fn take<W: Way, T>(
+    pub(super) fn take<W: AcquireKind, T>(
         &self,
         n: u32,
         at: &'static Location<'static>,
@@ -54,12 +54,12 @@ impl Permits {
     ) -> impl Future<Output = T> {
         let waiting = self.inner.acquire_many(n);
         let (attempt, queued) = (Attempt::default(), false);
-        Taking { waiting, attempt, permits: self, at, n, queued, then, way: PhantomData::<fn() -> W> }
+        Taking { waiting, attempt, permits: self, at, n, queued, then, mode: PhantomData::<fn() -> W> }
     }
 
-    /// Takes `n` permits, if there are as many and nobody waits for them.
+    /// Takes `n` permits if there are enough and no task waits for them.
     #[inline]
-    pub(super) fn try_take<W: Way>(
+    pub(super) fn try_take<W: AcquireKind>(
         &self,
         n: u32,
         at: &'static Location<'static>,
@@ -70,13 +70,13 @@ impl Permits {
         Ok(())
     }
 
-    /// Takes `n` permits without waiting; outside of a run the thread may have to wait.
+    /// Takes `n` permits from synchronous code. Outside a run, blocks the thread until there are enough.
     ///
     /// # Panics
-    /// In a run, if there are not as many; in these words: what waits for what, and what to write instead. Outside, in one
-    /// of tokio's runtimes.
+    /// Inside a run if there are not enough. `words` gives the method, what it waits for, and what to await instead.
+    /// Outside a run, if called within a tokio runtime.
     #[track_caller]
-    pub(super) fn take_blocking<W: Way>(
+    pub(super) fn take_blocking<W: AcquireKind>(
         &self,
         n: u32,
         at: &'static Location<'static>,
@@ -91,9 +91,9 @@ impl Permits {
         Ok(())
     }
 
-    /// Gives `n` permits back that somebody holds.
+    /// Returns `n` held permits.
     #[inline]
-    pub(super) fn give_back<W: Way>(&self, n: usize) {
+    pub(super) fn release<W: AcquireKind>(&self, n: usize) {
         self.id.released(W::NAME);
         self.inner.add_permits(n);
     }
@@ -101,22 +101,22 @@ impl Permits {
 
 pin_project! {
     /// A wait for permits.
-    // Written by hand, and to be awaited where it was made: what an async block would keep, and a move of it, cost more
-    // than all the rest.
-    struct Taking<'a, W: Way, F, T> {
+    // Written by hand and awaited where it is created: the state that an async block would keep and move dominated the
+    // cost.
+    struct Taking<'a, W: AcquireKind, F, T> {
         #[pin]
         waiting: F,
         attempt: Attempt,
         permits: &'a Permits,
         at: &'static Location<'static>,
         n: u32,
-        // Whether it stands in the queue.
+        // Whether it is in the semaphore's queue.
         queued: bool,
         then: T,
-        way: PhantomData<fn() -> W>,
+        mode: PhantomData<fn() -> W>,
     }
 
-    impl<W: Way, F, T> PinnedDrop for Taking<'_, W, F, T> {
+    impl<W: AcquireKind, F, T> PinnedDrop for Taking<'_, W, F, T> {
         fn drop(this: Pin<&mut Self>) {
             if this.queued {
                 this.permits.id.touch(W::NAME, Access::Release, None);
@@ -127,7 +127,7 @@ pin_project! {
 
 impl<'a, W, F, T, R> Future for Taking<'a, W, F, T>
 where
-    W: Way,
+    W: AcquireKind,
     F: Future<Output = Result<SemaphorePermit<'a>, AcquireError>>,
     T: Fn(Result<(), AcquireError>) -> R,
 {
@@ -141,7 +141,7 @@ where
         let taken = 'taken: {
             if !*this.queued {
                 ready!(this.attempt.announce(cx, permits.taking::<W>(at)));
-                // What is free need not be waited for. To look first is cheaper than to try in vain.
+                // Free permits need no wait. Checking first is cheaper than a failed attempt.
                 if !this.attempt.is_outside()
                     && permits.inner.available_permits() >= *this.n as usize
                     && let Ok(taken) = permits.inner.try_acquire_many(*this.n)

@@ -1,4 +1,4 @@
-//! The lock that readers share, and its guards.
+//! The read-write lock and its guards.
 
 use std::fmt;
 use std::future::Future;
@@ -10,13 +10,12 @@ use tokio::sync::TryLockError;
 use super::lock::{self, Guard, Guarded, Guarding, Lock, Reading, Writing, guard};
 use crate::engine::announce::ResourceId;
 
-/// As many may read at a time as tokio lets.
+/// tokio's limit on simultaneous readers.
 const MAX_READS: u32 = u32::MAX >> 3;
 
-/// A lock that one task may hold for writing, or many at a time for reading: tokio's own, which announces what is done
-/// to it.
+/// A lock that one task may hold for writing, or many tasks for reading: tokio's `RwLock`, announcing its operations.
 ///
-/// Tasks get it in the order in which they ask for it: a reader that comes after a writer that waits does so too.
+/// Tasks acquire it in the order in which they ask for it. A reader that asks after a waiting writer waits too.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -42,7 +41,7 @@ pub struct RwLock<T: ?Sized> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// A lock that nobody holds.
+    /// Creates an unlocked lock.
     #[track_caller]
     pub fn new(value: T) -> Self
     where
@@ -51,7 +50,7 @@ impl<T: ?Sized> RwLock<T> {
         Self { guarded: Guarded::new(ResourceId::new(), MAX_READS, value) }
     }
 
-    /// A lock that at most `max_reads` readers share.
+    /// Creates a lock that at most `max_reads` readers share.
     ///
     /// # Panics
     /// If `max_reads` is 0 or more than `u32::MAX >> 3`.
@@ -65,7 +64,7 @@ impl<T: ?Sized> RwLock<T> {
         Self { guarded: Guarded::new(ResourceId::new(), max_reads, value) }
     }
 
-    /// As [`new`](Self::new) at compile time, for a `static`.
+    /// Creates a lock as [`new`](Self::new) does, at compile time, for a `static`.
     #[track_caller]
     pub const fn const_new(value: T) -> Self
     where
@@ -74,10 +73,10 @@ impl<T: ?Sized> RwLock<T> {
         Self { guarded: Guarded::new(ResourceId::const_new(), MAX_READS, value) }
     }
 
-    /// As [`with_max_readers`](Self::with_max_readers) at compile time, for a `static`.
+    /// Creates a lock as [`with_max_readers`](Self::with_max_readers) does, at compile time, for a `static`.
     ///
     /// # Panics
-    /// As `with_max_readers` does.
+    /// As `with_max_readers`.
     #[track_caller]
     pub const fn const_with_max_readers(value: T, max_reads: u32) -> Self
     where
@@ -88,19 +87,19 @@ impl<T: ?Sized> RwLock<T> {
         Self { guarded: Guarded::new(ResourceId::const_new(), max_reads, value) }
     }
 
-    /// Locks for reading, waiting while a writer holds the lock or is first in the queue.
+    /// Locks for reading, waiting while a writer holds the lock or waits ahead in the queue.
     ///
-    /// A task that reads already and asks once more waits for ever if a writer has asked in between.
+    /// A task that holds a read guard and asks for another deadlocks if a writer asked in between.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
+    /// Cancel safe: dropping the future only gives up its place in the queue.
     #[track_caller]
     pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
         lock::take(self, Location::caller(), RwLockReadGuard::of)
     }
 
-    /// As [`read`](Self::read), with a guard that keeps the lock alive.
+    /// Locks as [`read`](Self::read) does, and returns a guard that keeps the lock alive.
     ///
     /// # Cancel safety
     ///
@@ -110,17 +109,17 @@ impl<T: ?Sized> RwLock<T> {
         lock::take_owned(self, Location::caller(), OwnedRwLockReadGuard::new)
     }
 
-    /// Locks for writing, waiting while anybody else holds the lock.
+    /// Locks for writing, waiting while another task holds the lock.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
+    /// Cancel safe: dropping the future only gives up its place in the queue.
     #[track_caller]
     pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
         lock::take(self, Location::caller(), RwLockWriteGuard::of)
     }
 
-    /// As [`write`](Self::write), with a guard that keeps the lock alive.
+    /// Locks as [`write`](Self::write) does, and returns a guard that keeps the lock alive.
     ///
     /// # Cancel safety
     ///
@@ -130,54 +129,54 @@ impl<T: ?Sized> RwLock<T> {
         lock::take_owned(self, Location::caller(), OwnedRwLockWriteGuard::new)
     }
 
-    /// Locks for reading without waiting; outside of a run the thread may have to wait.
+    /// Locks for reading from synchronous code. Outside a run, blocks the thread until the lock can be read.
     ///
     /// # Panics
-    /// In a run, if it may not be read yet. Outside, in one of tokio's runtimes.
+    /// Inside a run if the lock cannot be read at once, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
         RwLockReadGuard::of(lock::take_blocking(self, "blocking_read", "read().await"))
     }
 
-    /// Locks for writing without waiting; outside of a run the thread may have to wait.
+    /// Locks for writing from synchronous code. Outside a run, blocks the thread until the lock can be written.
     ///
     /// # Panics
-    /// In a run, if it may not be written yet. Outside, in one of tokio's runtimes.
+    /// Inside a run if the lock cannot be written at once, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         RwLockWriteGuard::of(lock::take_blocking(self, "blocking_write", "write().await"))
     }
 
-    /// Locks for reading, if that may be done at once.
+    /// Locks for reading if that needs no wait.
     #[track_caller]
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(RwLockReadGuard::of)
     }
 
-    /// As [`try_read`](Self::try_read), with a guard that keeps the lock alive.
+    /// Locks as [`try_read`](Self::try_read) does, and returns a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwLockReadGuard<T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(OwnedRwLockReadGuard::new)
     }
 
-    /// Locks for writing, if that may be done at once.
+    /// Locks for writing if that needs no wait.
     #[track_caller]
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(RwLockWriteGuard::of)
     }
 
-    /// As [`try_write`](Self::try_write), with a guard that keeps the lock alive.
+    /// Locks as [`try_write`](Self::try_write) does, and returns a guard that keeps the lock alive.
     #[track_caller]
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
         lock::try_take(self, Location::caller()).map(OwnedRwLockWriteGuard::new)
     }
 
-    /// Returns the value, which nobody else can reach: there is no need to lock it.
+    /// Returns the value without locking: the exclusive borrow rules out other holders.
     pub fn get_mut(&mut self) -> &mut T {
         self.guarded.get_mut()
     }
 
-    /// Takes the lock apart.
+    /// Returns the value.
     pub fn into_inner(self) -> T
     where
         T: Sized,
@@ -210,7 +209,7 @@ impl<T: Default> Default for RwLock<T> {
     }
 }
 
-/// Not an operation.
+/// Formatting is not recorded as an operation.
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.guarded.fmt("RwLock", f)
@@ -218,10 +217,10 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
 }
 
 guard! {
-    /// Holds a [`RwLock`] for reading, as others may too, until it is dropped.
+    /// Holds a [`RwLock`] for reading until dropped. Other readers may hold it too.
     #[must_use = "if unused the RwLock will immediately unlock"]
     RwLockReadGuard<'a, => T>(Guard<&'a Lock, Reading, T>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map_shared<F, V> -> RwLockReadGuard<'a, V>;
 }
 
@@ -233,10 +232,10 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
 }
 
 guard! {
-    /// Holds a [`RwLock`] for writing, until it is dropped.
+    /// Holds a [`RwLock`] for writing until dropped.
     #[must_use = "if unused the RwLock will immediately unlock"]
     RwLockWriteGuard<'a, => T>(Guard<&'a Lock, Writing, T>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map<F, V> -> RwLockMappedWriteGuard<'a, V>;
 }
 
@@ -246,19 +245,19 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         Self::new(guard.into())
     }
 
-    /// Makes a guard of a part that is all of the value.
+    /// Converts the guard to a mapped guard of the whole value.
     #[inline]
     pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
         RwLockMappedWriteGuard::new(this.guard)
     }
 
-    /// Lets others read too, and never a writer in between.
+    /// Converts the guard to a read guard. No writer can acquire the lock in between.
     #[inline]
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
         RwLockReadGuard::new(self.guard.downgrade())
     }
 
-    /// As [`downgrade`](Self::downgrade), with a guard of a part of the value.
+    /// Downgrades as [`downgrade`](Self::downgrade) does, and narrows the guard to a part of the value.
     #[inline]
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
@@ -267,7 +266,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         RwLockReadGuard::new(this.guard.map_shared(f).downgrade())
     }
 
-    /// As [`downgrade_map`](Self::downgrade_map), if there is such a part; otherwise returns the guard.
+    /// Downgrades as [`downgrade_map`](Self::downgrade_map) does, if `f` returns a part. Otherwise returns the guard.
     #[inline]
     pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
@@ -279,22 +278,23 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 }
 
 guard! {
-    /// Holds a [`RwLock`] for writing, and gives access to a part of its value: see [`RwLockWriteGuard::map`].
+    /// Holds a [`RwLock`] for writing until dropped, and gives access to a part of its value. See
+    /// [`RwLockWriteGuard::map`].
     #[must_use = "if unused the RwLock will immediately unlock"]
     RwLockMappedWriteGuard<'a, => T>(Guard<&'a Lock, Writing, T>);
-    /// Makes a guard of a part of this part.
+    /// Narrows the guard to a part of its part.
     map<F, V> -> RwLockMappedWriteGuard<'a, V>;
 }
 
 guard! {
-    /// Holds a [`RwLock`], which it keeps alive, for reading, as others may too, until it is dropped.
+    /// Holds a [`RwLock`] for reading until dropped, and keeps it alive. Other readers may hold it too.
     OwnedRwLockReadGuard<T, => U>(Guard<Arc<RwLock<T>>, Reading, U>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map_shared<F, V> -> OwnedRwLockReadGuard<T, V>;
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
-    /// Returns the lock that it holds.
+    /// Returns the lock.
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.guard.owner()
@@ -302,26 +302,26 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
 }
 
 guard! {
-    /// Holds a [`RwLock`], which it keeps alive, for writing, until it is dropped.
+    /// Holds a [`RwLock`] for writing until dropped, and keeps it alive.
     OwnedRwLockWriteGuard< => T>(Guard<Arc<RwLock<T>>, Writing, T>);
-    /// Makes a guard of a part of the value, which keeps the whole of it locked.
+    /// Narrows the guard to a part of the value. The whole value stays locked.
     map<F, V> -> OwnedRwLockMappedWriteGuard<T, V>;
 }
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
-    /// Makes a guard of a part that is all of the value.
+    /// Converts the guard to a mapped guard of the whole value.
     #[inline]
     pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
         OwnedRwLockMappedWriteGuard::new(this.guard)
     }
 
-    /// Lets others read too, and never a writer in between.
+    /// Converts the guard to a read guard. No writer can acquire the lock in between.
     #[inline]
     pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
         OwnedRwLockReadGuard::new(self.guard.downgrade())
     }
 
-    /// As [`downgrade`](Self::downgrade), with a guard of a part of the value.
+    /// Downgrades as [`downgrade`](Self::downgrade) does, and narrows the guard to a part of the value.
     #[inline]
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
     where
@@ -330,7 +330,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         OwnedRwLockReadGuard::new(this.guard.map_shared(f).downgrade())
     }
 
-    /// As [`downgrade_map`](Self::downgrade_map), if there is such a part; otherwise returns the guard.
+    /// Downgrades as [`downgrade_map`](Self::downgrade_map) does, if `f` returns a part. Otherwise returns the guard.
     #[inline]
     pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, U>, Self>
     where
@@ -340,7 +340,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         Ok(OwnedRwLockReadGuard::new(guard.downgrade()))
     }
 
-    /// Returns the lock that it holds.
+    /// Returns the lock.
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.guard.owner()
@@ -348,15 +348,15 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 }
 
 guard! {
-    /// Holds a [`RwLock`], which it keeps alive, for writing, and gives access to a part of its value: see
+    /// Holds a [`RwLock`] for writing until dropped, keeps it alive, and gives access to a part of its value. See
     /// [`OwnedRwLockWriteGuard::map`].
     OwnedRwLockMappedWriteGuard<T, => U>(Guard<Arc<RwLock<T>>, Writing, U>);
-    /// Makes a guard of a part of this part.
+    /// Narrows the guard to a part of its part.
     map<F, V> -> OwnedRwLockMappedWriteGuard<T, V>;
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
-    /// Returns the lock that it holds.
+    /// Returns the lock.
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.guard.owner()

@@ -1,7 +1,7 @@
-//! The semaphore.
+//! The semaphore and its permits.
 //!
 //! # Invariants
-//! The permits are tokio's own; those of a guard are given back after that was recorded.
+//! The permits are tokio's own. Those of a guard are returned after the return was recorded.
 
 use std::fmt;
 use std::future::Future;
@@ -11,23 +11,23 @@ use std::ptr;
 use std::sync::Arc;
 
 use timeloop_sim::Access;
-use tokio::sync::{AcquireError, Semaphore as Tokios, TryAcquireError};
+use tokio::sync::{AcquireError, Semaphore as TokioSemaphore, TryAcquireError};
 
-use super::permits::{Permits, Way};
+use super::permits::{AcquireKind, Permits};
 use crate::engine::announce::ResourceId;
 
-/// The way to take a semaphore's permits.
+/// Acquires a semaphore's permits.
 struct Acquiring;
 
-impl Way for Acquiring {
+impl AcquireKind for Acquiring {
     const NAME: &'static str = "semaphore";
     const ACCESS: Access = Access::Acquire;
 }
 
-/// A number of permits, of which tasks take some and give them back: tokio's own, which announces what is done to it.
+/// A counting semaphore: tokio's, announcing its operations.
 ///
-/// Tasks get permits in the order in which they ask for them: one that asks for many is not passed by those that ask
-/// for few.
+/// Tasks acquire permits in the order in which they ask for them. Requests for few permits do not overtake a request
+/// for many.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -59,38 +59,38 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// The most permits that a semaphore can have.
-    pub const MAX_PERMITS: usize = Tokios::MAX_PERMITS;
+    /// The maximum number of permits that a semaphore can have.
+    pub const MAX_PERMITS: usize = TokioSemaphore::MAX_PERMITS;
 
-    /// A semaphore with this many permits.
+    /// Creates a semaphore with `permits` permits.
     ///
     /// # Panics
-    /// If that is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[track_caller]
     pub fn new(permits: usize) -> Self {
         Self { permits: Permits::new(ResourceId::new(), permits) }
     }
 
-    /// The same at compile time, for a `static`.
+    /// Creates a semaphore at compile time, for a `static`.
     ///
     /// # Panics
-    /// As [`new`](Self::new) does.
+    /// As [`new`](Self::new).
     #[track_caller]
     pub const fn const_new(permits: usize) -> Self {
         Self { permits: Permits::new(ResourceId::const_new(), permits) }
     }
 
-    /// How many permits there are to be taken now.
+    /// Returns the number of permits that are available now.
     #[track_caller]
     pub fn available_permits(&self) -> usize {
         self.permits.id.action(Acquiring::NAME, Access::Read).touch();
         self.permits.inner.available_permits()
     }
 
-    /// Adds `n` permits, for those that wait first.
+    /// Adds `n` permits. Waiting tasks receive them first.
     ///
     /// # Panics
-    /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS) then.
+    /// If the semaphore would have more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[inline]
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
@@ -98,25 +98,25 @@ impl Semaphore {
         self.permits.inner.add_permits(n);
     }
 
-    /// Takes up to `n` permits away for good; returns how many there were to be taken.
+    /// Removes up to `n` available permits for good. Returns how many it removed.
     #[track_caller]
     pub fn forget_permits(&self, n: usize) -> usize {
         self.permits.id.action(Acquiring::NAME, Access::Acquire).touch();
         self.permits.inner.forget_permits(n)
     }
 
-    /// Waits for a permit; fails when the semaphore is closed.
+    /// Acquires a permit, waiting while there is none. Fails if the semaphore is closed.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a wait that is dropped loses its place in the queue, and nothing else.
+    /// Cancel safe: dropping the future only gives up its place in the queue.
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
         self.acquire_many(1)
     }
 
-    /// Waits for `n` permits, which it gets all at once; fails when the semaphore is closed.
+    /// Acquires `n` permits at once, waiting until there are enough. Fails if the semaphore is closed.
     ///
     /// # Cancel safety
     ///
@@ -130,14 +130,14 @@ impl Semaphore {
         self.permits.take::<Acquiring, _>(n, at, permit)
     }
 
-    /// Takes a permit, if there is one and nobody waits for it.
+    /// Acquires a permit if there is one and no task waits for it.
     #[inline]
     #[track_caller]
     pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
 
-    /// Takes `n` permits, if there are as many and nobody waits for them.
+    /// Acquires `n` permits if there are enough and no task waits for them.
     #[inline]
     #[track_caller]
     pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
@@ -145,27 +145,27 @@ impl Semaphore {
         Ok(SemaphorePermit(Taken::new(self, n as usize)))
     }
 
-    /// Takes a permit without waiting; outside of a run the thread may have to wait.
+    /// Acquires a permit from synchronous code. Outside a run, blocks the thread until there is one.
     ///
     /// # Panics
-    /// In a run, if there is none to be taken. Outside, in one of tokio's runtimes.
+    /// Inside a run if no permit is available, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.take_blocking(1, "blocking_acquire", "acquire().await")?;
         Ok(SemaphorePermit(Taken::new(self, 1)))
     }
 
-    /// Takes `n` permits without waiting; outside of a run the thread may have to wait.
+    /// Acquires `n` permits from synchronous code. Outside a run, blocks the thread until there are enough.
     ///
     /// # Panics
-    /// In a run, if there are not as many to be taken. Outside, in one of tokio's runtimes.
+    /// Inside a run if there are not enough, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.take_blocking(n, "blocking_acquire_many", "acquire_many(…).await")?;
         Ok(SemaphorePermit(Taken::new(self, n as usize)))
     }
 
-    /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore alive.
+    /// Acquires as [`acquire`](Self::acquire) does, and returns a permit that keeps the semaphore alive.
     ///
     /// # Cancel safety
     ///
@@ -177,7 +177,7 @@ impl Semaphore {
         self.acquire_many_owned(1)
     }
 
-    /// As [`acquire_many`](Self::acquire_many), with a permit that keeps the semaphore alive.
+    /// Acquires as [`acquire_many`](Self::acquire_many) does, and returns a permit that keeps the semaphore alive.
     ///
     /// # Cancel safety
     ///
@@ -194,33 +194,36 @@ impl Semaphore {
         }
     }
 
-    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the semaphore alive.
+    /// Acquires as [`try_acquire`](Self::try_acquire) does, and returns a permit that keeps the semaphore alive.
     #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
 
-    /// As [`try_acquire_many`](Self::try_acquire_many), with a permit that keeps the semaphore alive.
+    /// Acquires as [`try_acquire_many`](Self::try_acquire_many) does, and returns a permit that keeps the semaphore
+    /// alive.
     #[track_caller]
     pub fn try_acquire_many_owned(self: Arc<Self>, n: u32) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         self.permits.try_take::<Acquiring>(n, Location::caller())?;
         Ok(OwnedSemaphorePermit(Taken::new(self, n as usize)))
     }
 
-    /// As [`blocking_acquire`](Self::blocking_acquire), with a permit that keeps the semaphore alive.
+    /// Acquires as [`blocking_acquire`](Self::blocking_acquire) does, and returns a permit that keeps the semaphore
+    /// alive.
     ///
     /// # Panics
-    /// As `blocking_acquire` does.
+    /// As `blocking_acquire`.
     #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
         self.take_blocking(1, "blocking_acquire_owned", "acquire_owned().await")?;
         Ok(OwnedSemaphorePermit(Taken::new(self, 1)))
     }
 
-    /// As [`blocking_acquire_many`](Self::blocking_acquire_many), with a permit that keeps the semaphore alive.
+    /// Acquires as [`blocking_acquire_many`](Self::blocking_acquire_many) does, and returns a permit that keeps the
+    /// semaphore alive.
     ///
     /// # Panics
-    /// As `blocking_acquire_many` does.
+    /// As `blocking_acquire_many`.
     #[track_caller]
     pub fn blocking_acquire_many_owned(
         self: Arc<Self>,
@@ -230,14 +233,14 @@ impl Semaphore {
         Ok(OwnedSemaphorePermit(Taken::new(self, n as usize)))
     }
 
-    /// Closes it: whoever waits, or asks from now on, gets an error instead of permits.
+    /// Closes the semaphore: waiting and later requests fail.
     #[track_caller]
     pub fn close(&self) {
         self.permits.id.action(Acquiring::NAME, Access::Write).touch();
         self.permits.inner.close();
     }
 
-    /// Whether it is closed.
+    /// Returns whether the semaphore is closed.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.permits.id.action(Acquiring::NAME, Access::Read).touch();
@@ -251,20 +254,20 @@ impl Semaphore {
     }
 }
 
-/// Not an operation.
+/// Formatting is not recorded as an operation.
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.permits.inner.fmt(f)
     }
 }
 
-/// Permits that have been taken of the semaphore that this borrows or keeps alive; gives them back when it is dropped.
+/// Acquired permits, and the semaphore that they belong to. Dropping this returns the permits.
 struct Taken<O: Deref<Target = Semaphore>> {
     semaphore: O,
     permits: usize,
 }
 
-/// In place of a number of permits: they are never given back.
+/// A value of `permits` that marks permits that are never returned.
 const FORGOTTEN: usize = usize::MAX;
 
 impl<O: Deref<Target = Semaphore>> Taken<O> {
@@ -273,7 +276,7 @@ impl<O: Deref<Target = Semaphore>> Taken<O> {
         Self { semaphore, permits }
     }
 
-    /// They are not held any more, which nobody can notice.
+    /// Stops holding the permits. Other tasks cannot observe this.
     fn forget(mut self) {
         self.semaphore.permits.id.forgotten();
         self.permits = FORGOTTEN;
@@ -302,12 +305,12 @@ impl<O: Deref<Target = Semaphore>> Drop for Taken<O> {
     #[inline]
     fn drop(&mut self) {
         if self.permits != FORGOTTEN {
-            self.semaphore.permits.give_back::<Acquiring>(self.permits);
+            self.semaphore.permits.release::<Acquiring>(self.permits);
         }
     }
 }
 
-/// Defines a guard of permits: tokio's `$Permit`, over an owner of the type `$owner` that it returns as `$semaphore`.
+/// Defines tokio's permit type `$Permit` over an owner of type `$owner`. Its method `semaphore` returns `&$semaphore`.
 macro_rules! permit {
     ($(#[$attribute:meta])* $Permit:ident $(<$lifetime:lifetime>)?, $owner:ty, $semaphore:ty) => {
         $(#[$attribute])*
@@ -316,32 +319,33 @@ macro_rules! permit {
         pub struct $Permit$(<$lifetime>)?(Taken<$owner>);
 
         impl$(<$lifetime>)? $Permit$(<$lifetime>)? {
-            /// Never gives the permits back. Nobody can notice, which makes it no operation.
+            /// Drops the permit without returning it to the semaphore. Other tasks cannot observe this, so it is not an
+            /// operation.
             pub fn forget(self) {
                 self.0.forget();
             }
 
-            /// Adds another's permits to these.
+            /// Adds the permits of `other` to these.
             ///
             /// # Panics
-            /// If they belong to another semaphore.
+            /// If they belong to different semaphores.
             #[track_caller]
             pub fn merge(&mut self, other: Self) {
                 self.0.merge(other.0);
             }
 
-            /// Splits `n` permits off, if there are as many.
+            /// Splits `n` permits off, or returns `None` if there are fewer.
             #[track_caller]
             pub fn split(&mut self, n: usize) -> Option<Self> {
                 self.0.split(n).map(Self)
             }
 
-            /// Returns the semaphore that they belong to.
+            /// Returns the semaphore that the permits belong to.
             pub fn semaphore(&self) -> &$semaphore {
                 &self.0.semaphore
             }
 
-            /// Returns how many they are.
+            /// Returns the number of permits.
             pub fn num_permits(&self) -> usize {
                 self.0.permits
             }
@@ -357,11 +361,11 @@ macro_rules! permit {
 }
 
 permit! {
-    /// Holds permits of a [`Semaphore`], and gives them back when it is dropped.
+    /// Holds permits of a [`Semaphore`], and returns them when dropped.
     SemaphorePermit<'a>, &'a Semaphore, Semaphore
 }
 
 permit! {
-    /// Holds permits of a [`Semaphore`], which it keeps alive, and gives them back when it is dropped.
+    /// Holds permits of a [`Semaphore`], keeps it alive, and returns the permits when dropped.
     OwnedSemaphorePermit, Arc<Semaphore>, Arc<Semaphore>
 }

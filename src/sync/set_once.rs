@@ -1,7 +1,7 @@
-//! The value that is set once, and awaited by those who need it.
+//! [`SetOnce`]: a cell that is set once, and that tasks can wait for.
 //!
 //! # Invariants
-//! tokio decides who waits. To be woken by the task that sets the cell is no operation of its own.
+//! tokio decides which tasks wait. Being woken by the task that sets the cell is not an operation.
 
 use std::fmt;
 use std::future::Future;
@@ -12,11 +12,11 @@ use tokio::sync::SetOnceError;
 use super::cell::cell;
 use crate::engine::announce::ResourceId;
 
-/// What reports call it.
+/// The cell's name in reports.
 const NAME: &str = "set once";
 
 cell! {
-    /// A value that somebody sets once, and others wait for: tokio's own, which announces what is done to it.
+    /// A cell that is set once, and that tasks can wait for: tokio's `SetOnce`, announcing its operations.
     ///
     /// ```
     /// use std::rc::Rc;
@@ -34,15 +34,15 @@ cell! {
     /// assert_eq!(port.unwrap(), 8080);
     /// ```
     SetOnce, SetOnceError,
-    /// Sets the cell, and wakes all who wait. Gives the value back if the cell is set.
+    /// Sets the cell, and wakes all waiting tasks. Returns the value if the cell is set already.
 }
 
 impl<T> SetOnce<T> {
-    /// Waits until it is set.
+    /// Waits until the cell is set.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the value stays for the next call.
+    /// Cancel safe: the next call still finds the value.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = &T> {
         self.id.action(NAME, Access::Read).before(self.cell.wait()).once()

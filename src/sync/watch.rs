@@ -1,13 +1,13 @@
-//! A channel that keeps only the last value sent: tokio's `watch`, but for the order in which it wakes.
+//! A channel that keeps only the last value sent: tokio's `watch`, except for the order in which tasks wake.
 //!
-//! Each [`Receiver`] knows which version of the value it has seen last: [`changed`](Receiver::changed) waits for one it
-//! has not, [`borrow_and_update`](Receiver::borrow_and_update) reads the value and marks it as seen,
-//! [`borrow`](Receiver::borrow) reads without marking. The value that the channel is made with counts as seen. A value
-//! that was overwritten before a receiver looked is gone.
+//! Each [`Receiver`] knows which version of the value it has seen last. [`changed`](Receiver::changed) waits for an
+//! unseen version, [`borrow_and_update`](Receiver::borrow_and_update) reads the value and marks it as seen, and
+//! [`borrow`](Receiver::borrow) reads it without marking. The initial value counts as seen. A value that is overwritten
+//! before a receiver looks is lost to that receiver.
 //!
-//! Receivers are woken in the order in which they began to wait, and so are senders that wait for the
-//! channel to [close](Sender::closed). In tokio that order depends on a thread-local random generator (see
-//! [`sync`](super)); all else is as in tokio, and a test compares the two over random sequences of operations.
+//! Receivers wake in the order in which they began to wait, and so do senders that wait for the channel to
+//! [close](Sender::closed). In tokio that order depends on a thread-local random generator (see [`sync`](super)). All
+//! else is as in tokio, and a test compares the two over random sequences of operations.
 //!
 //! ```
 //! use timeloop::sync::watch;
@@ -46,24 +46,24 @@ use error::{RecvError, SendError};
 
 const NAME: &str = "watch channel";
 
-/// What both halves share.
+/// The state shared by both halves.
 struct Shared<T> {
     id: ResourceId,
     value: RwLock<T>,
-    /// How many times the value has changed. Moves only under the value's write lock.
+    /// How many times the value has changed. Changes only under the value's write lock.
     version: AtomicUsize,
-    /// Set when the last sender is gone.
+    /// Set when the last sender is dropped.
     closed: AtomicBool,
     senders: AtomicUsize,
     receivers: AtomicUsize,
-    /// The value has changed, or the last sender is gone.
+    /// Signals that the value has changed, or that the last sender was dropped.
     changed: Notify,
-    /// The last receiver is gone.
+    /// Signals that the last receiver was dropped.
     abandoned: Notify,
 }
 
 impl<T> Shared<T> {
-    // The value's lock is never left poisoned for others: as in tokio, a panic in a closure passes to its caller alone.
+    // Other users never see the value's lock poisoned: as in tokio, a panic in a closure only reaches its caller.
 
     fn read(&self) -> RwLockReadGuard<'_, T> {
         self.value.read().unwrap_or_else(PoisonError::into_inner)
@@ -98,12 +98,12 @@ impl<T> Shared<T> {
         self.receivers.load(Ordering::Acquire)
     }
 
-    /// Waits for a version other than `seen`, and marks it as seen; fails when there will be none.
+    /// Waits for a version other than `seen`, and marks it as seen. Fails if there will be none.
     async fn changed(&self, seen: &mut usize) -> Result<(), RecvError> {
         loop {
-            // Made before looking, so that no change falls between the two.
+            // Created before the check, so that no change goes unnoticed between the two.
             let changed = self.changed.notified();
-            // Read in this order: once closed, the version stands.
+            // Read in this order: once the channel is closed, the version is final.
             let closed = self.closed();
             let version = self.version();
             if *seen != version {
@@ -124,13 +124,13 @@ impl<T> Shared<T> {
             if self.receivers() == 0 {
                 return;
             }
-            // The channel may be open again when the task runs: hence the loop.
+            // The channel may be open again by the time the task runs, hence the loop.
             abandoned.await;
         }
     }
 }
 
-/// tokio's error has no public constructor: a closed channel of tokio's gives one, once.
+/// Returns tokio's error, which has no public constructor. A closed tokio channel provides it, once.
 fn no_sender() -> RecvError {
     static ERROR: OnceLock<RecvError> = OnceLock::new();
     ERROR
@@ -153,7 +153,7 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
     }
 }
 
-/// Makes a channel whose first value is `init`, which counts as seen.
+/// Creates a channel with the initial value `init`, which counts as seen.
 #[track_caller]
 pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
@@ -176,13 +176,13 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Makes the sending half alone; [`subscribe`](Self::subscribe) makes receivers.
+    /// Creates a sender without a receiver. [`subscribe`](Self::subscribe) creates receivers.
     #[track_caller]
     pub fn new(init: T) -> Self {
         channel(init).0
     }
 
-    /// Sends a value; gives it back, and changes nothing, when there is no receiver.
+    /// Sends a value. If there is no receiver, returns it and changes nothing.
     #[track_caller]
     pub fn send(&self, mut value: T) -> Result<(), SendError<T>> {
         self.shared.touch(Access::Send);
@@ -193,10 +193,10 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Changes the value in place and tells all receivers, whether or not there are any.
+    /// Changes the value in place and notifies all receivers. Works without receivers too.
     ///
     /// # Panics
-    /// When `modify` panics; then no receiver is told, and what it had changed by then stays changed.
+    /// If `modify` panics. Then no receiver is notified, but changes made before the panic remain.
     #[track_caller]
     pub fn send_modify<F>(&self, modify: F)
     where
@@ -209,10 +209,11 @@ impl<T> Sender<T> {
         });
     }
 
-    /// Changes the value in place, and tells all receivers if `modify` says that it did. Returns what it said.
+    /// Changes the value in place, and notifies all receivers if `modify` returns `true`. Returns what `modify`
+    /// returns.
     ///
     /// # Panics
-    /// When `modify` panics; then no receiver is told, and what it had changed by then stays changed.
+    /// If `modify` panics. Then no receiver is notified, but changes made before the panic remain.
     #[track_caller]
     pub fn send_if_modified<F>(&self, modify: F) -> bool
     where
@@ -227,14 +228,14 @@ impl<T> Sender<T> {
         if !modify(&mut value) {
             return false;
         }
-        // While the lock is held, so that a receiver that holds it too knows which version it reads.
+        // Under the lock, so that a receiver that reads the value knows its version.
         self.shared.version.fetch_add(1, Ordering::Release);
         drop(value);
         self.shared.changed.notify_waiters();
         true
     }
 
-    /// Sends a value, whether or not there are receivers, and returns the one before.
+    /// Sends a value, with or without receivers, and returns the previous value.
     #[track_caller]
     pub fn send_replace(&self, mut value: T) -> T {
         self.shared.touch(Access::Send);
@@ -249,24 +250,24 @@ impl<T> Sender<T> {
         });
     }
 
-    /// Reads the value.
+    /// Borrows the value.
     ///
-    /// The value is locked until the [`Ref`] is dropped: a send meanwhile blocks the thread, for ever if it is the thread
-    /// that holds the `Ref`. So never hold one across an `.await`.
+    /// The value is locked until the [`Ref`] is dropped. A send blocks the thread meanwhile, for ever if the same
+    /// thread holds the `Ref`. Do not hold a `Ref` across an `.await`.
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
         Ref { value: self.shared.read(), has_changed: false }
     }
 
-    /// Whether all receivers are gone.
+    /// Returns whether all receivers were dropped.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.shared.touch(Access::Read);
         self.shared.receivers() == 0
     }
 
-    /// Waits until all receivers are gone. One that comes and goes between two polls may go unnoticed.
+    /// Waits until all receivers are dropped. A moment without receivers between two polls may go unnoticed.
     ///
     /// # Cancel safety
     ///
@@ -276,32 +277,33 @@ impl<T> Sender<T> {
         self.shared.id.action(NAME, Access::Read).before(self.shared.abandoned())
     }
 
-    /// Makes a receiver, to which the present value counts as seen. Opens the channel again if all were gone.
+    /// Creates a receiver, for which the current value counts as seen. Reopens the channel if all receivers were
+    /// dropped.
     #[track_caller]
     pub fn subscribe(&self) -> Receiver<T> {
         self.shared.touch(Access::Write);
-        self.shared.handles(Half::Receiving).come();
+        self.shared.handles(Half::Receiving).record_new();
         let shared = Arc::clone(&self.shared);
         shared.receivers.fetch_add(1, Ordering::Relaxed);
         let seen = shared.version();
         Receiver { shared, seen }
     }
 
-    /// How many receivers there are.
+    /// Returns the number of receivers.
     #[track_caller]
     pub fn receiver_count(&self) -> usize {
-        self.shared.handles(Half::Receiving).count();
+        self.shared.handles(Half::Receiving).record_count();
         self.shared.receivers()
     }
 
-    /// How many senders there are.
+    /// Returns the number of senders.
     #[track_caller]
     pub fn sender_count(&self) -> usize {
-        self.shared.handles(Half::Sending).count();
+        self.shared.handles(Half::Sending).record_count();
         self.shared.senders.load(Ordering::Relaxed)
     }
 
-    /// Whether both belong to one channel.
+    /// Returns whether both senders belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -309,7 +311,7 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.handles(Half::Sending).come();
+        self.shared.handles(Half::Sending).record_new();
         self.shared.senders.fetch_add(1, Ordering::Relaxed);
         Self { shared: Arc::clone(&self.shared) }
     }
@@ -325,7 +327,7 @@ impl<T: Default> Default for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let senders = &self.shared.senders;
-        self.shared.handles(Half::Sending).go(|| senders.load(Ordering::Relaxed) == 1);
+        self.shared.handles(Half::Sending).record_drop(|| senders.load(Ordering::Relaxed) == 1);
         if self.shared.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.closed.store(true, Ordering::Release);
             self.shared.changed.notify_waiters();
@@ -337,12 +339,12 @@ impl<T> Drop for Sender<T> {
 #[derive(Debug)]
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
-    /// The version seen last, or another that is no more.
+    /// The version seen last, or an older number that marks the current version as unseen.
     seen: usize,
 }
 
 impl<T> Receiver<T> {
-    /// Reads the value without marking it as seen.
+    /// Borrows the value without marking it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
     #[track_caller]
@@ -353,7 +355,7 @@ impl<T> Receiver<T> {
         Ref { value, has_changed }
     }
 
-    /// Reads the value and marks it as seen.
+    /// Borrows the value and marks it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
     #[track_caller]
@@ -365,23 +367,23 @@ impl<T> Receiver<T> {
         Ref { value, has_changed }
     }
 
-    /// Whether the value has not been seen; fails, whatever was seen, when all senders are gone.
+    /// Returns whether there is an unseen value. Fails if all senders were dropped, even if there is one.
     #[track_caller]
     pub fn has_changed(&self) -> Result<bool, RecvError> {
         self.shared.touch(Access::Read);
         if self.shared.closed() { Err(no_sender()) } else { Ok(self.seen != self.shared.version()) }
     }
 
-    /// Whether all senders are gone.
+    /// Returns whether all senders were dropped.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.shared.touch(Access::Read);
         self.shared.closed()
     }
 
-    /// Marks the value as not seen.
+    /// Marks the value as unseen.
     pub fn mark_changed(&mut self) {
-        // Backwards, so that no version to come is taken for seen.
+        // Backwards, so that no later version counts as seen.
         self.seen = self.seen.wrapping_sub(1);
     }
 
@@ -392,28 +394,28 @@ impl<T> Receiver<T> {
         self.seen = self.shared.version();
     }
 
-    /// Waits for a value that has not been seen, and marks it as seen; returns at once when there is one. Fails when all
-    /// senders are gone and the last value has been seen.
+    /// Waits for an unseen value, and marks it as seen. Returns at once if there is one. Fails if all senders were
+    /// dropped and the last value was seen.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: unless it has returned, nothing has been marked.
+    /// Cancel safe: if the future is dropped before it returns, no value is marked as seen.
     #[track_caller]
     pub fn changed(&mut self) -> impl Future<Output = Result<(), RecvError>> {
         self.shared.id.action(NAME, Access::Read).before(self.shared.changed(&mut self.seen))
     }
 
-    /// Waits for a value that `f` accepts, beginning with the present one, and marks what it looked at as seen. Fails when
-    /// all senders are gone and the last value is not accepted.
+    /// Waits for a value that `f` accepts, starting with the current one, and marks each value passed to `f` as seen.
+    /// Fails if all senders were dropped and `f` does not accept the last value.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a value that `f` accepts later is still there to be found by the next call.
+    /// Cancel safe: if `f` would accept a later value, the next call still finds it.
     ///
     /// # Panics
-    /// When `f` panics.
+    /// If `f` panics.
     #[track_caller]
     pub fn wait_for(
         &mut self,
@@ -433,7 +435,7 @@ impl<T> Receiver<T> {
                 let value = self.shared.read();
                 let version = self.shared.version();
                 let has_changed = mem::replace(&mut self.seen, version) != version;
-                // When closed, the value has been shown to `f` already, unless it is a new one.
+                // Once closed, `f` has already seen the value, unless it is a new one.
                 if (!closed || has_changed) && f(&value) {
                     return Ok(Ref { value, has_changed });
                 }
@@ -445,16 +447,16 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Whether both belong to one channel.
+    /// Returns whether both receivers belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
-/// The clone has seen what the original has.
+/// The clone has seen the same version as the original.
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.shared.handles(Half::Receiving).come();
+        self.shared.handles(Half::Receiving).record_new();
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
         Self { shared: Arc::clone(&self.shared), seen: self.seen }
     }
@@ -462,14 +464,14 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.shared.handles(Half::Receiving).go(|| self.shared.receivers() == 1);
+        self.shared.handles(Half::Receiving).record_drop(|| self.shared.receivers() == 1);
         if self.shared.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.abandoned.notify_waiters();
         }
     }
 }
 
-/// A look at the value, which stays locked until this is dropped.
+/// A borrowed value, which stays locked until this is dropped.
 #[derive(Debug)]
 pub struct Ref<'a, T> {
     value: RwLockReadGuard<'a, T>,
@@ -477,7 +479,7 @@ pub struct Ref<'a, T> {
 }
 
 impl<T> Ref<'_, T> {
-    /// Whether the value had not been seen by the [`Receiver`] that this comes from; never so from a [`Sender`].
+    /// Returns whether the [`Receiver`] had not seen the value yet. Always `false` for a [`Sender`].
     pub fn has_changed(&self) -> bool {
         self.has_changed
     }

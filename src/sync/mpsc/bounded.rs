@@ -1,7 +1,7 @@
-//! The queue with a capacity.
+//! The bounded queue.
 //!
 //! # Invariants
-//! The queue is tokio's own. The sender has its half until it is dropped or has become a permit.
+//! The queue is tokio's own. A sender keeps tokio's sender until it is dropped or becomes a permit.
 
 use std::fmt;
 use std::panic::Location;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use timeloop_sim::Access;
-use tokio::sync::mpsc as tokios;
+use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::receiver::receiver;
@@ -18,13 +18,13 @@ use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
 use crate::sync::blocking::{at_once, inside_run};
 use crate::sync::channel::sender_pair;
 
-/// Makes a queue with room for `buffer` messages.
+/// Creates a queue with capacity for `buffer` messages.
 ///
 /// # Panics
-/// When `buffer` is 0, or more than [`Semaphore::MAX_PERMITS`](crate::sync::Semaphore::MAX_PERMITS).
+/// If `buffer` is 0 or more than [`Semaphore::MAX_PERMITS`](crate::sync::Semaphore::MAX_PERMITS).
 #[track_caller]
 pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
-    let (tx, rx) = tokios::channel(buffer);
+    let (tx, rx) = upstream::channel(buffer);
     let id = ResourceId::new();
     (Sender::wrap(tx, id), Receiver::wrap(rx, id))
 }
@@ -35,41 +35,41 @@ receiver! {
 }
 
 impl<T> Receiver<T> {
-    /// Returns for how many more messages there is room.
+    /// Returns the free capacity: how many more messages the queue can hold now.
     #[track_caller]
     pub fn capacity(&self) -> usize {
         self.id.action(NAME, Access::Read).touch();
         self.inner.capacity()
     }
 
-    /// Returns for how many messages the channel was made.
+    /// Returns the capacity that the channel was created with.
     pub fn max_capacity(&self) -> usize {
         self.inner.max_capacity()
     }
 }
 
-/// The sending half of a [`channel`]; there may be many.
+/// The sending half of a [`channel`]. It can be cloned.
 pub struct Sender<T> {
     /// `None` once it has become an [`OwnedPermit`].
-    inner: Option<tokios::Sender<T>>,
+    inner: Option<upstream::Sender<T>>,
     id: ResourceId,
 }
 
 impl<T> Sender<T> {
-    pub(super) fn wrap(inner: tokios::Sender<T>, id: ResourceId) -> Self {
+    pub(super) fn wrap(inner: upstream::Sender<T>, id: ResourceId) -> Self {
         Self { inner: Some(inner), id }
     }
 
-    pub(super) fn inner(&self) -> &tokios::Sender<T> {
+    pub(super) fn inner(&self) -> &upstream::Sender<T> {
         self.half().expect("a sender has its half until it is dropped")
     }
 
-    fn half(&self) -> Option<&tokios::Sender<T>> {
+    fn half(&self) -> Option<&upstream::Sender<T>> {
         self.inner.as_ref()
     }
 
-    /// The half itself: the wrapper is gone, the sender is not.
-    fn into_inner(mut self) -> tokios::Sender<T> {
+    /// Returns tokio's sender without dropping it.
+    fn into_inner(mut self) -> upstream::Sender<T> {
         self.inner.take().expect("a sender has its half until it is dropped")
     }
 
@@ -77,19 +77,19 @@ impl<T> Sender<T> {
         Action { id: &self.id, name: NAME, access: Access::Send, at }
     }
 
-    /// Sends a message; waits while the queue is full. Gives the message back when the channel is closed.
+    /// Sends a message, waiting while the queue is full. Returns the message if the channel is closed.
     ///
     /// # Cancel safety
     ///
-    /// Unless it has returned, the message has not been sent, and is lost. Who waits keeps its place in the line of
-    /// senders only as long as the future lives.
+    /// If the future is dropped before it returns, the message is not sent, and is lost. The place in the queue of
+    /// waiting senders is lost too.
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let at = Location::caller();
         async move { self.sending(at).before(self.inner().send(value)).in_queue().await }
     }
 
-    /// Waits until the receiver is gone or has closed the channel.
+    /// Waits until the receiver is dropped or closes the channel.
     ///
     /// # Cancel safety
     ///
@@ -99,17 +99,17 @@ impl<T> Sender<T> {
         self.id.action(NAME, Access::Read).before(self.inner().closed())
     }
 
-    /// Sends a message, if there is room.
+    /// Sends a message if the queue has capacity. Returns the message if the queue is full or the channel is closed.
     #[track_caller]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.id.action(NAME, Access::Send).touch();
         self.inner().try_send(message)
     }
 
-    /// Sends a message; gives it back when the queue has been full for as long as `timeout`, or the channel is closed.
+    /// Sends a message. Returns it if the queue stays full for `timeout`, or the channel is closed.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     ///
     /// # Cancel safety
     ///
@@ -133,33 +133,33 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends a message from code that is not async; blocks the thread while the queue is full.
+    /// Sends a message from synchronous code. Outside a run, blocks the thread while the queue is full.
     ///
     /// # Panics
-    /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+    /// Inside a run if the queue is full, and outside a run if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         if !inside_run() {
             return self.inner().blocking_send(value);
         }
-        let words = ["blocking_send", "room in the channel", "send(…).await"];
+        let words = ["blocking_send", "capacity in the channel", "send(…).await"];
         at_once(|| self.inner().send(value), self.id.action(NAME, Access::Send), words)
             .expect("this is inside of a run")
     }
 
-    /// Whether the receiver is gone or has closed the channel.
+    /// Returns whether the receiver was dropped or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();
         self.inner().is_closed()
     }
 
-    /// Waits for room for a message and keeps it.
+    /// Waits for capacity for one message, and reserves it.
     ///
     /// # Cancel safety
     ///
-    /// Unless it has returned, no room is kept. Who waits keeps its place in the line of senders only as long as the
-    /// future lives.
+    /// If the future is dropped before it returns, nothing is reserved, and the place in the queue of waiting senders
+    /// is lost.
     #[track_caller]
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
         let at = Location::caller();
@@ -169,7 +169,8 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Waits for room for `n` messages and keeps it; an error when there never is so much.
+    /// Waits for capacity for `n` messages, and reserves it. Fails if `n` exceeds the channel's capacity, or the
+    /// channel closes.
     ///
     /// # Cancel safety
     ///
@@ -186,38 +187,39 @@ impl<T> Sender<T> {
         }
     }
 
-    /// [`reserve`](Self::reserve) for a permit that has the sender in it.
+    /// Reserves capacity as [`reserve`](Self::reserve) does, and moves the sender into the permit.
     ///
     /// # Cancel safety
     ///
-    /// As [`reserve`](Self::reserve); the sender is dropped.
+    /// As [`reserve`](Self::reserve); the sender is dropped with the future.
     #[track_caller]
     pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
         let at = Location::caller();
         async move {
             let id = self.id;
             let action = Action { id: &id, name: NAME, access: Access::Send, at };
-            // The half itself goes into the future, and with it into the permit: it is counted once all the time.
+            // tokio's sender moves into the future and then into the permit, so it is counted exactly once throughout.
             let permit = action.before(self.into_inner().reserve_owned()).in_queue().await?;
             Ok(OwnedPermit::new(permit, id))
         }
     }
 
-    /// Keeps room for a message, if there is any.
+    /// Reserves capacity for one message, if there is any.
     #[track_caller]
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
         self.id.action(NAME, Access::Send).touch();
         self.inner().try_reserve().map(|permit| Permit::new(permit, self.id))
     }
 
-    /// Keeps room for `n` messages, if there is so much.
+    /// Reserves capacity for `n` messages, if there is enough.
     #[track_caller]
     pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
         self.id.action(NAME, Access::Send).touch();
         self.inner().try_reserve_many(n).map(|permits| PermitIterator::new(permits, self.id))
     }
 
-    /// [`try_reserve`](Self::try_reserve) for a permit that has the sender in it; an error gives the sender back.
+    /// Reserves capacity as [`try_reserve`](Self::try_reserve) does, and moves the sender into the permit. An error
+    /// returns the sender.
     #[track_caller]
     pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
         self.id.action(NAME, Access::Send).touch();
@@ -229,14 +231,14 @@ impl<T> Sender<T> {
         }
     }
 
-    /// For how many more messages there is room.
+    /// Returns the free capacity: how many more messages the queue can hold now.
     #[track_caller]
     pub fn capacity(&self) -> usize {
         self.id.action(NAME, Access::Read).touch();
         self.inner().capacity()
     }
 
-    /// For how many messages the channel was made.
+    /// Returns the capacity that the channel was created with.
     pub fn max_capacity(&self) -> usize {
         self.inner().max_capacity()
     }

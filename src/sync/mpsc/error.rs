@@ -1,6 +1,7 @@
-//! What can go wrong with an mpsc channel: tokio's own errors, and the one that tokio has with its clock alone.
+//! Errors of mpsc channels: tokio's own, and [`SendTimeoutError`], which tokio defines only with its own clock.
 //!
-//! Always true: [`SendTimeoutError`] has the shape and the words of tokio's.
+//! # Invariants
+//! [`SendTimeoutError`] has the variants and the texts of tokio's.
 
 use std::error::Error;
 use std::fmt;
@@ -10,17 +11,17 @@ use std::fmt;
 pub use tokio::sync::mpsc::error::RecvError;
 pub use tokio::sync::mpsc::error::{SendError, TryRecvError, TrySendError};
 
-/// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send; holds the message.
+/// The error of [`Sender::send_timeout`](super::Sender::send_timeout). It contains the message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
-    /// The channel was full all the time.
+    /// The channel stayed full for the whole timeout.
     Timeout(T),
-    /// The receiver is gone, or has closed the channel.
+    /// The receiver was dropped, or has closed the channel.
     Closed(T),
 }
 
 impl<T> SendTimeoutError<T> {
-    /// The message.
+    /// Returns the message.
     pub fn into_inner(self) -> T {
         match self {
             Self::Timeout(message) | Self::Closed(message) => message,
@@ -34,7 +35,7 @@ impl<T> fmt::Debug for SendTimeoutError<T> {
             Self::Timeout(_) => "Timeout(..)",
             Self::Closed(_) => "Closed(..)",
         };
-        // Padded where the caller asks for it, as tokio's.
+        // Honours the caller's width and alignment, as tokio's does.
         text.fmt(f)
     }
 }

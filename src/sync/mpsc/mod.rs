@@ -1,6 +1,6 @@
-//! Queues of many senders and one receiver: tokio's own, which announce what is done to them.
+//! Queues with many senders and one receiver: tokio's `mpsc`, announcing its operations.
 //!
-//! What is sent arrives once and in order. Both halves are one resource, named by where the channel was made.
+//! Every message arrives once and in order. Both halves are one resource, identified by where the channel was created.
 //!
 //! ```
 //! use timeloop::sync::mpsc;
@@ -38,15 +38,15 @@ pub use bounded::{Receiver, Sender, WeakSender, channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 
-/// What a channel is called in reports.
+/// The channel's name in reports.
 const NAME: &str = "mpsc channel";
 
-/// A message is taken.
+/// Describes receiving a message.
 fn receiving<'a>(id: &'a ResourceId, at: &'static Location<'static>) -> Action<'a> {
     Action { id, name: NAME, access: Access::Receive, at }
 }
 
-/// The channel's senders.
+/// Returns the handles of the channel's senders.
 fn senders(id: ResourceId) -> Handles {
     Handles { id, channel: NAME, name: "senders of an mpsc channel", half: Half::Sending }
 }

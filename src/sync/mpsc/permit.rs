@@ -1,26 +1,26 @@
-//! Capacity for messages, reserved by those who will send them.
+//! Permits: reserved capacity for messages.
 //!
 //! # Invariants
-//! A permit is used or given back once. Giving it back is an operation of its own, for others may send then.
+//! A permit is used or returned exactly once. Returning it is an operation, since it lets other senders proceed.
 
 use std::fmt;
 use std::iter::FusedIterator;
 
 use timeloop_sim::Access;
-use tokio::sync::mpsc as tokios;
+use tokio::sync::mpsc as upstream;
 
 use super::{NAME, Sender};
 use crate::engine::announce::ResourceId;
 
-/// Room for a message in the queue, given back when this is dropped.
+/// Reserved capacity for one message. Dropping it returns the capacity to the channel.
 pub struct Permit<'a, T> {
     /// `None` once it has been used.
-    inner: Option<tokios::Permit<'a, T>>,
+    inner: Option<upstream::Permit<'a, T>>,
     id: ResourceId,
 }
 
 impl<'a, T> Permit<'a, T> {
-    pub(super) fn new(inner: tokios::Permit<'a, T>, id: ResourceId) -> Self {
+    pub(super) fn new(inner: upstream::Permit<'a, T>, id: ResourceId) -> Self {
         Self { inner: Some(inner), id }
     }
 
@@ -31,7 +31,7 @@ impl<'a, T> Permit<'a, T> {
         self.send_reserved(value);
     }
 
-    /// The same as the end of an operation that has been announced.
+    /// Sends the message as the end of an operation that was already announced.
     pub(super) fn send_reserved(mut self, value: T) {
         if let Some(inner) = self.inner.take() {
             inner.send(value);
@@ -56,15 +56,14 @@ impl<T> fmt::Debug for Permit<'_, T> {
     }
 }
 
-/// Room for a number of messages in the queue, which comes out as [`Permit`]s; what is left is given back when this is
-/// dropped.
+/// Reserved capacity for several messages, which the iterator yields as [`Permit`]s. Dropping it returns the rest.
 pub struct PermitIterator<'a, T> {
-    inner: tokios::PermitIterator<'a, T>,
+    inner: upstream::PermitIterator<'a, T>,
     id: ResourceId,
 }
 
 impl<'a, T> PermitIterator<'a, T> {
-    pub(super) fn new(inner: tokios::PermitIterator<'a, T>, id: ResourceId) -> Self {
+    pub(super) fn new(inner: upstream::PermitIterator<'a, T>, id: ResourceId) -> Self {
         Self { inner, id }
     }
 }
@@ -98,27 +97,27 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
     }
 }
 
-/// Room for a message in the queue, with a sender in it; given back when this is dropped.
+/// Reserved capacity for one message, with the sender. Dropping it returns the capacity and drops the sender.
 pub struct OwnedPermit<T> {
     /// `None` once it has become a sender again.
-    inner: Option<tokios::OwnedPermit<T>>,
+    inner: Option<upstream::OwnedPermit<T>>,
     id: ResourceId,
 }
 
 impl<T> OwnedPermit<T> {
-    pub(super) fn new(inner: tokios::OwnedPermit<T>, id: ResourceId) -> Self {
+    pub(super) fn new(inner: upstream::OwnedPermit<T>, id: ResourceId) -> Self {
         Self { inner: Some(inner), id }
     }
 
-    fn inner(&self) -> &tokios::OwnedPermit<T> {
+    fn inner(&self) -> &upstream::OwnedPermit<T> {
         self.inner.as_ref().expect("a permit is there until it is used")
     }
 
-    fn into_inner(mut self) -> tokios::OwnedPermit<T> {
+    fn into_inner(mut self) -> upstream::OwnedPermit<T> {
         self.inner.take().expect("a permit is there until it is used")
     }
 
-    /// Sends the message; gives the sender back.
+    /// Sends the message, and returns the sender.
     #[track_caller]
     pub fn send(self, value: T) -> Sender<T> {
         self.id.action(NAME, Access::Send).touch();
@@ -126,7 +125,7 @@ impl<T> OwnedPermit<T> {
         Sender::wrap(self.into_inner().send(value), id)
     }
 
-    /// Gives the room back, and the sender.
+    /// Returns the capacity to the channel, and returns the sender.
     #[track_caller]
     pub fn release(self) -> Sender<T> {
         self.id.action(NAME, Access::Release).touch();
@@ -134,12 +133,12 @@ impl<T> OwnedPermit<T> {
         Sender::wrap(self.into_inner().release(), id)
     }
 
-    /// Whether both belong to one channel.
+    /// Returns whether both permits belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.inner().same_channel(other.inner())
     }
 
-    /// Whether both belong to one channel.
+    /// Returns whether the permit and `sender` belong to the same channel.
     pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
         self.inner().same_channel_as_sender(sender.inner())
     }
@@ -149,7 +148,7 @@ impl<T> Drop for OwnedPermit<T> {
     fn drop(&mut self) {
         if let Some(permit) = self.inner.take() {
             self.id.touch(NAME, Access::Release, None);
-            // The sender in it may be the last one.
+            // The sender in the permit may be the last one.
             drop(Sender::wrap(permit.release(), self.id));
         }
     }

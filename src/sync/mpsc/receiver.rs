@@ -1,26 +1,27 @@
-//! The receiving half, which is the same for both kinds of channels.
+//! The receiving half, shared by bounded and unbounded channels.
 
-/// Defines a receiver `$Receiver` over tokio's of the same name, whose senders are called `$Sender` and `$WeakSender`.
+/// Defines the receiver `$Receiver` over tokio's type of the same name. `$Sender` and `$WeakSender` name its senders.
 macro_rules! receiver {
     ($(#[$attribute:meta])* $Receiver:ident, $Sender:ident, $WeakSender:ident) => {
         $(#[$attribute])*
         pub struct $Receiver<T> {
-            inner: tokios::$Receiver<T>,
+            inner: upstream::$Receiver<T>,
             id: ResourceId,
-            /// The operation of `poll_recv` and `poll_recv_many`.
+            /// The operation of pending `poll_recv` and `poll_recv_many` calls.
             polling: Attempt,
         }
 
         impl<T> $Receiver<T> {
-            fn wrap(inner: tokios::$Receiver<T>, id: ResourceId) -> Self {
+            fn wrap(inner: upstream::$Receiver<T>, id: ResourceId) -> Self {
                 Self { inner, id, polling: Attempt::default() }
             }
 
-            /// Receives the next message, waiting while there is none. `None` when the channel is empty and closed.
+            /// Receives the next message, waiting while there is none. Returns `None` if the channel is empty and
+            /// closed.
             ///
             /// # Cancel safety
             ///
-            /// Cancel safe: unless it has returned, no message has been taken.
+            /// Cancel safe: if the future is dropped before it returns, no message is lost.
             #[track_caller]
             pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
                 let at = Location::caller();
@@ -32,12 +33,12 @@ macro_rules! receiver {
                 })
             }
 
-            /// Receives up to `limit` messages and appends them to `buffer`, waiting while there is none. Returns how many:
-            /// 0 when the channel is empty and closed, or `limit` is 0.
+            /// Receives up to `limit` messages into `buffer`, waiting while there is none. Returns how many: 0 if the
+            /// channel is empty and closed, or if `limit` is 0.
             ///
             /// # Cancel safety
             ///
-            /// Cancel safe: unless it has returned, no message has been taken.
+            /// Cancel safe: if the future is dropped before it returns, no message is lost.
             #[track_caller]
             pub fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> impl Future<Output = usize> {
                 let at = Location::caller();
@@ -57,10 +58,10 @@ macro_rules! receiver {
                 self.inner.try_recv()
             }
 
-            /// Receives the next message from code that is not async; blocks the thread while there is none.
+            /// Receives the next message from synchronous code. Outside a run, blocks the thread while there is none.
             ///
             /// # Panics
-            /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+            /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
             #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
                 let action = self.id.action(NAME, Access::Receive);
@@ -68,10 +69,11 @@ macro_rules! receiver {
                 at_once(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
             }
 
-            /// [`recv_many`](Self::recv_many) for code that is not async; blocks the thread while there is no message.
+            /// Receives messages as [`recv_many`](Self::recv_many) does, from synchronous code. Outside a run, blocks
+            /// the thread while there is none.
             ///
             /// # Panics
-            /// Inside of a run when it would have to wait, and inside of tokio's runtime.
+            /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
             #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 let action = self.id.action(NAME, Access::Receive);
@@ -80,15 +82,15 @@ macro_rules! receiver {
                     .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
             }
 
-            /// Closes the channel: nothing more can be sent. What has been sent, or is sent with a permit that was given out
-            /// before, can still be received.
+            /// Closes the channel: no more messages can be sent. Messages that were sent before, or that are sent with
+            /// permits reserved before, can still be received.
             #[track_caller]
             pub fn close(&mut self) {
                 self.id.action(NAME, Access::Write).touch();
                 self.inner.close();
             }
 
-            /// Returns whether the channel is closed, or all senders are gone.
+            /// Returns whether the channel is closed or all senders were dropped.
             #[track_caller]
             pub fn is_closed(&self) -> bool {
                 self.id.action(NAME, Access::Read).touch();
@@ -102,21 +104,21 @@ macro_rules! receiver {
                 self.inner.is_empty()
             }
 
-            /// Returns how many messages there are to receive.
+            /// Returns the number of messages to receive.
             #[track_caller]
             pub fn len(&self) -> usize {
                 self.id.action(NAME, Access::Read).touch();
                 self.inner.len()
             }
 
-            /// Polls for the next message. Of several calls that are pending, the last one's waker is called.
+            /// Polls for the next message. If several calls are pending, only the last call's waker is woken.
             #[track_caller]
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 let action = self.id.action(NAME, Access::Receive);
                 self.polling.poll_each(cx, action, |cx| self.inner.poll_recv(cx))
             }
 
-            /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) for one.
+            /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) does for one.
             #[track_caller]
             pub fn poll_recv_many(
                 &mut self,
@@ -131,14 +133,14 @@ macro_rules! receiver {
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]
             #[track_caller]
             pub fn sender_strong_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner.sender_strong_count()
             }
 
             #[doc = concat!("Returns how many [`", stringify!($WeakSender), "`]s there are.")]
             #[track_caller]
             pub fn sender_weak_count(&self) -> usize {
-                senders(self.id).count();
+                senders(self.id).record_count();
                 self.inner.sender_weak_count()
             }
         }

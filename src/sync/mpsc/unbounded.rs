@@ -1,14 +1,14 @@
-//! The queue without a limit.
+//! The unbounded queue.
 //!
 //! # Invariants
-//! The queue is tokio's own. Sending never waits, so it is no preemption point.
+//! The queue is tokio's own. Sending never waits, so it is not a preemption point.
 
 use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
-use tokio::sync::mpsc as tokios;
+use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, TryRecvError};
 use super::receiver::receiver;
@@ -17,10 +17,10 @@ use crate::engine::announce::{Attempt, ResourceId, until_done};
 use crate::sync::blocking::at_once;
 use crate::sync::channel::sender_pair;
 
-/// Makes a queue that never is full.
+/// Creates a queue without a limit.
 #[track_caller]
 pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-    let (tx, rx) = tokios::unbounded_channel();
+    let (tx, rx) = upstream::unbounded_channel();
     let id = ResourceId::new();
     (UnboundedSender::wrap(tx, id), UnboundedReceiver::wrap(rx, id))
 }
@@ -30,33 +30,33 @@ receiver! {
     UnboundedReceiver, UnboundedSender, WeakUnboundedSender
 }
 
-/// The sending half of an [`unbounded_channel`]; there may be many.
+/// The sending half of an [`unbounded_channel`]. It can be cloned.
 pub struct UnboundedSender<T> {
-    inner: tokios::UnboundedSender<T>,
+    inner: upstream::UnboundedSender<T>,
     id: ResourceId,
 }
 
 impl<T> UnboundedSender<T> {
-    fn wrap(inner: tokios::UnboundedSender<T>, id: ResourceId) -> Self {
+    fn wrap(inner: upstream::UnboundedSender<T>, id: ResourceId) -> Self {
         Self { inner, id }
     }
 
-    fn inner(&self) -> &tokios::UnboundedSender<T> {
+    fn inner(&self) -> &upstream::UnboundedSender<T> {
         &self.inner
     }
 
-    fn half(&self) -> Option<&tokios::UnboundedSender<T>> {
+    fn half(&self) -> Option<&upstream::UnboundedSender<T>> {
         Some(&self.inner)
     }
 
-    /// Sends a message. Gives it back when the channel is closed.
+    /// Sends a message. Returns the message if the channel is closed.
     #[track_caller]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.id.action(NAME, Access::Send).touch();
         self.inner.send(message)
     }
 
-    /// Waits until the receiver is gone or has closed the channel.
+    /// Waits until the receiver is dropped or closes the channel.
     ///
     /// # Cancel safety
     ///
@@ -66,7 +66,7 @@ impl<T> UnboundedSender<T> {
         self.id.action(NAME, Access::Read).before(self.inner.closed())
     }
 
-    /// Whether the receiver is gone or has closed the channel.
+    /// Returns whether the receiver was dropped or has closed the channel.
     #[track_caller]
     pub fn is_closed(&self) -> bool {
         self.id.action(NAME, Access::Read).touch();

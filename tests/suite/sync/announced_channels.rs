@@ -345,7 +345,7 @@ fn blocking_methods_say_so_where_they_would_have_to_wait() {
     assert_eq!(
         texts.unwrap(),
         [
-            "`blocking_send` would wait for room in the channel, and no other task can run meanwhile; use \
+            "`blocking_send` would wait for capacity in the channel, and no other task can run meanwhile; use \
              `send(…).await`",
             "`blocking_recv` would wait for a message, and no other task can run meanwhile; use `recv().await`",
             "`blocking_recv_many` would wait for a message, and no other task can run meanwhile; use \
