@@ -344,7 +344,7 @@ mod tests {
             true
         }
 
-        fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+        fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
             self.stream.below(3) > 0
         }
 

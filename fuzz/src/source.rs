@@ -12,7 +12,7 @@ use timeloop_sim::{DecisionKey, Domain, Operation, Ready, Seed, Source, Stream};
 #[derive(Debug, Default)]
 pub struct Heard {
     /// How many tasks have given way before an operation.
-    pub given_way: Cell<u32>,
+    pub preemptions: Cell<u32>,
     /// How many steps began other than by going on after that.
     pub rounds: Cell<u32>,
     /// The arity and the value of every choice, in order.
@@ -24,7 +24,7 @@ pub struct Heard {
 pub struct Wild {
     bytes: Vec<u8>,
     taken: usize,
-    gives_way: bool,
+    preempts: bool,
     holds_back: bool,
     always: Option<u32>,
     ready: Vec<Ready>,
@@ -39,7 +39,7 @@ impl Wild {
         Self {
             bytes: bytes.to_vec(),
             taken: 0,
-            gives_way: false,
+            preempts: false,
             holds_back: false,
             always: None,
             ready: Vec::new(),
@@ -50,8 +50,8 @@ impl Wild {
 
     /// Whether tasks give way before operations.
     #[must_use]
-    pub fn gives_way(mut self, gives_way: bool) -> Self {
-        self.gives_way = gives_way;
+    pub fn preempts(mut self, preempts: bool) -> Self {
+        self.preempts = preempts;
         self
     }
 
@@ -111,13 +111,13 @@ impl Source for Wild {
     }
 
     fn wants_operations(&self) -> bool {
-        self.gives_way
+        self.preempts
     }
 
-    fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
-        let gives_way = self.gives_way && self.byte() % 2 == 1;
-        self.heard.given_way.set(self.heard.given_way.get() + u32::from(gives_way));
-        gives_way
+    fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+        let preempts = self.preempts && self.byte() % 2 == 1;
+        self.heard.preemptions.set(self.heard.preemptions.get() + u32::from(preempts));
+        preempts
     }
 
     fn time_passed(&mut self) {

@@ -470,7 +470,7 @@ impl Source for Watching {
         true
     }
 
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+    fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if !self.ready.is_empty() {
             self.counted.operation_points = self.counted.operation_points.saturating_add(1);
         }
@@ -542,7 +542,7 @@ mod tests {
             let operation = Operation { resource: *resource, access: *access };
             let task = key(path);
             let key = DecisionKey::Operation { task, resume: 0, index: 0 };
-            assert!(!source.gives_way(key, operation), "the quiet run goes straight on");
+            assert!(!source.should_preempt(key, operation), "the quiet run goes straight on");
             source.performed(task, operation);
         }
         source.time_passed();

@@ -477,7 +477,7 @@ pub(crate) fn is_observed() -> bool {
 /// polled again then.
 #[inline]
 pub(crate) fn is_suspended(waker: &Waker) -> bool {
-    let suspended = context::driving(|engine| engine.step.gave_way.get()) == Some(true);
+    let suspended = context::driving(|engine| engine.step.suspended.get()) == Some(true);
     if suspended {
         wake_foreign(waker);
     }

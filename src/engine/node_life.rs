@@ -183,7 +183,7 @@ impl Engine {
 
     /// The task that is being polled has done something to its own node: it stands back, and its step is looked at.
     fn interrupt_within(&self) {
-        self.step.gave_way.set(true);
+        self.step.suspended.set(true);
         self.step.interrupted.set(Interrupted::Within);
         // Whoever stands back counts on being polled again.
         self.step.woken.set(true);
@@ -241,7 +241,7 @@ impl Engine {
         }
         let stopped = interrupts.has(Interrupts::STOPPED);
         if !stopped && interrupts.has(Interrupts::PAUSED) {
-            self.step.gave_way.set(true);
+            self.step.suspended.set(true);
             self.step.interrupted.set(Interrupted::Parked);
             return false;
         }

@@ -126,7 +126,7 @@ pub(super) struct Recorder {
     /// The operation that each task has announced last, and has not got yet, by task.
     wanted: BTreeMap<u32, Wanted>,
     /// The operation that the step under way has given way for, until its task is ready to go on.
-    gave_way: Option<DecisionKey>,
+    preempted: Option<DecisionKey>,
     /// What else each task waits for, by task.
     waits_on: BTreeMap<u32, Vec<Noted>>,
     /// What was not as usual in the network when the run ended.
@@ -211,13 +211,13 @@ impl Recorder {
     }
 
     /// The task that runs gives way.
-    pub(super) fn gives_way(&mut self, key: DecisionKey) {
-        self.gave_way = Some(key);
+    pub(super) fn preempted(&mut self, key: DecisionKey) {
+        self.preempted = Some(key);
     }
 
     /// It is going to be ready to go on.
     pub(super) fn goes_on_later(&mut self) {
-        self.gave_way = None;
+        self.preempted = None;
     }
 
     /// The step has ended, and its task, whose node is paused, waits where it did: it has not been polled.
@@ -230,7 +230,7 @@ impl Recorder {
     #[cold]
     #[inline(never)]
     pub(super) fn end_step(&mut self, finished: bool) {
-        if let Some(key) = self.gave_way.take() {
+        if let Some(key) = self.preempted.take() {
             // Whoever polled made something else of it, and did not come back in this step.
             self.chosen(key, 2, 1);
         }

@@ -18,7 +18,7 @@ pub(super) struct StepState {
     /// Whether the task that is being polled has been woken meanwhile.
     pub(super) woken: Cell<bool>,
     /// Whether it has given way for an operation.
-    pub(super) gave_way: Cell<bool>,
+    pub(super) suspended: Cell<bool>,
     /// How the step has been interrupted, if it has; it has given way then, too.
     pub(super) interrupted: Cell<Interrupted>,
     filling: Cell<u8>,
@@ -30,7 +30,7 @@ impl StepState {
     #[inline(always)]
     pub(super) fn reset(&self) {
         self.woken.set(false);
-        self.gave_way.set(false);
+        self.suspended.set(false);
         self.interrupted.set(Interrupted::No);
         self.filling.set(0);
         self.operations.set(0);
@@ -52,7 +52,7 @@ pub(super) enum Interrupted {
 /// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just
 /// after it was written narrow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct GivenWay {
+pub(super) struct PreemptedPoll {
     index: u32,
     access: Access,
     resource: ResourceKey,
@@ -62,7 +62,7 @@ pub(super) struct GivenWay {
     woken: bool,
 }
 
-impl GivenWay {
+impl PreemptedPoll {
     #[inline(always)]
     pub(super) fn announced(&self) -> Announced {
         let operation = Operation { resource: self.resource, access: self.access };
@@ -98,7 +98,7 @@ impl Engine {
     /// for others.
     #[inline(always)]
     pub(super) fn suspends(&self) -> bool {
-        self.step.gave_way.get() || self.step.operations.get() > OPERATIONS_MAX
+        self.step.suspended.get() || self.step.operations.get() > OPERATIONS_MAX
     }
 
     /// Asks the source whether the task is preempted before this operation; if so, returns the number of the step in which
@@ -122,12 +122,12 @@ impl Engine {
         // The count already includes the resumption under way.
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey::Operation { task, resume, index };
-        if !core.scheduler.source.gives_way(key, operation) {
+        if !core.scheduler.source.should_preempt(key, operation) {
             return None;
         }
-        self.step.gave_way.set(true);
-        core.note_giving_way(current, self.step.woken.get(), index, operation);
-        core.observer.record(|recorder| recorder.gives_way(key));
+        self.step.suspended.set(true);
+        core.note_preemption(current, self.step.woken.get(), index, operation);
+        core.observer.record(|recorder| recorder.preempted(key));
         Some(core.scheduler.steps())
     }
 
@@ -135,14 +135,14 @@ impl Engine {
     /// as the one that they would have been.
     #[inline]
     pub(super) fn go_on(&self, core: &mut Core, slot: u32) -> bool {
-        core.tasks.at(slot).gave_way = false;
-        let given_way = &core.tasks.given_way[slot as usize];
-        let index = given_way.index;
-        self.step.operations.set(given_way.operations);
+        core.tasks.at(slot).preempted = false;
+        let poll = &core.tasks.preempted_polls[slot as usize];
+        let index = poll.index;
+        self.step.operations.set(poll.operations);
         // Whoever woke it may be gone, and wake it no more: without giving way it would be resumed all the same.
-        self.step.woken.set(given_way.woken);
-        core.scheduler.selects = given_way.selects;
-        let (last_slot, after_steps) = core.scheduler.gave_way_last;
+        self.step.woken.set(poll.woken);
+        core.scheduler.selects = poll.selects;
+        let (last_slot, after_steps) = core.scheduler.preempted_last;
         // The step under way is counted already.
         let right_on = last_slot == slot && after_steps == core.scheduler.steps() - 1;
         if !right_on {
@@ -153,13 +153,13 @@ impl Engine {
 
     /// The task's poll has ended before an operation.
     #[inline]
-    pub(super) fn give_way(&self, core: &mut Core, slot: u32) {
+    pub(super) fn end_preempted_poll(&self, core: &mut Core, slot: u32) {
         if self.step.woken.get() {
             core.observer.record(|recorder| {
                 recorder.goes_on_later();
                 recorder.end_step(false);
             });
-            core.give_way(slot, self.step.operations.get());
+            core.requeue_preempted(slot, self.step.operations.get());
         } else {
             // Whoever polls the future keeps its wakes to itself: the task waits as it says.
             let Core { tasks, scheduler, observer, .. } = core;
@@ -171,10 +171,10 @@ impl Engine {
 impl Core {
     /// The task in this slot, which runs and has been woken meanwhile or not, gives way for an operation.
     #[inline]
-    pub(super) fn note_giving_way(&mut self, slot: u32, woken: bool, index: u32, operation: Operation) {
+    pub(super) fn note_preemption(&mut self, slot: u32, woken: bool, index: u32, operation: Operation) {
         let place = slot as usize;
-        if self.tasks.given_way.len() <= place {
-            let nothing = GivenWay {
+        if self.tasks.preempted_polls.len() <= place {
+            let nothing = PreemptedPoll {
                 index: 0,
                 access: Access::Read,
                 resource: ResourceKey(0),
@@ -183,25 +183,25 @@ impl Core {
                 woken: false,
             };
             // At least as many as a short run needs, at once.
-            self.tasks.given_way.resize((place + 1).max(8), nothing);
+            self.tasks.preempted_polls.resize((place + 1).max(8), nothing);
         }
-        let given_way = &mut self.tasks.given_way[place];
-        given_way.index = index;
-        given_way.access = operation.access;
-        given_way.resource = operation.resource;
-        given_way.woken = woken;
+        let poll = &mut self.tasks.preempted_polls[place];
+        poll.index = index;
+        poll.access = operation.access;
+        poll.resource = operation.resource;
+        poll.woken = woken;
     }
 
     /// The task in this slot has given way, and is ready to go on.
     #[inline]
-    pub(super) fn give_way(&mut self, slot: u32, operations: u32) {
-        self.scheduler.gave_way_last = (slot, self.scheduler.steps());
-        let given_way = &mut self.tasks.given_way[slot as usize];
-        given_way.operations = operations;
-        given_way.selects = self.scheduler.selects;
-        let announced = given_way.announced();
+    pub(super) fn requeue_preempted(&mut self, slot: u32, operations: u32) {
+        self.scheduler.preempted_last = (slot, self.scheduler.steps());
+        let poll = &mut self.tasks.preempted_polls[slot as usize];
+        poll.operations = operations;
+        poll.selects = self.scheduler.selects;
+        let announced = poll.announced();
         let place = self.tasks.at(slot);
-        place.gave_way = true;
+        place.preempted = true;
         self.scheduler.make_ready(place, slot, Some(announced), &mut self.observer);
     }
 }

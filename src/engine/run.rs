@@ -156,7 +156,7 @@ impl Engine {
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
             let (id, key, interrupts) = (slot.id, slot.key, slot.interrupts);
-            let goes_on = slot.gave_way;
+            let goes_on = slot.preempted;
             let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::number_of(self.run, number, slot.generation);
@@ -200,10 +200,10 @@ impl Engine {
                 drop(guard);
                 self.end_task(number);
                 guard = self.core.borrow_mut();
-            } else if !self.step.gave_way.get() {
+            } else if !self.step.suspended.get() {
                 scheduler.pending(place, number, self.step.woken.get(), observer);
             } else if self.step.interrupted.get() == Interrupted::No {
-                self.give_way(&mut guard, number);
+                self.end_preempted_poll(&mut guard, number);
             } else {
                 drop(guard);
                 self.end_interrupted(number);
@@ -329,7 +329,7 @@ impl Engine {
         if by_ns > 0 {
             core.clock.now_ns = deadline_ns;
             core.scheduler.refuel();
-            core.scheduler.gave_way_last = (NO_SLOT, 0);
+            core.scheduler.preempted_last = (NO_SLOT, 0);
             core.observer.record(Recorder::advanced);
             core.scheduler.source.time_passed();
         }

@@ -26,7 +26,7 @@ pub(super) struct Scheduler {
     /// How many choices of the `select` domain the current resumption has made.
     pub(super) selects: u32,
     /// The task that was preempted last, and after how many steps, unless time has moved since.
-    pub(super) gave_way_last: (u32, u64),
+    pub(super) preempted_last: (u32, u64),
 }
 
 impl Scheduler {
@@ -43,7 +43,7 @@ impl Scheduler {
             granted: fuel,
             steps_before: 0,
             selects: 0,
-            gave_way_last: (NO_SLOT, 0),
+            preempted_last: (NO_SLOT, 0),
         }
     }
 

@@ -15,7 +15,7 @@ use std::task::Waker;
 use timeloop_sim::{Announced, SpawnSite, Stream, TaskKey, TaskLabel};
 
 use super::panics::PanicNote;
-use super::preemption::GivenWay;
+use super::preemption::PreemptedPoll;
 use super::task_cell::TaskBox;
 use super::waker::{TaskRef, Wakee};
 use super::{Engine, Id};
@@ -109,7 +109,7 @@ pub(super) struct Slot {
     /// Whether it ended in a panic.
     pub(super) panicked: bool,
     /// Whether it has given way in the midst of a resumption.
-    pub(super) gave_way: bool,
+    pub(super) preempted: bool,
     pub(super) generation: u16,
     /// Which node it belongs to: that of the task that has spawned it, unless it was put elsewhere.
     pub(super) node: u16,
@@ -155,7 +155,7 @@ thread_local! {
 #[derive(Default)]
 struct Spare {
     slots: Box<[Slot]>,
-    given_way: Vec<GivenWay>,
+    preempted_polls: Vec<PreemptedPoll>,
 }
 
 /// How many slots are allocated at first.
@@ -173,7 +173,7 @@ pub(super) struct Tasks {
     /// long as all else that a step does to it.
     slots: Box<[Slot]>,
     /// For each slot whose task was preempted: where its resumption stands. Elsewhere it means nothing.
-    pub(super) given_way: Vec<GivenWay>,
+    pub(super) preempted_polls: Vec<PreemptedPoll>,
     /// How many slots this run has had in use.
     used: u32,
     /// The newest freed slot, plus one; 0 when there is none.
@@ -200,10 +200,10 @@ struct Aside {
 impl Default for Tasks {
     fn default() -> Self {
         // Where the thread is being torn down there is nothing to take over.
-        let Spare { slots, given_way } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let Spare { slots, preempted_polls } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         Self {
             slots,
-            given_way,
+            preempted_polls,
             used: 0,
             first_free: 0,
             live: 0,
@@ -218,8 +218,8 @@ impl Default for Tasks {
 impl Drop for Tasks {
     fn drop(&mut self) {
         let mut slots = mem::take(&mut self.slots);
-        let given_way = mem::take(&mut self.given_way);
-        if slots.len() > SPARE_MAX || given_way.len() > SPARE_MAX {
+        let preempted_polls = mem::take(&mut self.preempted_polls);
+        if slots.len() > SPARE_MAX || preempted_polls.len() > SPARE_MAX {
             return;
         }
         for place in &mut slots[..self.used as usize] {
@@ -229,7 +229,7 @@ impl Drop for Tasks {
                 drop((place.task.take(), place.joiner.take()));
             }
         }
-        let _ = SPARE.try_with(|spare| spare.set(Some(Spare { slots, given_way })));
+        let _ = SPARE.try_with(|spare| spare.set(Some(Spare { slots, preempted_polls })));
     }
 }
 
@@ -269,7 +269,7 @@ impl Tasks {
         place.interrupts = Interrupts::NONE;
         place.detached = false;
         place.panicked = false;
-        place.gave_way = false;
+        place.preempted = false;
         place.node = 0;
         place.resumes = 0;
         place.polled_at_ns = now_ns;
@@ -292,7 +292,7 @@ impl Tasks {
             interrupts: Interrupts::NONE,
             detached: false,
             panicked: false,
-            gave_way: false,
+            preempted: false,
             generation: 0,
             node: 0,
             resumes: 0,
@@ -361,7 +361,8 @@ impl Tasks {
     #[inline]
     pub(super) fn standing(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
         let place = &mut self.slots[slot as usize];
-        let announced = if place.gave_way { Some(self.given_way[slot as usize].announced()) } else { None };
+        let announced =
+            if place.preempted { Some(self.preempted_polls[slot as usize].announced()) } else { None };
         (place, announced)
     }
 

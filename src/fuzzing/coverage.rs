@@ -150,11 +150,11 @@ impl Source for Watching {
         true
     }
 
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+    fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if self.ready > 0 {
             self.note(self.point(key, self.ready));
         }
-        self.source.gives_way(key, operation)
+        self.source.should_preempt(key, operation)
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {

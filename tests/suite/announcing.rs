@@ -21,7 +21,7 @@ use crate::support::explorer;
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
     /// A task gives way before its n-th operation of a resumption.
-    GaveWay(u32, u32),
+    Preempted(u32, u32),
     Performed(Access),
     Ready(bool),
     Passed,
@@ -30,7 +30,7 @@ enum Told {
 /// First in first out, or last in first out; gives way always or never; keeps a task back or not.
 #[derive(Debug)]
 struct Scripted {
-    gives_way: bool,
+    preempts: bool,
     /// A task that gave way goes right on.
     right_on: bool,
     /// Hold back who was the n-th to become ready until time has moved.
@@ -43,10 +43,10 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(gives_way: bool) -> (Box<Self>, Arc<Mutex<Vec<Told>>>) {
+    fn new(preempts: bool) -> (Box<Self>, Arc<Mutex<Vec<Told>>>) {
         let told = Arc::default();
         let source = Self {
-            gives_way,
+            preempts,
             right_on: false,
             held_back: None,
             held: Vec::new(),
@@ -84,12 +84,12 @@ impl Source for Scripted {
         true
     }
 
-    fn gives_way(&mut self, key: DecisionKey, _operation: Operation) -> bool {
-        if self.gives_way {
+    fn should_preempt(&mut self, key: DecisionKey, _operation: Operation) -> bool {
+        if self.preempts {
             let (_, _, resume, index) = key.parts();
-            self.tell(Told::GaveWay(resume, index));
+            self.tell(Told::Preempted(resume, index));
         }
-        self.gives_way
+        self.preempts
     }
 
     fn performed(&mut self, _task: TaskKey, operation: Operation) {
@@ -125,7 +125,7 @@ fn either_way<F: Future>(make: impl Fn() -> F) -> F::Output
 where
     F::Output: PartialEq + std::fmt::Debug,
 {
-    let [calm, wild] = [false, true].map(|gives_way| made(Scripted::new(gives_way).0, &make).result.unwrap());
+    let [calm, wild] = [false, true].map(|preempts| made(Scripted::new(preempts).0, &make).result.unwrap());
     assert_eq!(calm, wild);
     wild
 }
@@ -137,7 +137,7 @@ async fn read(resource: &Resource, value: u32) -> u32 {
 }
 
 #[test]
-fn a_task_gives_way_once_for_each_operation_and_then_does_it() {
+fn a_task_is_preempted_once_for_each_operation_and_then_does_it() {
     let (source, told) = Scripted::new(true);
     let outcome = made(source, || async {
         let row = Resource::new("row");
@@ -147,19 +147,19 @@ fn a_task_gives_way_once_for_each_operation_and_then_does_it() {
         row.access(Access::Send).await;
     });
     outcome.result.unwrap();
-    use Told::{GaveWay, Performed, Ready};
+    use Told::{Performed, Preempted, Ready};
     assert_eq!(
         *told.lock().unwrap(),
         [
             Ready(false),
-            GaveWay(0, 0),
+            Preempted(0, 0),
             Ready(true),
             Performed(Access::Read),
-            GaveWay(0, 1),
+            Preempted(0, 1),
             Ready(true),
             Performed(Access::Write),
             Ready(false),
-            GaveWay(1, 0),
+            Preempted(1, 0),
             Ready(true),
             Performed(Access::Send),
         ]
@@ -168,8 +168,8 @@ fn a_task_gives_way_once_for_each_operation_and_then_does_it() {
 
 #[test]
 fn others_run_between_an_announcement_and_its_operation() {
-    let log = |gives_way| {
-        made(Scripted::new(gives_way).0, || async {
+    let log = |preempts| {
+        made(Scripted::new(preempts).0, || async {
             let log = Rc::new(RefCell::new(String::new()));
             let tasks = ["a", "b"].map(|name| {
                 let log = Rc::clone(&log);
@@ -193,9 +193,9 @@ fn others_run_between_an_announcement_and_its_operation() {
 }
 
 #[test]
-fn giving_way_and_going_right_on_leaves_no_trace() {
-    let trace = |gives_way| {
-        let (mut source, _) = Scripted::new(gives_way);
+fn a_preempted_task_that_continues_at_once_leaves_no_trace() {
+    let trace = |preempts| {
+        let (mut source, _) = Scripted::new(preempts);
         source.right_on = true;
         made(source, scenario).trace_hash
     };
@@ -219,9 +219,9 @@ fn giving_way_and_going_right_on_leaves_no_trace() {
 }
 
 #[test]
-fn a_wake_before_giving_way_is_not_lost_on_who_goes_on() {
-    let run = |gives_way| {
-        let (mut source, _) = Scripted::new(gives_way);
+fn a_wake_before_a_preemption_is_not_lost() {
+    let run = |preempts| {
+        let (mut source, _) = Scripted::new(preempts);
         source.right_on = true;
         made(source, || async {
             let row = Resource::new("row");
@@ -249,7 +249,7 @@ fn a_wake_before_giving_way_is_not_lost_on_who_goes_on() {
 }
 
 #[test]
-fn a_biased_select_takes_what_is_ready_though_it_gives_way() {
+fn a_biased_select_takes_what_is_ready_although_it_is_preempted() {
     let chosen = either_way(|| async {
         let row = Resource::new("row");
         timeloop::select! {
@@ -263,8 +263,8 @@ fn a_biased_select_takes_what_is_ready_though_it_gives_way() {
 
 #[test]
 fn a_fair_select_decides_once_where_it_begins() {
-    let run = |gives_way| {
-        let (source, told) = Scripted::new(gives_way);
+    let run = |preempts| {
+        let (source, told) = Scripted::new(preempts);
         let chosen = made(source, || async {
             let row = Resource::new("row");
             timeloop::select! {
@@ -272,8 +272,9 @@ fn a_fair_select_decides_once_where_it_begins() {
                 value = async { read(&row, 1).await; read(&row, 1).await } => value,
             }
         });
-        let gave_way = told.lock().unwrap().iter().filter(|told| matches!(told, Told::GaveWay(..))).count();
-        (chosen.result.unwrap(), gave_way)
+        let preempted =
+            told.lock().unwrap().iter().filter(|told| matches!(told, Told::Preempted(..))).count();
+        (chosen.result.unwrap(), preempted)
     };
     // The scripted source begins with the last branch.
     assert_eq!(run(false), (1, 0));
@@ -281,7 +282,7 @@ fn a_fair_select_decides_once_where_it_begins() {
 }
 
 #[test]
-fn a_branch_that_did_not_match_is_not_polled_again_when_a_later_one_gives_way() {
+fn a_branch_that_did_not_match_is_not_polled_again_when_a_later_one_is_preempted() {
     let chosen = either_way(|| async {
         let row = Resource::new("row");
         timeloop::select! {
@@ -327,7 +328,7 @@ fn joined_futures_run_in_the_order_in_which_they_would() {
 }
 
 #[test]
-fn of_futures_that_others_poll_each_gives_way_in_its_turn() {
+fn of_futures_that_others_poll_each_is_preempted_in_its_turn() {
     let (source, told) = Scripted::new(true);
     let sum = made(source, || async {
         let row = Resource::new("row");
@@ -340,9 +341,9 @@ fn of_futures_that_others_poll_each_gives_way_in_its_turn() {
     });
     assert_eq!(sum.result.unwrap(), 21);
     let told = told.lock().unwrap();
-    let gave_way = |told: &&Told| matches!(told, Told::GaveWay(..));
+    let preempted = |told: &&Told| matches!(told, Told::Preempted(..));
     let performed = |told: &&Told| matches!(told, Told::Performed(_));
-    assert_eq!(told.iter().filter(gave_way).count(), 6, "{told:?}");
+    assert_eq!(told.iter().filter(preempted).count(), 6, "{told:?}");
     assert_eq!(told.iter().filter(performed).count(), 6, "{told:?}");
     assert!(!told.windows(2).any(|told| told.iter().all(|told| performed(&told))), "{told:?}");
 }
@@ -403,7 +404,7 @@ fn an_operation_that_is_given_up_is_not_done() {
 }
 
 #[test]
-fn a_task_can_be_aborted_where_it_has_given_way() {
+fn a_preempted_task_can_be_aborted() {
     let done = made(Scripted::new(true).0, || async {
         let done = Rc::new(Cell::new(false));
         let task = spawn({
@@ -471,7 +472,7 @@ async fn lost_update() {
 }
 
 #[test]
-fn a_race_on_a_resource_is_found_and_shrunk_to_one_operation_that_gives_way() {
+fn a_race_on_a_resource_is_found_and_shrunk_to_one_preemption() {
     made(&StoredSchedule::quiet(), lost_update).result.expect("the quiet run passes");
     let exploration = explorer("announcing::lost_update").strategy(StrategySpec::Random).run(lost_update);
     let found = exploration.found.expect("one update is lost");
@@ -490,7 +491,7 @@ fn a_race_on_a_resource_is_found_and_shrunk_to_one_operation_that_gives_way() {
 
 /// What the code makes of a poll that gives way is part of the schedule, too.
 #[test]
-fn a_poll_that_gives_way_in_vain_is_shrunk_and_told() {
+fn a_preemption_within_a_single_poll_is_shrunk_and_reported() {
     let strategy = "stall".parse::<StrategySpec>().unwrap();
     let exploration = explorer("announcing::in_vain").strategy(strategy).runs(2_000).run(|| async {
         let row = Resource::new("row");

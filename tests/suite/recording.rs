@@ -20,7 +20,7 @@ pub(crate) enum Told {
 
 #[derive(Debug)]
 struct Recording {
-    gives_way: bool,
+    preempts: bool,
     ready: VecDeque<u32>,
     log: Log<(TaskKey, Told)>,
 }
@@ -39,11 +39,11 @@ impl Source for Recording {
         true
     }
 
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        if self.gives_way {
+    fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        if self.preempts {
             self.log.push((key.task().unwrap(), Told::GivesWay(operation)));
         }
-        self.gives_way
+        self.preempts
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
@@ -92,13 +92,13 @@ impl Heard {
 
     fn words_of(&self, of: TaskKey) -> Vec<String> {
         let mut known: Vec<ResourceKey> = Vec::new();
-        let mut word = |gives_way: bool, Operation { resource, access }: Operation| {
+        let mut word = |preempts: bool, Operation { resource, access }: Operation| {
             let position = known.iter().position(|key| *key == resource).unwrap_or_else(|| {
                 known.push(resource);
                 known.len() - 1
             });
             let which = if position == 0 { String::new() } else { format!("{}:", position + 1) };
-            format!("{which}{access}{}", if gives_way { "?" } else { "" })
+            format!("{which}{access}{}", if preempts { "?" } else { "" })
         };
         let told = self.0.take().into_iter().filter(|(task, _)| *task == of);
         let words = told.filter_map(|(_, told)| match told {
@@ -125,9 +125,9 @@ pub(crate) fn listened_to<F: Future>(make: impl Fn() -> F) -> F::Output {
     made(false, |_| make()).0
 }
 
-fn made<F: Future>(gives_way: bool, make: impl Fn(Heard) -> F) -> (F::Output, Log<(TaskKey, Told)>) {
+fn made<F: Future>(preempts: bool, make: impl Fn(Heard) -> F) -> (F::Output, Log<(TaskKey, Told)>) {
     let log = Log::new();
-    let source = Box::new(Recording { gives_way, ready: VecDeque::new(), log: log.clone() });
+    let source = Box::new(Recording { preempts, ready: VecDeque::new(), log: log.clone() });
     let outcome = run_from(source, &Limits::default(), || make(Heard(log.clone())));
     (outcome.result.expect("the run passes"), log)
 }

@@ -37,12 +37,12 @@ fuzz_target!(|data: &[u8]| {
 fn run(program: &Rc<Program>, schedule: &[u8]) -> (Outcome<()>, u64) {
     // Half of the schedules are those of a source that does all that a source may.
     let (wild, flags) = schedule.split_first().map_or((false, 0), |(flags, _)| (*flags >= 128, *flags));
-    let (gives_way, holds_back) = (wild && flags & 1 == 1, wild && flags & 2 == 2);
+    let (preempts, holds_back) = (wild && flags & 1 == 1, wild && flags & 2 == 2);
     let source = || -> AnySource {
         if !wild {
             return Bytes::new(schedule).into();
         }
-        Box::new(Wild::new(&schedule[1..]).gives_way(gives_way).holds_back(holds_back)).into()
+        Box::new(Wild::new(&schedule[1..]).preempts(preempts).holds_back(holds_back)).into()
     };
     let limits = Limits { stuck_after: Duration::from_secs(5), ..Limits::default() };
     let world = Rc::new(World::new(Rc::clone(program), holds_back));

@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let schedule = reader.rest();
     for way in [Way::AtOnce, Way::Deciding, Way::Outermost] {
         let always = u32::from(schedule.first().copied().unwrap_or(0));
-        let mut source = Wild::new(schedule).gives_way(way != Way::AtOnce);
+        let mut source = Wild::new(schedule).preempts(way != Way::AtOnce);
         match way {
             Way::AtOnce => {}
             Way::Deciding => {

@@ -74,7 +74,7 @@ fn run(simulation: &dyn Simulation, source: AnySource) -> Ended {
 
 /// Whatever a source does, the deviations from the quiet run do it again.
 fn repeats(toy: &toy::Toy, schedule: &[u8]) {
-    let wild = Wild::new(schedule).gives_way(true).holds_back(true);
+    let wild = Wild::new(schedule).preempts(true).holds_back(true);
     let wild = run(toy, Box::new(wild).into());
     let record = wild.record.expect("it was asked for");
     let deviations = record.deviations();

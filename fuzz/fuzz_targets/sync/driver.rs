@@ -118,7 +118,7 @@ pub(crate) async fn awaited(
                     waiting.push(future);
                     let last = waiting.len() - 1;
                     match poll(&mut waiting[last], heard, op.number == 3).await {
-                        Polled::GaveWay => {
+                        Polled::Preempted => {
                             given_up.push(number);
                             drop(waiting.pop());
                             "given up".to_owned()
@@ -138,22 +138,22 @@ pub(crate) async fn awaited(
 enum Polled {
     Pending,
     Ready(String),
-    GaveWay,
+    Preempted,
 }
 
 /// Polls once, not counting that the future gives way; unless it is to be given up then.
 async fn poll(future: &mut Waiting, heard: &Heard, gives_up: bool) -> Polled {
-    let mut gave_way = false;
+    let mut preempted = false;
     poll_fn(|context| {
-        if gave_way && gives_up {
-            return Poll::Ready(Polled::GaveWay);
+        if preempted && gives_up {
+            return Poll::Ready(Polled::Preempted);
         }
-        let before = heard.given_way.get();
+        let before = heard.preemptions.get();
         match future.as_mut().poll(context) {
             Poll::Ready(said) => Poll::Ready(Polled::Ready(said)),
-            Poll::Pending if heard.given_way.get() == before => Poll::Ready(Polled::Pending),
+            Poll::Pending if heard.preemptions.get() == before => Poll::Ready(Polled::Pending),
             Poll::Pending => {
-                gave_way = true;
+                preempted = true;
                 Poll::Pending
             }
         }
@@ -167,7 +167,7 @@ fn finished(waiting: &mut Vec<Waiting>, index: usize, said: Polled) -> String {
             drop(waiting.remove(index));
             said
         }
-        Polled::Pending | Polled::GaveWay => "pending".to_owned(),
+        Polled::Pending | Polled::Preempted => "pending".to_owned(),
     }
 }
 

@@ -27,19 +27,19 @@ fuzz_target!(|data: &[u8]| {
     }
 
     // A source that hears of every operation, and lets none give way.
-    let source = Wild::new(&[]).gives_way(true);
+    let source = Wild::new(&[]).preempts(true);
     let inside = timeloop::run_from(Box::new(source), &Limits::default(), || async {
         driver::polled(&mut room::ours::Room::default(), &script, &[]).0
     });
     same(&script, &inside.result.expect("nothing fails"), &theirs, "inside of a run");
 
-    let source = Wild::new(schedule).gives_way(true);
+    let source = Wild::new(schedule).preempts(true);
     let heard = source.heard();
     let awaited = timeloop::run_from(Box::new(source), &Limits::default(), || async {
         driver::awaited(&mut room::ours::Room::default(), &script, &heard).await
     });
     let (awaited, given_up) = awaited.result.expect("nothing fails");
-    saw(&[heard.given_way.get().min(8).into(), given_up.len().min(8) as u64]);
+    saw(&[heard.preemptions.get().min(8).into(), given_up.len().min(8) as u64]);
     let (theirs, _) = driver::polled(&mut room::tokios::Room::default(), &script, &given_up);
     for ((op, ours), theirs) in script.iter().zip(&awaited).zip(&theirs) {
         assert_eq!(ours, &theirs.said, "where operations give way, at {op:?} of {script:#?}");

@@ -320,7 +320,7 @@ impl Source for Explored {
         true
     }
 
-    fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+    fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
         true
     }
 

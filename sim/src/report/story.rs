@@ -88,7 +88,8 @@ impl Story<'_> {
             Domain::Operation => {
                 let put_off =
                     || self.put_off(deviation).filter(|_| self.record.arrival_about(deviation).is_none());
-                put_off().unwrap_or_else(|| self.of_task(deviation, |arrival, at| self.gave_way(arrival, at)))
+                put_off()
+                    .unwrap_or_else(|| self.of_task(deviation, |arrival, at| self.preempted(arrival, at)))
             }
             Domain::Stall => {
                 self.of_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
@@ -136,7 +137,7 @@ impl Story<'_> {
     }
 
     /// A task that let others go first, right before an operation.
-    fn gave_way(&self, arrival: usize, at: usize) -> String {
+    fn preempted(&self, arrival: usize, at: usize) -> String {
         let who = self.who(arrival);
         let operation = self.operation(arrival);
         let about = match operation {

@@ -350,8 +350,8 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
                     && task_of(other.step as usize) != task_of(step)
             });
             // Going on where it gave way is a change of that step.
-            let gave_way = record.arrival_of(&record.steps[step]).operation == Some(index);
-            if raced && !gave_way {
+            let preempted = record.arrival_of(&record.steps[step]).operation == Some(index);
+            if raced && !preempted {
                 all.push(Change {
                     deviation: deviation(step, Domain::Operation, index, 1 + by),
                     from: Some(1),

@@ -48,7 +48,7 @@ impl Source for Bytes {
         }
     }
 
-    fn gives_way(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
+    fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
         self.taken < self.bytes.len()
     }
 

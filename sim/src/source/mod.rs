@@ -48,7 +48,7 @@ pub trait Source: fmt::Debug {
     }
 
     /// A task is about to do `operation`: whether it gives way first, and becomes ready again at once.
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+    fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let _ = (key, operation);
         false
     }
@@ -152,10 +152,10 @@ impl AnySource {
         for_source!(self, source => source.next())
     }
 
-    /// As [`Source::gives_way`].
+    /// As [`Source::should_preempt`].
     #[inline]
-    pub fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
-        for_source!(self, source => source.gives_way(key, operation))
+    pub fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
+        for_source!(self, source => source.should_preempt(key, operation))
     }
 
     /// As [`Source::wants_operations`].

@@ -22,7 +22,7 @@ pub struct Replay {
     /// How many of the deviations move a task that is ready: without any, the common path is a plain queue.
     moved: usize,
     /// How many of them make a task give way before an operation.
-    gives_way: usize,
+    preemptions: usize,
     /// The slots of the tasks that run in their turn.
     queue: VecDeque<u32>,
     /// Resumptions that a deviation has moved, by the step at which they run and then by arrival.
@@ -44,12 +44,12 @@ impl Replay {
         let count =
             |domains: &[Domain]| deviations.keys().filter(|key| domains.contains(&key.domain())).count();
         let moved = count(&[Domain::Schedule, Domain::Operation, Domain::Stall]);
-        let gives_way = count(&[Domain::Operation]);
+        let preemptions = count(&[Domain::Operation]);
         Self {
             randomness,
             deviations,
             moved,
-            gives_way,
+            preemptions,
             queue: VecDeque::new(),
             parked: BTreeMap::new(),
             stalled: BTreeMap::new(),
@@ -90,11 +90,11 @@ impl Source for Replay {
     }
 
     fn wants_operations(&self) -> bool {
-        self.gives_way > 0
+        self.preemptions > 0
     }
 
-    fn gives_way(&mut self, key: DecisionKey, _operation: Operation) -> bool {
-        self.gives_way > 0 && self.deviations.contains_key(&key)
+    fn should_preempt(&mut self, key: DecisionKey, _operation: Operation) -> bool {
+        self.preemptions > 0 && self.deviations.contains_key(&key)
     }
 
     fn time_passed(&mut self) {

@@ -91,9 +91,9 @@ impl Source for Seeded {
     }
 
     #[inline]
-    fn gives_way(&mut self, key: DecisionKey, operation: Operation) -> bool {
+    fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let DecisionKey::Operation { task, .. } = key else { return false };
-        for_strategy!(&mut self.strategy, strategy => strategy.gives_way(task, operation, &mut self.draw))
+        for_strategy!(&mut self.strategy, strategy => strategy.should_preempt(task, operation, &mut self.draw))
     }
 
     #[inline]
@@ -174,7 +174,7 @@ mod tests {
                 }
                 let operation = operation(slot, *done);
                 let key = DecisionKey::Operation { task, resume: 0, index: *done };
-                if source.gives_way(key, operation) {
+                if source.should_preempt(key, operation) {
                     let announced = Some(Announced { index: *done, operation });
                     source.ready(Ready { slot, resume: 0, task, announced });
                     break;

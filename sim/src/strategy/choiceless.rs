@@ -17,7 +17,7 @@ fn alone(strategy: &mut dyn Strategy, draw: &mut Draw) {
         for resumption in 0..4 {
             assert_eq!(strategy.next(draw), Some(slot));
             if strategy.wants_operations() {
-                assert!(!strategy.gives_way(task, operation, draw), "there is nobody to give way to");
+                assert!(!strategy.should_preempt(task, operation, draw), "there is nobody to give way to");
             }
             strategy.performed(task, operation, draw);
             assert_eq!(strategy.next(draw), None);

@@ -89,7 +89,7 @@ impl Strategy for Delay {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         if self.decided {
             return true;
         }

@@ -25,7 +25,7 @@ impl Strategy for Fifo {
         self.ready.pop_front()
     }
 
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, _draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, _draw: &mut Draw) -> bool {
         false
     }
 }

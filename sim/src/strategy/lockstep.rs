@@ -61,7 +61,7 @@ impl Strategy for Lockstep {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, _draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, _draw: &mut Draw) -> bool {
         !self.ready.is_empty()
     }
 }

@@ -69,7 +69,7 @@ pub trait Strategy: fmt::Debug {
 
     /// `task`, which runs, is about to do `operation`: whether it gives way first, and becomes ready again at once. A
     /// strategy that does not want operations is asked only about those that the code under test announces by itself.
-    fn gives_way(&mut self, task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
         let _ = (task, operation, draw);
         true
     }

@@ -174,7 +174,7 @@ impl Strategy for Pct {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         if self.decided {
             return true;
         }

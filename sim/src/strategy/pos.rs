@@ -32,7 +32,7 @@ pub struct Pos {
     wake_priority: WakePriority,
     current: u32,
     /// The priority of the operation that the running task gives way for.
-    gave_way: u32,
+    preempted_priority: u32,
     /// What was chosen instead, by index, and among how many: it holds if nothing but the running task joins them.
     chosen: Option<(usize, usize)>,
     fairness: Fairness,
@@ -75,7 +75,8 @@ impl Pos {
 impl Strategy for Pos {
     #[inline]
     fn ready(&mut self, task: Ready, _draw: &mut Draw) {
-        let priority = if task.slot == self.current { std::mem::take(&mut self.gave_way) } else { NONE };
+        let priority =
+            if task.slot == self.current { std::mem::take(&mut self.preempted_priority) } else { NONE };
         let operation = task.announced.map(|announced| announced.operation);
         self.ready.push(Pending { priority, slot: task.slot, operation });
     }
@@ -91,7 +92,7 @@ impl Strategy for Pos {
             _ => self.highest(draw).0,
         };
         self.current = self.ready.swap_remove(index).slot;
-        self.gave_way = NONE;
+        self.preempted_priority = NONE;
         Some(self.current)
     }
 
@@ -100,11 +101,11 @@ impl Strategy for Pos {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         if self.ready.is_empty() {
             return false;
         }
-        if self.gave_way != NONE {
+        if self.preempted_priority != NONE {
             return true;
         }
         let drawn = draw.priority();
@@ -119,7 +120,7 @@ impl Strategy for Pos {
             }
             self.chosen = Some((index, among));
         }
-        self.gave_way = mine;
+        self.preempted_priority = mine;
         true
     }
 

@@ -56,7 +56,7 @@ pub struct Stall {
     held_back_ns: u64,
     current: u32,
     /// The running task gives way to be held back.
-    gave_way: bool,
+    preempted: bool,
 }
 
 impl Stall {
@@ -73,7 +73,7 @@ impl Stall {
             held_back: 0,
             held_back_ns: 0,
             current: 0,
-            gave_way: false,
+            preempted: false,
         }
     }
 
@@ -141,8 +141,8 @@ impl Default for Stall {
 impl Strategy for Stall {
     #[inline]
     fn ready(&mut self, task: Ready, _draw: &mut Draw) {
-        if self.gave_way && task.slot == self.current {
-            self.gave_way = false;
+        if self.preempted && task.slot == self.current {
+            self.preempted = false;
             self.held.push(task.slot);
         } else {
             self.ready.push(task.slot);
@@ -151,7 +151,7 @@ impl Strategy for Stall {
 
     #[inline]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
-        self.gave_way = false;
+        self.preempted = false;
         let mut next = self.ready.next(draw)?;
         if let Some(point) = self.point(draw) {
             self.held.push(next);
@@ -167,12 +167,12 @@ impl Strategy for Stall {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
-        if self.gave_way {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+        if self.preempted {
             return true;
         }
         if let Some(point) = self.point(draw) {
-            self.gave_way = true;
+            self.preempted = true;
             self.hold(point);
             return true;
         }

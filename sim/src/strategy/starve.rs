@@ -183,7 +183,7 @@ impl Strategy for Starve {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         let number = *self.numbers.at(self.current) - 1;
         match &mut self.plan {
             Some(plan) if !plan.over && plan.victim == number && plan.undisturbed == 0 => {

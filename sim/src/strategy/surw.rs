@@ -107,7 +107,7 @@ pub struct Surw {
     heir: Option<(TaskKey, u32, u32)>,
     current: u32,
     /// The priority of the operation that the running task gives way for.
-    gave_way: u32,
+    preempted_priority: u32,
     fairness: Fairness,
     /// What was chosen instead, if anything was, and among how many: it holds if nothing but the running task joins them.
     chosen: Turn,
@@ -136,7 +136,7 @@ impl Surw {
             wake_priority,
             heir,
             current,
-            gave_way,
+            preempted_priority,
             fairness,
             chosen,
             among,
@@ -154,7 +154,7 @@ impl Surw {
         *wake_priority = if told.is_none() { WakePriority::none() } else { WakePriority::default() };
         *heir = None;
         *current = 0;
-        *gave_way = NONE;
+        *preempted_priority = NONE;
         *fairness = Fairness::default();
         *chosen = Turn::NONE;
         *among = 0;
@@ -263,7 +263,8 @@ impl Strategy for Surw {
         if self.heir.is_some() {
             self.inherit(task, draw);
         }
-        let priority = if task.slot == self.current { std::mem::take(&mut self.gave_way) } else { NONE };
+        let priority =
+            if task.slot == self.current { std::mem::take(&mut self.preempted_priority) } else { NONE };
         let mut waiting = Waiting { priority, slot: task.slot, left, woken: task.announced.is_none() };
         match task.announced {
             Some(announced) if Some(announced.operation.resource) == self.resource => {
@@ -283,7 +284,7 @@ impl Strategy for Surw {
         let taken = self.take(draw)?;
         self.total -= u64::from(taken.left);
         self.current = taken.slot;
-        self.gave_way = NONE;
+        self.preempted_priority = NONE;
         self.chosen = Turn::NONE;
         Some(self.current)
     }
@@ -293,18 +294,18 @@ impl Strategy for Surw {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, operation: Operation, draw: &mut Draw) -> bool {
         if self.free.is_empty() && self.at_resource.is_empty() {
             return false;
         }
-        if self.gave_way != NONE {
+        if self.preempted_priority != NONE {
             return true;
         }
         let drawn = draw.priority();
         let mut mine = placed(drawn, self.wake_priority.is_on(draw), false);
         let left = self.left.at(self.current);
         if self.fairness.demands_random(draw) {
-            self.gave_way = mine;
+            self.preempted_priority = mine;
             return true;
         }
         if self.resource == Some(operation.resource) {
@@ -313,7 +314,7 @@ impl Strategy for Surw {
                 None => self.intend(left.max(1), draw),
             };
             if intended != self.current {
-                self.gave_way = mine;
+                self.preempted_priority = mine;
                 return true;
             }
             if self.wake_priority.is_on(draw) {
@@ -323,13 +324,13 @@ impl Strategy for Surw {
             self.intend(left, draw);
         }
         let (highest, turn) = self.turn(draw);
-        let gives_way = turn != Turn::NONE && mine <= highest;
-        if gives_way {
-            self.gave_way = mine;
+        let preempt = turn != Turn::NONE && mine <= highest;
+        if preempt {
+            self.preempted_priority = mine;
             self.chosen = turn;
             self.among = self.free.len() + self.at_resource.len();
         }
-        gives_way
+        preempt
     }
 
     fn time_passed(&mut self) {

@@ -102,7 +102,7 @@ impl Strategy for Urw {
     }
 
     #[inline]
-    fn gives_way(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
+    fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         if self.chosen.is_some() {
             return true;
         }

@@ -53,7 +53,7 @@ enum Status {
 enum Stage {
     Fresh,
     /// It has given way for it.
-    GaveWay,
+    Preempted,
     /// It has tried before and waited, and looks again without giving way.
     Again,
 }
@@ -201,7 +201,7 @@ impl Machine {
             };
             did.announced = self.announced(key, &op).filter(|_| stage == Stage::Fresh);
             if did.announced.is_some() {
-                self.task(key).status = Status::Ready(Stage::GaveWay);
+                self.task(key).status = Status::Ready(Stage::Preempted);
                 return did;
             }
             let goes_on = self.perform(key, op, choose, &mut did);
@@ -417,7 +417,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
         }
         if let Some(operation) = did.announced {
             let key = DecisionKey::Operation { task, resume, index: 0 };
-            assert!(source.gives_way(key, operation), "the machine gives way before every operation");
+            assert!(source.should_preempt(key, operation), "the machine gives way before every operation");
             show(&mut source, &mut slots, task, Some(operation));
         } else if machine.ready().contains(&task) {
             show(&mut source, &mut slots, task, None);

@@ -147,7 +147,7 @@ replay     TIMELOOP_REPLAY=TL12CAKCARA04004082000000810G000001KXW7KCG cargo test
 }
 
 #[test]
-fn of_an_access_before_which_a_task_gives_way() {
+fn of_an_access_before_which_a_task_is_preempted() {
     assert_eq!(
         report("lost_access", &toy::lost_access()),
         "\

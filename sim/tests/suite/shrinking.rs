@@ -56,7 +56,7 @@ fn each_race_takes_one_deviation() {
 }
 
 #[test]
-fn a_task_that_must_give_way_before_an_access_takes_one_deviation() {
+fn a_task_that_must_be_preempted_before_an_access_takes_one_deviation() {
     let deviations = shrunk("lost_access", &toy::lost_access());
     // It has read, and writes only after the other has.
     assert_eq!(deviations, [deviation("root.1", 0, Domain::Operation, 2, 2)]);

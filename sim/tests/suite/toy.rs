@@ -83,7 +83,7 @@ struct Task {
     /// And how many choices it has made.
     choices: u32,
     /// Where it has given way.
-    given_way: Option<Announced>,
+    preempted_at: Option<Announced>,
     children: u32,
     since_ns: u64,
     stream: Option<Stream>,
@@ -101,7 +101,7 @@ impl Task {
             resumes: 0,
             touched: 0,
             choices: 0,
-            given_way: None,
+            preempted_at: None,
             children: 0,
             since_ns: 0,
             stream: None,
@@ -131,7 +131,7 @@ struct World<'a> {
     timers: BTreeMap<(u64, u64), usize>,
     timers_set: u64,
     /// The task that gave way in the last step.
-    gave_way_last: Option<usize>,
+    preempted_last: Option<usize>,
     now_ns: u64,
     trace_hash: u64,
     record: Record,
@@ -149,7 +149,7 @@ impl Simulation for Toy {
             waiting: Vec::new(),
             timers: BTreeMap::new(),
             timers_set: 0,
-            gave_way_last: None,
+            preempted_last: None,
             now_ns: 0,
             trace_hash: 0x5EED,
             record: Record::default(),
@@ -184,7 +184,7 @@ impl World<'_> {
                 at_this_instant = if at_ns > self.now_ns { 0 } else { at_this_instant };
                 if at_ns > self.now_ns {
                     self.now_ns = at_ns;
-                    self.gave_way_last = None;
+                    self.preempted_last = None;
                     let Record { arrivals, steps, advances, .. } = &mut self.record;
                     let after_steps = steps.len() as u64;
                     advances.push(Advance { after_arrivals: arrivals.len() as u64, after_steps });
@@ -204,10 +204,10 @@ impl World<'_> {
             }
             steps += 1;
             at_this_instant += 1;
-            let Task { resumes, key: task, given_way, .. } = self.tasks[slot as usize];
-            let resume = if given_way.is_some() { resumes - 1 } else { resumes };
+            let Task { resumes, key: task, preempted_at, .. } = self.tasks[slot as usize];
+            let resume = if preempted_at.is_some() { resumes - 1 } else { resumes };
             pulse.begin_poll(task, SpawnSite::of(Location::caller()));
-            self.step(Ready { slot, resume, task, announced: given_way }, steps);
+            self.step(Ready { slot, resume, task, announced: preempted_at }, steps);
         }
         steps
     }
@@ -225,15 +225,15 @@ impl World<'_> {
     }
 
     fn ready(&mut self, slot: usize) {
-        let Task { resumes, key: task, given_way, .. } = self.tasks[slot];
-        let resume = if given_way.is_some() { resumes - 1 } else { resumes };
-        let operation = given_way.map(|announced| announced.index);
+        let Task { resumes, key: task, preempted_at, .. } = self.tasks[slot];
+        let resume = if preempted_at.is_some() { resumes - 1 } else { resumes };
+        let operation = preempted_at.map(|announced| announced.index);
         let slot = u32::try_from(slot).unwrap();
         let after_steps = self.record.steps.len() as u64;
         if self.request.detail != Detail::Lean {
             self.record.arrivals.push(Arrival { task: slot, resume, operation, after_steps });
         }
-        self.request.source.ready(Ready { slot, resume, task, announced: given_way });
+        self.request.source.ready(Ready { slot, resume, task, announced: preempted_at });
     }
 
     fn step(&mut self, ready: Ready, steps: u64) {
@@ -248,13 +248,13 @@ impl World<'_> {
             self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
         }
         // Having given way for nobody leaves no trace.
-        let goes_right_on = ready.announced.is_some() && self.gave_way_last == Some(slot);
+        let goes_right_on = ready.announced.is_some() && self.preempted_last == Some(slot);
         if !goes_right_on {
             self.mix(ready.task.0 ^ u64::from(ready.resume));
             self.mix(self.now_ns);
         }
-        self.gave_way_last = None;
-        let mut goes_on = self.tasks[slot].given_way.take();
+        self.preempted_last = None;
+        let mut goes_on = self.tasks[slot].preempted_at.take();
         match goes_on {
             Some(announced) if !goes_right_on => self.mix(u64::from(announced.index) + 1),
             Some(_) => {}
@@ -276,9 +276,9 @@ impl World<'_> {
             };
             let site = self.tasks[slot].site();
             let waits = match op {
-                Op::Touch(cell, access) if self.gives_way(slot, cell, access, &mut goes_on) => {
+                Op::Touch(cell, access) if self.is_preempted(slot, cell, access, &mut goes_on) => {
                     self.ready(slot);
-                    self.gave_way_last = Some(slot);
+                    self.preempted_last = Some(slot);
                     true
                 }
                 Op::Yield => {
@@ -320,7 +320,7 @@ impl World<'_> {
     }
 
     /// Whether the task gives way before an access; if not, it is done.
-    fn gives_way(
+    fn is_preempted(
         &mut self,
         slot: usize,
         cell: usize,
@@ -336,8 +336,8 @@ impl World<'_> {
                 self.tasks[slot].touched += 1;
                 let resume = self.tasks[slot].resumes - 1;
                 let key = DecisionKey::Operation { task, resume, index };
-                if self.request.source.gives_way(key, operation) {
-                    self.tasks[slot].given_way = Some(Announced { index, operation });
+                if self.request.source.should_preempt(key, operation) {
+                    self.tasks[slot].preempted_at = Some(Announced { index, operation });
                     return true;
                 }
                 index

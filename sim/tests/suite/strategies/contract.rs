@@ -155,7 +155,7 @@ fn play(strategy: &str, seed: u64, events: &[Event]) -> Result<(), TestCaseError
                     let resource = ResourceKey(1 + u64::from(*resource));
                     let operation = Operation { resource, access: Access::ALL[*access] };
                     let decision = DecisionKey::Operation { task: key, resume: 0, index: 0 };
-                    if operation.access != Access::Release && source.gives_way(decision, operation) {
+                    if operation.access != Access::Release && source.should_preempt(decision, operation) {
                         slots.running = None;
                         slots.ready(slot, Some(operation), source);
                         continue;

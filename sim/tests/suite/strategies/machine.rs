@@ -80,7 +80,7 @@ struct Task {
     registers: [i64; 2],
     resumes: u32,
     operations: u32,
-    gave_way: bool,
+    preempted: bool,
     children: u32,
     children_left: u32,
     state: State,
@@ -188,7 +188,7 @@ impl Machine<'_> {
             registers: [0; 2],
             resumes: 0,
             operations: 0,
-            gave_way: false,
+            preempted: false,
             children: 0,
             children_left: 0,
             state: State::Waiting,
@@ -254,9 +254,9 @@ impl Machine<'_> {
     }
 
     /// Whether the task gives way before this operation.
-    fn gives_way(&mut self, index: usize, operation: Operation) -> bool {
+    fn is_preempted(&mut self, index: usize, operation: Operation) -> bool {
         let task = &mut self.tasks[index];
-        if std::mem::take(&mut task.gave_way) {
+        if std::mem::take(&mut task.preempted) {
             return false;
         }
         let number = task.operations;
@@ -265,10 +265,10 @@ impl Machine<'_> {
         if self.ready > 0 {
             self.outcome.choices += 1;
         }
-        if !self.source.gives_way(key, operation) {
+        if !self.source.should_preempt(key, operation) {
             return false;
         }
-        self.tasks[index].gave_way = true;
+        self.tasks[index].preempted = true;
         self.wake(index, Some(Announced { index: number, operation }));
         true
     }
@@ -279,7 +279,7 @@ impl Machine<'_> {
     }
 
     fn step(&mut self, index: usize) -> Go {
-        if !self.tasks[index].gave_way {
+        if !self.tasks[index].preempted {
             self.tasks[index].resumes += 1;
             self.tasks[index].operations = 0;
             self.outcome.done.push(Done { task: index, operation: None });
@@ -292,7 +292,7 @@ impl Machine<'_> {
             match line {
                 Line::Do(number, access, act) => {
                     let operation = Operation { resource: cell(number), access };
-                    if self.gives_way(index, operation) {
+                    if self.is_preempted(index, operation) {
                         return Go::On;
                     }
                     self.perform(index, operation);
@@ -308,7 +308,7 @@ impl Machine<'_> {
                 }
                 Line::Lock(number) => {
                     let operation = Operation { resource: lock(number), access: Access::Acquire };
-                    if self.gives_way(index, operation) {
+                    if self.is_preempted(index, operation) {
                         return Go::On;
                     }
                     self.perform(index, operation);
@@ -334,7 +334,7 @@ impl Machine<'_> {
                 }
                 Line::Spin(number) => {
                     let operation = Operation { resource: cell(number), access: Access::Read };
-                    if self.gives_way(index, operation) {
+                    if self.is_preempted(index, operation) {
                         return Go::On;
                     }
                     self.perform(index, operation);
