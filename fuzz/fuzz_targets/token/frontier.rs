@@ -108,7 +108,7 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
             unapplied: 0,
         });
         match absorbed {
-            Absorbed::Strayed(_) => break,
+            Absorbed::Diverged(_) => break,
             absorbed => assert_ne!(absorbed, Absorbed::Failed),
         }
     }

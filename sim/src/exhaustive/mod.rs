@@ -70,7 +70,7 @@ pub enum Absorbed {
     /// It failed.
     Failed,
     /// It did not repeat, from this step on, what it was to repeat.
-    Strayed(usize),
+    Diverged(usize),
 }
 
 /// An exhaustive search, one run at a time.
@@ -182,15 +182,15 @@ impl Search {
         let walk = &mut *guard;
         walk.end_step();
         let absorbed = match walk.standing {
-            Standing::Strayed(step) => Absorbed::Strayed(step),
-            Standing::Going if walk.begun < walk.frames.len() => Absorbed::Strayed(walk.begun),
+            Standing::Diverged(step) => Absorbed::Diverged(step),
+            Standing::Going if walk.begun < walk.frames.len() => Absorbed::Diverged(walk.begun),
             Standing::Going if ended.failure.is_some() => Absorbed::Failed,
             Standing::Going => Absorbed::Passed,
             Standing::Blocked => Absorbed::Redundant,
         };
         let kind = ended.failure.as_ref().map(|failure| failure.kind);
         let ends = match absorbed {
-            Absorbed::Strayed(_) => {
+            Absorbed::Diverged(_) => {
                 // From here on there is no telling what has been explored.
                 self.ended = true;
                 self.tainted = true;

@@ -23,7 +23,7 @@ pub(super) enum Standing {
     /// Every task that is ready sleeps: whatever comes next has been explored in another order.
     Blocked,
     /// What was to be repeated went another way at this step.
-    Strayed(usize),
+    Diverged(usize),
 }
 
 /// A task that is ready.
@@ -148,7 +148,7 @@ impl Walk {
                 0
             }
             _ => {
-                self.standing = Standing::Strayed(step);
+                self.standing = Standing::Diverged(step);
                 0
             }
         }
@@ -176,7 +176,7 @@ impl Walk {
                 std::mem::swap(&mut frame.does, &mut self.does);
             }
             if !as_before {
-                self.standing = Standing::Strayed(step);
+                self.standing = Standing::Diverged(step);
             }
         }
         self.does.clear();
@@ -195,7 +195,7 @@ impl Walk {
         let index = match self.standing {
             Standing::Going => self.pick(last),
             Standing::Blocked => None,
-            Standing::Strayed(_) => Some(0),
+            Standing::Diverged(_) => Some(0),
         }?;
         let Live { slot, candidate, wakers, ready_anyway } = self.live.remove(index);
         self.in_a_row = if last == Some(candidate.task) { self.in_a_row + 1 } else { 0 };
@@ -220,7 +220,7 @@ impl Walk {
             let known = !frame.ready.is_empty();
             let same = !known || frame.ready.iter().eq(self.live.iter().map(|live| &live.candidate));
             if index.is_none() || !same {
-                self.standing = Standing::Strayed(step);
+                self.standing = Standing::Diverged(step);
                 return Some(0);
             }
             if !known {

@@ -49,7 +49,7 @@ impl Session<'_> {
                     self.search_failed(&mut search, &ended);
                     return;
                 }
-                Absorbed::Strayed(step) if search.is_resumed() => {
+                Absorbed::Diverged(step) if search.is_resumed() => {
                     // What was stored is of no use; what has been counted, was.
                     self.note(format!(
                         "the search of `{}` begins anew: the code does not do what it did when the search stopped, from \
@@ -60,10 +60,10 @@ impl Session<'_> {
                     self.forget(kept.as_ref());
                     search = Search::new(bound);
                 }
-                Absorbed::Strayed(step) => {
+                Absorbed::Diverged(step) => {
                     self.exploration.searched = Some(Searched::of(&search, bound));
                     self.forget(kept.as_ref());
-                    self.strayed(step, &ended);
+                    self.diverged(step, &ended);
                     return;
                 }
             }
@@ -202,7 +202,7 @@ impl Session<'_> {
             match search.absorb(&ended) {
                 Absorbed::Failed => frequency.failing += 1,
                 Absorbed::Passed | Absorbed::Redundant => {}
-                Absorbed::Strayed(_) => break,
+                Absorbed::Diverged(_) => break,
             }
         }
         frequency.tried = search.schedules();
@@ -210,7 +210,7 @@ impl Session<'_> {
     }
 
     /// A run that was to begin as an earlier one did not.
-    fn strayed(&mut self, step: usize, ended: &Ended) {
+    fn diverged(&mut self, step: usize, ended: &Ended) {
         let differ = Difference::Prefix(step as u64 + 1);
         let failure = confirm::nondeterminism(differ, ended.failure.as_deref());
         let by = FoundBy::Search { number: self.exploration.runs };

@@ -260,7 +260,7 @@ fn a_run_that_does_not_repeat_itself_ends_the_search() {
     let ran = run(&one, search.next_run().expect("a search begins"));
     assert_eq!(search.absorb(&ran.ended), Absorbed::Passed);
     let ran = run(&other, search.next_run().expect("there is more than one schedule"));
-    assert!(matches!(search.absorb(&ran.ended), Absorbed::Strayed(_)));
+    assert!(matches!(search.absorb(&ran.ended), Absorbed::Diverged(_)));
     assert!(search.next_run().is_none() && !search.is_complete());
 }
 
@@ -279,7 +279,7 @@ fn a_run_may_stray_at_its_very_first_step() {
     source.woken(stranger(1).task);
     assert_eq!(source.choose(stranger(0).key(), 2), 0);
     assert_eq!((source.next(), source.next()), (Some(1), None));
-    assert_eq!(search.absorb(&ran.ended), Absorbed::Strayed(0));
+    assert_eq!(search.absorb(&ran.ended), Absorbed::Diverged(0));
 }
 
 /// The root sends in the step in which it gets the lock; where it finds the lock taken, it never does. So what races with
