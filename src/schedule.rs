@@ -38,7 +38,7 @@ use crate::harness::{AsyncSimulation, Complaint, TestResult, assert_no_loop, pas
 ///
 /// ```
 /// # use timeloop::Schedule;
-/// let schedule: Schedule = Schedule::quiet().to_string().parse()?;
+/// let schedule: Schedule = Schedule::baseline().to_string().parse()?;
 /// assert_eq!(schedule.deviations(), Some(vec![]));
 /// # Ok::<(), timeloop::TokenError>(())
 /// ```
@@ -62,8 +62,8 @@ enum Decisions {
 impl Schedule {
     /// The quiet run: every task in its turn, first in, first out, and no fault.
     #[must_use]
-    pub fn quiet() -> Self {
-        timeloop_sim::Schedule::quiet().into()
+    pub fn baseline() -> Self {
+        timeloop_sim::Schedule::baseline().into()
     }
 
     /// The run of this seed under a strategy that was told nothing of the code.
@@ -169,7 +169,7 @@ impl Schedule {
     /// As [`run`](Self::run).
     ///
     /// ```
-    /// let sum = timeloop::Schedule::quiet().output(|| async { timeloop::spawn(async { 2 }).await.unwrap() + 40 })?;
+    /// let sum = timeloop::Schedule::baseline().output(|| async { timeloop::spawn(async { 2 }).await.unwrap() + 40 })?;
     /// assert_eq!(sum, 42);
     /// # Ok::<(), timeloop::FailedRun>(())
     /// ```

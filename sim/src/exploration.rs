@@ -22,7 +22,7 @@ pub struct Exploration {
     /// The strategy that was asked for; that of a single run is in its [`Schedule`].
     pub strategy: StrategySpec,
     /// Whether the quiet run was made first, which counts as a schedule besides [`runs`](Self::runs).
-    pub quiet_run: bool,
+    pub baseline_run: bool,
     /// Runs made while exploring seeds: up to and with the first that failed. The quiet run, and runs for confirming,
     /// counting and shrinking, and of stored schedules, come on top.
     pub runs: u64,
@@ -51,7 +51,7 @@ impl Exploration {
     #[must_use]
     pub fn schedules(&self) -> u64 {
         match &self.searched {
-            None => self.runs + u64::from(self.quiet_run),
+            None => self.runs + u64::from(self.baseline_run),
             Some(searched) => searched.schedules,
         }
     }
@@ -155,7 +155,7 @@ impl Found {
 #[non_exhaustive]
 pub enum FoundBy {
     /// The quiet run, which is made first: every task in its turn.
-    Quiet,
+    Baseline,
     /// Exploring.
     Seed {
         /// Which run, from 0.

@@ -542,7 +542,7 @@ mod tests {
             let operation = Operation { resource: *resource, access: *access };
             let task = key(path);
             let key = DecisionKey::Operation { task, resume: 0, index: 0 };
-            assert!(!source.should_preempt(key, operation), "the quiet run goes straight on");
+            assert!(!source.should_preempt(key, operation), "the baseline run preempts no task");
             source.performed(task, operation);
         }
         source.time_passed();

@@ -39,8 +39,8 @@ impl Worker<'_> {
 
 impl Runner<'_> {
     /// The quiet run, which every other is compared with, and what it was like.
-    pub(crate) fn quiet(&self) -> (Ended, Profile) {
-        self.tell(Origin::Stored(Schedule::quiet()));
+    pub(crate) fn baseline(&self) -> (Ended, Profile) {
+        self.tell(Origin::Stored(Schedule::baseline()));
         let (source, watched) = Profile::watching();
         let ended = self.make(source, Detail::Lean);
         (ended, watched.into_profile())

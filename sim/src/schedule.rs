@@ -60,7 +60,7 @@ impl Schedule {
 
     /// The quiet run: first in, first out, no faults.
     #[must_use]
-    pub fn quiet() -> Self {
+    pub fn baseline() -> Self {
         Self::Deviations { randomness: Seed(0), deviations: Vec::new() }
     }
 

@@ -200,12 +200,12 @@ fn run(schedule: &Schedule, is_watched: bool) -> Ended {
 }
 
 #[test]
-fn no_bytes_are_the_quiet_run() {
+fn no_bytes_are_the_baseline_run() {
     for few in [&[][..], &[1], &[1, 2, 3], b"\0\0\xD5TL"] {
-        assert_eq!(loose::schedule(few), Schedule::quiet());
-        assert_eq!(record::schedule(record::split(few).1), Schedule::quiet());
-        let quiet = crate::Schedule::arbitrary_take_rest(Unstructured::new(few)).unwrap();
-        assert_eq!(quiet.deviations(), Some(vec![]));
+        assert_eq!(loose::schedule(few), Schedule::baseline());
+        assert_eq!(record::schedule(record::split(few).1), Schedule::baseline());
+        let baseline = crate::Schedule::arbitrary_take_rest(Unstructured::new(few)).unwrap();
+        assert_eq!(baseline.deviations(), Some(vec![]));
     }
     let mut none = Unstructured::new(&[]);
     assert_eq!(crate::Schedule::arbitrary(&mut none).unwrap().deviations(), Some(vec![]));
@@ -233,7 +233,7 @@ fn watching_changes_no_run() {
 #[test]
 fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
     let _alone = alone();
-    run(&Schedule::quiet(), true);
+    run(&Schedule::baseline(), true);
     let points = coverage::last_run(|seen| {
         assert!(seen.time && seen.random);
         seen.points.clone()
@@ -243,19 +243,19 @@ fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
         assert!(points.iter().any(|point| point.domain == domain), "{domain} in {points:?}");
     }
     let mut differ = 0;
-    let quiet = run(&Schedule::quiet(), false).trace_hash;
+    let baseline = run(&Schedule::baseline(), false).trace_hash;
     for point in &points {
         let value = if point.domain == Domain::Operation { 2 } else { 1 };
         let record = Record::new(point.domain, point.place, point.resume, point.index, value);
         let ended = run(&record::schedule([record]), false);
         assert_eq!(ended.unapplied, 0, "{point:?}");
-        differ += usize::from(ended.trace_hash != quiet);
+        differ += usize::from(ended.trace_hash != baseline);
     }
     assert!(differ * 2 > points.len(), "{differ} of {}", points.len());
     // And it makes use of that.
     let mut applied = 0;
     for seed in 0..200 {
-        run(&Schedule::quiet(), true);
+        run(&Schedule::baseline(), true);
         let mutated = mutated(&record::join(&[], &[]), 4_096, seed, InputSize { min: 0, max: Some(0) });
         let (_, records) = record::split(&mutated);
         let is_one = !records.is_empty();
@@ -272,13 +272,13 @@ fn counters_say_what_the_schedule_did_and_nothing_else() {
         run(schedule, true);
         counters::read()
     };
-    let (count, quiet) = seen(&Schedule::quiet());
+    let (count, baseline) = seen(&Schedule::baseline());
     assert!((8..200).contains(&count), "{count}");
-    assert_eq!(seen(&Schedule::quiet()), (count, quiet), "each time the same");
+    assert_eq!(seen(&Schedule::baseline()), (count, baseline), "each time the same");
     let path = TaskPath::root().child(2);
     let late = Deviation { task: path, resume: 0, domain: Domain::Schedule, index: 0, value: 9 };
     let late = Schedule::Deviations { randomness: Seed(0), deviations: vec![late] };
-    assert_ne!(seen(&late).1, quiet, "another order is news");
+    assert_ne!(seen(&late).1, baseline, "another order is news");
     super::schedule_coverage(false);
     assert_eq!(seen(&late).0, 0);
     super::schedule_coverage(true);

@@ -221,8 +221,8 @@ impl Search<'_> {
                 return Some(failing);
             }
         }
-        let (quiet, watched) = Profile::watching();
-        if let Some(failing) = self.fails(quiet, Stored::quiet) {
+        let (baseline, watched) = Profile::watching();
+        if let Some(failing) = self.fails(baseline, Stored::baseline) {
             return Some(failing);
         }
         let profile = watched.into_profile();

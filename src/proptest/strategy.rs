@@ -116,10 +116,10 @@ impl Schedules {
     /// proptest's 256 cases comes to somewhat more runs than a `#[timeloop::test]` makes.
     ///
     /// # Panics
-    /// When `runs` is 0: no schedule but the quiet one would be tried.
+    /// When `runs` is 0: no schedule but the baseline would be tried.
     #[track_caller]
     pub fn runs(mut self, runs: u32) -> Self {
-        assert!(runs > 0, "0 runs would try no schedule but the quiet one; give 1 or more");
+        assert!(runs > 0, "0 runs would try no schedule but the baseline; give 1 or more");
         self.runs = runs;
         self
     }

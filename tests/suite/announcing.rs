@@ -214,7 +214,7 @@ fn a_preempted_task_that_continues_at_once_leaves_no_trace() {
         row.write().await;
     }
     assert_eq!(trace(true), trace(false));
-    assert_eq!(trace(false), made(&StoredSchedule::quiet(), scenario).trace_hash);
+    assert_eq!(trace(false), made(&StoredSchedule::baseline(), scenario).trace_hash);
     assert_ne!(made(Scripted::new(true).0, scenario).trace_hash, trace(false));
 }
 
@@ -473,7 +473,7 @@ async fn lost_update() {
 
 #[test]
 fn a_race_on_a_resource_is_found_and_shrunk_to_one_preemption() {
-    made(&StoredSchedule::quiet(), lost_update).result.expect("the quiet run passes");
+    made(&StoredSchedule::baseline(), lost_update).result.expect("the baseline run passes");
     let exploration = explorer("announcing::lost_update").strategy(StrategySpec::Random).run(lost_update);
     let found = exploration.found.expect("one update is lost");
     let deviations = found.shrunk.deviations().expect("it was shrunk");
@@ -514,7 +514,7 @@ fn a_preemption_within_a_single_poll_is_shrunk_and_reported() {
 /// tokio's budget of 128 operations breaks up such a loop; here it would end the process.
 #[test]
 fn a_task_that_always_finds_something_to_do_lets_others_run() {
-    let turns = made(&StoredSchedule::quiet(), || async {
+    let turns = made(&StoredSchedule::baseline(), || async {
         let row = Rc::new(Resource::new("row"));
         let done = Rc::new(Cell::new(false));
         let turns = Rc::new(Cell::new(0));

@@ -255,7 +255,7 @@ mod program_3 {
 
     /// asyncio's own loop is the quiet run: first in, first out.
     #[test]
-    fn in_the_quiet_run_the_order_is_asyncio_s() {
+    fn the_baseline_run_has_the_order_of_asyncio() {
         let (printed, _) = crate::support::fifo().block_on(main());
         let order: String = printed.iter().map(|(name, _)| *name).collect();
         assert_eq!(order, "ABCABC");

@@ -26,10 +26,10 @@ fn every_bug_is_found() {
 
 /// Else there would be nothing to search for; but for one, whose original has the order in which it fails.
 #[test]
-fn the_quiet_run_finds_no_bug() {
+fn the_baseline_run_finds_no_bug() {
     for program in ALL.iter().filter(|program| program.name != "lazy01") {
         let explorer = explorer(program, 1).strategy(StrategySpec::Fifo);
-        assert!(!fails(&program.buggy, explorer), "`{}` fails in the quiet run", program.name);
+        assert!(!fails(&program.buggy, explorer), "`{}` fails in the baseline run", program.name);
     }
 }
 

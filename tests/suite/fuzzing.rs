@@ -61,7 +61,7 @@ proptest! {
 }
 
 #[test]
-fn where_the_bytes_end_the_run_is_quiet() {
+fn the_baseline_run_follows_the_last_byte() {
     for data in [&[][..], &[7], &[7, 0], &[7, 0, 9], &[7, 0, 9, 9, 9]] {
         let (_, schedule) = <(u16, Schedule)>::arbitrary_take_rest(Unstructured::new(data)).unwrap();
         assert_eq!(schedule.output(visits).unwrap(), [1, 1, 2, 2, 3, 3]);

@@ -264,7 +264,7 @@ fn bad_tokens() {
         assert!(!printed.contains("panicked"), "{printed}");
         printed
     };
-    let of_another = timeloop::StoredSchedule::quiet().to_token("suite::replay::passes");
+    let of_another = timeloop::StoredSchedule::baseline().to_token("suite::replay::passes");
     assert_eq!(error(&of_another), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for another test, or before a renaming, and not for `suite::replay::fails`; run the test whose report printed it
 ");

@@ -57,8 +57,8 @@ fn a_tasks_numbers_are_its_own() {
     });
     assert_eq!(beside.unwrap(), alone);
     // Another schedule of the same seed.
-    let quiet = timeloop::Limits::default();
-    let fifo = timeloop::run_from(StrategySpec::Fifo.source(5.into()), &quiet, || async {
+    let limits = timeloop::Limits::default();
+    let fifo = timeloop::run_from(StrategySpec::Fifo.source(5.into()), &limits, || async {
         task::spawn(draws(10)).await.unwrap()
     });
     assert_eq!(fifo.result.unwrap(), alone);

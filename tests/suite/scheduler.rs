@@ -183,12 +183,12 @@ fn selects_start_anew_each_time() {
 
 /// In the quiet run it is the first branch, always.
 #[test]
-fn the_quiet_select_starts_with_its_first_branch() {
+fn the_baseline_select_starts_with_its_first_branch() {
     let first = || async {
         timeloop::select! { () = async {} => 0, () = async {} => 1 }
     };
-    let quiet = timeloop::StoredSchedule::quiet().source();
-    assert_eq!(run_from(quiet, &Limits::default(), first).result.unwrap(), 0);
+    let baseline = timeloop::StoredSchedule::baseline().source();
+    assert_eq!(run_from(baseline, &Limits::default(), first).result.unwrap(), 0);
 }
 
 /// A task's select choices are its own: another task that chooses shifts nothing.

@@ -35,13 +35,16 @@ fn failing() -> FailedRun {
 
 #[test]
 fn a_schedule_prints_as_a_token_and_reads_back() {
-    for schedule in [Schedule::quiet(), Schedule::seeded(7, StrategySpec::Surw)] {
+    for schedule in [Schedule::baseline(), Schedule::seeded(7, StrategySpec::Surw)] {
         assert_eq!(schedule.to_string().parse(), Ok(schedule));
     }
-    assert_eq!(format!("{:?}", Schedule::quiet()), format!("Schedule(the quiet run; {})", Schedule::quiet()));
+    assert_eq!(
+        format!("{:?}", Schedule::baseline()),
+        format!("Schedule(the quiet run; {})", Schedule::baseline())
+    );
     let seeded = Schedule::seeded(7, StrategySpec::Pct { depth: 3 });
     assert_eq!(format!("{seeded:?}"), format!("Schedule(seed 7 strategy pct(depth = 3); {seeded})"));
-    assert_eq!((Schedule::quiet().deviations(), seeded.deviations()), (Some(vec![]), None));
+    assert_eq!((Schedule::baseline().deviations(), seeded.deviations()), (Some(vec![]), None));
     assert_eq!(
         "TL2".parse::<Schedule>().unwrap_err().to_string(),
         "the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop"
@@ -61,9 +64,9 @@ fn many_deviations_are_counted_and_not_told() {
 
 #[test]
 fn a_run_that_passes_passes() {
-    Schedule::quiet().run(adds).unwrap();
-    Schedule::quiet().run(|| async { Ok::<_, String>(()) }).unwrap();
-    assert_eq!(Schedule::quiet().output(|| async { Err::<u8, _>("as it is") }).unwrap(), Err("as it is"));
+    Schedule::baseline().run(adds).unwrap();
+    Schedule::baseline().run(|| async { Ok::<_, String>(()) }).unwrap();
+    assert_eq!(Schedule::baseline().output(|| async { Err::<u8, _>("as it is") }).unwrap(), Err("as it is"));
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn a_run_that_fails_is_shrunk_and_told() {
 
 #[test]
 fn what_is_returned_fails_a_run() {
-    let failed = Schedule::quiet().run(|| async { Err::<(), _>("no") }).unwrap_err();
+    let failed = Schedule::baseline().run(|| async { Err::<(), _>("no") }).unwrap_err();
     let found = failed.found().unwrap();
     assert_eq!((found.failure.kind, found.deviations_after()), (FailureKind::Error, Some(0)));
     assert!(failed.to_string().contains("the test returned an error: \"no\""), "{failed}");
@@ -104,15 +107,15 @@ fn what_is_returned_fails_a_run() {
 fn runs_are_bounded() {
     let limits = Limits { max_virtual_time: Duration::from_secs(1), ..Limits::default() };
     let sleeps = || timeloop::time::sleep(Duration::from_secs(2));
-    let failed = Schedule::quiet().run_with(&limits, sleeps).unwrap_err();
+    let failed = Schedule::baseline().run_with(&limits, sleeps).unwrap_err();
     assert_eq!(failed.found().unwrap().failure.kind, FailureKind::TimeLimit);
-    Schedule::quiet().run(sleeps).unwrap();
+    Schedule::baseline().run(sleeps).unwrap();
 }
 
 #[test]
 fn a_run_that_leaves_something_behind_is_told_apart() {
     let runs = AtomicU32::new(0);
-    let failed = Schedule::quiet().run(|| async {
+    let failed = Schedule::baseline().run(|| async {
         yield_now().await;
         assert!(runs.fetch_add(1, Ordering::Relaxed) > 0, "the first only");
     });
@@ -125,11 +128,11 @@ fn a_run_that_leaves_something_behind_is_told_apart() {
 #[test]
 fn a_failed_run_is_an_error_where_one_is_wanted() {
     fn test() -> Result<(), Box<dyn Error>> {
-        Schedule::quiet().run(|| async { Err::<(), _>("no") })?;
+        Schedule::baseline().run(|| async { Err::<(), _>("no") })?;
         Ok(())
     }
     fn threads() -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(Schedule::quiet().run(|| async { Err::<(), _>("no") })?)
+        Ok(Schedule::baseline().run(|| async { Err::<(), _>("no") })?)
     }
     let (one, other) = (test().unwrap_err().to_string(), threads().unwrap_err().to_string());
     assert!(
@@ -141,7 +144,7 @@ fn a_failed_run_is_an_error_where_one_is_wanted() {
 #[test]
 fn a_run_that_passes_is_one_run() {
     let calls = AtomicU32::new(0);
-    Schedule::quiet()
+    Schedule::baseline()
         .run(|| async {
             calls.fetch_add(1, Ordering::Relaxed);
         })

@@ -38,11 +38,11 @@ impl Judged {
         reader: &mut Reader<'_>,
         run: impl Fn(&dyn Simulation, AnySource) -> Ended,
     ) -> Self {
-        let quiet = run(&toy, Schedule::quiet().source()).record.expect("it was asked for");
-        let events = events(&quiet);
+        let baseline = run(&toy, Schedule::baseline().source()).record.expect("it was asked for");
+        let events = events(&baseline);
         let lists = (0..reader.below(4)).map(|_| {
             let literals = (0..=reader.below(4)).filter_map(|_| {
-                let choice = quiet.choices.get(reader.below(16)).filter(|_| reader.flag());
+                let choice = baseline.choices.get(reader.below(16)).filter(|_| reader.flag());
                 if let Some(choice) = choice {
                     return Some(Otherwise::Chosen(choice.key, 1 + reader.below(2) as u32));
                 }

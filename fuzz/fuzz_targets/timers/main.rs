@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     let endless = data.first().is_some_and(|byte| byte % 8 == 7);
     let list = Arc::new(Mutex::new(List::default()));
     let limits = Limits::default();
-    let outcome = timeloop::run_from(&Schedule::quiet(), &limits, || {
+    let outcome = timeloop::run_from(&Schedule::baseline(), &limits, || {
         program::root(Reader::new(data.get(1..).unwrap_or_default()), Arc::clone(&list), endless)
     });
     let list = list.lock().expect("nothing panics under it");

@@ -186,7 +186,7 @@ fn again(text: &mut String, test: &TestName, found: &Found) {
     text.push('\n');
     let mut line = |name: &str, value: &str| wrap(text, &format!("{name:<11}"), &" ".repeat(11), value);
     match &found.by {
-        FoundBy::Quiet => line("found by", "the quiet run: no schedule needed"),
+        FoundBy::Baseline => line("found by", "the quiet run: no schedule needed"),
         FoundBy::Seed { index, seed } => {
             let strategy = match &found.schedule {
                 Schedule::Seeded { strategy, .. } => format!(", strategy `{strategy}`"),

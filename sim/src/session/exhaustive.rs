@@ -175,10 +175,10 @@ impl Session<'_> {
             self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
             return;
         }
-        let quiet = self.quiet.as_ref().map(|quiet| (Schedule::quiet(), quiet.trace_hash));
-        let spoilt = failure.filter(|failure| failure.kind != FailureKind::Escape).zip(quiet);
+        let baseline = self.baseline.as_ref().map(|baseline| (Schedule::baseline(), baseline.trace_hash));
+        let spoilt = failure.filter(|failure| failure.kind != FailureKind::Escape).zip(baseline);
         if let Some(failure) =
-            spoilt.and_then(|(failure, quiet)| confirm::left_behind(&self.runner, &quiet, failure))
+            spoilt.and_then(|(failure, baseline)| confirm::left_behind(&self.runner, &baseline, failure))
         {
             self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
             return;

@@ -15,12 +15,13 @@ impl Session<'_> {
         if self.try_stored() {
             return;
         }
-        self.make_quiet_run();
-        if let Some(quiet) = &self.quiet
-            && let Some(failure) = quiet.failure.clone()
+        self.make_baseline_run();
+        if let Some(baseline) = &self.baseline
+            && let Some(failure) = baseline.failure.clone()
         {
-            let seen = Seen { failure: Some(&failure), trace_hash: quiet.trace_hash, steps: quiet.steps };
-            self.investigate(FoundBy::Quiet, Schedule::quiet(), &seen, 0);
+            let seen =
+                Seen { failure: Some(&failure), trace_hash: baseline.trace_hash, steps: baseline.steps };
+            self.investigate(FoundBy::Baseline, Schedule::baseline(), &seen, 0);
             return;
         }
         if let Some(runs) = self.settings.check
@@ -44,8 +45,8 @@ impl Session<'_> {
         if let Some(first) = swept.failure {
             let by = FoundBy::Seed { index: first.index, seed: first.seed };
             let schedule = self.plan.context.schedule(first.seed);
-            let opening = match &self.quiet {
-                Some(quiet) => Some((Schedule::quiet(), quiet.trace_hash)),
+            let opening = match &self.baseline {
+                Some(baseline) => Some((Schedule::baseline(), baseline.trace_hash)),
                 None => swept.opening.map(|(seed, hash)| (self.plan.context.schedule(seed), hash)),
             };
             let spoilt = opening
@@ -62,7 +63,7 @@ impl Session<'_> {
     }
 
     /// Makes the quiet run, from which strategies get their estimates, unless it has been made or is of no use.
-    pub(super) fn make_quiet_run(&mut self) {
+    pub(super) fn make_baseline_run(&mut self) {
         let of_use = match self.plan.context.strategy {
             // Its only run but for random choices.
             StrategySpec::Fifo => false,
@@ -70,14 +71,14 @@ impl Session<'_> {
             StrategySpec::Random => self.plan.runs > 1,
             _ => true,
         };
-        if !of_use || self.quiet.is_some() {
+        if !of_use || self.baseline.is_some() {
             return;
         }
-        let (ended, profile) = self.runner.quiet();
-        self.quiet = Some(ended);
+        let (ended, profile) = self.runner.baseline();
+        self.baseline = Some(ended);
         let profile = if self.config.stalls { profile } else { profile.without_stalls() };
         self.plan.context.profile = Arc::new(profile);
-        self.exploration.quiet_run = true;
+        self.exploration.baseline_run = true;
     }
 
     /// Tries the stored schedules; whether one of them fails.

@@ -38,7 +38,7 @@ impl Session<'_> {
             }
         };
         if self.counted.is_none() {
-            self.make_quiet_run();
+            self.make_baseline_run();
         }
         let frequency = self.frequency(seen, tried);
         let mut found = match self.shrink(&schedule, &confirmed) {
@@ -78,9 +78,9 @@ impl Session<'_> {
         let mut frequency = sweep::frequency(&self.runner, &plan, reported, self.config.time_bounds);
         frequency.tried += tried;
         frequency.failing += u64::from(tried > 0);
-        if let Some(quiet) = &self.quiet {
+        if let Some(baseline) = &self.baseline {
             frequency.tried += 1;
-            frequency.failing += u64::from(quiet.failure.is_some());
+            frequency.failing += u64::from(baseline.failure.is_some());
         }
         frequency
     }
@@ -206,7 +206,7 @@ impl Session<'_> {
         // The quiet run is made first in any case.
         if matches!(
             found.by,
-            FoundBy::Regression { .. } | FoundBy::Quiet | FoundBy::Given | FoundBy::Case { .. }
+            FoundBy::Regression { .. } | FoundBy::Baseline | FoundBy::Given | FoundBy::Case { .. }
         ) {
             return;
         }

@@ -91,7 +91,7 @@ struct Session<'a> {
     runner: Runner<'a>,
     plan: Plan,
     /// The baseline run, once it has been made.
-    quiet: Option<Ended>,
+    baseline: Option<Ended>,
     /// How often the test fails, where that has been counted already.
     counted: Option<Frequency>,
     regressions: Option<Regressions>,
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
             test: config.test.clone(),
             base_seed: base,
             strategy,
-            quiet_run: false,
+            baseline_run: false,
             runs: 0,
             steps: 0,
             digest: 0,
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
             settings,
             runner: Runner { simulation, limits: &config.limits, test: &config.test, note: None },
             plan,
-            quiet: None,
+            baseline: None,
             counted: None,
             regressions: folder.map(|folder| Regressions::new(&folder, config.test.as_str())),
             exploration,

@@ -136,11 +136,11 @@ impl Search<'_, '_> {
             }
             match deviation.domain {
                 Domain::Schedule | Domain::Operation => {
-                    let quiet = match deviation.domain {
+                    let baseline = match deviation.domain {
                         Domain::Operation => 1,
                         _ => turn_value(&other, deviation),
                     };
-                    self.narrow(deviation, deviation.value, quiet);
+                    self.narrow(deviation, deviation.value, baseline);
                 }
                 _ => {
                     let differs = Differs::Without(deviation.clone());

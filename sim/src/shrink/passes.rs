@@ -8,11 +8,11 @@ use crate::{Domain, Seed};
 
 /// The quiet run itself, and calm randomness: whole domains at a time.
 pub(super) fn calm(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
-    let quiet = |randomness| Candidate { randomness, deviations: Vec::new() };
+    let baseline = |randomness| Candidate { randomness, deviations: Vec::new() };
     let calmer = Candidate { randomness: Seed(0), deviations: best.deviations.clone() };
-    [quiet(Seed(0)), calmer]
+    [baseline(Seed(0)), calmer]
         .into_iter()
-        .chain([quiet(best.randomness)])
+        .chain([baseline(best.randomness)])
         .find(|candidate| candidate.size() < best.size() && trial.fails(candidate))
         .unwrap_or(best)
 }

@@ -70,7 +70,7 @@ fn what_is_no_strategy_is_answered_by_what_is_accepted() {
 }
 
 #[test]
-fn the_quiet_run_is_made_first() {
+fn the_baseline_run_is_made_first() {
     let toy = Toy::new([Op::Yield, Op::Expect(0, 1)]);
     for strategy in StrategySpec::ALL {
         if matches!(strategy, StrategySpec::Fifo) {
@@ -78,10 +78,10 @@ fn the_quiet_run_is_made_first() {
         }
         let exploration = explore(&Config { strategy, ..config("always") }, &toy);
         let found = exploration.found.as_ref().expect("it always fails");
-        assert_eq!(found.by, FoundBy::Quiet, "{strategy}");
-        assert_eq!(found.schedule, Schedule::quiet());
-        assert_eq!(found.shrunk, Schedule::quiet());
-        assert!(exploration.quiet_run && found.replayed);
+        assert_eq!(found.by, FoundBy::Baseline, "{strategy}");
+        assert_eq!(found.schedule, Schedule::baseline());
+        assert_eq!(found.shrunk, Schedule::baseline());
+        assert!(exploration.baseline_run && found.replayed);
         assert_eq!((exploration.runs, exploration.schedules()), (0, 1));
         assert!(found.stored.is_none(), "there is nothing to remember");
         assert!(

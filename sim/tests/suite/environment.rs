@@ -24,7 +24,7 @@ fn its_settings_win() {
         &Config { seed: Seed(1), runs: Some(100), environment: Some(settings), ..config("lost_update") },
         &toy,
     );
-    assert!(exploration.passed(), "the quiet strategy finds nothing");
+    assert!(exploration.passed(), "the baseline run finds nothing");
     assert_eq!((exploration.base_seed, exploration.strategy), (Seed(40), StrategySpec::Fifo));
     assert_eq!(toy.1.load(Relaxed), 7);
 }

@@ -159,7 +159,7 @@ fn other_failures_are_counted_apart() {
 }
 
 #[test]
-fn the_quiet_strategy_tries_the_quiet_run_only() {
+fn the_fifo_strategy_tries_the_baseline_run_only() {
     let exploration = explore(
         &Config { strategy: StrategySpec::Fifo, runs: Some(50), ..config("lost_update") },
         &toy::lost_update(),
@@ -176,9 +176,9 @@ fn every_seed_is_run_once() {
             let exploration =
                 explore(&Config { jobs: Some(jobs), runs: Some(runs), ..config("races") }, &toy);
             // The quiet run comes first, except where a single run was asked for.
-            let quiet = u64::from(runs > 1);
-            assert_eq!(toy.1.load(Relaxed), quiet + runs, "{jobs} workers");
-            assert_eq!((exploration.runs, exploration.schedules()), (runs, quiet + runs));
+            let baseline = u64::from(runs > 1);
+            assert_eq!(toy.1.load(Relaxed), baseline + runs, "{jobs} workers");
+            assert_eq!((exploration.runs, exploration.schedules()), (runs, baseline + runs));
         }
     }
 }

@@ -78,9 +78,9 @@ fn a_replay_is_loud_and_all_else_is_not() {
     let heard = Heard(toy::lost_update(), AtomicU64::new(0), AtomicU64::new(0));
     let found = explore(&config("lost_update"), &heard).found.unwrap();
     assert_eq!(heard.1.load(Relaxed), 0);
-    let quiet = heard.2.load(Relaxed);
+    let baseline = heard.2.load(Relaxed);
     let _ = replay(config("lost_update"), token(&found.token), &heard);
-    assert_eq!((heard.1.load(Relaxed), heard.2.load(Relaxed)), (1, quiet));
+    assert_eq!((heard.1.load(Relaxed), heard.2.load(Relaxed)), (1, baseline));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
         "TIMELOOP_REPLAY: the token is shorter than it says; copy the whole word, from `TL1` to its last character"
     );
     assert_eq!(
-        error(&Schedule::quiet().to_token("toys::races")),
+        error(&Schedule::baseline().to_token("toys::races")),
         "TIMELOOP_REPLAY: the token was made for another test, or before a renaming, and not for `toys::lost_update`; run the \
          test whose report printed it"
     );

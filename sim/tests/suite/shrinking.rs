@@ -110,7 +110,7 @@ fn randomness_is_calmed_unless_it_matters() {
         }
     });
     seeds.sort();
-    assert_eq!(seeds[0], Seed(0), "one of three numbers is drawn in the quiet run");
+    assert_eq!(seeds[0], Seed(0), "one of three numbers is drawn in the baseline run");
     assert!(seeds[1] > Seed(0), "the others need a seed of their own: {seeds:?}");
 }
 
@@ -205,8 +205,8 @@ proptest! {
     }
 
     #[test]
-    fn the_quiet_run_has_no_deviations(toy in any_toy()) {
-        let ended = run(&toy, &Schedule::quiet(), Detail::Record);
+    fn the_baseline_run_has_no_deviations(toy in any_toy()) {
+        let ended = run(&toy, &Schedule::baseline(), Detail::Record);
         prop_assert_eq!(ended.record.unwrap().deviations(), vec![]);
     }
 

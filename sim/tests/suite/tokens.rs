@@ -22,7 +22,7 @@ fn golden() -> Vec<(&'static str, Schedule)> {
     vec![
         ("TL10XRS7S3M000135NXXJW0", Schedule::seeded(Seed(17), StrategySpec::Random)),
         ("TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958", Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo)),
-        ("TL10XRS7S3M04001ZEFMSYG", Schedule::quiet()),
+        ("TL10XRS7S3M04001ZEFMSYG", Schedule::baseline()),
         (
             "TL11DRS7S3M00106481NG14CH4P8M",
             told(StrategySpec::Pct { depth: 3 }, |estimates| estimates.steps = 300),

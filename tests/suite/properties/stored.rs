@@ -184,7 +184,7 @@ fn a_regression_file_is_replayed() {
         log.take()
     };
     if std::env::var_os("PROPERTIES_FOLDER").is_some() {
-        assert_eq!(Schedule::quiet().output(order).unwrap(), [2, 1]);
+        assert_eq!(Schedule::baseline().output(order).unwrap(), [2, 1]);
         return;
     }
     let folder = folder("regressions");
@@ -300,7 +300,7 @@ fn a_replay_stores_no_case() {
 /// A property that stores nothing can't replay: that is an error, and not a property that passes.
 #[test]
 fn a_schedule_without_a_stored_case_is_not_passed_over() {
-    let token = timeloop::StoredSchedule::quiet().to_token("shop::sells");
+    let token = timeloop::StoredSchedule::baseline().to_token("shop::sells");
     if std::env::var_os("PROPERTIES_FOLDER").is_some() {
         let checked = Property::new("shop::sells").without_regressions().run(1..5_u32, |_| async {});
         assert_eq!(
@@ -319,7 +319,7 @@ fn a_schedule_without_a_stored_case_is_not_passed_over() {
 #[test]
 fn what_is_no_token_is_not_passed_over() {
     if let Ok(expected) = std::env::var("PROPERTIES_EXPECTED") {
-        let thrown = std::panic::catch_unwind(|| Schedule::quiet().run(|| async {})).unwrap_err();
+        let thrown = std::panic::catch_unwind(|| Schedule::baseline().run(|| async {})).unwrap_err();
         assert_eq!(*thrown.downcast_ref::<String>().unwrap(), expected);
         let checked = Property::new("shop::sells").run(1..5_u32, |_| async {});
         assert_eq!((checked.cases, checked.error), (0, Some(expected.clone())));
@@ -347,7 +347,8 @@ fn what_is_no_token_is_not_passed_over() {
 
 #[test]
 fn a_run_inside_of_a_run_fails_at_the_callers_line() {
-    let failed = Schedule::quiet().run(|| async { Schedule::quiet().run(|| async {}).unwrap() }).unwrap_err();
+    let failed =
+        Schedule::baseline().run(|| async { Schedule::baseline().run(|| async {}).unwrap() }).unwrap_err();
     let site = failed.found().unwrap().failure.site.clone().unwrap();
     assert_eq!((site.file.as_ref(), site.line), (file!(), line!() - 2));
 }

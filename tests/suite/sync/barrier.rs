@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use timeloop::sync::Barrier;
 use timeloop::task::yield_now;
 
-use super::{Log, any_order, assert_send_sync, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, assert_send_sync, baseline, settle, spawn_and_wait};
 
 #[test]
 fn none_goes_on_before_all_have_come_and_one_leads_each_round() {
@@ -46,7 +46,7 @@ fn none_goes_on_before_all_have_come_and_one_leads_each_round() {
 #[test]
 fn waiters_are_woken_in_the_order_in_which_they_came() {
     for _ in 0..100 {
-        let order = quiet(async {
+        let order = baseline(async {
             let (barrier, log) = (Rc::new(Barrier::new(21)), Log::default());
             for number in 0..20 {
                 let (barrier, log) = (Rc::clone(&barrier), log.clone());
@@ -66,7 +66,7 @@ fn waiters_are_woken_in_the_order_in_which_they_came() {
 
 #[test]
 fn a_barrier_for_none_is_one_for_one() {
-    quiet(async {
+    baseline(async {
         assert!(Barrier::new(0).wait().await.is_leader());
         assert!(Barrier::new(1).wait().await.is_leader());
     });
@@ -74,7 +74,7 @@ fn a_barrier_for_none_is_one_for_one() {
 
 #[test]
 fn who_came_and_gave_up_counts_as_in_tokio() {
-    quiet(async {
+    baseline(async {
         let barrier = Rc::new(Barrier::new(2));
         let first = spawn_and_wait({
             let barrier = Rc::clone(&barrier);

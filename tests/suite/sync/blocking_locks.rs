@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use timeloop::sync::{Mutex, RwLock, Semaphore};
 
-use super::quiet;
+use super::baseline;
 use crate::support::panic_text;
 
 #[test]
 fn what_need_not_wait_is_taken() {
-    quiet(async {
+    baseline(async {
         let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
         let semaphore = Arc::new(Semaphore::new(2));
         *mutex.blocking_lock() += 1;
@@ -32,7 +32,7 @@ fn what_need_not_wait_is_taken() {
 
 #[test]
 fn what_would_have_to_wait_in_a_run_says_so() {
-    let texts = quiet(async {
+    let texts = baseline(async {
         let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
         let semaphore = Arc::new(Semaphore::new(1));
         let held = (mutex.lock().await, rwlock.write().await, semaphore.acquire().await);

@@ -3,7 +3,7 @@
 use timeloop::sync::broadcast::channel;
 use timeloop::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::{Log, any_order, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
 #[test]
 fn each_receiver_gets_each_message_in_order() {
@@ -36,7 +36,7 @@ fn each_receiver_gets_each_message_in_order() {
 
 #[test]
 fn who_lags_is_told_by_how_much_and_goes_on_with_the_oldest_kept() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = channel(2);
         (0..5).for_each(|number| assert_eq!(tx.send(number).unwrap(), 1));
         assert_eq!(rx.recv().await, Err(RecvError::Lagged(3)));
@@ -50,7 +50,7 @@ fn who_lags_is_told_by_how_much_and_goes_on_with_the_oldest_kept() {
 
 #[test]
 fn a_new_receiver_gets_only_what_comes_after() {
-    quiet(async {
+    baseline(async {
         let (tx, mut old) = channel(4);
         tx.send(1).unwrap();
         let mut new = tx.subscribe();
@@ -70,7 +70,7 @@ fn without_receivers_sending_fails_and_gives_the_value_back() {
 
 #[test]
 fn receivers_are_woken_in_the_order_in_which_they_began_to_wait() {
-    let order = quiet(async {
+    let order = baseline(async {
         let (tx, log) = (channel(4).0, Log::default());
         for number in 0..6 {
             let (mut rx, log) = (tx.subscribe(), log.clone());
@@ -89,7 +89,7 @@ fn receivers_are_woken_in_the_order_in_which_they_began_to_wait() {
 
 #[test]
 fn giving_up_loses_nothing() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = channel(4);
         let second = tx.subscribe();
         let waiting = spawn_and_wait({

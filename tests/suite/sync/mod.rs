@@ -27,7 +27,7 @@ use std::rc::Rc;
 use timeloop::task::{JoinHandle, yield_now};
 
 /// Runs once, first in, first out.
-fn quiet<F: Future>(main: F) -> F::Output {
+fn baseline<F: Future>(main: F) -> F::Output {
     let mut builder = timeloop::runtime::Builder::new_current_thread();
     builder.strategy(timeloop::StrategySpec::Fifo).build().unwrap().block_on(main)
 }

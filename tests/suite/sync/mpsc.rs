@@ -10,7 +10,7 @@ use timeloop::sync::mpsc::{self, channel, unbounded_channel};
 use timeloop::task::yield_now;
 use timeloop::time::timeout;
 
-use super::{any_order, quiet, settle, spawn_and_wait};
+use super::{any_order, baseline, settle, spawn_and_wait};
 
 #[test]
 fn messages_of_one_sender_arrive_in_order_under_every_schedule() {
@@ -43,7 +43,7 @@ fn messages_of_one_sender_arrive_in_order_under_every_schedule() {
 
 #[test]
 fn a_full_queue_makes_senders_wait_in_order() {
-    let arrived = quiet(async {
+    let arrived = baseline(async {
         let (tx, mut rx) = channel(1);
         tx.send(0).await.unwrap();
         for number in 1..5 {
@@ -64,7 +64,7 @@ fn a_full_queue_makes_senders_wait_in_order() {
 
 #[test]
 fn a_gone_receiver_gives_messages_back() {
-    quiet(async {
+    baseline(async {
         let (tx, rx) = channel(1);
         tx.send(1).await.unwrap();
         let waiting = spawn_and_wait({
@@ -88,7 +88,7 @@ fn a_gone_receiver_gives_messages_back() {
 
 #[test]
 fn a_closed_queue_is_emptied_first() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = channel(4);
         tx.send(1).await.unwrap();
         let permit = tx.reserve().await.unwrap();
@@ -129,7 +129,7 @@ fn giving_up_loses_no_message_under_any_schedule() {
 
 #[test]
 fn a_reserved_place_is_kept_and_given_back() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = channel(2);
         let permits = tx.reserve_many(2).await.unwrap();
         assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));
@@ -144,7 +144,7 @@ fn a_reserved_place_is_kept_and_given_back() {
 
 #[test]
 fn many_at_once_and_none_at_all() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = unbounded_channel();
         assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
         (0..5).for_each(|number| tx.send(number).unwrap());
@@ -160,7 +160,7 @@ fn many_at_once_and_none_at_all() {
 
 #[test]
 fn weak_senders_do_not_keep_it_open() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = channel::<u8>(1);
         let weak: mpsc::WeakSender<u8> = tx.downgrade();
         weak.upgrade().unwrap().send(1).await.unwrap();
@@ -180,7 +180,7 @@ fn messages_that_nobody_took_are_dropped_with_the_receiver() {
         }
     }
     let dropped = Rc::new(Cell::new(0));
-    quiet(async {
+    baseline(async {
         let (tx, rx) = unbounded_channel();
         for _ in 0..3 {
             tx.send(Counted(Rc::clone(&dropped))).ok().unwrap();

@@ -7,11 +7,11 @@ use timeloop::spawn;
 use timeloop::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 use timeloop::task::yield_now;
 
-use super::{Log, any_order, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
 #[test]
 fn it_is_granted_in_the_order_of_asking() {
-    let order = quiet(async {
+    let order = baseline(async {
         let (lock, log) = (Rc::new(Mutex::new(())), Log::default());
         let guard = lock.lock().await;
         let mut tasks = Vec::new();
@@ -37,7 +37,7 @@ fn it_is_granted_in_the_order_of_asking() {
 
 #[test]
 fn a_released_lock_belongs_to_the_next_in_line_before_that_has_run() {
-    quiet(async {
+    baseline(async {
         let lock = Rc::new(Mutex::new(()));
         let guard = lock.lock().await;
         let waiting = spawn_and_wait({
@@ -56,7 +56,7 @@ fn a_released_lock_belongs_to_the_next_in_line_before_that_has_run() {
 fn who_gives_up_waiting_does_not_hold_up_the_rest() {
     // Given up while in line, and given up after the lock was handed over but before the task has run.
     for handed_over in [false, true] {
-        quiet(async move {
+        baseline(async move {
             let lock = Rc::new(Mutex::new(()));
             let guard = lock.lock().await;
             let waiting = |lock: &Rc<Mutex<()>>| {
@@ -82,7 +82,7 @@ fn who_gives_up_waiting_does_not_hold_up_the_rest() {
 
 #[test]
 fn a_panic_releases_it_and_leaves_no_poison() {
-    quiet(async {
+    baseline(async {
         let lock = Rc::new(Mutex::new(1));
         let panicking = spawn({
             let lock = Rc::clone(&lock);
@@ -125,7 +125,7 @@ fn it_excludes_under_every_schedule() {
 
 #[test]
 fn owned_and_mapped_guards_hold_it_too() {
-    quiet(async {
+    baseline(async {
         let lock = Arc::new(Mutex::new((1, 2)));
         let owned = Arc::clone(&lock).lock_owned().await;
         assert!(lock.try_lock().is_err());

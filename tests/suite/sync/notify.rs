@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use timeloop::sync::Notify;
 
-use super::{Log, any_order, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
 /// Tasks that wait in order and note their number when they go on.
 async fn waiting(notify: &Rc<Notify>, log: &Log<usize>, tasks: usize) -> Vec<timeloop::task::JoinHandle<()>> {
@@ -23,7 +23,7 @@ async fn waiting(notify: &Rc<Notify>, log: &Log<usize>, tasks: usize) -> Vec<tim
 
 #[test]
 fn the_first_in_line_is_notified_first_and_the_last_on_request() {
-    quiet(async {
+    baseline(async {
         let (notify, log) = (Rc::new(Notify::new()), Log::default());
         let _tasks = waiting(&notify, &log, 4).await;
         notify.notify_one();
@@ -40,7 +40,7 @@ fn the_first_in_line_is_notified_first_and_the_last_on_request() {
 
 #[test]
 fn one_permit_is_kept_and_no_more() {
-    quiet(async {
+    baseline(async {
         let (notify, log) = (Rc::new(Notify::new()), Log::default());
         notify.notify_one();
         notify.notify_one();
@@ -54,7 +54,7 @@ fn one_permit_is_kept_and_no_more() {
 
 #[test]
 fn notifying_all_leaves_no_permit_but_counts_for_who_has_asked() {
-    quiet(async {
+    baseline(async {
         let notify = Notify::new();
         let asked = notify.notified();
         notify.notify_waiters();
@@ -69,7 +69,7 @@ fn notifying_all_leaves_no_permit_but_counts_for_who_has_asked() {
 
 #[test]
 fn who_was_notified_and_gives_up_passes_it_on() {
-    quiet(async {
+    baseline(async {
         let (notify, log) = (Rc::new(Notify::new()), Log::default());
         let tasks = waiting(&notify, &log, 3).await;
         notify.notify_one();
@@ -105,7 +105,7 @@ fn no_schedule_loses_the_signal() {
 
 #[test]
 fn an_owned_wait_outlives_its_maker() {
-    quiet(async {
+    baseline(async {
         let notify = Arc::new(Notify::new());
         let owned = Arc::clone(&notify).notified_owned();
         let task = spawn_and_wait(owned).await;

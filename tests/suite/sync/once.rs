@@ -6,7 +6,7 @@ use std::rc::Rc;
 use timeloop::sync::{OnceCell, SetError, SetOnce};
 use timeloop::task::yield_now;
 
-use super::{any_order, quiet, spawn_and_wait};
+use super::{any_order, baseline, spawn_and_wait};
 
 #[test]
 fn under_every_schedule_one_task_makes_the_value_and_all_see_it() {
@@ -37,7 +37,7 @@ fn under_every_schedule_one_task_makes_the_value_and_all_see_it() {
 
 #[test]
 fn when_the_maker_fails_or_gives_up_the_next_one_makes_it() {
-    quiet(async {
+    baseline(async {
         let cell = Rc::new(OnceCell::new());
         let given_up = spawn_and_wait({
             let cell = Rc::clone(&cell);

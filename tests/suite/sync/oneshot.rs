@@ -3,7 +3,7 @@
 use timeloop::spawn;
 use timeloop::sync::oneshot::{self, error::TryRecvError};
 
-use super::{any_order, quiet, spawn_and_wait};
+use super::{any_order, baseline, spawn_and_wait};
 
 #[test]
 fn the_value_arrives_whoever_is_first() {
@@ -18,7 +18,7 @@ fn the_value_arrives_whoever_is_first() {
 
 #[test]
 fn a_gone_sender_is_an_error_and_a_gone_receiver_gives_the_value_back() {
-    quiet(async {
+    baseline(async {
         let (tx, rx) = oneshot::channel::<u8>();
         let waiting = spawn_and_wait(rx).await;
         drop(tx);
@@ -44,7 +44,7 @@ fn looking_without_waiting() {
 
 #[test]
 fn a_closed_receiver_still_takes_what_was_sent_before() {
-    quiet(async {
+    baseline(async {
         let (tx, mut rx) = oneshot::channel();
         tx.send(7).unwrap();
         rx.close();

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use timeloop::sync::{OwnedRwLockWriteGuard, RwLock, RwLockWriteGuard};
 use timeloop::task::yield_now;
 
-use super::{Log, any_order, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
 #[test]
 fn readers_share_and_writers_do_not() {
-    quiet(async {
+    baseline(async {
         let lock = RwLock::new(1);
         let (first, second) = (lock.read().await, lock.read().await);
         assert_eq!(*first + *second, 2);
@@ -28,7 +28,7 @@ fn readers_share_and_writers_do_not() {
 /// A writer that waits is not overtaken by readers that come after it.
 #[test]
 fn it_is_granted_in_the_order_of_asking() {
-    let order = quiet(async {
+    let order = baseline(async {
         let (lock, log) = (Rc::new(RwLock::new(())), Log::default());
         let first = lock.read().await;
         let mut tasks = Vec::new();
@@ -68,7 +68,7 @@ fn it_is_granted_in_the_order_of_asking() {
 
 #[test]
 fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
-    quiet(async {
+    baseline(async {
         let lock = Rc::new(RwLock::new(()));
         let guard = lock.read().await;
         let writer = spawn_and_wait({

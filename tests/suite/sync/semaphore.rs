@@ -8,12 +8,12 @@ use timeloop::spawn;
 use timeloop::sync::{Semaphore, TryAcquireError};
 use timeloop::task::yield_now;
 
-use super::{Log, any_order, quiet, settle, spawn_and_wait};
+use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
 /// Who asks for much is not overtaken by who asks for little.
 #[test]
 fn permits_go_out_in_the_order_of_asking() {
-    let order = quiet(async {
+    let order = baseline(async {
         let (semaphore, log) = (Rc::new(Semaphore::new(0)), Log::default());
         for permits in [3, 1, 2] {
             let (semaphore, log) = (Rc::clone(&semaphore), log.clone());
@@ -36,7 +36,7 @@ fn permits_go_out_in_the_order_of_asking() {
 
 #[test]
 fn giving_up_half_way_gives_back_what_was_gathered() {
-    quiet(async {
+    baseline(async {
         let semaphore = Rc::new(Semaphore::new(2));
         let greedy = spawn_and_wait({
             let semaphore = Rc::clone(&semaphore);
@@ -59,7 +59,7 @@ fn giving_up_half_way_gives_back_what_was_gathered() {
 
 #[test]
 fn closing_turns_all_away() {
-    quiet(async {
+    baseline(async {
         let semaphore = Rc::new(Semaphore::new(1));
         let held = semaphore.acquire().await.unwrap();
         let waiting = spawn_and_wait({
@@ -78,7 +78,7 @@ fn closing_turns_all_away() {
 
 #[test]
 fn permits_merge_split_and_are_forgotten() {
-    quiet(async {
+    baseline(async {
         let semaphore = Arc::new(Semaphore::new(5));
         let mut permit = Arc::clone(&semaphore).acquire_many_owned(3).await.unwrap();
         let one = permit.split(1).unwrap();

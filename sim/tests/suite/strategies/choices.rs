@@ -57,8 +57,8 @@ fn glimpse_and_end() -> Program {
 fn pct_keeps_its_bound() {
     const RUNS: u64 = 30_000;
     for (program, depth) in [(glimpse(), 2), (glimpse_and_end(), 3)] {
-        let quiet = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
-        let (tasks, steps) = (quiet.tasks.len(), quiet.done.len());
+        let baseline = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
+        let (tasks, steps) = (baseline.tasks.len(), baseline.done.len());
         let bound = 1.0 / (tasks * steps.pow(depth - 1)) as f64;
         let run = |seed| {
             let strategy = Pct::new(depth, u32::try_from(steps).expect("a few"));
@@ -122,19 +122,19 @@ fn whoever_spins_does_not_spin_for_ever() {
 }
 
 #[test]
-fn without_delays_there_is_the_quiet_run() {
+fn without_delays_the_run_is_the_baseline_run() {
     let spawns =
         vec![Line::Spawn(vec![noise(2), vec![Line::Sleep(5), Line::Yield]]), Line::Yield, Line::Join];
     let locks = vec![Line::Lock(0), Line::Yield, write(0, |_, _| Go::On), Line::Unlock(0)];
     let program = all(vec![spawns, locks.clone(), noise(3), locks]);
-    let quiet = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
+    let baseline = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
     let choices = Profile::of(&program).choices();
     let mut others = 0;
     for seed in 0..100 {
         let same = machine::run(&program, &mut Seeded::new(Seed(seed), Delay::new(0, choices)));
-        assert_eq!(same.done, quiet.done);
+        assert_eq!(same.done, baseline.done);
         let delayed = machine::run(&program, &mut Seeded::new(Seed(seed), Delay::new(2, choices)));
-        others += usize::from(delayed.done != quiet.done);
+        others += usize::from(delayed.done != baseline.done);
     }
     assert!(others > 80, "{others}");
 }

@@ -25,22 +25,23 @@ fn many(length: usize) -> u32 {
 impl Profile {
     /// Of a program whose quiet run passes.
     pub(super) fn of(program: &Program) -> Self {
-        let quiet = machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()));
-        assert!(!quiet.failed, "the quiet run passes");
-        let mut keys: Vec<_> = quiet.done.iter().filter_map(|done| Some(done.operation?.resource)).collect();
+        let baseline = machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()));
+        assert!(!baseline.failed, "the baseline run passes");
+        let mut keys: Vec<_> =
+            baseline.done.iter().filter_map(|done| Some(done.operation?.resource)).collect();
         keys.sort_unstable();
         keys.dedup();
         let resources = keys.into_iter().filter_map(|key| {
-            let order = quiet.order_of(key);
+            let order = baseline.order_of(key);
             let about = |done: &Done| done.operation.is_some_and(|operation| operation.resource == key);
             let shared = order.iter().any(|task| *task != order[0]);
-            shared.then(|| (key, many(order.len()), quiet.counts(about)))
+            shared.then(|| (key, many(order.len()), baseline.counts(about)))
         });
         Self {
-            choices: quiet.choices,
-            tasks: many(quiet.tasks.len()),
+            choices: baseline.choices,
+            tasks: many(baseline.tasks.len()),
             resources: resources.collect(),
-            counts: quiet.counts(|_| true),
+            counts: baseline.counts(|_| true),
         }
     }
 

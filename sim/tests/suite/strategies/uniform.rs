@@ -36,7 +36,7 @@ fn bias(orders: &BTreeMap<Vec<usize>, u64>, many: usize) -> f64 {
 
 const BIAS_MAX: f64 = 4.5;
 
-fn quiet(program: &Program) -> Outcome {
+fn baseline(program: &Program) -> Outcome {
     machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()))
 }
 
@@ -55,7 +55,7 @@ fn interleavings_are_uniform_under_urw() {
     // Their first resumption is a step too.
     let operations = |times: usize| all((1..=6 / times).map(|task| vec![touch(task); times - 1]).collect());
     for (program, many) in [(yields(3), 20), (yields(2), 90), (operations(3), 20), (operations(2), 90)] {
-        let counts = quiet(&program).counts(|_| true);
+        let counts = baseline(&program).counts(|_| true);
         let seen = orders(&program, |seed| Seeded::new(seed, Urw::new(&counts)), tasks);
         assert_eq!(seen.len(), many);
         let off = bias(&seen, many);
@@ -63,7 +63,7 @@ fn interleavings_are_uniform_under_urw() {
     }
     // The test can tell: a random walk is not uniform where tasks differ in length.
     let uneven = all(vec![vec![Line::Yield; 3], vec![Line::Yield; 1]]);
-    let counts = quiet(&uneven).counts(|_| true);
+    let counts = baseline(&uneven).counts(|_| true);
     let off = bias(&orders(&uneven, |seed| Seeded::new(seed, Urw::new(&counts)), tasks), 15);
     assert!(off < BIAS_MAX, "{off}");
     let off = bias(&orders(&uneven, |seed| Seeded::new(seed, Random::default()), tasks), 15);
@@ -75,7 +75,7 @@ fn a_task_counts_for_those_that_it_has_yet_to_spawn_under_urw() {
     // Its three steps and its child's two, of which the first comes after its own second, against two of another task.
     let parent = vec![Line::Yield, Line::Spawn(vec![vec![Line::Yield]]), Line::Yield];
     let program = vec![Line::Spawn(vec![parent, vec![Line::Yield]])];
-    let counts = quiet(&program).counts(|_| true);
+    let counts = baseline(&program).counts(|_| true);
     let seen = orders(&program, |seed| Seeded::new(seed, Urw::new(&counts)), tasks);
     // Parent twice, then its last with the child's two: 3 orders of 5 steps, and 21 ways to mix in the other's two.
     assert_eq!(seen.len(), 63);
@@ -92,7 +92,7 @@ fn orders_of_accesses_are_uniform_under_surw() {
     };
     let program = all(vec![task(0, 5, 0), task(3, 0, 1), task(1, 1, 4)]);
     let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
-    let counts = quiet(&program).counts(about);
+    let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Surw::new(Some(cell(0)), &counts)), look);
     assert_eq!(seen.len(), 90);
@@ -108,7 +108,7 @@ fn surw_can_do_everything_else_in_any_order() {
     // Besides the accesses that it attends to, each task does one thing: all 6 ways to order those come up.
     let program = all(vec![vec![touch(0), touch(1)], vec![touch(1), touch(0)], vec![touch(1)]]);
     let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
-    let counts = quiet(&program).counts(about);
+    let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| {
         outcome.done.iter().filter(|done| done.operation.is_some()).map(|done| done.task).collect()
     };
@@ -123,7 +123,7 @@ fn an_intention_goes_on_to_the_child() {
     let parent = vec![touch(1), touch(1), Line::Spawn(vec![vec![touch(0), touch(0)]])];
     let program = vec![Line::Spawn(vec![parent, vec![touch(0)]])];
     let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
-    let counts = quiet(&program).counts(about);
+    let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Surw::new(Some(cell(0)), &counts)), look);
     assert_eq!(seen.len(), 3);
