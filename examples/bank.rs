@@ -42,7 +42,7 @@ fn bank() -> Explorer {
     Explorer::new("bank::money_is_neither_made_nor_lost")
         .command("cargo run --example bank")
         .without_regressions()
-        .quiet()
+        .silent()
 }
 
 fn main() {

@@ -92,7 +92,7 @@ fn explored(looks_at_numbers: bool) -> Exploration {
         .command("cargo run --example leases")
         .without_environment()
         .without_regressions()
-        .quiet()
+        .silent()
         .run(|| only_the_newest_lease_writes(looks_at_numbers))
 }
 

@@ -134,7 +134,7 @@ impl Explorer {
         /// Sets whether real time bounds the work on a failure: [`Config::time_bounds`].
         time_bounds(bounds: bool) time_bounds = bounds;
         /// Prints nothing: all there is to say is in the [`Exploration`].
-        quiet() silent = true;
+        silent() silent = true;
         /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].
         progress(progress: impl Fn(&Progress) + Send + Sync + 'static) progress = Some(OnProgress::new(progress));
         /// Heeds these variables instead of those of the environment (`TIMELOOP_*`).

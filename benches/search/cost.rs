@@ -90,7 +90,7 @@ fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
 
 /// Nanoseconds a run that an `Explorer` makes of many, all of them without fault.
 fn explored<F: Future<Output = ()>>(strategy: StrategySpec, runs: u64, make: fn() -> F) -> f64 {
-    let explorer = Explorer::new("cost").without_regressions().without_environment().quiet().jobs(1);
+    let explorer = Explorer::new("cost").without_regressions().without_environment().silent().jobs(1);
     let explorer = explorer.runs(runs).strategy(strategy);
     let once = || {
         #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]

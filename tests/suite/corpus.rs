@@ -8,7 +8,7 @@ use programs::{ALL, Body, Program};
 use timeloop::{Explorer, StrategySpec};
 
 fn explorer(program: &Program, runs: u64) -> Explorer {
-    Explorer::new(program.name).without_regressions().without_environment().quiet().runs(runs)
+    Explorer::new(program.name).without_regressions().without_environment().silent().runs(runs)
 }
 
 /// Explores under the default strategy.

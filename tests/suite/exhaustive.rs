@@ -314,7 +314,7 @@ async fn checked_reorder() {
 }
 
 fn explorer(name: &str) -> Explorer {
-    Explorer::new(name).without_environment().quiet().strategy("exhaustive")
+    Explorer::new(name).without_environment().silent().strategy("exhaustive")
 }
 
 #[test]

@@ -43,7 +43,7 @@ async fn fragile() {
 }
 
 fn explorer() -> timeloop::Explorer {
-    timeloop::Explorer::new(NAME).without_regressions().shrink_runs(200).jobs(1).quiet()
+    timeloop::Explorer::new(NAME).without_regressions().shrink_runs(200).jobs(1).silent()
 }
 
 /// The strategies that make single runs which differ from the quiet one.

@@ -125,7 +125,7 @@ pub(crate) use by_name;
 /// plainest strategy instead of the one by default.
 pub(crate) fn explorer(name: &str) -> timeloop::Explorer {
     let explorer = timeloop::Explorer::new(name).strategy(StrategySpec::Random);
-    explorer.without_environment().without_regressions().quiet()
+    explorer.without_environment().without_regressions().silent()
 }
 
 /// Sends datagrams to a node `db-1` that sends each back, and gives how many have come back after `patience`.

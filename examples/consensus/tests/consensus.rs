@@ -4,7 +4,7 @@ use consensus::{Bug, scenario};
 use timeloop::{Deviation, Domain, Explorer, Found, Limits, run_from};
 
 fn explorer(name: &'static str) -> Explorer {
-    Explorer::new(name).stalls(false).without_regressions().without_environment().quiet()
+    Explorer::new(name).stalls(false).without_regressions().without_environment().silent()
 }
 
 /// How many faults these deviations are of.

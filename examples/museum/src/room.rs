@@ -235,7 +235,7 @@ fn explorer(exhibit: &str) -> Explorer {
         .without_regressions()
         // No exhibit that does what it should comes near; one that spins is seen the sooner.
         .max_polls_per_instant(10_000)
-        .quiet()
+        .silent()
 }
 
 /// How far the work on an exhibit has come: `exploring, 1200 of 10000 runs`.

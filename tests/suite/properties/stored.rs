@@ -191,7 +191,7 @@ fn a_regression_file_is_replayed() {
     let found = timeloop::Explorer::new(format!("properties::stored::{test}"))
         .regressions(&folder)
         .without_environment()
-        .quiet()
+        .silent()
         .run(|| async move { assert_eq!(order().await, [1, 2]) })
         .found
         .expect("either may be first");
