@@ -50,18 +50,18 @@ impl<T: TestResult, E: fmt::Debug + 'static> TestResult for Result<T, E> {
 }
 
 /// What a test's output says has failed.
-pub(crate) struct Complaint {
+pub(crate) struct TestError {
     pub(crate) message: String,
     pub(crate) site: Option<Site>,
 }
 
 /// `Ok` unless the test's output is a failure.
-pub(crate) fn passed(output: impl TestResult) -> Result<(), Complaint> {
+pub(crate) fn passed(output: impl TestResult) -> Result<(), TestError> {
     #[cfg(feature = "proptest")]
-    if let Some(complaint) = output.error().and_then(crate::proptest::complaint) {
-        return Err(complaint);
+    if let Some(test_error) = output.error().and_then(crate::proptest::test_error) {
+        return Err(test_error);
     }
-    output.failure().map_or(Ok(()), |message| Err(Complaint { message, site: None }))
+    output.failure().map_or(Ok(()), |message| Err(TestError { message, site: None }))
 }
 
 /// What a function returns.
@@ -93,7 +93,7 @@ impl<F, Fut, J, P> AsyncSimulation<F, J>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
-    J: Fn(Fut::Output) -> Result<P, Complaint>,
+    J: Fn(Fut::Output) -> Result<P, TestError>,
 {
     /// Makes one run; what its output comes to, unless it fails.
     pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
@@ -105,7 +105,7 @@ impl<F, Fut, J, P> Simulation for AsyncSimulation<F, J>
 where
     F: Fn() -> Fut + Sync,
     Fut: Future,
-    J: Fn(Fut::Output) -> Result<P, Complaint> + Sync,
+    J: Fn(Fut::Output) -> Result<P, TestError> + Sync,
 {
     fn run(&self, request: Request<'_>) -> Ended {
         self.make(request).0
@@ -113,7 +113,7 @@ where
 }
 
 /// One run.
-struct Made<T> {
+struct RunResult<T> {
     /// The output, or what failed: in here only.
     result: Result<T, Box<Failure>>,
     ended: Ended,
@@ -121,12 +121,12 @@ struct Made<T> {
     before: Before,
 }
 
-impl<T> Made<T> {
+impl<T> RunResult<T> {
     /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
-    fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, Complaint>) -> (Ended, Option<P>) {
+    fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, TestError>) -> (Ended, Option<P>) {
         let Self { result, mut ended, before } = self;
         let judged = match result {
-            Ok(output) => judge(output).map_err(|Complaint { message, site }| {
+            Ok(output) => judge(output).map_err(|TestError { message, site }| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
                     cause: Cause::Error(message),
@@ -151,7 +151,7 @@ impl<T> Made<T> {
 }
 
 /// Makes one run.
-fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> Made<Fut::Output>
+fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> RunResult<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -164,7 +164,7 @@ where
         None => Ok(root.into_output().expect("it has ended")),
         Some(failure) => Err(failure),
     };
-    Made { result, ended, before }
+    RunResult { result, ended, before }
 }
 
 /// Makes one run of a root.
@@ -278,7 +278,7 @@ where
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request =
         Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
-    let Made { result, ended, .. } = run_once(request, Label::Fixed("`timeloop::run_from`"), &make);
+    let RunResult { result, ended, .. } = run_once(request, Label::Fixed("`timeloop::run_from`"), &make);
     Outcome {
         result: result.map_err(|failure| *failure),
         trace_hash: ended.trace_hash,

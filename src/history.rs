@@ -52,8 +52,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use timeloop_sim::history::{
-    Asked, CallId, CheckError, Client, Entry, History, Model, Returned, STEPS_MAX, Told, Undecided,
-    Violation, models,
+    CallId, CheckError, Client, Entry, History, Invocation, Model, ReportedOperation, Returned, STEPS_MAX,
+    Undecided, Violation, models,
 };
 
 use crate::engine::context;

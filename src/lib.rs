@@ -458,11 +458,11 @@ pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
     Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Cause, Choice, Config, Critical,
-    CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exhausted,
-    Exploration, ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits,
-    Log, Nanos, Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile,
-    Progress, Record, RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind,
-    ResourceRecord, Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, Settings, Site, Step,
+    CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exploration,
+    ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, Nanos,
+    Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
+    RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord,
+    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, Settings, Site, Step, StopReason,
     StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
     WorldDeviation, WorldEvent,
 };

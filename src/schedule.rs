@@ -15,7 +15,7 @@ use timeloop_sim::{
 };
 
 use crate::explorer::test_of_this_thread;
-use crate::harness::{AsyncSimulation, Complaint, TestResult, assert_no_loop, passed};
+use crate::harness::{AsyncSimulation, TestError, TestResult, assert_no_loop, passed};
 
 /// How to make every decision of a run, as an input that a test is handed like any other.
 ///
@@ -272,7 +272,7 @@ pub(crate) fn replayed(config: &Config) -> Result<Option<Vec<timeloop_sim::Sched
 }
 
 /// What a run's output comes to: something, or why the test rejects its input, or what fails.
-pub(crate) type Verdict<P> = Result<Result<P, String>, Complaint>;
+pub(crate) type Verdict<P> = Result<Result<P, String>, TestError>;
 
 pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
     #[cfg(feature = "proptest")]

@@ -1,8 +1,8 @@
-//! The configuration of an exploration: every setting, with its default.
+//! [`Config`]: the settings of an exploration, with their defaults.
 //!
 //! # Invariants
-//! With the defaults, and nothing in the environment, an exploration is a function of the code under test: a fixed base
-//! seed, a fixed number of runs.
+//! With the defaults, and without `TIMELOOP_*` variables, an exploration depends only on the code under test: the first
+//! seed and the number of runs are fixed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::progress::OnProgress;
 use crate::regression::FOLDER;
 use crate::{Limits, Seed, StrategySpec, TestName};
 
-/// How to explore a test. [`explore`](crate::explore) takes it.
+/// The configuration of an exploration, for [`explore`](crate::explore).
 ///
 /// The variables `TIMELOOP_*` override [`runs`](Self::runs), [`seed`](Self::seed), [`strategy`](Self::strategy) and
 /// [`jobs`](Self::jobs).
@@ -20,77 +20,80 @@ use crate::{Limits, Seed, StrategySpec, TestName};
 /// ```
 /// use timeloop_sim::{Config, Ended, Request, Simulation, explore};
 ///
-/// struct Calm;
-/// impl Simulation for Calm {
+/// struct AlwaysPasses;
+/// impl Simulation for AlwaysPasses {
 ///     fn run(&self, _: Request<'_>) -> Ended {
 ///         Ended { failure: None, trace_hash: 7, steps: 1, elapsed_ns: 0, record: None, unapplied: 0 }
 ///     }
 /// }
 ///
-/// let exploration = explore(&Config { runs: Some(100), ..Config::new("calm") }, &Calm);
+/// let exploration = explore(&Config { runs: Some(100), ..Config::new("always_passes") }, &AlwaysPasses);
 /// assert!(exploration.passed());
 /// assert_eq!(exploration.runs, 100);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The test, to which tokens and stored schedules belong.
+    /// The test. Tokens and stored schedules are bound to its name.
     pub test: TestName,
-    /// The number of runs, besides the baseline run. Default 1,000; for an exhaustive search, which also ends when it is
-    /// complete, 100,000.
+    /// The largest number of runs, besides the baseline run. `None`, the default, is 1,000, or 100,000 for an exhaustive
+    /// search, which also ends when it is complete.
     pub runs: Option<u64>,
-    /// The seed of the first run; those of the next runs count up from it. Default 0.
+    /// The seed of the first run; the seeds of the next runs count up from it. Default 0.
     pub seed: Seed,
     /// The strategy that decides which task runs next. Default [`StrategySpec::Portfolio`]: one strategy a run, chosen
     /// from its seed.
     pub strategy: StrategySpec,
     /// Whether virtual time may pass while a task is ready, as on a busy machine, so that timeouts fire early relative to
-    /// work. Default true. False is for a test that counts on exact times: `sleep(1 s)` then takes 1 s, whatever else is
-    /// going on.
+    /// work. Default true. False is for a test that relies on exact times: `sleep(1 s)` then takes exactly 1 s.
     ///
     /// False holds under every strategy: `starve` then keeps a task waiting only while others can run, `stall` becomes
     /// `random`, and stored schedules under which time passes are not tried.
     pub stalls: bool,
-    /// The number of threads that make runs. The result does not depend on it. Default one a core.
+    /// The number of threads that make runs. The result does not depend on it. `None`, the default, is one per core.
     pub jobs: Option<usize>,
     /// The bounds of a run. Default [`Limits::default`].
     pub limits: Limits,
-    /// Where failing schedules are stored, and tried first from then on. Default [`RegressionsIn::Package`].
+    /// The folder in which failing schedules are stored. Later explorations try them first. Default
+    /// [`RegressionsIn::Package`].
     pub regressions: RegressionsIn,
-    /// The number of runs that shrinking may make. Default 20,000.
+    /// The largest number of runs for shrinking. Default 20,000. The search for the critical pair, about 400 more runs at most,
+    /// is not counted.
     pub shrink_runs: u64,
-    /// Whether real time bounds the work on a failure besides runs and steps, since a person waits for it: 2 s for counting
-    /// how often the test fails, 10 s for shrinking, 4 s for the critical pair. Default true. With false the report does
-    /// not depend on the machine's speed.
+    /// Whether real time bounds the work on a failure, besides the bounds on runs and steps: 2 s for counting how often the
+    /// test fails, 10 s for shrinking, 4 s for the critical pair. Default true. If false, the report does not depend on the
+    /// machine's speed.
     pub time_bounds: bool,
-    /// Whether nothing is printed: notes and warnings are in [`Exploration::notes`](crate::Exploration::notes). Default
-    /// false.
+    /// Whether nothing is printed. Notes and warnings are in [`Exploration::notes`](crate::Exploration::notes) in any case.
+    /// Default false.
     pub silent: bool,
-    /// The variables to heed. Default `None`: those of this process. `Some(Settings::default())` is no variables.
+    /// The `TIMELOOP_*` variables. `None`, the default, reads them from this process's environment;
+    /// `Some(Settings::default())` ignores the environment.
     pub environment: Option<Settings>,
-    /// A callback that hears, on the calling thread and a few times a second, how far the work has come. Default `None`.
+    /// A callback that receives the progress, on the calling thread and a few times a second. Default `None`.
     pub progress: Option<OnProgress>,
 }
 
-/// Where failing schedules are stored.
+/// The folder in which failing schedules are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RegressionsIn {
-    /// In `timeloop-regressions` in the folder of the package under test.
+    /// `timeloop-regressions` in the folder of the package under test.
     #[default]
     Package,
-    /// In this folder.
+    /// This folder.
     Folder(PathBuf),
-    /// Nowhere: stored schedules are neither tried nor added to.
+    /// None: stored schedules are not tried, and no schedule is stored.
     Nowhere,
 }
 
 impl Config {
-    /// Configures the test called `name`: its path with the crate first (`bank::tests::transfers`), or any other text.
+    /// Creates the default configuration for the test called `name`: its path with the crate first
+    /// (`bank::tests::transfers`), or any other text.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self::of(TestName::new(name))
     }
 
-    /// Configures this test.
+    /// Creates the default configuration for this test.
     #[must_use]
     pub fn of(test: TestName) -> Self {
         Self {
@@ -110,14 +113,17 @@ impl Config {
         }
     }
 
-    /// Panics at the caller's line if the configuration would test nothing: 0 runs, or 0 jobs.
+    /// Checks that the configuration tests something.
+    ///
+    /// # Panics
+    /// At the caller's location, if `runs` or `jobs` is 0.
     #[track_caller]
     pub fn assert_valid(&self) {
         assert!(self.runs != Some(0), "an exploration of 0 runs would test nothing; give 1 or more");
         assert!(self.jobs != Some(0), "an exploration needs a thread; give 1 or more jobs");
     }
 
-    /// Returns the variables to heed.
+    /// Returns [`environment`](Self::environment), or the settings of this process's environment.
     ///
     /// # Errors
     /// When a variable of this process has a value that is not accepted.
@@ -127,7 +133,7 @@ impl Config {
 }
 
 impl RegressionsIn {
-    /// Returns the folder, unless there is none.
+    /// Returns the folder, or `None` for [`Nowhere`](Self::Nowhere).
     #[must_use]
     pub fn folder(&self, settings: &Settings) -> Option<PathBuf> {
         match self {

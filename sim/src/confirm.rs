@@ -1,7 +1,7 @@
-//! Confirming: a failure is believed once two more runs of its schedule have repeated it, step by step.
+//! Confirms a failure: two more runs of its schedule have to repeat it, step by step.
 //!
-//! Always true: what is confirmed can be replayed; what can't be is reported as nondeterminism, with the first step that
-//! differs and what usually is to blame.
+//! # Invariants
+//! A confirmed failure can be replayed. Any other is reported as nondeterminism, with the first step that differs.
 
 use crate::profile::SeedContext;
 use crate::runner::Runner;
@@ -9,15 +9,15 @@ use crate::{
     Cause, Detail, Difference, DifferentStep, Ended, Failure, FailureKind, Record, Resumed, Schedule, Seed,
 };
 
-/// Runs with more steps than this are not recorded: their record would fill the memory.
+/// The largest number of steps of a run that is recorded: the record of a longer one would take too much memory.
 pub(crate) const RECORDED_STEPS_MAX: u64 = 2_000_000;
 
-/// How two more runs of a failing schedule went.
+/// The result of two more runs of a failing schedule.
 #[derive(Debug)]
 pub(crate) enum Confirmed {
-    /// As the first; here is the second of them, with its record unless it is too long to be kept.
+    /// Both repeat the first run. This is the second of them, with its record unless it is too long.
     Same(Box<Ended>),
-    /// Not as the first.
+    /// A run differs: the failure is nondeterminism.
     Differs(Box<Failure>),
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn confirm(runner: &Runner<'_>, schedule: &Schedule, seen: &Seen<'_>)
     Confirmed::Same(Box::new(two))
 }
 
-/// The run that is to be confirmed.
+/// The run to confirm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) failure: Option<&'a Failure>,
@@ -42,9 +42,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) steps: u64,
 }
 
-/// Makes the exploration's first run, which passed, once more: what a run leaves behind in the process for the next ones
-/// shows when the two differ, and a failure that came after it is not the schedule's doing.
-pub(crate) fn left_behind(
+/// Repeats the exploration's first run, which passed. If it differs now, a run has left state behind in the process, and
+/// the failure `seen` may come from that state rather than from its schedule. Returns the failure in that case.
+pub(crate) fn check_leftover_state(
     runner: &Runner<'_>,
     (schedule, trace_hash): &(Schedule, u64),
     seen: &Failure,
@@ -59,7 +59,7 @@ pub(crate) fn left_behind(
     })
 }
 
-/// Runs each of `runs` seeds twice; the first seed whose runs differ, and how.
+/// Runs each of `runs` seeds twice. Returns the first seed whose runs differ, with the failure that describes how.
 pub(crate) fn check(
     runner: &Runner<'_>,
     base: Seed,
@@ -79,7 +79,7 @@ pub(crate) fn check(
         };
         match confirm(runner, &context.schedule(seed), &seen) {
             Confirmed::Differs(failure) => Some((seed, failure)),
-            // The second run was the odd one out, and is gone.
+            // Only the second run differed, and its record was not kept.
             Confirmed::Same(_) => Some((seed, nondeterminism(Difference::Unknown, seen.failure))),
         }
     })
@@ -93,7 +93,7 @@ fn alike(one: &Ended, two: &Ended) -> bool {
     one.trace_hash == two.trace_hash && fingerprint(one) == fingerprint(two)
 }
 
-/// Two runs that are not alike, by the first step in which they differ.
+/// Describes two runs that differ, by the first step in which they do.
 pub(crate) fn difference(one: &Ended, two: &Ended, seen: Option<&Failure>) -> Box<Failure> {
     let (Some(a), Some(b)) = (&one.record, &two.record) else {
         return nondeterminism(Difference::Unknown, seen);
@@ -121,7 +121,7 @@ pub(crate) fn difference(one: &Ended, two: &Ended, seen: Option<&Failure>) -> Bo
     failure
 }
 
-/// The failure that runs of one schedule differ; `seen` is how one of them failed.
+/// Creates the failure that runs of one schedule differ; `seen` is the failure of one of them.
 pub(crate) fn nondeterminism(differ: Difference, seen: Option<&Failure>) -> Box<Failure> {
     Box::new(Failure {
         kind: FailureKind::Nondeterminism,
@@ -136,7 +136,7 @@ pub(crate) fn nondeterminism(differ: Difference, seen: Option<&Failure>) -> Box<
     })
 }
 
-/// The index of the first step that differs in who ran, when, or what it chose.
+/// Returns the index of the first step that differs in its task, its time or its choices.
 fn first_difference(one: &Record, two: &Record) -> Option<usize> {
     let shape = |record: &Record, step: usize| {
         record
@@ -147,7 +147,7 @@ fn first_difference(one: &Record, two: &Record) -> Option<usize> {
     let hash = |record: &Record, step: usize| record.steps.get(step).map(|step| step.trace_hash);
     (0..one.steps.len().max(two.steps.len())).find(|&step| {
         let next = (hash(one, step + 1), hash(two, step + 1));
-        // A step whose choices differ shows in the hash before the next one.
+        // If a step's choices differ, the trace hash before the next step does.
         shape(one, step) != shape(two, step) || matches!(next, (Some(a), Some(b)) if a != b)
     })
 }

@@ -1,16 +1,16 @@
-//! Printing to the person who waits: notes, progress and reports.
+//! Printing notes, progress and reports to standard error.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Prints past the capture of test output: a passing test would hide a mistake in the environment otherwise.
+/// Prints to standard error, bypassing the capture of test output, which hides the output of passing tests.
 pub(crate) fn print(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Prints a note past the capture of test output, unless this process has printed it before.
+/// Prints a note, bypassing the capture of test output, unless this process has printed it before.
 pub fn print_note(note: &str) {
     static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -19,8 +19,8 @@ pub fn print_note(note: &str) {
     }
 }
 
-/// Prints a report to standard error and panics with it. The panic hook is not called, so that nothing stands between the
-/// reader and the report.
+/// Prints a report to standard error and panics with it. The panic hook is not called, so that it adds nothing to the
+/// report.
 ///
 /// # Panics
 /// Always. The panic's payload is the report, as a `String`.
@@ -30,7 +30,7 @@ pub fn fail_with(report: String) -> ! {
     std::panic::resume_unwind(Box::new(report))
 }
 
-/// Returns `path` as a person would write it from the current folder.
+/// Returns `path` relative to the current folder if it is inside it, and unchanged otherwise.
 #[must_use]
 pub fn shown(path: &Path) -> PathBuf {
     std::env::current_dir()

@@ -3,7 +3,7 @@
 //! Always true: both ways have been run twice, and each went the same way both times.
 
 use crate::runner::Runner;
-use crate::shrink::{Differs, Hinge, Pair};
+use crate::shrink::{CriticalPair, Differs, Pair};
 use crate::{
     Access, Deviation, Ended, FailureKind, Fingerprint, Performed, Record, ResourceRecord, Schedule, Seed,
     Site, TaskLabel, WorldEffect,
@@ -83,14 +83,14 @@ pub struct CriticalStep {
     pub operation: Option<(Access, Option<Site>)>,
 }
 
-/// Runs both ways of `hinge` once more and says what they differ in; `shrunk` is the failing run that is reported.
+/// Runs both ways of `pair` once more and says what they differ in; `shrunk` is the failing run that is reported.
 pub(crate) fn explain(
     runner: &Runner<'_>,
-    hinge: &Hinge,
+    pair: &CriticalPair,
     fingerprint: Fingerprint,
     (shrunk, record, steps): (&Schedule, &Record, u64),
 ) -> Option<Critical> {
-    let (fails, other) = (hinge.fails.schedule(), hinge.other.schedule());
+    let (fails, other) = (pair.fails.schedule(), pair.other.schedule());
     let explained = |schedule: &Schedule| runner.run_explained(schedule, steps);
     let again = (fails != *shrunk).then(|| explained(&fails));
     let failing = match &again {
@@ -99,24 +99,24 @@ pub(crate) fn explain(
         Some(_) => return None,
     };
     let ended = explained(&other);
-    if ended.failure.as_ref().map(|failure| failure.kind) != hinge.otherwise
+    if ended.failure.as_ref().map(|failure| failure.kind) != pair.otherwise
         || print(&ended) == Some(fingerprint)
     {
         return None;
     }
     let passing = ended.record.as_deref()?;
-    let decision = match &hinge.differs {
+    let decision = match &pair.differs {
         Differs::Order(pair) => order(pair, failing, passing)?,
         Differs::Without(deviation) if deviation.key().task().is_none() => world(deviation, failing, true)?,
         Differs::With(deviation) if deviation.key().task().is_none() => world(deviation, passing, false)?,
         Differs::Without(deviation) => choice(deviation, failing, true)?,
         Differs::With(deviation) => choice(deviation, failing, false)?,
         Differs::Randomness => {
-            CriticalDecision::Randomness { fails: hinge.fails.randomness, other: hinge.other.randomness }
+            CriticalDecision::Randomness { fails: pair.fails.randomness, other: pair.other.randomness }
         }
     };
     let other_token = other.to_token(runner.test.as_str());
-    Some(Critical { decision, fails, other, otherwise: hinge.otherwise, other_token })
+    Some(Critical { decision, fails, other, otherwise: pair.otherwise, other_token })
 }
 
 fn print(ended: &Ended) -> Option<Fingerprint> {

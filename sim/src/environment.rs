@@ -1,7 +1,8 @@
-//! The environment: `TIMELOOP_*` variables that steer every exploration of a process.
+//! [`Settings`]: the `TIMELOOP_*` variables, which configure every exploration of a process.
 //!
-//! Always true: [`Settings::from_vars`] is a function of the variables that it is handed; a bad value is an error that
-//! shows the accepted form, and an unknown name a warning, so that no typing error passes for a setting.
+//! # Invariants
+//! [`Settings::from_vars`] depends only on the variables passed to it. A bad value is an error that shows the accepted
+//! form, and an unknown name is a warning, so that a typing error is never silently ignored.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,37 +12,37 @@ use std::path::PathBuf;
 use crate::strategy::spec::ACCEPTED as STRATEGIES;
 use crate::{Seed, StrategySpec};
 
-/// What the environment asks for; `None` leaves it to the test.
+/// The settings from the environment; `None` leaves a setting to the test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `TIMELOOP_SEED`: where the seeds begin.
+    /// `TIMELOOP_SEED`: the first seed.
     pub seed: Option<SeedSetting>,
-    /// `TIMELOOP_RUNS`: how many runs.
+    /// `TIMELOOP_RUNS`: the number of runs.
     pub runs: Option<u64>,
-    /// `TIMELOOP_JOBS`: how many threads.
+    /// `TIMELOOP_JOBS`: the number of threads.
     pub jobs: Option<NonZero<usize>>,
-    /// `TIMELOOP_STRATEGY`: which strategy.
+    /// `TIMELOOP_STRATEGY`: the strategy.
     pub strategy: Option<StrategySpec>,
     /// `TIMELOOP_REPLAY`: what to replay instead of exploring.
     pub replay: Option<ReplaySetting>,
-    /// `TIMELOOP_CHECK`: how many seeds to run twice, comparing the two runs.
+    /// `TIMELOOP_CHECK`: the number of seeds to run twice, to compare the two runs.
     pub check: Option<u64>,
     /// `TIMELOOP_LOG`: how much to print.
     pub log: Option<Log>,
-    /// `CI`: nothing is written where it is set.
+    /// `CI`: whether it is set, to anything but `false` or `0`. Then no file is written.
     pub ci: bool,
     /// `CARGO_MANIFEST_DIR`: the folder of the package under test.
     pub package_folder: Option<PathBuf>,
-    /// What looks like a mistake, a sentence each.
+    /// Warnings about unknown variables and outdated values.
     pub warnings: Vec<String>,
 }
 
-/// Where the seeds begin.
+/// The first seed of an exploration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedSetting {
-    /// At this number.
+    /// This seed.
     Number(Seed),
-    /// At a number that differs each time.
+    /// A seed that differs each time.
     Random,
 }
 
@@ -57,16 +58,16 @@ pub enum ReplaySetting {
 /// How much to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Log {
-    /// Reports of failures, and warnings.
+    /// Only reports of failures, notes and warnings.
     #[default]
-    Quiet,
-    /// Also how far exploring and shrinking have come, once a second.
+    Silent,
+    /// Also the progress of exploring and shrinking, once a second.
     Progress,
     /// As `Progress`, and reports list every step of the run.
     Steps,
 }
 
-/// Variables with values that are not accepted, a sentence each.
+/// An error about variables whose values are not accepted. Its text has a line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentError {
     problems: Vec<String>,
@@ -80,7 +81,7 @@ impl fmt::Display for EnvironmentError {
 
 impl std::error::Error for EnvironmentError {}
 
-/// Every variable of ours.
+/// The names of all `TIMELOOP_*` variables.
 const NAMES: [&str; 7] = [
     "TIMELOOP_SEED",
     "TIMELOOP_RUNS",
@@ -98,7 +99,7 @@ impl Settings {
     /// When a variable has a value that is not accepted.
     pub fn from_environment() -> Result<Self, EnvironmentError> {
         Self::from_vars(std::env::vars_os().filter_map(|(name, value)| {
-            // Text that is not Unicode is shown with marks in its place.
+            // Invalid Unicode is shown as replacement characters.
             let ours =
                 |name: &str| name.starts_with("TIMELOOP_") || name == "CI" || name == "CARGO_MANIFEST_DIR";
             let name = name.to_string_lossy().into_owned();
@@ -106,21 +107,21 @@ impl Settings {
         }))
     }
 
-    /// Returns the seed where a test begins whose own base seed is `default`.
+    /// Returns the first seed for a test whose own first seed is `default`.
     #[must_use]
     pub fn base_seed(&self, default: Seed) -> Seed {
         match self.seed {
             None => default,
             Some(SeedSetting::Number(seed)) => seed,
-            // The standard library's own source of numbers that differ each time.
+            // `RandomState` has random keys, so the hash differs each time.
             Some(SeedSetting::Random) => RandomState::new().hash_one("timeloop").into(),
         }
     }
 
-    /// Reads settings from pairs of name and value. An empty value counts as none.
+    /// Reads settings from pairs of name and value. An empty value counts as unset.
     ///
     /// # Errors
-    /// When a variable has a value that is not accepted: all such variables are named.
+    /// When values are not accepted. The error names all of them.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, EnvironmentError> {
         let mut settings = Self::default();
         let mut problems = Vec::new();
@@ -135,7 +136,7 @@ impl Settings {
         if problems.is_empty() { Ok(settings) } else { Err(EnvironmentError { problems }) }
     }
 
-    /// Sets one variable, or says what is wrong and what is accepted.
+    /// Reads one variable. An error is the rest of a sentence that starts with the variable: what is accepted.
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "TIMELOOP_SEED" => self.seed = Some(parse_seed(value)?),
@@ -164,12 +165,16 @@ impl Settings {
             }
             "TIMELOOP_LOG" => {
                 self.log = Some(match value {
-                    "quiet" => Log::Quiet,
+                    "silent" => Log::Silent,
+                    "quiet" => {
+                        self.warnings.push("`TIMELOOP_LOG=quiet` is now `TIMELOOP_LOG=silent`".to_owned());
+                        Log::Silent
+                    }
                     "progress" => Log::Progress,
                     "steps" => Log::Steps,
                     _ => {
                         return Err(
-                            "is not a way to log; accepted are `quiet`, `progress` and `steps`".to_owned()
+                            "is not a log level; accepted are `silent`, `progress` and `steps`".to_owned()
                         );
                     }
                 });
@@ -183,11 +188,11 @@ impl Settings {
     }
 }
 
-/// Digits, with `_` between them where a person likes.
+/// Parses a decimal number, which may contain `_`.
 fn parse_number(text: &str) -> Option<u64> {
     let digits: String = text.chars().filter(|character| *character != '_').collect();
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
+    let only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if only_digits { digits.parse().ok() } else { None }
 }
 
 fn parse_seed(text: &str) -> Result<SeedSetting, String> {
@@ -207,7 +212,7 @@ fn parse_seed(text: &str) -> Result<SeedSetting, String> {
     if !(1..=40).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(error());
     }
-    // Of a longer number the first 16 digits count: they tell commits apart well enough.
+    // The first 16 digits of a longer number are enough to distinguish commits.
     let number = u64::from_str_radix(&digits[..digits.len().min(16)], 16).map_err(|_| error())?;
     Ok(SeedSetting::Number(Seed(number)))
 }
@@ -226,15 +231,18 @@ fn unknown(name: &str) -> String {
     let nearest = NAMES.into_iter().min_by_key(|known| distance(name, known));
     match nearest.filter(|known| distance(name, known) <= 2) {
         Some(known) => {
-            format!("`{name}` is no variable of timeloop's and has no effect; did you mean `{known}`?")
+            format!("`{name}` is not a variable of timeloop and has no effect; did you mean `{known}`?")
         }
         None => {
-            format!("`{name}` is no variable of timeloop's and has no effect; there are {}", NAMES.join(", "))
+            format!(
+                "`{name}` is not a variable of timeloop and has no effect; accepted are {}",
+                NAMES.join(", ")
+            )
         }
     }
 }
 
-/// How many characters must be put in, taken out or changed, or neighbours swapped, to make one text the other.
+/// Returns the edit distance: the number of characters to insert, remove, replace or swap with a neighbor.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
@@ -291,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_seeds_in_every_spelling() {
+    fn accepts_every_form_of_a_seed() {
         let seed = |text: &str| read(&[("TIMELOOP_SEED", text)]).map(|settings| settings.seed);
         let number = |number| Ok(Some(SeedSetting::Number(Seed(number))));
         assert_eq!(seed("random"), Ok(Some(SeedSetting::Random)));
@@ -306,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_tokens_from_paths() {
+    fn distinguishes_tokens_from_paths() {
         for token in ["TL1ABC", "tl2abc", "TL1", "TL10U!".trim_end_matches('!')] {
             assert_eq!(parse_replay(token), ReplaySetting::Token(token.to_owned()), "{token}");
         }
@@ -316,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_ci_that_is_on_counts() {
+    fn ci_set_to_false_counts_as_unset() {
         let ci = |value: &str| read(&[("CI", value)]).map(|settings| settings.ci);
         assert_eq!(ci("1"), Ok(true));
         assert_eq!(ci("woodpecker"), Ok(true));
@@ -326,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_answered_by_the_accepted_form() {
+    fn a_bad_value_is_an_error_with_the_accepted_form() {
         for (name, value, message) in [
             (
                 "TIMELOOP_RUNS",
@@ -366,7 +374,7 @@ mod tests {
             (
                 "TIMELOOP_LOG",
                 "debug",
-                "TIMELOOP_LOG=`debug` is not a way to log; accepted are `quiet`, `progress` and `steps`",
+                "TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `progress` and `steps`",
             ),
         ] {
             assert_eq!(read(&[(name, value)]), Err(message.to_owned()));
@@ -376,19 +384,30 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_warned_about() {
+    fn accepts_the_former_name_of_silent_with_a_warning() {
+        let log =
+            |value: &str| read(&[("TIMELOOP_LOG", value)]).map(|settings| (settings.log, settings.warnings));
+        assert_eq!(log("silent"), Ok((Some(Log::Silent), Vec::new())));
+        assert_eq!(
+            log("quiet"),
+            Ok((Some(Log::Silent), vec!["`TIMELOOP_LOG=quiet` is now `TIMELOOP_LOG=silent`".to_owned()]))
+        );
+    }
+
+    #[test]
+    fn warns_about_an_unknown_name() {
         let warnings = |name: &str| read(&[(name, "1")]).map(|settings| settings.warnings);
         assert_eq!(
             warnings("TIMELOOP_SEDE"),
             Ok(vec![
-                "`TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?"
+                "`TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did you mean `TIMELOOP_SEED`?"
                     .to_owned()
             ])
         );
         assert_eq!(
             warnings("TIMELOOP_COLOUR"),
             Ok(vec![
-                "`TIMELOOP_COLOUR` is no variable of timeloop's and has no effect; there are TIMELOOP_SEED, \
+                "`TIMELOOP_COLOUR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, \
                  TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG"
                     .to_owned()
             ])

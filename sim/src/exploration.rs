@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::console;
 use crate::run_mode::ExploreError;
-use crate::shrink::Exhausted;
+use crate::shrink::StopReason;
 use crate::sweep::Frequency;
 use crate::{Critical, Failure, Fingerprint, Record, Schedule, Searched, Seed, StrategySpec, TestName};
 
@@ -120,7 +120,7 @@ pub struct Found {
     /// Runs that shrinking took.
     pub shrink_runs: u64,
     /// Which bound ended shrinking, if one did.
-    pub shrink_ended_by: Option<Exhausted>,
+    pub shrink_ended_by: Option<StopReason>,
     /// The token of [`shrunk`](Self::shrunk).
     pub token: String,
     /// Whether the token, read back, has repeated the failure with the same trace hash.

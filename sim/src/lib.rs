@@ -76,7 +76,7 @@ pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::{Seed, Stream};
 pub use session::{explore, investigate, render_report};
-pub use shrink::Exhausted;
+pub use shrink::StopReason;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Replay, Seeded, Source};
 pub use strategy::{
@@ -87,7 +87,7 @@ pub use sweep::{Frequency, OtherFailure};
 pub use test_name::TestName;
 pub use text::{Nanos, grouped};
 pub use token::TokenError;
-pub use watchdog::{Pulse, SpawnSite};
+pub use watchdog::{Heartbeat, SpawnSite};
 pub use world::{
     Anomaly, BytesPlace, Caused, Causer, Endpoint, FaultAspect, FaultKind, LinkState, LinkTrouble, NodeEvent,
     NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel, SocketWait,

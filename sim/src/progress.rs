@@ -1,31 +1,31 @@
-//! How far the work on a test has come, for those who wait for it.
+//! [`Progress`] of exploring and shrinking, and the callback that receives it.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How far the work on a test has come.
+/// The progress of an exploration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is being done.
+    /// The current phase.
     pub phase: Phase,
-    /// Runs made in this phase.
+    /// The number of runs made in this phase.
     pub runs: u64,
-    /// Runs that the phase takes at most.
+    /// The largest number of runs that this phase makes.
     pub of: u64,
 }
 
-/// What is being done with a test.
+/// A phase of an exploration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Trying seeds.
+    /// Searching for a failing schedule.
     Exploring,
-    /// Making a failing schedule smaller.
+    /// Shrinking a failing schedule.
     Shrinking,
 }
 
-/// A callback that hears of [`Progress`].
+/// A callback that receives [`Progress`].
 #[derive(Clone)]
 pub struct OnProgress(Arc<dyn Fn(&Progress) + Send + Sync>);
 

@@ -1,9 +1,9 @@
-//! What a test is asked to run: `TIMELOOP_REPLAY`, read, found and checked.
+//! Resolves `TIMELOOP_REPLAY` to a [`RunMode`]: whether a test explores, or which schedules it replays.
 //!
-//! Attributes, properties, fuzz targets and the command line all ask here.
+//! The attributes, properties and fuzz targets all use it.
 //!
 //! # Invariants
-//! A value that names nothing to run is an error: nothing else is run in its place.
+//! If `TIMELOOP_REPLAY` names nothing to replay, that is an error, and nothing is run.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,31 +12,31 @@ use crate::environment::{EnvironmentError, ReplaySetting, Settings};
 use crate::regression::Regressions;
 use crate::{RegressionError, Schedule, TokenError};
 
-/// What a test is to run.
+/// Whether a test explores or replays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunMode {
-    /// Stored schedules, and then others.
+    /// Tries the stored schedules, and then explores.
     Explore,
-    /// These schedules, of a token or of a regression file, and nothing else.
+    /// Replays only these schedules, from a token or a regression file.
     Replay(Vec<Schedule>),
 }
 
-/// A file that is to be replayed, of a format that only the test knows.
+/// A file to replay, in a format that only the test knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayFile {
-    /// Its path as a person has typed it.
+    /// The path as given in `TIMELOOP_REPLAY`.
     pub typed: PathBuf,
-    /// Its path.
+    /// The path at which the file was found.
     pub path: PathBuf,
-    /// What it holds.
+    /// The contents.
     pub bytes: Vec<u8>,
 }
 
 impl Settings {
-    /// Resolves what the test called `test` is to run.
+    /// Returns whether the test called `test` explores, or the schedules that it replays.
     ///
     /// # Errors
-    /// When `TIMELOOP_REPLAY` is neither a token of this test nor a regression file that can be read whole.
+    /// When `TIMELOOP_REPLAY` is neither a token of this test nor a regression file that can be read completely.
     pub fn run_mode(&self, test: &str) -> Result<RunMode, ExploreError> {
         match &self.replay {
             None => Ok(RunMode::Explore),
@@ -48,10 +48,10 @@ impl Settings {
         }
     }
 
-    /// Reads the file that a test which takes more than a schedule is to replay; `None` when it is to explore.
+    /// Reads the file to replay, for a test that needs an input besides a schedule. Returns `None` if the test explores.
     ///
     /// # Errors
-    /// When `TIMELOOP_REPLAY` is a token, which has a schedule alone, or names no file that can be read.
+    /// When `TIMELOOP_REPLAY` is a token, which has no input, or a file that can't be read.
     pub fn replay_file(&self) -> Result<Option<ReplayFile>, ExploreError> {
         let typed = match &self.replay {
             None => return Ok(None),
@@ -68,7 +68,7 @@ impl Settings {
         Ok(Some(ReplayFile { typed: typed.clone(), path, bytes }))
     }
 
-    /// The schedules of a regression file given by hand.
+    /// Reads the schedules of the regression file at `path`.
     fn read_regressions(&self, path: &Path) -> Result<Vec<Schedule>, ExploreError> {
         let nothing = || ExploreError::NothingToReplay(path.to_owned());
         let path = self.locate(path, Path::is_file).ok_or_else(nothing)?;
@@ -82,8 +82,8 @@ impl Settings {
         Ok(loaded.schedules.into_iter().map(|stored| stored.schedule).collect())
     }
 
-    /// The first path that `is_it`: as it stands, in the package's folder, or in a folder above that. Tests run in their
-    /// package's folder; a path is mostly typed in the workspace's.
+    /// Returns the first path for which `is_it` holds: `path` itself, `path` in the package's folder, or in a folder above.
+    /// Tests run in their package's folder, but the path is often relative to the workspace's folder.
     fn locate(&self, path: &Path, is_it: fn(&Path) -> bool) -> Option<PathBuf> {
         let folders = self.package_folder.iter().flat_map(|folder| folder.ancestors());
         let in_package = folders.map(|folder| folder.join(path));
@@ -91,25 +91,26 @@ impl Settings {
     }
 }
 
-/// What kept an exploration from being made, or from being made in full.
+/// An error that prevented an exploration, or made it incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExploreError {
     /// An environment variable has a value that is not accepted.
     Environment(EnvironmentError),
-    /// The token to be replayed is no good.
+    /// The token to replay is invalid.
     Token(TokenError),
-    /// The file to be replayed is not there, or holds no schedule.
+    /// The file to replay does not exist, or contains no schedule.
     NothingToReplay(PathBuf),
-    /// Lines of the regression file, or all of it, can't be read. The other schedules were tried and the test explored.
+    /// The regression file can't be read, completely or in part. An exploration has tried the other schedules and has
+    /// explored; a replay has run nothing.
     Regressions(Vec<RegressionError>),
-    /// A token is to be replayed by a test that takes an input too.
+    /// `TIMELOOP_REPLAY` is a token, but the test also needs an input.
     TokenWithoutInput,
-    /// The file to be replayed can't be read.
+    /// The file to replay can't be read.
     UnreadableFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, as the end of a sentence.
+        /// The reason, as the end of a sentence.
         error: String,
     },
 }
@@ -130,7 +131,7 @@ impl fmt::Display for ExploreError {
                 f.write_str(&lines.join("\n"))
             }
             Self::TokenWithoutInput => f.write_str(
-                "TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both",
+                "TIMELOOP_REPLAY is a token, which has a schedule but no input; a fuzz target needs both",
             ),
             Self::UnreadableFile { path, error } => {
                 write!(f, "TIMELOOP_REPLAY=`{}`{error}", path.display())

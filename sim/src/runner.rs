@@ -1,6 +1,7 @@
-//! Runs a simulation under a schedule, and tells the watchdog what is being run.
+//! Runs a simulation under a schedule or a seed, and sets the subject for the watchdog's message.
 //!
-//! Always true: nothing is printed while a run is quiet; what a run is called reaches no decision.
+//! # Invariants
+//! Only [`Runner::run_loud`] prints. The subject affects no decision.
 
 use std::sync::Arc;
 
@@ -10,17 +11,17 @@ use crate::{
     AnySource, Detail, Ended, Limits, Profile, Request, Schedule, Scratch, Seed, Simulation, TestName,
 };
 
-/// A simulation with all that its runs have in common.
+/// A simulation with the settings that all its runs share.
 #[derive(Clone)]
 pub(crate) struct Runner<'a> {
     pub(crate) simulation: &'a dyn Simulation,
     pub(crate) limits: &'a Limits,
     pub(crate) test: &'a TestName,
-    /// What a person should be told should a run get stuck.
+    /// A note for the watchdog's message, if a run gets stuck.
     pub(crate) note: Option<Arc<str>>,
 }
 
-/// Makes the runs of seeds, one after another on one thread.
+/// Makes the runs of seeds, one after another, on one thread.
 pub(crate) struct Worker<'a> {
     runner: &'a Runner<'a>,
     context: &'a SeedContext,
@@ -28,7 +29,7 @@ pub(crate) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Makes one lean run from a seed.
+    /// Makes a lean run from a seed.
     #[inline]
     pub(crate) fn run(&self, seed: Seed) -> Ended {
         watchdog::set_seed(seed);
@@ -38,49 +39,49 @@ impl Worker<'_> {
 }
 
 impl Runner<'_> {
-    /// The quiet run, which every other is compared with, and what it was like.
+    /// Makes the baseline run. Returns it with its profile.
     pub(crate) fn baseline(&self) -> (Ended, Profile) {
-        self.tell(Origin::Stored(Schedule::baseline()));
+        self.set_origin(Origin::Stored(Schedule::baseline()));
         let (source, watched) = Profile::watching();
         let ended = self.make(source, Detail::Lean);
         (ended, watched.into_profile())
     }
 
-    /// Begins making runs of seeds on this thread.
+    /// Creates a worker that makes runs of seeds on this thread.
     pub(crate) fn worker<'a>(&'a self, context: &'a SeedContext) -> Worker<'a> {
-        self.tell(Origin::Seeded(context.clone()));
+        self.set_origin(Origin::Seeded(context.clone()));
         Worker { runner: self, context, scratch: Scratch::default() }
     }
 
-    /// Says that this thread will [`make`](Self::make) runs next that have no written form.
+    /// Announces that the next runs that this thread will [`make`](Self::make) have no stored form.
     pub(crate) fn begin_searching(&self) {
-        self.tell(Origin::Unknown);
+        self.set_origin(Origin::Unknown);
     }
 
-    /// One run with the decisions of `source`.
+    /// Makes a run with the decisions of `source`.
     pub(crate) fn make(&self, source: AnySource, detail: Detail) -> Ended {
         self.simulation.run(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
     }
 
-    /// One quiet run of a schedule.
+    /// Makes a run of a schedule, without output.
     pub(crate) fn run(&self, schedule: &Schedule, detail: Detail) -> Ended {
         self.request(schedule, detail, 0, false)
     }
 
-    /// Makes one run with all that a report needs; it is known to take this many steps.
+    /// Makes a run with all that a report needs; it is known to take `steps` steps.
     pub(crate) fn run_explained(&self, schedule: &Schedule, steps: u64) -> Ended {
-        /// How many steps at the end are told with their places: more than a report shows.
+        /// The number of steps at the end whose locations are recorded: more than a report shows.
         const LAST_STEPS: u64 = 2_000;
         self.request(schedule, Detail::Explain, steps.saturating_sub(LAST_STEPS), false)
     }
 
-    /// One run of a schedule in which a panic prints what it usually does.
+    /// Makes a run of a schedule in which a panic prints its usual message.
     pub(crate) fn run_loud(&self, schedule: &Schedule) -> Ended {
         self.request(schedule, Detail::Explain, 0, true)
     }
 
     fn request(&self, schedule: &Schedule, detail: Detail, explain_from: u64, loud: bool) -> Ended {
-        self.tell(Origin::Stored(schedule.clone()));
+        self.set_origin(Origin::Stored(schedule.clone()));
         self.simulation.run(Request {
             source: schedule.source(),
             limits: self.limits,
@@ -90,7 +91,7 @@ impl Runner<'_> {
         })
     }
 
-    fn tell(&self, origin: Origin) {
+    fn set_origin(&self, origin: Origin) {
         watchdog::set_subject(Subject { test: self.test.clone(), origin, note: self.note.clone() });
     }
 }

@@ -1,6 +1,7 @@
-//! Real time, for budgets and progress.
+//! Real time, for time bounds and progress messages.
 //!
-//! Always true: it bounds how long the harness works on and how often it speaks, and never what a run does.
+//! # Invariants
+//! Real time bounds how long the harness works and how often it prints. It never affects a run.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "the harness's own patience is measured in real time")]
+    #[expect(clippy::disallowed_methods, reason = "time bounds of the harness are in real time")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -1,7 +1,8 @@
-//! Sweeping over seeds on all cores.
+//! Runs seeds on all cores until one fails ([`sweep`]), and counts how often the test fails ([`frequency`]).
 //!
-//! Always true: the answer is the same for any number of workers. Each run is a function of its index; the failing run
-//! with the lowest index wins, every run below it has been made, and what is known of runs above it is left out.
+//! # Invariants
+//! The result is the same for any number of workers. Each run depends only on its index. The failing run with the lowest
+//! index wins: all runs below it have been made, and runs above it are not counted.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,14 +12,14 @@ use crate::runner::{Runner, Worker};
 use crate::stopwatch::Stopwatch;
 use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 
-/// Which runs to make.
+/// The runs to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) base: Seed,
     pub(crate) context: SeedContext,
-    /// Index of the first run.
+    /// The index of the first run.
     pub(crate) first: u64,
-    /// How many.
+    /// The number of runs.
     pub(crate) runs: u64,
     pub(crate) jobs: usize,
 }
@@ -33,21 +34,21 @@ pub(crate) struct FirstFailure {
     pub(crate) steps: u64,
 }
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Debug)]
 pub(crate) struct Swept {
-    /// Runs up to and with the first failing one; all of them when none fails.
+    /// The number of runs up to and including the first failing one; all of them if none fails.
     pub(crate) runs: u64,
-    /// Steps of those runs.
+    /// The number of steps of those runs.
     pub(crate) steps: u64,
-    /// One number for the trace hashes of those runs.
+    /// A digest of the trace hashes of those runs.
     pub(crate) digest: u64,
-    /// The seed and the trace hash of the very first run, if it passed.
+    /// The seed and the trace hash of the first run, if it passed.
     pub(crate) opening: Option<(Seed, u64)>,
     pub(crate) failure: Option<FirstFailure>,
 }
 
-/// The runs that a worker takes at a time.
+/// The runs that a worker takes at a time, and their results.
 #[derive(Debug, Default)]
 struct Chunk {
     start: u64,
@@ -57,10 +58,10 @@ struct Chunk {
     failure: Option<FirstFailure>,
 }
 
-/// Runs that are made before more threads are started: a short sweep needs none, nor does one that fails at once.
-const ALONE: u64 = 32;
+/// The number of runs that are made before more threads are started: a short sweep, or one that fails at once, needs none.
+const SINGLE_THREADED_RUNS: u64 = 32;
 
-/// Makes the runs of the plan until the first failure. `progress` is told, on the calling thread, how many have been made.
+/// Makes the runs of the plan until the first failure. Calls `progress`, on the calling thread, with the number of runs made.
 pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) -> Swept {
     let size = (plan.runs / 4_096).clamp(8, 1_024);
     let next = AtomicU64::new(0);
@@ -85,9 +86,10 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
             chunks.push(chunk);
         }
     };
-    let mut chunks = work(plan.runs.min(ALONE), Some(progress));
-    let jobs =
-        plan.jobs.min(usize::try_from(plan.runs.saturating_sub(ALONE).div_ceil(size)).unwrap_or(plan.jobs));
+    let mut chunks = work(plan.runs.min(SINGLE_THREADED_RUNS), Some(progress));
+    let jobs = plan.jobs.min(
+        usize::try_from(plan.runs.saturating_sub(SINGLE_THREADED_RUNS).div_ceil(size)).unwrap_or(plan.jobs),
+    );
     if lowest_failing.load(Relaxed) == u64::MAX {
         chunks.extend(
             fan_out(jobs, || work(plan.runs, None), || work(plan.runs, Some(progress))).into_iter().flatten(),
@@ -112,7 +114,7 @@ fn run_chunk(worker: &Worker<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
     let mut chunk = Chunk { start, ..Chunk::default() };
     for offset in start..(start + size).min(plan.runs) {
         if offset > lowest_failing.load(Relaxed) {
-            // A run below this one has failed, so nothing from here on is part of the answer.
+            // A run below this one has failed, so this one and all above do not count.
             break;
         }
         let index = plan.first + offset;
@@ -133,56 +135,56 @@ fn run_chunk(worker: &Worker<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
     chunk
 }
 
-/// A run's share of the digest, which is a sum: so that the order in which workers add does not matter.
+/// Returns a run's term of the digest. The digest is a sum, so that the order in which workers add does not matter.
 fn digest(index: u64, ended: &Ended) -> u64 {
     let mut z = ended.trace_hash ^ index.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     z ^ (z >> 32)
 }
 
-/// Runs `own` on the calling thread, and `work` on `jobs - 1` others.
+/// Calls `own` on the calling thread, and `work` on `jobs - 1` others. Returns all results.
 fn fan_out<R: Send>(jobs: usize, work: impl Fn() -> R + Sync, own: impl FnOnce() -> R) -> Vec<R> {
     std::thread::scope(|scope| {
         let work = &work;
         let others: Vec<_> = (1..jobs)
             .filter_map(|number| {
                 let name = format!("timeloop worker {number}");
-                // A system that has no thread to spare is served more slowly.
+                // If the thread can't be started, the others do its work.
                 std::thread::Builder::new().name(name).spawn_scoped(scope, work).ok()
             })
             .collect();
         let mut results = vec![own()];
         for other in others {
-            // A panic here is a defect of the harness or the engine, never a failing test: it goes on to the caller.
+            // A panic here is a defect of the harness or the engine, never a failing test. The caller gets it.
             results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         results
     })
 }
 
-/// How often the test fails, from further runs.
+/// How often the test fails. It is counted by further runs after the first failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frequency {
-    /// How many schedules have been tried, those before the first failure included.
+    /// The number of schedules tried, including those before the first failure.
     pub tried: u64,
-    /// How many of them fail, in whichever way.
+    /// The number of those that fail in any way.
     pub failing: u64,
-    /// Failures other than the one that is reported, each once.
+    /// The failures other than the reported one, without duplicates.
     pub others: Vec<OtherFailure>,
-    /// Whether time ended the count early.
+    /// Whether the bound on real time ended the count early.
     pub cut_short: bool,
 }
 
-/// A failure that was seen besides the one that is reported.
+/// A failure other than the reported one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherFailure {
-    /// Its kind.
+    /// The kind of the failure.
     pub kind: FailureKind,
-    /// What makes it the same as another.
+    /// The fingerprint of the failure.
     pub fingerprint: Fingerprint,
-    /// The first seed that shows it.
+    /// The first seed that fails in this way.
     pub seed: Seed,
-    /// How many of the schedules show it.
+    /// The number of schedules that fail in this way.
     pub count: u64,
 }
 
@@ -190,8 +192,8 @@ const FREQUENCY_RUNS: u64 = 200;
 const FREQUENCY_STEPS_MAX: u64 = 4_000_000;
 const FREQUENCY_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Makes a fixed number of runs from `plan.first` on, to see how often the test fails; fewer where steps, or time if that is
-/// bounded, run out.
+/// Makes [`FREQUENCY_RUNS`] runs from `plan.first` on, to count how often the test fails. It makes fewer if the bound on
+/// steps, or on real time if `time_bounds`, is reached.
 pub(crate) fn frequency(
     runner: &Runner<'_>,
     plan: &Plan,
@@ -207,7 +209,7 @@ pub(crate) fn frequency(
         let mut steps = 0;
         loop {
             let offset = next.fetch_add(1, Relaxed);
-            // A worker that has used up all steps alone has gone past the end of what counts.
+            // If this worker alone has used up all steps, its next runs are beyond those that count.
             if offset >= FREQUENCY_RUNS || steps > FREQUENCY_STEPS_MAX || out_of_time() {
                 return results;
             }
@@ -224,7 +226,7 @@ pub(crate) fn frequency(
     let mut frequency = Frequency { cut_short: out_of_time(), ..Frequency::default() };
     let mut steps_total = 0;
     for (number, (offset, steps, failure)) in (0..).zip(results) {
-        // Only a row without gaps counts, up to the bound on steps: the same runs for any number of workers.
+        // Only consecutive runs up to the bound on steps count, so that the result is the same for any number of workers.
         if number != offset || steps_total > FREQUENCY_STEPS_MAX {
             break;
         }

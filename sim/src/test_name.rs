@@ -1,6 +1,7 @@
-//! What a test is called, and how a person runs it again.
+//! [`TestName`]: the name of a test, and the command that runs it.
 //!
-//! Always true: the name alone ties tokens and regression files to their test.
+//! # Invariants
+//! Tokens and regression files are bound to their test by its name alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,25 +16,25 @@ pub struct TestName {
 }
 
 impl TestName {
-    /// A test called `name`: its path with the crate first (`bank::tests::transfers`), or any other text.
+    /// Creates a name: the path of a test with the crate first (`bank::tests::transfers`), or any other text.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), command: None }
     }
 
-    /// The same test, run by `command` instead of `cargo test`.
+    /// Sets the command that runs the test, instead of `cargo test`.
     #[must_use]
     pub fn with_command(self, command: impl Into<Arc<str>>) -> Self {
         Self { command: Some(command.into()), ..self }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// The command that runs this test: the one given, else made of the name as `cargo test` wants it.
+    /// Returns the command that runs this test: the one that was set, or else a `cargo test` command made from the name.
     ///
     /// ```
     /// use timeloop_sim::TestName;
@@ -51,7 +52,7 @@ impl TestName {
         }
     }
 
-    /// The line that replays `schedule`, to be pasted into a shell.
+    /// Returns the shell command that replays `schedule`.
     #[must_use]
     pub fn replay_line(&self, schedule: &Schedule) -> String {
         format!("TIMELOOP_REPLAY={} {}", schedule.to_token(&self.name), self.command())

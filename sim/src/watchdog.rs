@@ -1,10 +1,11 @@
-//! The watchdog: sees a poll that never returns, says which one, and stops the process.
+//! The watchdog: detects a poll that does not return, prints which one, and aborts the process.
 //!
-//! A poll can't be interrupted from outside, so this is the one ending that costs the process. One thread watches every
-//! run of the process; a run tells it of each poll by a few relaxed stores.
+//! A poll can't be interrupted from outside, so aborting is the only option. One thread watches all runs of the process. A
+//! run reports each poll through a [`Heartbeat`], with a few relaxed stores.
 //!
-//! Always true: nothing here reaches a decision; a poll is called stuck only after the watchdog itself has woken several
-//! times without seeing it move, so a process that was suspended or held in a debugger is left alone.
+//! # Invariants
+//! Nothing here affects a decision. A poll counts as stuck only after the watchdog has woken several times without seeing
+//! progress. So a process that was suspended or stopped in a debugger is not aborted.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
@@ -17,68 +18,70 @@ use std::time::Duration;
 use crate::profile::SeedContext;
 use crate::{Nanos, Schedule, Seed, Site, TaskKey, TaskPath, TestName};
 
-/// How long the watchdog sleeps at most, and so how late it may notice a run that begins.
+/// The longest sleep of the watchdog, and so the longest delay before it notices that a run has begun.
 const TICK_MAX: Duration = Duration::from_millis(250);
-/// How often it looks, at least, before it calls a poll stuck.
-const LOOKS_MIN: u32 = 8;
+/// The least number of checks before a poll counts as stuck.
+const CHECKS_MIN: u32 = 8;
 
-/// A run as the watchdog sees it: a simulation holds one for as long as a run lasts and tells it of every poll.
+/// Reports the polls of a run to the watchdog. A simulation holds one for the duration of the run.
 ///
-/// Dropping it ends the watch, so a panic that leaves the run does so too.
+/// Dropping it ends the watch, also when a panic unwinds out of the run.
 #[derive(Debug)]
-pub struct Pulse<'a>(&'a Beat);
+pub struct Heartbeat<'a>(&'a ThreadStatus);
 
-impl Pulse<'_> {
-    /// Makes a run on this thread, and watches it; `stuck_after` is [`Limits::stuck_after`](crate::Limits::stuck_after).
-    pub fn watch_run<R>(stuck_after: Duration, run: impl FnOnce(&Pulse<'_>) -> R) -> R {
-        BEAT.with(|beat| {
-            let beat = beat.get_or_init(Arc::default);
-            beat.run.store(beat.run.load(Relaxed).wrapping_add(1), Relaxed);
-            beat.step.store(0, Relaxed);
+impl Heartbeat<'_> {
+    /// Calls `run` on this thread and watches it; `stuck_after` is [`Limits::stuck_after`](crate::Limits::stuck_after).
+    pub fn watch_run<R>(stuck_after: Duration, run: impl FnOnce(&Heartbeat<'_>) -> R) -> R {
+        STATUS.with(|status| {
+            let status = status.get_or_init(Arc::default);
+            status.run.store(status.run.load(Relaxed).wrapping_add(1), Relaxed);
+            status.step.store(0, Relaxed);
             if !stuck_after.is_zero() {
-                beat.stuck_after_ns.store(u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-                if !beat.watched.get_or_set() {
-                    watch(beat);
+                status
+                    .stuck_after_ns
+                    .store(u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+                if !status.watched.get_or_set() {
+                    watch(status);
                 }
             }
-            run(&Pulse(beat))
+            run(&Heartbeat(status))
         })
     }
 
-    /// Says what the next runs of this thread are, for a run that [`explore`](crate::explore) does not make.
+    /// Sets the test and the schedule of this thread's next runs, for runs that [`explore`](crate::explore) does not make.
     pub fn announce(test: &TestName, schedule: &Schedule) {
         set_subject(Subject { test: test.clone(), origin: Origin::Stored(schedule.clone()), note: None });
     }
 
-    /// This thread's run in words, a line each for the test, the run, the task that is being polled and the line that
-    /// repeats it: for who must tell of it before the process ends.
+    /// Describes this thread's run for a message that is printed before the process aborts. It has a line each for the test,
+    /// the run, the polled task, the step and the replay command, as far as they are known.
     #[must_use]
     pub fn current_run() -> String {
-        BEAT.with(|beat| beat.get().map_or_else(String::new, |beat| describe_run(beat)))
+        STATUS.with(|status| status.get().map_or_else(String::new, |status| describe_run(status)))
     }
 
-    /// A poll of `task` begins.
+    /// Reports that a poll of `task` begins.
     #[inline]
     pub fn begin_poll(&self, task: TaskKey, spawned: SpawnSite) {
-        let beat = self.0;
-        beat.task.store(task.0, Relaxed);
-        beat.spawned.store(spawned.0, Relaxed);
-        beat.step.store(beat.step.load(Relaxed).wrapping_add(1), Relaxed);
+        let status = self.0;
+        status.task.store(task.0, Relaxed);
+        status.spawned.store(spawned.0, Relaxed);
+        status.step.store(status.step.load(Relaxed).wrapping_add(1), Relaxed);
     }
 }
 
-impl Drop for Pulse<'_> {
+impl Drop for Heartbeat<'_> {
     fn drop(&mut self) {
         self.0.stuck_after_ns.store(0, Relaxed);
     }
 }
 
-/// A place where tasks are spawned, as a number that fits the watchdog's stores. The default is an unknown place.
+/// A location where tasks are spawned, as a number that fits into an atomic. The default is an unknown location.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpawnSite(u32);
 
 impl SpawnSite {
-    /// The number of `location`: a nanosecond or two for a place seen before.
+    /// Returns the number of `location`. It takes a nanosecond or two for a location seen before.
     #[must_use]
     #[inline]
     pub fn of(location: &'static Location<'static>) -> Self {
@@ -103,7 +106,7 @@ impl SpawnSite {
             sites.push(location);
             sites.len() - 1
         });
-        Self(u32::try_from(index + 1).expect("a program has fewer than 2^32 places"))
+        Self(u32::try_from(index + 1).expect("a program has fewer than 2^32 locations"))
     }
 
     fn location(self) -> Option<&'static Location<'static>> {
@@ -114,21 +117,21 @@ impl SpawnSite {
 static SITES: Mutex<Vec<&'static Location<'static>>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static BEAT: OnceCell<Arc<Beat>> = const { OnceCell::new() };
+    static STATUS: OnceCell<Arc<ThreadStatus>> = const { OnceCell::new() };
     static SITE_CACHE: [Cell<(usize, SpawnSite)>; 64] = const { [const { Cell::new((0, SpawnSite(0))) }; 64] };
 }
 
-/// What a thread's runs leave for the watchdog to read. In cache lines of its own: it is written at every poll.
+/// The state of a thread's runs that the watchdog reads. It has cache lines of its own, since every poll writes to it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Beat {
-    /// How many runs this thread has begun.
+struct ThreadStatus {
+    /// The number of runs that this thread has begun.
     run: AtomicU64,
-    /// Polls begun in this run.
+    /// The number of polls begun in this run.
     step: AtomicU64,
     task: AtomicU64,
     spawned: AtomicU32,
-    /// Zero while nothing is to be watched.
+    /// Zero while the thread is not watched.
     stuck_after_ns: AtomicU64,
     watched: Once,
     seed: AtomicU64,
@@ -145,53 +148,53 @@ impl Once {
     }
 }
 
-/// What the runs of a thread are, for the message of a stuck one.
+/// The test and the schedule of a thread's runs, for the message about a stuck poll.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
-    /// The test; its name is empty where there is none.
+    /// The test; its name is empty if there is none.
     pub(crate) test: TestName,
-    /// How the run's decisions are made.
+    /// Where the run's decisions come from.
     pub(crate) origin: Origin,
-    /// What else a person should know: that a failure had been found already, and how to see it again.
+    /// A note for the message: a failure that was found before, and how to replay it.
     pub(crate) note: Option<Arc<str>>,
 }
 
-/// How the decisions of a thread's runs are made.
+/// Where the decisions of a thread's runs come from.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Origin {
-    /// By a source that has no written form.
+    /// A source that has no stored form.
     #[default]
     Unknown,
-    /// By what the seed last given to [`set_seed`] means.
+    /// The seed last passed to [`set_seed`], in this context.
     Seeded(SeedContext),
-    /// By this schedule.
+    /// This schedule.
     Stored(Schedule),
 }
 
-/// Says what the runs of this thread are from now on.
+/// Sets the subject of this thread's next runs.
 pub(crate) fn set_subject(subject: Subject) {
-    BEAT.with(|beat| *lock(&beat.get_or_init(Arc::default).subject) = subject);
+    STATUS.with(|status| *lock(&status.get_or_init(Arc::default).subject) = subject);
 }
 
-/// Says which seed the next run of this thread has.
+/// Sets the seed of this thread's next run.
 #[inline]
 pub(crate) fn set_seed(seed: Seed) {
-    BEAT.with(|beat| beat.get_or_init(Arc::default).seed.store(seed.0, Relaxed));
+    STATUS.with(|status| status.get_or_init(Arc::default).seed.store(seed.0, Relaxed));
 }
 
-/// A thread's beat, and when it last moved.
+/// A watched thread, with the last progress that was seen.
 #[derive(Debug)]
 struct Watched {
-    beat: Arc<Beat>,
+    status: Arc<ThreadStatus>,
     seen: (u64, u64),
     still_for: Duration,
 }
 
 impl Watched {
-    /// Looks at the beat after `slept`; whether its poll is stuck.
-    fn look(&mut self, slept: Duration) -> bool {
-        let now = (self.beat.run.load(Relaxed), self.beat.step.load(Relaxed));
-        let stuck_after = Duration::from_nanos(self.beat.stuck_after_ns.load(Relaxed));
+    /// Checks for progress after a sleep of `slept`. Returns whether the poll is stuck.
+    fn check(&mut self, slept: Duration) -> bool {
+        let now = (self.status.run.load(Relaxed), self.status.step.load(Relaxed));
+        let stuck_after = Duration::from_nanos(self.status.stuck_after_ns.load(Relaxed));
         if now != self.seen || stuck_after.is_zero() {
             self.seen = now;
             self.still_for = Duration::ZERO;
@@ -204,24 +207,24 @@ impl Watched {
 
 static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 
-/// Enters the thread's beat with the watchdog, whose thread the first one starts.
+/// Registers a thread with the watchdog. The first call starts the watchdog's thread.
 #[cold]
-fn watch(beat: &Arc<Beat>) {
+fn watch(status: &Arc<ThreadStatus>) {
     static STARTED: AtomicBool = AtomicBool::new(false);
 
-    lock(&WATCHED).push(Watched { beat: Arc::clone(beat), seen: (0, 0), still_for: Duration::ZERO });
-    // Miri takes a thread that outlives `main` for a leak.
+    lock(&WATCHED).push(Watched { status: Arc::clone(status), seen: (0, 0), still_for: Duration::ZERO });
+    // Miri reports a thread that outlives `main` as a leak.
     if cfg!(miri) || STARTED.swap(true, Relaxed) {
         return;
     }
-    // Without a thread to spare, stuck polls go unseen and all else works.
+    // If the thread can't be started, stuck polls are not detected and everything else works.
     let _ = std::thread::Builder::new().name("timeloop watchdog".to_owned()).spawn(|| {
         loop {
             let tick = tick();
             std::thread::sleep(tick);
-            let stuck = look_at_all(tick);
+            let stuck = check_all(tick);
             if let Some(message) = stuck {
-                // Past the capture of test output, which a process that aborts would take along.
+                // Written directly to stderr: captured test output is lost when the process aborts.
                 let _ = std::io::stderr().lock().write_all(message.as_bytes());
                 std::process::abort();
             }
@@ -229,40 +232,40 @@ fn watch(beat: &Arc<Beat>) {
     });
 }
 
-/// How long to sleep: often enough for the most impatient run.
+/// Returns how long to sleep until the next check, which the shortest `stuck_after` determines.
 fn tick() -> Duration {
     lock(&WATCHED)
         .iter()
-        .map(|watched| watched.beat.stuck_after_ns.load(Relaxed))
+        .map(|watched| watched.status.stuck_after_ns.load(Relaxed))
         .filter(|stuck_after_ns| *stuck_after_ns > 0)
-        .map(|stuck_after_ns| Duration::from_nanos(stuck_after_ns) / LOOKS_MIN)
+        .map(|stuck_after_ns| Duration::from_nanos(stuck_after_ns) / CHECKS_MIN)
         .fold(TICK_MAX, Duration::min)
         .max(Duration::from_millis(1))
 }
 
-/// Looks at every run; what to say of a stuck one.
-fn look_at_all(slept: Duration) -> Option<String> {
+/// Checks every thread. Returns the message about a stuck poll, if there is one.
+fn check_all(slept: Duration) -> Option<String> {
     let mut all = lock(&WATCHED);
-    // A thread that has ended holds its beat no longer.
-    all.retain(|watched| Arc::strong_count(&watched.beat) > 1);
-    all.iter_mut().find_map(|watched| watched.look(slept).then(|| describe(&watched.beat)))
+    // A thread that has ended has dropped its status.
+    all.retain(|watched| Arc::strong_count(&watched.status) > 1);
+    all.iter_mut().find_map(|watched| watched.check(slept).then(|| describe(&watched.status)))
 }
 
-fn describe(beat: &Beat) -> String {
-    let stuck_after = Nanos(beat.stuck_after_ns.load(Relaxed));
+fn describe(status: &ThreadStatus) -> String {
+    let stuck_after = Nanos(status.stuck_after_ns.load(Relaxed));
     format!(
         "\ntimeloop: stuck: a poll has not returned for {stuck_after}\n{}\
          While a poll lasts no other task can run, and it can't be interrupted: the process stops now.\n\
          Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's\n\
          own `blocking_*` calls where they have to wait.\n\
          If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
-        describe_run(beat),
+        describe_run(status),
     )
 }
 
-fn describe_run(beat: &Beat) -> String {
-    let subject = lock(&beat.subject).clone();
-    let step = beat.step.load(Relaxed);
+fn describe_run(status: &ThreadStatus) -> String {
+    let subject = lock(&status.subject).clone();
+    let step = status.step.load(Relaxed);
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "  {name:<8} {value}");
@@ -272,7 +275,7 @@ fn describe_run(beat: &Beat) -> String {
     }
     let schedule = match subject.origin {
         Origin::Unknown => None,
-        Origin::Seeded(context) => Some(context.schedule(Seed(beat.seed.load(Relaxed)))),
+        Origin::Seeded(context) => Some(context.schedule(Seed(status.seed.load(Relaxed)))),
         Origin::Stored(schedule) => Some(schedule),
     };
     match &schedule {
@@ -281,16 +284,16 @@ fn describe_run(beat: &Beat) -> String {
             line("run", &format_args!("seed {seed}, strategy `{strategy}`"));
         }
         Some(Schedule::Deviations { deviations, .. }) if deviations.is_empty() => {
-            line("run", &"the quiet run: every task in its turn");
+            line("run", &"the baseline run: every task in FIFO order");
         }
         Some(Schedule::Deviations { .. }) => line("run", &"a stored schedule"),
     }
     if step == 0 {
         line("task", &"none yet: the run was being set up");
     } else {
-        let key = TaskKey(beat.task.load(Relaxed));
+        let key = TaskKey(status.task.load(Relaxed));
         let task = find_path(key).map_or_else(|| format!("number {:016x}", key.0), |path| path.to_string());
-        match SpawnSite(beat.spawned.load(Relaxed)).location() {
+        match SpawnSite(status.spawned.load(Relaxed)).location() {
             Some(location) => line("task", &format_args!("`{task}`, spawned at {}", Site::from(location))),
             None => line("task", &format_args!("`{task}`")),
         }
@@ -305,7 +308,7 @@ fn describe_run(beat: &Beat) -> String {
     text
 }
 
-/// The spawn path with this key, if it is among the likely ones: keys are hashes, so this is a search.
+/// Returns the spawn path with this key, if it is a likely one. Keys are hashes, so this searches the likely paths.
 fn find_path(key: TaskKey) -> Option<TaskPath> {
     fn search(key: TaskKey, at: TaskKey, path: &mut Vec<u32>, depth: usize, width: u32) -> bool {
         if at == key {
@@ -323,7 +326,7 @@ fn find_path(key: TaskKey) -> Option<TaskPath> {
         }
         false
     }
-    // Few tasks are both deep and late children; each row looks at some hundred thousand paths.
+    // Few tasks have both a deep path and a high index. Each shape covers a few hundred thousand paths.
     let shapes = [(1, 100_000), (2, 400), (3, 60), (4, 20), (6, 7)];
     let mut path = Vec::new();
     shapes
@@ -332,7 +335,7 @@ fn find_path(key: TaskKey) -> Option<TaskPath> {
         .then(|| path.into_iter().collect())
 }
 
-/// What these locks guard stays whole across a panic.
+/// Locks, ignoring poison: a panic can't leave the guarded data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -343,27 +346,27 @@ mod tests {
     use crate::StrategySpec;
 
     #[test]
-    fn a_poll_is_stuck_only_after_standing_still_for_long_enough() {
-        let beat = Arc::<Beat>::default();
-        let pulse = Pulse(&beat);
-        beat.stuck_after_ns.store(1_000, Relaxed);
-        let mut watched = Watched { beat: Arc::clone(&beat), seen: (0, 0), still_for: Duration::ZERO };
+    fn a_poll_is_stuck_only_after_long_enough_without_progress() {
+        let status = Arc::<ThreadStatus>::default();
+        let heartbeat = Heartbeat(&status);
+        status.stuck_after_ns.store(1_000, Relaxed);
+        let mut watched = Watched { status: Arc::clone(&status), seen: (0, 0), still_for: Duration::ZERO };
         let tick = Duration::from_nanos(400);
-        pulse.begin_poll(TaskKey::ROOT, SpawnSite::default());
-        assert!(!watched.look(tick), "the first look sees a new poll");
-        assert!(!watched.look(tick));
-        assert!(!watched.look(tick));
-        pulse.begin_poll(TaskKey::ROOT, SpawnSite::default());
-        assert!(!watched.look(tick), "the poll has moved on");
-        assert!(!watched.look(tick));
-        assert!(!watched.look(tick));
-        assert!(watched.look(tick));
-        drop(pulse);
-        assert!(!watched.look(tick), "the run is over");
+        heartbeat.begin_poll(TaskKey::ROOT, SpawnSite::default());
+        assert!(!watched.check(tick), "the first check sees a new poll");
+        assert!(!watched.check(tick));
+        assert!(!watched.check(tick));
+        heartbeat.begin_poll(TaskKey::ROOT, SpawnSite::default());
+        assert!(!watched.check(tick), "another poll has begun");
+        assert!(!watched.check(tick));
+        assert!(!watched.check(tick));
+        assert!(watched.check(tick));
+        drop(heartbeat);
+        assert!(!watched.check(tick), "the run is over");
     }
 
     #[test]
-    fn a_place_keeps_its_number() {
+    fn a_location_keeps_its_number() {
         let (here, there) = (Location::caller(), Location::caller());
         assert_eq!(SpawnSite::of(here), SpawnSite::of(here));
         assert_ne!(SpawnSite::of(here), SpawnSite::of(there));
@@ -384,17 +387,17 @@ mod tests {
 
     #[test]
     fn the_message_names_test_seed_task_and_replay_line() {
-        let beat = Arc::<Beat>::default();
-        let pulse = Pulse(&beat);
-        beat.stuck_after_ns.store(10_000_000_000, Relaxed);
-        beat.seed.store(17, Relaxed);
-        *lock(&beat.subject) = Subject {
+        let status = Arc::<ThreadStatus>::default();
+        let heartbeat = Heartbeat(&status);
+        status.stuck_after_ns.store(10_000_000_000, Relaxed);
+        status.seed.store(17, Relaxed);
+        *lock(&status.subject) = Subject {
             test: TestName::new("bank::transfers"),
             origin: Origin::Seeded(SeedContext { strategy: StrategySpec::Random, ..SeedContext::default() }),
             note: None,
         };
         let location = Location::caller();
-        pulse.begin_poll(TaskKey::ROOT.child(2), SpawnSite::of(location));
+        heartbeat.begin_poll(TaskKey::ROOT.child(2), SpawnSite::of(location));
         let expected = format!(
             "
 timeloop: stuck: a poll has not returned for 10 s
@@ -409,6 +412,6 @@ own `blocking_*` calls where they have to wait.
 If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.
 "
         );
-        assert_eq!(describe(&beat), expected);
+        assert_eq!(describe(&status), expected);
     }
 }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
-use timeloop_sim::{Pulse, Site};
+use timeloop_sim::{Heartbeat, Site};
 
 /// What is known of a panic.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ fn last_words() {
         let _ = writeln!(
             std::io::stderr(),
             "\ntimeloop: a panic{place} during the unwinding of another stops the process: {message}\n{}",
-            Pulse::current_run(),
+            Heartbeat::current_run(),
         );
     }
 }

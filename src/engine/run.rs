@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable};
 
-use timeloop_sim::{Access, Ended, Failure, Pulse, SpawnSite, TaskKey, TaskLabel};
+use timeloop_sim::{Access, Ended, Failure, Heartbeat, SpawnSite, TaskKey, TaskLabel};
 
 use super::context::Driving;
 use super::observer::{Level, Recorder};
@@ -116,11 +116,11 @@ impl Engine {
         // A call that failed has left none.
         core.scheduler.refuel();
         drop(core);
-        Pulse::watch_run(stuck_after, |pulse| {
+        Heartbeat::watch_run(stuck_after, |heartbeat| {
             // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who
             // panics.
             loop {
-                match catch_unwind(AssertUnwindSafe(|| self.turn(root, pulse))) {
+                match catch_unwind(AssertUnwindSafe(|| self.turn(root, heartbeat))) {
                     Ok(result) => {
                         self.current.set(NO_SLOT);
                         return result;
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// Takes one step after the other.
-    fn turn(&self, root: &mut dyn Root, pulse: &Pulse<'_>) -> Result<(), Stop> {
+    fn turn(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Result<(), Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
@@ -163,7 +163,7 @@ impl Engine {
             // Out of its slot while it is polled: the table may grow meanwhile. A poll catches all panics, so that the
             // task is always put back, and the loop need not be ready to drop it.
             let mut future = if interrupts.any() { None } else { slot.task.take().map(ManuallyDrop::new) };
-            pulse.begin_poll(key, slot.spawn_site);
+            heartbeat.begin_poll(key, slot.spawn_site);
             let trace_hash = core.scheduler.trace_hash;
             core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
             self.step.reset();

@@ -317,7 +317,7 @@ fn what_can_t_be_replayed_is_told() {
     assert_eq!(error("src"), "TIMELOOP_REPLAY=`src` is a folder");
     assert_eq!(
         error("TL1ABC"),
-        "TIMELOOP_REPLAY is a token, which has a schedule and no input, and a fuzz target needs both"
+        "TIMELOOP_REPLAY is a token, which has a schedule but no input; a fuzz target needs both"
     );
     assert!(read("Cargo.toml").unwrap().unwrap().bytes.starts_with(b"["));
     assert_eq!(

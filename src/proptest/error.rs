@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use proptest::test_runner::TestCaseError;
 
 use crate::Site;
-use crate::harness::Complaint;
+use crate::harness::TestError;
 use crate::schedule::{FailedRun, Why};
 
 /// Why the input is rejected, if the error says so.
@@ -21,14 +21,14 @@ pub(crate) fn rejection(error: &dyn Any) -> Option<String> {
 
 /// What fails, if the error is proptest's: its text, and the place that `prop_assert!` puts at the text's end, by which one
 /// failure is told from another whatever the values in it.
-pub(crate) fn complaint(error: &dyn Any) -> Option<Complaint> {
+pub(crate) fn test_error(error: &dyn Any) -> Option<TestError> {
     let (TestCaseError::Fail(why) | TestCaseError::Reject(why)) = error.downcast_ref()?;
     let why = why.message();
     let (message, site) = match why.rsplit_once(" at ").map(|(message, place)| (message, site(place))) {
         Some((message, Some(site))) => (message, Some(site)),
         _ => (why, None),
     };
-    Some(Complaint { message: message.to_owned(), site })
+    Some(TestError { message: message.to_owned(), site })
 }
 
 /// `src/bank.rs:17` as a place.

@@ -19,7 +19,7 @@ mod trace;
 pub mod prelude;
 
 pub use clients::{Workload, clients};
-pub(crate) use error::{complaint, rejection};
+pub(crate) use error::{rejection, test_error};
 #[cfg(feature = "net")]
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
 pub use faults::{Link, fault_plans, links};

@@ -55,7 +55,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not 
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_CHECK=`yes` is not a number of seeds to run twice; accepted is a whole number, as in TIMELOOP_CHECK=100
 ");
     assert_eq!(error("TIMELOOP_LOG", "debug"), "
-timeloop: `suite::environment::counts_its_runs`: TIMELOOP_LOG=`debug` is not a way to log; accepted are `quiet`, `progress` and `steps`
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `progress` and `steps`
 ");
 }
 
@@ -79,11 +79,11 @@ fn unknown_names() {
     assert_eq!(
         warning("TIMELOOP_SEDE"),
         "\
-timeloop: `TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?
+timeloop: `TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did you mean `TIMELOOP_SEED`?
 "
     );
     assert_eq!(warning("TIMELOOP_COLOR"), "\
-timeloop: `TIMELOOP_COLOR` is no variable of timeloop's and has no effect; there are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG
+timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG
 ");
     assert_eq!(warning("TIMELOOPS"), "");
     assert_eq!(warning("TIMELOOP_RUNS"), "");

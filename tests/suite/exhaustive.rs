@@ -371,8 +371,8 @@ fn a_search_that_stopped_short_goes_on_the_next_time() {
     assert_eq!(
         notes,
         [
-            "the search of `suite::reorder` is not complete: 30 schedules explored, and there are more; run it again to go on \
-          from there (FOLDER/suite.reorder.frontier, which need not be committed), or raise `runs`"
+            "the search of `suite::reorder` is not complete: it has explored 30 schedules, and there are more; run it again \
+             to continue from there (FOLDER/suite.reorder.frontier, which need not be committed), or raise `runs`"
         ]
     );
 
@@ -381,7 +381,7 @@ fn a_search_that_stopped_short_goes_on_the_next_time() {
     assert_eq!(searched(&second), (60, false));
     assert_eq!(
         folder.hidden_in(&second.notes[0]),
-        "the search of `suite::reorder` goes on where it stopped, after 30 schedules (FOLDER/suite.reorder.frontier)"
+        "the search of `suite::reorder` continues where it stopped, after 30 schedules (FOLDER/suite.reorder.frontier)"
     );
 
     let third = part();
@@ -396,8 +396,8 @@ fn a_search_that_stopped_short_goes_on_the_next_time() {
     assert_eq!(searched(&anew), (30, false));
     assert_eq!(
         folder.hidden_in(&anew.notes[0]),
-        "the search of `suite::reorder` begins anew, not where it stopped (FOLDER/suite.reorder.frontier): the program, the \
-         bound or the limits have changed since"
+        "the search of `suite::reorder` starts over instead of continuing where it stopped (FOLDER/suite.reorder.frontier): \
+         the program, the bound or the limits have changed since"
     );
 }
 

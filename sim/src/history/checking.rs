@@ -1,22 +1,23 @@
-//! A history against a model: key by key.
+//! Checks a history against a model, one key at a time.
 //!
-//! Always true: keys are checked in their order, and the first that has no order is told; a key that could not be decided
-//! is told only if no other is violated.
+//! # Invariants
+//! Keys are checked in ascending order, and the first violation is reported. An undecided key is reported only if no key
+//! is violated.
 
 use std::collections::BTreeMap;
 
-use super::error::{Told, Undecided, Violation};
+use super::error::{ReportedOperation, Undecided, Violation};
 use super::part::Part;
 use super::search::{Stuck, Verdict, search};
 use super::{CheckError, History, Model};
 
-/// How often [`Model::step`] may be asked for each key before the search gives up: two million times, which takes a
-/// second or less with a small state.
+/// The number of calls of [`Model::step`] per key after which [`History::check`] gives up. With a small state, two million
+/// calls take a second or less.
 pub const STEPS_MAX: u64 = 2_000_000;
 
 impl<O, R> History<O, R> {
-    /// Whether the history is linearizable: whether each operation can have taken effect at one instant between its call
-    /// and its return.
+    /// Checks that the history is linearizable: each operation can have taken effect at one instant between its call and
+    /// its return.
     ///
     /// # Errors
     /// [`CheckError::Violation`] if it is not, and [`CheckError::Undecided`] after [`STEPS_MAX`] steps.
@@ -24,10 +25,10 @@ impl<O, R> History<O, R> {
         self.check_within(model, STEPS_MAX)
     }
 
-    /// As [`check`](Self::check), with a bound of its own on how often [`Model::step`] is asked.
+    /// Checks as [`check`](Self::check) does, with at most `steps_max` calls of [`Model::step`] per key.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// [`CheckError::Violation`] if the history is not linearizable, and [`CheckError::Undecided`] after `steps_max` steps.
     pub fn check_within<M: Model<Operation = O, Returned = R>>(
         &self,
         model: &M,
@@ -53,16 +54,16 @@ fn check<M: Model>(
         match search(model, &part, steps_max) {
             Verdict::Linearizable => {}
             Verdict::Violated(mut stuck) => {
-                // An order that looks ahead is cut short; people are to see how far one gets without.
-                let mut foreseen = part.look_no_further();
-                if foreseen && let Verdict::Violated(longer) = search(model, &part, steps_max) {
-                    (stuck, foreseen) = (longer, false);
+                // With look-ahead the search backtracks early. Search again without it, to report the longest order.
+                let mut with_lookahead = part.drop_spans();
+                if with_lookahead && let Verdict::Violated(longer) = search(model, &part, steps_max) {
+                    (stuck, with_lookahead) = (longer, false);
                 }
-                let violation = violation(&part, key_told(&key), total, &stuck, foreseen);
+                let violation = violation(&part, describe_key(&key), total, &stuck, with_lookahead);
                 return Err(CheckError::Violation(Box::new(violation)));
             }
             Verdict::Undecided if undecided.is_none() => {
-                undecided = Some(Undecided { key: key_told(&key), operations: total, steps: steps_max });
+                undecided = Some(Undecided { key: describe_key(&key), operations: total, steps: steps_max });
             }
             Verdict::Undecided => {}
         }
@@ -70,9 +71,9 @@ fn check<M: Model>(
     undecided.map_or(Ok(()), |undecided| Err(CheckError::Undecided(undecided)))
 }
 
-/// The key, for people; `None` where there is but one object.
-fn key_told(key: &impl std::fmt::Debug) -> Option<String> {
-    Some(format!("{key:?}")).filter(|told| told != "()")
+/// Returns the key's text for a report; `None` for `()`, the key of a single object.
+fn describe_key(key: &impl std::fmt::Debug) -> Option<String> {
+    Some(format!("{key:?}")).filter(|text| text != "()")
 }
 
 fn violation<M: Model>(
@@ -80,11 +81,11 @@ fn violation<M: Model>(
     key: Option<String>,
     operations: usize,
     stuck: &Stuck<M::State>,
-    foreseen: bool,
+    with_lookahead: bool,
 ) -> Violation {
-    let told = |number: usize| {
+    let describe = |number: usize| {
         let (call, entry) = part.get(number);
-        Told {
+        ReportedOperation {
             call,
             client: entry.client.clone(),
             operation: format!("{:?}", entry.operation),
@@ -95,15 +96,15 @@ fn violation<M: Model>(
                 .map(|returned| (format!("{:?}", returned.value), returned.at_ns)),
         }
     };
-    // The one that returned first is the first of those that were under way.
+    // The first of the operations in progress is the one that returned first.
     let left = part.open(stuck.first).iter().filter(|number| !stuck.order.contains(number));
     Violation {
         key,
         operations,
         returned: part.completed,
-        order: stuck.order.iter().map(|number| told(*number)).collect(),
+        order: stuck.order.iter().map(|number| describe(*number)).collect(),
         state: format!("{:?}", stuck.state),
-        left: left.map(|number| told(*number)).collect(),
-        foreseen,
+        left: left.map(|number| describe(*number)).collect(),
+        with_lookahead,
     }
 }

@@ -1,11 +1,9 @@
-//! Who asked.
-//!
-//! Always true: clients are for people; the verdict on a history does not depend on them.
+//! [`Client`]: the caller of an operation, for reports. The verdict on a history does not depend on it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Who calls an operation: a number or a name, for reports.
+/// The caller of an operation: a number or a name, for reports.
 ///
 /// ```
 /// use timeloop_sim::history::Client;

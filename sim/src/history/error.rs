@@ -1,13 +1,11 @@
-//! Why a history does not check.
-//!
-//! Always true: what is told holds strings, so that an error outlives the run that it is about.
+//! Errors of checking a history. They hold strings, so that an error outlives the run it describes.
 
 use std::fmt;
 
 use super::{CallId, Client};
 use crate::{Nanos, grouped};
 
-/// So many operations of the longest order are printed: its last ones.
+/// The number of operations of the longest order that are printed: its last ones.
 const ORDER_SHOWN: usize = 12;
 
 /// A history that is not linearizable, or may not be.
@@ -15,14 +13,14 @@ const ORDER_SHOWN: usize = 12;
 /// It prints the same with `{}` as with `{:?}`, so that `unwrap` and a test that returns it read well.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CheckError {
-    /// There is no order in which the operations make sense.
+    /// The history is not linearizable.
     Violation(Box<Violation>),
-    /// The search for one took too long.
+    /// The search reached its bound on steps.
     Undecided(Undecided),
 }
 
 impl CheckError {
-    /// What is violated, if that is known.
+    /// Returns the violation, unless the history is undecided.
     #[must_use]
     pub fn violation(&self) -> Option<&Violation> {
         match self {
@@ -49,9 +47,9 @@ impl fmt::Debug for CheckError {
 
 impl std::error::Error for CheckError {}
 
-/// A history without an order, and how far one gets.
+/// A history that is not linearizable, with the longest partial order that the search found.
 ///
-/// It is told as in the example of the [module](super).
+/// The [module](super) has an example of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The key of the object concerned; `None` where there is but one object.
@@ -60,34 +58,35 @@ pub struct Violation {
     pub operations: usize,
     /// How many of those returned.
     pub returned: usize,
-    /// The longest order there is: no other has more operations that returned.
-    pub order: Vec<Told>,
-    /// The state after these.
+    /// The longest order: no other has more operations that returned.
+    pub order: Vec<ReportedOperation>,
+    /// The state after these operations.
     pub state: String,
-    /// What might have come next, and could not: those that were under way when the first of them returned, which itself
-    /// comes first.
-    pub left: Vec<Told>,
-    /// Whether the order is the longest only of those that leave the rest a chance: one of those left might have come
-    /// next, but not without wronging another later. So it is where the search for the longest order of all met its bound.
-    pub foreseen: bool,
+    /// The operations of which one had to come next, and none can: those in progress when the first of them returned. That
+    /// one comes first in the list.
+    pub left: Vec<ReportedOperation>,
+    /// Whether `order` is the longest only among the orders that [`Model::spans`](super::Model::spans) permits. An operation
+    /// of `left` may then fit next, but makes a later one impossible. It is true when the search without spans reached
+    /// its bound.
+    pub with_lookahead: bool,
 }
 
-/// An operation, for people.
+/// An operation as text, for reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Which call of the history.
+pub struct ReportedOperation {
+    /// The call in the history.
     pub call: CallId,
-    /// Who called.
+    /// The caller.
     pub client: Client,
-    /// What was asked.
+    /// The operation's `Debug` text.
     pub operation: String,
-    /// When, nanoseconds of virtual time.
+    /// The time of the call, in nanoseconds of virtual time.
     pub called_ns: u64,
-    /// What was answered and when, if that is known.
+    /// The `Debug` text of the answer and the time of the return in nanoseconds, if the operation returned.
     pub returned: Option<(String, u64)>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ReportedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { client, operation, called_ns, returned, .. } = self;
         let called = Nanos(*called_ns);
@@ -104,9 +103,9 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_subject(f, self.operations, self.key.as_deref())?;
         f.write_str(" is not linearizable: ")?;
-        let placed = self.order.iter().filter(|told| told.returned.is_some()).count();
+        let placed = self.order.iter().filter(|operation| operation.returned.is_some()).count();
         match (placed, self.returned == self.operations) {
-            _ if self.foreseen => {
+            _ if self.with_lookahead => {
                 write!(
                     f,
                     "no order of more than {} of them leaves a place for the rest",
@@ -135,31 +134,31 @@ impl fmt::Display for Violation {
                     "\n  an order of {total}, the longest there is, of which these are the last {shown}:"
                 )?;
             }
-            for told in &self.order[self.order.len() - shown..] {
-                write!(f, "\n    {told}")?;
+            for operation in &self.order[self.order.len() - shown..] {
+                write!(f, "\n    {operation}")?;
             }
         }
         let when = if self.order.is_empty() { "at first" } else { "then" };
         write!(f, "\n  {when} the state is {}, and ", self.state)?;
         match &*self.left {
-            _ if self.foreseen => {
+            _ if self.with_lookahead => {
                 f.write_str("one of these had to come next, and none can and leave a place for the rest:")?;
             }
             [_] => f.write_str("this one had to come next, and can't:")?,
             _ => f.write_str("one of these had to come next, and none can:")?,
         }
-        self.left.iter().try_for_each(|told| write!(f, "\n    {told}"))
+        self.left.iter().try_for_each(|operation| write!(f, "\n    {operation}"))
     }
 }
 
-/// A history for which the search ended before there was an answer.
+/// A history for which the search reached its bound before it found an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
     /// The key of the object concerned; `None` where there is but one object.
     pub key: Option<String>,
     /// How many operations on that object there are.
     pub operations: usize,
-    /// The bound that was met.
+    /// The bound on steps.
     pub steps: u64,
 }
 
@@ -169,7 +168,7 @@ impl fmt::Display for Undecided {
         write!(
             f,
             " is undecided after {} steps; allow more steps (`check_within`), give the model keys, or have fewer operations \
-             under way at once",
+             in progress at once",
             grouped(self.steps)
         )
     }

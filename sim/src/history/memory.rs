@@ -1,24 +1,25 @@
-//! The partial linearizations that the search has been at.
+//! The set of partial linearizations that the search has visited.
 //!
-//! Always true: membership is exact (a hash only says where to look), and nothing depends on the order of the table.
+//! # Invariants
+//! Membership is exact: equal hashes are followed by a comparison. Nothing depends on the iteration order of the table.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-/// A set of partial linearizations, each by what later steps depend on.
+/// The visited partial linearizations, each reduced to the parts that later steps depend on.
 #[derive(Debug)]
 pub(super) struct Memory<S> {
     #[expect(clippy::disallowed_types, reason = "asked for members, never iterated")]
     seen: std::collections::HashSet<Place<S>, BuildHasherDefault<Mixer>>,
 }
 
-/// A point of the search.
+/// A partial linearization, as far as later steps depend on it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place<S> {
-    /// All operations that returned before this one are in.
+    /// The first operation that returned and is not placed: all that returned before it are.
     pub(super) first: usize,
-    /// Of those that returned later or never, these are.
+    /// A bit for each operation that returned later or never: whether it is placed.
     pub(super) others: Box<[u64]>,
-    /// The state that they led to.
+    /// The state after the placed operations.
     pub(super) state: S,
 }
 
@@ -27,13 +28,13 @@ impl<S: Eq + Hash> Memory<S> {
         Self { seen: Default::default() }
     }
 
-    /// Whether the search is at this place for the first time.
+    /// Adds `place`. Returns whether it was new.
     pub(super) fn is_new(&mut self, place: Place<S>) -> bool {
         self.seen.insert(place)
     }
 }
 
-/// Hashes with fixed keys: each word is multiplied in, and the halves of the product are folded.
+/// A hasher with fixed keys, which multiplies each word in and folds the halves of the product.
 #[derive(Debug, Default)]
 pub(super) struct Mixer(u64);
 

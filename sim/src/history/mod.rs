@@ -1,8 +1,8 @@
-//! Histories: what clients asked of a shared object and what they were told, and whether the answers make sense.
+//! Records the operations of concurrent clients on a shared object and checks them for linearizability.
 //!
-//! A register, a queue or a table that several clients use at once is *linearizable* if each operation seems to take
-//! effect at one instant between its call and its return: if the operations can be put in one order that respects which
-//! of them had returned before which was called, and in which a plain sequential object would have given the same answers
+//! A register, a queue or a table is *linearizable* if each operation seems to take effect at one instant between its call
+//! and its return. That is so if the operations can be put in one order with two properties. An operation that returned
+//! before another was called comes first, and a sequential object would have given the same answers in that order
 //! (Herlihy and Wing, *Linearizability: A Correctness Condition for Concurrent Objects*, TOPLAS 1990). A [`History`]
 //! holds the calls and returns, a [`Model`] is the sequential object, and [`History::check`] looks for the order.
 //!
@@ -33,22 +33,23 @@
 //!
 //! # How it is checked
 //!
-//! The search is that of Wing and Gong (*Testing and Verifying Concurrent Objects*, JPDC 1993) with the memory that Lowe
-//! added (*Testing for Linearizability*, Concurrency and Computation 2017): a partial order is extended by one operation
-//! at a time, and given up once the same operations have led to the same state before. Operations on different keys are
-//! checked apart, since a history is linearizable if and only if its part for each object is (Horn and Kroening, *Faster
-//! Linearizability Checking via P-Compositionality*, FORTE 2015). On top of that:
+//! The search is that of Wing and Gong (*Testing and Verifying Concurrent Objects*, JPDC 1993) with the cache that Lowe
+//! added (*Testing for Linearizability*, Concurrency and Computation 2017). It extends a partial order by one operation at
+//! a time, and backtracks once the same operations have led to the same state before. Operations on different keys are
+//! checked separately, since a history is linearizable if and only if its part for each object is (Horn and Kroening,
+//! *Faster Linearizability Checking via P-Compositionality*, FORTE 2015). In addition:
 //!
-//! - operations that only look ([`Model::only_reads`]) are placed as soon as they fit, and never tried elsewhere;
-//! - one that never returned is placed only where it makes a difference to what comes right after it
-//!   ([`Model::overwrites`] tells early that it does not), and of several that are equal the oldest goes first;
-//! - a model may know from later answers in which order operations took effect ([`Model::spans`]), as a queue does.
+//! - Reads ([`Model::only_reads`]) are placed as soon as they fit, and never tried elsewhere.
+//! - An operation that never returned is placed only where it changes the effect of the next operation.
+//!   ([`Model::overwrites`] rules that out early.) Of several equal ones, the oldest is placed first.
+//! - A model may know from later answers in which order operations took effect ([`Model::spans`]), as a queue does.
 //!
-//! Deciding this is NP-complete, so the search has a bound ([`STEPS_MAX`], [`History::check_within`]), and says so when it
-//! meets it. In practice the time is linear in the length of the history and exponential in how many operations are under
-//! way at once.
+//! The problem is NP-complete, so the search is bounded ([`STEPS_MAX`], [`History::check_within`]) and reports when it
+//! reaches the bound. In practice the time is linear in the length of the history and exponential in the number of
+//! operations that are in progress at once.
 //!
-//! Always true: the same history and model give the same verdict, text included; nothing here waits or asks for the time.
+//! # Invariants
+//! The same history and model give the same verdict, including its text. Nothing here waits or reads a clock.
 
 mod checking;
 mod client;
@@ -62,6 +63,6 @@ mod search;
 
 pub use checking::STEPS_MAX;
 pub use client::Client;
-pub use error::{CheckError, Told, Undecided, Violation};
-pub use model::{Asked, Model};
+pub use error::{CheckError, ReportedOperation, Undecided, Violation};
+pub use model::{Invocation, Model};
 pub use record::{CallId, Entry, History, Returned};

@@ -1,14 +1,15 @@
-//! What the object is, when one client at a time uses it.
+//! [`Model`]: the sequential object that a history is checked against.
 //!
-//! Always true: a model is a pure function; it knows nothing of clients or time.
+//! # Invariants
+//! A model is a pure function. It knows nothing of clients or time.
 
 use std::fmt;
 use std::hash::Hash;
 
-/// A sequential object: what a history is checked against.
+/// A sequential object that a history is checked against.
 ///
-/// It describes the object under one key; [`key`](Self::key) says which object an operation is for. An object that has no
-/// parts takes `()`.
+/// A model describes the object under one key; [`key`](Self::key) returns the key of an operation. A single object uses the
+/// key `()`.
 ///
 /// ```
 /// use timeloop_sim::history::{History, Model};
@@ -44,28 +45,27 @@ use std::hash::Hash;
 /// assert!(history.check(&Tickets).is_err(), "both were given ticket 1");
 /// ```
 pub trait Model {
-    /// What the object is made of. Two that are equal must behave alike ever after.
+    /// The state of an object. Equal states must behave alike from then on.
     type State: Clone + Eq + Hash + fmt::Debug;
-    /// What clients ask for.
+    /// The operations that clients call.
     type Operation: PartialEq + fmt::Debug;
-    /// What they are told.
+    /// The answers that clients get.
     type Returned: fmt::Debug;
-    /// What tells apart objects that have nothing to do with each other.
+    /// The key of an object. Objects with different keys are independent.
     type Key: Ord + fmt::Debug;
 
-    /// Which object the operation is for.
+    /// Returns the key of the object that the operation is for.
     ///
-    /// Keys are worth having: each is checked alone, and the time that takes grows fast with the number of operations that
-    /// are under way at once. An operation that concerns two keys does not fit; give all operations one key then.
+    /// Keys make checking faster: each is checked alone, and the time grows fast with the number of operations in progress
+    /// at once. If an operation concerns two keys, give all operations the same key.
     fn key(&self, operation: &Self::Operation) -> Self::Key;
 
-    /// The state of each object before the first operation.
+    /// Returns the state of each object before the first operation.
     fn init(&self) -> Self::State;
 
-    /// The state after the operation, or `None` if a client that asks for this in this state is never told `returned`.
+    /// Returns the state after the operation, or `None` if the operation can't return `returned` in this state.
     ///
-    /// `returned` is `None` if nobody knows what the client would have been told, since the call never returned: then any
-    /// answer will do.
+    /// `returned` is `None` if the call never returned: any answer is possible then.
     fn step(
         &self,
         state: &Self::State,
@@ -73,9 +73,9 @@ pub trait Model {
         returned: Option<&Self::Returned>,
     ) -> Option<Self::State>;
 
-    /// Other states that may follow as well, for models of objects that have a choice; each is added to `states`.
+    /// Adds other possible states after the operation to `states`, for models of nondeterministic objects.
     ///
-    /// It is asked whether or not [`step`](Self::step) gave a state. By default there are none.
+    /// It is called whether or not [`step`](Self::step) returned a state. By default it adds none.
     fn other_steps(
         &self,
         state: &Self::State,
@@ -86,32 +86,33 @@ pub trait Model {
         let _ = (state, operation, returned, states);
     }
 
-    /// Whether an operation with this answer leaves *every* state as it is.
+    /// Returns whether an operation with this answer leaves *every* state unchanged.
     ///
-    /// It makes checking much faster where it is true, and is never needed: by default it is `false`. A read says `true`,
-    /// and so may a compare-and-swap that was told that it failed. Where it is wrongly `true`, verdicts are wrong.
+    /// This is an optimization: `true` makes checking much faster, and `false`, the default, is always correct. A read may
+    /// return `true`, and so may a compare-and-swap that failed. If it is wrongly `true`, verdicts are wrong.
     fn only_reads(&self, operation: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
         let _ = (operation, returned);
         false
     }
 
-    /// Whether an operation with this answer fits *every* state and leads to the same state from each.
+    /// Returns whether an operation with this answer is possible in *every* state and leads to the same state from each.
     ///
-    /// It makes checking faster where many calls never returned, and is never needed: by default it is `false`. A write
-    /// says `true`. Where it is wrongly `true`, verdicts are wrong.
+    /// This is an optimization: `true` makes checking faster where many calls never returned, and `false`, the default, is
+    /// always correct. A write may return `true`. If it is wrongly `true`, verdicts are wrong.
     fn overwrites(&self, operation: &Self::Operation, returned: Option<&Self::Returned>) -> bool {
         let _ = (operation, returned);
         false
     }
 
-    /// More that is known of the order, for models that can look ahead: for each operation a first and a last position,
-    /// such that of any two operations where the last of the one is less than the first of the other, the one comes
-    /// before the other in *every* order that makes sense.
+    /// Returns a span, a first and a last position, for each of the operations, which are all on one key. By default it
+    /// returns no spans.
     ///
-    /// A queue gives back in order what was put in, so the calls and returns that took things out say in which order they
-    /// were put in; without that, wrong orders are noticed only long after. The operations are those on one key.
-    /// By default nothing is known: no positions at all.
-    fn spans(&self, operations: &[Asked<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
+    /// Spans restrict the order: if the last position of one operation is less than the first position of another, the
+    /// one comes before the other in *every* linearization.
+    ///
+    /// This is an optimization for models that can look ahead. A queue returns items in the order in which they were put
+    /// in, so the calls that took them out reveal that order. Without spans, a wrong order is detected only much later.
+    fn spans(&self, operations: &[Invocation<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
         let _ = operations;
         Vec::new()
     }
@@ -119,10 +120,10 @@ pub trait Model {
 
 /// An operation of a history, for [`Model::spans`].
 #[derive(Debug)]
-pub struct Asked<'a, O, R> {
-    /// What was asked.
+pub struct Invocation<'a, O, R> {
+    /// The operation.
     pub operation: &'a O,
-    /// What was answered, if anything was.
+    /// The answer; `None` if the call never returned.
     pub returned: Option<&'a R>,
     /// The position of its call in the history.
     pub called: u64,

@@ -1,46 +1,47 @@
-//! The operations on one object, made ready for the search.
+//! The operations on one object, prepared for the search.
 //!
-//! Always true: operations that returned come in the order of their returns, then the others in the order of their calls;
-//! operations are named by their place in that order.
+//! # Invariants
+//! Operations are numbered: first those that returned, in the order of their returns, then the *lost* ones, which never
+//! returned, in the order of their calls.
 
 use std::collections::BTreeSet;
 
 use super::record::Entry;
-use super::{Asked, CallId, Model};
+use super::{CallId, Invocation, Model};
 
-/// So many earlier calls without a return are compared with each one, to find equal ones.
+/// The number of earlier lost operations that each lost operation is compared with, to find an equal one.
 const EQUALS_LOOKED_AT: usize = 256;
 
-/// An operation, and which call of the history it is.
+/// An operation with the id of its call.
 pub(super) type Operation<'a, M> = (CallId, &'a Entry<<M as Model>::Operation, <M as Model>::Returned>);
 
 /// The operations on one object.
 pub(super) struct Part<'a, M: Model> {
-    /// First those that returned, then those that did not.
+    /// First those that returned, then the lost ones.
     operations: Vec<Operation<'a, M>>,
-    /// How many returned.
+    /// The number of operations that returned.
     pub(super) completed: usize,
-    /// Of those that returned, which leave every state as it is.
+    /// For each operation that returned: whether it leaves every state unchanged.
     only_reads: Vec<bool>,
-    /// Which lead to the same state from each.
+    /// For each operation: whether it leads to the same state from every state.
     overwrites: Vec<bool>,
-    /// Who may be next, by the first that returned and is not yet in: where its part of `open` starts.
+    /// For each operation that returned: where its part of `open` starts.
     starts: Vec<usize>,
-    /// Those that were called before that one returned, and did not return before.
+    /// For each operation that returned: the ones in progress when it returned, itself included.
     open: Vec<usize>,
-    /// How many of those that never returned were called before it did.
+    /// For each operation that returned: how many lost operations had been called by then.
     lost: Vec<usize>,
-    /// Of those that never returned, the latest earlier one that asked for the same.
+    /// For each lost operation: the latest earlier lost one that is equal to it.
     equal: Vec<Option<usize>>,
-    /// What the model knows of the order besides; empty if nothing.
+    /// The spans from [`Model::spans`]; empty if the model gives none.
     spans: Vec<(u64, u64)>,
-    /// Those that others have to wait for by their spans, in the order of the ends of these.
+    /// The operations with a bounded span, which others may have to follow, in the order of the spans' ends.
     awaited: Vec<usize>,
 }
 
 impl<'a, M: Model> Part<'a, M> {
     pub(super) fn new(model: &M, mut operations: Vec<Operation<'a, M>>) -> Self {
-        // What never returned and only read takes part in no order.
+        // A read that never returned constrains nothing.
         operations.retain(|(_, entry)| entry.returned.is_some() || !model.only_reads(&entry.operation, None));
         operations.sort_by_key(|(_, entry)| match &entry.returned {
             Some(returned) => (0, returned.position),
@@ -76,7 +77,7 @@ impl<'a, M: Model> Part<'a, M> {
         part
     }
 
-    /// Goes through calls and returns, and notes at each return who was under way.
+    /// Computes, for each return, which operations were in progress.
     fn find_open(&mut self) {
         let (returned, lost) = self.operations.split_at(self.completed);
         let mut calls: Vec<usize> = (0..self.completed).collect();
@@ -102,86 +103,86 @@ impl<'a, M: Model> Part<'a, M> {
     }
 
     fn look_ahead(&mut self, model: &M) {
-        let asked: Vec<_> = self
+        let invocations: Vec<_> = self
             .operations
             .iter()
-            .map(|(_, entry)| Asked {
+            .map(|(_, entry)| Invocation {
                 operation: &entry.operation,
                 returned: entry.returned.as_ref().map(|returned| &returned.value),
                 called: entry.called,
                 ended: entry.returned.as_ref().map_or(u64::MAX, |returned| returned.position),
             })
             .collect();
-        self.spans = model.spans(&asked);
+        self.spans = model.spans(&invocations);
         self.spans.resize(self.spans.len().min(self.operations.len()), (0, u64::MAX));
         let spans = self.spans.iter().enumerate();
         self.awaited = spans.filter(|(_, span)| span.1 < u64::MAX).map(|(number, _)| number).collect();
         self.awaited.sort_by_key(|&number| self.spans[number].1);
     }
 
-    /// Forgets what the model knows of the order; says whether it knew anything.
-    pub(super) fn look_no_further(&mut self) -> bool {
+    /// Drops the spans. Returns whether any of them could restrict the order.
+    pub(super) fn drop_spans(&mut self) -> bool {
         self.spans.clear();
         !std::mem::take(&mut self.awaited).is_empty()
     }
 
-    /// Those that others have to wait for by what the model knows, in the order in which they may be let go.
+    /// Returns the operations that others may have to follow by their spans, in the order of the spans' ends.
     pub(super) fn awaited(&self) -> &[usize] {
         &self.awaited
     }
 
-    /// Whether the first of two has to wait for the other by what the model knows.
-    pub(super) fn waits_for(&self, number: usize, other: usize) -> bool {
+    /// Returns whether operation `number` has to follow `other` by their spans.
+    pub(super) fn must_follow(&self, number: usize, other: usize) -> bool {
         number != other && self.spans[other].1 < self.spans[number].0
     }
 
-    /// How many operations take part.
+    /// Returns the number of operations.
     pub(super) fn len(&self) -> usize {
         self.operations.len()
     }
 
-    /// How many of them never returned.
-    pub(super) fn pending(&self) -> usize {
+    /// Returns the number of lost operations.
+    pub(super) fn lost_count(&self) -> usize {
         self.operations.len() - self.completed
     }
 
-    /// Which call of the history this is, and what was asked and answered.
+    /// Returns the operation with the id of its call.
     pub(super) fn get(&self, number: usize) -> Operation<'a, M> {
         self.operations[number]
     }
 
-    /// The operation, and what its client was told.
-    pub(super) fn asked(&self, number: usize) -> (&'a M::Operation, Option<&'a M::Returned>) {
+    /// Returns the operation and its answer.
+    pub(super) fn invocation(&self, number: usize) -> (&'a M::Operation, Option<&'a M::Returned>) {
         let (_, entry) = self.operations[number];
         (&entry.operation, entry.returned.as_ref().map(|returned| &returned.value))
     }
 
-    /// Whether it returned and leaves every state as it is.
+    /// Returns whether the operation returned and leaves every state unchanged.
     pub(super) fn only_reads(&self, number: usize) -> bool {
         self.only_reads.get(number).is_some_and(|reads| *reads)
     }
 
-    /// Whether it leads to the same state from each.
+    /// Returns whether the operation leads to the same state from every state.
     pub(super) fn overwrites(&self, number: usize) -> bool {
         self.overwrites[number]
     }
 
-    /// Whether it never returned.
-    pub(super) const fn is_pending(&self, number: usize) -> bool {
+    /// Returns whether the operation never returned.
+    pub(super) const fn is_lost(&self, number: usize) -> bool {
         number >= self.completed
     }
 
-    /// Those that returned and were under way when `first` returned, itself included.
+    /// Returns the operations that were in progress when `first` returned and returned later, `first` included.
     pub(super) fn open(&self, first: usize) -> &[usize] {
         &self.open[self.starts[first]..self.starts[first + 1]]
     }
 
-    /// Those that never returned and were called before `first` returned.
+    /// Returns the lost operations that were called before `first` returned.
     pub(super) fn lost(&self, first: usize) -> std::ops::Range<usize> {
         self.completed..self.completed + self.lost[first]
     }
 
-    /// For one that never returned: the latest earlier one that asked for the same.
+    /// Returns, for a lost operation, the latest earlier lost one that is equal to it.
     pub(super) fn equal(&self, number: usize) -> Option<usize> {
         self.equal[number - self.completed]
     }

@@ -1,14 +1,15 @@
-//! What was asked and answered, in order.
+//! [`History`]: the calls and returns of operations.
 //!
-//! Always true: positions count events, so of two events one came first even where their times are equal; an operation
-//! returns at most once, and after its call.
+//! # Invariants
+//! Positions count events, so they order events even at equal times. An operation returns at most once, and after its
+//! call.
 
 use super::Client;
 
 /// Calls and returns of operations, in the order in which they happened.
 ///
-/// An operation that has not returned *may* have taken effect, at any time after its call, or not at all: that is what is
-/// known of a request whose client crashed or gave up waiting.
+/// An operation that has not returned may have taken effect at any time after its call, or not at all, as a request whose
+/// client crashed or stopped waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<O, R> {
     entries: Vec<Option<Entry<O, R>>>,
@@ -18,35 +19,35 @@ pub struct History<O, R> {
 /// An operation of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<O, R> {
-    /// Who called.
+    /// The caller.
     pub client: Client,
-    /// What was asked.
+    /// The operation.
     pub operation: O,
-    /// How many events came before the call.
+    /// The number of events before the call.
     pub called: u64,
-    /// When it was called, nanoseconds of virtual time.
+    /// The time of the call, in nanoseconds of virtual time.
     pub called_ns: u64,
-    /// The answer, if one came.
+    /// The return, if there was one.
     pub returned: Option<Returned<R>>,
 }
 
 /// The return of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Returned<R> {
-    /// What the client was told.
+    /// The answer.
     pub value: R,
-    /// How many events came before the return.
+    /// The number of events before the return.
     pub position: u64,
-    /// When it returned, nanoseconds of virtual time.
+    /// The time of the return, in nanoseconds of virtual time.
     pub at_ns: u64,
 }
 
-/// Which call of a history: they count from 0.
+/// The id of a call in a history: calls count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(usize);
 
 impl CallId {
-    /// The number of the call.
+    /// Returns the number of the call.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0
@@ -60,16 +61,16 @@ impl<O, R> Default for History<O, R> {
 }
 
 impl<O, R> History<O, R> {
-    /// A history in which nothing has happened.
+    /// Creates an empty history.
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: Vec::new(), events: 0 }
     }
 
-    /// A client calls an operation. Calls and returns are to be told in the order in which they happen; the time, in
-    /// nanoseconds, is for reports alone.
+    /// Records the call of an operation. Calls and returns must be recorded in the order in which they happen. The time, in
+    /// nanoseconds, is only for reports.
     ///
-    /// A client may have several calls under way.
+    /// A client may have several calls in progress.
     pub fn call(&mut self, client: impl Into<Client>, at_ns: u64, operation: O) -> CallId {
         let called = self.event();
         let entry = Entry { client: client.into(), operation, called, called_ns: at_ns, returned: None };
@@ -77,10 +78,10 @@ impl<O, R> History<O, R> {
         CallId(self.entries.len() - 1)
     }
 
-    /// The call returned.
+    /// Records the return of a call.
     ///
     /// # Panics
-    /// If it has returned already, or was [forgotten](Self::forget), or is none of this history.
+    /// If the call has returned already, was [forgotten](Self::forget), or is not in this history.
     #[track_caller]
     pub fn returned(&mut self, call: CallId, at_ns: u64, value: R) {
         let position = self.event();
@@ -90,11 +91,11 @@ impl<O, R> History<O, R> {
             }
             Some(Some(_)) => panic!("call {} returns for the second time", call.0),
             Some(None) => panic!("call {} returns, but was forgotten", call.0),
-            None => panic!("call {} is none of this history, which has {}", call.0, self.entries.len()),
+            None => panic!("call {} is not in this history of {} calls", call.0, self.entries.len()),
         }
     }
 
-    /// Takes a call out, as one that certainly took no effect: a request that was refused, say.
+    /// Removes a call that certainly took no effect, such as a refused request.
     pub fn forget(&mut self, call: CallId) {
         if let Some(entry) = self.entries.get_mut(call.0) {
             *entry = None;
@@ -106,25 +107,25 @@ impl<O, R> History<O, R> {
         self.events - 1
     }
 
-    /// Its operations, in the order in which they were called.
+    /// Returns the operations, in the order of their calls.
     pub fn entries(&self) -> impl Iterator<Item = (CallId, &Entry<O, R>)> {
         let entries = self.entries.iter().enumerate();
         entries.filter_map(|(index, entry)| entry.as_ref().map(|entry| (CallId(index), entry)))
     }
 
-    /// How many operations there are.
+    /// Returns the number of operations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries().count()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no operations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries().next().is_none()
     }
 
-    /// How many operations have not returned.
+    /// Returns the number of operations that have not returned.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.entries().filter(|(_, entry)| entry.returned.is_none()).count()

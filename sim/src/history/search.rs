@@ -1,7 +1,8 @@
-//! The search for an order: Wing and Gong's, with Lowe's memory.
+//! The search for a linearization: the algorithm of Wing and Gong, with Lowe's cache of visited states.
 //!
-//! Always true: the operations that are in, in their order, are a linearization of themselves; an operation is put in only
-//! after all that had returned before its call; and what is cut off is reached in another way if it leads anywhere.
+//! # Invariants
+//! The placed operations, in their order, are a linearization of themselves. An operation is placed only after all that had
+//! returned before its call. Pruning removes no solution: another branch reaches each pruned state that leads to one.
 
 use std::cmp::Reverse;
 
@@ -12,63 +13,60 @@ use super::part::Part;
 /// How the search ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict<S> {
-    /// There is an order.
     Linearizable,
-    /// There is none.
     Violated(Stuck<S>),
-    /// The bound was met first.
+    /// The search reached its bound.
     Undecided,
 }
 
 /// The longest partial order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stuck<S> {
-    /// Its operations.
     pub(super) order: Vec<usize>,
-    /// How many of them returned.
+    /// The number of operations in `order` that returned.
     pub(super) completed: usize,
-    /// The state after them.
+    /// The state after `order`.
     pub(super) state: S,
-    /// Of those that are not in it, the first that returned.
+    /// The first operation that returned and is not in `order`.
     pub(super) first: usize,
 }
 
-/// An operation that has been put in.
+/// A placed operation.
 struct Placed<S> {
     operation: usize,
-    /// What was so before it.
+    /// The values of the search's fields before the operation was placed.
     first: usize,
     awaited: usize,
     state: S,
-    /// Where to go on when it is taken out again; `None` if nothing else can do better.
+    /// The position at which the search continues after backtracking; `None` if no alternative can do better.
     next: Option<usize>,
-    /// Other states that it may lead to.
+    /// Other states that the operation may lead to, still to be tried.
     others: Vec<S>,
 }
 
 struct Search<'a, M: Model> {
     model: &'a M,
     part: &'a Part<'a, M>,
-    is_in: Vec<bool>,
-    /// The first that returned and is not in.
+    is_placed: Vec<bool>,
+    /// The first operation that returned and is not placed.
     first: usize,
-    /// How many of those that others wait for are in, from the first on.
+    /// The length of the longest prefix of [`Part::awaited`] that is placed.
     awaited: usize,
     state: M::State,
-    /// A bit for each that never returned.
-    pending: Box<[u64]>,
+    /// A bit for each lost operation: whether it is placed.
+    lost_placed: Box<[u64]>,
     order: Vec<Placed<M::State>>,
     memory: Memory<M::State>,
     longest: Option<Stuck<M::State>>,
-    /// How many of those that returned are in.
+    /// The number of placed operations that returned.
     completed: usize,
     steps_left: u64,
 }
 
-/// The bound on steps was met.
-struct Exhausted;
+/// The bound on steps was reached.
+struct OutOfSteps;
 
-/// What may follow. There is mostly one state at most, which takes no allocation.
+/// The possible states after an operation. Usually there is at most one, which takes no allocation.
 struct Successors<S> {
     one: Option<S>,
     others: Vec<S>,
@@ -85,16 +83,16 @@ impl<S> Successors<S> {
     }
 }
 
-/// Looks for an order of all operations that returned, and any of the others.
+/// Searches for a linearization of all operations that returned and any of the lost ones.
 pub(super) fn search<M: Model>(model: &M, part: &Part<'_, M>, steps_max: u64) -> Verdict<M::State> {
     let mut search = Search {
         model,
         part,
-        is_in: vec![false; part.len()],
+        is_placed: vec![false; part.len()],
         first: 0,
         awaited: 0,
         state: model.init(),
-        pending: vec![0; part.pending().div_ceil(64)].into(),
+        lost_placed: vec![0; part.lost_count().div_ceil(64)].into(),
         order: Vec::new(),
         memory: Memory::new(),
         longest: None,
@@ -105,7 +103,7 @@ pub(super) fn search<M: Model>(model: &M, part: &Part<'_, M>, steps_max: u64) ->
 }
 
 impl<M: Model> Search<'_, M> {
-    fn run(&mut self) -> Result<Verdict<M::State>, Exhausted> {
+    fn run(&mut self) -> Result<Verdict<M::State>, OutOfSteps> {
         let mut next = 0;
         while self.first < self.part.completed {
             if next == 0 && self.place_a_read()? || self.place_another(next)? {
@@ -113,10 +111,10 @@ impl<M: Model> Search<'_, M> {
                 continue;
             }
             self.note_if_longest();
-            match self.take_back() {
+            match self.backtrack() {
                 Some(position) => next = position,
                 None => {
-                    let longest = self.longest.take().expect("noted before the first was taken back");
+                    let longest = self.longest.take().expect("noted before the first backtracking");
                     return Ok(Verdict::Violated(longest));
                 }
             }
@@ -124,10 +122,10 @@ impl<M: Model> Search<'_, M> {
         Ok(Verdict::Linearizable)
     }
 
-    /// Puts in an operation that fits and changes no state. Wherever else it might go, the others may go as well.
-    fn place_a_read(&mut self) -> Result<bool, Exhausted> {
+    /// Places a read that fits. This loses no solution: whatever fits before the read also fits after it.
+    fn place_a_read(&mut self) -> Result<bool, OutOfSteps> {
         for &operation in self.part.open(self.first) {
-            if !self.is_in[operation] && self.part.only_reads(operation) && !self.has_to_wait(operation) {
+            if !self.is_placed[operation] && self.part.only_reads(operation) && !self.has_to_wait(operation) {
                 let fits = successors(self.model, self.part, &mut self.steps_left, &self.state, operation)?;
                 if !fits.is_empty() {
                     self.place(operation, self.state.clone(), None, Vec::new());
@@ -138,31 +136,31 @@ impl<M: Model> Search<'_, M> {
         Ok(false)
     }
 
-    /// Puts in the next operation, counted from `next`, that fits and leads somewhere new.
-    fn place_another(&mut self, next: usize) -> Result<bool, Exhausted> {
+    /// Places the first operation from position `next` on that fits and leads to a state not visited yet.
+    fn place_another(&mut self, next: usize) -> Result<bool, OutOfSteps> {
         let part = self.part;
         let (open, lost) = (part.open(self.first), part.lost(self.first));
-        let after_lost = self.order.last().is_some_and(|latest| part.is_pending(latest.operation));
+        let after_lost = self.order.last().is_some_and(|latest| part.is_lost(latest.operation));
         for position in next..open.len() + lost.len() {
             let operation = open.get(position).copied().unwrap_or_else(|| lost.start + position - open.len());
-            // Whatever only reads did not fit: `place_a_read` has tried.
-            if self.is_in[operation] || part.only_reads(operation) || self.has_to_wait(operation) {
+            // `place_a_read` has tried all reads.
+            if self.is_placed[operation] || part.only_reads(operation) || self.has_to_wait(operation) {
                 continue;
             }
-            // As `drop_those_that_need_no_lost` does, without a step.
+            // The same pruning as in `drop_states_without_lost`, without calling the model.
             if after_lost && part.overwrites(operation) {
                 continue;
             }
-            if part.is_pending(operation) && part.equal(operation).is_some_and(|equal| !self.is_in[equal]) {
+            if part.is_lost(operation) && part.equal(operation).is_some_and(|equal| !self.is_placed[equal]) {
                 continue;
             }
             let mut states = successors(self.model, part, &mut self.steps_left, &self.state, operation)?;
-            if part.is_pending(operation) {
-                // Without an effect, it need not have happened.
+            if part.is_lost(operation) {
+                // A lost operation without an effect can be left out.
                 states.retain(|state| *state != self.state);
             }
-            self.drop_those_that_need_no_lost(operation, &mut states)?;
-            self.drop_those_seen(operation, &mut states);
+            self.drop_states_without_lost(operation, &mut states)?;
+            self.drop_visited(operation, &mut states);
             if let Some(state) = states.one.take().or_else(|| states.others.pop()) {
                 self.place(operation, state, Some(position + 1), states.others);
                 return Ok(true);
@@ -171,29 +169,29 @@ impl<M: Model> Search<'_, M> {
         Ok(false)
     }
 
-    /// If the latest operation never returned, and this one leads to the same state without it, then it did not matter:
-    /// without it there is more left to choose from.
-    fn drop_those_that_need_no_lost(
+    /// Drops the states that `operation` also leads to without the latest operation, if that one is lost: leaving the lost
+    /// one out keeps more choices open.
+    fn drop_states_without_lost(
         &mut self,
         operation: usize,
         states: &mut Successors<M::State>,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), OutOfSteps> {
         if states.is_empty() {
             return Ok(());
         }
-        if let Some(latest) = self.order.last().filter(|latest| self.part.is_pending(latest.operation)) {
+        if let Some(latest) = self.order.last().filter(|latest| self.part.is_lost(latest.operation)) {
             let without = successors(self.model, self.part, &mut self.steps_left, &latest.state, operation)?;
             states.retain(|state| without.one.as_ref() != Some(state) && !without.others.contains(state));
         }
         Ok(())
     }
 
-    fn drop_those_seen(&mut self, operation: usize, states: &mut Successors<M::State>) {
+    fn drop_visited(&mut self, operation: usize, states: &mut Successors<M::State>) {
         if states.is_empty() {
             return;
         }
         let (first, awaited) = (self.first, self.awaited);
-        self.put(operation);
+        self.mark(operation);
         if self.first < self.part.completed {
             let others = self.others();
             states.retain(|state| {
@@ -201,64 +199,64 @@ impl<M: Model> Search<'_, M> {
                 self.memory.is_new(place)
             });
         }
-        self.unput(operation, first, awaited);
+        self.unmark(operation, first, awaited);
     }
 
-    /// Of those that returned after `first` or never, which are in.
+    /// Returns a bit for each operation that returned after `first` or never: whether it is placed.
     fn others(&self) -> Box<[u64]> {
         let open = self.part.open(self.first);
         let words = open.len().div_ceil(64);
-        let mut others = Vec::with_capacity(words + self.pending.len());
+        let mut others = Vec::with_capacity(words + self.lost_placed.len());
         others.extend(open.chunks(64).map(|chunk| {
-            let bits = chunk.iter().zip(0..).filter(|(operation, _)| self.is_in[**operation]);
+            let bits = chunk.iter().zip(0..).filter(|(operation, _)| self.is_placed[**operation]);
             bits.fold(0_u64, |word, (_, bit)| word | 1 << bit)
         }));
-        others.extend(&self.pending);
+        others.extend(&self.lost_placed);
         others.into()
     }
 
     fn place(&mut self, operation: usize, state: M::State, next: Option<usize>, others: Vec<M::State>) {
         let (first, awaited) = (self.first, self.awaited);
-        self.put(operation);
+        self.mark(operation);
         let state = std::mem::replace(&mut self.state, state);
         self.order.push(Placed { operation, first, awaited, state, next, others });
     }
 
-    /// Marks an operation as in.
-    fn put(&mut self, operation: usize) {
-        self.is_in[operation] = true;
+    /// Marks an operation as placed.
+    fn mark(&mut self, operation: usize) {
+        self.is_placed[operation] = true;
         match operation.checked_sub(self.part.completed) {
-            Some(lost) => self.pending[lost / 64] |= 1 << (lost % 64),
+            Some(lost) => self.lost_placed[lost / 64] |= 1 << (lost % 64),
             None => self.completed += 1,
         }
-        while self.first < self.part.completed && self.is_in[self.first] {
+        while self.first < self.part.completed && self.is_placed[self.first] {
             self.first += 1;
         }
-        while self.part.awaited().get(self.awaited).is_some_and(|operation| self.is_in[*operation]) {
+        while self.part.awaited().get(self.awaited).is_some_and(|operation| self.is_placed[*operation]) {
             self.awaited += 1;
         }
     }
 
-    /// Whether another has to come first, by what the model knows of the order.
+    /// Returns whether another operation has to come first by the model's spans.
     fn has_to_wait(&self, operation: usize) -> bool {
-        self.part.awaited().get(self.awaited).is_some_and(|first| self.part.waits_for(operation, *first))
+        self.part.awaited().get(self.awaited).is_some_and(|first| self.part.must_follow(operation, *first))
     }
 
-    fn unput(&mut self, operation: usize, first: usize, awaited: usize) {
-        self.is_in[operation] = false;
+    fn unmark(&mut self, operation: usize, first: usize, awaited: usize) {
+        self.is_placed[operation] = false;
         match operation.checked_sub(self.part.completed) {
-            Some(lost) => self.pending[lost / 64] &= !(1 << (lost % 64)),
+            Some(lost) => self.lost_placed[lost / 64] &= !(1 << (lost % 64)),
             None => self.completed -= 1,
         }
         self.first = first;
         self.awaited = awaited;
     }
 
-    /// Takes out the latest operation for which there is something else to try; says where to go on.
-    fn take_back(&mut self) -> Option<usize> {
+    /// Removes operations up to the latest that has an alternative. Returns the position at which the search continues.
+    fn backtrack(&mut self) -> Option<usize> {
         loop {
             let Placed { operation, first, awaited, state, next, mut others } = self.order.pop()?;
-            self.unput(operation, first, awaited);
+            self.unmark(operation, first, awaited);
             self.state = state;
             if let Some(state) = others.pop() {
                 self.place(operation, state, next, others);
@@ -270,8 +268,8 @@ impl<M: Model> Search<'_, M> {
         }
     }
 
-    /// Keeps the order so far if no other had as many operations that returned; of equals, the one that needs fewest
-    /// of those that did not.
+    /// Keeps the current order if it has more operations that returned than any other; among equals, the one with the
+    /// fewest lost operations.
     fn note_if_longest(&mut self) {
         let rank = |completed, length| (completed, Reverse(length));
         let is_longest = self.longest.as_ref().is_none_or(|longest| {
@@ -288,18 +286,18 @@ impl<M: Model> Search<'_, M> {
     }
 }
 
-/// The states that may follow.
+/// Returns the possible states after `operation`.
 fn successors<M: Model>(
     model: &M,
     part: &Part<'_, M>,
     steps_left: &mut u64,
     state: &M::State,
     operation: usize,
-) -> Result<Successors<M::State>, Exhausted> {
-    *steps_left = steps_left.checked_sub(1).ok_or(Exhausted)?;
-    let (asked, told) = part.asked(operation);
+) -> Result<Successors<M::State>, OutOfSteps> {
+    *steps_left = steps_left.checked_sub(1).ok_or(OutOfSteps)?;
+    let (operation, returned) = part.invocation(operation);
     let mut others = Vec::new();
-    let one = model.step(state, asked, told);
-    model.other_steps(state, asked, told, &mut others);
+    let one = model.step(state, operation, returned);
+    model.other_steps(state, operation, returned, &mut others);
     Ok(Successors { one, others })
 }

@@ -212,12 +212,12 @@ fn parse_seeded(words: &[&str]) -> Option<Line> {
     Some(Line::Seeded(Seed(number(seed)?), strategy, estimates))
 }
 
-/// In one line, as a regression file says it: `the quiet run`, `seed 7 strategy random`, `run root.2 resume 0 after 0 other
+/// In one line, as a regression file says it: `the baseline run`, `seed 7 strategy random`, `run root.2 resume 0 after 0 other
 /// steps; select root.1 resume 3 index 0 branch 2`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = print(self);
-        f.pad(&if lines.is_empty() { "the quiet run".to_owned() } else { lines.join("; ") })
+        f.pad(&if lines.is_empty() { "the baseline run".to_owned() } else { lines.join("; ") })
     }
 }
 

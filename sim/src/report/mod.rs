@@ -12,7 +12,7 @@ mod world;
 use std::fmt::Write as _;
 
 use crate::text::{Nanos, counted, grouped, wrap};
-use crate::{Domain, Exhausted, FailureKind, Found, FoundBy, Schedule, Seed, TestName};
+use crate::{Domain, FailureKind, Found, FoundBy, Schedule, Seed, StopReason, TestName};
 
 /// A schedule of more deviations than this is not told: no one would read it.
 const SENTENCES_MAX: usize = 24;
@@ -135,9 +135,9 @@ fn told(text: &mut String, found: &Found) {
     if let Some(before) = found.deviations_before.filter(|before| *before > 0) {
         let ended_by = match found.shrink_ended_by {
             None => "",
-            Some(Exhausted::Runs) => "; the limit on runs (`shrink_runs`) ended the search for less",
-            Some(Exhausted::Steps) => "; the limit on steps ended the search for less",
-            Some(Exhausted::Time) => "; time ended the search for less",
+            Some(StopReason::Runs) => "; the limit on runs (`shrink_runs`) ended the search for less",
+            Some(StopReason::Steps) => "; the limit on steps ended the search for less",
+            Some(StopReason::Time) => "; time ended the search for less",
         };
         let after = deviations.len();
         let runs = grouped(found.shrink_runs);

@@ -1,7 +1,8 @@
-//! Exploring by exhaustive search instead of by seeds.
+//! Explores by exhaustive search instead of by seeds.
 //!
-//! Always true: a search that stopped short says so, and where it may be written, leaves a frontier from which the same
-//! program goes on the next time.
+//! # Invariants
+//! An incomplete search adds a note that it is. If files may be written, it stores a frontier, from which the same program
+//! continues the next time.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -17,21 +18,22 @@ use crate::progress::Phase;
 use crate::sweep::Frequency;
 use crate::{Bound, Detail, Difference, Ended, Failure, FailureKind, Schedule, Seed, grouped};
 
-/// Runs that go on after the first failure, to see how often the test fails, and how many steps they may take.
+/// Bounds of the runs after the first failure, which count how often the test fails.
 const COUNTED_RUNS_MAX: u64 = 200;
 const COUNTED_STEPS_MAX: u64 = 1_000_000;
 
-/// The file of a frontier, and what it is a frontier of.
-struct Kept {
+/// The file of a frontier.
+struct FrontierFile {
     path: PathBuf,
-    of: String,
+    /// The search that the frontier is of: its strategy, limits and program.
+    identity: String,
 }
 
 impl Session<'_> {
     /// Explores every schedule, up to the bounds.
     pub(super) fn search(&mut self, bound: Bound) {
-        let kept = self.kept();
-        let (mut search, before) = self.begin(bound, kept.as_ref());
+        let file = self.frontier_file();
+        let (mut search, before) = self.begin(bound, file.as_ref());
         let throttle = self.throttle(Phase::Exploring, self.plan.runs);
         self.runner.begin_searching();
         let mut runs = 0;
@@ -45,36 +47,36 @@ impl Session<'_> {
                 Absorbed::Passed | Absorbed::Redundant => {}
                 Absorbed::Failed => {
                     self.exploration.searched = Some(Searched::of(&search, bound));
-                    self.forget(kept.as_ref());
+                    self.remove_frontier(file.as_ref());
                     self.search_failed(&mut search, &ended);
                     return;
                 }
                 Absorbed::Diverged(step) if search.is_resumed() => {
-                    // What was stored is of no use; what has been counted, was.
+                    // The frontier is of no use, but the runs made so far still count.
                     self.note(format!(
-                        "the search of `{}` begins anew: the code does not do what it did when the search stopped, from \
-                         step {} on",
+                        "the search of `{}` starts over: from step {} on, the code behaves differently than when the search \
+                         stopped",
                         self.runner.test,
                         grouped(step as u64 + 1),
                     ));
-                    self.forget(kept.as_ref());
+                    self.remove_frontier(file.as_ref());
                     search = Search::new(bound);
                 }
                 Absorbed::Diverged(step) => {
                     self.exploration.searched = Some(Searched::of(&search, bound));
-                    self.forget(kept.as_ref());
-                    self.diverged(step, &ended);
+                    self.remove_frontier(file.as_ref());
+                    self.prefix_differs(step, &ended);
                     return;
                 }
             }
-            throttle.tell(runs);
+            throttle.report(runs);
         }
-        // Whether there is more to do shows only when it is asked for.
-        let frontier = search.frontier(kept.as_ref().map_or("", |kept| &kept.of));
+        // `frontier` determines whether the search is complete, so it comes before `Searched::of`.
+        let frontier = search.frontier(file.as_ref().map_or("", |file| &file.identity));
         let searched = Searched::of(&search, bound);
         match frontier {
-            None => self.forget(kept.as_ref()),
-            Some(frontier) => self.keep(kept.as_ref(), &frontier, &searched),
+            None => self.remove_frontier(file.as_ref()),
+            Some(frontier) => self.store_frontier(file.as_ref(), &frontier, &searched),
         }
         if searched.complete && before > 0 {
             self.note(format!("the search of `{}` is complete", self.runner.test));
@@ -88,19 +90,19 @@ impl Session<'_> {
         self.exploration.digest = self.exploration.digest.rotate_left(1) ^ ended.trace_hash;
     }
 
-    /// A search from its beginning, or from where it stopped, and how many schedules had been explored by then.
-    fn begin(&mut self, bound: Bound, kept: Option<&Kept>) -> (Search, u64) {
-        let anew = (Search::new(bound), 0);
-        let Some(kept) = kept else { return anew };
-        let path = shown(&kept.path);
-        let why = match fs::read_to_string(&kept.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return anew,
+    /// Returns a new search, or one that continues at the stored frontier, and the number of schedules explored before.
+    fn begin(&mut self, bound: Bound, file: Option<&FrontierFile>) -> (Search, u64) {
+        let new = (Search::new(bound), 0);
+        let Some(file) = file else { return new };
+        let path = shown(&file.path);
+        let why = match fs::read_to_string(&file.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return new,
             Err(error) => error.to_string(),
-            Ok(text) => match Search::resume(bound, &text, &kept.of) {
+            Ok(text) => match Search::resume(bound, &text, &file.identity) {
                 Ok(search) => {
                     let schedules = search.schedules();
                     self.note(format!(
-                        "the search of `{}` goes on where it stopped, after {} schedules ({})",
+                        "the search of `{}` continues where it stopped, after {} schedules ({})",
                         self.runner.test,
                         grouped(schedules),
                         path.display(),
@@ -111,75 +113,77 @@ impl Session<'_> {
             },
         };
         self.note(format!(
-            "the search of `{}` begins anew, not where it stopped ({}): {why}",
+            "the search of `{}` starts over instead of continuing where it stopped ({}): {why}",
             self.runner.test,
             path.display()
         ));
-        anew
+        new
     }
 
-    /// Where the frontier is kept, if anywhere.
-    fn kept(&self) -> Option<Kept> {
+    /// Returns the file of the frontier, unless none may be stored.
+    fn frontier_file(&self) -> Option<FrontierFile> {
         let path = self.regressions.as_ref()?.path().with_extension("frontier");
         let program = program()?;
         let limits = format!("{:?}", self.runner.limits);
         let limits = crate::token::crc32(limits.as_bytes());
         let strategy = self.plan.context.strategy;
-        Some(Kept { path, of: format!("{strategy}, limits {limits:08x}, program {program:016x}") })
+        let identity = format!("{strategy}, limits {limits:08x}, program {program:016x}");
+        Some(FrontierFile { path, identity })
     }
 
-    /// Keeps a frontier for the next time, and says so.
-    fn keep(&mut self, kept: Option<&Kept>, frontier: &str, searched: &Searched) {
+    /// Stores the frontier of an incomplete search, if files may be written, and adds a note.
+    fn store_frontier(&mut self, file: Option<&FrontierFile>, frontier: &str, searched: &Searched) {
         let so_far = format!(
-            "the search of `{}` is not complete: {} schedules explored, and there are more; ",
+            "the search of `{}` is not complete: it has explored {} schedules, and there are more; ",
             self.runner.test,
             grouped(searched.schedules),
         );
-        let how_on = match kept.filter(|_| !self.settings.ci) {
-            None => "raise `runs` to go on".to_owned(),
-            Some(kept) => match write(&kept.path, frontier) {
+        let how_to_continue = match file.filter(|_| !self.settings.ci) {
+            None => "raise `runs` to continue".to_owned(),
+            Some(file) => match write(&file.path, frontier) {
                 Ok(()) => format!(
-                    "run it again to go on from there ({}, which need not be committed), or raise `runs`",
-                    shown(&kept.path).display(),
+                    "run it again to continue from there ({}, which need not be committed), or raise `runs`",
+                    shown(&file.path).display(),
                 ),
                 Err(error) => format!(
-                    "raise `runs` to go on (where it stopped can't be written to {}: {error})",
-                    shown(&kept.path).display()
+                    "raise `runs` to continue (its state can't be written to {}: {error})",
+                    shown(&file.path).display()
                 ),
             },
         };
-        self.note(so_far + &how_on);
+        self.note(so_far + &how_to_continue);
     }
 
-    fn forget(&self, kept: Option<&Kept>) {
-        if let Some(kept) = kept.filter(|_| !self.settings.ci) {
-            let _ = fs::remove_file(&kept.path);
+    fn remove_frontier(&self, file: Option<&FrontierFile>) {
+        if let Some(file) = file.filter(|_| !self.settings.ci) {
+            let _ = fs::remove_file(&file.path);
         }
     }
 
-    /// From a failing run of the search to a report.
+    /// Investigates and reports a failing run of the search.
     fn search_failed(&mut self, search: &mut Search, ended: &Ended) {
         let number = search.schedules();
         let by = FoundBy::Search { number };
-        // Again, for the record, by which it is told without the search.
+        // Repeat the run with a record, to get a schedule that does not need the search.
         let again = self.runner.make(search.same_again(), Detail::Record);
         let failure = ended.failure.as_deref();
-        let as_before = again.trace_hash == ended.trace_hash
+        let repeats = again.trace_hash == ended.trace_hash
             && again.failure.as_ref().map(|failure| failure.fingerprint())
                 == failure.map(Failure::fingerprint);
         let deviations = again.record.as_ref().map(|record| record.deviations());
         let schedule =
             Schedule::Deviations { randomness: Seed(0), deviations: deviations.unwrap_or_default() };
-        if !as_before && failure.is_some_and(|failure| failure.kind != FailureKind::Escape) {
+        if !repeats && failure.is_some_and(|failure| failure.kind != FailureKind::Escape) {
             let failure = confirm::nondeterminism(Difference::Unknown, failure);
             self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
             return;
         }
         let baseline = self.baseline.as_ref().map(|baseline| (Schedule::baseline(), baseline.trace_hash));
-        let spoilt = failure.filter(|failure| failure.kind != FailureKind::Escape).zip(baseline);
-        if let Some(failure) =
-            spoilt.and_then(|(failure, baseline)| confirm::left_behind(&self.runner, &baseline, failure))
-        {
+        let leftover_state = failure
+            .filter(|failure| failure.kind != FailureKind::Escape)
+            .zip(baseline)
+            .and_then(|(failure, baseline)| confirm::check_leftover_state(&self.runner, &baseline, failure));
+        if let Some(failure) = leftover_state {
             self.finish(self.unshrunk(by, schedule, *failure, ended.trace_hash));
             return;
         }
@@ -188,7 +192,7 @@ impl Session<'_> {
         self.investigate(by, schedule, &seen, number);
     }
 
-    /// How many of the schedules fail, those that come next included.
+    /// Counts how many schedules fail, by exploring further ones.
     fn count_failing(&self, search: &mut Search) -> Frequency {
         let mut frequency = Frequency { failing: 1, ..Frequency::default() };
         let mut steps = 0;
@@ -209,8 +213,8 @@ impl Session<'_> {
         frequency
     }
 
-    /// A run that was to begin as an earlier one did not.
-    fn diverged(&mut self, step: usize, ended: &Ended) {
+    /// Reports nondeterminism: a run did not repeat the prefix of an earlier one.
+    fn prefix_differs(&mut self, step: usize, ended: &Ended) {
         let differ = Difference::Prefix(step as u64 + 1);
         let failure = confirm::nondeterminism(differ, ended.failure.as_deref());
         let by = FoundBy::Search { number: self.exploration.runs };
@@ -219,7 +223,7 @@ impl Session<'_> {
     }
 }
 
-/// Writes a file as a whole: who reads it meanwhile finds the old one or the new one.
+/// Writes a file atomically, by renaming: a concurrent reader sees either the old or the new contents.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -229,7 +233,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// A number for the program that runs: of another one it is not known what an earlier search has explored.
+/// Returns a hash of this executable. A frontier is of no use to another program.
 fn program() -> Option<u64> {
     static PROGRAM: OnceLock<Option<u64>> = OnceLock::new();
 

@@ -1,4 +1,4 @@
-//! Trying schedules until one fails: the stored ones, the baseline run, and those of the seeds.
+//! Tries schedules until one fails: the stored ones, the baseline run, and then seeds or an exhaustive search.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Session<'_> {
             return;
         }
         let throttle = self.throttle(Phase::Exploring, self.plan.runs);
-        let swept = sweep::sweep(&self.runner, &self.plan, &|runs| throttle.tell(runs));
+        let swept = sweep::sweep(&self.runner, &self.plan, &|runs| throttle.report(runs));
         self.exploration.runs = swept.runs;
         self.exploration.steps = swept.steps;
         self.exploration.digest = swept.digest;
@@ -49,10 +49,10 @@ impl Session<'_> {
                 Some(baseline) => Some((Schedule::baseline(), baseline.trace_hash)),
                 None => swept.opening.map(|(seed, hash)| (self.plan.context.schedule(seed), hash)),
             };
-            let spoilt = opening
+            let leftover_state = opening
                 .filter(|_| first.failure.kind != FailureKind::Escape)
-                .and_then(|opening| confirm::left_behind(&self.runner, &opening, &first.failure));
-            if let Some(failure) = spoilt {
+                .and_then(|opening| confirm::check_leftover_state(&self.runner, &opening, &first.failure));
+            if let Some(failure) = leftover_state {
                 self.finish(self.unshrunk(by, schedule, *failure, first.trace_hash));
                 return;
             }
@@ -62,16 +62,16 @@ impl Session<'_> {
         }
     }
 
-    /// Makes the quiet run, from which strategies get their estimates, unless it has been made or is of no use.
+    /// Makes the baseline run, which provides the estimates of strategies, unless it has been made or is not needed.
     pub(super) fn make_baseline_run(&mut self) {
-        let of_use = match self.plan.context.strategy {
-            // Its only run but for random choices.
+        let is_needed = match self.plan.context.strategy {
+            // Its runs differ only in random choices.
             StrategySpec::Fifo => false,
-            // One run was asked for, and it needs no estimates.
+            // `random` needs no estimates, so a single run is made alone.
             StrategySpec::Random => self.plan.runs > 1,
             _ => true,
         };
-        if !of_use || self.baseline.is_some() {
+        if !is_needed || self.baseline.is_some() {
             return;
         }
         let (ended, profile) = self.runner.baseline();
@@ -81,7 +81,7 @@ impl Session<'_> {
         self.exploration.baseline_run = true;
     }
 
-    /// Tries the stored schedules; whether one of them fails.
+    /// Tries the stored schedules. Returns whether one of them fails.
     fn try_stored(&mut self) -> bool {
         let Some(regressions) = self.regressions.clone() else { return false };
         let loaded = match regressions.load() {
@@ -97,8 +97,8 @@ impl Session<'_> {
         for stored in loaded.schedules {
             if !self.config.stalls && stored.schedule.stalls() {
                 self.note(format!(
-                    "{}:{}: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` \
-                     rules out; delete it if that is to stay",
+                    "{}:{}: the schedule is not tried: it lets time pass while a task is ready, which `stalls = false` \
+                     forbids; delete it if you keep that setting",
                     shown(regressions.path()).display(),
                     stored.line,
                 ));

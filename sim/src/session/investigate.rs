@@ -108,7 +108,7 @@ impl Session<'_> {
             stalls: self.config.stalls,
         };
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
-        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.tell(runs)).ok_or_else(|| {
+        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs)).ok_or_else(|| {
             "The run could not be written as deviations from first-in-first-out order, so it was not shrunk. That is a \
              defect of timeloop or of the simulation: please report it."
                 .to_owned()
@@ -151,13 +151,13 @@ impl Session<'_> {
         let failure = ended.failure.expect("its fingerprint was compared");
         let fingerprint = failure.fingerprint();
         let critical =
-            ended.record.as_deref().zip(shrunk.critical.found.as_ref()).and_then(|(record, hinge)| {
-                critical::explain(&self.runner, hinge, fingerprint, (&small, record, lean.steps))
+            ended.record.as_deref().zip(shrunk.critical.found.as_ref()).and_then(|(record, pair)| {
+                critical::explain(&self.runner, pair, fingerprint, (&small, record, lean.steps))
             });
         Box::new(Found {
             shrunk: small,
             critical,
-            critical_tried: shrunk.critical.in_vain,
+            critical_tried: shrunk.critical.rejected,
             frequency,
             deviations_before: Some(shrunk.deviations_before),
             shrink_runs: shrunk.runs,
@@ -203,7 +203,7 @@ impl Session<'_> {
     /// Stores the schedule for the next time.
     fn remember(&self, found: &mut Found) {
         let Some(regressions) = &self.regressions else { return };
-        // The quiet run is made first in any case.
+        // The baseline run is always made first, so it need not be stored.
         if matches!(
             found.by,
             FoundBy::Regression { .. } | FoundBy::Baseline | FoundBy::Given | FoundBy::Case { .. }

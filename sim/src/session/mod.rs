@@ -1,8 +1,8 @@
-//! One exploration from beginning to end, a module a phase: [`explore`](mod@explore) (or [`exhaustive`], or [`replay`]), then
-//! [`investigate`](mod@investigate).
+//! An exploration from beginning to end, with a module for each phase: [`explore`](mod@explore) (or [`exhaustive`], or
+//! [`replay`]), then [`investigate`](mod@investigate).
 //!
 //! # Invariants
-//! Whatever goes wrong beside the test (a file, a variable) is told and never hides a failure that was found.
+//! Errors outside the test (a file, a variable) are reported, and never hide a failure of the test.
 
 mod exhaustive;
 mod explore;
@@ -27,12 +27,12 @@ use crate::sweep::{Frequency, Plan};
 use crate::{Ended, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
 
-/// Explores: runs the test under many schedules, and confirms, shrinks, replays and reports the first failure. A failing test
-/// does not panic here; [`Exploration::check`] does.
+/// Runs the test under many schedules, and confirms, shrinks, replays and reports the first failure. It does not panic if
+/// the test fails; [`Exploration::check`] does.
 ///
 /// # Panics
 /// When the configuration would test nothing ([`Config::assert_valid`]), and when the simulation itself panics instead of
-/// reporting a failure.
+/// returning a failure.
 #[must_use]
 #[track_caller]
 pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
@@ -43,7 +43,7 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
     };
     let mut session = Session::new(config, settings, simulation);
     session.settings.warnings.clone().into_iter().for_each(|warning| session.note(warning));
-    // Better no run than one under settings that were not meant.
+    // With an invalid setting nothing is run.
     let mode = error.map_or_else(|| session.settings.run_mode(config.test.as_str()), Err);
     match mode {
         Ok(RunMode::Explore) => session.explore(),
@@ -53,8 +53,8 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
     session.exploration
 }
 
-/// From a failing run to a report: confirms, shrinks and replays `schedule`, under which `failed` has just been made.
-/// Nothing else is tried, and nothing stored. Of the environment only `TIMELOOP_LOG` is heeded.
+/// Confirms, shrinks, replays and reports `schedule`, under which the run `failed` has just failed. No other schedules are
+/// tried, and nothing is stored. Of the environment, only `TIMELOOP_LOG` is used.
 ///
 /// # Panics
 /// When `failed` has not failed, or the simulation itself panics.
@@ -68,14 +68,14 @@ pub fn investigate(
 ) -> Box<Found> {
     let failure = failed.failure.as_deref().expect("only a failing run can be investigated");
     let mut session = Session::new(config, config.settings().unwrap_or_default(), simulation);
-    // How often other schedules fail is not asked.
+    // The frequency of the failure is not counted.
     session.counted = Some(Frequency::default());
     let seen = Seen { failure: Some(failure), trace_hash: failed.trace_hash, steps: failed.steps };
     session.investigate(FoundBy::Given, schedule.clone(), &seen, 0);
-    session.exploration.found.expect("every way through ends in a report")
+    session.exploration.found.expect("`investigate` always writes a report")
 }
 
-/// Writes the report of what was found, as it says now.
+/// Writes the report of `found`, whose fields may have changed.
 #[must_use]
 pub fn render_report(config: &Config, found: &Found) -> String {
     report::write(&config.test, found, lists_all_steps(&config.settings().unwrap_or_default()))
@@ -92,7 +92,7 @@ struct Session<'a> {
     plan: Plan,
     /// The baseline run, once it has been made.
     baseline: Option<Ended>,
-    /// How often the test fails, where that has been counted already.
+    /// How often the test fails, if that has been counted already.
     counted: Option<Frequency>,
     regressions: Option<Regressions>,
     exploration: Exploration,
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls);
         let runs = match strategy {
-            // It ends by itself, where it can.
+            // An exhaustive search ends before that if it is complete.
             StrategySpec::Exhaustive { .. } => 100_000,
             _ => 1_000,
         };
@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Adds a note, and prints it.
+    /// Adds a note, and prints it unless the exploration is silent.
     fn note(&mut self, note: String) {
         if !self.config.silent {
             console::print_note(&note);

@@ -1,23 +1,23 @@
-//! Replaying what `TIMELOOP_REPLAY` names, and nothing else.
+//! Replays the schedules of `TIMELOOP_REPLAY`, and nothing else.
 
 use super::Session;
 use crate::Schedule;
 use crate::exploration::FoundBy;
 
 impl Session<'_> {
-    /// Replays the schedules up to the first that fails.
+    /// Replays the schedules until one fails.
     pub(super) fn replay(&mut self, schedules: Vec<Schedule>) {
         for schedule in schedules {
             let ended = self.runner.run_loud(&schedule);
             let Some(failure) = ended.failure else {
-                let missed = match ended.unapplied {
+                let unapplied = match ended.unapplied {
                     0 => String::new(),
                     1 => "; it no longer applies: one of its decisions is not reached any more".to_owned(),
                     count => {
                         format!("; it no longer applies: {count} of its decisions are not reached any more")
                     }
                 };
-                self.note(format!("`{}` passes under the replayed schedule{missed}", self.runner.test));
+                self.note(format!("`{}` passes under the replayed schedule{unapplied}", self.runner.test));
                 continue;
             };
             let mut found = self.unshrunk(FoundBy::Replay, schedule, *failure, ended.trace_hash);

@@ -1,4 +1,4 @@
-//! Passing on progress a few times a second.
+//! [`Throttle`]: reports progress a few times a second.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::environment::{Log, Settings};
 use crate::progress::{Phase, Progress};
 use crate::stopwatch::Stopwatch;
 
-/// Passes on progress, to the callback and to the person who waits.
+/// Reports progress to the callback at most every 100 ms, and to standard error at most once a second.
 pub(super) struct Throttle<'a> {
     config: &'a Config,
     logs: bool,
     phase: Phase,
     of: u64,
     clock: Stopwatch,
-    /// When the callback was called last, and when a line was printed last.
+    /// The times of the last callback and of the last printed line.
     last: Cell<(Duration, Duration)>,
 }
 
@@ -26,7 +26,7 @@ impl<'a> Throttle<'a> {
         Self { config, logs, phase, of, clock: Stopwatch::start(), last: Cell::default() }
     }
 
-    pub(super) fn tell(&self, runs: u64) {
+    pub(super) fn report(&self, runs: u64) {
         if !self.logs && self.config.progress.is_none() {
             return;
         }

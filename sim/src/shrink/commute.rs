@@ -1,25 +1,25 @@
-//! Commuting: of two neighbouring steps that have nothing to do with each other, either may go first; so a failing run can
-//! be brought nearer to first-in-first-out order without a change that anyone would notice.
+//! Reorders the independent steps of a failing run, to bring it closer to FIFO order ([`commuted`]).
 //!
-//! Always true: steps keep their order where one is the cause of the other, where both are of one task, where operations
-//! of theirs race, and across a move of time; what comes of it is a proposal, which is run before it is believed.
+//! # Invariants
+//! Two steps keep their order if one wakes the other's task, if both are of one task, if their operations race, or if time
+//! moves between them. The result is only a proposal: it has to be run.
 
 use crate::{Advance, Arrival, Record};
 
-/// Longer runs are left as they are: what they leave to commute is not worth the time.
+/// Longer runs are not reordered: it would take too long.
 const STEPS_MAX: usize = 1_500;
 
-/// What a step that did no known operation may be moved across.
+/// Whether a step without a known operation may be reordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unknown {
-    /// Nothing: it may touch something that nobody has announced.
+    /// No: it may access something that was not announced.
     Fixed,
-    /// Anything: most likely it does what concerns its own task alone.
+    /// Yes: most likely it concerns only its own task.
     Free,
 }
 
-/// The run in the order that is nearest to first-in-first-out among those that no one could tell from it; `None` where that
-/// is the order it has.
+/// Returns the run in the order closest to FIFO among the equivalent orders; `None` if the run has that order already, or
+/// is too long.
 pub(super) fn commuted(record: &Record, unknown: Unknown) -> Option<Record> {
     let steps = record.steps.len();
     if steps > STEPS_MAX {
@@ -27,13 +27,13 @@ pub(super) fn commuted(record: &Record, unknown: Unknown) -> Option<Record> {
     }
     let before = dependencies(record, unknown);
     let ran_at = record.ran_at();
-    // What makes each arrival: a step, or the time or the start before a step.
-    let mut made_by: Vec<Vec<usize>> = vec![Vec::new(); steps];
-    let mut made_before: Vec<Vec<usize>> = vec![Vec::new(); steps + 1];
+    // The arrivals that each step causes, and those that time, or the start of the run, causes before each step.
+    let mut caused_by_step: Vec<Vec<usize>> = vec![Vec::new(); steps];
+    let mut caused_by_time: Vec<Vec<usize>> = vec![Vec::new(); steps + 1];
     for (number, arrival) in record.arrivals.iter().enumerate() {
         match cause(record, number, arrival) {
-            Some(step) => made_by[step].push(number),
-            None => made_before[arrival.after_steps as usize].push(number),
+            Some(step) => caused_by_step[step].push(number),
+            None => caused_by_time[arrival.after_steps as usize].push(number),
         }
     }
 
@@ -42,7 +42,7 @@ pub(super) fn commuted(record: &Record, unknown: Unknown) -> Option<Record> {
     let mut placed = vec![false; steps];
     let mut queue: Vec<usize> = Vec::new();
     for (start, end) in stretches(record) {
-        for arrival in &made_before[start] {
+        for arrival in &caused_by_time[start] {
             arrivals.push((*arrival, start as u64));
             queue.push(*arrival);
         }
@@ -50,8 +50,8 @@ pub(super) fn commuted(record: &Record, unknown: Unknown) -> Option<Record> {
             let may_run = |arrival: usize| {
                 ran_at[arrival].filter(|&step| step < end && before[step].iter().all(|&other| placed[other]))
             };
-            // A task that need not have given way goes right on.
-            let goes_on = |arrival: &usize| {
+            // A task whose preemption is not needed continues at once.
+            let continues = |arrival: &usize| {
                 let this = record.arrivals[*arrival];
                 let last = order.last().map(|&step: &usize| record.arrival_of(&record.steps[step]));
                 this.operation.is_some()
@@ -59,25 +59,25 @@ pub(super) fn commuted(record: &Record, unknown: Unknown) -> Option<Record> {
             };
             let position = queue
                 .iter()
-                .position(|arrival| goes_on(arrival) && may_run(*arrival).is_some())
+                .position(|arrival| continues(arrival) && may_run(*arrival).is_some())
                 .or_else(|| queue.iter().position(|arrival| may_run(*arrival).is_some()))?;
             let step = ran_at[queue.remove(position)]?;
             placed[step] = true;
             order.push(step);
-            for arrival in &made_by[step] {
+            for arrival in &caused_by_step[step] {
                 arrivals.push((*arrival, order.len() as u64));
                 queue.push(*arrival);
             }
         }
     }
-    let as_it_was = order.iter().enumerate().all(|(number, step)| number == *step);
-    if as_it_was || arrivals.len() != record.arrivals.len() {
+    let unchanged = order.iter().enumerate().all(|(number, step)| number == *step);
+    if unchanged || arrivals.len() != record.arrivals.len() {
         return None;
     }
     Some(reordered(record, &order, &arrivals))
 }
 
-/// The stretches of steps between two moves of time: first and end.
+/// Returns the ranges of steps between two moves of time, each as its first step and its end.
 fn stretches(record: &Record) -> Vec<(usize, usize)> {
     let mut starts: Vec<usize> = record.advances.iter().map(|advance| advance.after_steps as usize).collect();
     starts.insert(0, 0);
@@ -86,7 +86,7 @@ fn stretches(record: &Record) -> Vec<(usize, usize)> {
     starts.iter().copied().zip(ends).collect()
 }
 
-/// The step during which a task became ready; `None` where it was time that woke it, or the start of the run.
+/// Returns the step during which a task became ready; `None` if time, or the start of the run, made it ready.
 fn cause(record: &Record, number: usize, arrival: &Arrival) -> Option<usize> {
     let woken = record.advances.iter().any(|advance| {
         let Advance { after_arrivals, after_steps } = *advance;
@@ -95,7 +95,7 @@ fn cause(record: &Record, number: usize, arrival: &Arrival) -> Option<usize> {
     if woken { None } else { (arrival.after_steps as usize).checked_sub(1) }
 }
 
-/// For each step the earlier ones that it must come after, within its stretch of time.
+/// Returns, for each step, the earlier steps of its stretch that it must follow.
 fn dependencies(record: &Record, unknown: Unknown) -> Vec<Vec<usize>> {
     let steps = record.steps.len();
     let is_known = |step: usize| unknown == Unknown::Free || !record.operations_of(step).is_empty();
@@ -113,7 +113,7 @@ fn dependencies(record: &Record, unknown: Unknown) -> Vec<Vec<usize>> {
                 };
                 let is_last = step + 1 == steps;
                 let fixed = !is_known(earlier) || !is_known(step);
-                // With the last step the run ends: what came before it is to come before it.
+                // The last step ends the run, so all others stay before it.
                 same_task || is_last || cause == Some(earlier) || fixed || races()
             });
             before.push(must_follow.collect());
@@ -122,7 +122,7 @@ fn dependencies(record: &Record, unknown: Unknown) -> Vec<Vec<usize>> {
     before
 }
 
-/// The record with its steps in another order, and its arrivals as they follow from that.
+/// Returns the record with its steps in another order, and its arrivals adapted to it.
 fn reordered(record: &Record, order: &[usize], arrivals: &[(usize, u64)]) -> Record {
     let mut new_arrival = vec![0; record.arrivals.len()];
     for (new, (old, _)) in arrivals.iter().enumerate() {
@@ -152,8 +152,8 @@ mod tests {
         TaskPath, TaskRecord,
     };
 
-    /// Tasks that the root spawns in its first step, and that run once, in the order given; each does what is given to
-    /// resources.
+    /// A record of `tasks` tasks that the root spawns in its first step. They run once each, in the given order, with the
+    /// given operations.
     fn record(tasks: u32, order: &[(u32, &[(u64, Access)])]) -> Record {
         let task = |path: TaskPath| TaskRecord {
             key: path.key(),
@@ -185,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_race_goes_back_to_its_turn() {
+    fn steps_that_do_not_race_return_to_fifo_order() {
         use Access::{Read, Write};
-        // Only that the third comes before the second matters. (The last step stays the last.)
+        // Only the order of the third and the second task matters. (The last step stays the last.)
         let record = record(
             5,
             &[
@@ -199,16 +199,16 @@ mod tests {
             ],
         );
         assert_eq!(record.deviations().len(), 3);
-        let commuted = commuted(&record, Unknown::Fixed).expect("there is a calmer order");
+        let commuted = commuted(&record, Unknown::Fixed).expect("an order closer to FIFO");
         assert_eq!(commuted.deviations(), [moved(3, 2)]);
     }
 
     #[test]
-    fn nothing_is_moved_across_a_step_of_which_nobody_knows_what_it_does() {
+    fn steps_without_known_operations_are_not_reordered() {
         use Access::{Read, Write};
         let record = record(4, &[(3, &[(1, Write)]), (2, &[]), (1, &[(2, Read)]), (4, &[])]);
         assert!(commuted(&record, Unknown::Fixed).is_none());
-        let free = commuted(&record, Unknown::Free).expect("there is a calmer order");
+        let free = commuted(&record, Unknown::Free).expect("an order closer to FIFO");
         assert_eq!(free.deviations(), []);
     }
 }

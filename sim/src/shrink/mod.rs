@@ -1,37 +1,38 @@
-//! Shrinking: from a failing run to the few decisions that matter.
+//! Shrinks a failing run to the few deviations that matter ([`shrink`]), and then searches for the critical pair.
 //!
-//! Always true: the result fails with the fingerprint that was asked for, is no larger than the recorded run's own
-//! deviations, and, unless the budget ended it, passes or fails otherwise when any one deviation is taken away.
+//! # Invariants
+//! The result fails with the fingerprint of the original failure, and has no more deviations than the recorded run. If any
+//! one deviation is removed, it passes or fails differently, unless the budget ended shrinking.
 
 mod commute;
-mod critical;
+mod critical_pair;
 mod passes;
 mod search;
 mod trial;
 
-pub(crate) use critical::{Differs, Hinge, Pair, Sought};
-pub use trial::Exhausted;
+pub(crate) use critical_pair::{CriticalPair, Differs, Pair, PairSearch};
+pub use trial::StopReason;
 use trial::Trial;
 pub(crate) use trial::{Budget, Candidate, tightened};
 
 use crate::runner::Runner;
 use crate::{Ended, Limits, Seed};
 
-/// So many deviations are taken away one by one soon enough.
+/// Schedules with no more deviations than this are not rewritten before the first reduction.
 const FEW: usize = 8;
 
-/// What came of shrinking.
+/// The result of shrinking.
 #[derive(Debug)]
 pub(crate) struct Shrunk {
     pub(crate) candidate: Candidate,
-    /// Deviations of the run as it was found.
+    /// The number of deviations of the run as it was found.
     pub(crate) deviations_before: usize,
     pub(crate) runs: u64,
-    pub(crate) ended_by: Option<Exhausted>,
-    pub(crate) critical: Sought,
+    pub(crate) ended_by: Option<StopReason>,
+    pub(crate) critical: PairSearch,
 }
 
-/// Shrinks a failing run that was recorded; `None` when its deviations do not repeat it, which would be a defect.
+/// Shrinks a recorded failing run. Returns `None` if the run's deviations do not repeat it, which is a defect.
 pub(crate) fn shrink(
     runner: &Runner<'_>,
     failed: &Ended,
@@ -44,7 +45,8 @@ pub(crate) fn shrink(
     let limits: Limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
     let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
-    // A task that gives way where it need not may yet be polled once more than it would be, and mind.
+    // `deviations` drops preemptions without an effect on the order. A task may notice the missing poll, so try the literal
+    // deviations too.
     let whole =
         [record.deviations(), record.literal_deviations()].map(rewritten).into_iter().find(|whole| {
             trial
@@ -52,11 +54,11 @@ pub(crate) fn shrink(
                 .is_some_and(|outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash)
         })?;
     let deviations_before = whole.deviations.len();
-    let mut best = passes::calm(&mut trial, whole);
+    let mut best = passes::clear(&mut trial, whole);
     if best.deviations.len() > FEW {
         best = passes::rewrite(&mut trial, best);
     }
-    best = passes::cut_tail(&mut trial, best);
+    best = passes::truncate(&mut trial, best);
     loop {
         best = reduce(&mut trial, best);
         match search::smaller(&mut trial, &best) {
@@ -65,15 +67,15 @@ pub(crate) fn shrink(
         }
     }
     let (runs, ended_by) = (trial.runs(), trial.ended_by());
-    let critical = critical::seek(&mut trial, &best);
+    let critical = critical_pair::find(&mut trial, &best);
     Some(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
 }
 
-/// Takes away and lowers until neither helps.
+/// Applies all passes until none makes the candidate smaller.
 fn reduce(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     loop {
         let size = best.size();
-        best = passes::calm(trial, best);
+        best = passes::clear(trial, best);
         best = passes::remove(trial, best);
         best = passes::lower(trial, best);
         best = passes::rewrite(trial, best);

@@ -1,38 +1,39 @@
-//! The passes of shrinking: each takes a failing candidate and gives one that fails in the same way and is no larger.
+//! The passes of shrinking. Each takes a failing candidate and returns one that fails in the same way and is no larger.
 //!
-//! Always true: what a pass returns has been run and has failed.
+//! # Invariants
+//! The returned candidate has been run and has failed.
 
 use super::commute::{Unknown, commuted};
 use super::trial::{Candidate, Trial};
 use crate::{Domain, Seed};
 
-/// The quiet run itself, and calm randomness: whole domains at a time.
-pub(super) fn calm(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
+/// Tries the largest reductions: no deviations at all, and randomness 0.
+pub(super) fn clear(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
     let baseline = |randomness| Candidate { randomness, deviations: Vec::new() };
-    let calmer = Candidate { randomness: Seed(0), deviations: best.deviations.clone() };
-    [baseline(Seed(0)), calmer]
+    let without_randomness = Candidate { randomness: Seed(0), deviations: best.deviations.clone() };
+    [baseline(Seed(0)), without_randomness]
         .into_iter()
         .chain([baseline(best.randomness)])
         .find(|candidate| candidate.size() < best.size() && trial.fails(candidate))
         .unwrap_or(best)
 }
 
-/// Leaves out what comes after the failure is bound to happen: the shortest failing beginning, by bisection.
-pub(super) fn cut_tail(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
-    let start = |length: usize| best.with(best.deviations[..length].to_vec());
+/// Removes deviations from the end: finds a short failing prefix by bisection.
+pub(super) fn truncate(trial: &mut Trial<'_>, best: Candidate) -> Candidate {
+    let prefix = |length: usize| best.with(best.deviations[..length].to_vec());
     let (mut passes, mut fails) = (0, best.deviations.len());
     while passes + 1 < fails {
         let middle = passes.midpoint(fails);
-        if trial.fails(&start(middle)) {
+        if trial.fails(&prefix(middle)) {
             fails = middle;
         } else {
             passes = middle;
         }
     }
-    start(fails)
+    prefix(fails)
 }
 
-/// Delta debugging: takes deviations away, many at a time and then fewer, until none can be taken alone.
+/// Delta debugging: removes deviations, many at a time and then fewer, until no single one can be removed.
 pub(super) fn remove(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     let mut size = best.deviations.len();
     while size > 0 {
@@ -49,13 +50,13 @@ pub(super) fn remove(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
                 start += size;
             }
         }
-        // At single deviations go on until a whole round takes none away.
+        // Repeat the rounds of single deviations until one removes none.
         size = if size == 1 && removed { 1 } else { size / 2 };
     }
     best
 }
 
-/// Makes each value as small as it can be while the others stay.
+/// Lowers the value of each deviation while the others stay.
 pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     for index in 0..best.deviations.len() {
         let mut with_value = |best: &Candidate, value| {
@@ -66,10 +67,10 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
         let value = best.deviations[index].value;
         let domain = best.deviations[index].domain;
         if matches!(domain, Domain::Schedule | Domain::Operation | Domain::Network | Domain::Fault) {
-            // Giving way for nobody is as good as not giving way.
+            // A preemption of 0 other steps is no preemption.
             let least = u32::from(best.deviations[index].domain == Domain::Operation);
             let (mut passes, mut fails) = (least, value);
-            // Going first is the simplest of all, or after one other step; try it before the middle.
+            // The least value is the simplest, so try it before the middle.
             let mut middle = least + 1;
             while passes + 1 < fails {
                 match with_value(&best, middle) {
@@ -88,8 +89,8 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     best
 }
 
-/// Records the best run and rewrites it: two deviations that do the work of one become one. Then what nobody would notice
-/// is brought nearer to first-in-first-out order.
+/// Records the best run and computes its deviations anew, which may be fewer. Then moves independent steps closer to FIFO
+/// order.
 pub(super) fn rewrite(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
     let Some(record) = trial.record(&best) else { return best };
     let orders = [Unknown::Fixed, Unknown::Free].map(|unknown| move |record: &_| commuted(record, unknown));

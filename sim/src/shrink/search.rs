@@ -1,24 +1,25 @@
-//! Searching for something smaller than what taking away can reach.
+//! Searches for a smaller failing schedule that removing deviations does not reach.
 //!
-//! Delta debugging stops where no single deviation can go; yet quite another set, of fewer, may fail in the same way. So
-//! this goes from small to large: every single deviation, then single ones on top of parts of the best, then pairs.
+//! Delta debugging stops when no single deviation can be removed. Yet a different and smaller set may fail in the same way.
+//! So this search goes from small to large: single deviations, then single ones added to subsets of the best, then pairs.
 //!
-//! Always true: what is returned has fewer deviations than the best, has been run and has failed; the order of trying is
-//! a function of the runs alone.
+//! # Invariants
+//! The result has fewer deviations than the best, has been run and has failed. The order of trials depends only on the
+//! runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::trial::{Candidate, Trial, moved};
 use crate::{Access, Deviation, Domain, Performed, Record, ResourceKey, Seed, Stream, TaskPath};
 
-/// Resumptions that are tried at one level: of a longer run, those nearest to what the best schedule moves.
+/// The number of resumptions tried at each level: those closest to the resumptions that the best schedule moves.
 const RESUMPTIONS_MAX: usize = 400;
-/// Pairs that are tried, about.
+/// The approximate number of pairs tried.
 const PAIRS_MAX: u64 = 10_000;
-/// Parts of the best that are kept while single deviations are tried on top.
-const PARTS_MAX: usize = 24;
+/// The number of subsets of each size to which single deviations are added.
+const SUBSETS_MAX: usize = 24;
 
-/// A failing candidate with fewer deviations than `best`, if the budget suffices to find one.
+/// Returns a failing candidate with fewer deviations than `best`, if it finds one within the budget.
 pub(super) fn smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
     trial.searching = true;
     let found = search(trial, best);
@@ -30,16 +31,16 @@ fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
     let count = best.deviations.len();
     let mut singles = Vec::new();
     for kept in 0..count.saturating_sub(1) {
-        // Two at once may well be enough where the best has many; that is worth more than parts of it are.
+        // If the best has many deviations, a pair is a better result than an addition to a subset.
         if kept == 2
             && let Some(pair) = pairs(trial, best, &singles)
         {
             return Some(pair);
         }
-        for part in parts(&best.deviations, kept) {
-            let base = best.with(part);
+        for subset in subsets(&best.deviations, kept) {
+            let base = best.with(subset);
             let record = trial.record(&base)?;
-            match on_top(trial, &base, &additions(&record, best, trial.stalls)) {
+            match try_additions(trial, &base, &additions(&record, best, trial.stalls)) {
                 Tried::Fails(candidate) => return Some(candidate),
                 Tried::Passes(distinct) if kept == 0 => singles = distinct,
                 Tried::Passes(_) => {}
@@ -47,19 +48,19 @@ fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
             }
         }
     }
-    // The smallest of three comes to this before the loop does.
+    // With three deviations, the loop ends before it tries pairs.
     if count == 3 { pairs(trial, best, &singles) } else { None }
 }
 
 enum Tried {
     Fails(Candidate),
-    /// The additions that made a difference, one for each different run.
+    /// The additions that changed the run, one for each different run.
     Passes(Vec<Deviation>),
     OutOfBudget,
 }
 
-/// Tries each addition on top of `base`.
-fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> Tried {
+/// Tries to add each of `additions` to `base`.
+fn try_additions(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> Tried {
     let mut traces = BTreeSet::new();
     if let Some(outcome) = trial.probe(base) {
         traces.insert(outcome.trace_hash);
@@ -84,14 +85,14 @@ fn on_top(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> T
     Tried::Passes(distinct)
 }
 
-/// Two single deviations at a time, drawn by lot from those that make a difference alone.
+/// Tries random pairs of single deviations that change the run on their own.
 fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Option<Candidate> {
     let count = u32::try_from(singles.len()).ok().filter(|count| *count >= 2)?;
-    let mut lot = Stream::new(Seed(0), Domain::Schedule, 0);
-    // Four draws for each pair leave out one in fifty; a pair that comes again costs no run.
+    let mut random = Stream::new(Seed(0), Domain::Schedule, 0);
+    // Four draws per pair miss about one pair in fifty. A repeated pair costs no run.
     let pairs = u64::from(count) * u64::from(count - 1) / 2;
     for _ in 0..4 * pairs.min(PAIRS_MAX) {
-        let [one, two] = [(); 2].map(|()| &singles[lot.below(count) as usize]);
+        let [one, two] = [(); 2].map(|()| &singles[random.below(count) as usize]);
         if one.key() == two.key() {
             continue;
         }
@@ -103,17 +104,17 @@ fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Opti
     None
 }
 
-/// Every choice of `kept` out of `deviations`.
-fn parts(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
+/// Returns the subsets of `deviations` of size `kept`, at most [`SUBSETS_MAX`].
+fn subsets(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
     if kept == 0 {
         return vec![Vec::new()];
     }
     let mut all = Vec::new();
     for (index, first) in deviations.iter().enumerate() {
-        for mut rest in parts(&deviations[index + 1..], kept - 1) {
+        for mut rest in subsets(&deviations[index + 1..], kept - 1) {
             rest.insert(0, first.clone());
             all.push(rest);
-            if all.len() == PARTS_MAX {
+            if all.len() == SUBSETS_MAX {
                 return all;
             }
         }
@@ -121,7 +122,7 @@ fn parts(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
     all
 }
 
-/// The single deviations that could be added to the run of `record`, the likelier ones first; `stalls` says whether time may
+/// Returns the single deviations that could be added to the run of `record`, the likelier ones first. If `stalls`, time may
 /// pass while a task is ready.
 fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> {
     let mut waited: Vec<Option<u64>> = vec![None; record.arrivals.len()];
@@ -146,17 +147,17 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
         let (waited, operations) = (&waited, &operations);
         let moves = arrivals
             .iter()
-            // Where the resumption runs anyway is no deviation.
+            // The position at which the resumption runs anyway is no deviation.
             .filter(move |&&arrival| {
                 record.arrivals[arrival].operation.is_none()
                     && waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value))
             })
             .map(move |&arrival| moved(record, arrival, value.max(1)));
-        // A task that gives way lets at least one other step go first.
+        // A preempted task lets at least one other step run first.
         let value = value.saturating_add(1);
         moves.chain(operations.iter().map(move |operation| Deviation { value, ..operation.clone() }))
     });
-    // Of two moves of time one is enough for most.
+    // For most failures one or two moves of time are enough.
     let stalls = (1..=2).filter(|_| stalls && !record.advances.is_empty()).flat_map(|value| {
         arrivals.iter().map(move |&arrival| {
             let operation = record.arrivals[arrival].operation;
@@ -171,8 +172,8 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
     choices.take(RESUMPTIONS_MAX).chain(moves).chain(stalls).collect()
 }
 
-/// The operations before which a task could give way, and of which another task has one that races: as deviations without
-/// their values, the likelier ones first.
+/// Returns the operations before which a task could be preempted and which race with an operation of another task. They are
+/// deviations without values, the likelier ones first.
 fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
     let task_of = |performed: &Performed| record.arrival_of(&record.steps[performed.step as usize]).task;
     let mut by_resource: BTreeMap<ResourceKey, (BTreeSet<u32>, bool)> = BTreeMap::new();
@@ -200,7 +201,7 @@ fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
     operations
 }
 
-/// How far a resumption is from those that the best schedule is about.
+/// Returns the distance of a resumption from the resumptions that the best schedule moves.
 fn distance(task: &TaskPath, resume: u32, best: &Candidate) -> (bool, u32) {
     best.deviations
         .iter()

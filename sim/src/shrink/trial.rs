@@ -1,7 +1,8 @@
-//! Trying candidates: does this smaller schedule still fail in the same way?
+//! [`Trial`]: runs candidates, to see whether they still fail in the same way.
 //!
-//! Always true: a candidate is run once at most, however often it is asked about; runs, and steps while searching, are
-//! bounded by numbers that are the same everywhere, and only a shrink that is slow indeed is ended by time.
+//! # Invariants
+//! [`Trial::probe`] runs each candidate at most once. Runs, and steps while searching, have bounds that do not depend on
+//! the machine. The bound on real time only ends a slow shrink.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::runner::Runner;
 use crate::stopwatch::Stopwatch;
 use crate::{Detail, Deviation, Domain, Ended, FailureKind, Fingerprint, Limits, Record, Schedule, Seed};
 
-/// The quiet run but for some deviations: a schedule that may or may not fail.
+/// A schedule to try: deviations from the baseline run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) randomness: Seed,
@@ -22,7 +23,7 @@ impl Candidate {
         Schedule::Deviations { randomness: self.randomness, deviations: self.deviations.clone() }
     }
 
-    /// Less is better: first in the number of deviations, then in whether randomness matters, then in their values.
+    /// Returns the size to minimize: the number of deviations, then whether randomness matters, then the sum of the values.
     pub(crate) fn size(&self) -> (usize, bool, u64) {
         let values = self.deviations.iter().map(|deviation| u64::from(deviation.value)).sum();
         (self.deviations.len(), self.randomness != Seed(0), values)
@@ -33,17 +34,17 @@ impl Candidate {
     }
 }
 
-/// What came of a candidate.
+/// The outcome of a candidate's run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     pub(crate) trace_hash: u64,
 }
 
-/// How a candidate ended.
+/// How a candidate's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// As the run to be shrunk did.
+    /// It failed with the fingerprint of the run to shrink.
     Fails,
     FailsOtherwise(FailureKind),
     Passes,
@@ -55,23 +56,24 @@ impl Outcome {
     }
 }
 
-/// Runs candidates.
+/// Runs candidates within a budget, and remembers their outcomes.
 pub(crate) struct Trial<'a> {
     runner: Runner<'a>,
     target: Fingerprint,
     runs_max: u64,
-    /// `None` where only runs and steps are bounded.
+    /// `None` if real time is not bounded.
     time_max: Option<Duration>,
     clock: Stopwatch,
     runs: u64,
     /// Whether time may pass while a task is ready.
     pub(crate) stalls: bool,
-    /// Whether the search for something smaller goes on, and the steps that it has taken in all.
+    /// Whether a search is in progress, whose steps are bounded.
     pub(crate) searching: bool,
+    /// The total number of steps of searches.
     search_steps: u64,
-    /// The bound that first kept a candidate from being tried.
-    ended_by: Option<Exhausted>,
-    /// What has been tried: by randomness and deviations in the order of their keys.
+    /// The first bound that prevented a trial.
+    ended_by: Option<StopReason>,
+    /// The outcomes by randomness and sorted deviations.
     tried: BTreeMap<(Seed, Vec<Deviation>), Outcome>,
     progress: &'a dyn Fn(u64),
 }
@@ -100,12 +102,12 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether the candidate fails as the run to be shrunk did. Without budget nothing fails any more.
+    /// Returns whether the candidate fails as the run to shrink did; false if the budget is used up.
     pub(crate) fn fails(&mut self, candidate: &Candidate) -> bool {
         self.probe(candidate).is_some_and(Outcome::fails)
     }
 
-    /// What comes of the candidate; `None` when the budget is spent.
+    /// Returns the outcome of the candidate; `None` if the budget is used up.
     pub(crate) fn probe(&mut self, candidate: &Candidate) -> Option<Outcome> {
         let mut sorted = candidate.deviations.clone();
         sorted.sort_unstable();
@@ -113,7 +115,7 @@ impl<'a> Trial<'a> {
         if let Some(known) = self.tried.get(&key) {
             return Some(*known);
         }
-        if let Some(bound) = self.exhausted() {
+        if let Some(bound) = self.stop_reason() {
             self.ended_by.get_or_insert(bound);
             return None;
         }
@@ -123,19 +125,20 @@ impl<'a> Trial<'a> {
         Some(outcome)
     }
 
-    /// The record of a candidate's run, if it is short enough to have one; costs a run, whatever the budget.
+    /// Returns the record of the candidate's run, if it is short enough to have one. It makes a run, even beyond the budget.
     pub(crate) fn record(&mut self, candidate: &Candidate) -> Option<Box<Record>> {
         self.run(candidate, Detail::Record).record
     }
 
-    /// What comes of the candidate, and its record, if it is short enough to have one; costs a run, whatever the budget.
+    /// Returns the outcome of the candidate and its record, if it is short enough to have one. It makes a run, even beyond
+    /// the budget.
     pub(crate) fn recorded(&mut self, candidate: &Candidate) -> Option<(Outcome, Box<Record>)> {
         let ended = self.run(candidate, Detail::Record);
         Some((self.outcome(&ended), ended.record?))
     }
 
-    /// What was sought has been found or given up: so many more runs may be made for something else.
-    pub(crate) fn allow(&mut self, runs: u64, time: Duration) {
+    /// Sets a new budget, for another search.
+    pub(crate) fn renew_budget(&mut self, runs: u64, time: Duration) {
         self.runs_max = self.runs + runs;
         self.time_max = self.time_max.map(|_| self.clock.elapsed() + time);
         self.searching = true;
@@ -165,49 +168,49 @@ impl<'a> Trial<'a> {
         self.runs
     }
 
-    /// The bound that kept a candidate from being tried, if one did.
-    pub(crate) fn ended_by(&self) -> Option<Exhausted> {
+    /// Returns the first bound that prevented a trial, if any.
+    pub(crate) fn ended_by(&self) -> Option<StopReason> {
         self.ended_by
     }
 
-    fn exhausted(&self) -> Option<Exhausted> {
+    fn stop_reason(&self) -> Option<StopReason> {
         if self.runs >= self.runs_max {
-            Some(Exhausted::Runs)
+            Some(StopReason::Runs)
         } else if self.searching && self.search_steps >= SEARCH_STEPS_MAX {
-            Some(Exhausted::Steps)
+            Some(StopReason::Steps)
         } else if self.time_max.is_some_and(|time| self.clock.elapsed() > time) {
-            Some(Exhausted::Time)
+            Some(StopReason::Time)
         } else {
             None
         }
     }
 }
 
-/// Steps that searching may take: of long runs fewer are tried, so that no one waits long for what is not sure to come.
+/// The largest number of steps of a search, so that a test with long runs does not take too long.
 const SEARCH_STEPS_MAX: u64 = 5_000_000;
 
-/// How far shrinking goes.
+/// The budget of shrinking.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) runs_max: u64,
     pub(crate) time_max: Option<Duration>,
-    /// Whether it may let time pass while a task is ready.
+    /// Whether candidates may let time pass while a task is ready.
     pub(crate) stalls: bool,
 }
 
-/// Which bound ended the shrinking.
+/// The bound that ended shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exhausted {
-    /// The number of runs, which [`Config::shrink_runs`](crate::Config::shrink_runs) sets.
+pub enum StopReason {
+    /// The number of runs ([`Config::shrink_runs`](crate::Config::shrink_runs)).
     Runs,
     /// The number of steps.
     Steps,
-    /// Real time.
+    /// Real time ([`Config::time_bounds`](crate::Config::time_bounds)).
     Time,
 }
 
-/// Bounds for candidates: as those of the test, but a candidate that goes on for far longer than the run that failed is
-/// given up, unless going on is the failure.
+/// Returns the limits for candidates. They are the limits of the test, except that a candidate with far more steps than the
+/// failing run is stopped, unless the failure is the step limit.
 pub(crate) fn tightened(limits: &Limits, failed: &Ended) -> Limits {
     let mut limits = limits.clone();
     if failed.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::StepLimit) {
@@ -216,7 +219,7 @@ pub(crate) fn tightened(limits: &Limits, failed: &Ended) -> Limits {
     limits
 }
 
-/// A deviation that makes one resumption run after `value - 1` other steps.
+/// Returns the deviation that makes a resumption run after `value - 1` other steps.
 pub(crate) fn moved(record: &Record, arrival: usize, value: u32) -> Deviation {
     let arrival = record.arrivals[arrival];
     let task = record.tasks[arrival.task as usize].label.path.clone();

@@ -1,4 +1,4 @@
-//! The environment steers an exploration, and what it says wins over what the test says.
+//! The environment configures an exploration, and overrides the test's own configuration.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use crate::exploring::{Counted, config};
 use crate::toy::{self, Op, Toy};
 
 #[test]
-fn its_settings_win() {
+fn environment_overrides_the_configuration() {
     let settings = Settings {
         seed: Some(SeedSetting::Number(Seed(40))),
         runs: Some(7),
@@ -50,12 +50,12 @@ fn warnings_are_notes() {
     assert!(exploration.passed());
     assert_eq!(
         exploration.notes,
-        ["`TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?"]
+        ["`TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did you mean `TIMELOOP_SEED`?"]
     );
 }
 
 #[test]
-fn all_steps_are_listed_where_asked_for() {
+fn log_steps_lists_all_steps() {
     let mut ops = vec![Op::Yield; 40];
     ops.push(Op::Expect(0, 1));
     let toy = Toy::new(ops);
@@ -68,7 +68,7 @@ fn all_steps_are_listed_where_asked_for() {
     assert!(!all.contains("earlier") && all.contains("  1  root  from its start to root.toy:1\n"), "{all}");
 }
 
-/// Runs a test of this file again, in a process of its own, with these variables set.
+/// Runs the test `test` in a child process with these variables. Returns whether it passed, and its standard error.
 pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> (bool, String) {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]).env("TOY_CHILD", "1");
@@ -83,9 +83,9 @@ pub(crate) fn is_child() -> bool {
     std::env::var_os("TOY_CHILD").is_some()
 }
 
-/// What the tests below run in a process of its own.
+/// The test that the tests below run in a child process.
 #[test]
-fn explores_as_the_environment_says() {
+fn explores_in_a_child_process() {
     if is_child() {
         let exploration = explore(
             &Config {
@@ -97,19 +97,31 @@ fn explores_as_the_environment_says() {
         );
         if let Some(error) = &exploration.error {
             assert!(matches!(error, ExploreError::Environment(_)));
-            assert_eq!(exploration.runs, 0, "nothing is run under settings that were not meant");
+            assert_eq!(exploration.runs, 0, "nothing is run under invalid settings");
         }
         exploration.check();
     }
 }
 
 #[test]
-fn the_real_environment_is_read() {
-    let test = "environment::explores_as_the_environment_says";
+fn the_former_name_of_silent_is_noted_once() {
+    let test = "environment::explores_in_a_child_process";
+    for (value, notes) in [("silent", 0), ("quiet", 1)] {
+        let (passed, text) = child(test, &[("TIMELOOP_STRATEGY", "fifo"), ("TIMELOOP_LOG", value)]);
+        assert!(passed, "{text}");
+        let note = "timeloop: `TIMELOOP_LOG=quiet` is now `TIMELOOP_LOG=silent`\n";
+        assert_eq!(text.matches(note).count(), notes, "{text}");
+        assert!(!text.contains("explored"), "no progress is printed: {text}");
+    }
+}
+
+#[test]
+fn the_process_environment_is_read() {
+    let test = "environment::explores_in_a_child_process";
     let (passed, text) = child(test, &[("TIMELOOP_STRATEGY", "fifo"), ("TIMELOOP_SEDE", "1")]);
     assert!(passed, "{text}");
     let warning =
-        "`TIMELOOP_SEDE` is no variable of timeloop's and has no effect; did you mean `TIMELOOP_SEED`?";
+        "`TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did you mean `TIMELOOP_SEED`?";
     assert_eq!(text.matches(warning).count(), 1, "{text}");
 
     let (passed, text) = child(test, &[("TIMELOOP_RUNS", "abc")]);
@@ -122,7 +134,7 @@ fn the_real_environment_is_read() {
 #[test]
 fn a_token_repeats_the_failure_in_another_process() {
     let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
-    let test = "environment::explores_as_the_environment_says";
+    let test = "environment::explores_in_a_child_process";
     let (passed, text) = child(test, &[("TIMELOOP_REPLAY", &found.token)]);
     assert!(!passed);
     assert!(

@@ -321,9 +321,8 @@ fn nothing_is_kept_where_ci_is_set() {
     assert_eq!(part.report(), "timeloop: `nine` passes in 4 schedules, and there are more\n");
     assert_eq!(
         part.notes,
-        [
-            "the search of `nine` is not complete: 4 schedules explored, and there are more; raise `runs` to go on"
-        ]
+        ["the search of `nine` is not complete: it has explored 4 schedules, and there are more; \
+             raise `runs` to continue"]
     );
     assert!(!folder.exists());
 

@@ -140,8 +140,8 @@ fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
     let second = explore(&Config { stalls: false, ..config.clone() }, &watchdog());
     assert!(second.passed(), "{}", second.report());
     let note = format!(
-        "{}:7: the schedule is not tried: time passes under it while a task is ready, which `stalls = false` rules out; \
-         delete it if that is to stay",
+        "{}:7: the schedule is not tried: it lets time pass while a task is ready, which `stalls = false` forbids; \
+         delete it if you keep that setting",
         folder.file(FILE).display()
     );
     assert_eq!(second.notes, [note]);

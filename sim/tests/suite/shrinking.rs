@@ -119,7 +119,7 @@ fn a_budget_that_ends_shrinking_is_told() {
     let exploration =
         explore(&Config { runs: Some(100_000), shrink_runs: 3, ..config("races") }, &toy::races(4));
     let found = found(&exploration);
-    assert_eq!(found.shrink_ended_by, Some(timeloop_sim::Exhausted::Runs));
+    assert_eq!(found.shrink_ended_by, Some(timeloop_sim::StopReason::Runs));
     assert!(found.replayed);
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(

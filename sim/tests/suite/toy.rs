@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use timeloop_sim::{
     Access, Advance, Announced, Arrival, BlockedTask, Cause, Choice, DecisionKey, Detail, Ended, Failure,
-    FailureKind, Operation, Performed, Pulse, Ready, Record, Request, ResourceKey, ResourceKind,
+    FailureKind, Heartbeat, Operation, Performed, Ready, Record, Request, ResourceKey, ResourceKind,
     ResourceRecord, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
@@ -156,7 +156,7 @@ impl Simulation for Toy {
             failure: None,
         };
         world.add(Task::new(self.0.clone(), TaskPath::root()));
-        let steps = Pulse::watch_run(stuck_after, |pulse| world.run(pulse));
+        let steps = Heartbeat::watch_run(stuck_after, |heartbeat| world.run(heartbeat));
         Ended {
             failure: world.failure,
             trace_hash: world.trace_hash,
@@ -169,7 +169,7 @@ impl Simulation for Toy {
 }
 
 impl World<'_> {
-    fn run(&mut self, pulse: &Pulse<'_>) -> u64 {
+    fn run(&mut self, heartbeat: &Heartbeat<'_>) -> u64 {
         let limits = self.request.limits;
         let (mut steps, mut at_this_instant) = (0, 0);
         while self.failure.is_none() && !self.tasks[0].ended {
@@ -206,7 +206,7 @@ impl World<'_> {
             at_this_instant += 1;
             let Task { resumes, key: task, preempted_at, .. } = self.tasks[slot as usize];
             let resume = if preempted_at.is_some() { resumes - 1 } else { resumes };
-            pulse.begin_poll(task, SpawnSite::of(Location::caller()));
+            heartbeat.begin_poll(task, SpawnSite::of(Location::caller()));
             self.step(Ready { slot, resume, task, announced: preempted_at }, steps);
         }
         steps

@@ -1,4 +1,4 @@
-//! A number that clients add to.
+//! [`Counter`]: a number that clients read and add to.
 
 use crate::history::Model;
 
@@ -6,23 +6,23 @@ use crate::history::Model;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counter;
 
-/// What a [`Counter`] is asked.
+/// An operation on a [`Counter`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CounterOperation {
-    /// What the sum is.
+    /// Returns the sum.
     Read,
-    /// To add this.
+    /// Adds a number.
     Add(i64),
-    /// To add this, and say what the sum was before.
+    /// Adds a number and returns the sum before.
     FetchAdd(i64),
 }
 
-/// What a [`Counter`] answers.
+/// The answer of a [`Counter`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CounterReturned {
-    /// To a read: the sum. To a `FetchAdd`: the sum before.
+    /// The answer to `Read`: the sum. The answer to `FetchAdd`: the sum before.
     Value(i64),
-    /// To an `Add`.
+    /// The answer to `Add`.
     Added,
 }
 
@@ -48,8 +48,8 @@ impl Model for Counter {
         use CounterReturned::{Added, Value};
         let fits = match (operation, returned) {
             (_, None) | (Add(_), Some(Added)) => true,
-            (Read | FetchAdd(_), Some(Value(told))) => told == sum,
-            // An answer to another question.
+            (Read | FetchAdd(_), Some(Value(value))) => value == sum,
+            // The answer to another operation.
             _ => false,
         };
         fits.then_some(match operation {

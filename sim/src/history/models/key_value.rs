@@ -1,4 +1,4 @@
-//! A table of keys and values.
+//! [`KeyValue`]: a key-value store.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ pub struct KeyValue<K, V> {
 }
 
 impl<K, V> KeyValue<K, V> {
-    /// A store that is empty at first.
+    /// Creates a store that is empty at first.
     #[must_use]
     pub const fn new() -> Self {
         Self { _types: PhantomData }
@@ -37,39 +37,39 @@ impl<K, V> Debug for KeyValue<K, V> {
     }
 }
 
-/// What a [`KeyValue`] store is asked.
+/// An operation on a [`KeyValue`] store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyValueOperation<K, V> {
-    /// The value under this key.
+    /// Returns the value of this key.
     Get(K),
-    /// To put a value under this key.
+    /// Sets the value of this key.
     Put(K, V),
-    /// To leave nothing under this key.
+    /// Removes this key.
     Delete(K),
-    /// To put `new` under the key (`None`: nothing) if `expected` is there.
+    /// Replaces the value of the key with `new` if it equals `expected`.
     CompareAndSwap {
-        /// Under which key.
+        /// The key.
         key: K,
-        /// What has to be there; `None` for nothing.
+        /// The expected value; `None` if the key must be absent.
         expected: Option<V>,
-        /// What is there then; `None` for nothing.
+        /// The new value; `None` removes the key.
         new: Option<V>,
     },
 }
 
-/// What a [`KeyValue`] store answers.
+/// The answer of a [`KeyValue`] store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyValueReturned<V> {
-    /// To `Get`: what is there. To `Put` and `Delete`, of stores that tell: what was there before.
+    /// The answer to `Get`: the value. The answer to `Put` and `Delete`, for stores that return it: the value before.
     Value(Option<V>),
-    /// To `Put` and `Delete`, of stores that tell no more.
+    /// The answer to `Put` and `Delete`, for stores that return no value.
     Done,
-    /// To `CompareAndSwap`: whether what was expected was there.
+    /// The answer to `CompareAndSwap`: whether the expected value was found.
     Swapped(bool),
 }
 
 impl<K: Ord + Clone + Debug, V: Clone + Eq + Hash + Debug> Model for KeyValue<K, V> {
-    /// What is under one key.
+    /// The value of one key.
     type State = Option<V>;
     type Operation = KeyValueOperation<K, V>;
     type Returned = KeyValueReturned<V>;
@@ -96,9 +96,9 @@ impl<K: Ord + Clone + Debug, V: Clone + Eq + Hash + Debug> Model for KeyValue<K,
         use KeyValueReturned::{Done, Swapped, Value};
         let fits = match (operation, returned) {
             (_, None) | (Put(..) | Delete(_), Some(Done)) => true,
-            (Get(_) | Put(..) | Delete(_), Some(Value(told))) => told == value,
+            (Get(_) | Put(..) | Delete(_), Some(Value(returned))) => returned == value,
             (CompareAndSwap { expected, .. }, Some(Swapped(swapped))) => *swapped == (expected == value),
-            // An answer to another question.
+            // The answer to another operation.
             _ => false,
         };
         fits.then(|| match operation {

@@ -1,6 +1,7 @@
-//! The models that everybody needs.
+//! Models of common objects: counters, registers, key-value stores, queues and sets.
 //!
-//! Always true: each is deterministic, and says of what only reads that it does.
+//! # Invariants
+//! Each model is deterministic, and its `only_reads` is true for all its reads.
 
 mod counter;
 mod key_value;

@@ -1,11 +1,11 @@
-//! Many objects of a kind.
+//! [`PerKey`]: an independent object for each key.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use crate::history::{Asked, Model};
+use crate::history::{Invocation, Model};
 
-/// One object for each key: its operations are those of the object, each with a key, as in `("apples", Read)`.
+/// One object for each key. An operation is a pair of a key and an operation of the object, as in `("apples", Read)`.
 ///
 /// ```
 /// use timeloop_sim::history::{History, models::{PerKey, Register}};
@@ -26,7 +26,7 @@ pub struct PerKey<K, M> {
 }
 
 impl<K, M> PerKey<K, M> {
-    /// Such an object for each key.
+    /// Creates a model with an object described by `model` for each key.
     pub const fn new(model: M) -> Self {
         Self { model, _keys: PhantomData }
     }
@@ -73,10 +73,10 @@ impl<K: Ord + Clone + Debug, M: Model> Model for PerKey<K, M> {
         self.model.overwrites(operation, returned)
     }
 
-    fn spans(&self, operations: &[Asked<'_, Self::Operation, M::Returned>]) -> Vec<(u64, u64)> {
+    fn spans(&self, operations: &[Invocation<'_, Self::Operation, M::Returned>]) -> Vec<(u64, u64)> {
         let operations: Vec<_> = operations
             .iter()
-            .map(|Asked { operation, returned, called, ended }| Asked {
+            .map(|Invocation { operation, returned, called, ended }| Invocation {
                 operation: &operation.1,
                 returned: *returned,
                 called: *called,

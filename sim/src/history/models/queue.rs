@@ -1,4 +1,4 @@
-//! First in, first out.
+//! [`Queue`]: first in, first out.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -6,17 +6,17 @@ use std::hash::{BuildHasherDefault, Hash};
 use std::marker::PhantomData;
 
 use crate::history::memory::Mixer;
-use crate::history::{Asked, Model};
+use crate::history::{Invocation, Model};
 
-/// A queue, empty at first, without a bound on its length.
+/// An unbounded queue, empty at first.
 ///
-/// Checking is fast where items differ from each other: then it is known which call took out which item.
+/// Checking is fast if all items differ, since it is then known which call took out which item.
 pub struct Queue<T> {
     _type: PhantomData<fn(T)>,
 }
 
 impl<T> Queue<T> {
-    /// A queue that is empty at first.
+    /// Creates a queue that is empty at first.
     #[must_use]
     pub const fn new() -> Self {
         Self { _type: PhantomData }
@@ -41,21 +41,21 @@ impl<T> Debug for Queue<T> {
     }
 }
 
-/// What a [`Queue`] is asked.
+/// An operation on a [`Queue`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum QueueOperation<T> {
-    /// To put this at the end.
+    /// Adds an item at the end.
     Enqueue(T),
-    /// To take what is at the front.
+    /// Takes the item at the front.
     Dequeue,
 }
 
-/// What a [`Queue`] answers.
+/// The answer of a [`Queue`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum QueueReturned<T> {
-    /// To `Enqueue`.
+    /// The answer to `Enqueue`.
     Enqueued,
-    /// To `Dequeue`: what was at the front, `None` if the queue was empty.
+    /// The answer to `Dequeue`: the item at the front, or `None` if the queue was empty.
     Dequeued(Option<T>),
 }
 
@@ -81,8 +81,8 @@ impl<T: Clone + Eq + Hash + Debug> Model for Queue<T> {
         use QueueReturned::{Dequeued, Enqueued};
         let fits = match (operation, returned) {
             (_, None) | (Enqueue(_), Some(Enqueued)) => true,
-            (Dequeue, Some(Dequeued(told))) => told.as_ref() == queue.front(),
-            // An answer to another question.
+            (Dequeue, Some(Dequeued(item))) => item.as_ref() == queue.front(),
+            // The answer to another operation.
             _ => false,
         };
         fits.then(|| {
@@ -99,16 +99,17 @@ impl<T: Clone + Eq + Hash + Debug> Model for Queue<T> {
         matches!(returned, Some(QueueReturned::Dequeued(None)))
     }
 
-    /// What was taken out first was put in first. An item that was put in twice, or taken out twice, says nothing.
-    fn spans(&self, operations: &[Asked<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
+    /// Items are put in in the order in which they are taken out. An item that was put in or taken out twice has no span.
+    fn spans(&self, operations: &[Invocation<'_, Self::Operation, Self::Returned>]) -> Vec<(u64, u64)> {
         #[expect(clippy::disallowed_types, reason = "asked for members, never iterated")]
         type Taken<'a, T> = std::collections::HashMap<&'a T, Option<(u64, u64)>, BuildHasherDefault<Mixer>>;
 
         let mut taken = Taken::<'_, T>::default();
-        // Whoever never heard what they took may have taken any item that nobody else did.
-        let mut unheard = u64::MAX;
+        // A dequeue that never returned may have taken any item that no other dequeue returned. This is the first call of
+        // one.
+        let mut first_lost = u64::MAX;
         let mut put = Taken::<'_, T>::default();
-        for Asked { operation, returned, called, ended } in operations {
+        for Invocation { operation, returned, called, ended } in operations {
             match (operation, returned) {
                 (QueueOperation::Enqueue(item), _) => {
                     put.entry(item).and_modify(|put| *put = None).or_insert(Some((*called, *ended)));
@@ -116,17 +117,17 @@ impl<T: Clone + Eq + Hash + Debug> Model for Queue<T> {
                 (QueueOperation::Dequeue, Some(QueueReturned::Dequeued(Some(item)))) => {
                     taken.entry(item).and_modify(|taken| *taken = None).or_insert(Some((*called, *ended)));
                 }
-                (QueueOperation::Dequeue, None) => unheard = unheard.min(*called),
+                (QueueOperation::Dequeue, None) => first_lost = first_lost.min(*called),
                 (QueueOperation::Dequeue, Some(_)) => {}
             }
         }
         let span = |operation: &QueueOperation<T>| match operation {
             QueueOperation::Enqueue(item) if put[item].is_some() => match taken.get(item) {
                 Some(taken) => taken.unwrap_or((0, u64::MAX)),
-                None => (unheard, u64::MAX),
+                None => (first_lost, u64::MAX),
             },
             _ => (0, u64::MAX),
         };
-        operations.iter().map(|asked| span(asked.operation)).collect()
+        operations.iter().map(|invocation| span(invocation.operation)).collect()
     }
 }

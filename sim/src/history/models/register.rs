@@ -1,47 +1,47 @@
-//! One value that clients read and write.
+//! [`Register`]: one value that clients read and write.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
 use crate::history::Model;
 
-/// A register: it is read, written, and compared and swapped.
+/// A register with read, write and compare-and-swap.
 #[derive(Clone, Debug, Default)]
 pub struct Register<V> {
     initial: V,
 }
 
 impl<V> Register<V> {
-    /// A register that holds this value at first.
+    /// Creates a register with an initial value.
     pub const fn new(initial: V) -> Self {
         Self { initial }
     }
 }
 
-/// What a [`Register`] is asked.
+/// An operation on a [`Register`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RegisterOperation<V> {
-    /// What the value is.
+    /// Returns the value.
     Read,
-    /// To take this value.
+    /// Sets the value.
     Write(V),
-    /// To take the value `new` if it holds `expected`.
+    /// Sets the value to `new` if it equals `expected`.
     CompareAndSwap {
-        /// What it has to hold.
+        /// The expected value.
         expected: V,
-        /// What it holds then.
+        /// The new value.
         new: V,
     },
 }
 
-/// What a [`Register`] answers.
+/// The answer of a [`Register`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RegisterReturned<V> {
-    /// To a read: the value.
+    /// The answer to `Read`: the value.
     Value(V),
-    /// To a write.
+    /// The answer to `Write`.
     Written,
-    /// To a compare-and-swap: whether it held what was expected, and so was written.
+    /// The answer to `CompareAndSwap`: whether the value equaled `expected` and was replaced.
     Swapped(bool),
 }
 
@@ -69,7 +69,7 @@ impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
                 let fits = matches!(returned, Some(Swapped(swapped)) if *swapped == swaps);
                 (fits || returned.is_none()).then(|| if swaps { new.clone() } else { value.clone() })
             }
-            // An answer to another question.
+            // The answer to another operation.
             _ => None,
         }
     }

@@ -1,19 +1,19 @@
-//! What is in and what is not.
+//! [`Set`]: a set of items.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use crate::history::Model;
 
-/// A set, empty at first. Each of its possible members is checked alone.
+/// A set, empty at first. Each item is a key of its own and is checked alone.
 ///
-/// An `Insert` and a `Remove` return whether they changed anything, and `Contains` whether it is in.
+/// `Insert` and `Remove` return whether they changed the set. `Contains` returns whether the item is in the set.
 pub struct Set<T> {
     _type: PhantomData<fn(T)>,
 }
 
 impl<T> Set<T> {
-    /// A set that is empty at first.
+    /// Creates a set that is empty at first.
     #[must_use]
     pub const fn new() -> Self {
         Self { _type: PhantomData }
@@ -38,19 +38,19 @@ impl<T> Debug for Set<T> {
     }
 }
 
-/// What a [`Set`] is asked.
+/// An operation on a [`Set`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SetOperation<T> {
-    /// To put this in; `true` if it was not in.
+    /// Adds an item. Returns `true` if it was not in the set.
     Insert(T),
-    /// To take this out; `true` if it was in.
+    /// Removes an item. Returns `true` if it was in the set.
     Remove(T),
-    /// Whether this is in.
+    /// Returns whether the item is in the set.
     Contains(T),
 }
 
 impl<T: Ord + Clone + Debug> Model for Set<T> {
-    /// Whether one thing is in.
+    /// Whether one item is in the set.
     type State = bool;
     type Operation = SetOperation<T>;
     type Returned = bool;

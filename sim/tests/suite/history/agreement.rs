@@ -1,4 +1,4 @@
-//! The verdict is that of the definition, and that of another checker.
+//! Compares verdicts with the definition of linearizability and with another checker.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -11,11 +11,11 @@ use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History as OtherHistory};
 use todc_utils::specifications::Specification;
 
-use super::brute::{longest, may_follow};
+use super::brute_force::{longest, may_follow};
 use super::objects::{Bag, Object};
 use super::scripts::{Event, play, script};
 
-/// The verdict and, if it is no, the witness, against every order there is.
+/// Compares the verdict, and the violation if there is one, with a search of all orders.
 fn agrees_with_the_definition<O: Object>(script: &[Event]) -> Result<(), TestCaseError> {
     let (history, lies) = play::<O>(script);
     let model = O::default();
@@ -25,14 +25,14 @@ fn agrees_with_the_definition<O: Object>(script: &[Event]) -> Result<(), TestCas
     match (first_bad, found) {
         (None, Ok(())) => Ok(()),
         (Some((key, (longest, returned))), Err(error)) => {
-            prop_assert!(lies > 0, "an honest history is linearizable");
+            prop_assert!(lies > 0, "a history without lies is linearizable");
             let violation = error.violation().expect("decided").clone();
-            let placed = violation.order.iter().filter(|told| told.returned.is_some()).count();
+            let placed = violation.order.iter().filter(|operation| operation.returned.is_some()).count();
             prop_assert_eq!((placed, violation.returned), (longest, returned));
-            if let Some(told) = &violation.key {
-                prop_assert_eq!(told, &format!("{key:?}"));
+            if let Some(found) = &violation.key {
+                prop_assert_eq!(found, &format!("{key:?}"));
             }
-            is_honest::<O>(&history, &violation)
+            check_violation::<O>(&history, &violation)
         }
         (expected, found) => {
             Err(TestCaseError::fail(format!("expected {expected:?}, found {found:?} for {history:#?}")))
@@ -40,8 +40,8 @@ fn agrees_with_the_definition<O: Object>(script: &[Event]) -> Result<(), TestCas
     }
 }
 
-/// What the witness says is so: its order is one, it ends in its state, and what is left can't follow.
-fn is_honest<O: Object>(
+/// Checks a violation: its order is valid and ends in its state, and no operation of `left` can follow.
+fn check_violation<O: Object>(
     history: &History<O::Operation, O::Returned>,
     violation: &Violation,
 ) -> Result<(), TestCaseError> {
@@ -51,21 +51,21 @@ fn is_honest<O: Object>(
     let mut states = vec![model.init()];
     let step = |states: &mut Vec<O::State>, call: CallId| {
         let entry = entry(call);
-        let told = entry.returned.as_ref().map(|returned| &returned.value);
+        let returned = entry.returned.as_ref().map(|returned| &returned.value);
         let mut next = Vec::new();
         for state in &*states {
-            next.extend(model.step(state, &entry.operation, told));
-            model.other_steps(state, &entry.operation, told, &mut next);
+            next.extend(model.step(state, &entry.operation, returned));
+            model.other_steps(state, &entry.operation, returned, &mut next);
         }
         *states = next;
     };
-    for (position, told) in violation.order.iter().enumerate() {
-        step(&mut states, told.call);
+    for (position, placed) in violation.order.iter().enumerate() {
+        step(&mut states, placed.call);
         for later in &violation.order[position + 1..] {
-            prop_assert!(may_follow(entry(told.call), entry(later.call)));
+            prop_assert!(may_follow(entry(placed.call), entry(later.call)));
         }
         for left in &violation.left {
-            prop_assert!(may_follow(entry(told.call), entry(left.call)) && told.call != left.call);
+            prop_assert!(may_follow(entry(placed.call), entry(left.call)) && placed.call != left.call);
         }
     }
     states.retain(|state| format!("{state:?}") == violation.state);
@@ -79,7 +79,7 @@ fn is_honest<O: Object>(
     Ok(())
 }
 
-/// An object in the terms of the other checker: an operation comes with its answer.
+/// An adapter for the other checker, whose operations include their answers.
 struct Other<O>(PhantomData<O>);
 
 impl<O: Object> Specification for Other<O>
@@ -102,7 +102,7 @@ where
     }
 }
 
-/// What the other checker says. It wants every call to return, so those that did not are tried out: not at all, or at the
+/// Returns the verdict of the other checker. It requires every call to return, so each lost call is either left out or returns at the
 /// end with any answer.
 fn other_verdict<O: Object>(history: &History<O::Operation, O::Returned>) -> bool {
     let lost: Vec<CallId> =
@@ -113,9 +113,9 @@ fn other_verdict<O: Object>(history: &History<O::Operation, O::Returned>) -> boo
         };
         let mut events = Vec::new();
         for (process, (call, entry)) in history.entries().filter(|(call, _)| kept(*call)).enumerate() {
-            let told = entry.returned.as_ref();
-            let operation = (entry.operation.clone(), told.map(|returned| returned.value.clone()));
-            let end = told.map_or(u64::MAX - call.index() as u64, |returned| returned.position);
+            let returned = entry.returned.as_ref();
+            let operation = (entry.operation.clone(), returned.map(|returned| returned.value.clone()));
+            let end = returned.map_or(u64::MAX - call.index() as u64, |returned| returned.position);
             events.push((entry.called, process, Action::Call(operation.clone())));
             events.push((end, process, Action::Response(operation)));
         }
@@ -125,7 +125,7 @@ fn other_verdict<O: Object>(history: &History<O::Operation, O::Returned>) -> boo
     })
 }
 
-/// Objects without keys, since the other checker knows none.
+/// Compares verdicts for objects without keys, which the other checker does not support.
 fn agrees_with_another_checker<O: Object<Key = ()>>(script: &[Event]) -> Result<(), TestCaseError> {
     let (history, _) = play::<O>(script);
     prop_assume!(history.pending() <= 6);
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn objects_with_a_choice_by_definition(script in script(18, 3, 4)) {
+    fn nondeterministic_objects_by_definition(script in script(18, 3, 4)) {
         agrees_with_the_definition::<Bag>(&script)?;
     }
 
@@ -188,9 +188,9 @@ proptest! {
     }
 }
 
-/// The properties above would say little if lies never came out, or always did.
+/// The properties above would prove little if lies were never, or always, detected.
 #[test]
-fn random_histories_are_of_both_kinds() {
+fn random_histories_pass_and_fail() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 

@@ -1,10 +1,10 @@
 //! Histories and the check for linearizability.
 
 mod agreement;
-mod brute;
+mod brute_force;
+mod messages;
 mod models;
 mod objects;
 mod recording;
 mod scripts;
 mod searching;
-mod told;

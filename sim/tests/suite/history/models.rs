@@ -1,4 +1,4 @@
-//! The ready-made models say what the objects do.
+//! The steps of the provided models.
 
 use std::collections::VecDeque;
 
@@ -27,14 +27,14 @@ fn a_register_holds_what_was_written_last() {
     assert_eq!(model.step(&8, &swap, Some(&Swapped(true))), None);
     assert_eq!(model.step(&8, &swap, Some(&Swapped(false))), Some(8));
     assert_eq!((model.step(&7, &swap, None), model.step(&8, &swap, None)), (Some(9), Some(8)));
-    // Answers to other questions.
+    // Answers to other operations.
     assert_eq!(model.step(&7, &Read, Some(&Written)), None);
     assert_eq!(model.step(&7, &Write(7), Some(&Value(7))), None);
     assert_eq!(model.step(&7, &swap, Some(&Written)), None);
 }
 
 #[test]
-fn a_store_tells_what_is_there_or_was_there_before() {
+fn a_store_returns_the_value_or_the_previous_value() {
     use KeyValueOperation::{CompareAndSwap, Delete, Get, Put};
     use KeyValueReturned::{Done, Swapped, Value};
     let model = KeyValue::<&str, u8>::new();
@@ -85,7 +85,7 @@ fn a_queue_gives_back_in_order() {
 }
 
 #[test]
-fn a_set_tells_whether_it_changed() {
+fn a_set_returns_whether_it_changed() {
     use SetOperation::{Contains, Insert, Remove};
     let model = Set::<u8>::new();
     assert_eq!(model.key(&Remove(3)), 3);

@@ -1,4 +1,4 @@
-//! Objects to make random histories of: each model with a few operations and all answers to them.
+//! Models for random histories, each with a few operations and all answers to them.
 
 use std::fmt::Debug;
 
@@ -8,16 +8,16 @@ use timeloop_sim::history::models::{
     QueueOperation, QueueReturned, Register, RegisterOperation, RegisterReturned, Set, SetOperation,
 };
 
-/// A model of which histories can be made.
+/// A model for random histories.
 pub(super) trait Object:
     Model<State: Send, Operation: Clone + Send + 'static, Returned: Clone + PartialEq + Send + 'static>
     + Default
     + 'static
 {
-    /// Some operation, by a number.
+    /// Returns the operation with this number.
     fn operation(number: u8) -> Self::Operation;
 
-    /// Answers, among which are those that are given.
+    /// Returns all answers that a history may contain, and possibly others.
     fn answers() -> Vec<Self::Returned>;
 }
 
@@ -113,15 +113,15 @@ impl Object for Set<u8> {
     }
 }
 
-/// An object with a choice: a bag gives back any of the things in it.
+/// A nondeterministic object: shaking a bag may drop any item.
 #[derive(Debug, Default)]
 pub(super) struct Bag;
 
-/// What a [`Bag`] is asked: to take something, or to keep this.
+/// An operation on a [`Bag`].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum BagOperation {
     Put(u8),
-    /// Shakes the bag: something may fall out, and nobody is told what.
+    /// Shakes the bag: an item may drop out; the answer does not say which.
     Shake,
     Count,
 }
@@ -144,9 +144,9 @@ impl Model for Bag {
             after.push(*item);
             after.sort_unstable();
         }
-        // `Shake` is told nothing: 0.
-        let told = if *operation == BagOperation::Shake { 0 } else { after.len() };
-        returned.is_none_or(|returned| *returned == told).then_some(after)
+        // The answer to `Shake` is always 0.
+        let answer = if *operation == BagOperation::Shake { 0 } else { after.len() };
+        returned.is_none_or(|returned| *returned == answer).then_some(after)
     }
 
     fn other_steps(
@@ -157,9 +157,9 @@ impl Model for Bag {
         states: &mut Vec<Vec<u8>>,
     ) {
         if *operation == BagOperation::Shake && returned.is_none_or(|returned| *returned == 0) {
-            for falls in 0..bag.len() {
+            for dropped in 0..bag.len() {
                 let mut after = bag.clone();
-                after.remove(falls);
+                after.remove(dropped);
                 states.push(after);
             }
         }

@@ -1,4 +1,4 @@
-//! Calls and returns are told in order, and mistakes are noticed.
+//! Recording calls and returns, and misuse of it.
 
 use timeloop_sim::history::models::RegisterOperation::{self, Read, Write};
 use timeloop_sim::history::models::RegisterReturned::{self, Value, Written};
@@ -15,7 +15,7 @@ fn an_empty_history_is_linearizable() {
 }
 
 #[test]
-fn entries_hold_what_was_told() {
+fn entries_hold_what_was_recorded() {
     let mut history = Registers::default();
     let write = history.call("alice", 5, Write(1));
     let read = history.call(2, 5, Read);
@@ -34,7 +34,7 @@ fn entries_hold_what_was_told() {
 }
 
 #[test]
-fn of_events_at_one_time_the_first_told_came_first() {
+fn events_at_one_time_are_ordered_by_recording() {
     let mut history = Registers::new();
     let write = history.call(1, 0, Write(1));
     history.returned(write, 0, Written);
@@ -44,7 +44,7 @@ fn of_events_at_one_time_the_first_told_came_first() {
 }
 
 #[test]
-fn a_client_may_have_several_calls_under_way() {
+fn a_client_may_have_several_calls_in_progress() {
     let mut history = Registers::new();
     let write = history.call(1, 0, Write(1));
     let read = history.call(1, 1, Read);
@@ -54,7 +54,7 @@ fn a_client_may_have_several_calls_under_way() {
 }
 
 #[test]
-fn what_is_forgotten_took_no_effect() {
+fn a_forgotten_call_takes_no_effect() {
     let mut history = Registers::new();
     let write = history.call(1, 0, Write(1));
     let read = history.call(2, 1, Read);
@@ -84,7 +84,7 @@ fn a_forgotten_call_does_not_return() {
 }
 
 #[test]
-#[should_panic(expected = "call 1 is none of this history, which has 1")]
+#[should_panic(expected = "call 1 is not in this history of 1 calls")]
 fn a_call_of_another_history_does_not_return() {
     let mut other = Registers::new();
     other.call(1, 0, Read);
@@ -95,7 +95,7 @@ fn a_call_of_another_history_does_not_return() {
 }
 
 #[test]
-fn keys_are_checked_apart() {
+fn keys_are_checked_separately() {
     let model = RegisterMap::new(Register::new(0));
     let mut history = History::new();
     let write = history.call(1, 0, ("a", Write(1)));

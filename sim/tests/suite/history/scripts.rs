@@ -1,4 +1,4 @@
-//! Random histories: clients that call, take effect and return, some of whom crash or are lied to.
+//! Random histories: clients call, take effect and return; some lose their calls or get wrong answers.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use timeloop_sim::history::{CallId, History};
 
 use super::objects::Object;
 
-/// What happens next.
+/// A step of a script.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     client: usize,
@@ -16,39 +16,39 @@ pub(super) struct Event {
 
 #[derive(Clone, Debug)]
 enum What {
-    /// The client does the next thing: it calls, its call takes effect, it returns.
-    Goes,
-    /// The client is told something else in place of what it should be told.
-    IsLiedTo(u8),
-    /// The call under way never returns, be it that it has taken effect; the client makes others later.
-    Loses,
+    /// The client proceeds: it calls, its call takes effect, or it returns.
+    Proceed,
+    /// The call returns a wrong answer.
+    Lie(u8),
+    /// The call never returns, whether or not it has taken effect; the client may call again.
+    Lose,
 }
 
-/// Histories with up to so many events and clients. `lies` of a hundred events are lies.
+/// Generates scripts with at most `events` steps and `clients` clients; `lies` is the weight of lies.
 pub(super) fn script(events: usize, clients: usize, lies: u32) -> impl Strategy<Value = Vec<Event>> {
     let what = prop_oneof![
-        90 => Just(What::Goes),
-        lies => any::<u8>().prop_map(What::IsLiedTo),
-        8 => Just(What::Loses),
+        90 => Just(What::Proceed),
+        lies => any::<u8>().prop_map(What::Lie),
+        8 => Just(What::Lose),
     ];
     let event = (0..clients, any::<u8>(), what);
     vec(event.prop_map(|(client, operation, what)| Event { client, operation, what }), 0..events)
 }
 
-/// A call under way.
-struct UnderWay<O: Object> {
+/// A call in progress.
+struct InProgress<O: Object> {
     call: CallId,
     operation: O::Operation,
-    /// The right answer, once it has taken effect.
+    /// The correct answer, once the call has taken effect.
     answer: Option<O::Returned>,
 }
 
-/// The history that this script leads to with one copy of the object per key, and how often a client was lied to.
+/// Plays a script on one object per key. Returns the history and the number of lies.
 pub(super) fn play<O: Object>(script: &[Event]) -> (History<O::Operation, O::Returned>, usize) {
     let object = O::default();
     let mut states = std::collections::BTreeMap::<O::Key, O::State>::new();
     let mut history = History::new();
-    let mut clients: Vec<Option<UnderWay<O>>> = Vec::new();
+    let mut clients: Vec<Option<InProgress<O>>> = Vec::new();
     let mut lies = 0;
     for (at_ns, event) in (0..).zip(script) {
         if clients.len() <= event.client {
@@ -59,32 +59,32 @@ pub(super) fn play<O: Object>(script: &[Event]) -> (History<O::Operation, O::Ret
             (None, _) => {
                 let operation = O::operation(event.operation);
                 let call = history.call(event.client, at_ns, operation.clone());
-                *client = Some(UnderWay { call, operation, answer: None });
+                *client = Some(InProgress { call, operation, answer: None });
             }
-            (Some(_), What::Loses) => {}
-            (Some(mut under_way), What::Goes) => match under_way.answer {
-                Some(answer) => history.returned(under_way.call, at_ns, answer),
+            (Some(_), What::Lose) => {}
+            (Some(mut in_progress), What::Proceed) => match in_progress.answer {
+                Some(answer) => history.returned(in_progress.call, at_ns, answer),
                 None => {
                     let state =
-                        states.entry(object.key(&under_way.operation)).or_insert_with(|| object.init());
+                        states.entry(object.key(&in_progress.operation)).or_insert_with(|| object.init());
                     let answers = O::answers().into_iter();
                     let steps = answers
                         .flat_map(|answer| {
                             let mut steps = Vec::new();
-                            object.other_steps(state, &under_way.operation, Some(&answer), &mut steps);
-                            steps.extend(object.step(state, &under_way.operation, Some(&answer)));
+                            object.other_steps(state, &in_progress.operation, Some(&answer), &mut steps);
+                            steps.extend(object.step(state, &in_progress.operation, Some(&answer)));
                             steps.into_iter().map(move |step| (answer.clone(), step))
                         })
                         .collect::<Vec<_>>();
                     let (answer, next) = steps[usize::from(event.operation) % steps.len()].clone();
                     *state = next;
-                    under_way.answer = Some(answer);
-                    *client = Some(under_way);
+                    in_progress.answer = Some(answer);
+                    *client = Some(in_progress);
                 }
             },
-            (Some(under_way), What::IsLiedTo(lie)) => {
+            (Some(in_progress), What::Lie(lie)) => {
                 let answers = O::answers();
-                history.returned(under_way.call, at_ns, answers[usize::from(*lie) % answers.len()].clone());
+                history.returned(in_progress.call, at_ns, answers[usize::from(*lie) % answers.len()].clone());
                 lies += 1;
             }
         }

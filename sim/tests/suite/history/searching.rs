@@ -1,4 +1,4 @@
-//! What a check costs, in steps: long histories, many lost calls, reads.
+//! The number of steps that a check takes: long histories, many lost calls, reads.
 
 use timeloop_sim::history::History;
 use timeloop_sim::history::models::CounterOperation::{Add, FetchAdd};
@@ -41,8 +41,8 @@ fn a_lie_at_the_end_of_a_long_history_is_found() {
     assert_eq!(error.violation().expect("decided").order.len(), 8_000);
 }
 
-/// Each lost write may show up at any time, so there are 2^64 sets of them. A read costs the square of their number at
-/// most.
+/// Each lost write may take effect at any time, so there are 2^64 sets of them. A read takes at most the square of their number of
+/// steps.
 #[test]
 fn lost_writes_matter_only_where_they_are_seen() {
     let mut history = Registers::new();
@@ -66,7 +66,7 @@ fn lost_writes_matter_only_where_they_are_seen() {
 }
 
 #[test]
-fn lost_calls_that_ask_for_the_same_are_counted_rather_than_told_apart() {
+fn equal_lost_calls_are_interchangeable() {
     let mut history = History::new();
     for client in 0..40 {
         let _lost = history.call(client, 0, Add(1));
@@ -102,6 +102,6 @@ fn a_verdict_is_the_same_each_time() {
     let mut history = rounds(50);
     let read = history.call(9, 20_000, Read);
     history.returned(read, 20_001, Value(49));
-    let told = || history.check(&Register::new(0)).unwrap_err().to_string();
-    assert_eq!(told(), told());
+    let message = || history.check(&Register::new(0)).unwrap_err().to_string();
+    assert_eq!(message(), message());
 }

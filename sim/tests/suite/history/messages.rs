@@ -1,4 +1,4 @@
-//! What is said of a history that does not check, word for word.
+//! The exact text of violations and undecided histories.
 
 use timeloop_sim::history::models::RegisterOperation::{self, Read, Write};
 use timeloop_sim::history::models::RegisterReturned::{self, Value, Written};
@@ -8,7 +8,7 @@ use timeloop_sim::history::{CheckError, History};
 const MS: u64 = 1_000_000;
 
 #[test]
-fn a_stale_read() {
+fn describes_a_stale_read() {
     use KeyValueOperation::{Get, Put};
     use KeyValueReturned::{Done, Value};
     let mut history = History::new();
@@ -26,7 +26,7 @@ fn a_stale_read() {
     let _ = lost;
 
     let error = history.check(&KeyValue::new()).unwrap_err();
-    let told = "\
+    let expected = "\
 the history of 5 operations on \"apples\" is not linearizable: no more than 3 of the 4 that returned can be put in one order
 
   an order of 4, the longest there is:
@@ -36,12 +36,12 @@ the history of 5 operations on \"apples\" is not linearizable: no more than 3 of
     client `dave`: Put(\"apples\", 3) returned Done (1.501 s to 1.503 s)
   then the state is Some(3), and this one had to come next, and can't:
     client `bob`: Get(\"apples\") returned Value(Some(1)) (1.5 s to 1.502 s)";
-    assert_eq!(error.to_string(), told);
-    assert_eq!(format!("{error:?}"), told, "`unwrap` and a test that returns it print `Debug`");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(format!("{error:?}"), expected, "`Debug` prints the same");
 }
 
 #[test]
-fn the_first_answer() {
+fn describes_a_wrong_first_answer() {
     let mut history = History::new();
     let read = history.call(1, 0, Read);
     history.returned(read, 1, Value(5));
@@ -56,7 +56,7 @@ the history of 1 operation is not linearizable: none of them can come first
 }
 
 #[test]
-fn one_of_several_and_a_long_order() {
+fn describes_several_candidates_and_a_long_order() {
     let mut history = History::new();
     for number in 1..=1_000 {
         let write = history.call(1, number * MS, Write(number));
@@ -90,7 +90,7 @@ the history of 1,002 operations is not linearizable: no more than 1,000 of them 
     );
 }
 
-/// A history that takes many steps: writes at once, and a value that nobody wrote.
+/// A history that takes many steps to check: concurrent writes, and a read of a value that was never written.
 fn hard() -> History<RegisterOperation<u64>, RegisterReturned<u64>> {
     let mut history = History::new();
     let writes: Vec<_> = (1..=20).map(|value| history.call(value, 0, Write(value))).collect();
@@ -103,19 +103,19 @@ fn hard() -> History<RegisterOperation<u64>, RegisterReturned<u64>> {
 }
 
 #[test]
-fn an_undecided_history() {
+fn describes_an_undecided_history() {
     let error = hard().check_within(&Register::new(0), 10_000).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the history of 21 operations is undecided after 10,000 steps; allow more steps (`check_within`), give the model \
-         keys, or have fewer operations under way at once"
+         keys, or have fewer operations in progress at once"
     );
     let CheckError::Undecided(undecided) = error else { panic!("decided") };
     assert_eq!((undecided.operations, undecided.steps, undecided.key), (21, 10_000, None));
 }
 
 #[test]
-fn a_violation_of_one_key_is_told_rather_than_doubts_about_another() {
+fn reports_a_violation_rather_than_an_undecided_key() {
     use timeloop_sim::history::models::RegisterMap;
     let mut history = History::new();
     let writes: Vec<_> = (1..=20).map(|value| history.call(value, 0, ("hard", Write(value)))).collect();

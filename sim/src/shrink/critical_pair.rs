@@ -1,42 +1,43 @@
-//! The critical pair: two steps of which it matters which goes first, and nothing else.
+//! Searches for the critical pair ([`find`]): two steps whose order alone decides whether the test fails.
 //!
-//! One deviation says when one ready task runs. Raised or lowered by little it passes the point at which the test no longer
-//! fails: the runs on both sides of that point differ in the order of two neighbouring steps.
+//! A deviation determines when a ready task runs. At some value of the deviation, the test stops failing. The runs for that
+//! value and the neighboring one differ in the order of two neighboring steps.
 //!
-//! Always true: both sides have been run, one of them fails as the run that was shrunk and the other does not; the order of
-//! trying is a function of the runs alone; and there is a bound on runs and steps.
+//! # Invariants
+//! Both schedules of a pair have been run: one fails as the run that was shrunk, and the other does not. The order of
+//! trials depends only on the runs. Runs and steps are bounded.
 
 use std::time::Duration;
 
 use super::trial::{Candidate, Trial, Verdict};
 use crate::{Access, Deviation, Domain, FailureKind, Record, Seed};
 
-/// Runs that may be made in search of a critical pair.
+/// The largest number of runs of the search.
 const RUNS_MAX: u64 = 400;
-/// Real time for it: a person is waiting.
+/// The longest real time of the search.
 const TIME_MAX: Duration = Duration::from_secs(4);
-/// Of those runs, the ones that try a change of the smallest schedule.
-const TRIES_MAX: usize = 300;
-/// Changes that made the test pass and are narrowed down, to tell the clearest of them.
+/// The largest number of changes of the smallest schedule that are tried.
+const CHANGES_MAX: usize = 300;
+/// The number of passing changes that are narrowed down, to choose the clearest.
 const NARROWED_MAX: usize = 4;
-/// Steps, counted from the end, before which time passes.
-const HELD_BACK_MAX: usize = 20;
-/// Seeds of random numbers that are tried.
+/// The number of steps, counted from the end, before which a stall is tried.
+const STALLED_STEPS_MAX: usize = 20;
+/// The number of seeds of the code's own randomness that are tried.
 const RANDOMNESS_MAX: u64 = 32;
-/// Steps, counted from the end, whose order is changed.
+/// The number of steps, counted from the end, whose order is changed.
 const STEPS_MAX: usize = 150;
 
-/// What a failure hangs on.
+/// The result of the search for the critical pair.
 #[derive(Debug)]
-pub(crate) struct Sought {
-    pub(crate) found: Option<Hinge>,
-    /// How many changes of the smallest schedule were tried and fail as well.
-    pub(crate) in_vain: u64,
+pub(crate) struct PairSearch {
+    pub(crate) found: Option<CriticalPair>,
+    /// The number of changes of the smallest schedule that were tried and fail as well.
+    pub(crate) rejected: u64,
 }
 
-/// Two schedules that differ in one thing, of which one fails as the run that was shrunk.
+/// Two schedules that differ in one decision. One of them fails as the run that was shrunk, and the other does not.
 #[derive(Debug)]
-pub(crate) struct Hinge {
+pub(crate) struct CriticalPair {
     pub(crate) fails: Candidate,
     pub(crate) other: Candidate,
     /// How `other` fails; `None` if it passes.
@@ -44,13 +45,14 @@ pub(crate) struct Hinge {
     pub(crate) differs: Differs,
 }
 
-/// What the two differ in.
+/// The difference between the two schedules.
 #[derive(Debug)]
 pub(crate) enum Differs {
+    /// The order of two steps.
     Order(Pair),
-    /// A decision other than which task runs: in the failing one as it says, in the other not.
+    /// A deviation, not of the order, that only the failing schedule has.
     Without(Deviation),
-    /// The same, the other way round.
+    /// A deviation, not of the order, that only the other schedule has.
     With(Deviation),
     /// The random numbers that the code under test draws.
     Randomness,
@@ -59,74 +61,76 @@ pub(crate) enum Differs {
 /// Two steps of different tasks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
-    /// In the failing run: the step that goes first.
+    /// The first step, in the failing run.
     pub(crate) first: usize,
-    /// In the failing run: the step that comes after it, if the run goes on for so long.
+    /// The second step, in the failing run; `None` if that run ends before it.
     pub(crate) second: Option<usize>,
-    /// In the other run: the step that is `second` in the failing one.
+    /// The second step, in the other run.
     pub(crate) second_in_other: usize,
-    /// Whether the runs differ in nothing else, up to there.
-    neighbours: bool,
-    /// The operations that race, as indices: of `first` in the failing run; of `second` in the run given.
+    /// Whether the two steps are neighbors in both runs.
+    neighbors: bool,
+    /// The operations of the two steps that race.
     pub(crate) race: Option<Race>,
 }
 
 /// Two operations on one resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Race {
-    /// Which of the operations of the first step, in the failing run.
+    /// The index of the operation among those of the first step, in the failing run.
     pub(crate) first: usize,
-    /// Which of the operations of the second step: in the failing run if it comes to that step, else in the other.
+    /// The index of the operation among those of the second step, in the failing run if it reaches that step, or else in
+    /// the other run.
     pub(crate) second: usize,
 }
 
-impl Hinge {
-    /// Less is clearer.
+impl CriticalPair {
+    /// Returns a rank: the pair with the least is the clearest.
     fn rank(&self) -> (bool, bool, bool) {
-        let (race, neighbours) = match &self.differs {
-            Differs::Order(pair) => (pair.race.is_some(), pair.neighbours),
+        let (race, neighbors) = match &self.differs {
+            Differs::Order(pair) => (pair.race.is_some(), pair.neighbors),
             Differs::Without(_) | Differs::With(_) | Differs::Randomness => (true, true),
         };
-        (self.otherwise.is_some(), !race, !neighbours)
+        (self.otherwise.is_some(), !race, !neighbors)
     }
 }
 
-/// Looks for what the failure of `best` hangs on.
-pub(super) fn seek(trial: &mut Trial<'_>, best: &Candidate) -> Sought {
-    trial.allow(RUNS_MAX, TIME_MAX);
-    let mut search = Search { trial, best, hinges: Vec::new(), in_vain: 0 };
+/// Searches for a critical pair of `best`.
+pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate) -> PairSearch {
+    trial.renew_budget(RUNS_MAX, TIME_MAX);
+    let mut search = Search { trial, best, pairs: Vec::new(), rejected: 0 };
     if let Some((outcome, record)) = search.trial.recorded(best)
         && outcome.fails()
     {
-        search.among_deviations();
-        if !search.has_a_clear_one() {
-            search.around(&record);
+        search.try_without_deviations();
+        if !search.has_passing_pair() {
+            search.try_changes(&record);
         }
-        if !search.has_a_clear_one() && search.trial.stalls {
-            search.held_back(&record);
+        if !search.has_passing_pair() && search.trial.stalls {
+            search.try_stalls(&record);
         }
-        if search.hinges.is_empty() {
-            search.with_other_randomness();
+        if search.pairs.is_empty() {
+            search.try_other_randomness();
         }
     }
-    let in_vain = search.in_vain;
-    Sought { found: search.hinges.into_iter().min_by_key(Hinge::rank), in_vain }
+    let rejected = search.rejected;
+    PairSearch { found: search.pairs.into_iter().min_by_key(CriticalPair::rank), rejected }
 }
 
 struct Search<'s, 'a> {
     trial: &'s mut Trial<'a>,
     best: &'s Candidate,
-    hinges: Vec<Hinge>,
-    in_vain: u64,
+    pairs: Vec<CriticalPair>,
+    rejected: u64,
 }
 
 impl Search<'_, '_> {
-    fn has_a_clear_one(&self) -> bool {
-        self.hinges.iter().any(|hinge| hinge.otherwise.is_none())
+    /// Returns whether a pair was found whose other run passes.
+    fn has_passing_pair(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.otherwise.is_none())
     }
 
-    /// The deviations of the smallest schedule itself, each of which matters.
-    fn among_deviations(&mut self) {
+    /// Tries to remove each deviation of the smallest schedule.
+    fn try_without_deviations(&mut self) {
         let best = self.best;
         for deviation in best.deviations.iter().take(8) {
             let without = without(best, deviation);
@@ -147,22 +151,22 @@ impl Search<'_, '_> {
                     self.keep(best.clone(), without, outcome.verdict, differs);
                 }
             }
-            if self.hinges.iter().any(|hinge| hinge.rank() == (false, false, false)) {
+            if self.pairs.iter().any(|pair| pair.rank() == (false, false, false)) {
                 return;
             }
         }
     }
 
-    /// One change more, on top of the smallest schedule.
-    fn around(&mut self, record: &Record) {
+    /// Tries to add a single change to the smallest schedule.
+    fn try_changes(&mut self, record: &Record) {
         let best = self.best;
         let mut narrowed = 0;
-        for change in changes(record, best).into_iter().take(TRIES_MAX) {
+        for change in changes(record, best).into_iter().take(CHANGES_MAX) {
             let candidate = changed(best, &change.deviation);
             let Some(outcome) = self.trial.probe(&candidate) else { return };
-            // One failure or another: those that don't make the test pass are of little use.
-            self.in_vain += u64::from(outcome.fails());
-            if outcome.fails() || (outcome.verdict != Verdict::Passes && !self.hinges.is_empty()) {
+            // A change to another failure is used only if no pair has been found yet.
+            self.rejected += u64::from(outcome.fails());
+            if outcome.fails() || (outcome.verdict != Verdict::Passes && !self.pairs.is_empty()) {
                 continue;
             }
             match change.from {
@@ -173,17 +177,17 @@ impl Search<'_, '_> {
                 }
             }
             narrowed += usize::from(outcome.verdict == Verdict::Passes);
-            let best_rank = self.hinges.iter().map(Hinge::rank).min();
+            let best_rank = self.pairs.iter().map(CriticalPair::rank).min();
             if best_rank == Some((false, false, false)) || narrowed == NARROWED_MAX {
                 return;
             }
         }
     }
 
-    /// Time passes before one of the steps.
-    fn held_back(&mut self, record: &Record) {
-        let last = record.steps.len().saturating_sub(HELD_BACK_MAX)..record.steps.len();
-        // For most one move of it is enough.
+    /// Tries to let time pass before one of the last steps.
+    fn try_stalls(&mut self, record: &Record) {
+        let last = record.steps.len().saturating_sub(STALLED_STEPS_MAX)..record.steps.len();
+        // Try one move of time first: it is enough for most failures.
         for (moves, step) in (1..=2).flat_map(|moves| last.clone().rev().map(move |step| (moves, step))) {
             let arrival = record.arrival_of(&record.steps[step]);
             let deviation = Deviation {
@@ -201,7 +205,7 @@ impl Search<'_, '_> {
             if outcome.verdict != Verdict::Passes {
                 continue;
             }
-            // Where no time moves meanwhile it was the order that changed.
+            // If no time moved, only the order changed.
             let Some(record) = self.trial.record(&candidate) else { return };
             if record.deviations().iter().any(|other| other.key() == deviation.key()) {
                 self.keep(self.best.clone(), candidate, outcome.verdict, Differs::With(deviation));
@@ -210,12 +214,12 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Other random numbers for the code under test.
-    fn with_other_randomness(&mut self) {
+    /// Tries other random numbers for the code under test.
+    fn try_other_randomness(&mut self) {
         for randomness in (0..RANDOMNESS_MAX).map(Seed).filter(|seed| *seed != self.best.randomness) {
             let other = Candidate { randomness, ..self.best.clone() };
             let Some(outcome) = self.trial.probe(&other) else { return };
-            // The code may draw none at all: that is no attempt.
+            // If the trace is the same, the code draws no random numbers.
             let same = self.trial.probe(self.best).is_some_and(|best| best.trace_hash == outcome.trace_hash);
             if outcome.verdict == Verdict::Passes || !(same || outcome.fails()) {
                 self.keep(self.best.clone(), other, outcome.verdict, Differs::Randomness);
@@ -224,15 +228,14 @@ impl Search<'_, '_> {
         }
     }
 
-    /// From a value under which the test fails toward one under which it does not: the two neighbouring values between which
-    /// that changes.
+    /// Searches between a value under which the test fails and one under which it does not, for two neighboring such values.
     fn narrow(&mut self, deviation: &Deviation, mut fails: u32, mut other: u32) {
         let with_value = |value| {
             let mut deviation = deviation.clone();
             deviation.value = value;
             changed(self.best, &deviation)
         };
-        // The next value is the likeliest: the smallest schedule goes no further than it must.
+        // Try the neighboring value first: a shrunk value is as low as possible, so the outcome most likely changes there.
         let mut next = step_toward(fails, other);
         while fails.abs_diff(other) > 1 {
             let Some(outcome) = self.trial.probe(&with_value(next)) else { return };
@@ -250,7 +253,7 @@ impl Search<'_, '_> {
             return;
         }
         let Some(pair) = pair(&record, &other_record) else { return };
-        // A value that says what would happen anyway is none.
+        // Without the change, the run is the same: then it is not needed.
         let known = self.trial.probe(self.best).is_some_and(|best| best.trace_hash == failing.trace_hash);
         let fails = if known { self.best.clone() } else { one };
         self.keep(fails, two, outcome.verdict, Differs::Order(pair));
@@ -262,7 +265,7 @@ impl Search<'_, '_> {
             Verdict::FailsOtherwise(kind) => Some(kind),
             Verdict::Passes => None,
         };
-        self.hinges.push(Hinge { fails, other, otherwise, differs });
+        self.pairs.push(CriticalPair { fails, other, otherwise, differs });
     }
 }
 
@@ -275,7 +278,7 @@ fn without(best: &Candidate, deviation: &Deviation) -> Candidate {
     best.with(kept.cloned().collect())
 }
 
-/// The candidate with this deviation in place of the one with the same key, if it has one.
+/// Returns the candidate with `deviation` added, or in place of the one with the same key.
 fn changed(best: &Candidate, deviation: &Deviation) -> Candidate {
     let mut deviations = best.deviations.clone();
     match deviations.iter_mut().find(|other| other.key() == deviation.key()) {
@@ -285,7 +288,7 @@ fn changed(best: &Candidate, deviation: &Deviation) -> Candidate {
     best.with(deviations)
 }
 
-/// The value of a schedule deviation that says what happens in this run anyway.
+/// Returns the value with which a schedule deviation does not change this run.
 fn turn_value(record: &Record, deviation: &Deviation) -> u32 {
     let steps = record.steps.len();
     let Some(arrival) = record.arrival_about(deviation) else { return count(steps as u64 + 1) };
@@ -304,7 +307,7 @@ struct Change {
     from: Option<u32>,
 }
 
-/// The changes to be tried, the likelier and the smaller ones first.
+/// Returns the changes to try, the likelier and the smaller ones first.
 fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     let steps = record.steps.len();
     let last = steps.saturating_sub(STEPS_MAX)..steps;
@@ -314,7 +317,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
         let task = record.tasks[arrival.task as usize].label.path.clone();
         Deviation { task, resume: arrival.resume, domain, index, value }
     };
-    // The step runs later by so many.
+    // Moves a step later by `by` steps.
     let later = |step: usize, by: u64| {
         let arrival = record.arrival_of(&record.steps[step]);
         let index = record.steps[step].arrival as usize;
@@ -325,7 +328,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     };
     let races = |one: usize, two: usize| race(record, one, record, two).is_some();
 
-    // Neighbours in the other order, where the second could have gone first.
+    // Swap two neighboring steps, if the second task was ready before the first step.
     let mut swaps: Vec<usize> = last
         .clone()
         .rev()
@@ -338,7 +341,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     swaps.sort_by_key(|&step| !races(step, step + 1));
     let mut all: Vec<Change> = swaps.into_iter().map(|step| later(step, 1)).collect();
 
-    // Before an operation that races with a later one of another task, that task goes first.
+    // Preempt a task before an operation that races with a later one of another task.
     let first_operation = record.operations.partition_point(|performed| performed.step < last.start as u64);
     let operations = &record.operations[first_operation..];
     for by in [1, 2, 4, 8, 16] {
@@ -349,7 +352,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
                 other.operation.races_with(performed.operation)
                     && task_of(other.step as usize) != task_of(step)
             });
-            // Going on where it gave way is a change of that step.
+            // A preemption at this operation is a deviation already: `later` changes it.
             let preempted = record.arrival_of(&record.steps[step]).operation == Some(index);
             if raced && !preempted {
                 all.push(Change {
@@ -362,7 +365,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
             all.extend(last.clone().rev().map(|step| later(step, u64::from(by))));
         }
     }
-    // First of all that are ready.
+    // Run a step before all others that are ready.
     for step in last.rev() {
         let mut change = later(step, 0);
         if change.deviation.domain == Domain::Schedule && change.deviation.value > 1 {
@@ -375,8 +378,8 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
             .filter(|value| *value != choice.value && *value != 0)
             .map(|value| Change { deviation: record.chosen(choice, value), from: None })
     });
-    // Few at the side of the steps, and worth more than the longest detours.
-    let place = all.len().min(TRIES_MAX / 2);
+    // Choices are few, and likelier than the longest moves, so they go into the first half.
+    let place = all.len().min(CHANGES_MAX / 2);
     all.splice(place..place, choices);
     all.retain(|change| {
         change.from.is_some() || !best.deviations.iter().any(|other| other.key() == change.deviation.key())
@@ -384,7 +387,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     all
 }
 
-/// The first two steps that stand in another order in `other`.
+/// Returns the first two steps whose order differs in `other`.
 fn pair(fails: &Record, other: &Record) -> Option<Pair> {
     let name = |record: &Record, step: usize| {
         let arrival = record.arrival_of(record.steps.get(step)?);
@@ -404,7 +407,7 @@ fn pair(fails: &Record, other: &Record) -> Option<Pair> {
         first: at,
         second: second_step,
         second_in_other: at,
-        neighbours: next(second_step) && next(first_in_other),
+        neighbors: next(second_step) && next(first_in_other),
         race: None,
     };
     pair.race = match second_step {
@@ -414,14 +417,13 @@ fn pair(fails: &Record, other: &Record) -> Option<Pair> {
     Some(pair)
 }
 
-/// Operations of two steps that race, the more telling ones first: letting go of something is what comes after, and of the
-/// others the earliest has the rest in its wake.
+/// Returns the operations of two steps that race. It prefers operations other than releases, and among them the earliest.
 fn race(one: &Record, first: usize, two: &Record, second: usize) -> Option<Race> {
     let (firsts, seconds) = (one.operations_of(first), two.operations_of(second));
     let mut races = Vec::new();
     for (first, a) in firsts.iter().enumerate() {
         for (second, b) in seconds.iter().enumerate() {
-            // The end of a task is told as such.
+            // The report mentions the end of a task separately.
             if a.operation.races_with(b.operation) && !one.is_task_end(a.operation.resource) {
                 let accesses = [a.operation.access, b.operation.access];
                 let releases = accesses.into_iter().filter(|access| *access == Access::Release).count();
