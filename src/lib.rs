@@ -32,18 +32,28 @@
 //!
 #![cfg_attr(feature = "sync", doc = "```")]
 #![cfg_attr(not(feature = "sync"), doc = "```ignore")]
-//! use std::{sync::Arc, time::Duration}; use timeloop::{spawn, sync::Mutex, time::sleep};
+//! use std::{sync::Arc, time::Duration};
+//! use timeloop::{spawn, sync::Mutex, time::sleep};
 //!
 //! type Accounts = Arc<[Mutex<i64>; 2]>;
 //!
-//! async fn audit(accounts: Accounts) -> i64 { *accounts[0].lock().await + *accounts[1].lock().await }
+//! async fn audit(accounts: Accounts) -> i64 {
+//!     *accounts[0].lock().await + *accounts[1].lock().await
+//! }
 //!
-//! async fn transfer(accounts: Accounts, amount: i64) { *accounts[0].lock().await -= amount;
-//! sleep(Duration::from_millis(5)).await; // a ledger is written *accounts[1].lock().await += amount; }
+//! async fn transfer(accounts: Accounts, amount: i64) {
+//!     *accounts[0].lock().await -= amount;
+//!     sleep(Duration::from_millis(5)).await; // a ledger is written
+//!     *accounts[1].lock().await += amount;
+//! }
 //!
 //! #[timeloop::test]
-//! async fn money_is_neither_made_nor_lost() { let accounts = Accounts::new([Mutex::new(100), Mutex::new(0)]); let
-//! audit = spawn(audit(accounts.clone())); spawn(transfer(accounts, 30)); assert_eq!(audit.await.unwrap(), 100); }
+//! async fn money_is_neither_made_nor_lost() {
+//!     let accounts = Accounts::new([Mutex::new(100), Mutex::new(0)]);
+//!     let audit = spawn(audit(accounts.clone()));
+//!     spawn(transfer(accounts, 30));
+//!     assert_eq!(audit.await.unwrap(), 100);
+//! }
 //! ```
 //!
 //! So `cargo test` prints:
@@ -51,69 +61,81 @@
 //! ```text
 //! timeloop: `bank::money_is_neither_made_nor_lost` fails in 88 of 203 schedules: panic at tests/bank.rs:21:5
 //!
-//! assertion `left == right` failed left: 70 right: 100 (in task `root`; after 0 s of virtual time and 4 steps)
+//!   assertion `left == right` failed
+//!     left: 70
+//!    right: 100
+//!   (in task `root`; after 0 s of virtual time and 4 steps)
 //!
-//! How it happens, where all else runs in its turn, first in, first out: step 2 `transfer` (root.2) starts before
-//! `audit` (root.1) starts. (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at
-//! tests/bank.rs:20:5) Critical: `transfer` (root.2) acquires `mutex` (made at tests/bank.rs:18) at tests/bank.rs:11
-//! before `audit` (root.1) acquires it at tests/bank.rs:7; the other way round the test passes (checked). Deviations
-//! from that order: 1 as found, 1 after 4 runs of shrinking.
+//! How it happens, where all else runs in its turn, first in, first out:
+//!   step 2   `transfer` (root.2) starts before `audit` (root.1) starts.
+//!   (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at tests/bank.rs:20:5)
+//! Critical: `transfer` (root.2) acquires `mutex` (made at tests/bank.rs:18) at tests/bank.rs:11 before `audit`
+//! (root.1) acquires it at tests/bank.rs:7; the other way round the test passes (checked).
+//! Deviations from that order: 1 as found, 1 after 4 runs of shrinking.
 //!
-//! The last steps: virtual time, step, task, from where to where it ran (* out of its turn) 0 s 1 root from its start
-//! to tests/bank.rs:21
-//!   * 0 s 2 transfer (root.2) from its start to tests/bank.rs:12; acquires `mutex`, releases `mutex` 0 s 3 audit
-//!     (root.1) starts, ends; acquires `mutex`, releases `mutex` 0 s 4 root from tests/bank.rs:21, panics
+//! The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
+//!     0 s  1  root               from its start to tests/bank.rs:21
+//!   * 0 s  2  transfer (root.2)  from its start to tests/bank.rs:12; acquires `mutex`, releases `mutex`
+//!     0 s  3  audit (root.1)     starts, ends; acquires `mutex`, releases `mutex`
+//!     0 s  4  root               from tests/bank.rs:21, panics
 //!
-//! found by seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once stored
-//! timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it replay
-//! TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
+//! found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
+//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it
+//! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
 //! ```
 //!
-//! Start with the critical order: the two operations whose order decides the outcome, with their lines. timeloop has run both
-//! orders. [`guide::reports`] explains each part, and what a report says of a deadlock.
+//! Start with the critical order: the two operations whose order decides the outcome, with their lines. timeloop has
+//! run both orders. [`guide::reports`] explains each part, and what a report says of a deadlock.
 //!
 //! # Replaying
 //!
-//! Paste the last line into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another process, on another machine and in a
-//! debugger. The schedule is also stored in `timeloop-regressions/` (not where `CI` is set). Commit the file: the test tries that
-//! schedule first from then on. [`guide::replaying`] has the details and all variables, [`guide::ci_and_nextest`] the use in CI.
+//! Paste the last line into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another process, on
+//! another machine and in a debugger. The schedule is also stored in `timeloop-regressions/` (not where `CI` is set).
+//! Commit the file: the test tries that schedule first from then on. [`guide::replaying`] has the details and all
+//! variables, [`guide::ci_and_nextest`] the use in CI.
 //!
 //! # Virtual time
 //!
-//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. A year costs as much as a
-//! second.
+//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. A year costs as
+//! much as a second.
 //!
 //! ```
 //! use timeloop::time::{Duration, Instant, sleep, timeout};
 //!
-//! timeloop::run(0, || async { let start = Instant::now(); sleep(Duration::from_secs(365 * 24 * 60 * 60)).await;
-//! assert!(timeout(Duration::from_millis(10), sleep(Duration::from_millis(11))).await.is_err());
-//! assert_eq!(start.elapsed(), Duration::from_millis(365 * 24 * 60 * 60 * 1_000 + 10)); })?;
+//! timeloop::run(0, || async {
+//!     let start = Instant::now();
+//!     sleep(Duration::from_secs(365 * 24 * 60 * 60)).await;
+//!     assert!(timeout(Duration::from_millis(10), sleep(Duration::from_millis(11))).await.is_err());
+//!     assert_eq!(start.elapsed(), Duration::from_millis(365 * 24 * 60 * 60 * 1_000 + 10));
+//! })?;
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
 //!
-//! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts fire early relative to the
-//! work. The default uses them in tests with timers: a `sleep` of a second may then end after up to two. A test that compares exact times
-//! needs `#[timeloop::test(stalls = false)]`.
+//! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts
+//! fire early relative to the work. The default uses them in tests with timers: a `sleep` of a second may then end
+//! after up to two. A test that compares exact times needs `#[timeloop::test(stalls = false)]`.
 //!
 //! # Tasks, channels, locks, `select!`
 //!
-//! [`task`], [`sync`], [`select!`], [`join!`] and [`try_join!`] are tokio's too, with the same fairness, cancellation and errors. A task is polled once
-//! per *step*; after each step the strategy picks the next task among those that are ready. Futures need not be `Send`: a run has one
-//! thread. Names in reports are those of the spawned `async fn`s, or come from [`task::Builder`].
+//! [`task`], [`sync`], [`select!`], [`join!`] and [`try_join!`] are tokio's too, with the same fairness, cancellation
+//! and errors. A task is polled once per *step*; after each step the strategy picks the next task among those that are
+//! ready. Futures need not be `Send`: a run has one thread. Names in reports are those of the spawned `async fn`s, or
+//! come from [`task::Builder`].
 //!
-//! Existing code that says `tokio::` needs one line, `extern crate timeloop as tokio;`, under `#[cfg(test)]`: see [`guide::tokio`].
+//! Existing code that says `tokio::` needs one line, `extern crate timeloop as tokio;`, under `#[cfg(test)]`: see
+//! [`guide::tokio`].
 //!
 //! # How schedules are searched
 //!
-//! A test first runs once in FIFO order: the *baseline run*. It shows how many tasks and steps there are, and which resources tasks share. Each
-//! further run has a seed and a strategy. Most strategies also preempt tasks before an operation: another task can run before a
-//! free lock is taken, or between two sends. The default, `portfolio`, gives each run one of the others by its seed; keep it unless
-//! you know which kind of bug you look for. [`guide::strategies`] lists them and shows how many schedules each one needs.
+//! A test first runs once in FIFO order: the *baseline run*. It shows how many tasks and steps there are, and which
+//! resources tasks share. Each further run has a seed and a strategy. Most strategies also preempt tasks before an
+//! operation: another task can run before a free lock is taken, or between two sends. The default, `portfolio`, gives
+//! each run one of the others by its seed; keep it unless you know which kind of bug you look for.
+//! [`guide::strategies`] lists them and shows how many schedules each one needs.
 //!
-//! For state that tasks share outside of locks and channels (a row of a fake database, a file, an atomic), await the methods of a
-//! [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order, [`rng()`] random numbers that
-//! the seed decides.
+//! For state that tasks share outside of locks and channels (a row of a fake database, a file, an atomic), await the
+//! methods of a [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order, [`rng()`]
+//! random numbers that the seed decides.
 //!
 //! `strategy = "exhaustive"` runs every schedule of a small test: see
 #![cfg_attr(feature = "sync", doc = "[`guide::exhaustive`].")]
@@ -121,39 +143,44 @@
 //!
 //! # Distributed systems
 //!
-//! [`world`] has nodes with tasks and clocks of their own, which the test crashes, restarts, pauses and shuts down. [`net`] has tokio's
-//! sockets between them, over links with latency, loss and partitions. [`history`] checks linearizability. See
-#![cfg_attr(feature = "net", doc = "[`guide::network`]; hyper, rustls and quinn run over it as published: [`guide::adapters`].")]
+//! [`world`] has nodes with tasks and clocks of their own, which the test crashes, restarts, pauses and shuts down.
+//! [`net`] has tokio's sockets between them, over links with latency, loss and partitions. [`history`] checks
+//! linearizability. See
+#![cfg_attr(feature = "net", doc = "[`guide::network`].")]
 #![cfg_attr(not(feature = "net"), doc = "`guide::network`.")]
+//! hyper, rustls, quinn and openraft run over it as published: [`guide::adapters`].
 //!
 //! # Without the attribute
 //!
-//! [`Explorer`] has every setting and returns an [`Exploration`] instead of panicking; [`explore`] is its shortest form. [`run`] makes a
-//! single run (under `random`) and returns its output. [`run_from`] makes a single run whose decisions come from a fuzzer's
-//! [`Bytes`] or a [`StoredSchedule`]. A [`Schedule`] is an input of a test, for properties and fuzzers.
+//! [`Explorer`] has every setting and returns an [`Exploration`] instead of panicking; [`explore`] is its shortest
+//! form. [`run`] makes a single run (under `random`) and returns its output. [`run_from`] makes a single run whose
+//! decisions come from a fuzzer's [`Bytes`] or a [`StoredSchedule`]. A [`Schedule`] is an input of a test, for
+//! properties and fuzzers.
 //!
 //! # Determinism
 //!
-//! One seed of one test is one run, in every process, in debug and release builds, for any number of threads. That holds if the code under test
-//! takes time, randomness, tasks and sockets from timeloop. Real clocks, `rand::rng()`, the iteration order of `std`'s `HashMap`, threads, and
-//! statics that outlive a run break it: [`guide::determinism`] has the whole list, with replacements. If two runs of one schedule
-//! differ, the report says *nondeterminism*, and at which step. Seeds and tokens are stable: [`guide::stability`].
+//! One seed of one test is one run, in every process, in debug and release builds, for any number of threads. That
+//! holds if the code under test takes time, randomness, tasks and sockets from timeloop. Real clocks, `rand::rng()`,
+//! the iteration order of `std`'s `HashMap`, threads, and statics that outlive a run break it: [`guide::determinism`]
+//! has the whole list, with replacements. If two runs of one schedule differ, the report says *nondeterminism*, and at
+//! which step. Seeds and tokens are stable: [`guide::stability`].
 //!
 //! # Limits
 //!
-//! - Tasks are switched where they wait, before awaited operations of [`sync`], and at accesses to a [`Resource`]; nowhere else. Races within
-//!   the code in between are not found; [`task::yield_now`] splits it. Under `random`, which [`run`] and
-//!   [`runtime::Builder`] use, a free lock is taken without preemption.
+//! - Tasks are switched where they wait, before awaited operations of [`sync`], and at accesses to a [`Resource`];
+//!   nowhere else. Races within the code in between are not found; [`task::yield_now`] splits it. Under `random`, which
+//!   [`run`] and [`runtime::Builder`] use, a free lock is taken without preemption.
 //! - Calls that cannot wait (`try_lock`, a synchronous `send`, dropping a guard) are not preemption points.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There are no `fs`, `process` and `signal` yet, and no simulated disk: what a node keeps over a crash, the test holds for it.
+//! - There are no `fs`, `process` and `signal` yet, and no simulated disk: what a node keeps over a crash, the test
+//!   holds for it.
 //! - The network has no congestion control: a stream is as fast as its link and its buffers allow.
-//! - Exploring samples: 1,000 passing schedules prove nothing about the others. An exhaustive search proves what it says, for
-//!   operations that are announced, with the network at its lowest latencies and without faults.
-//! - Timing bugs are searched only if virtual time advances in the baseline run. A [`timeout`](time::timeout) around work that
-//!   never waits does not make it advance: add a `sleep` where production has latency.
-//! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in its
-//!   profile; where the compiler merges identical functions, a line may be that of the other function.
+//! - Exploring samples: 1,000 passing schedules prove nothing about the others. An exhaustive search proves what it
+//!   says, for operations that are announced, with the network at its lowest latencies and without faults.
+//! - Timing bugs are searched only if virtual time advances in the baseline run. A [`timeout`](time::timeout) around
+//!   work that never waits does not make it advance: add a `sleep` where production has latency.
+//! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in
+//!   its profile; where the compiler merges identical functions, a line may be that of the other function.
 //! - A poll that never returns cannot be interrupted. After 10 s a watchdog names the task and ends the process.
 //!
 //! # Features
