@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::nodes::NodeId;
 use super::observer::Level;
 use super::timers::TimerQueue;
-use super::waker::TaskRef;
+use super::waker::{TaskRef, Wakee};
 use super::{Core, Engine, TimerRef, of_run};
 
 /// Virtual time and the timers.
@@ -101,6 +101,14 @@ impl Core {
         self.nodes.clock(node).run_ns(deadline_ns)
     }
 
+    /// Sets a timer that follows the clock of the node of the task in slot `current`; returns it.
+    #[inline]
+    fn set_timer(&mut self, current: u32, run_ns: u64, deadline_ns: u64, wakee: Wakee) -> TimerRef {
+        let timer = self.clock.timers.insert(run_ns, wakee);
+        self.follow_clock(current, timer, deadline_ns);
+        timer
+    }
+
     /// Makes a timer follow the clock of the node of the task in slot `current`, if that is not the test's.
     #[inline]
     fn follow_clock(&mut self, current: u32, timer: TimerRef, deadline_ns: u64) {
@@ -165,16 +173,21 @@ impl Engine {
                 return false;
             }
         }
+        // The usual case: nothing of the user's has to be cloned or dropped, which only unborrowed state allows.
+        if !is_due
+            && timer.is_none()
+            && let Some(wakee) = self.own(waker)
+        {
+            *timer = Some(core.set_timer(current, run_ns, deadline_ns, wakee));
+            return false;
+        }
         drop(guard);
         self.cancel_timer(timer);
         if is_due {
             return true;
         }
         let wakee = self.wakee(waker);
-        let mut core = self.core.borrow_mut();
-        let set = core.clock.timers.insert(run_ns, wakee);
-        core.follow_clock(current, set, deadline_ns);
-        *timer = Some(set);
+        *timer = Some(self.core.borrow_mut().set_timer(current, run_ns, deadline_ns, wakee));
         false
     }
 
@@ -185,9 +198,7 @@ impl Engine {
         // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
         let run_ns = core.run_ns(current, deadline_ns).max(core.clock.now_ns);
         let wakee = core.clock.timers.cancel(timer)?;
-        let moved = core.clock.timers.insert(run_ns, wakee);
-        core.follow_clock(current, moved, deadline_ns);
-        Some(moved)
+        Some(core.set_timer(current, run_ns, deadline_ns, wakee))
     }
 
     /// Cancels a timer, if it is set.

@@ -152,7 +152,7 @@ impl Engine {
             };
             let now_ns = core.clock.now_ns;
             let slot = core.tasks.at(number);
-            debug_assert!(slot.state == State::Ready);
+            debug_assert!(matches!(slot.state, State::Ready));
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
             let (id, key, interrupts) = (slot.id, slot.key, slot.interrupts);
@@ -162,7 +162,7 @@ impl Engine {
             let task = TaskRef::number_of(self.run, number, slot.generation);
             // Out of its slot while it is polled: the table may grow meanwhile. A poll catches all panics, so that the
             // task is always put back, and the loop need not be ready to drop it.
-            let mut future = if interrupts.any() { None } else { slot.task.take().map(ManuallyDrop::new) };
+            let mut future = ManuallyDrop::new(if interrupts.any() { None } else { slot.task.take() });
             heartbeat.begin_poll(key, slot.spawn_site);
             let trace_hash = core.scheduler.trace_hash;
             core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
@@ -177,8 +177,8 @@ impl Engine {
 
             let waker = waker::of_number(task, self.wakers());
             let context = &mut Context::from_waker(&waker);
-            let ended = match &mut future {
-                Some(future) => future.poll(context).is_ready(),
+            let ended = match &mut *future {
+                Some(future) => matches!(future.poll(context), Poll::Ready(())),
                 None if interrupts.any() => self.resume_interrupted(number, context),
                 // Only the root has no future of its own.
                 None if root.poll(context) => {
@@ -193,8 +193,8 @@ impl Engine {
             guard = self.core.borrow_mut();
             let Core { tasks, scheduler, observer, .. } = &mut *guard;
             let place = tasks.at(number);
-            if let Some(future) = future {
-                place.put_back(ManuallyDrop::into_inner(future));
+            if let Some(future) = ManuallyDrop::into_inner(future) {
+                place.put_back(future);
             }
             if ended {
                 drop(guard);
@@ -202,7 +202,7 @@ impl Engine {
                 guard = self.core.borrow_mut();
             } else if !self.step.suspended.get() {
                 scheduler.pending(place, number, self.step.woken.get(), observer);
-            } else if self.step.interrupted.get() == Interrupted::No {
+            } else if matches!(self.step.interrupted.get(), Interrupted::No) {
                 self.end_preempted_poll(&mut guard, number);
             } else {
                 drop(guard);
@@ -265,7 +265,7 @@ impl Engine {
     /// The wakers of the next poll.
     #[inline]
     fn wakers(&self) -> &'static RawWakerVTable {
-        if self.level == Level::Explain {
+        if matches!(self.level, Level::Explain) {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
         } else {

@@ -53,9 +53,11 @@ impl Scheduler {
         if self.fuel == 0 {
             return None;
         }
-        let next = self.source.next()?;
-        self.fuel -= 1;
-        Some(next)
+        let next = self.source.next();
+        if next.is_some() {
+            self.fuel -= 1;
+        }
+        next
     }
 
     /// Marks a task as ready and shows it to the source; `announced` is the operation before which it was preempted.
@@ -92,13 +94,13 @@ impl Scheduler {
     }
 
     /// Mixes a value into the trace hash.
-    #[inline]
+    #[inline(always)]
     pub(super) fn mix(&mut self, value: u64) {
         self.trace_hash = mix(self.trace_hash, value);
     }
 
     /// Mixes a step into the trace hash: which task runs, for the n-th time, and when.
-    #[inline]
+    #[inline(always)]
     pub(super) fn mix_step(&mut self, task: TaskKey, resume: u32, now_ns: u64) {
         self.mix(task.0 ^ u64::from(resume).rotate_left(48) ^ now_ns.rotate_left(20));
     }
@@ -154,7 +156,7 @@ impl Scheduler {
 }
 
 /// Mixes a value into a rolling hash.
-#[inline]
+#[inline(always)]
 pub(super) fn mix(hash: u64, value: u64) -> u64 {
     (hash.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95)
 }

@@ -347,7 +347,7 @@ impl ForeignWakes {
     }
 
     /// Returns whether another thread has woken a task.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_woken(&self) -> bool {
         self.0.woken.load(Ordering::Relaxed) != 0
     }
