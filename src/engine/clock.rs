@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::nodes::NodeId;
 use super::observer::Level;
 use super::timers::TimerQueue;
-use super::waker::{TaskRef, Wakee};
+use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, TimerRef, of_run};
 
 /// Virtual time and the timers.
@@ -103,8 +103,14 @@ impl Core {
 
     /// Sets a timer that follows the clock of the node of the task in slot `current`; returns it.
     #[inline]
-    fn set_timer(&mut self, current: u32, run_ns: u64, deadline_ns: u64, wakee: Wakee) -> TimerRef {
-        let timer = self.clock.timers.insert(run_ns, wakee);
+    fn set_timer(
+        &mut self,
+        current: u32,
+        run_ns: u64,
+        deadline_ns: u64,
+        wake_target: WakeTarget,
+    ) -> TimerRef {
+        let timer = self.clock.timers.insert(run_ns, wake_target);
         self.follow_clock(current, timer, deadline_ns);
         timer
     }
@@ -153,9 +159,9 @@ impl Engine {
         if !is_due
             && let Some(set) = *timer
             && set.run() == self.run
-            && let Some(wakee) = core.clock.timers.wakee(set)
+            && let Some(wake_target) = core.clock.timers.wake_target(set)
         {
-            if wakee.is(waker) {
+            if wake_target.is(waker) {
                 core.follow_clock(current, set, deadline_ns);
                 return false;
             }
@@ -163,12 +169,12 @@ impl Engine {
             // its place among those of its instant.
             if self.level == Level::Explain
                 && TaskRef::is_of_loop(waker)
-                && wakee.task() == Some(TaskRef::of(waker.data()))
+                && wake_target.task() == Some(TaskRef::of(waker.data()))
             {
                 core.follow_clock(current, set, deadline_ns);
                 drop(guard);
-                let wakee = self.wakee(waker);
-                let previous = self.core.borrow_mut().clock.timers.set_wakee(set, wakee);
+                let wake_target = self.wake_target(waker);
+                let previous = self.core.borrow_mut().clock.timers.set_wake_target(set, wake_target);
                 drop(previous);
                 return false;
             }
@@ -176,9 +182,9 @@ impl Engine {
         // The usual case: nothing of the user's has to be cloned or dropped, which only unborrowed state allows.
         if !is_due
             && timer.is_none()
-            && let Some(wakee) = self.own(waker)
+            && let Some(wake_target) = self.own(waker)
         {
-            *timer = Some(core.set_timer(current, run_ns, deadline_ns, wakee));
+            *timer = Some(core.set_timer(current, run_ns, deadline_ns, wake_target));
             return false;
         }
         drop(guard);
@@ -186,8 +192,8 @@ impl Engine {
         if is_due {
             return true;
         }
-        let wakee = self.wakee(waker);
-        *timer = Some(self.core.borrow_mut().set_timer(current, run_ns, deadline_ns, wakee));
+        let wake_target = self.wake_target(waker);
+        *timer = Some(self.core.borrow_mut().set_timer(current, run_ns, deadline_ns, wake_target));
         false
     }
 
@@ -197,8 +203,8 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
         let run_ns = core.run_ns(current, deadline_ns).max(core.clock.now_ns);
-        let wakee = core.clock.timers.cancel(timer)?;
-        Some(core.set_timer(current, run_ns, deadline_ns, wakee))
+        let wake_target = core.clock.timers.cancel(timer)?;
+        Some(core.set_timer(current, run_ns, deadline_ns, wake_target))
     }
 
     /// Cancels a timer, if it is set.
@@ -206,8 +212,8 @@ impl Engine {
     pub(crate) fn cancel_timer(&self, timer: &mut Option<TimerRef>) {
         let Some(timer) = timer.take() else { return };
         let cancel = |engine: &Self| {
-            let wakee = engine.core.borrow_mut().clock.timers.cancel(timer);
-            drop(wakee);
+            let wake_target = engine.core.borrow_mut().clock.timers.cancel(timer);
+            drop(wake_target);
         };
         if timer.run() == self.run {
             cancel(self);

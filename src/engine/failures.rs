@@ -9,7 +9,7 @@ use super::observer::Level;
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
 use super::tasks::{State, TaskPanic};
-use super::waker::{TaskRef, Wakee};
+use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, ROOT_SLOT, function_name};
 
 /// How many tasks a failure names.
@@ -62,7 +62,7 @@ impl Core {
     fn awaited_end(&mut self, slot: u32) -> Option<Id> {
         self.tasks.in_order().into_iter().find_map(|other| {
             let place = self.tasks.at(other);
-            let joiner = place.joiner.as_ref().and_then(Wakee::task)?;
+            let joiner = place.joiner.as_ref().and_then(WakeTarget::task)?;
             (joiner.slot() == slot).then_some(place.id)
         })
     }

@@ -53,7 +53,7 @@ pub(crate) use task_cell::TaskBox;
 pub(crate) use tasks::Joined;
 pub(crate) use timers::TimerRef;
 #[cfg(feature = "net")]
-pub(crate) use waker::Wakee;
+pub(crate) use waker::WakeTarget;
 pub(crate) use waker::{RunId, TaskRef};
 
 use clock::Clock;
@@ -65,7 +65,7 @@ use tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State, TaskPanic, Tasks};
 use timers::TimerQueue;
 use waker::ForeignWakes;
 #[cfg(not(feature = "net"))]
-use waker::Wakee;
+use waker::WakeTarget;
 
 /// What a loop is called. Cheap to clone: each run of a search has the same.
 #[derive(Clone, Debug)]
@@ -276,14 +276,14 @@ impl Engine {
     /// Keeps a waker: by the task that it stands for if it is one of the loop's own, else as a clone, which calls code
     /// that is not the loop's.
     #[inline]
-    fn wakee(&self, waker: &Waker) -> Wakee {
-        self.own(waker).unwrap_or_else(|| Wakee::Other(waker.clone()))
+    fn wake_target(&self, waker: &Waker) -> WakeTarget {
+        self.own(waker).unwrap_or_else(|| WakeTarget::Other(waker.clone()))
     }
 
-    /// As `wakee`, for one of the loop's own wakers only.
+    /// As `wake_target`, for one of the loop's own wakers only.
     #[inline]
-    fn own(&self, waker: &Waker) -> Option<Wakee> {
-        TaskRef::of_waker(waker).filter(|task| task.run() == self.run).map(Wakee::Task)
+    fn own(&self, waker: &Waker) -> Option<WakeTarget> {
+        TaskRef::of_waker(waker).filter(|task| task.run() == self.run).map(WakeTarget::Task)
     }
 
     /// Returns whether this is the task that is being polled.

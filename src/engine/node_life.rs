@@ -19,7 +19,7 @@ use super::nodes::{LastChange, NodeError, NodeId, NodeState, Start};
 use super::preemption::Interrupted;
 use super::task_cell::TaskBox;
 use super::tasks::{Interrupts, State};
-use super::waker::{TaskRef, Wakee};
+use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, Id, NO_SLOT, TooManyTasks, panics};
 
 impl Engine {
@@ -297,7 +297,7 @@ impl Engine {
         }
         let watchers = if was_main || record.live == 0 { record.take_watchers() } else { Vec::new() };
         drop(guard);
-        watchers.into_iter().for_each(Wakee::wake);
+        watchers.into_iter().for_each(WakeTarget::wake);
     }
 
     /// Keeps the tasks of a node from being polled.
@@ -387,8 +387,8 @@ impl Engine {
         };
         if !known(self) {
             // May call code of the user's: not while anything is borrowed.
-            let wakee = self.wakee(waker);
-            self.core.borrow_mut().nodes.at_mut(node).watchers.push(wakee);
+            let wake_target = self.wake_target(waker);
+            self.core.borrow_mut().nodes.at_mut(node).watchers.push(wake_target);
         }
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::clock::NodeClock;
 use super::task_cell::TaskBox;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT};
-use super::waker::{TaskRef, Wakee};
+use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, mix};
 use timeloop_sim::{NodeEvent, ResourceKey};
 
@@ -80,7 +80,7 @@ pub(super) struct NodeRecord {
     /// Whether it is just going down: its tasks are being dropped.
     pub(super) closing: bool,
     /// Who wants to know of any change.
-    pub(super) watchers: Vec<Wakee>,
+    pub(super) watchers: Vec<WakeTarget>,
     /// What happened to it last.
     pub(super) last_change: Option<LastChange>,
 }
@@ -116,7 +116,7 @@ impl NodeRecord {
     }
 
     /// What is told to those who want to know of any change, to be woken where nothing is borrowed.
-    pub(super) fn take_watchers(&mut self) -> Vec<Wakee> {
+    pub(super) fn take_watchers(&mut self) -> Vec<WakeTarget> {
         std::mem::take(&mut self.watchers)
     }
 }

@@ -31,7 +31,7 @@ use super::waker::TaskRef;
 use super::{Core, Engine, Id};
 #[cfg(feature = "net")]
 use super::{
-    Wakee,
+    WakeTarget,
     world::{Surroundings, World},
 };
 
@@ -480,9 +480,9 @@ impl Engine {
     /// The task that runs waits for this; who is to be woken.
     #[cfg(feature = "net")]
     #[inline]
-    pub(crate) fn waits(&self, waker: &Waker, on: impl FnOnce() -> On) -> Wakee {
+    pub(crate) fn waits(&self, waker: &Waker, on: impl FnOnce() -> On) -> WakeTarget {
         self.awaits(waker, on);
-        self.wakee(waker)
+        self.wake_target(waker)
     }
 
     /// The task that runs waits for this.

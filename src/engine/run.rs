@@ -18,7 +18,7 @@ use super::observer::{Level, Recorder};
 use super::panics::{self, Watch};
 use super::preemption::Interrupted;
 use super::tasks::{NO_SLOT, ROOT_SLOT, State};
-use super::waker::{self, TaskRef, Wakee};
+use super::waker::{self, TaskRef, WakeTarget};
 use super::{Core, Engine, Id};
 
 /// A root that the loop can poll and drop.
@@ -334,17 +334,17 @@ impl Engine {
             core.scheduler.source.time_passed();
         }
         let mut foreign = Vec::new();
-        while let Some(wakee) = core.clock.timers.take_due(deadline_ns) {
-            match wakee {
+        while let Some(wake_target) = core.clock.timers.take_due(deadline_ns) {
+            match wake_target {
                 // The loop's own tasks need no call; but once one does, those behind it wait for their turn.
-                Wakee::Task(task) if foreign.is_empty() => core.wake(task),
+                WakeTarget::Task(task) if foreign.is_empty() => core.wake(task),
                 other => foreign.push(other),
             }
         }
         drop(guard);
         #[cfg(feature = "net")]
         self.advance_world(&mut foreign);
-        foreign.into_iter().for_each(Wakee::wake);
+        foreign.into_iter().for_each(WakeTarget::wake);
         None
     }
 
@@ -373,12 +373,12 @@ impl Engine {
         let (id, key, detached) = (place.id, place.key, place.detached);
         // Read before it is taken: as a whole it would be read wide just after it was written narrow.
         let joiner = match &place.joiner {
-            Some(Wakee::Task(joiner)) => {
+            Some(WakeTarget::Task(joiner)) => {
                 let joiner = *joiner;
                 place.joiner = None;
                 Some(Ok(joiner))
             }
-            Some(Wakee::Other(_)) => place.joiner.take().map(Err),
+            Some(WakeTarget::Other(_)) => place.joiner.take().map(Err),
             None => None,
         };
         core.scheduler.source.finished(key);

@@ -17,7 +17,7 @@ use timeloop_sim::{Announced, SpawnSite, Stream, TaskKey, TaskLabel};
 use super::panics::PanicNote;
 use super::preemption::PreemptedPoll;
 use super::task_cell::TaskBox;
-use super::waker::{TaskRef, Wakee};
+use super::waker::{TaskRef, WakeTarget};
 use super::{Engine, Id};
 
 /// The slot of no task.
@@ -127,7 +127,7 @@ pub(super) struct Slot {
     /// loop has the task then.
     pub(super) task: Option<TaskBox>,
     /// Who awaits the task's end.
-    pub(super) joiner: Option<Wakee>,
+    pub(super) joiner: Option<WakeTarget>,
     pub(super) spawned: &'static Location<'static>,
     /// The same place, for the watchdog.
     pub(super) spawn_site: SpawnSite,
@@ -323,7 +323,7 @@ impl Tasks {
 
     /// Frees a slot. What was in it is to be dropped where nothing is borrowed.
     #[inline]
-    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<Wakee>) {
+    pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<WakeTarget>) {
         let joiner = self.at(slot).joiner.take();
         (self.free(slot), joiner)
     }
@@ -441,13 +441,13 @@ impl Engine {
         }
         match &place.joiner {
             Some(joiner) if joiner.is(waker) => return Joined::Waiting,
-            None | Some(Wakee::Task(_)) => {
+            None | Some(WakeTarget::Task(_)) => {
                 if let Some(own) = self.own(waker) {
                     place.joiner = Some(own);
                     return Joined::Waiting;
                 }
             }
-            Some(Wakee::Other(_)) => {}
+            Some(WakeTarget::Other(_)) => {}
         }
         drop(guard);
         self.join_foreign(task, waker)
@@ -456,7 +456,7 @@ impl Engine {
     /// Leaves a waker that is not the loop's own, or takes the place of one, which calls code that is not the loop's.
     #[cold]
     fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
-        let waker = Wakee::Other(waker.clone());
+        let waker = WakeTarget::Other(waker.clone());
         let mut core = self.core.borrow_mut();
         let place = core.tasks.get(task.slot(), task.generation());
         let previous = place.and_then(|place| place.joiner.replace(waker));

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 
-use super::waker::{RunId, Wakee};
+use super::waker::{RunId, WakeTarget};
 
 /// How many entries of cancelled timers may lie about beyond the number of live ones.
 const SLACK: usize = 64;
@@ -67,7 +67,7 @@ impl Entry {
 struct Timer {
     /// The number of the timer that has this place; `None` when it is free.
     number: Option<NonZeroU64>,
-    wakee: Option<Wakee>,
+    wake_target: Option<WakeTarget>,
 }
 
 /// The timers of a run.
@@ -108,18 +108,18 @@ impl TimerQueue {
 
     /// Registers a timer.
     #[inline]
-    pub(super) fn insert(&mut self, deadline_ns: u64, wakee: Wakee) -> TimerRef {
+    pub(super) fn insert(&mut self, deadline_ns: u64, wake_target: WakeTarget) -> TimerRef {
         let number = self.next_number;
         self.next_number = number.saturating_add(1);
         let index = match self.free.pop() {
             Some(index) => {
                 let timer = &mut self.timers[index as usize];
                 timer.number = Some(number);
-                timer.wakee = Some(wakee);
+                timer.wake_target = Some(wake_target);
                 index
             }
             None => {
-                self.timers.push(Timer { number: Some(number), wakee: Some(wakee) });
+                self.timers.push(Timer { number: Some(number), wake_target: Some(wake_target) });
                 let index = self.timers.len() - 1;
                 assert!(index < 1 << INDEX_BITS, "more than 16,777,216 timers are set at one time");
                 index as u32
@@ -136,30 +136,30 @@ impl TimerQueue {
 
     /// Whom the timer wakes; `None` when the timer has fired or was cancelled.
     #[inline]
-    pub(super) fn wakee(&mut self, timer: TimerRef) -> Option<&Wakee> {
+    pub(super) fn wake_target(&mut self, timer: TimerRef) -> Option<&WakeTarget> {
         self.timers
             .get(timer.index as usize)
             .filter(|found| found.number == Some(timer.number))
-            .and_then(|found| found.wakee.as_ref())
+            .and_then(|found| found.wake_target.as_ref())
     }
 
     /// Makes a timer that is set wake somebody else, in its turn; gives back whom it woke, to be dropped where no lock is held.
-    pub(super) fn set_wakee(&mut self, timer: TimerRef, wakee: Wakee) -> Option<Wakee> {
+    pub(super) fn set_wake_target(&mut self, timer: TimerRef, wake_target: WakeTarget) -> Option<WakeTarget> {
         match self.timers.get_mut(timer.index as usize) {
-            Some(found) if found.number == Some(timer.number) => found.wakee.replace(wakee),
-            _ => Some(wakee),
+            Some(found) if found.number == Some(timer.number) => found.wake_target.replace(wake_target),
+            _ => Some(wake_target),
         }
     }
 
     /// Takes a timer out; gives its waker back, to be dropped where no lock is held.
     #[inline]
-    pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<Wakee> {
-        let wakee = self.take(timer.index, |number| number == Some(timer.number))?;
+    pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<WakeTarget> {
+        let wake_target = self.take(timer.index, |number| number == Some(timer.number))?;
         while self.ascending.back().is_some_and(|&entry| !self.is_live(entry)) {
             self.ascending.pop_back();
         }
         self.sweep_if_due();
-        Some(wakee)
+        Some(wake_target)
     }
 
     /// The timer follows the clock of this node, and is due when that shows this.
@@ -204,7 +204,7 @@ impl TimerQueue {
 
     /// Takes out the next of the timers due at this deadline, in order of registration.
     #[inline]
-    pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<Wakee> {
+    pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<WakeTarget> {
         loop {
             let due = self.first().filter(|(entry, _)| entry.deadline_ns() == deadline_ns);
             let Some((entry, in_heap)) = due else {
@@ -216,9 +216,9 @@ impl TimerQueue {
             } else {
                 self.ascending.pop_front();
             }
-            let wakee = self.take(entry.index(), |number| entry.is(number));
-            if wakee.is_some() {
-                return wakee;
+            let wake_target = self.take(entry.index(), |number| entry.is(number));
+            if wake_target.is_some() {
+                return wake_target;
             }
         }
     }
@@ -234,22 +234,22 @@ impl TimerQueue {
     }
 
     /// Takes all timers out.
-    pub(super) fn clear(&mut self) -> Vec<Wakee> {
+    pub(super) fn clear(&mut self) -> Vec<WakeTarget> {
         if self.timers.is_empty() {
             return Vec::new();
         }
         self.ascending.clear();
         self.heap.clear();
         self.free.clear();
-        self.timers.drain(..).filter_map(|timer| timer.wakee).collect()
+        self.timers.drain(..).filter_map(|timer| timer.wake_target).collect()
     }
 
     #[inline]
-    fn take(&mut self, index: u32, is_it: impl FnOnce(Option<NonZeroU64>) -> bool) -> Option<Wakee> {
+    fn take(&mut self, index: u32, is_it: impl FnOnce(Option<NonZeroU64>) -> bool) -> Option<WakeTarget> {
         let timer = self.timers.get_mut(index as usize).filter(|timer| is_it(timer.number))?;
         timer.number = None;
         self.free.push(index);
-        timer.wakee.take()
+        timer.wake_target.take()
     }
 
     #[inline]
@@ -287,7 +287,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::waker::Wakee;
+    use super::super::waker::WakeTarget;
     use super::{SLACK, TimerQueue};
 
     /// A waker that stands for a number.
@@ -330,7 +330,7 @@ mod tests {
                     Operation::Insert(delay) => {
                         let number = refs.len();
                         let waker = Waker::from(Arc::new(Number(number, Arc::clone(&woken))));
-                        refs.push(queue.insert(now + delay, Wakee::Other(waker)));
+                        refs.push(queue.insert(now + delay, WakeTarget::Other(waker)));
                         model.push((now + delay, number));
                     }
                     Operation::Cancel(which) if !refs.is_empty() => {
@@ -346,8 +346,8 @@ mod tests {
                         let due = next.into_iter().flat_map(std::iter::repeat);
                         let numbers: Vec<usize> = due
                             .map_while(|deadline_ns| queue.take_due(deadline_ns))
-                            .map(|wakee| {
-                                let Wakee::Other(waker) = wakee else { unreachable!("as it was inserted") };
+                            .map(|wake_target| {
+                                let WakeTarget::Other(waker) = wake_target else { unreachable!("as it was inserted") };
                                 waker.wake();
                                 woken.load(Ordering::Relaxed)
                             })

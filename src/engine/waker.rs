@@ -121,7 +121,7 @@ pub(super) fn of_number(number: u64, table: &'static RawWakerVTable) -> Manually
 
 /// Whom to wake: a waker, or what one of the loop's own stands for.
 #[derive(Debug)]
-pub(crate) enum Wakee {
+pub(crate) enum WakeTarget {
     /// A task of this loop: waking it takes no call, and so does letting go of it.
     Task(TaskRef),
     /// Whoever has made this waker.
@@ -129,7 +129,7 @@ pub(crate) enum Wakee {
 }
 
 /// Whether waking one is the same as waking the other.
-impl PartialEq for Wakee {
+impl PartialEq for WakeTarget {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Task(one), Self::Task(two)) => one == two,
@@ -139,7 +139,7 @@ impl PartialEq for Wakee {
     }
 }
 
-impl Wakee {
+impl WakeTarget {
     /// Wakes whoever it is.
     pub(super) fn wake(self) {
         match self {

@@ -13,7 +13,7 @@ use timeloop_sim::{
 };
 
 use super::nodes::{NodeId, Nodes};
-use super::{Engine, Wakee};
+use super::{Engine, WakeTarget};
 /// The world of this library's runs; the engine uses it by its trait.
 pub(super) use crate::net::driver::Fabric as Surroundings;
 
@@ -38,10 +38,10 @@ pub(crate) trait World: Default {
     fn has_woken(&self) -> bool;
 
     /// The tasks to be woken, in this order.
-    fn woken(&mut self) -> &mut Vec<Wakee>;
+    fn woken(&mut self) -> &mut Vec<WakeTarget>;
 
     /// The tasks that wait no more, to be dropped where nothing is borrowed.
-    fn released(&mut self) -> &mut Vec<Wakee>;
+    fn released(&mut self) -> &mut Vec<WakeTarget>;
 
     /// A task's wait for something that was made at `made`; `None` where it waits for it no more. `waiting` has all tasks
     /// that wait for something in this world.
@@ -138,7 +138,7 @@ impl Engine {
         let world = RefMut::map(guard, |world| &mut **world.as_mut().expect("it is there"));
         let mut foreign = Vec::new();
         let released = self.settle(world, &mut foreign);
-        foreign.into_iter().for_each(Wakee::wake);
+        foreign.into_iter().for_each(WakeTarget::wake);
         drop(released);
     }
 
@@ -150,16 +150,16 @@ impl Engine {
     /// Wakes the loop's own tasks. Others go to `foreign`, to be woken when nothing is borrowed; what is given back is to be
     /// dropped then.
     #[inline]
-    fn settle(&self, mut world: RefMut<'_, Surroundings>, foreign: &mut Vec<Wakee>) -> Vec<Wakee> {
-        for wakee in world.woken().drain(..) {
-            match wakee {
+    fn settle(&self, mut world: RefMut<'_, Surroundings>, foreign: &mut Vec<WakeTarget>) -> Vec<WakeTarget> {
+        for wake_target in world.woken().drain(..) {
+            match wake_target {
                 // Once one needs a call, those behind it wait for their turn.
-                Wakee::Task(task) if foreign.is_empty() => self.wake(task),
+                WakeTarget::Task(task) if foreign.is_empty() => self.wake(task),
                 other => foreign.push(other),
             }
         }
         let released = world.released();
-        released.retain(|wakee| matches!(wakee, Wakee::Other(_)));
+        released.retain(|wake_target| matches!(wake_target, WakeTarget::Other(_)));
         std::mem::take(released)
     }
 
@@ -189,7 +189,7 @@ impl Engine {
 
     /// What is due in the world happens.
     #[inline]
-    pub(super) fn advance_world(&self, foreign: &mut Vec<Wakee>) {
+    pub(super) fn advance_world(&self, foreign: &mut Vec<WakeTarget>) {
         let guard = self.world.borrow_mut();
         if guard.is_none() {
             return;

@@ -14,7 +14,7 @@ use timeloop_sim::Access;
 use super::driver::Fabric;
 use super::fabric::{As, Direction, Errno, Key, Socket};
 use super::handle::{Handle, announced};
-use crate::engine::{Engine, Wakee};
+use crate::engine::{Engine, WakeTarget};
 use crate::io::{Interest, Ready};
 
 /// A kind of sockets for datagrams.
@@ -47,7 +47,7 @@ pub(super) trait Datagrams {
         key: Key,
         direction: Direction,
         to: Option<&Self::Target>,
-        who: Wakee,
+        who: WakeTarget,
         how: As,
     );
 

@@ -12,12 +12,12 @@ use super::fabric::{self, CHANCES, Dice, Directory, Lookup, Packet, Question, So
 use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{LastChange, NodeId, Nodes};
 use crate::engine::world::{World, WorldDecision};
-use crate::engine::{Engine, Wakee, users};
+use crate::engine::{Engine, WakeTarget, users};
 
 /// The network of a run.
-pub(crate) type Fabric = fabric::Fabric<Wakee, ResourceId>;
-pub(super) type Listener = fabric::Listener<Wakee, ResourceId>;
-pub(super) type UdpSocket = fabric::UdpSocket<Wakee>;
+pub(crate) type Fabric = fabric::Fabric<WakeTarget, ResourceId>;
+pub(super) type Listener = fabric::Listener<WakeTarget, ResourceId>;
+pub(super) type UdpSocket = fabric::UdpSocket<WakeTarget>;
 
 /// Asks the run's source of decisions.
 struct Chance<'a>(&'a Engine);
@@ -101,12 +101,12 @@ impl World for Fabric {
     }
 
     #[inline]
-    fn woken(&mut self) -> &mut Vec<Wakee> {
+    fn woken(&mut self) -> &mut Vec<WakeTarget> {
         &mut self.woken
     }
 
     #[inline]
-    fn released(&mut self) -> &mut Vec<Wakee> {
+    fn released(&mut self) -> &mut Vec<WakeTarget> {
         &mut self.garbage
     }
 

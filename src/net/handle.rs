@@ -14,7 +14,7 @@ use super::driver::Fabric;
 use super::fabric::{Errno, Key, Socket, Turn};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::On;
-use crate::engine::{self, Engine, RunId, Wakee, context, of_run};
+use crate::engine::{self, Engine, RunId, WakeTarget, context, of_run};
 
 /// Calls `f` with the network of a run; gives `None` when the run is over.
 #[inline]
@@ -113,7 +113,7 @@ impl Handle {
         cx: &mut Context<'_>,
         f: impl FnOnce(&Engine, Key) -> Result<R, Errno>,
         on: impl FnOnce(&mut Fabric, Key) -> Socket,
-        wait: impl FnOnce(&mut Fabric, Key, Wakee),
+        wait: impl FnOnce(&mut Fabric, Key, WakeTarget),
     ) -> Poll<io::Result<R>> {
         let Self { run, key, resource, .. } = *self;
         let polled = of_run(run, |engine| match f(engine, key) {

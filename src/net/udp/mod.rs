@@ -17,7 +17,7 @@ use super::fabric::{Direction, Key, Manner, Options, Socket};
 use super::handle::{self, Handle};
 use super::names;
 use crate::engine::announce::ResourceId;
-use crate::engine::{Engine, Wakee};
+use crate::engine::{Engine, WakeTarget};
 
 /// UDP, as a kind of sockets for datagrams.
 enum Udp {}
@@ -57,7 +57,7 @@ impl Datagrams for Udp {
         Socket::Udp(key)
     }
 
-    fn wait(fabric: &mut Fabric, key: Key, _: Direction, _: Option<&SocketAddr>, who: Wakee, how: As) {
+    fn wait(fabric: &mut Fabric, key: Key, _: Direction, _: Option<&SocketAddr>, who: WakeTarget, how: As) {
         fabric.wait_to_receive(key, who, how);
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::SocketAddr;
 use crate::engine::announce::ResourceId;
-use crate::engine::{Engine, RunId, Wakee};
+use crate::engine::{Engine, RunId, WakeTarget};
 use crate::net::datagram::prelude::*;
 use crate::net::driver::Fabric;
 use crate::net::fabric::{Direction, Key, Name, Socket};
@@ -59,7 +59,14 @@ impl Datagrams for Unix {
         target.map_or(Socket::Datagram(key), Socket::DatagramTo)
     }
 
-    fn wait(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Name>, who: Wakee, how: As) {
+    fn wait(
+        fabric: &mut Fabric,
+        key: Key,
+        direction: Direction,
+        to: Option<&Name>,
+        who: WakeTarget,
+        how: As,
+    ) {
         fabric.wait_unix(key, direction, to, who, how);
     }
 
