@@ -152,10 +152,10 @@
 //!
 //! # Without the attribute
 //!
-//! [`Explorer`] has every setting and returns an [`Exploration`] instead of panicking; [`explore`] is its shortest
-//! form. [`run`] makes a single run (under `random`) and returns its output. [`run_from`] makes a single run whose
-//! decisions come from a fuzzer's [`Bytes`] or a [`StoredSchedule`]. A [`Schedule`] is an input of a test, for
-//! properties and fuzzers.
+//! [`explore`] does what the attribute does, for a closure. [`Explorer`] has every setting and returns an
+//! [`Exploration`] instead of panicking. [`run`] makes a single run (under `random`) and returns its output.
+//! [`run_from`] makes a single run whose decisions come from a fuzzer's [`Bytes`] or a [`StoredSchedule`]. A
+//! [`Schedule`] is an input of a test, for properties and fuzzers.
 //!
 //! # Determinism
 //!
@@ -175,8 +175,9 @@
 //! - There are no `fs`, `process` and `signal` yet, and no simulated disk: what a node keeps over a crash, the test
 //!   holds for it.
 //! - The network has no congestion control: a stream is as fast as its link and its buffers allow.
-//! - Exploring samples: 1,000 passing schedules prove nothing about the others. An exhaustive search proves what it
-//!   says, for operations that are announced, with the network at its lowest latencies and without faults.
+//! - A test tries a sample of the schedules: 1,000 that pass prove nothing about the others. An exhaustive search
+//!   covers all of them, for operations that are announced, with the network at its lowest latencies and without
+//!   faults.
 //! - Timing bugs are searched only if virtual time advances in the baseline run. A [`timeout`](time::timeout) around
 //!   work that never waits does not make it advance: add a `sleep` where production has latency.
 //! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in
@@ -260,7 +261,7 @@ pub use timeloop_sim::{
     WorldDeviation, WorldEvent,
 };
 
-/// What a [`Failure`] and a [`Record`] say of nodes, links, sockets and differing runs, as data.
+/// Data about nodes, links, sockets and differing runs in a [`Failure`] or a [`Record`].
 pub mod failure {
     pub use timeloop_sim::{
         Anomaly, BytesPlace, Caused, Causer, Difference, DifferentStep, Endpoint, FaultAspect, FaultKind,
