@@ -67,7 +67,7 @@ impl ResourceId {
     pub(crate) fn socket(self) -> Self {
         recording(|engine| {
             let mut core = engine.core.borrow_mut();
-            core.observer.record(|recorder| recorder.is_kind(self.key(), ResourceKind::Socket));
+            core.observer.record(|recorder| recorder.set_kind(self.key(), ResourceKind::Socket));
         });
         self
     }

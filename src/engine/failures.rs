@@ -68,11 +68,11 @@ impl Core {
     }
 
     fn waiting(&mut self) -> usize {
-        self.tasks.in_order().into_iter().filter(|&slot| self.waits(slot)).count()
+        self.tasks.in_order().into_iter().filter(|&slot| self.is_waiting(slot)).count()
     }
 
     /// Whether the task in this slot waits, for its node to go on if for nothing else.
-    fn waits(&mut self, slot: u32) -> bool {
+    fn is_waiting(&mut self, slot: u32) -> bool {
         matches!(self.tasks.at(slot).state, State::Waiting | State::Parked)
     }
 }
@@ -117,7 +117,7 @@ impl Engine {
     /// The tasks that wait, in order of spawning.
     fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
         let mut waiting: Vec<u32> =
-            core.tasks.in_order().into_iter().filter(|&slot| core.waits(slot)).collect();
+            core.tasks.in_order().into_iter().filter(|&slot| core.is_waiting(slot)).collect();
         waiting.truncate(NAMED_TASKS);
         let waits = self.waits_of(core, &waiting);
         waiting.into_iter().zip(waits).map(|(slot, waits)| core.blocked_task(slot, waits)).collect()

@@ -46,7 +46,7 @@ pub(crate) use failures::Before;
 pub use id::Id;
 pub use join_error::JoinError;
 #[cfg(feature = "net")]
-pub(crate) use observer::users;
+pub(crate) use observer::user_site;
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;
 pub(crate) use task_cell::TaskBox;
@@ -307,7 +307,7 @@ impl Core {
     /// Marks the task in this slot as ready.
     #[inline]
     fn make_ready(&mut self, slot: u32) {
-        let (place, announced) = self.tasks.standing(slot);
+        let (place, announced) = self.tasks.with_announced(slot);
         self.scheduler.make_ready(place, slot, announced, &mut self.observer);
     }
 
@@ -327,7 +327,7 @@ impl TooManyTasks {
     /// Panics where the task was to be spawned.
     #[cold]
     #[track_caller]
-    pub(crate) fn tell(&self) -> ! {
+    pub(crate) fn panic(&self) -> ! {
         panic!(
             "{} tasks are alive already, which is the most allowed; if the test needs more, raise `max_tasks` \
              (16,000,000 at most)",

@@ -63,15 +63,15 @@ impl Engine {
             record.incarnation += 1;
             record.start.clone()
         };
-        self.happens(node, NodeEvent::Starts);
+        self.record_node_event(node, NodeEvent::Starts);
         #[cfg(feature = "net")]
-        self.world_node_comes(node);
+        self.world_node_starts(node);
         if let Some(Start { make, name, at }) = start {
             let (task, _) = self.spawn_on(node, make(), Some(name), at)?;
             self.core.borrow_mut().nodes.at_mut(node).main = Some(task);
             self.detach(task);
         }
-        self.tell_watchers(node);
+        self.wake_watchers(node);
         Ok(())
     }
 
@@ -90,10 +90,10 @@ impl Engine {
             record.live = 0;
             record.shutting_down = false;
         }
-        self.happens(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
+        self.record_node_event(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
         #[cfg(feature = "net")]
         if crashes {
-            self.world_node_goes(node, true);
+            self.world_node_stops(node, true);
         }
         let stopped =
             if crashes { Interrupts::STOPPED.with(Interrupts::CRASHED) } else { Interrupts::STOPPED };
@@ -101,14 +101,14 @@ impl Engine {
         self.drop_locals(node);
         #[cfg(feature = "net")]
         if !crashes {
-            self.world_node_goes(node, false);
+            self.world_node_stops(node, false);
         }
         self.core.borrow_mut().nodes.at_mut(node).closing = false;
-        self.tell_watchers(node);
+        self.wake_watchers(node);
     }
 
     /// What has just happened to a node was called for here, by a fault plan if `planned`.
-    pub(crate) fn change_called_at(&self, node: NodeId, at: &'static Location<'static>, planned: bool) {
+    pub(crate) fn set_change_site(&self, node: NodeId, at: &'static Location<'static>, planned: bool) {
         let now_ns = self.now_ns();
         if let Some(last) = &mut self.core.borrow_mut().nodes.at_mut(node).last_change
             && matches!(last.event, NodeEvent::Crashes | NodeEvent::Pauses)
@@ -145,7 +145,7 @@ impl Engine {
             if place.state == State::Running {
                 // It is dropped at the end of its poll, which is as soon as it awaits anything; or is being dropped already.
                 if polled == Some(slot) {
-                    self.interrupt_within();
+                    self.interrupt_polled();
                 }
                 continue;
             }
@@ -153,7 +153,7 @@ impl Engine {
                 core.make_ready(slot);
             }
             drop(guard);
-            self.empty(slot);
+            self.drop_future(slot);
         }
     }
 
@@ -182,7 +182,7 @@ impl Engine {
     }
 
     /// The task that is being polled has done something to its own node: it stands back, and its step is looked at.
-    fn interrupt_within(&self) {
+    fn interrupt_polled(&self) {
         self.step.suspended.set(true);
         self.step.interrupted.set(Interrupted::Within);
         // Whoever stands back counts on being polled again.
@@ -190,18 +190,18 @@ impl Engine {
     }
 
     /// Drops the future of the task in this slot, which is not being polled, as the current task.
-    fn empty(&self, slot: u32) {
+    fn drop_future(&self, slot: u32) {
         let (id, task) = {
             let mut core = self.core.borrow_mut();
             let place = core.tasks.at(slot);
-            place.interrupts.add(Interrupts::EMPTIED);
+            place.interrupts.add(Interrupts::FUTURE_DROPPED);
             (place.id, place.task.take())
         };
         let mut task = task.expect("only the root has no future of its own, and it is on no node");
         let current = self.current.replace(slot);
-        let stands_in =
-            |id| self.core.borrow_mut().observer.recorder.as_mut().map(|recorder| recorder.stands_in(id));
-        let recorded = stands_in(id);
+        let switch_to =
+            |id| self.core.borrow_mut().observer.recorder.as_mut().map(|recorder| recorder.switch_to(id));
+        let recorded = switch_to(id);
         let cancelled = task.cancel(id);
         // The slot is still the task's: it has not ended, and will not be polled, as it is marked as empty.
         self.core.borrow_mut().tasks.at(slot).task = Some(task);
@@ -211,7 +211,7 @@ impl Engine {
         if let Some(recorded) = recorded
             && let Some(recorder) = &mut self.core.borrow_mut().observer.recorder
         {
-            recorder.stands_down(recorded);
+            recorder.switch_back(recorded);
         }
         self.current.set(current);
     }
@@ -224,7 +224,7 @@ impl Engine {
         let core = &mut *guard;
         let place = core.tasks.at(slot);
         let (id, interrupts) = (place.id, place.interrupts);
-        if interrupts.has(Interrupts::TOLD) {
+        if interrupts.has(Interrupts::REPORTED) {
             let operation =
                 Operation { resource: NodeId(place.node.into()).resource(), access: Access::Read };
             core.scheduler.source.performed(place.key, operation);
@@ -236,7 +236,7 @@ impl Engine {
                 recorder.world_changed(WorldChange::NotPolled(NodeState::Paused));
             }
         }
-        if interrupts.has(Interrupts::EMPTIED) {
+        if interrupts.has(Interrupts::FUTURE_DROPPED) {
             return true;
         }
         let stopped = interrupts.has(Interrupts::STOPPED);
@@ -270,7 +270,7 @@ impl Engine {
             core.tasks.at(slot).state = State::Parked;
         } else if core.tasks.at(slot).interrupts.has(Interrupts::STOPPED) {
             drop(core);
-            self.empty(slot);
+            self.drop_future(slot);
             self.end_task(slot);
         } else {
             let Core { tasks, scheduler, observer, .. } = &mut *core;
@@ -280,7 +280,7 @@ impl Engine {
 
     /// A task of a node, not the test's, ends.
     #[cold]
-    pub(super) fn node_task_ends(&self, slot: u32) {
+    pub(super) fn node_task_ended(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         let place = core.tasks.at(slot);
@@ -305,17 +305,17 @@ impl Engine {
         if !self.change_state(node, NodeState::Up, NodeState::Paused) {
             return;
         }
-        self.happens(node, NodeEvent::Pauses);
+        self.record_node_event(node, NodeEvent::Pauses);
         let polled = TaskRef::of_number(self.polled.get()).map(TaskRef::slot);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
             core.tasks.at(slot).interrupts.add(Interrupts::PAUSED);
             if polled == Some(slot) {
-                self.interrupt_within();
+                self.interrupt_polled();
             }
         }
         drop(core);
-        self.tell_watchers(node);
+        self.wake_watchers(node);
     }
 
     /// Lets the tasks of a paused node go on.
@@ -323,7 +323,7 @@ impl Engine {
         if !self.change_state(node, NodeState::Paused, NodeState::Up) {
             return;
         }
-        self.happens(node, NodeEvent::Resumes);
+        self.record_node_event(node, NodeEvent::Resumes);
         let mut core = self.core.borrow_mut();
         for slot in core.tasks_of(node) {
             let place = core.tasks.at(slot);
@@ -333,7 +333,7 @@ impl Engine {
             }
         }
         drop(core);
-        self.tell_watchers(node);
+        self.wake_watchers(node);
     }
 
     fn change_state(&self, node: NodeId, from: NodeState, to: NodeState) -> bool {
@@ -346,7 +346,7 @@ impl Engine {
     }
 
     /// Asks a node to shut down.
-    pub(crate) fn ask_node_to_shut_down(&self, node: NodeId) {
+    pub(crate) fn request_node_shutdown(&self, node: NodeId) {
         {
             let mut core = self.core.borrow_mut();
             let ended = core.ended;
@@ -356,8 +356,8 @@ impl Engine {
             }
             record.shutting_down = true;
         }
-        self.happens(node, NodeEvent::IsAskedToShutDown);
-        self.tell_watchers(node);
+        self.record_node_event(node, NodeEvent::IsAskedToShutDown);
+        self.wake_watchers(node);
     }
 
     /// Gives a node's clock another rate; its timers come due accordingly.
@@ -376,7 +376,7 @@ impl Engine {
                 core.clock.timers.move_all_of(node.number(), |local_ns| after.run_ns(local_ns).max(now_ns));
             }
         }
-        self.happens(node, NodeEvent::ClockChanges);
+        self.record_node_event(node, NodeEvent::ClockChanges);
     }
 
     /// Leaves `waker` to be called at the next change of how a node stands.
@@ -392,7 +392,7 @@ impl Engine {
         }
     }
 
-    fn tell_watchers(&self, node: NodeId) {
+    fn wake_watchers(&self, node: NodeId) {
         let watchers = self.core.borrow_mut().nodes.at_mut(node).take_watchers();
         for watcher in watchers {
             watcher.wake();
@@ -400,11 +400,11 @@ impl Engine {
     }
 
     /// Somebody looks at how a node stands.
-    pub(crate) fn looks_at(&self, node: NodeId) {
-        self.tell_source(node, Access::Read);
+    pub(crate) fn report_node_read(&self, node: NodeId) {
+        self.report_node_access(node, Access::Read);
     }
 
-    fn tell_source(&self, node: NodeId, access: Access) {
+    fn report_node_access(&self, node: NodeId, access: Access) {
         let current = self.current.get();
         if current == NO_SLOT || node == NodeId::TEST {
             return;
@@ -420,8 +420,8 @@ impl Engine {
     }
 
     /// Notes what happens to a node.
-    fn happens(&self, node: NodeId, event: NodeEvent) {
-        self.tell_source(node, Access::Write);
+    fn record_node_event(&self, node: NodeId, event: NodeEvent) {
+        self.report_node_access(node, Access::Write);
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         core.scheduler.mix((event as u64) << 32 | u64::from(node.0));
@@ -449,7 +449,7 @@ impl Engine {
 
     /// Keeps a value for the current task's node, unless the task is all that is left of the node; gives the one that is
     /// kept, which is another if that came first.
-    pub(crate) fn keep_node_local(&self, key: usize, value: Rc<dyn Any>) -> Rc<dyn Any> {
+    pub(crate) fn insert_node_local(&self, key: usize, value: Rc<dyn Any>) -> Rc<dyn Any> {
         if let Some(known) = self.node_local(key) {
             return known;
         }

@@ -348,7 +348,7 @@ impl Nodes {
             return interrupts;
         }
         if wants_nodes {
-            interrupts.add(Interrupts::TOLD);
+            interrupts.add(Interrupts::REPORTED);
         }
         if self.at(node).state == NodeState::Paused {
             interrupts.add(Interrupts::PAUSED);

@@ -128,7 +128,7 @@ pub(super) struct Recorder {
     /// The operation that the step under way has given way for, until its task is ready to go on.
     preempted: Option<DecisionKey>,
     /// What else each task waits for, by task.
-    waits_on: BTreeMap<u32, Vec<Noted>>,
+    noted_waits: BTreeMap<u32, Vec<NotedWait>>,
     /// What was not as usual in the network when the run ended.
     pub(super) network: Box<[Anomaly]>,
     /// The resources that are more than something that tasks share.
@@ -185,7 +185,7 @@ impl Recorder {
         let label = TaskLabel { path, name, spawned: spawned.map(Into::into), node };
         self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: at_ns });
         if let Some(spawned) = spawned {
-            self.is_kind(ResourceId::of_task(key, spawned).key(), ResourceKind::TaskEnd);
+            self.set_kind(ResourceId::of_task(key, spawned).key(), ResourceKind::TaskEnd);
         }
         self.arrivals.push(u32::MAX);
     }
@@ -203,8 +203,8 @@ impl Recorder {
     #[inline(never)]
     pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
         self.current = Self::index(id);
-        if let Some(waits) = self.waits_on.get_mut(&self.current) {
-            waits.retain(|noted| noted.aside);
+        if let Some(waits) = self.noted_waits.get_mut(&self.current) {
+            waits.retain(|noted| noted.foreign);
         }
         let arrival = self.arrivals[self.current as usize];
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
@@ -216,7 +216,7 @@ impl Recorder {
     }
 
     /// It is going to be ready to go on.
-    pub(super) fn goes_on_later(&mut self) {
+    pub(super) fn will_continue(&mut self) {
         self.preempted = None;
     }
 
@@ -266,12 +266,12 @@ impl Recorder {
     }
 
     /// Until the returned index is given back, it is this task whose code runs, within a step of another.
-    pub(super) fn stands_in(&mut self, id: Id) -> u32 {
+    pub(super) fn switch_to(&mut self, id: Id) -> u32 {
         std::mem::replace(&mut self.current, Self::index(id))
     }
 
     /// The task of the step is the one whose code runs again.
-    pub(super) fn stands_down(&mut self, current: u32) {
+    pub(super) fn switch_back(&mut self, current: u32) {
         self.current = current;
     }
 
@@ -301,7 +301,7 @@ impl Recorder {
         at: Option<&'static Location<'static>>,
     ) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
-        self.knows(operation.resource, name, made);
+        self.add_resource(operation.resource, name, made);
         // What can't be announced does not wait either.
         if index.is_some() {
             self.wanted.insert(self.current, Wanted { operation, at });
@@ -312,7 +312,7 @@ impl Recorder {
     }
 
     /// The record knows of this resource, by its newest name: a socket may become one that listens.
-    fn knows(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
+    fn add_resource(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
         let resources = &mut self.record.resources;
         let index = *self.known.entry(key).or_insert(resources.len());
         match resources.get_mut(index) {
@@ -320,35 +320,35 @@ impl Recorder {
             Some(known) => known.name = name,
             None => {
                 let kind = self.kinds.get(&key).copied().unwrap_or_default();
-                resources.push(ResourceRecord { key, kind, name, made: users(made) });
+                resources.push(ResourceRecord { key, kind, name, made: user_site(made) });
             }
         }
     }
 
     /// This resource, which the record does not know yet, is of this kind.
-    pub(super) fn is_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
+    pub(super) fn set_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
         self.kinds.insert(key, kind);
     }
 
     /// The task that runs waits for this.
-    pub(super) fn waits_on(&mut self, noted: Noted) {
-        let waits = self.waits_on.entry(self.current).or_default();
-        match waits.iter_mut().find(|known| known.on == noted.on) {
+    pub(super) fn note_wait(&mut self, noted: NotedWait) {
+        let waits = self.noted_waits.entry(self.current).or_default();
+        match waits.iter_mut().find(|known| known.target == noted.target) {
             Some(known) => *known = noted,
             None => waits.push(noted),
         }
     }
 
     /// What the task waits for, besides tasks and what they share.
-    pub(super) fn waits_of(&self, id: Id) -> impl Iterator<Item = On> {
-        self.waits_on.get(&Self::index(id)).into_iter().flatten().map(|noted| noted.on)
+    pub(super) fn waits_of(&self, id: Id) -> impl Iterator<Item = WaitTarget> {
+        self.noted_waits.get(&Self::index(id)).into_iter().flatten().map(|noted| noted.target)
     }
 
     /// The same for all tasks.
     #[cfg(feature = "net")]
-    pub(super) fn all_waits(&self) -> impl Iterator<Item = (&TaskLabel, On)> {
-        self.waits_on.iter().flat_map(|(task, waits)| {
-            waits.iter().map(|noted| (&self.record.tasks[*task as usize].label, noted.on))
+    pub(super) fn all_waits(&self) -> impl Iterator<Item = (&TaskLabel, WaitTarget)> {
+        self.noted_waits.iter().flat_map(|(task, waits)| {
+            waits.iter().map(|noted| (&self.record.tasks[*task as usize].label, noted.target))
         })
     }
 
@@ -360,7 +360,7 @@ impl Recorder {
         made: &'static Location<'static>,
         at: Option<&'static Location<'static>>,
     ) {
-        self.knows(resource, Cow::Borrowed(name), made);
+        self.add_resource(resource, Cow::Borrowed(name), made);
         if self.wanted.get(&self.current).is_some_and(|wanted| wanted.operation.resource == resource) {
             self.wanted.remove(&self.current);
         }
@@ -454,13 +454,13 @@ impl Recorder {
 }
 
 /// A place, unless it is in this library itself, which tells nobody anything.
-pub(crate) fn users(made: &'static Location<'static>) -> Option<Site> {
+pub(crate) fn user_site(made: &'static Location<'static>) -> Option<Site> {
     (!made.file().starts_with(OURS)).then(|| made.into())
 }
 
 /// What a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum On {
+pub(crate) enum WaitTarget {
     /// A node.
     Node(NodeId, NodeWait),
     /// A socket, and where that was made.
@@ -470,37 +470,37 @@ pub(crate) enum On {
 
 /// A note that a task waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Noted {
-    pub(super) on: On,
+pub(super) struct NotedWait {
+    pub(super) target: WaitTarget,
     /// With a waker of somebody else's, who may resume the task without polling this again.
-    pub(super) aside: bool,
+    pub(super) foreign: bool,
 }
 
 impl Engine {
     /// The task that runs waits for this; who is to be woken.
     #[cfg(feature = "net")]
     #[inline]
-    pub(crate) fn waits(&self, waker: &Waker, on: impl FnOnce() -> On) -> WakeTarget {
-        self.awaits(waker, on);
+    pub(crate) fn record_waiter(&self, waker: &Waker, target: impl FnOnce() -> WaitTarget) -> WakeTarget {
+        self.record_wait(waker, target);
         self.wake_target(waker)
     }
 
     /// The task that runs waits for this.
     #[inline]
-    pub(crate) fn awaits(&self, waker: &Waker, on: impl FnOnce() -> On) {
+    pub(crate) fn record_wait(&self, waker: &Waker, target: impl FnOnce() -> WaitTarget) {
         if self.is_recorded() {
-            self.note_wait(waker, on());
+            self.note_wait(waker, target());
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn note_wait(&self, waker: &Waker, on: On) {
+    fn note_wait(&self, waker: &Waker, target: WaitTarget) {
         if !self.is_polling() {
             return;
         }
         if let Some(recorder) = &mut self.core.borrow_mut().observer.recorder {
-            recorder.waits_on(Noted { on, aside: !TaskRef::is_of_loop(waker) });
+            recorder.note_wait(NotedWait { target, foreign: !TaskRef::is_of_loop(waker) });
         }
     }
 
@@ -538,8 +538,8 @@ impl Engine {
         let everyone: Vec<_> = recorder
             .all_waits()
             .filter_map(|(label, on)| match on {
-                On::Socket(socket, _) => Some((label, socket)),
-                On::Node(..) => None,
+                WaitTarget::Socket(socket, _) => Some((label, socket)),
+                WaitTarget::Node(..) => None,
             })
             .collect();
         #[cfg(feature = "net")]
@@ -550,12 +550,12 @@ impl Engine {
             let mut waits: Vec<Awaited> = Vec::new();
             for on in recorder.waits_of(id) {
                 let awaited = match on {
-                    On::Node(node, wait) => {
+                    WaitTarget::Node(node, wait) => {
                         let (state, tasks) = (core.nodes.state(node), core.nodes.tasks(node));
                         Some(Awaited::Node { node: core.nodes.name(node), state, tasks, wait })
                     }
                     #[cfg(feature = "net")]
-                    On::Socket(socket, made) => {
+                    WaitTarget::Socket(socket, made) => {
                         let world = world.as_mut().and_then(|world| world.as_deref_mut());
                         let view = (&core.nodes, core.clock.now_ns);
                         world

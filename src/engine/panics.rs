@@ -33,7 +33,7 @@ impl PanicNote {
 enum Mode {
     Outside,
     Loud,
-    Quiet,
+    Silent,
 }
 
 thread_local! {
@@ -53,7 +53,7 @@ impl Watch {
             let previous = panic::take_hook();
             panic::set_hook(Box::new(move |info| hook(info, &*previous)));
         });
-        Self(MODE.replace(if loud { Mode::Loud } else { Mode::Quiet }))
+        Self(MODE.replace(if loud { Mode::Loud } else { Mode::Silent }))
     }
 }
 
@@ -73,13 +73,13 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send 
             column: location.column(),
         });
         let note = PanicNote::new(message(info.payload()), site);
-        if mode == Mode::Quiet && is_last_words(&note.message) {
+        if mode == Mode::Silent && is_last_words(&note.message) {
             last_words();
         }
         // `try_with`, `try_borrow_mut`: a panic inside a panic must not become an abort here.
         let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(note)));
     }
-    if mode != Mode::Quiet {
+    if mode != Mode::Silent {
         previous(info);
     }
 }

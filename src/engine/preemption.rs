@@ -134,7 +134,7 @@ impl Engine {
     /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
     /// as the one that they would have been.
     #[inline]
-    pub(super) fn go_on(&self, core: &mut Core, slot: u32) -> bool {
+    pub(super) fn continue_preempted(&self, core: &mut Core, slot: u32) -> bool {
         core.tasks.at(slot).preempted = false;
         let poll = &core.tasks.preempted_polls[slot as usize];
         let index = poll.index;
@@ -144,11 +144,11 @@ impl Engine {
         core.scheduler.selects = poll.selects;
         let (last_slot, after_steps) = core.scheduler.preempted_last;
         // The step under way is counted already.
-        let right_on = last_slot == slot && after_steps == core.scheduler.steps() - 1;
-        if !right_on {
+        let leaves_no_trace = last_slot == slot && after_steps == core.scheduler.steps() - 1;
+        if !leaves_no_trace {
             core.scheduler.mix(u64::from(index));
         }
-        right_on
+        leaves_no_trace
     }
 
     /// The task's poll has ended before an operation.
@@ -156,7 +156,7 @@ impl Engine {
     pub(super) fn end_preempted_poll(&self, core: &mut Core, slot: u32) {
         if self.step.woken.get() {
             core.observer.record(|recorder| {
-                recorder.goes_on_later();
+                recorder.will_continue();
                 recorder.end_step(false);
             });
             core.requeue_preempted(slot, self.step.operations.get());

@@ -120,13 +120,13 @@ impl Engine {
             // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who
             // panics.
             loop {
-                match catch_unwind(AssertUnwindSafe(|| self.turn(root, heartbeat))) {
+                match catch_unwind(AssertUnwindSafe(|| self.run_steps(root, heartbeat))) {
                     Ok(result) => {
                         self.current.set(NO_SLOT);
                         return result;
                     }
                     Err(payload) => {
-                        if let Some(stop) = self.caught(payload) {
+                        if let Some(stop) = self.handle_panic(payload) {
                             self.current.set(NO_SLOT);
                             return Err(stop);
                         }
@@ -137,14 +137,14 @@ impl Engine {
     }
 
     /// Takes one step after the other.
-    fn turn(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Result<(), Stop> {
+    fn run_steps(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Result<(), Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
             let next = if self.foreign_wakes.has_woken() { None } else { core.scheduler.next() };
             let Some(number) = next else {
                 drop(guard);
-                if let Some(failure) = self.pause() {
+                if let Some(failure) = self.between_steps() {
                     return Err(Stop::Failed(failure));
                 }
                 guard = self.core.borrow_mut();
@@ -156,8 +156,8 @@ impl Engine {
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
             let (id, key, interrupts) = (slot.id, slot.key, slot.interrupts);
-            let goes_on = slot.preempted;
-            let resume = if goes_on { slot.resumes - 1 } else { slot.resumes };
+            let continues = slot.preempted;
+            let resume = if continues { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::number_of(self.run, number, slot.generation);
             // Out of its slot while it is polled: the table may grow meanwhile. A poll catches all panics, so that the
@@ -168,7 +168,7 @@ impl Engine {
             core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
             self.step.reset();
             core.scheduler.selects = 0;
-            if !(goes_on && self.go_on(core, number)) {
+            if !(continues && self.continue_preempted(core, number)) {
                 core.scheduler.mix_step(key, resume, now_ns);
             }
             self.current.set(number);
@@ -214,7 +214,7 @@ impl Engine {
 
     /// A panic came out of a step.
     #[cold]
-    fn caught(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
+    fn handle_panic(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
         let slot = self.current.get();
         let polling = self.polled.replace(0) != 0;
         if polling && slot != ROOT_SLOT {
@@ -276,7 +276,7 @@ impl Engine {
     /// Between steps, when there is no task to run or something else to look at: lets time pass, or says what failed.
     #[cold]
     #[inline(never)]
-    fn pause(&self) -> Option<Box<Failure>> {
+    fn between_steps(&self) -> Option<Box<Failure>> {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         if let Some(task) = self.foreign_wakes.woken() {
@@ -357,7 +357,7 @@ impl Engine {
         let mut guard = self.core.borrow_mut();
         if guard.tasks.at(slot).node != 0 {
             drop(guard);
-            self.node_task_ends(slot);
+            self.node_task_ended(slot);
             guard = self.core.borrow_mut();
         }
         if self.is_observed() {

@@ -58,11 +58,11 @@ impl Interrupts {
     /// It has gone down in a crash: what is left of the task does not get to talk to anyone.
     pub(super) const CRASHED: Self = Self(4);
     /// Its future has been dropped already.
-    pub(super) const EMPTIED: Self = Self(8);
+    pub(super) const FUTURE_DROPPED: Self = Self(8);
     /// Its node is paused.
     pub(super) const PAUSED: Self = Self(16);
     /// The source of decisions is told that the step is one of its node's.
-    pub(super) const TOLD: Self = Self(32);
+    pub(super) const REPORTED: Self = Self(32);
 
     /// Whether there are any.
     #[inline(always)]
@@ -94,7 +94,7 @@ impl Interrupts {
     #[inline]
     pub(super) fn inherited(self) -> Self {
         const ALL: u8 =
-            Interrupts::STOPPED.0 | Interrupts::CRASHED.0 | Interrupts::PAUSED.0 | Interrupts::TOLD.0;
+            Interrupts::STOPPED.0 | Interrupts::CRASHED.0 | Interrupts::PAUSED.0 | Interrupts::REPORTED.0;
         Self(self.0 & ALL)
     }
 }
@@ -181,7 +181,7 @@ pub(super) struct Tasks {
     live: u32,
     next_id: u64,
     /// `None` until it is needed: most runs never do.
-    aside: Option<Box<Aside>>,
+    extras: Option<Box<Extras>>,
     /// The first panic of a task: later failures may follow from it.
     pub(super) first_panic: Option<Box<TaskPanic>>,
     /// A panic that nobody can observe any more: ends the run.
@@ -190,7 +190,7 @@ pub(super) struct Tasks {
 
 /// What is kept beside the slots for a few tasks.
 #[derive(Default)]
-struct Aside {
+struct Extras {
     names: BTreeMap<Id, Cow<'static, str>>,
     streams: BTreeMap<Id, Box<Stream>>,
     /// The panics of tasks that have ended and whose output nobody has taken.
@@ -208,7 +208,7 @@ impl Default for Tasks {
             first_free: 0,
             live: 0,
             next_id: 1,
-            aside: None,
+            extras: None,
             first_panic: None,
             unobserved: None,
         }
@@ -359,7 +359,7 @@ impl Tasks {
 
     /// Returns the task in this slot, and the operation before which it was preempted.
     #[inline]
-    pub(super) fn standing(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
+    pub(super) fn with_announced(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
         let place = &mut self.slots[slot as usize];
         let announced =
             if place.preempted { Some(self.preempted_polls[slot as usize].announced()) } else { None };
@@ -375,43 +375,43 @@ impl Tasks {
     }
 
     #[cold]
-    fn aside(&mut self) -> &mut Aside {
-        self.aside.get_or_insert_default()
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     /// Keeps the name that a task was given.
     pub(super) fn set_name(&mut self, id: Id, name: Cow<'static, str>) {
-        self.aside().names.insert(id, name);
+        self.extras().names.insert(id, name);
     }
 
     /// Returns the name that a task was given.
     pub(super) fn name(&self, id: Id) -> Option<&Cow<'static, str>> {
-        self.aside.as_ref()?.names.get(&id)
+        self.extras.as_ref()?.names.get(&id)
     }
 
     /// Returns the random numbers of a task, which `make` makes the first time.
     pub(super) fn stream(&mut self, id: Id, make: impl FnOnce() -> Stream) -> &mut Stream {
-        self.aside.get_or_insert_default().streams.entry(id).or_insert_with(|| Box::new(make()))
+        self.extras.get_or_insert_default().streams.entry(id).or_insert_with(|| Box::new(make()))
     }
 
     /// Drops the name and the random numbers of a task.
     #[inline]
     pub(super) fn forget(&mut self, id: Id) {
-        if let Some(aside) = &mut self.aside {
-            aside.names.remove(&id);
-            aside.streams.remove(&id);
+        if let Some(extras) = &mut self.extras {
+            extras.names.remove(&id);
+            extras.streams.remove(&id);
         }
     }
 
     /// Keeps the panic of a task until somebody asks for the task's output.
     pub(super) fn keep_panic(&mut self, id: Id, panic: TaskPanic) {
-        self.aside().panics.insert(id, panic);
+        self.extras().panics.insert(id, panic);
     }
 
     /// Takes the panic of a task that has ended, if nobody has asked yet.
     #[cold]
     pub(super) fn take_panic(&mut self, id: Id) -> Option<TaskPanic> {
-        self.aside.as_mut()?.panics.remove(&id)
+        self.extras.as_mut()?.panics.remove(&id)
     }
 }
 

@@ -29,10 +29,10 @@ pub(crate) trait World: Default {
     fn advance(&mut self, engine: &Engine);
 
     /// A node goes down: in a crash, or in good order.
-    fn node_goes(&mut self, engine: &Engine, node: NodeId, crashes: bool);
+    fn node_stops(&mut self, engine: &Engine, node: NodeId, crashes: bool);
 
     /// A node starts.
-    fn node_comes(&mut self, engine: &Engine, node: NodeId);
+    fn node_starts(&mut self, engine: &Engine, node: NodeId);
 
     /// Whether the last call has left tasks to be woken, or let go of.
     fn has_woken(&self) -> bool;
@@ -164,16 +164,16 @@ impl Engine {
     }
 
     /// A node goes down, and with it what it has in the world.
-    pub(super) fn world_node_goes(&self, node: NodeId, crashes: bool) {
+    pub(super) fn world_node_stops(&self, node: NodeId, crashes: bool) {
         if self.world.borrow().is_some() {
-            self.world(|world| world.node_goes(self, node, crashes));
+            self.world(|world| world.node_stops(self, node, crashes));
         }
     }
 
     /// A node starts.
-    pub(super) fn world_node_comes(&self, node: NodeId) {
+    pub(super) fn world_node_starts(&self, node: NodeId) {
         if self.world.borrow().is_some() {
-            self.world(|world| world.node_comes(self, node));
+            self.world(|world| world.node_starts(self, node));
         }
     }
 

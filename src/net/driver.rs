@@ -12,7 +12,7 @@ use super::fabric::{self, CHANCES, Dice, Directory, Lookup, Packet, Question, So
 use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{LastChange, NodeId, Nodes};
 use crate::engine::world::{World, WorldDecision};
-use crate::engine::{Engine, WakeTarget, users};
+use crate::engine::{Engine, WakeTarget, user_site};
 
 /// The network of a run.
 pub(crate) type Fabric = fabric::Fabric<WakeTarget, ResourceId>;
@@ -81,7 +81,7 @@ impl World for Fabric {
     }
 
     /// Its sockets are gone. A node that has crashed is silent until it is started.
-    fn node_goes(&mut self, engine: &Engine, node: NodeId, crashes: bool) {
+    fn node_stops(&mut self, engine: &Engine, node: NodeId, crashes: bool) {
         add_hosts(self, engine);
         self.crash(&mut Turn { now_ns: engine.now_ns(), dice: &mut Chance(engine) }, node.0);
         if !crashes {
@@ -90,7 +90,7 @@ impl World for Fabric {
         }
     }
 
-    fn node_comes(&mut self, engine: &Engine, node: NodeId) {
+    fn node_starts(&mut self, engine: &Engine, node: NodeId) {
         add_hosts(self, engine);
         self.start(node.0);
     }
@@ -144,7 +144,7 @@ impl Directory for Nodes {
     }
 
     fn site(&self, at: &'static Location<'static>) -> Option<Site> {
-        users(at)
+        user_site(at)
     }
 }
 

@@ -13,7 +13,7 @@ use timeloop_sim::Access;
 use super::driver::Fabric;
 use super::fabric::{Errno, Key, Socket, Turn};
 use crate::engine::announce::{Action, Attempt, ResourceId};
-use crate::engine::observer::On;
+use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, WakeTarget, context, of_run};
 
 /// Calls `f` with the network of a run; gives `None` when the run is over.
@@ -118,8 +118,8 @@ impl Handle {
         let Self { run, key, resource, .. } = *self;
         let polled = of_run(run, |engine| match f(engine, key) {
             Err(Errno::WouldBlock) => {
-                let who = engine.waits(cx.waker(), || {
-                    On::Socket(engine.network(|fabric, _| on(fabric, key)), resource.made())
+                let who = engine.record_waiter(cx.waker(), || {
+                    WaitTarget::Socket(engine.network(|fabric, _| on(fabric, key)), resource.made())
                 });
                 engine.network(|fabric, _| wait(fabric, key, who));
                 Poll::Pending

@@ -14,7 +14,7 @@ use super::driver::Fabric;
 use super::fabric::{As, Direction, EndKey, Errno, Readiness, Socket, Turn};
 use super::handle::{self, announced, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
-use crate::engine::observer::On;
+use crate::engine::observer::WaitTarget;
 use crate::engine::{RunId, of_run};
 use crate::io::{Interest, ReadBuf, Ready};
 
@@ -46,8 +46,8 @@ impl Stream {
     }
 
     /// The wait target for this direction.
-    fn on(&self, direction: Direction) -> On {
-        On::Socket(Socket::Stream(self.key, direction), self.sends.made())
+    fn on(&self, direction: Direction) -> WaitTarget {
+        WaitTarget::Socket(Socket::Stream(self.key, direction), self.sends.made())
     }
 
     /// Does something that never waits.
@@ -73,7 +73,7 @@ impl Stream {
             of_run(self.run, |engine| match engine.network(|fabric, turn| f(fabric, turn, self.key)) {
                 Ok(value) => Poll::Ready(Ok(value)),
                 Err(Errno::WouldBlock) => {
-                    let who = engine.waits(cx.waker(), || self.on(direction));
+                    let who = engine.record_waiter(cx.waker(), || self.on(direction));
                     engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
                     Poll::Pending
                 }
@@ -237,7 +237,7 @@ impl Stream {
                 (interest.is_writable(), Direction::Write),
             ];
             for (_, direction) in directions.into_iter().filter(|(wanted, _)| *wanted) {
-                let who = engine.waits(cx.waker(), || self.on(direction));
+                let who = engine.record_waiter(cx.waker(), || self.on(direction));
                 engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
             }
         });

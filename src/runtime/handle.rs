@@ -70,7 +70,7 @@ impl Handle {
     {
         match engine::of_run(self.run, |engine| engine.spawn(TaskBox::new(future), name, location)) {
             Some(Ok(task)) => JoinHandle::new(task),
-            Some(Err(too_many)) => too_many.tell(),
+            Some(Err(too_many)) => too_many.panic(),
             None => gone(),
         }
     }

@@ -66,7 +66,7 @@ impl Runtime {
     {
         match self.engine.spawn(TaskBox::new(future), None, Location::caller()) {
             Ok(task) => JoinHandle::new(task),
-            Err(too_many) => too_many.tell(),
+            Err(too_many) => too_many.panic(),
         }
     }
 

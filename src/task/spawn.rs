@@ -112,7 +112,7 @@ where
     let task = TaskBox::new(future);
     match context::with(|engine| engine.spawn(task, name, location)) {
         Some(Ok(task)) => JoinHandle::new(task),
-        Some(Err(too_many)) => too_many.tell(),
+        Some(Err(too_many)) => too_many.panic(),
         None => crate::engine::outside("spawn a task"),
     }
 }

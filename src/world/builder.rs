@@ -130,7 +130,7 @@ impl NodeBuilder {
         });
         match declared {
             Ok((node, Ok(()))) => node,
-            Ok((_, Err(too_many))) => too_many.tell(),
+            Ok((_, Err(too_many))) => too_many.panic(),
             Err(error) => refuse(&error),
         }
     }

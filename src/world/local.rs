@@ -68,7 +68,7 @@ impl<T: 'static> NodeLocal<T> {
         }
         // Code of the user's, which may ask for this very value.
         let value: Rc<dyn Any> = Rc::new((self.make)());
-        let kept = context::with(|engine| engine.keep_node_local(key, value));
+        let kept = context::with(|engine| engine.insert_node_local(key, value));
         let kept = kept.and_then(|kept| kept.downcast::<T>().ok());
         f(&kept.expect("it was kept as what it is"))
     }

@@ -139,7 +139,7 @@ impl World {
             self.with(|engine| {
                 let nodes: Vec<NodeId> = engine.nodes().ids().filter(|&id| id != NodeId::TEST).collect();
                 for node in nodes {
-                    engine.looks_at(node);
+                    engine.report_node_read(node);
                     let state = engine.nodes().state(node);
                     if state != NodeState::Down {
                         engine.watch_node(node, cx.waker());

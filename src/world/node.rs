@@ -14,7 +14,7 @@ use timeloop_sim::NodeWait;
 
 use super::Clock;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::observer::On;
+use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 
@@ -93,7 +93,7 @@ impl Node {
     #[track_caller]
     fn state(&self) -> NodeState {
         self.with(|engine| {
-            engine.looks_at(self.id);
+            engine.report_node_read(self.id);
             engine.nodes().state(self.id)
         })
     }
@@ -103,7 +103,7 @@ impl Node {
     #[track_caller]
     pub fn incarnation(&self) -> u32 {
         self.with(|engine| {
-            engine.looks_at(self.id);
+            engine.report_node_read(self.id);
             engine.nodes().incarnation(self.id)
         })
     }
@@ -132,7 +132,7 @@ impl Node {
         }
         match self.with(|engine| engine.spawn_on(self.id, TaskBox::new(future), None, at)) {
             Ok(task) => JoinHandle::new(task),
-            Err(too_many) => too_many.tell(),
+            Err(too_many) => too_many.panic(),
         }
     }
 
@@ -166,7 +166,7 @@ impl Node {
         let at = Location::caller();
         self.with(|engine| {
             engine.take_node_down(self.id, true);
-            engine.change_called_at(self.id, at, planned);
+            engine.set_change_site(self.id, at, planned);
         });
     }
 
@@ -186,7 +186,7 @@ impl Node {
         });
         match started {
             Some(Ok(())) => {}
-            Some(Err(too_many)) => too_many.tell(),
+            Some(Err(too_many)) => too_many.panic(),
             None => panic!(
                 "can't restart node `{}` from a destructor that runs because it goes down; restart it once it is down",
                 self.name
@@ -234,7 +234,7 @@ impl Node {
         let at = Location::caller();
         self.with(|engine| {
             engine.pause_node(self.id);
-            engine.change_called_at(self.id, at, planned);
+            engine.set_change_site(self.id, at, planned);
         });
     }
 
@@ -248,13 +248,13 @@ impl Node {
     pub async fn until_down(&self) {
         poll_fn(|cx| {
             self.with(|engine| {
-                engine.looks_at(self.id);
+                engine.report_node_read(self.id);
                 let state = engine.nodes().state(self.id);
                 if state == NodeState::Down {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
-                engine.awaits(cx.waker(), || On::Node(self.id, NodeWait::Down));
+                engine.record_wait(cx.waker(), || WaitTarget::Node(self.id, NodeWait::Down));
                 Poll::Pending
             })
         })

@@ -10,7 +10,7 @@ use timeloop_sim::NodeWait;
 
 use super::Node;
 use crate::engine::nodes::{NodeId, NodeState};
-use crate::engine::observer::On;
+use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, context};
 use crate::time::timeout;
 
@@ -73,12 +73,12 @@ impl Node {
     pub async fn shutdown_within(&self, grace: Duration) -> Shutdown {
         self.refuse_test("shut down");
         let (incarnation, has_main) = self.with(|engine| {
-            engine.ask_node_to_shut_down(self.id);
+            engine.request_node_shutdown(self.id);
             (engine.nodes().incarnation(self.id), engine.nodes().has_main(self.id))
         });
         let ended = poll_fn(|cx| {
             self.with(|engine| {
-                engine.looks_at(self.id);
+                engine.report_node_read(self.id);
                 let ended = {
                     let nodes = engine.nodes();
                     // Somebody else has taken it down, and may have started it again.
@@ -90,7 +90,7 @@ impl Node {
                     return Poll::Ready(());
                 }
                 engine.watch_node(self.id, cx.waker());
-                engine.awaits(cx.waker(), || On::Node(self.id, NodeWait::ShutDown));
+                engine.record_wait(cx.waker(), || WaitTarget::Node(self.id, NodeWait::ShutDown));
                 Poll::Pending
             })
         });
@@ -112,7 +112,7 @@ impl Node {
     #[track_caller]
     pub fn is_shutting_down(&self) -> bool {
         self.with(|engine| {
-            engine.looks_at(self.id);
+            engine.report_node_read(self.id);
             engine.nodes().is_shutting_down(self.id)
         })
     }
@@ -126,13 +126,13 @@ pub async fn shutdown_requested() {
     poll_fn(|cx| {
         let asked = context::with(|engine| {
             let node = engine.current_node();
-            engine.looks_at(node);
+            engine.report_node_read(node);
             let asked = engine.nodes().is_shutting_down(node);
             if !asked && node != NodeId::TEST {
                 engine.watch_node(node, cx.waker());
             }
             if !asked {
-                engine.awaits(cx.waker(), || On::Node(node, NodeWait::ShutdownRequest));
+                engine.record_wait(cx.waker(), || WaitTarget::Node(node, NodeWait::ShutdownRequest));
             }
             asked
         });
