@@ -1,15 +1,16 @@
-//! The simulation harness of timeloop: it decides, records, explores, confirms, shrinks, replays and reports.
+//! The simulation harness of timeloop: it explores the schedules of a test, and confirms, shrinks, replays and reports
+//! failures.
 //!
-//! This crate stands **outside** the simulation. It knows nothing of futures, tasks' code, wakers or sockets; all it asks
-//! of a simulation is that, given a [`Source`] of decisions, it runs once and says how it ended ([`Simulation`]).
+//! This crate is **outside** the simulation. It knows nothing of futures, wakers or sockets. A [`Simulation`] takes a
+//! [`Source`] of decisions, runs once and returns how it ended. [`explore`] is the entry point, and [`Config`] its settings.
 //! Data flows one way:
 //!
 //! ```text
 //! seed -> decisions -> run -> record -> schedule -> shrink -> report
 //! ```
 //!
-//! Most people never name this crate: they depend on `timeloop`, which re-exports what they need. It is a package of
-//! its own so that another runtime could be explored, shrunk and replayed by the same code.
+//! Most users don't need this crate directly: they depend on `timeloop`, which re-exports what they need. It is a separate
+//! package so that it can explore other runtimes too.
 #![forbid(unsafe_code)]
 
 mod chacha;

@@ -47,7 +47,7 @@ pub enum Select<
 /// step, so that what it is made of (the other branches of a `select!`, a deadline) is asked only once the operation has
 /// been done, as it would be had nobody given way.
 #[inline]
-pub fn stands_back(context: &Context<'_>) -> bool {
+pub fn is_suspended(context: &Context<'_>) -> bool {
     crate::engine::announce::is_suspended(context.waker())
 }
 

@@ -266,22 +266,22 @@ fn bad_tokens() {
     };
     let of_another = timeloop::StoredSchedule::baseline().to_token("suite::replay::passes");
     assert_eq!(error(&of_another), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for another test, or before a renaming, and not for `suite::replay::fails`; run the test whose report printed it
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for another test than `suite::replay::fails`, or before the test was renamed; run the test whose report printed it
 ");
     assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is shorter than it says; copy the whole word, from `TL1` to its last character
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character
 ");
     // What is changed is a number, so the schedule would make sense.
     let mut mistyped = TOKEN.to_owned().into_bytes();
     mistyped[20] = if mistyped[20] == b'2' { b'4' } else { b'2' };
     assert_eq!(error(std::str::from_utf8(&mistyped).unwrap()), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token has a typing error (its checksum does not fit); copy it again from the report
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token has a typing error (its checksum is wrong); copy it again from the report
 ");
     assert_eq!(error(&TOKEN.replacen("TL1", "TL2", 1)), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token starts with `TL2`, so a later version of timeloop made it; this version reads `TL1`: update timeloop
 ");
     assert_eq!(error(&format!("{TOKEN}U")), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: a token has no `U`: it is `TL1` and then digits and letters; copy it again from the report
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: a token can't contain `U`: it is `TL1` followed by digits and letters; copy it again from the report
 ");
     assert_eq!(error("timeloop-regressions/no-such-file.txt"), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`timeloop-regressions/no-such-file.txt` is neither a token nor a regression file with a schedule; accepted are a token, which starts with `TL1`, and the path of such a file
@@ -306,12 +306,12 @@ fn a_bad_line_in_a_regression_file() {
         "{printed}"
     );
     assert_eq!(error, "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss` where `run root.2 resume 3 after 4 other steps` is accepted; mend the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss` where `run root.2 resume 3 after 4 other steps` is accepted; correct the line, or delete its schedule
 ");
     // A test that passes fails with it: the schedule would be lost in silence.
     fs::write(&path, text.replace("checksum", "checksum 0")).unwrap();
     assert_eq!(failing(&folder, &[("FIXED", "1")]), "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0` where `checksum 0123abcd` is accepted; mend the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0` where `checksum 0123abcd` is accepted; correct the line, or delete its schedule
 ");
 }
 

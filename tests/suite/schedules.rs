@@ -47,7 +47,7 @@ fn a_schedule_prints_as_a_token_and_reads_back() {
     assert_eq!((Schedule::baseline().deviations(), seeded.deviations()), (Some(vec![]), None));
     assert_eq!(
         "TL2".parse::<Schedule>().unwrap_err().to_string(),
-        "the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop"
+        "the token starts with `TL2`, so a later version of timeloop made it; this version reads `TL1`: update timeloop"
     );
 }
 

@@ -1,7 +1,8 @@
 //! Reads the arguments of an attribute: `runs = 5000, max_virtual_time = "1h"`.
 //!
-//! Always true: every argument that was read is one that the attribute accepts, named once; whether its value makes
-//! sense is for the builder that receives it, except for durations in quotes, which are read here.
+//! # Invariants
+//! Every argument returned is one that the attribute accepts, and is given once. The builder that receives a value checks
+//! it, except for durations in quotes, which are parsed here.
 
 use proc_macro::{Span, TokenStream, TokenTree};
 
@@ -9,16 +10,16 @@ use crate::duration::{ACCEPTED, parse_nanos};
 use crate::template::{Fill, fill};
 use crate::tokens::{Fault, expression_end, is_pair, is_punct};
 
-/// What becomes of an argument's value.
+/// How an argument's value is used.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    /// An expression, handed to the builder's method of that name.
+    /// An expression, passed to the builder's method of that name.
     Setting,
-    /// The same, except that a string is a duration.
+    /// As `Setting`, but a string is parsed as a duration.
     Duration,
     /// The path of the crate `timeloop`.
     Root,
-    /// An argument of tokio's attributes that means nothing where time is always virtual and there is one thread.
+    /// An argument of tokio's attributes without effect here: time is always virtual, and there is one thread.
     Ignored,
 }
 
@@ -28,12 +29,12 @@ pub(crate) type Accepted = [(&'static str, Kind)];
 pub(crate) struct Arguments {
     /// The path of the crate `timeloop`.
     pub(crate) root: TokenStream,
-    /// Name and value of each [`Kind::Setting`] and [`Kind::Duration`], in the order in which they were written.
+    /// The name and value of each [`Kind::Setting`] and [`Kind::Duration`], in source order.
     pub(crate) settings: Vec<(String, TokenStream)>,
 }
 
 impl Arguments {
-    /// `.runs(5000).seed(7)`
+    /// Returns the calls of builder methods: `.runs(5000).seed(7)`.
     pub(crate) fn builder_calls(&self) -> TokenStream {
         let call = |(name, value): &(String, TokenStream)| {
             let holes = [("name", Fill::Text(name.clone())), ("value", value.clone().into())];
@@ -43,7 +44,7 @@ impl Arguments {
     }
 }
 
-/// `attribute` is what the messages call the attribute: `#[timeloop::test]`.
+/// Reads the arguments; `attribute` is the attribute's name in messages: `#[timeloop::test]`.
 pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -> Result<Arguments, Fault> {
     let mut arguments = Arguments { root: fill(Span::mixed_site(), "::timeloop", &[]), settings: Vec::new() };
     let mut seen = Vec::new();
@@ -53,7 +54,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
             return Err(Fault::at(
                 tokens,
                 index,
-                format!("no argument of `{attribute}`; {}", list(accepted)),
+                format!("this is not an argument of `{attribute}`; {}", list(accepted)),
             ));
         };
         let name = ident.to_string();
@@ -99,10 +100,10 @@ fn list(accepted: &Accepted) -> String {
         let names = accepted.iter().filter(|(_, kind)| (*kind == Kind::Ignored) == ignored);
         names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     };
-    format!("accepted are {} (and {} of tokio's attributes, without effect)", of_kind(false), of_kind(true))
+    format!("accepted are {} (and tokio's {}, without effect)", of_kind(false), of_kind(true))
 }
 
-/// The text of a string literal that has no escapes.
+/// Returns the text of a string literal without escapes.
 fn plain_string(value: &[TokenTree]) -> Option<String> {
     let [TokenTree::Literal(literal)] = value else { return None };
     let text = literal.to_string();
@@ -118,14 +119,14 @@ fn read_duration(value: &[TokenTree], name: &str) -> Result<TokenStream, Fault> 
     }
     if let [TokenTree::Literal(literal)] = value {
         let message = format!(
-            "`{name}` is a duration, and {literal} is none; accepted is {ACCEPTED}, or an expression of type `Duration`"
+            "`{name}` takes a duration, and {literal} is not one; accepted is {ACCEPTED}, or an expression of type `Duration`"
         );
         return Err(Fault::at(value, 0, message));
     }
     Ok(value.iter().cloned().collect())
 }
 
-/// `crate = some::path`, or in quotes as tokio has it.
+/// Reads the value of `crate = some::path`, which may be in quotes as in tokio.
 fn read_path(value: &[TokenTree]) -> Result<TokenStream, Fault> {
     match value {
         [TokenTree::Literal(literal)] => {

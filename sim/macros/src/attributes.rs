@@ -1,6 +1,7 @@
-//! `#[timeloop::test]` and `#[timeloop::main]`.
+//! Expands `#[timeloop::test]` and `#[timeloop::main]`.
 //!
-//! Always true: the user's `async fn` is kept as it was written, inside the function that takes its name.
+//! # Invariants
+//! The user's `async fn` is kept unchanged, inside a function of the same name.
 
 use proc_macro::{Span, TokenStream, TokenTree};
 
@@ -40,22 +41,22 @@ const MAIN_ARGUMENTS: &Accepted = &[
 pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result<TokenStream, Fault> {
     let function = function::read(item, TEST)?;
     let arguments = arguments::read(arguments, TEST, TEST_ARGUMENTS)?;
-    // Where the return type is: the compiler says there that it is no outcome of a test.
+    // Located at the return type, where the compiler reports that it is not a test result.
     let check = fill(
         Span::mixed_site().located_at(function.output_span()),
         ".check($name)",
         &[("name", TokenTree::from(function.name.clone()).into())],
     );
-    // What a test is expected to find is not to be kept as something to be mended.
-    let keeping = if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
+    // An expected failure is not stored as a regression.
+    let without_regressions = if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
     let explore = fill(
         Span::mixed_site(),
-        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $keeping $check;",
+        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $without_regressions $check;",
         &[
             ("root", arguments.root.clone().into()),
             ("title", Fill::Text(format!("{:?}", function.plain_name()))),
             ("settings", arguments.builder_calls().into()),
-            ("keeping", Fill::Text(keeping.into())),
+            ("without_regressions", Fill::Text(without_regressions.into())),
             ("check", check.into()),
         ],
     );
@@ -90,7 +91,8 @@ pub(crate) fn expand_main(arguments: &[TokenTree], item: &[TokenTree]) -> Result
     Ok(wrap(&function, output, run))
 }
 
-/// A plain function that takes the name, attributes and visibility of the async one, holds it and runs `body`.
+/// Returns a synchronous function with the name, attributes and visibility of the async one. It contains the async one and
+/// runs `body`.
 fn wrap(function: &Function, output: TokenStream, body: TokenStream) -> TokenStream {
     let parameters = TokenTree::from(function.parameters.clone());
     fill(

@@ -1,6 +1,7 @@
-//! Durations as people write them in an attribute: `"90s"`, `"1h 30m"`.
+//! Parses the durations of an attribute: `"90s"`, `"1h 30m"`.
 //!
-//! Always true: what is accepted is a whole number of nanoseconds below 2^64.
+//! # Invariants
+//! An accepted duration is a whole number of nanoseconds below 2^64.
 
 const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
@@ -14,9 +15,9 @@ const UNITS: [(&str, u64); 7] = [
 
 pub(crate) const ACCEPTED: &str = "a whole number and a unit of ns, us, ms, s, m, h, d, or several such parts: \"500ms\", \"90s\", \"1h 30m\"";
 
-/// The nanoseconds that `text` stands for; an `Err` says what is wrong and what is accepted.
+/// Returns the number of nanoseconds. An error is a message that shows what is accepted.
 pub(crate) fn parse_nanos(text: &str) -> Result<u64, String> {
-    let wrong = |what: &str| Err(format!("`{text}` is no duration: {what}; accepted is {ACCEPTED}"));
+    let wrong = |what: &str| Err(format!("`{text}` is not a duration: {what}; accepted is {ACCEPTED}"));
     let mut rest = text.trim();
     if rest.is_empty() {
         return wrong("it is empty");
@@ -36,7 +37,7 @@ pub(crate) fn parse_nanos(text: &str) -> Result<u64, String> {
             return wrong(if rest.starts_with('.') { "it has a decimal point" } else { "a unit is missing" });
         }
         let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-            return wrong(&format!("`{unit}` is no unit"));
+            return wrong(&format!("`{unit}` is not a unit"));
         };
         let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*nanos));
         match part.and_then(|part| total.checked_add(part)) {
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_and_sums() {
+    fn accepts_every_unit_and_sums() {
         assert_eq!(parse_nanos("7ns"), Ok(7));
         assert_eq!(parse_nanos("7us"), Ok(7_000));
         assert_eq!(parse_nanos("500ms"), Ok(500_000_000));
@@ -65,12 +66,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_describe_the_mistake() {
         for (text, what) in [
             ("", "it is empty"),
             ("10", "a unit is missing"),
             ("s", "a number is missing"),
-            ("10 weeks", "`weeks` is no unit"),
+            ("10 weeks", "`weeks` is not a unit"),
             ("1.5s", "it has a decimal point"),
             ("-1s", "a number is missing"),
             ("585d 600000000h", "longer than 584 years"),

@@ -1,7 +1,7 @@
 //! Reads the function under an attribute.
 //!
-//! Always true: what was read is an `async fn` without parameters and generics; anything else is a fault that says
-//! what to write.
+//! # Invariants
+//! A [`Function`] is an `async fn` without parameters and generics. Anything else is an error that says what to write.
 
 use proc_macro::{Delimiter, Group, Ident, Span, TokenTree};
 
@@ -15,11 +15,11 @@ pub(crate) struct Function {
     pub(crate) fn_token: TokenTree,
     pub(crate) name: Ident,
     pub(crate) parameters: Group,
-    /// The return type, without its arrow; empty if there is none.
+    /// The return type without its arrow; empty if there is none.
     pub(crate) output: Vec<TokenTree>,
 }
 
-/// `attribute` is what the messages call the attribute: `#[timeloop::test]`.
+/// Reads the function; `attribute` is the attribute's name in messages: `#[timeloop::test]`.
 pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fault> {
     let no_function =
         |index| Fault::at(tokens, index, format!("`{attribute}` belongs on an `async fn` with a body"));
@@ -33,7 +33,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     {
         return Err(Fault::new(
             group.span(),
-            format!("`{attribute}` makes a test already; remove this `#[test]`"),
+            format!("`{attribute}` already makes this a test; remove this `#[test]`"),
         ));
     }
 
@@ -68,7 +68,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     };
     if is_punct(tokens.get(fn_index + 2), '<') {
         let message = format!(
-            "a function under `{attribute}` can't be generic: nothing would say for which types to run it"
+            "a function under `{attribute}` can't be generic: the types to run it with would be unknown"
         );
         return Err(Fault::at(tokens, fn_index + 2, message));
     }
@@ -77,7 +77,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     };
     if !parameters.stream().is_empty() {
         let message =
-            format!("a function under `{attribute}` takes no parameters: nothing would say what to pass");
+            format!("a function under `{attribute}` takes no parameters: the arguments would be unknown");
         return Err(Fault::new(parameters.span(), message));
     }
     index = fn_index + 3;
@@ -110,12 +110,12 @@ impl Function {
         })
     }
 
-    /// Where the compiler should complain about the return type.
+    /// Returns the location of the return type, for compiler errors about it.
     pub(crate) fn output_span(&self) -> Span {
         self.output.first().map_or(self.name.span(), TokenTree::span)
     }
 
-    /// The name as a string shows it.
+    /// Returns the name without `r#`.
     pub(crate) fn plain_name(&self) -> String {
         let name = self.name.to_string();
         name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
@@ -126,7 +126,7 @@ fn is_body(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }
 
-/// Whether the brackets of an attribute hold `test` alone.
+/// Returns whether the attribute is `#[test]`.
 fn is_plain_test(attribute: &TokenTree) -> bool {
     let TokenTree::Group(group) = attribute else { return false };
     group.stream().to_string() == "test"

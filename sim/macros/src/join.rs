@@ -1,6 +1,7 @@
-//! `join!` and `try_join!`: read the expressions and write the one that polls them all.
+//! Expands `join!` and `try_join!` to an expression that polls all futures.
 //!
-//! Always true: a future is dropped as soon as it has completed, and its value waits for the others.
+//! # Invariants
+//! A future is dropped as soon as it has completed. Its value is kept until the others have completed.
 
 use proc_macro::{Span, TokenStream, TokenTree};
 
@@ -10,13 +11,13 @@ use crate::tokens::{Fault, expression_end, is_ident, is_punct};
 /// When the joined future completes.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Until {
-    /// With all values: `join!`.
+    /// When all futures have completed: `join!`.
     All,
-    /// With all values, or with the first error: `try_join!`.
+    /// When all futures have completed, or at the first error: `try_join!`.
     AllOrError,
 }
 
-/// `root` is the path of the crate `timeloop`; `tokens` is what the user wrote between the parentheses.
+/// Expands the macro; `root` is the path of the crate `timeloop`, and `tokens` is the macro's input.
 pub(crate) fn expand(root: &TokenTree, tokens: &[TokenTree], until: Until) -> Result<TokenStream, Fault> {
     let biased = is_ident(tokens.first(), "biased") && is_punct(tokens.get(1), ';');
     let expressions = read(tokens, if biased { 2 } else { 0 }, until)?;
@@ -73,7 +74,7 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
         let future = || Fill::Text(format!("__future_{index}"));
         expressions.extend(fill(span, "$expression,", &[("expression", (*source).into())]));
         values += &format!("__future_{index},");
-        // Where the expression is: the compiler says there that it is no future.
+        // Located at the expression, where the compiler reports that it is not a future.
         let at_expression = span.located_at(source[0].span());
         let root = || {
             let TokenTree::Ident(mut root) = root.clone() else {
@@ -87,7 +88,7 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
             "$root::__private::maybe_done(::core::future::IntoFuture::into_future($future)),",
             &[("root", root()), ("future", future())],
         ));
-        // Last first: locals are dropped in reverse, and futures in the order in which they were written.
+        // In reverse: locals are dropped in reverse order, and futures must be dropped in source order.
         pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
         let leave = match until {
             Until::All => TokenStream::new(),
@@ -108,7 +109,7 @@ fn write(root: &TokenTree, sources: &[&[TokenTree]], biased: bool, until: Until)
             span,
             "$index => if $poll.is_pending() {
                 __pending = true;
-                if $root::__private::stands_back(__context) {
+                if $root::__private::is_suspended(__context) {
                     __rounds.interrupted();
                     return ::core::task::Poll::Pending;
                 }

@@ -1,8 +1,9 @@
-//! The procedural macros of timeloop: the attributes `test` and `main`, and what `select!`, `join!` and `try_join!`
-//! expand to. They are documented where users import them: in the crate `timeloop`.
+//! The procedural macros of timeloop: the attributes `test` and `main`, and the implementations of `select!`, `join!` and
+//! `try_join!`. The crate `timeloop` documents them.
 //!
-//! Always true: built without `syn` and `quote`, since every user compiles this crate first; what it writes holds no
-//! `unsafe` and shows no name of its own to the user's code.
+//! # Invariants
+//! The crate does not use `syn` or `quote`, since every user compiles it first. The generated code contains no `unsafe`,
+//! and its names are invisible to the user's code.
 
 mod arguments;
 mod attributes;
@@ -30,19 +31,19 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand_attribute(arguments, item, attributes::expand_main)
 }
 
-/// What `timeloop::select!` calls: the path of `timeloop`, a semicolon, the branches.
+/// Implements `timeloop::select!`. The input is the path of `timeloop`, a semicolon and the branches.
 #[proc_macro]
 pub fn select(input: TokenStream) -> TokenStream {
     expand_bang(input, select::expand)
 }
 
-/// What `timeloop::join!` calls: the path of `timeloop`, a semicolon, the expressions.
+/// Implements `timeloop::join!`. The input is the path of `timeloop`, a semicolon and the expressions.
 #[proc_macro]
 pub fn join(input: TokenStream) -> TokenStream {
     expand_bang(input, |root, tokens| join::expand(root, tokens, Until::All))
 }
 
-/// What `timeloop::try_join!` calls: the path of `timeloop`, a semicolon, the expressions.
+/// Implements `timeloop::try_join!`. The input is the path of `timeloop`, a semicolon and the expressions.
 #[proc_macro]
 pub fn try_join(input: TokenStream) -> TokenStream {
     expand_bang(input, |root, tokens| join::expand(root, tokens, Until::AllOrError))
@@ -53,9 +54,9 @@ type Bang = fn(&TokenTree, &[TokenTree]) -> Result<TokenStream, Fault>;
 fn expand_bang(input: TokenStream, expand: Bang) -> TokenStream {
     let tokens: Vec<TokenTree> = input.into_iter().collect();
     let [root @ TokenTree::Ident(_), semicolon, rest @ ..] = tokens.as_slice() else {
-        panic!("called other than by the macros of `timeloop`");
+        panic!("this macro is only for the macros of `timeloop`");
     };
-    assert!(is_punct(Some(semicolon), ';'), "called other than by the macros of `timeloop`");
+    assert!(is_punct(Some(semicolon), ';'), "this macro is only for the macros of `timeloop`");
     expand(root, rest).unwrap_or_else(Fault::into_tokens)
 }
 
@@ -65,7 +66,7 @@ fn expand_attribute(arguments: TokenStream, item: TokenStream, expand: Attribute
     let arguments: Vec<TokenTree> = arguments.into_iter().collect();
     let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
     expand(&arguments, &tokens).unwrap_or_else(|fault| {
-        // The item stays, so that the compiler and editors see what else is said about it.
+        // Keep the item, so that the compiler reports its other errors, and editors know it.
         let mut out = fault.into_tokens();
         out.extend(item);
         out

@@ -1,8 +1,8 @@
-//! `select!`: reads the branches and writes the expression that polls them.
+//! Expands `select!` to an expression that polls the branches.
 //!
-//! Always true: what the user wrote stays in the user's own scope (so that `?`, `return`, `break` and `.await` mean
-//! what they mean there), except for patterns, which are also tried inside the poll closure; and the futures
-//! are gone before a handler runs.
+//! # Invariants
+//! The user's code stays in the user's scope, so that `?`, `return`, `break` and `.await` keep their meaning. Only patterns
+//! are also matched inside the poll closure. The futures are dropped before a handler runs.
 
 use proc_macro::{Span, TokenStream, TokenTree};
 
@@ -11,9 +11,9 @@ use crate::tokens::{
     Fault, expression_end, is_block, is_fat_arrow, is_ident, is_pair, is_punct, pattern_end,
 };
 
-/// As many as tokio takes; a set of branches is kept in a `u64`.
+/// The same limit as in tokio. A set of branches is a `u64`.
 const BRANCHES_MAX: usize = 64;
-/// Outcomes that one `__private::Select` can tell apart before it holds another.
+/// The number of outcomes of one `__private::Select`; for more branches, it is nested.
 const BRANCHES_PER_SELECT: usize = 8;
 
 const FORM: &str = "`<pattern> = <async expression> => <handler>`";
@@ -31,7 +31,7 @@ struct Select<'a> {
     otherwise: Option<&'a [TokenTree]>,
 }
 
-/// `root` is the path of the crate `timeloop`; `tokens` is what the user wrote between the braces.
+/// Expands the macro; `root` is the path of the crate `timeloop`, and `tokens` is the macro's input.
 pub(crate) fn expand(root: &TokenTree, tokens: &[TokenTree]) -> Result<TokenStream, Fault> {
     Ok(write(root, &read(tokens)?))
 }
@@ -67,7 +67,7 @@ fn read(tokens: &[TokenTree]) -> Result<Select<'_>, Fault> {
             return Err(Fault::at(
                 tokens,
                 index,
-                "`biased;` stands once, before the first branch of `select!`",
+                "`biased;` is allowed once, before the first branch of `select!`",
             ));
         }
         let (branch, end) = read_branch(tokens, index)?;
@@ -85,7 +85,7 @@ fn read_branch(tokens: &[TokenTree], start: usize) -> Result<(Branch<'_>, usize)
         let message = if is_pair(tokens, wrong, ['=', '=']) {
             format!("a branch of `select!` has a single `=` after its pattern: {FORM}")
         } else if is_ident(tokens.get(wrong), "if") {
-            "a precondition stands behind the async expression: `<pattern> = <async expression>, if <precondition> => <handler>`".to_owned()
+            "a precondition comes after the async expression: `<pattern> = <async expression>, if <precondition> => <handler>`".to_owned()
         } else {
             format!("no `=` after the pattern of this branch of `select!`; a branch is {FORM}")
         };
@@ -139,7 +139,7 @@ fn read_branch(tokens: &[TokenTree], start: usize) -> Result<(Branch<'_>, usize)
     ))
 }
 
-/// The handler after the arrow at `arrow`, and where the next branch begins.
+/// Returns the handler after the arrow at `arrow`, and the start of the next branch.
 fn read_handler(tokens: &[TokenTree], arrow: usize) -> Result<(&[TokenTree], usize), Fault> {
     let start = arrow + 2;
     let end = match tokens.get(start) {
@@ -150,11 +150,11 @@ fn read_handler(tokens: &[TokenTree], arrow: usize) -> Result<(&[TokenTree], usi
         return Err(Fault::at(
             tokens,
             arrow,
-            "no handler after this `=>`; where there is nothing to do, write `=> {}`",
+            "no handler after this `=>`; for an empty handler, write `=> {}`",
         ));
     }
     if is_fat_arrow(tokens, end) {
-        let message = "no comma before this branch: in `select!`, a handler that is no block ends with one";
+        let message = "no comma before this branch: in `select!`, a handler that is not a block ends with a comma";
         return Err(Fault::at(tokens, end, message));
     }
     let next = if is_punct(tokens.get(end), ',') { end + 1 } else { end };
@@ -183,7 +183,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
     for (index, branch) in select.branches.iter().enumerate() {
         let bit = Fill::Text(format!("{:#x}", 1_u64 << index));
         if let Some(condition) = branch.precondition {
-            // Where the condition is: the compiler says there that it is no `bool`.
+            // Located at the condition, where the compiler reports that it is not a `bool`.
             preconditions.extend(fill(
                 span.located_at(condition[0].span()),
                 "if !($condition) { __disabled |= $bit; }",
@@ -192,7 +192,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
         }
         expressions.extend(fill(span, "$expression,", &[("expression", branch.future.into())]));
         values += &format!("__future_{index},");
-        // Where the expression is: the compiler says there that it is no future.
+        // Located at the expression, where the compiler reports that it is not a future.
         let at_expression = span.located_at(branch.future[0].span());
         let future = || Fill::Text(format!("__future_{index}"));
         futures.extend(fill(
@@ -205,7 +205,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
             "::core::future::Future::poll($future.as_mut(), __context)",
             &[("future", future())],
         );
-        // Last first: locals are dropped in reverse, and futures in the order of their branches.
+        // In reverse: locals are dropped in reverse order, and futures must be dropped in the order of their branches.
         pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
         polls.extend(write_poll(root(), index, branch, poll, bit));
         arms.extend(fill(
@@ -269,7 +269,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
     )
 }
 
-/// The arm of the poll closure for one branch.
+/// Returns the arm of the poll closure for one branch.
 fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, bit: Fill) -> TokenStream {
     let span = Span::mixed_site();
     let value = fill(span, "__value", &[]);
@@ -278,8 +278,8 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
         "return ::core::task::Poll::Ready($outcome);",
         &[("outcome", write_outcome(root.clone(), index, value.into()).into())],
     );
-    // Whether the value matches is asked without taking it apart: a guard that is never true sees the pattern match
-    // by reference, whatever it binds, and its arm, which would move, is never taken.
+    // Test whether the value matches without moving out of it. A guard, which binds by reference, runs when the pattern
+    // matches. It is always false, so its arm, which would move, is never taken.
     let is_wildcard = matches!(branch.pattern, [TokenTree::Ident(ident)] if ident.to_string() == "_");
     let attempt = if is_wildcard {
         leave
@@ -304,7 +304,7 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
                 ::core::task::Poll::Ready(__value) => __value,
                 ::core::task::Poll::Pending => {
                     __pending = true;
-                    if $root::__private::stands_back(__context) {
+                    if $root::__private::is_suspended(__context) {
                         __interrupted = ::core::option::Option::Some(__turns);
                         return ::core::task::Poll::Pending;
                     }
@@ -324,7 +324,8 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
     )
 }
 
-/// `Select::B1(inner)`, or `Select::Rest(Select::B1(inner))` where the first `Select` is full: a value or a pattern.
+/// Returns a value or pattern of `Select`: `Select::B1(inner)`, or `Select::Rest(Select::B1(inner))` beyond the first
+/// [`BRANCHES_PER_SELECT`] branches.
 fn write_outcome(root: Fill, index: usize, inner: Fill) -> TokenStream {
     let span = Span::mixed_site();
     let variant = Fill::Text(format!("B{}", index % BRANCHES_PER_SELECT));
@@ -343,7 +344,7 @@ fn write_outcome(root: Fill, index: usize, inner: Fill) -> TokenStream {
     outcome
 }
 
-/// The type of the outcome of `count` branches: each value's type is for the compiler to find.
+/// Returns the type of the outcome of `count` branches, whose value types the compiler infers.
 fn write_type(root: Fill, count: usize) -> TokenStream {
     let mut values = Fill::Text("_,".repeat(count.min(BRANCHES_PER_SELECT)));
     if count > BRANCHES_PER_SELECT {

@@ -1,19 +1,20 @@
-//! Builds the macros' output: Rust text with holes, filled with tokens.
+//! Builds the macros' output from templates: Rust text with holes, which are filled with tokens.
 //!
-//! Always true: text tokens carry the span that the caller chose (so that their hygiene is the macro's own),
-//! and tokens put into holes keep theirs (so that errors in a user's code point at the user's code).
+//! # Invariants
+//! Tokens of the text have the span that the caller chose, so that they have the macro's hygiene. Tokens in holes keep their
+//! own, so that errors in the user's code point at it.
 //!
-//! Variables in templates begin with `__`: hygiene keeps a user's variables apart from them, but not a user's constants,
-//! which a pattern of that name would be compared with.
+//! Variables in templates begin with `__`. Hygiene separates them from the user's variables, but not from constants: a
+//! pattern with the name of a constant would be compared with it.
 
 use proc_macro::{Group, Span, TokenStream, TokenTree};
 
-/// What stands in a hole.
+/// The contents of a hole.
 #[derive(Clone)]
 pub(crate) enum Fill {
-    /// These tokens, as they are.
+    /// Tokens, which are inserted unchanged.
     Tokens(TokenStream),
-    /// This text, read as tokens that carry the template's span.
+    /// Text, whose tokens get the template's span.
     Text(String),
 }
 
@@ -47,7 +48,7 @@ impl From<usize> for Fill {
     }
 }
 
-/// Reads `text` as Rust and puts the named tokens where it says `$name`.
+/// Parses `text` as Rust and replaces each `$name` with the contents of that hole.
 pub(crate) fn fill(span: Span, text: &str, holes: &[(&str, Fill)]) -> TokenStream {
     let mut out = Vec::new();
     fill_into(&mut out, span, read(text), holes);
@@ -73,7 +74,7 @@ fn fill_into(out: &mut Vec<TokenTree>, span: Span, template: TokenStream, holes:
                 match holes.iter().find(|(hole, _)| *hole == name) {
                     Some((_, Fill::Tokens(tokens))) => out.extend(tokens.clone()),
                     Some((_, Fill::Text(text))) => fill_into(out, span, read(text), &[]),
-                    None => panic!("a template of timeloop-macros has no filling for `${name}`"),
+                    None => panic!("a template of timeloop-macros has no contents for `${name}`"),
                 }
             }
             TokenTree::Group(group) => {

@@ -1,13 +1,14 @@
-//! Reads macro input: where a pattern ends, where an expression ends, and what to say when neither does.
+//! Finds the ends of patterns and expressions in macro input, and creates errors ([`Fault`]).
 //!
-//! Always true: nothing here judges a pattern or an expression; it finds the edges that the macros' own grammar
-//! puts around them (`=`, `,`, `=>`) and leaves the rest to the compiler.
+//! # Invariants
+//! Nothing here validates a pattern or an expression. It only finds the delimiters of the macros' own grammar (`=`, `,`,
+//! `=>`); the compiler checks the rest.
 
 use proc_macro::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 
 use crate::template::{Fill, fill};
 
-/// A mistake in macro input, and where it was made.
+/// An error in macro input, and its location.
 #[derive(Debug)]
 pub(crate) struct Fault {
     span: Span,
@@ -19,13 +20,13 @@ impl Fault {
         Self { span, message: message.into() }
     }
 
-    /// At the token with this index, or at the end of the macro if the input stops before it.
+    /// Creates an error at the token with this index, or at the macro call if the input ends before it.
     pub(crate) fn at(tokens: &[TokenTree], index: usize, message: impl Into<String>) -> Self {
         let span = tokens.get(index).map_or_else(Span::call_site, TokenTree::span);
         Self::new(span, message)
     }
 
-    /// The tokens that make the compiler show this fault.
+    /// Returns a `compile_error!` with the message.
     pub(crate) fn into_tokens(self) -> TokenStream {
         let message = Fill::Text(format!("{:?}", self.message));
         fill(self.span, "::core::compile_error! { $message }", &[("message", message)])
@@ -40,7 +41,7 @@ pub(crate) fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
 }
 
-/// Whether a punctuation of two characters begins at `index`.
+/// Returns whether a punctuation of two characters begins at `index`.
 pub(crate) fn is_pair(tokens: &[TokenTree], index: usize, pair: [char; 2]) -> bool {
     matches!(tokens.get(index), Some(TokenTree::Punct(first))
         if first.as_char() == pair[0] && first.spacing() == Spacing::Joint)
@@ -51,7 +52,7 @@ pub(crate) fn is_fat_arrow(tokens: &[TokenTree], index: usize) -> bool {
     is_pair(tokens, index, ['=', '>'])
 }
 
-/// Whether the token is a block, be it written in place or handed on by another macro as `$x:block`.
+/// Returns whether the token is a block, written directly or passed by another macro as `$x:block`.
 pub(crate) fn is_block(token: &TokenTree) -> bool {
     let TokenTree::Group(group) = token else { return false };
     match group.delimiter() {
@@ -64,8 +65,8 @@ pub(crate) fn is_block(token: &TokenTree) -> bool {
     }
 }
 
-/// Where a pattern that begins at `start` meets its `=`; an `Err` holds the index of the token that can't
-/// stand in a pattern (the length, if the input ends first).
+/// Returns the index of the `=` after the pattern that begins at `start`. An `Err` is the index of a token that can't be in
+/// a pattern, or the length if the input ends first.
 pub(crate) fn pattern_end(tokens: &[TokenTree], start: usize) -> Result<usize, usize> {
     let mut index = start;
     while let Some(token) = tokens.get(index) {
@@ -93,11 +94,11 @@ pub(crate) fn pattern_end(tokens: &[TokenTree], start: usize) -> Result<usize, u
     Err(index)
 }
 
-/// Where an expression that begins at `start` ends: at a `,` or `=>` outside all brackets, or at the end.
+/// Returns the end of the expression that begins at `start`: a `,` or `=>` outside all brackets, or the end of the input.
 ///
-/// A comma may also stand between generic arguments (`f::<A, B>()`, `<A as T<B, C>>::f()`, `x as F<A, B>`)
-/// or between a closure's parameters, so the walk keeps track of whether an operand may begin here: only then
-/// do `<` and `|` open such a list; elsewhere they compare and combine.
+/// A comma may also separate generic arguments (`f::<A, B>()`, `<A as T<B, C>>::f()`, `x as F<A, B>`) or a closure's
+/// parameters. So the loop tracks whether an operand may begin: only then do `<` and `|` open such a list. Elsewhere they are
+/// operators.
 pub(crate) fn expression_end(tokens: &[TokenTree], start: usize) -> usize {
     let mut index = start;
     let mut operand_may_begin = true;
@@ -110,7 +111,7 @@ pub(crate) fn expression_end(tokens: &[TokenTree], start: usize) -> usize {
             TokenTree::Ident(ident) => {
                 let name = ident.to_string();
                 index += 1;
-                // After a dot it is a field, a method or `.await`, whatever it is called.
+                // After a dot, any name is a field, a method or `.await`.
                 let follows_dot = index >= start + 2
                     && is_punct(tokens.get(index - 2), '.')
                     && !ends_range(tokens, index - 2, start);
@@ -131,7 +132,7 @@ pub(crate) fn expression_end(tokens: &[TokenTree], start: usize) -> usize {
                         operand_may_begin = false;
                     }
                 }
-                // A qualified path, or the binder of `for<'a> |…|`; what follows is still the same operand.
+                // A qualified path, or the binder of `for<'a> |…|`. The operand continues after it.
                 '<' if operand_may_begin => index = skip_angles(tokens, index),
                 '|' if operand_may_begin => index = skip_closure_head(tokens, index),
                 '?' => {
@@ -145,7 +146,7 @@ pub(crate) fn expression_end(tokens: &[TokenTree], start: usize) -> usize {
                 first => {
                     operand_may_begin = true;
                     index += 1;
-                    // `<=`, `==`, `&&`, `<<` and the like: their second half begins nothing of its own.
+                    // In `<=`, `==`, `&&`, `<<` and the like, the second character begins nothing.
                     let doubled = is_pair(tokens, index - 1, [first, first]) && "<>&|=.".contains(first);
                     if doubled || is_pair(tokens, index - 1, [first, '=']) {
                         index += 1;
@@ -157,7 +158,7 @@ pub(crate) fn expression_end(tokens: &[TokenTree], start: usize) -> usize {
     index
 }
 
-/// Whether the dot at `index` is the second of `..`, so that an operand and no field follows.
+/// Returns whether the dot at `index` is the second of `..`, so that an operand follows, not a field.
 fn ends_range(tokens: &[TokenTree], index: usize, start: usize) -> bool {
     index > start && is_pair(tokens, index - 1, ['.', '.'])
 }
@@ -185,7 +186,7 @@ fn precedes_operand(name: &str) -> bool {
     )
 }
 
-/// From the `<` at `index` to behind the `>` that closes it.
+/// Returns the index after the `>` that closes the `<` at `index`.
 fn skip_angles(tokens: &[TokenTree], mut index: usize) -> usize {
     let mut depth = 0_usize;
     while let Some(token) = tokens.get(index) {
@@ -205,7 +206,7 @@ fn skip_angles(tokens: &[TokenTree], mut index: usize) -> usize {
     index
 }
 
-/// From the `|` at `index` to behind the closure's parameters and its return type.
+/// Returns the index after the closure's parameters, which the `|` at `index` opens, and its return type.
 fn skip_closure_head(tokens: &[TokenTree], mut index: usize) -> usize {
     index += 1;
     while index < tokens.len() && !is_punct(tokens.get(index), '|') {
@@ -220,7 +221,7 @@ fn skip_closure_head(tokens: &[TokenTree], mut index: usize) -> usize {
     index
 }
 
-/// The type after `as`.
+/// Returns the index after the type of a cast, which begins at `index`.
 fn skip_cast_type(tokens: &[TokenTree], mut index: usize) -> usize {
     loop {
         match tokens.get(index) {

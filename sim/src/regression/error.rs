@@ -1,9 +1,9 @@
-//! What is wrong with a file of stored failures, as people are told.
+//! Errors of reading and writing regression files.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why a regression file, or a part of it, is of no use.
+/// An error in a regression file, or in a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegressionError {
@@ -21,33 +21,33 @@ pub enum RegressionError {
         /// The system's reason.
         error: String,
     },
-    /// A line makes no sense.
+    /// A line is invalid.
     Line {
         /// The file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// The line.
         found: String,
-        /// How such a line looks.
+        /// An example of what is accepted there.
         accepted: String,
     },
-    /// A schedule was changed, or damaged.
+    /// A schedule was edited, or is damaged.
     Checksum {
         /// The file.
         path: PathBuf,
-        /// The line with the checksum, from 1; without one, the line where the schedule begins.
+        /// The number of the line with the checksum, from 1; without a checksum, of the line where the schedule begins.
         line: usize,
         /// The checksum in the file.
         found: Option<u32>,
-        /// The checksum of what the file says.
+        /// The checksum of the schedule in the file.
         sum: u32,
     },
-    /// A version of timeloop that is newer than this one made the file.
+    /// The file was made by a later version of timeloop.
     LaterVersion {
         /// The file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// The line.
         found: String,
@@ -70,7 +70,7 @@ impl fmt::Display for RegressionError {
             ),
             Self::Line { path, line, found, accepted } => write!(
                 f,
-                "{}:{line}: found `{found}` where `{accepted}` is accepted; mend the line, or delete its schedule",
+                "{}:{line}: found `{found}` where `{accepted}` is accepted; correct the line, or delete its schedule",
                 path.display()
             ),
             Self::Checksum { path, line, found: None, sum } => write!(
@@ -81,13 +81,13 @@ impl fmt::Display for RegressionError {
             ),
             Self::Checksum { path, line, found: Some(found), sum } => write!(
                 f,
-                "{}:{line}: checksum {found:08x} does not fit the schedule above it; restore the schedule, or put \
-                 `checksum {sum:08x}` if the change was meant",
+                "{}:{line}: checksum {found:08x} does not match the schedule above it; restore the schedule, or write \
+                 `checksum {sum:08x}` if the change was intended",
                 path.display()
             ),
             Self::LaterVersion { path, line, found } => write!(
                 f,
-                "{}:{line}: found `{found}`, so a later version of timeloop made the file; this one reads and writes \
+                "{}:{line}: found `{found}`, so a later version of timeloop made the file; this version reads and writes \
                  version 1: update timeloop",
                 path.display()
             ),

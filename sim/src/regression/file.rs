@@ -1,4 +1,4 @@
-//! Files of stored failures, whatever is stored of one: lines for people, in blocks.
+//! [`BlockFile`]: a text file of stored failures, in blocks of lines. A [`BlockFormat`] defines the contents of a block.
 //!
 //! ```text
 //! timeloop regressions, version 1
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! # Invariants
-//! A file is only ever appended to, so nothing that a person or another version wrote is lost. A line that can't be read costs
-//! the block that it is part of and no other.
+//! Files are only appended to, so nothing that a user or another version wrote is lost. A line that can't be read invalidates
+//! only its own block.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use super::error::RegressionError;
 use crate::console::shown;
 
-/// A kind of blocks, and a block while its lines are read.
+/// The format of blocks. A value is a block whose lines are being read.
 pub trait BlockFormat: Default {
     /// The first line of a file, which ends with the version.
     const HEADER: &'static str;
@@ -28,42 +28,42 @@ pub trait BlockFormat: Default {
     const BEGIN: &'static str;
     /// The comment at the head of a new file.
     const ABOUT: &'static str;
-    /// What a block says.
+    /// The contents of a block.
     type Stored;
 
     /// Reads a line of the block, which belongs to `test`.
     ///
     /// # Errors
-    /// How such a line looks.
+    /// An example of what is accepted, if the line is invalid.
     fn line(&mut self, number: usize, line: &str, test: &str) -> Result<(), &'static str>;
 
     /// Ends the block, which begins at `line`.
     ///
     /// # Errors
-    /// When its lines do not make a whole.
+    /// When its lines are incomplete or contradictory.
     fn end(self, line: usize, file: &BlockFile) -> Result<Self::Stored, RegressionError>;
 }
 
 /// A file of blocks that belongs to one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockFile {
-    /// Where the file is, whether or not it exists.
+    /// The path of the file, whether or not it exists.
     pub path: PathBuf,
-    /// The test; empty for a file of whichever test.
+    /// The test; empty to accept the file of any test.
     pub test: String,
 }
 
-/// The blocks of a file, in its order.
+/// The blocks of a file, in order.
 #[derive(Debug)]
 pub struct Blocks<T> {
-    /// What can be read.
+    /// The valid blocks.
     pub stored: Vec<T>,
-    /// What can't be read, and why.
+    /// The errors in the others.
     pub problems: Vec<RegressionError>,
 }
 
 impl BlockFile {
-    /// Reads the file; one that does not exist holds nothing.
+    /// Reads the file. A file that does not exist has no blocks.
     ///
     /// # Errors
     /// When the file exists and can't be read.
@@ -106,12 +106,12 @@ impl BlockFile {
         if file.metadata().map_err(error)?.len() == 0 {
             text = format!("{}\n{}\n{text}", self.head::<B>(), B::ABOUT);
         }
-        // One write, so that two processes that fail at once do not mix their lines.
+        // A single write, so that the lines of two processes that append at once do not mix.
         file.write_all(text.as_bytes()).map_err(error)?;
         Ok(true)
     }
 
-    /// Writes the lines at the head of a file.
+    /// Returns the lines at the head of a file.
     #[must_use]
     pub fn head<B: BlockFormat>(&self) -> String {
         format!("{}\n{}\n", B::HEADER, self.test_line())
@@ -121,10 +121,10 @@ impl BlockFile {
         format!("test {}", self.test.trim().escape_debug())
     }
 
-    /// Writes a block.
+    /// Returns the lines of a block.
     #[must_use]
     pub fn block<B: BlockFormat>(&self, comment: &str, lines: &[String]) -> String {
-        // The empty line also ends a last line that was left without an end.
+        // The leading line break also ends an unterminated last line.
         let mut text = format!("\n{}\n", B::BEGIN);
         comment.lines().for_each(|line| text.push_str(&format!("  # {line}\n")));
         lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
@@ -165,7 +165,7 @@ impl BlockFile {
                     blocks.problems.push(self.bad_line(*line, found, accepted));
                 }
             }
-            // Without one of its lines the others are of no use.
+            // A block with an invalid line is dropped.
             if blocks.problems.len() == problems {
                 match block.end(first, self) {
                     Ok(stored) => blocks.stored.push(stored),
@@ -176,7 +176,7 @@ impl BlockFile {
         blocks
     }
 
-    /// Reads the line that names the test, where no block has begun.
+    /// Checks a line before the first block, which has to name the test.
     fn read_test(&self, line: usize, found: &str, begin: &str) -> Result<(), RegressionError> {
         let name =
             found.strip_prefix("test").filter(|rest| !rest.starts_with(|next: char| !next.is_whitespace()));
@@ -188,7 +188,7 @@ impl BlockFile {
         }
     }
 
-    /// Says that a line makes no sense.
+    /// Returns the error about an invalid line.
     #[must_use]
     pub fn bad_line(&self, line: usize, found: &str, accepted: &str) -> RegressionError {
         let (path, found, accepted) = (shown(&self.path), excerpt(found), accepted.to_owned());

@@ -1,6 +1,6 @@
-//! The format of a schedule in a regression file: lines that a person understands.
+//! The text format of a schedule in a regression file.
 //!
-//! A deviation is a line, and a seed with its strategy and what that was told is one:
+//! A deviation is a line, and so is a seed with its strategy and estimates:
 //!
 //! ```text
 //! seed 17 strategy random
@@ -9,14 +9,14 @@
 //! ```
 //!
 //! # Invariants
-//! Reading the lines of a schedule gives that schedule; how much space stands between words is of no account; the parts of a
-//! line have one order.
+//! Parsing the printed lines of a schedule returns that schedule. The amount of space between words does not matter; the order
+//! of the words does.
 
 use std::fmt::{self, Write as _};
 
 use crate::{Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath};
 
-/// The lines of a schedule, without its checksum.
+/// Returns the lines of a schedule, without its checksum.
 pub(super) fn print(schedule: &Schedule) -> Vec<String> {
     match schedule {
         Schedule::Seeded { seed, strategy, estimates } => vec![print_seeded(*seed, *strategy, estimates)],
@@ -62,7 +62,7 @@ pub(super) enum Line {
     Checksum(u32),
 }
 
-/// The line's meaning, or how a line that starts as this one does should look.
+/// Parses a line. An error is an example of a valid line that starts with the same word.
 pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (accepted, parsed) = match words.first().copied() {
@@ -76,10 +76,10 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
             ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
         }
         Some("network") => {
-            ("network root.1.2 packet 11 index 0 value 180", parse_around(&words, Domain::Network, "packet"))
+            ("network root.1.2 packet 11 index 0 value 180", parse_world_decision(&words, Domain::Network, "packet"))
         }
         Some("fault") => {
-            ("fault root.1 number 0 index 0 value 1", parse_around(&words, Domain::Fault, "number"))
+            ("fault root.1 number 0 index 0 value 1", parse_world_decision(&words, Domain::Fault, "number"))
         }
         Some("seed") => ("seed 17 strategy random", parse_seeded(&words)),
         Some("randomness") => (
@@ -130,7 +130,7 @@ fn parse_choice(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
     deviation(task, resume, domain, index, number(value).filter(|value| *value > 0)?)
 }
 
-fn parse_around(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
+fn parse_world_decision(words: &[&str], domain: Domain, word: &str) -> Option<Line> {
     let [_, task, number_word, resume, "index", index, "value", value] = *words else { return None };
     if number_word != word {
         return None;
@@ -143,7 +143,7 @@ fn deviation(task: &str, resume: &str, domain: Domain, index: &str, value: u32) 
     Some(Line::Deviation(Deviation { task, resume: number(resume)?, domain, index: number(index)?, value }))
 }
 
-/// A number as it is printed: digits alone.
+/// Parses a number that consists only of digits.
 fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
@@ -168,7 +168,7 @@ fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates) -> St
 
 fn parse_seeded(words: &[&str]) -> Option<Line> {
     let ["seed", seed, "strategy", rest @ ..] = words else { return None };
-    // A strategy with parameters is several words.
+    // A strategy with parameters can be several words.
     let end = match rest.first()?.contains('(') {
         true => rest.iter().position(|word| word.ends_with(')'))? + 1,
         false => 1,
@@ -212,8 +212,8 @@ fn parse_seeded(words: &[&str]) -> Option<Line> {
     Some(Line::Seeded(Seed(number(seed)?), strategy, estimates))
 }
 
-/// In one line, as a regression file says it: `the baseline run`, `seed 7 strategy random`, `run root.2 resume 0 after 0 other
-/// steps; select root.1 resume 3 index 0 branch 2`.
+/// Writes the lines of a regression file as one: `the baseline run`, `seed 7 strategy random`, `run root.2 resume 0 after 0
+/// other steps; select root.1 resume 3 index 0 branch 2`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = print(self);
@@ -227,7 +227,7 @@ mod tests {
     use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
 
     #[test]
-    fn reads_what_it_prints() {
+    fn parses_what_it_prints() {
         let task = TaskPath::root().child(2).child(1);
         let deviation =
             |domain, index, value| Deviation { task: task.clone(), resume: 3, domain, index, value };
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_a_bad_line_should_look_like() {
+    fn errors_are_examples_of_valid_lines() {
         for (line, accepted) in [
             ("run root.0 resume 3 after 4 other steps", "run root.2 resume 3 after 4 other steps"),
             ("run root.2 resume 3", "run root.2 resume 3 after 4 other steps"),

@@ -1,6 +1,6 @@
-//! Regression files: the schedules under which a test has failed, kept for the next time.
+//! Regression files ([`Regressions`]): the schedules under which a test has failed, which are tried first the next time.
 //!
-//! A file belongs to one test and is for people too: one line a deviation, comments where they like.
+//! A file belongs to one test. It is text that users may edit, with a line for each deviation, and comments.
 //!
 //! ```text
 //! timeloop regressions, version 1
@@ -12,8 +12,9 @@
 //!   checksum 9ba2dbd5
 //! ```
 //!
-//! Always true: a file is only ever appended to, so nothing that a person or another version wrote is lost; a line that
-//! can't be read costs the schedule that it is part of and no other.
+//! # Invariants
+//! Files are only appended to, so nothing that a user or another version wrote is lost. A line that can't be read invalidates
+//! only its own schedule.
 
 mod error;
 mod file;
@@ -32,25 +33,25 @@ use crate::{Schedule, Seed};
 /// The folder of regression files, in the folder of the package under test.
 pub(crate) const FOLDER: &str = "timeloop-regressions";
 
-/// The file with the schedules of one test.
+/// The regression file of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regressions {
     file: BlockFile,
 }
 
-/// What a regression file holds.
+/// The contents of a regression file.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The schedules, in the order of the file.
     pub schedules: Vec<Stored>,
-    /// The lines that can't be read, and why.
+    /// The errors in the file.
     pub problems: Vec<RegressionError>,
 }
 
 /// A schedule of a regression file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The line where it begins, from 1.
+    /// The number of the line where it begins, from 1.
     pub line: usize,
     /// The schedule.
     pub schedule: Schedule,
@@ -60,25 +61,25 @@ impl Regressions {
     /// The name of the folder of regression files, which is in the folder of the package under test.
     pub const FOLDER: &str = FOLDER;
 
-    /// The file of `test` in the folder `folder`, whether or not it exists.
+    /// Returns the file of `test` in `folder`, whether or not it exists.
     #[must_use]
     pub fn new(folder: &Path, test: &str) -> Self {
         Self { file: BlockFile { path: folder.join(file_name(test)), test: test.to_owned() } }
     }
 
-    /// The file at `path`, of whichever test.
+    /// Returns the file at `path`, of any test.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { file: BlockFile { path: path.to_owned(), test: String::new() } }
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.file.path
     }
 
-    /// Reads the file; one that does not exist holds nothing.
+    /// Reads the file. A file that does not exist has no schedules.
     ///
     /// # Errors
     /// When the file exists and can't be read.
@@ -87,7 +88,7 @@ impl Regressions {
         Ok(Loaded { schedules: stored, problems })
     }
 
-    /// Adds `schedule`, unless the file has it already; `comment` says what fails under it. Returns whether it was added.
+    /// Adds `schedule`, unless the file has it already; `comment` describes the failure. Returns whether it was added.
     ///
     /// # Errors
     /// When the file can't be written, or was made by a later version.
@@ -123,7 +124,7 @@ impl BlockFormat for ScheduleBlock {
 
     fn end(self, line: usize, file: &BlockFile) -> Result<Stored, RegressionError> {
         let schedule = assemble(self.lines).ok_or_else(|| {
-            let accepted = "either one line `seed …`, or lines that each decide something else";
+            let accepted = "either one line `seed …`, or lines with different decisions";
             file.bad_line(line, "schedule", accepted)
         })?;
         let sum = checksum(&format::print(&schedule));
@@ -139,7 +140,7 @@ impl BlockFormat for ScheduleBlock {
     }
 }
 
-/// The schedule that the lines spell; `None` when they contradict each other.
+/// Returns the schedule of the lines; `None` if they contradict each other.
 fn assemble(lines: Vec<Line>) -> Option<Schedule> {
     let mut seed = None;
     let mut deviations = Vec::new();
@@ -170,8 +171,8 @@ fn checksum(lines: &[String]) -> u32 {
     crc32(text.as_bytes())
 }
 
-/// The test's name as a file's name: `bank::tests::transfers` is `bank.tests.transfers.txt`. A name that holds what files
-/// had better not be called gets its tag too, so that no two tests share a file.
+/// Returns the file name for a test: `bank.tests.transfers.txt` for `bank::tests::transfers`. Characters that are unsafe in
+/// file names are replaced, and then a hash is added, so that no two tests share a file.
 fn file_name(test: &str) -> String {
     const CHARACTERS_MAX: usize = 150;
     let dotted = test.replace("::", ".");

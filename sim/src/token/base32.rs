@@ -1,7 +1,8 @@
 //! Crockford's base 32: digits and upper-case letters without I, L, O and U.
 //!
-//! Always true: decoding accepts lower case, and I, L and O for the digits they look like; the spare bits of the last
-//! character are zero, so no two spellings differ in anything else.
+//! # Invariants
+//! Decoding also accepts lower case, and I, L and O for the digits they resemble. Apart from that, each byte string has one
+//! encoding: the spare bits of the last character are zero.
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -23,7 +24,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes, and whether the spare bits are zero; or the first character that is none of the alphabet's.
+/// Returns the bytes, and whether the spare bits are zero. An error is the first character outside the alphabet.
 pub(super) fn decode(text: &str) -> Result<(Vec<u8>, bool), char> {
     let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut bits, mut count) = (0_u32, 0);
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn spells_as_crockford_does() {
+    fn encodes_as_crockford_does() {
         assert_eq!(encode(&[0x00, 0x44, 0x32, 0x14, 0xC7]), "01234567");
         assert_eq!(encode(&[0xFF]), "ZW");
         assert_eq!(decode("oiL"), decode("011"));

@@ -1,13 +1,19 @@
-//! Tokens: a schedule as one word that survives being copied, mailed and pasted.
+//! Tokens: a schedule as one word that can be copied, mailed and pasted.
 //!
-//! Always true: reading a token gives the schedule that was written, or says why not; a token that was once written can
-//! be read for ever, or says that it is of another version. Two kinds of change are always found: any one character, and
-//! any two neighbours swapped.
+//! # Invariants
+//! Reading a token returns the schedule that was written, or an error. Every later version can read it, or reports that it
+//! has another version. The checksum always detects a change of one character and a swap of two neighbors.
 //!
-//! The layout of version 1, all numbers of variable length unless a size is given: `TL1`, then in base 32: the number of
-//! bytes up to the checksum; the test's tag (4 bytes); 0, strategy with its parameters, seed and, if there are any, its
-//! estimates (`seeded.rs`), or 1, seed of the code's own randomness, count and deviations (path's length and indices,
-//! resume, domain, index, value); CRC-32 of `TL1` and all before (4 bytes).
+//! # Format
+//! Version 1 is `TL1`, followed in base 32 by these fields. Numbers have variable length unless a size is given.
+//!
+//! 1. the number of bytes up to the checksum
+//! 2. the test's tag (4 bytes)
+//! 3. one of
+//!    - 0, the strategy with its parameters, the seed, and the estimates if there are any (`seeded.rs`)
+//!    - 1, the seed of the code's own randomness, the count of deviations, and for each the path (its length and indices),
+//!      resume, domain, index and value
+//! 4. the CRC-32 of `TL1` and all bytes before (4 bytes)
 
 mod base32;
 mod seeded;
@@ -25,7 +31,7 @@ const SEEDED: u8 = 0;
 const DEVIATIONS: u8 = 1;
 
 impl Schedule {
-    /// The schedule as one word, for the test with this name.
+    /// Returns the token of the schedule, for the test with this name.
     ///
     /// ```
     /// use timeloop_sim::{Schedule, Seed, StrategySpec};
@@ -68,7 +74,7 @@ impl Schedule {
     /// Reads a token that was made for the test with this name.
     ///
     /// # Errors
-    /// When the text is no token, is damaged, is of a later version, or was made for another test.
+    /// When the text is not a token, is damaged, has a later version, or was made for another test.
     pub fn from_token(text: &str, test: &str) -> Result<Self, TokenError> {
         let (found, schedule) = read(text)?;
         if found != tag(test) {
@@ -77,16 +83,16 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// Reads a token, whichever test it was made for.
+    /// Reads a token of any test.
     ///
     /// # Errors
-    /// When the text is no token, is damaged, or is of a later version.
+    /// When the text is not a token, is damaged, or has a later version.
     pub fn from_token_of_any_test(text: &str) -> Result<Self, TokenError> {
         read(text).map(|(_, schedule)| schedule)
     }
 }
 
-/// A number that stands for a test's name: FNV-1a.
+/// Returns the FNV-1a hash of a test's name.
 pub(crate) fn tag(test: &str) -> [u8; 4] {
     test.bytes()
         .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
@@ -121,7 +127,7 @@ fn read(text: &str) -> Result<([u8; 4], Schedule), TokenError> {
         return Err(TokenError::Truncated);
     }
     let body_end = bytes.len() - reader.0.len() + length;
-    // Bytes after the checksum count as a typing error too.
+    // Bytes after the checksum also count as a typing error.
     if bytes[body_end..] != checksum(&bytes[..body_end]) || !spare_is_zero {
         return Err(TokenError::Mistyped);
     }
@@ -134,7 +140,7 @@ fn read(text: &str) -> Result<([u8; 4], Schedule), TokenError> {
     Ok((*tag, schedule))
 }
 
-/// Reads what the checksum has vouched for: what can't be read was written by other code than this.
+/// Reads the body, whose checksum is correct. What can't be read was written by other code.
 fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
     let foreign = TokenError::Mistyped;
     match reader.byte() {
@@ -179,7 +185,7 @@ fn read_path(reader: &mut Reader<'_>) -> Option<TaskPath> {
     (0..depth).map(|_| reader.u32().filter(|index| *index > 0)).collect()
 }
 
-/// The start of a text that may be long or odd.
+/// Returns the start of a text, escaped.
 fn excerpt(text: &str) -> String {
     const CHARACTERS_MAX: usize = 24;
     let start: String = text.chars().take(CHARACTERS_MAX).collect();
@@ -190,42 +196,42 @@ fn excerpt(text: &str) -> String {
     }
 }
 
-/// Why a text gives no schedule.
+/// An error from reading a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The text does not start as a token does.
+    /// The text does not start like a token.
     NotAToken {
         /// The start of the text.
         found: String,
     },
-    /// The text is shorter than the token says it is.
+    /// The text is shorter than the length in the token.
     Truncated,
-    /// A character that no token has.
+    /// A character that can't be in a token.
     BadCharacter {
         /// The character.
         character: char,
     },
-    /// The checksum does not fit.
+    /// The checksum is wrong.
     Mistyped,
-    /// A version of timeloop that is newer than this one made the token.
+    /// The token was made by a later version of timeloop.
     LaterVersion {
-        /// How the token starts.
+        /// The prefix of the token.
         found: String,
     },
     /// A strategy that this version does not have.
     UnknownStrategy {
-        /// The number that stands for the strategy.
+        /// The code of the strategy.
         code: u8,
     },
     /// A kind of decision that this version does not have.
     UnknownDomain {
-        /// The number that stands for the domain.
+        /// The code of the domain.
         code: u8,
     },
-    /// The token is sound, and belongs to another test.
+    /// The token is valid, but belongs to another test.
     OtherTest {
-        /// The test that was asked for.
+        /// The test that the token was read for.
         test: String,
     },
 }
@@ -236,23 +242,23 @@ impl fmt::Display for TokenError {
             Self::NotAToken { found } => {
                 write!(
                     f,
-                    "`{found}` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+                    "`{found}` is not a token; a token is one word that starts with `TL1`, as printed in a report"
                 )
             }
             Self::Truncated => f.write_str(
-                "the token is shorter than it says; copy the whole word, from `TL1` to its last character",
+                "the token is incomplete; copy the whole word, from `TL1` to its last character",
             ),
             Self::BadCharacter { character } => write!(
                 f,
-                "a token has no `{}`: it is `TL1` and then digits and letters; copy it again from the report",
+                "a token can't contain `{}`: it is `TL1` followed by digits and letters; copy it again from the report",
                 character.escape_debug()
             ),
             Self::Mistyped => f.write_str(
-                "the token has a typing error (its checksum does not fit); copy it again from the report",
+                "the token has a typing error (its checksum is wrong); copy it again from the report",
             ),
             Self::LaterVersion { found } => write!(
                 f,
-                "the token starts with `{found}`, so a later version of timeloop made it; this one reads `TL1`: update \
+                "the token starts with `{found}`, so a later version of timeloop made it; this version reads `TL1`: update \
                  timeloop"
             ),
             Self::UnknownStrategy { code } => write!(
@@ -267,7 +273,7 @@ impl fmt::Display for TokenError {
             ),
             Self::OtherTest { test } => write!(
                 f,
-                "the token was made for another test, or before a renaming, and not for `{test}`; run the test whose \
+                "the token was made for another test than `{test}`, or before the test was renamed; run the test whose \
                  report printed it"
             ),
         }

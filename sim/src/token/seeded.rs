@@ -1,12 +1,13 @@
-//! The bytes of a strategy, of its parameters and of what it was told.
+//! Encodes a strategy, its parameters and its estimates.
 //!
-//! After the strategy's code: for `pct` its depth, for `delay` its bound, for `exhaustive` 0, or 1 and delays, or 2 and
-//! preemptions. The estimates are left out if there are none; else they begin with a byte that says which follow, by
-//! bits: 1 steps, 2 tasks, 4 instants, 8 resource (8 bytes), 16 counts. Each count is the length of the path that it has
-//! in common with the path before it, the length of the rest, the rest, and the number.
+//! After the strategy's code comes its parameter: the depth of `pct`, the bound of `delay`, and for `exhaustive` 0, or 1 and
+//! the delays, or 2 and the preemptions. Empty estimates are left out. Others begin with a byte of flags for the parts that
+//! follow: 1 steps, 2 tasks, 4 instants, 8 resource (8 bytes), 16 counts. Each count is the length of the prefix that its
+//! path shares with the path before, the length of the rest, the rest, and the number.
 //!
-//! Always true: estimates have one spelling; those that are empty take no byte, so a strategy that is told nothing has the
-//! token that it had before there were estimates.
+//! # Invariants
+//! Estimates have one encoding. Empty ones take no byte, so a strategy without estimates has the token that it had before
+//! estimates existed.
 
 use super::wire::{Reader, put};
 use crate::{Bound, Estimates, ResourceKey, StrategySpec, TaskPath};
@@ -38,7 +39,7 @@ pub(super) fn put_strategy(bytes: &mut Vec<u8>, strategy: StrategySpec) {
     }
 }
 
-/// The strategy with the parameters that follow its code.
+/// Reads the parameters that follow the code of `strategy`, and returns the strategy with them.
 pub(super) fn read_parameters(reader: &mut Reader<'_>, strategy: StrategySpec) -> Option<StrategySpec> {
     Some(match strategy {
         StrategySpec::Pct { .. } => StrategySpec::Pct { depth: reader.u32().filter(|depth| *depth > 0)? },
@@ -94,7 +95,7 @@ pub(super) fn put_estimates(bytes: &mut Vec<u8>, estimates: &Estimates) {
     }
 }
 
-/// `None` where they are not as they would be written.
+/// Reads estimates; `None` if they are not encoded as [`put_estimates`] does.
 pub(super) fn read_estimates(reader: &mut Reader<'_>) -> Option<Estimates> {
     let mut estimates = Estimates::default();
     if reader.0.is_empty() {
@@ -124,7 +125,7 @@ pub(super) fn read_estimates(reader: &mut Reader<'_>) -> Option<Estimates> {
             for _ in 0..length {
                 indices.push(reader.u32().filter(|index| *index > 0)?);
             }
-            // In order, and with no more in common than was said: so nothing can be spelt in two ways.
+            // The paths must ascend and share no longer prefix than encoded, so that there is one encoding.
             let later = match (indices.get(common), next) {
                 (Some(index), Some(next)) => *index > next,
                 (Some(_), None) => true,

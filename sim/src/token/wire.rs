@@ -1,6 +1,7 @@
 //! The bytes of a token: numbers of variable length, least significant seven bits first.
 //!
-//! Always true: a number has one spelling, and reading stops at the end of the bytes rather than beyond.
+//! # Invariants
+//! A number has one encoding. Reading never goes beyond the end of the bytes.
 
 pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -10,7 +11,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-/// Takes bytes from the front; `None` wherever they are not as written by [`put`].
+/// Reads bytes from the front. Its methods return `None` if the bytes end, or are not encoded as [`put`] does.
 #[derive(Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
@@ -31,7 +32,7 @@ impl Reader<'_> {
             }
             number |= bits << shift;
             if byte & 0x80 == 0 {
-                // A last byte of zero would be a second spelling.
+                // A last byte of zero would be a second encoding.
                 return (byte != 0 || shift == 0).then_some(number);
             }
         }
@@ -42,14 +43,14 @@ impl Reader<'_> {
         self.u64()?.try_into().ok()
     }
 
-    /// A count of things that take a byte or more each.
+    /// Reads a count of items that take at least a byte each.
     pub(super) fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.u64()?).ok()?;
         (count <= self.0.len()).then_some(count)
     }
 }
 
-/// CRC-32 (IEEE 802.3): finds every change that spans 32 bits or less.
+/// Returns the CRC-32 (IEEE 802.3), which detects every change within 32 consecutive bits.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
@@ -69,7 +70,7 @@ mod tests {
             assert_eq!(reader.u64(), Some(number));
             assert!(reader.0.is_empty());
         }
-        assert_eq!(Reader(&[0x80, 0x00]).u64(), None, "a second spelling of 0");
+        assert_eq!(Reader(&[0x80, 0x00]).u64(), None, "a second encoding of 0");
         assert_eq!(Reader(&[0x80]).u64(), None, "no end");
         assert_eq!(Reader(&[0xFF; 11]).u64(), None, "more than 64 bits");
     }

@@ -205,7 +205,7 @@ fn a_bad_line_is_named_and_costs_no_other_schedule() {
     let exploration = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
     let message = format!(
-        "{}:8: found `run root.2 at once` where `run root.2 resume 3 after 4 other steps` is accepted; mend the line, or \
+        "{}:8: found `run root.2 at once` where `run root.2 resume 3 after 4 other steps` is accepted; correct the line, or \
          delete its schedule",
         file.display()
     );
@@ -254,23 +254,23 @@ fn each_mistake_is_answered_by_what_is_accepted() {
     assert_eq!(problems(""), (0, String::new()));
     assert_eq!(
         problem(&LOST_UPDATE.replace("version 1", "version 2")),
-        "FILE:1: found `timeloop regressions, version 2`, so a later version of timeloop made the file; this one reads and \
+        "FILE:1: found `timeloop regressions, version 2`, so a later version of timeloop made the file; this version reads and \
          writes version 1: update timeloop"
     );
     assert_eq!(
         problem("<<<<<<< HEAD\n"),
-        "FILE:1: found `<<<<<<< HEAD` where `timeloop regressions, version 1` is accepted; mend the line, or delete its \
+        "FILE:1: found `<<<<<<< HEAD` where `timeloop regressions, version 1` is accepted; correct the line, or delete its \
          schedule"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("test toys", "test bank")),
-        "FILE:2: found `test bank::lost_update` where `test toys::lost_update` is accepted; mend the line, or delete its \
+        "FILE:2: found `test bank::lost_update` where `test toys::lost_update` is accepted; correct the line, or delete its \
          schedule"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("after 3", "after 4")),
-        "FILE:10: checksum 46b4f9e8 does not fit the schedule above it; restore the schedule, or put `checksum 3bc7ffb0` if \
-         the change was meant"
+        "FILE:10: checksum 46b4f9e8 does not match the schedule above it; restore the schedule, or write `checksum 3bc7ffb0` if \
+         the change was intended"
     );
     assert_eq!(
         problem(LOST_UPDATE.trim_end().strip_suffix("checksum 46b4f9e8").unwrap()),
@@ -279,13 +279,13 @@ fn each_mistake_is_answered_by_what_is_accepted() {
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("  run", "  run root.1 resume 1 after 2 other steps\n  run")),
-        "FILE:7: found `schedule` where `either one line `seed …`, or lines that each decide something else` is accepted; \
-         mend the line, or delete its schedule"
+        "FILE:7: found `schedule` where `either one line `seed …`, or lines with different decisions` is accepted; \
+         correct the line, or delete its schedule"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
         "FILE:9: found `fly` where `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, `randomness …` or `checksum …` is \
-         accepted; mend the line, or delete its schedule"
+         accepted; correct the line, or delete its schedule"
     );
 }
 

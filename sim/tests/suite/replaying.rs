@@ -115,11 +115,11 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
     };
     assert_eq!(
         error("TL1ABC"),
-        "TIMELOOP_REPLAY: the token is shorter than it says; copy the whole word, from `TL1` to its last character"
+        "TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character"
     );
     assert_eq!(
         error(&Schedule::baseline().to_token("toys::races")),
-        "TIMELOOP_REPLAY: the token was made for another test, or before a renaming, and not for `toys::lost_update`; run the \
+        "TIMELOOP_REPLAY: the token was made for another test than `toys::lost_update`, or before the test was renamed; run the \
          test whose report printed it"
     );
     assert_eq!(toy.1.load(Relaxed), 0);

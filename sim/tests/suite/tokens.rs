@@ -79,35 +79,35 @@ fn each_mistake_is_answered_by_what_is_accepted() {
     let answer = |text: &str| Schedule::from_token(text, TEST).unwrap_err().to_string();
     assert_eq!(
         answer("seventeen"),
-        "`seventeen` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+        "`seventeen` is not a token; a token is one word that starts with `TL1`, as printed in a report"
     );
     assert_eq!(
         answer("the line that says TIMELOOP_REPLAY"),
-        "`the line that says TIMEL…` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+        "`the line that says TIMEL…` is not a token; a token is one word that starts with `TL1`, as printed in a report"
     );
     assert_eq!(
         answer(""),
-        "`` is not a token; a token is one word that starts with `TL1`, as a report prints it"
+        "`` is not a token; a token is one word that starts with `TL1`, as printed in a report"
     );
     let truncated =
-        "the token is shorter than it says; copy the whole word, from `TL1` to its last character";
+        "the token is incomplete; copy the whole word, from `TL1` to its last character";
     for length in 3..token.len() {
         assert_eq!(answer(&token[..length]), truncated, "{length} characters");
     }
-    let mistyped = "the token has a typing error (its checksum does not fit); copy it again from the report";
+    let mistyped = "the token has a typing error (its checksum is wrong); copy it again from the report";
     assert_eq!(answer(&token.replacen('5', "6", 1)), mistyped);
     assert_eq!(answer(&format!("{token}00")), mistyped);
     assert_eq!(
         answer(&token.replacen('5', "-", 1)),
-        "a token has no `-`: it is `TL1` and then digits and letters; copy it again from the report"
+        "a token can't contain `-`: it is `TL1` followed by digits and letters; copy it again from the report"
     );
     assert_eq!(
         answer(&token.replacen("TL1", "TL2", 1)),
-        "the token starts with `TL2`, so a later version of timeloop made it; this one reads `TL1`: update timeloop"
+        "the token starts with `TL2`, so a later version of timeloop made it; this version reads `TL1`: update timeloop"
     );
     assert_eq!(
         Schedule::from_token(token, "bank::tests::withdrawals").unwrap_err().to_string(),
-        "the token was made for another test, or before a renaming, and not for `bank::tests::withdrawals`; run the test \
+        "the token was made for another test than `bank::tests::withdrawals`, or before the test was renamed; run the test \
          whose report printed it"
     );
     assert_eq!(

@@ -121,20 +121,20 @@ fn what_can_not_be_read_is_said() {
     let header = "timeloop properties, version 1\n";
     assert_eq!(
         problems("cases\n"),
-        "1: found `cases` where `timeloop properties, version 1` is accepted; mend the line, or delete its schedule"
+        "1: found `cases` where `timeloop properties, version 1` is accepted; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}test other\n")),
-        "2: found `test other` where `test shop::sells` is accepted; mend the line, or delete its schedule"
+        "2: found `test other` where `test shop::sells` is accepted; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n")),
-        "2: found `case` where `a case with its lines `input …` and `seed …`` is accepted; mend the line, or delete its \
+        "2: found `case` where `a case with its lines `input …` and `seed …`` is accepted; correct the line, or delete its \
          schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed x\n")),
-        "4: found `seed x` where `seed 17` is accepted; mend the line, or delete its schedule"
+        "4: found `seed x` where `seed 17` is accepted; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
@@ -143,7 +143,7 @@ fn what_can_not_be_read_is_said() {
     );
     assert_eq!(
         problems("timeloop properties, version 2\n"),
-        "1: found `timeloop properties, version 2`, so a later version of timeloop made the file; this one reads and writes \
+        "1: found `timeloop properties, version 2`, so a later version of timeloop made the file; this version reads and writes \
          version 1: update timeloop"
     );
     fs::remove_dir_all(folder).unwrap();
@@ -161,7 +161,7 @@ fn a_damaged_file_is_not_passed_over() {
         *thrown.downcast_ref::<String>().unwrap(),
         format!(
             "timeloop: `properties::stored::a_damaged_file_is_not_passed_over`: {}:1: found `cases` where `timeloop properties, \
-             version 1` is accepted; mend the line, or delete its schedule\n",
+             version 1` is accepted; correct the line, or delete its schedule\n",
             file.display()
         )
     );
@@ -336,7 +336,7 @@ fn what_is_no_token_is_not_passed_over() {
         ),
         (
             "TL1XXXX",
-            "TIMELOOP_REPLAY: the token is shorter than it says; copy the whole word, from `TL1` to its last character",
+            "TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character",
         ),
     ];
     for (given, expected) in cases {
