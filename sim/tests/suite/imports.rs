@@ -1,18 +1,18 @@
-//! The modules of this crate import one way.
+//! The imports between the modules of this crate have no cycles.
 //!
-//! Its `use` lines, and paths from `crate` on, are read as text. What a name is imported through counts as an import of the module that defines it, so
-//! that a circle can't hide behind a re-export.
+//! The test reads `use` items and paths from `crate` as text. An import through a re-export counts as an import of the module
+//! that defines the name, so that a cycle can't hide behind a re-export.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module, as its path below the crate: `["report", "steps"]`.
+/// The path of a module below the crate: `["report", "steps"]`.
 type Module = Vec<String>;
 
 #[derive(Default)]
 struct Crate {
-    /// Paths that each module uses outside of its tests, from the root of the crate on, and whether it re-exports them.
+    /// The paths that each module uses outside its tests, from the root of the crate, and whether it re-exports them.
     uses: BTreeMap<Module, Vec<(Module, bool)>>,
 }
 
@@ -35,7 +35,7 @@ impl Crate {
         }
     }
 
-    /// The module that defines what a path names.
+    /// Returns the module that defines the item at a path.
     fn definer(&self, path: &[String]) -> Module {
         let mut module = Module::new();
         for (index, name) in path.iter().enumerate() {
@@ -55,7 +55,7 @@ impl Crate {
         module
     }
 
-    /// Which of the modules in `folder` import which others, each with all that is in it.
+    /// Returns the imports between the modules in `folder`, each including its submodules.
     fn imports(&self, folder: &[String]) -> BTreeMap<String, BTreeSet<String>> {
         let inside = |module: &[String]| module.strip_prefix(folder)?.first().cloned();
         let mut imports = BTreeMap::<_, BTreeSet<_>>::new();
@@ -68,7 +68,7 @@ impl Crate {
     }
 }
 
-/// The paths that a file of the crate uses, from the root on, and which of them it re-exports.
+/// Returns the paths that a file uses, from the root of the crate, and which of them it re-exports.
 fn uses(text: &str, module: &Module) -> Vec<(Module, bool)> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let code: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap()).collect();
@@ -82,7 +82,7 @@ fn uses(text: &str, module: &Module) -> Vec<(Module, bool)> {
     for statement in code.join(" ").split(';') {
         let Some((before, tree)) = statement.rsplit_once("use ") else { continue };
         if !tree.chars().all(|letter| letter.is_alphanumeric() || " _:{},*".contains(letter)) {
-            // A text that has the word in it.
+            // The word `use` in a text.
             continue;
         }
         let public = before.trim_end().ends_with("pub") || before.trim_end().ends_with(')');
@@ -135,8 +135,7 @@ fn expand(tree: &str, base: &[String], found: &mut dyn FnMut(Module)) {
     }
 }
 
-/// The modules that no others are left to be imported by, taken away until none is: what remains is in circles, or imports
-/// from them.
+/// Removes modules that no remaining module imports, until there are none. The rest is in cycles, or is imported from one.
 fn circle(mut imports: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
     loop {
         let count = imports.len();
@@ -152,7 +151,7 @@ fn circle(mut imports: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, B
 }
 
 #[test]
-fn modules_import_one_way() {
+fn imports_have_no_cycles() {
     let mut sources = Crate::default();
     Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &Vec::new(), &mut sources);
     let folders: BTreeSet<Module> =
@@ -162,6 +161,6 @@ fn modules_import_one_way() {
     assert!(top["session"].contains("report") && top["strategy"].contains("decision"), "{top:#?}");
     for folder in folders {
         let circle = circle(sources.imports(&folder));
-        assert!(circle.is_empty(), "modules of `{}` import in a circle: {circle:#?}", folder.join("::"));
+        assert!(circle.is_empty(), "modules of `{}` import in a cycle: {circle:#?}", folder.join("::"));
     }
 }

@@ -1,7 +1,6 @@
-//! The harness, tested with toy simulations that are no runtime at all: a module for each promise.
+//! The harness, tested with toy simulations, which need no async runtime. Each module tests one behavior.
 
-mod asked_for;
-mod critical;
+mod critical_pair;
 mod environment;
 mod exhaustive;
 mod exploring;
@@ -10,10 +9,11 @@ mod imports;
 mod machine;
 mod nondeterminism;
 mod regressions;
-mod replaying;
+mod replay;
 mod reports;
 mod shrinking;
 mod strategies;
+mod strategy_spec;
 mod stuck;
 mod tokens;
 mod toy;

@@ -1,4 +1,4 @@
-//! Nondeterminism: a failure that can't be repeated is told as such, with the first step that differs.
+//! Nondeterminism: a failure that can't be repeated is reported as such, with the first step that differs.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -7,7 +7,7 @@ use timeloop_sim::{Config, Ended, Exploration, FailureKind, Request, Settings, S
 use crate::exploring::config;
 use crate::toy::{Op, Toy, program};
 
-/// Runs each of its toys in turn, whatever the source says: as code does that keeps a count in a `static`.
+/// Runs its toys in rotation, like code that keeps a counter in a `static`.
 struct Fickle(Vec<Toy>, AtomicU64);
 
 impl Simulation for Fickle {
@@ -28,7 +28,7 @@ fn explored(toys: &[Toy]) -> Exploration {
 }
 
 fn message(toys: &[Toy]) -> String {
-    explored(toys).found.expect("it is noticed").failure.message()
+    explored(toys).found.expect("nondeterminism is detected").failure.message()
 }
 
 const SUSPECTS: &str = "
@@ -49,7 +49,7 @@ fn failing(name: &'static str, ops: &[Op]) -> Toy {
 
 #[test]
 fn another_failure_under_the_same_schedule() {
-    // The first run fails at another place than the second.
+    // The first run fails at another location than the second.
     let toys =
         [Toy::new([Op::Yield, Op::Expect(0, 1)]), Toy::new([Op::Yield, Op::Load(0), Op::Expect(0, 1)])];
     assert_eq!(
@@ -91,7 +91,7 @@ fn another_time_of_a_step() {
 
 #[test]
 fn another_choice_within_a_step() {
-    // Two branches or five: what is drawn is bounded differently, and so sooner or later something else.
+    // Two branches or five: the draws have different bounds, and so differ sooner or later.
     let toys = [2, 5].map(|arity| {
         let ops = [
             Op::Select(arity, 0),
@@ -102,17 +102,17 @@ fn another_choice_within_a_step() {
         ];
         failing("chooser", &ops)
     });
-    // One run is asked for, so there is no quiet one, in which all choices would be the first branch.
+    // With a single run no baseline run is made, in which all choices would be the first branch.
     let exploration =
         explore(&Config { runs: Some(1), ..config("fickle") }, &Fickle(toys.to_vec(), AtomicU64::new(0)));
-    let found = exploration.found.expect("it is noticed");
+    let found = exploration.found.expect("nondeterminism is detected");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
     let message = found.failure.message();
     assert!(message.contains("both resume `chooser` (root.1), spawned at chooser.toy:1:5, for the 1st time, which then makes different choices."), "{message}");
 }
 
 #[test]
-fn a_run_that_goes_on_for_longer() {
+fn a_run_with_more_steps() {
     let toys = [1, 2].map(|yields| {
         let mut ops = vec![Op::Yield; yields];
         ops.push(Op::Expect(9, 1));
@@ -140,7 +140,7 @@ fn a_first_run_that_later_ones_do_not_repeat() {
 }
 
 #[test]
-fn a_first_run_that_fails_alike_by_other_steps() {
+fn a_first_run_with_the_same_failure_and_other_steps() {
     let by = |ns| Toy::new([Op::Sleep(ns), Op::Expect(0, 1)]);
     let mut toys = vec![by(1)];
     toys.extend(vec![by(2); 200]);
@@ -149,7 +149,7 @@ fn a_first_run_that_fails_alike_by_other_steps() {
 }
 
 #[test]
-fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
+fn timeloop_check_finds_it_without_a_failure() {
     let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns)]));
     assert!(explored(&toys).passed(), "nothing fails, so nothing is compared");
     let settings = Settings { check: Some(10), ..Settings::default() };
@@ -165,8 +165,8 @@ fn it_is_found_without_a_failure_where_a_check_is_asked_for() {
 }
 
 #[test]
-fn an_escape_is_told_as_what_it_is() {
-    /// A real thread reaches into every other run, or into all of them.
+fn an_escape_is_reported_as_such() {
+    /// A real thread interferes with every second run, or with all runs.
     struct Leaky(AtomicU64, u64);
     impl Simulation for Leaky {
         fn run(&self, request: Request<'_>) -> Ended {

@@ -1,4 +1,4 @@
-//! Regression files: what failed is remembered, tried first, and never lost.
+//! Regression files: failing schedules are stored, tried first, and never lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::exploring::Counted;
 use crate::tokens::any_schedule;
 use crate::toy::{self, Op, Toy};
 
-/// A folder of the test's own, gone when dropped.
+/// A temporary folder, removed on drop.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -82,18 +82,18 @@ fn a_failure_is_stored_and_tried_first_next_time() {
 
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));
     let second = explore(&Config { runs: Some(1_000_000_000), ..config(&folder.0) }, &toy);
-    assert_eq!(second.runs, 0, "no exploring where a stored schedule still fails");
+    assert_eq!(second.runs, 0, "nothing is explored if a stored schedule fails");
     assert_eq!(found(&second).by, FoundBy::Regression { path, line: 7 });
     assert_eq!(found(&second).shrunk, found(&first).shrunk);
     assert_eq!(found(&second).trace_hash, found(&first).trace_hash);
-    assert_eq!(folder.read(FILE), LOST_UPDATE, "the file is left as it was");
+    assert_eq!(folder.read(FILE), LOST_UPDATE, "the file is unchanged");
 }
 
 #[test]
-fn a_stored_schedule_that_passes_now_is_kept_in_silence() {
+fn a_stored_schedule_that_passes_is_kept_without_a_note() {
     let folder = Folder::new();
     fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
-    // As the toy that lost updates, and mended: both tasks have a cell of their own.
+    // The toy that lost updates, corrected: each task has its own cell.
     let transfer = toy::program("transfer", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
     let audit =
         toy::program("audit", [Op::Yield, Op::Yield, Op::Load(1), Op::Yield, Op::Store(1, 1), Op::Raise(2)]);
@@ -107,7 +107,7 @@ fn a_stored_schedule_that_passes_now_is_kept_in_silence() {
 }
 
 #[test]
-fn a_stored_schedule_that_no_longer_applies_is_told_apart() {
+fn a_stored_schedule_that_no_longer_applies_adds_a_note() {
     let folder = Folder::new();
     fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
     let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
@@ -121,7 +121,7 @@ fn a_stored_schedule_that_no_longer_applies_is_told_apart() {
     assert_eq!(folder.read(FILE), LOST_UPDATE);
 }
 
-/// A watchdog that comes when the work is done, unless time passes while the work waits for its turn.
+/// A watchdog that runs after the work is done, unless time passes while the work is ready.
 fn watchdog() -> Toy {
     let work = toy::program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
     let watchdog = toy::program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
@@ -129,7 +129,7 @@ fn watchdog() -> Toy {
 }
 
 #[test]
-fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
+fn a_stored_stall_is_not_tried_without_stalls() {
     let folder = Folder::new();
     let config = Config { strategy: StrategySpec::Portfolio, ..config(&folder.0) };
     let first = explore(&config, &watchdog());
@@ -147,11 +147,11 @@ fn a_stored_schedule_under_which_time_passes_is_not_tried_where_none_may() {
     assert_eq!(second.notes, [note]);
     assert_eq!(second.runs, 1_000);
     assert_eq!(folder.read(FILE), stored);
-    assert!(explore(&config, &watchdog()).found.is_some(), "it is tried where it may be");
+    assert!(explore(&config, &watchdog()).found.is_some(), "it is tried with stalls");
 }
 
 #[test]
-fn nothing_is_written_where_ci_is_set() {
+fn nothing_is_written_if_ci_is_set() {
     let folder = Folder::new();
     let settings = Settings { ci: true, ..Settings::default() };
     let exploration =
@@ -163,9 +163,9 @@ fn nothing_is_written_where_ci_is_set() {
 }
 
 #[test]
-fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
+fn an_unwritable_folder_only_prevents_storing() {
     let folder = Folder::new();
-    // A file where the folder should be.
+    // A file in place of the folder.
     let blocked = folder.file("blocked");
     fs::write(&blocked, "in the way").unwrap();
     let exploration = explore(&config(&blocked), &toy::lost_update());
@@ -173,14 +173,14 @@ fn a_folder_that_can_not_be_written_costs_nothing_but_the_memory() {
     let stored = found.stored.as_deref().unwrap();
     let path = blocked.join(FILE);
     assert!(stored.starts_with("nowhere: "), "{stored}");
-    let told = exploration.report().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("cell 0 is 1, not 2"), "the failure is printed in full: {told}");
-    assert!(told.contains(&found.token), "{told}");
+    let report = exploration.report().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("cell 0 is 1, not 2"), "the failure is printed in full: {report}");
+    assert!(report.contains(&found.token), "{report}");
     let _ = path;
 }
 
 #[test]
-fn the_default_folder_is_the_packages() {
+fn the_default_folder_is_in_the_package() {
     let folder = Folder::new();
     let settings = Settings { package_folder: Some(folder.0.clone()), ..Settings::default() };
     let config = Config {
@@ -195,13 +195,13 @@ fn the_default_folder_is_the_packages() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_costs_no_other_schedule() {
+fn a_bad_line_is_reported_and_invalidates_no_other_schedule() {
     let folder = Folder::new();
     let file = folder.file(FILE);
     let bad = LOST_UPDATE
         .replace("schedule\n", "schedule\n  run root.2 at once\n  checksum 00000000\n\nschedule\n");
     fs::write(&file, &bad).unwrap();
-    // The schedule behind the bad line is still tried, and fails.
+    // The schedule after the bad line is still tried, and fails.
     let exploration = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
     let message = format!(
@@ -213,18 +213,18 @@ fn a_bad_line_is_named_and_costs_no_other_schedule() {
     assert!(exploration.report().ends_with(&format!("timeloop: `toys::lost_update`: {message}\n")));
     assert_eq!(folder.read(FILE), bad);
 
-    // A bad line fails the test even where nothing else does: a passing test's notes are seen by no one.
+    // A bad line fails the test on its own, since nobody sees the notes of a passing test.
     let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
     assert!(exploration.found.is_none());
     assert!(matches!(exploration.error, Some(ExploreError::Regressions(_))));
-    assert_eq!(exploration.runs, 1_000, "the test is explored all the same");
+    assert_eq!(exploration.runs, 1_000, "the test is still explored");
 }
 
 #[test]
 fn a_new_failure_is_added_to_a_file_with_a_bad_line() {
     let folder = Folder::new();
     let file = folder.file(FILE);
-    // No end of line at its end either.
+    // The last line is not terminated either.
     let bad = "timeloop regressions, version 1\ntest toys::lost_update\nschedule\n  run root.2 at once";
     fs::write(&file, bad).unwrap();
     let _ = explore(&config(&folder.0), &toy::lost_update());
@@ -237,15 +237,15 @@ fn a_new_failure_is_added_to_a_file_with_a_bad_line() {
 }
 
 #[test]
-fn each_mistake_is_answered_by_what_is_accepted() {
+fn each_error_says_what_is_accepted() {
     let folder = Folder::new();
     let regressions = Regressions::new(&folder.0, "toys::lost_update");
     let path = regressions.path().display().to_string();
     let problems = |text: &str| {
         fs::write(regressions.path(), text).unwrap();
         let loaded = regressions.load().unwrap();
-        let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
-        (loaded.schedules.len(), told.join("\n").replace(&path, "FILE"))
+        let problems: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+        (loaded.schedules.len(), problems.join("\n").replace(&path, "FILE"))
     };
     let problem = |text: &str| problems(text).1;
     assert_eq!(problems(LOST_UPDATE), (1, String::new()));
@@ -290,7 +290,7 @@ fn each_mistake_is_answered_by_what_is_accepted() {
 }
 
 #[test]
-fn a_file_of_a_later_version_is_not_touched() {
+fn a_file_of_a_later_version_is_not_changed() {
     let folder = Folder::new();
     let later = LOST_UPDATE.replace("version 1", "version 7");
     fs::write(folder.file(FILE), &later).unwrap();
@@ -301,9 +301,9 @@ fn a_file_of_a_later_version_is_not_touched() {
 }
 
 #[test]
-fn a_file_that_can_not_be_read_is_named() {
+fn an_unreadable_file_is_reported() {
     let folder = Folder::new();
-    // A folder where the file should be.
+    // A folder in place of the file.
     fs::create_dir(folder.file(FILE)).unwrap();
     let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
     let error = exploration.error.unwrap().to_string();
@@ -336,7 +336,7 @@ fn no_two_tests_share_a_file() {
     assert!(name(&"long".repeat(200)).len() < 200);
 }
 
-/// Files as earlier versions wrote them, kept for ever: each must load, or say why not.
+/// Files that earlier versions wrote. Each must load for ever.
 #[test]
 fn files_of_every_version_are_read() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -385,7 +385,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn reading_gives_what_was_written(
+    fn reading_returns_what_was_written(
         schedules in prop::collection::vec(any_schedule(), 1..5),
         comment in ".*",
         test in prop_oneof!["[a-z:. ]{0,30}", ".*"],
@@ -406,7 +406,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_whatsoever_panics_or_is_lost(text in "(?s).*", lines in prop::collection::vec(
+    fn reading_and_appending_never_panics_or_loses_text(text in "(?s).*", lines in prop::collection::vec(
         prop_oneof![
             Just("schedule".to_owned()), Just("run root.1 resume 0 after 1 other step".to_owned()),
             Just("checksum 00000000".to_owned()), ".*",

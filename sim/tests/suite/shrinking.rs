@@ -1,4 +1,4 @@
-//! Shrinking: the same failure, never larger, and nothing left that could be taken away.
+//! Shrinking: the result has the same failure, is never larger, and no deviation can be removed.
 
 use proptest::prelude::*;
 use timeloop_sim::{
@@ -42,7 +42,7 @@ fn a_lost_update_takes_one_deviation() {
 }
 
 #[test]
-fn a_lost_wake_takes_one_deviation() {
+fn a_lost_wakeup_takes_one_deviation() {
     let deviations = shrunk("lost_wake", &toy::lost_wake());
     assert_eq!(deviations, [deviation("root.1", 0, Domain::Schedule, 0, 3)]);
 }
@@ -58,16 +58,16 @@ fn each_race_takes_one_deviation() {
 #[test]
 fn a_task_that_must_be_preempted_before_an_access_takes_one_deviation() {
     let deviations = shrunk("lost_access", &toy::lost_access());
-    // It has read, and writes only after the other has.
+    // It has read, and writes only after the other task has written.
     assert_eq!(deviations, [deviation("root.1", 0, Domain::Operation, 2, 2)]);
 }
 
 #[test]
-fn of_the_choices_only_the_one_that_matters_is_left() {
+fn only_the_choice_that_matters_is_left() {
     assert_eq!(shrunk("select", &toy::select()), [deviation("root.1", 1, Domain::Select, 1, 1)]);
 }
 
-/// Fails if two races go wrong, or if a watchdog comes before the work is done.
+/// Fails if two races go wrong, or if a watchdog runs before the work is done.
 fn races_or_stall() -> Toy {
     let work = program("work", [Op::Store(10, 1)]);
     let watchdog = program("watchdog", [Op::Sleep(1_000), Op::AddIf(10, 0, 15, 2), Op::Raise(4)]);
@@ -76,9 +76,9 @@ fn races_or_stall() -> Toy {
 }
 
 #[test]
-fn time_passes_in_what_is_shrunk_only_where_it_may() {
+fn shrinking_adds_stalls_only_if_allowed() {
     let shrunk = |stalls| {
-        // Under the random strategy none does.
+        // The random strategy never stalls.
         let exploration = explore(&Config { stalls, ..config("races_or_stall") }, &races_or_stall());
         found(&exploration).shrunk.deviations().unwrap().to_vec()
     };
@@ -89,12 +89,12 @@ fn time_passes_in_what_is_shrunk_only_where_it_may() {
 }
 
 #[test]
-fn a_run_that_fails_anyway_takes_none() {
+fn a_run_that_always_fails_takes_no_deviation() {
     assert_eq!(shrunk("always", &Toy::new([Op::Yield, Op::Expect(0, 1)])), []);
 }
 
 #[test]
-fn randomness_is_calmed_unless_it_matters() {
+fn randomness_is_set_to_zero_unless_it_matters() {
     let drawing = |number| {
         let drawer = program("drawer", [Op::Draw(3, 0), Op::Yield, Op::Raise(0)]);
         Toy::new([Op::Spawn(drawer), Op::Wait(0), Op::AddIf(0, number, 1, 1), Op::Expect(1, 0)])
@@ -115,7 +115,7 @@ fn randomness_is_calmed_unless_it_matters() {
 }
 
 #[test]
-fn a_budget_that_ends_shrinking_is_told() {
+fn the_report_says_which_bound_ended_shrinking() {
     let exploration =
         explore(&Config { runs: Some(100_000), shrink_runs: 3, ..config("races") }, &toy::races(4));
     let found = found(&exploration);
@@ -130,8 +130,8 @@ fn a_budget_that_ends_shrinking_is_told() {
 }
 
 #[test]
-fn a_livelock_and_a_limit_are_shrunk_as_well() {
-    // Spins for ever if the second task goes first.
+fn a_livelock_and_a_step_limit_are_shrunk() {
+    // Spins for ever if the second task runs first.
     let spinner = program("spinner", [Op::AddIf(0, 0, 1, 1), Op::Yield, Op::Raise(1)]);
     let calm = program("calm", [Op::Store(0, 1), Op::Yield, Op::Raise(0)]);
     let ops = [Op::Spawn(calm), Op::Spawn(spinner), Op::Wait(0), Op::Wait(1), Op::SpinIf(1, 1)];
@@ -170,7 +170,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Any toy whatsoever: tasks that spawn tasks, some of which fail now and then.
+/// Generates toys: tasks that spawn tasks, some of which may fail.
 pub(crate) fn any_toy() -> impl Strategy<Value = Toy> {
     let leaf = prop::collection::vec(any_op(), 0..8);
     let tree = leaf.prop_recursive(2, 24, 3, |inner| {
@@ -187,7 +187,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_rewritten_run_repeats_itself(toy in any_toy(), seed in any::<u64>()) {
+    fn the_deviations_of_a_run_repeat_it(toy in any_toy(), seed in any::<u64>()) {
         let seeded = Schedule::seeded(Seed(seed), StrategySpec::Random);
         let ended = run(&toy, &seeded, Detail::Record);
         let lean = run(&toy, &seeded, Detail::Lean);
@@ -196,11 +196,11 @@ proptest! {
         let rewritten = Schedule::Deviations { randomness: Seed(seed), deviations: deviations.clone() };
         let again = run(&toy, &rewritten, Detail::Record);
         prop_assert_eq!(again.trace_hash, ended.trace_hash);
-        // Steps that go right on are one with those before them.
+        // Steps without an effective preemption are merged with those before them.
         let end = |ended: &Ended| ended.failure.clone().map(|failure| Failure { at_step: 0, ..*failure });
         prop_assert_eq!(end(&again), end(&ended));
         prop_assert_eq!(again.unapplied, 0);
-        // And rewriting what was rewritten changes nothing.
+        // Rewriting is idempotent.
         prop_assert_eq!(again.record.unwrap().deviations(), deviations);
     }
 
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_fails_alike_and_is_minimal(toy in any_toy(), seed in any::<u64>()) {
+    fn the_result_has_the_same_failure_and_is_minimal(toy in any_toy(), seed in any::<u64>()) {
         let exploration = explore(&Config { seed: Seed(seed), runs: Some(100), shrink_runs: 20_000, ..config("any") }, &toy);
         let Some(found) = &exploration.found else { return Ok(()) };
         prop_assert!(found.replayed, "{}", found.report);

@@ -1,4 +1,4 @@
-//! Stuck: a poll that never returns is seen, named, and ends the process.
+//! The watchdog: a poll that never returns is reported and aborts the process.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use timeloop_sim::{Config, Limits, RegressionsIn, Seed, StrategySpec, explore};
 use crate::environment::{child, is_child};
 use crate::toy::{Op, Toy, program};
 
-/// Hangs in the second task, if that goes first.
+/// Hangs in the second task, if that runs first.
 fn hanging() -> Toy {
     let first = program("first", [Op::Store(0, 1), Op::Yield, Op::Raise(0)]);
     let second = program("second", [Op::WaitUnless(0, 0, 1), Op::Hang]);
@@ -31,11 +31,11 @@ fn hangs_while_exploring() {
 }
 
 #[test]
-fn the_process_is_stopped_and_the_run_is_named() {
+fn the_process_is_aborted_and_the_run_is_reported() {
     let (passed, text) = child("stuck::hangs_while_exploring", &[]);
     assert!(!passed);
-    let told = text.split_once("\ntimeloop: stuck: a poll has not returned for 200 ms\n").expect(&text).1;
-    let lines: Vec<&str> = told.lines().collect();
+    let message = text.split_once("\ntimeloop: stuck: a poll has not returned for 200 ms\n").expect(&text).1;
+    let lines: Vec<&str> = message.lines().collect();
     assert_eq!(lines[0], "  test     toys::hanging", "{text}");
     assert!(lines[1].starts_with("  run      seed ") && lines[1].ends_with(", strategy `random`"), "{text}");
     let task = "  task     `root.2`, spawned at sim/tests/suite/toy.rs:";
@@ -47,7 +47,7 @@ fn the_process_is_stopped_and_the_run_is_named() {
         "While a poll lasts no other task can run, and it can't be interrupted: the process stops now."
     );
 
-    // The line that was printed gets stuck again, at the same place.
+    // The printed command gets stuck again, in the same poll.
     let (token, command) = replay.split_once(' ').unwrap();
     assert_eq!(command, "cargo test hanging -- --exact");
     let (passed, text) = child("stuck::hangs_while_exploring", &[("TIMELOOP_REPLAY", token)]);
@@ -58,7 +58,7 @@ fn the_process_is_stopped_and_the_run_is_named() {
 #[test]
 fn hangs_after_a_failure() {
     if is_child() {
-        // Fails whenever the second task goes first, and hangs otherwise: as soon as other schedules are tried.
+        // Fails if the second task runs first, and hangs otherwise: as soon as other schedules are tried.
         let first = program("first", [Op::AddIf(0, 0, 1, 1), Op::Raise(0)]);
         let second = program("second", [Op::Store(0, 1), Op::Raise(1)]);
         let ops = [
@@ -70,7 +70,7 @@ fn hangs_after_a_failure() {
             Op::Expect(1, 1),
         ];
         let toy = Toy::new(ops);
-        // A seed that fails, found without running those that hang.
+        // A failing seed, determined without running those that hang.
         let seed = (0..).find(|&seed| {
             let schedule = timeloop_sim::Schedule::seeded(timeloop_sim::Seed(seed), StrategySpec::Random);
             let mut source = schedule.source();
@@ -93,7 +93,7 @@ fn hangs_after_a_failure() {
 }
 
 #[test]
-fn a_failure_that_was_found_before_is_not_lost() {
+fn the_message_names_a_failure_found_before() {
     let (passed, text) = child("stuck::hangs_after_a_failure", &[]);
     assert!(!passed);
     let note = text.lines().find(|line| line.starts_with("  note     ")).expect(&text);

@@ -1,4 +1,4 @@
-//! Tokens: every schedule survives being written and read; every damage is found, and named.
+//! Tokens: reading returns what was written, and damage is detected and reported.
 
 use proptest::prelude::*;
 use timeloop_sim::{
@@ -11,13 +11,13 @@ fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) ->
     Deviation { task: path.parse().unwrap(), resume, domain, index, value }
 }
 
-fn told(strategy: StrategySpec, tell: impl FnOnce(&mut Estimates)) -> Schedule {
+fn seeded(strategy: StrategySpec, set: impl FnOnce(&mut Estimates)) -> Schedule {
     let mut estimates = Estimates::default();
-    tell(&mut estimates);
+    set(&mut estimates);
     Schedule::Seeded { seed: Seed(17), strategy, estimates }
 }
 
-/// Tokens of version 1 and what they stand for. They are kept for ever: a change here breaks what people have stored.
+/// Tokens of version 1 and their schedules. A change here breaks the tokens and files that users have stored.
 fn golden() -> Vec<(&'static str, Schedule)> {
     vec![
         ("TL10XRS7S3M000135NXXJW0", Schedule::seeded(Seed(17), StrategySpec::Random)),
@@ -25,11 +25,11 @@ fn golden() -> Vec<(&'static str, Schedule)> {
         ("TL10XRS7S3M04001ZEFMSYG", Schedule::baseline()),
         (
             "TL11DRS7S3M00106481NG14CH4P8M",
-            told(StrategySpec::Pct { depth: 3 }, |estimates| estimates.steps = 300),
+            seeded(StrategySpec::Pct { depth: 3 }, |estimates| estimates.steps = 300),
         ),
         (
             "TL141RS7S3M002H26014D2PF2DBSQQG800014002084040G4080043GABE7DJ4G",
-            told(StrategySpec::Surw, |estimates| {
+            seeded(StrategySpec::Surw, |estimates| {
                 estimates.resource = Some(ResourceKey(0x0123_4567_89AB_CDEF));
                 let count = |path: &str, count| (path.parse().unwrap(), count);
                 estimates.counts =
@@ -38,9 +38,9 @@ fn golden() -> Vec<(&'static str, Schedule)> {
         ),
         (
             "TL11DRS7S3M003H21G5S00NXXQVYW",
-            told(StrategySpec::Starve, |estimates| (estimates.tasks, estimates.instants) = (5, 200)),
+            seeded(StrategySpec::Starve, |estimates| (estimates.tasks, estimates.instants) = (5, 200)),
         ),
-        ("TL115RS7S3M005020GHY6PKYXG", told(StrategySpec::Exhaustive { bound: Bound::Delays(2) }, |_| ())),
+        ("TL115RS7S3M005020GHY6PKYXG", seeded(StrategySpec::Exhaustive { bound: Bound::Delays(2) }, |_| ())),
         (
             "TL14HRS7S3M060D1B7K1R1G20G30000A000040G40NC080Z18G4081FZZZZZW7SWY29SG",
             Schedule::Deviations {
@@ -56,7 +56,7 @@ fn golden() -> Vec<(&'static str, Schedule)> {
 }
 
 #[test]
-fn golden_tokens_are_read_and_written_as_ever() {
+fn golden_tokens_do_not_change() {
     for (token, schedule) in golden() {
         assert_eq!(schedule.to_token(TEST), token, "{schedule:?}");
         assert_eq!(Schedule::from_token(token, TEST), Ok(schedule.clone()));
@@ -65,7 +65,7 @@ fn golden_tokens_are_read_and_written_as_ever() {
 }
 
 #[test]
-fn how_a_token_was_copied_does_not_matter() {
+fn case_and_surrounding_space_do_not_matter() {
     for (token, schedule) in golden() {
         for copy in [token.to_lowercase(), format!("  {token}\n"), token.replacen("TL10", "TL1O", 1)] {
             assert_eq!(Schedule::from_token(&copy, TEST), Ok(schedule.clone()), "{copy}");
@@ -74,7 +74,7 @@ fn how_a_token_was_copied_does_not_matter() {
 }
 
 #[test]
-fn each_mistake_is_answered_by_what_is_accepted() {
+fn each_error_says_what_is_accepted() {
     let (token, _) = golden().remove(0);
     let answer = |text: &str| Schedule::from_token(text, TEST).unwrap_err().to_string();
     assert_eq!(
@@ -89,8 +89,7 @@ fn each_mistake_is_answered_by_what_is_accepted() {
         answer(""),
         "`` is not a token; a token is one word that starts with `TL1`, as printed in a report"
     );
-    let truncated =
-        "the token is incomplete; copy the whole word, from `TL1` to its last character";
+    let truncated = "the token is incomplete; copy the whole word, from `TL1` to its last character";
     for length in 3..token.len() {
         assert_eq!(answer(&token[..length]), truncated, "{length} characters");
     }
@@ -121,7 +120,7 @@ fn each_mistake_is_answered_by_what_is_accepted() {
 }
 
 #[test]
-fn each_single_change_of_a_golden_token_is_found() {
+fn each_single_change_of_a_golden_token_is_detected() {
     for (token, _) in golden() {
         for (place, was) in token.char_indices() {
             for character in "0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().filter(|character| *character != was)
@@ -196,7 +195,7 @@ pub(crate) fn any_schedule() -> impl Strategy<Value = Schedule> {
     ]
 }
 
-/// What a character is read as.
+/// Returns the digit that a character is read as.
 fn digit(character: char) -> char {
     match character.to_ascii_uppercase() {
         'O' => '0',
@@ -209,14 +208,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn reading_gives_what_was_written(schedule in any_schedule(), test in ".*") {
+    fn reading_returns_what_was_written(schedule in any_schedule(), test in ".*") {
         let token = schedule.to_token(&test);
         prop_assert!(token.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
         prop_assert_eq!(Schedule::from_token(&token, &test), Ok(schedule));
     }
 
     #[test]
-    fn any_one_changed_character_is_found(
+    fn any_one_changed_character_is_detected(
         schedule in any_schedule(),
         place in any::<prop::sample::Index>(),
         character in prop_oneof![prop::char::range('0', 'z'), any::<char>()],
@@ -237,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn neighbours_that_were_swapped_are_found(schedule in any_schedule(), place in any::<prop::sample::Index>()) {
+    fn swapped_neighbors_are_detected(schedule in any_schedule(), place in any::<prop::sample::Index>()) {
         let mut token: Vec<char> = schedule.to_token(TEST).chars().collect();
         let place = place.index(token.len() - 1);
         prop_assume!(token[place] != token[place + 1]);
@@ -246,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_whatsoever_panics(text in ".*", body in "[0-9A-Za-z]{0,60}") {
+    fn reading_never_panics(text in ".*", body in "[0-9A-Za-z]{0,60}") {
         let _ = Schedule::from_token(&text, TEST);
         let _ = Schedule::from_token(&format!("TL1{body}"), TEST);
     }

@@ -1,4 +1,4 @@
-//! Strategies as they are asked for: spelled by people, stored in tokens and files, and chosen from seeds.
+//! Strategy names: parsed from text, stored in tokens and files, and chosen from seeds.
 
 use proptest::prelude::*;
 use timeloop_sim::{Config, FoundBy, RegressionsIn, Schedule, Seed, Settings, StrategySpec, explore};
@@ -7,9 +7,9 @@ use crate::exploring::config;
 use crate::tokens::any_strategy;
 use crate::toy::{self, Op, Toy};
 
-/// What a code stands for is kept for ever.
+/// The meaning of a code never changes.
 #[test]
-fn codes_are_as_ever() {
+fn codes_do_not_change() {
     let codes: Vec<_> =
         StrategySpec::ALL.iter().map(|strategy| format!("{} {strategy}", strategy.code())).collect();
     assert_eq!(
@@ -31,14 +31,14 @@ fn codes_are_as_ever() {
     );
     for strategy in StrategySpec::ALL {
         assert_eq!(StrategySpec::from_code(strategy.code()), Some(strategy));
-        assert_eq!(strategy.name().parse(), Ok(strategy), "a name alone has the usual parameters");
+        assert_eq!(strategy.name().parse(), Ok(strategy), "a name alone has the default parameters");
     }
     assert_eq!(StrategySpec::from_code(12), None);
     assert_eq!(StrategySpec::default(), StrategySpec::Portfolio);
 }
 
 #[test]
-fn what_is_no_strategy_is_answered_by_what_is_accepted() {
+fn an_unknown_strategy_is_an_error_with_the_accepted_names() {
     for text in [
         "",
         "rnd",
@@ -83,7 +83,7 @@ fn the_baseline_run_is_made_first() {
         assert_eq!(found.shrunk, Schedule::baseline());
         assert!(exploration.baseline_run && found.replayed);
         assert_eq!((exploration.runs, exploration.schedules()), (0, 1));
-        assert!(found.stored.is_none(), "there is nothing to remember");
+        assert!(found.stored.is_none(), "the baseline run is not stored");
         assert!(
             found.report.contains("\nfound by   the quiet run: no schedule needed\n"),
             "{}",
@@ -93,7 +93,7 @@ fn the_baseline_run_is_made_first() {
 }
 
 #[test]
-fn what_a_seed_stands_for_does_not_depend_on_the_number_of_workers() {
+fn the_run_of_a_seed_does_not_depend_on_the_number_of_workers() {
     let toy = toy::lost_update();
     for strategy in StrategySpec::ALL {
         if matches!(strategy, StrategySpec::Fifo | StrategySpec::Exhaustive { .. }) {
@@ -104,13 +104,13 @@ fn what_a_seed_stands_for_does_not_depend_on_the_number_of_workers() {
         };
         let found = |seed, jobs| {
             let exploration = explore(seed, jobs);
-            let found = exploration.found.unwrap_or_else(|| panic!("{strategy} does not find it"));
+            let found = exploration.found.unwrap_or_else(|| panic!("{strategy} does not find the failure"));
             (exploration.runs, exploration.digest, found.by, found.schedule, found.trace_hash)
         };
         for base in [Seed(0), Seed(500)] {
             let alone = found(base, 1);
             assert_eq!(found(base, 3), alone, "{strategy} from {base}");
-            // The seed that was found finds it at once.
+            // Starting at the failing seed finds the failure at once.
             let FoundBy::Seed { seed, .. } = alone.2 else { panic!("{strategy} found it by {:?}", alone.2) };
             let again = explore(seed, 1);
             assert_eq!(again.runs, 1, "{strategy} from {base}");
@@ -143,12 +143,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn reading_gives_what_was_spelled(strategy in any_strategy()) {
+    fn parsing_returns_what_was_printed(strategy in any_strategy()) {
         prop_assert_eq!(strategy.to_string().parse::<StrategySpec>(), Ok(strategy));
     }
 
     #[test]
-    fn no_text_whatsoever_panics(text in ".*", name in "[a-z]{0,9}", inner in ".*") {
+    fn parsing_never_panics(text in ".*", name in "[a-z]{0,9}", inner in ".*") {
         let _ = text.parse::<StrategySpec>();
         let _ = format!("{name}({inner})").parse::<StrategySpec>();
     }

@@ -1,4 +1,4 @@
-//! Replaying: what a report prints, or a file holds, repeats the failure exactly.
+//! Replay: a token or a regression file repeats the failure exactly.
 
 use std::fs;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn the_printed_token_repeats_the_failure() {
 }
 
 #[test]
-fn the_seed_is_replayed_as_it_was_explored() {
+fn a_seed_is_replayed_as_it_was_explored() {
     let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
     let Schedule::Seeded { seed, strategy, .. } = found.schedule else {
         panic!("found by {:?}", found.schedule)
@@ -63,9 +63,9 @@ fn the_seed_is_replayed_as_it_was_explored() {
 }
 
 #[test]
-fn a_replay_is_loud_and_all_else_is_not() {
-    struct Heard(Toy, AtomicU64, AtomicU64);
-    impl Simulation for Heard {
+fn only_a_replay_prints_panics() {
+    struct CountLoud(Toy, AtomicU64, AtomicU64);
+    impl Simulation for CountLoud {
         fn run(&self, request: Request<'_>) -> timeloop_sim::Ended {
             let count = if request.loud { &self.1 } else { &self.2 };
             count.fetch_add(1, Relaxed);
@@ -75,16 +75,16 @@ fn a_replay_is_loud_and_all_else_is_not() {
             self.0.run(Request { loud: false, ..request })
         }
     }
-    let heard = Heard(toy::lost_update(), AtomicU64::new(0), AtomicU64::new(0));
-    let found = explore(&config("lost_update"), &heard).found.unwrap();
-    assert_eq!(heard.1.load(Relaxed), 0);
-    let baseline = heard.2.load(Relaxed);
-    let _ = replay(config("lost_update"), token(&found.token), &heard);
-    assert_eq!((heard.1.load(Relaxed), heard.2.load(Relaxed)), (1, baseline));
+    let counts = CountLoud(toy::lost_update(), AtomicU64::new(0), AtomicU64::new(0));
+    let found = explore(&config("lost_update"), &counts).found.unwrap();
+    assert_eq!(counts.1.load(Relaxed), 0);
+    let baseline = counts.2.load(Relaxed);
+    let _ = replay(config("lost_update"), token(&found.token), &counts);
+    assert_eq!((counts.1.load(Relaxed), counts.2.load(Relaxed)), (1, baseline));
 }
 
 #[test]
-fn a_schedule_that_passes_now_says_so() {
+fn a_replay_that_passes_adds_a_note() {
     let schedule = Schedule::seeded(Seed(0), StrategySpec::Fifo);
     let exploration =
         replay(config("lost_update"), token(&schedule.to_token("toys::lost_update")), &toy::lost_update());
@@ -141,7 +141,7 @@ fn a_regression_file_is_replayed_by_its_path() {
     let again = replay(config(), ReplaySetting::File(file.clone()), &toy::lost_update()).found.unwrap();
     assert_eq!(again.trace_hash, found.trace_hash);
 
-    // As it would be written from the folder of the workspace's root, or of the package.
+    // The path relative to the folder of the workspace, or of the package.
     let settings = Settings {
         replay: Some(ReplaySetting::File(PathBuf::from("toys.lost_update.txt"))),
         package_folder: Some(folder.0.clone()),
@@ -158,7 +158,7 @@ fn a_regression_file_is_replayed_by_its_path() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_says_what_is_accepted() {
+fn a_missing_file_is_an_error_with_the_accepted_values() {
     let error =
         replay(config("lost_update"), ReplaySetting::File("no/such.txt".into()), &toy::lost_update()).error;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The critical pair: of two schedules that differ in one thing, one fails and the other does not.
+//! The critical pair: two schedules that differ in one decision, of which one fails and the other does not.
 
 use proptest::prelude::*;
 use timeloop_sim::{
@@ -14,7 +14,7 @@ fn explored(toy: &Toy) -> Exploration {
     explore(&Config { runs: Some(10_000), ..config("critical") }, toy)
 }
 
-/// What `found` hangs on, once both ways have been run again here.
+/// Returns the critical pair of `found`, after running both of its schedules again.
 fn checked<'a>(toy: &Toy, found: &'a Found) -> &'a Critical {
     let critical = found.critical.as_ref().unwrap_or_else(|| panic!("{}", found.report));
     let print = |ended: &Ended| ended.failure.as_ref().map(|failure| failure.fingerprint());
@@ -31,7 +31,7 @@ fn checked<'a>(toy: &Toy, found: &'a Found) -> &'a Critical {
         assert!(at(first) < at(second), "{}", found.report);
         let path = |record: &Record, step: usize| record.task_of(&record.steps[step]).label.path.clone();
         assert_eq!(path(&fails, at(first)), first.task.path);
-        // Up to there the two are the same.
+        // Up to that step both runs are the same.
         for step in 0..at(first) {
             assert_eq!(path(&fails, step), path(&other, step));
         }
@@ -40,11 +40,11 @@ fn checked<'a>(toy: &Toy, found: &'a Found) -> &'a Critical {
     critical
 }
 
-/// The two steps whose order matters, as they are told.
+/// Returns the text of the two steps whose order matters.
 fn order(toy: &Toy) -> (String, String) {
     let exploration = explored(toy);
     let critical = checked(toy, exploration.found.as_deref().expect("some run fails"));
-    assert_eq!(critical.otherwise, None, "the other way round it passes");
+    assert_eq!(critical.otherwise, None, "it passes in the other order");
     match &critical.decision {
         CriticalDecision::Order { first, second, .. } => (first.to_string(), second.to_string()),
         decision => panic!("{decision:?}"),
@@ -52,8 +52,8 @@ fn order(toy: &Toy) -> (String, String) {
 }
 
 #[test]
-fn of_a_task_that_goes_ahead_the_first_that_it_overtakes_in_vain() {
-    // The late one may go before two idle ones, yet not before the setter.
+fn a_task_moved_ahead_is_paired_with_the_step_that_it_must_precede() {
+    // The task that runs late may run before two idle ones, but not before the one that sets the cell.
     let idle = || program("idle", [Op::Load(9), Op::Raise(7)]);
     let setter = program("setter", [Op::Store(0, 1), Op::Raise(0)]);
     let late = program("late", [Op::AddIf(0, 0, 1, 1), Op::Raise(1)]);
@@ -64,15 +64,15 @@ fn of_a_task_that_goes_ahead_the_first_that_it_overtakes_in_vain() {
 }
 
 #[test]
-fn of_a_task_that_waits_the_last_that_it_waits_for() {
+fn a_task_moved_back_is_paired_with_the_last_step_before_it() {
     let (first, second) = order(&toy::lost_update());
     assert_eq!(first, "`audit` (root.2) resumes at audit.toy:2");
     assert_eq!(second, "`transfer` (root.1) resumes at transfer.toy:2");
 }
 
 #[test]
-fn of_a_run_that_fails_unless_something_is_moved() {
-    // First in, first out loses an update; one after the other they are right.
+fn a_baseline_run_that_fails_has_a_pair() {
+    // FIFO order loses an update; one task after the other is correct.
     let deposit = || program("deposit", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
     let other = program("other", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(2)]);
     let toy = Toy::new([Op::Spawn(deposit()), Op::Spawn(other), Op::Wait(1), Op::Wait(2), Op::Expect(0, 2)]);
@@ -82,7 +82,7 @@ fn of_a_run_that_fails_unless_something_is_moved() {
 }
 
 #[test]
-fn of_a_choice_that_alone_matters() {
+fn a_choice_of_the_failing_run() {
     let toy = toy::select();
     let exploration = explored(&toy);
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
@@ -95,7 +95,7 @@ fn of_a_choice_that_alone_matters() {
 }
 
 #[test]
-fn of_a_choice_that_the_failing_run_does_not_make() {
+fn a_choice_of_the_passing_run() {
     let chooser = program("chooser", [Op::Yield, Op::Select(2, 0), Op::Expect(0, 1), Op::Raise(0)]);
     let toy = Toy::new([Op::Spawn(chooser), Op::Wait(0)]);
     let exploration = explored(&toy);
@@ -108,7 +108,7 @@ fn of_a_choice_that_the_failing_run_does_not_make() {
 }
 
 #[test]
-fn of_random_numbers() {
+fn random_numbers() {
     let drawer = program("drawer", [Op::Draw(3, 0), Op::Expect(0, 1), Op::Raise(0)]);
     let toy = Toy::new([Op::Spawn(drawer), Op::Wait(0)]);
     let exploration = explored(&toy);
@@ -124,8 +124,8 @@ fn of_random_numbers() {
 }
 
 #[test]
-fn a_way_that_fails_too_is_told_as_such() {
-    // Whoever comes first, it ends badly.
+fn another_failure_in_the_other_order_is_reported() {
+    // It fails in either order.
     let one = program("one", [Op::AddIf(0, 0, 1, 1), Op::Store(0, 1), Op::Raise(0)]);
     let two = program("two", [Op::AddIf(0, 0, 2, 1), Op::Store(0, 1), Op::Raise(1)]);
     let toy = Toy::new([
@@ -147,7 +147,7 @@ fn a_way_that_fails_too_is_told_as_such() {
 }
 
 #[test]
-fn what_fails_in_any_order_has_none() {
+fn a_failure_in_any_order_has_no_pair() {
     let toy = Toy::new([Op::Yield, Op::Expect(0, 1)]);
     let exploration = explored(&toy);
     let found = exploration.found.unwrap();
@@ -155,7 +155,7 @@ fn what_fails_in_any_order_has_none() {
     assert!(found.critical_tried > 0);
 }
 
-/// The line of the report, unwrapped.
+/// Returns the line of the report, unwrapped.
 fn line(exploration: &Exploration) -> String {
     let report = exploration.report().replace('\n', " ");
     let start = report.find("Critical: ").unwrap_or_else(|| panic!("{report}"));
@@ -163,7 +163,7 @@ fn line(exploration: &Exploration) -> String {
 }
 
 #[test]
-fn of_a_task_that_is_held_back_to_the_end() {
+fn a_stall_of_the_failing_run() {
     let work = program("work", [Op::Store(0, 1)]);
     let toy = Toy::new([Op::Spawn(work), Op::Yield, Op::Sleep(3), Op::Expect(0, 1)]);
     let exploration = explore(&Config { strategy: StrategySpec::Starve, ..config("critical") }, &toy);
@@ -171,16 +171,16 @@ fn of_a_task_that_is_held_back_to_the_end() {
     let CriticalDecision::Choice { task, fails_with: true, .. } = &critical.decision else {
         panic!("{critical:?}");
     };
-    assert_eq!((task.step, task.starts), (None, true), "it does not come to run");
+    assert_eq!((task.step, task.starts), (None, true), "the task does not run");
     assert_eq!(
         line(&exploration),
         "Critical: time moves on before `work` (root.1) starts; if it does not, the test passes (checked)."
     );
 }
 
-/// First in, first out it fails, and in every order.
+/// It fails in FIFO order and in every other order, unless time passes.
 #[test]
-fn of_a_task_that_should_have_been_held_back() {
+fn a_stall_of_the_passing_run() {
     let hasty = program("hasty", [Op::Expect(0, 1), Op::Raise(0)]);
     let sleeper = program("sleeper", [Op::Sleep(5), Op::Store(0, 1), Op::Raise(1)]);
     let toy = Toy::new([Op::Spawn(hasty), Op::Spawn(sleeper), Op::Wait(0), Op::Wait(1)]);
@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_ways_go_as_they_are_told(toy in any_toy(), seed in any::<u64>()) {
+    fn both_schedules_run_as_reported(toy in any_toy(), seed in any::<u64>()) {
         let exploration = explore(&Config { seed: Seed(seed), runs: Some(50), shrink_runs: 500, ..config("critical") }, &toy);
         let Some(found) = &exploration.found else { return Ok(()) };
         if found.critical.is_some() {
