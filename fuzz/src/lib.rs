@@ -1,11 +1,10 @@
-//! What the fuzz targets share: reading bytes, deciding by them, and showing the fuzzer what came of it.
-//!
-//! Always true: nothing in here knows what a target checks.
+//! Code shared by the fuzz targets: [`Reader`] decodes bytes, [`FuzzSource`] makes decisions from them, and [`cover`] reports
+//! events to the fuzzer.
 
 mod coverage;
 mod reader;
 mod source;
 
-pub use coverage::saw;
+pub use coverage::cover;
 pub use reader::Reader;
-pub use source::{Heard, Wild};
+pub use source::{FuzzSource, Observations};

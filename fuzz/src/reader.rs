@@ -1,47 +1,48 @@
-//! Reads a fuzzer's bytes from the front.
+//! [`Reader`]: decodes a fuzzer's bytes from the front.
 //!
-//! Always true: exhausted bytes are zeros, and zeros are the plainest choice, so a short input is a plain one.
+//! # Invariants
+//! After the end of the bytes it reads zeros. Zero is always the simplest choice, so a short input is a simple one.
 
-/// Takes values from the front of some bytes.
+/// Decodes values from the front of a byte slice.
 #[derive(Clone, Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// A reader of `bytes`.
+    /// Creates a reader of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Whether nothing is left but zeros.
+    /// Returns whether all bytes have been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next byte.
+    /// Reads a byte.
     pub fn byte(&mut self) -> u8 {
         let Some((&first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         first
     }
 
-    /// Whether the next byte is odd.
+    /// Reads a flag: whether the next byte is odd.
     pub fn flag(&mut self) -> bool {
         self.byte() & 1 == 1
     }
 
-    /// A number below `bound`, which is at most 256.
+    /// Reads a number below `bound`, which is at most 256.
     pub fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound
     }
 
-    /// One of these.
+    /// Picks one of the values.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    /// A number that is small more often than not.
+    /// Reads a number, which is usually small.
     pub fn number(&mut self) -> u64 {
         match self.byte() {
             small @ 0..240 => u64::from(small),
@@ -49,12 +50,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same, cut to 32 bits.
+    /// Reads a number, truncated to 32 bits.
     pub fn number_u32(&mut self) -> u32 {
         self.number() as u32
     }
 
-    /// What is left, to be read by somebody else: the next byte says how much of it, and the rest stays.
+    /// Splits off a part of the bytes, whose length is the next byte.
     pub fn part(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (part, rest) = self.0.split_at(length);
@@ -62,7 +63,7 @@ impl<'a> Reader<'a> {
         part
     }
 
-    /// All that is left.
+    /// Returns the remaining bytes.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.0

@@ -1,27 +1,28 @@
-//! A source that does all that a source may: it picks any ready task, lets tasks give way before operations, and holds
-//! tasks back while time passes.
+//! [`FuzzSource`]: a source that uses everything a source may do. It picks any ready task, preempts tasks before operations,
+//! and stalls tasks while time passes.
 //!
-//! Always true: where the bytes are exhausted it decides as the quiet run does, and lets go of what it has held back.
+//! # Invariants
+//! After the end of the bytes it decides as in the baseline run, and releases the tasks that it has stalled.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use timeloop_sim::{DecisionKey, Domain, Operation, Ready, Seed, Source, Stream};
 
-/// What a run has heard of its source, for the code of the run itself to look at.
+/// Observations of the decisions of a run, for the code of the run.
 #[derive(Debug, Default)]
-pub struct Heard {
-    /// How many tasks have given way before an operation.
+pub struct Observations {
+    /// The number of preemptions.
     pub preemptions: Cell<u32>,
-    /// How many steps began other than by going on after that.
+    /// The number of steps, without those that continue after a preemption.
     pub rounds: Cell<u32>,
     /// The arity and the value of every choice, in order.
     pub choices: RefCell<Vec<(u32, u32)>>,
 }
 
-/// Decides by a fuzzer's bytes.
+/// A source that makes decisions from a fuzzer's bytes.
 #[derive(Debug)]
-pub struct Wild {
+pub struct FuzzSource {
     bytes: Vec<u8>,
     taken: usize,
     preempts: bool,
@@ -29,11 +30,11 @@ pub struct Wild {
     always: Option<u32>,
     ready: Vec<Ready>,
     held: Vec<Ready>,
-    heard: Rc<Heard>,
+    observations: Rc<Observations>,
 }
 
-impl Wild {
-    /// A source that takes its decisions from `bytes`.
+impl FuzzSource {
+    /// Creates a source that makes its decisions from `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self {
@@ -44,35 +45,35 @@ impl Wild {
             always: None,
             ready: Vec::new(),
             held: Vec::new(),
-            heard: Rc::default(),
+            observations: Rc::default(),
         }
     }
 
-    /// Whether tasks give way before operations.
+    /// Sets whether tasks may be preempted before operations.
     #[must_use]
     pub fn preempts(mut self, preempts: bool) -> Self {
         self.preempts = preempts;
         self
     }
 
-    /// Whether tasks are held back while time passes.
+    /// Sets whether tasks may be stalled while time passes.
     #[must_use]
     pub fn holds_back(mut self, holds_back: bool) -> Self {
         self.holds_back = holds_back;
         self
     }
 
-    /// Every choice other than which task runs has this value, modulo how many possibilities there are.
+    /// Makes every choice, other than which task runs, this value modulo the arity.
     #[must_use]
     pub fn always_chooses(mut self, value: u32) -> Self {
         self.always = Some(value);
         self
     }
 
-    /// What it will have heard.
+    /// Returns the observations, which are updated during the run.
     #[must_use]
-    pub fn heard(&self) -> Rc<Heard> {
-        Rc::clone(&self.heard)
+    pub fn observations(&self) -> Rc<Observations> {
+        Rc::clone(&self.observations)
     }
 
     fn byte(&mut self) -> u8 {
@@ -86,7 +87,7 @@ impl Wild {
     }
 }
 
-impl Source for Wild {
+impl Source for FuzzSource {
     fn ready(&mut self, task: Ready) {
         if self.holds_back && !self.is_exhausted() && self.byte() % 4 == 1 {
             self.held.push(task);
@@ -105,7 +106,7 @@ impl Source for Wild {
             }
         };
         if chosen.announced.is_none() {
-            self.heard.rounds.set(self.heard.rounds.get() + 1);
+            self.observations.rounds.set(self.observations.rounds.get() + 1);
         }
         Some(chosen.slot)
     }
@@ -116,7 +117,7 @@ impl Source for Wild {
 
     fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
         let preempts = self.preempts && self.byte() % 2 == 1;
-        self.heard.preemptions.set(self.heard.preemptions.get() + u32::from(preempts));
+        self.observations.preemptions.set(self.observations.preemptions.get() + u32::from(preempts));
         preempts
     }
 
@@ -137,7 +138,7 @@ impl Source for Wild {
             Some(value) => value,
             None => u32::from(self.byte()),
         } % arity;
-        self.heard.choices.borrow_mut().push((arity, value));
+        self.observations.choices.borrow_mut().push((arity, value));
         value
     }
 

@@ -1,6 +1,7 @@
-//! Runs a task's code, op by op.
+//! Runs the code of a task.
 //!
-//! Always true: a task knows of itself whether it is alive, sleeps or is parked, and says so to the world before it waits.
+//! # Invariants
+//! A task records in the model whether it is alive, asleep or parked before it waits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ pub(crate) async fn root(world: Rc<World>) {
     Watched::new(world, number, 0).await;
 }
 
-/// A task whose polls and end the world is told of.
+/// A task that reports its polls and its end to the model.
 pub(crate) struct Watched {
     world: Rc<World>,
     number: usize,
@@ -97,7 +98,7 @@ impl Drop for OnDrop {
             Guard::Abort(task) => abort(world, task),
             Guard::Detach(task) => drop(world.named(task).handle.take()),
             Guard::Notify => world.notify.notify_one(),
-            // A second panic would end the process.
+            // A second panic would abort the process.
             Guard::Panic if std::thread::panicking() || world.task(self.number).threw.get() => {}
             Guard::Panic => world.throw(self.number),
         }
@@ -140,14 +141,14 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
                 let handle = joined.handle.take();
                 if let Some(handle) = handle {
                     let result = handle.await;
-                    told(&world, number, &joined, result);
+                    check_join_result(&world, number, &joined, result);
                 }
             }
             Op::JoinOrLeave(operand) => {
                 let joined = world.named(operand);
                 let handle = joined.handle.take();
                 if let Some(mut handle) = handle {
-                    // Asks once, and leaves its waker behind.
+                    // The poll leaves its waker behind.
                     me.restless.set(true);
                     let ended = handle.is_finished();
                     if !ended {
@@ -195,7 +196,7 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
             Op::Guard(guard) => guards.push(OnDrop { world: Rc::clone(&world), number, guard }),
             Op::DropGuard => drop(guards.pop()),
             Op::Select(operand) => {
-                // A branch that yields has asked to be woken, and may not be the one that is taken.
+                // A branch that yields wakes the task, even if another branch is taken.
                 me.restless.set(true);
                 let chosen = timeloop::select! {
                     () = task::yield_now() => 0,
@@ -218,7 +219,7 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
                 task::yield_now().await;
             }
             Op::Set(op) => {
-                // What waits for a set leaves its waker there.
+                // Waiting for a set leaves the waker there.
                 me.restless.set(true);
                 set.act(number, op).await;
             }
@@ -234,18 +235,23 @@ async fn interpret(world: Rc<World>, number: usize, code: u8) {
     }
 }
 
-/// A task hears what came of another.
-pub(crate) fn told(world: &World, number: usize, joined: &TaskState, result: Result<u32, JoinError>) {
+/// Checks the result of a task that another one has joined.
+pub(crate) fn check_join_result(
+    world: &World,
+    number: usize,
+    joined: &TaskState,
+    result: Result<u32, JoinError>,
+) {
     let state = joined.state.get();
     let right = match &result {
         Ok(output) => state == State::Ended(*output),
-        // A local set takes its tasks with it.
+        // Dropping a local set cancels its tasks.
         Err(error) if error.is_cancelled() => {
             (joined.aborted.get() || joined.local) && state == State::Cancelled
         }
         Err(_) => joined.threw.get(),
     };
-    world.check(right, || format!("task {number} was told {result:?} of {joined:?}"));
+    world.check(right, || format!("task {number} got {result:?} from {joined:?}"));
     if let Err(error) = result
         && let Ok(payload) = error.try_into_panic()
     {
@@ -273,7 +279,7 @@ fn spawn(world: &Rc<World>, by: Option<usize>, code: u8, how: u8) {
     if world.len() >= MAX_TASKS {
         return;
     }
-    // Who spawns on the local set that runs.
+    // Spawned on the running local set.
     let is_local = how % 4 == 2 && by.is_some_and(|task| world.task(task).local);
     let number = world.add(is_local);
     let task = world.task(number);
@@ -284,7 +290,7 @@ fn spawn(world: &Rc<World>, by: Option<usize>, code: u8, how: u8) {
         _ => task::Builder::new().name("named").spawn(future).expect("a builder spawns"),
     };
     task.abort.replace(Some(handle.abort_handle()));
-    // Half of them are detached at once.
+    // Half of the tasks are detached at once.
     if how & 4 == 0 {
         task.handle.replace(Some(handle));
     }

@@ -1,8 +1,8 @@
-//! Drives the event loop from bytes: a program of spawns, wakes, aborts, sleeps, drops and panics, of join sets and local
-//! sets, run under a schedule of bytes.
+//! Fuzzes the event loop with a program of spawns, wakes, aborts, sleeps, drops, panics, join sets and local sets, and a
+//! schedule.
 //!
-//! Always true: the same bytes twice make the same run; every task is dropped once; a task that was woken is polled; a
-//! sleeper wakes at its deadline, to the nanosecond; and how the run ends is how the program says it may.
+//! It checks that equal bytes make equal runs, that every task is dropped once, that a woken task is polled, that a sleep
+//! ends exactly at its deadline, and that the run ends in a way that the program permits.
 #![no_main]
 
 mod interpreter;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use timeloop::{AnySource, Bytes, FailureKind, Limits, Outcome};
 
-use timeloop_fuzz::Wild;
+use timeloop_fuzz::FuzzSource;
 
 use program::Program;
 use world::World;
@@ -33,16 +33,16 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!((first.steps, first.elapsed), (second.steps, second.elapsed));
 });
 
-/// Runs the program, checks what it did, and gives the hash of its log too.
+/// Runs the program and checks the run. Returns its outcome and the hash of its log.
 fn run(program: &Rc<Program>, schedule: &[u8]) -> (Outcome<()>, u64) {
-    // Half of the schedules are those of a source that does all that a source may.
+    // Half of the schedules are decided by `FuzzSource`.
     let (wild, flags) = schedule.split_first().map_or((false, 0), |(flags, _)| (*flags >= 128, *flags));
     let (preempts, holds_back) = (wild && flags & 1 == 1, wild && flags & 2 == 2);
     let source = || -> AnySource {
         if !wild {
             return Bytes::new(schedule).into();
         }
-        Box::new(Wild::new(&schedule[1..]).preempts(preempts).holds_back(holds_back)).into()
+        Box::new(FuzzSource::new(&schedule[1..]).preempts(preempts).holds_back(holds_back)).into()
     };
     let limits = Limits { stuck_after: Duration::from_secs(5), ..Limits::default() };
     let world = Rc::new(World::new(Rc::clone(program), holds_back));
@@ -51,7 +51,7 @@ fn run(program: &Rc<Program>, schedule: &[u8]) -> (Outcome<()>, u64) {
         async move { interpreter::root(world).await }
     });
     check(&world, &outcome);
-    // What tasks left behind: handles whose run is over.
+    // Drops the handles that tasks left behind, now that the run is over.
     world.clear();
     assert_eq!(Rc::strong_count(&world), 1, "a task outlives its run");
     let log = world.log();

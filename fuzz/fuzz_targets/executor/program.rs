@@ -1,10 +1,11 @@
-//! What the bytes mean.
+//! Decodes bytes into a program.
 //!
-//! Always true: any bytes are a program, and every program ends or deadlocks: there are no loops in it.
+//! # Invariants
+//! Any bytes are a program. Programs have no loops, so each ends or deadlocks.
 
 use std::time::Duration;
 
-/// How many tasks a run has at most.
+/// The largest number of tasks of a run.
 pub(crate) const MAX_TASKS: usize = 48;
 
 /// The codes of several tasks; the first is the root's.
@@ -13,7 +14,7 @@ pub(crate) struct Program {
     codes: Vec<Vec<Op>>,
 }
 
-/// One thing that a task does. Small numbers name tasks, in order of spawning.
+/// An operation of a task. Numbers name tasks in the order of spawning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     Yield,
@@ -41,7 +42,7 @@ pub(crate) enum Op {
     Local(LocalOp),
 }
 
-/// What a task does to its own join set.
+/// An operation of a task on its own join set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SetOp {
     Spawn(u8),
@@ -52,18 +53,18 @@ pub(crate) enum SetOp {
     Drop,
 }
 
-/// What a task does to its own local set.
+/// An operation of a task on its own local set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LocalOp {
     Spawn(u8),
-    /// Runs the set for so long.
+    /// Runs the set for a duration.
     RunFor(Duration),
     /// Runs the set until all of its tasks have ended.
     RunOut,
     Drop,
 }
 
-/// What happens when a guard is dropped: wherever its task is then.
+/// The effect of dropping a guard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Guard {
     Wake(u8),
@@ -74,7 +75,7 @@ pub(crate) enum Guard {
     Panic,
 }
 
-/// The program's bytes and the schedule's.
+/// Splits the input into the bytes of the program and of the schedule.
 pub(crate) fn split(data: &[u8]) -> (&[u8], &[u8]) {
     let Some((&length, rest)) = data.split_first() else { return (&[], &[]) };
     rest.split_at(usize::from(length).min(rest.len()))
@@ -153,13 +154,13 @@ impl Program {
         Self { codes }
     }
 
-    /// The code with this number; numbers go round.
+    /// Returns the code with this number, modulo the number of codes.
     pub(crate) fn code(&self, number: u8) -> &[Op] {
         &self.codes[usize::from(number) % self.codes.len()]
     }
 }
 
-/// From nothing to an hour; equal ones are likely, so that timers tie.
+/// Returns a duration from zero to an hour. Equal ones are likely, so that timers tie.
 fn duration(byte: u8) -> Duration {
     match byte % 8 {
         0 => Duration::ZERO,

@@ -1,18 +1,18 @@
-//! Join sets and local sets.
+//! Operations on join sets and local sets.
 //!
-//! Always true: a join set gives each of its tasks once, in the order in which they ended; and what is left in it when it
-//! is dropped is aborted.
+//! It checks that a join set returns each of its tasks once, in the order in which they ended, and that dropping it aborts
+//! the rest.
 
 use std::rc::Rc;
 
 use timeloop::task::{Id, JoinSet, LocalSet};
 use timeloop::time::sleep;
 
-use crate::interpreter::{Watched, told};
+use crate::interpreter::{Watched, check_join_result};
 use crate::program::{LocalOp, MAX_TASKS, SetOp};
 use crate::world::World;
 
-/// A join set, and who is in it.
+/// A join set, and its tasks.
 pub(crate) struct Members {
     world: Rc<World>,
     set: JoinSet<u32>,
@@ -24,7 +24,7 @@ impl Members {
         Self { world: Rc::clone(world), set: JoinSet::new(), members: Vec::new() }
     }
 
-    /// Task number `by` does something to its set.
+    /// Runs an operation of task number `by` on its set.
     pub(crate) async fn act(&mut self, by: usize, op: SetOp) {
         let world = Rc::clone(&self.world);
         match op {
@@ -37,16 +37,16 @@ impl Members {
             SetOp::Spawn(_) => {}
             SetOp::Next => {
                 let next = self.set.join_next_with_id().await;
-                self.comes(by, next);
+                self.check_next(by, next);
             }
             SetOp::TryNext => {
                 let any = self.first().is_some();
                 let next = self.set.try_join_next_with_id();
                 world.check(next.is_some() == any, || {
-                    format!("of the set of task {by} came {next:?}, and {any} is right")
+                    format!("the set of task {by} returned {next:?}, and {any} is right")
                 });
                 if next.is_some() {
-                    self.comes(by, next);
+                    self.check_next(by, next);
                 }
             }
             SetOp::AbortAll => {
@@ -68,17 +68,17 @@ impl Members {
         world.check(length == members, || format!("{length} tasks are in a set of {members}"));
     }
 
-    /// Who ended first of those that are in the set.
+    /// Returns the task of the set that ended first.
     fn first(&self) -> Option<usize> {
         let ended =
             self.members.iter().filter_map(|&(_, task)| Some((self.world.task(task).ended.get()?, task)));
         ended.min().map(|(_, task)| task)
     }
 
-    fn comes(&mut self, by: usize, next: Option<Result<(Id, u32), timeloop::task::JoinError>>) {
+    fn check_next(&mut self, by: usize, next: Option<Result<(Id, u32), timeloop::task::JoinError>>) {
         let world = Rc::clone(&self.world);
         let Some(next) = next else {
-            world.check(self.members.is_empty(), || format!("nothing came of the set of task {by}"));
+            world.check(self.members.is_empty(), || format!("the set of task {by} returned nothing"));
             return;
         };
         let (id, result) = match next {
@@ -87,15 +87,15 @@ impl Members {
         };
         let first = self.first();
         let Some(place) = self.members.iter().position(|member| member.0 == id) else {
-            world.check(false, || format!("a stranger came of the set of task {by}"));
+            world.check(false, || format!("the set of task {by} returned another task"));
             return;
         };
         let (_, task) = self.members.remove(place);
-        world.check(first == Some(task), || format!("task {task} came of a set, and {first:?} ended first"));
-        told(&world, by, &world.task(task), result);
+        world.check(first == Some(task), || format!("a set returned task {task}, but {first:?} ended first"));
+        check_join_result(&world, by, &world.task(task), result);
     }
 
-    /// Those that are left will be aborted.
+    /// Records that the remaining tasks are aborted.
     fn aborts(&self) {
         for (_, task) in &self.members {
             self.world.task(*task).aborted.set(true);
@@ -109,7 +109,7 @@ impl Drop for Members {
     }
 }
 
-/// Task number `by` does something to its local set; gives the set back, if it is still there.
+/// Runs an operation of task number `by` on its local set. Returns the set, if it still exists.
 pub(crate) async fn local(
     world: &Rc<World>,
     by: usize,

@@ -1,7 +1,8 @@
-//! What is known of every task of a run: the model that the loop is held against.
+//! [`World`]: the model of all tasks of a run, which the event loop is checked against.
 //!
-//! Always true: no borrow is held while code of the loop's runs; what should not be is noted here instead of panicking,
-//! because a panic inside a run is the run's affair.
+//! # Invariants
+//! No borrow is held while code of the event loop runs. Violations are recorded here, since a panic inside a run only fails
+//! that run.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,16 +15,16 @@ use timeloop::time::Instant;
 
 use crate::program::Program;
 
-/// What every panic says that the program asks for.
+/// The message of every panic that the program asks for.
 pub(crate) const INTENDED: &str = "as the program says";
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Alive,
-    /// Ran to its end, with this output.
+    /// The task has returned this output.
     Ended(u32),
-    /// Dropped before its end.
+    /// The task was dropped before its end.
     Cancelled,
 }
 
@@ -34,14 +35,14 @@ pub(crate) struct TaskState {
     pub(crate) aborted: Cell<bool>,
     pub(crate) threw: Cell<bool>,
     pub(crate) dropped: Cell<bool>,
-    /// The how-many-th task to be dropped.
+    /// The position of the task in the order of drops.
     pub(crate) ended: Cell<Option<usize>>,
-    /// Whether it is of a local set, so that it stands still while nobody awaits that.
+    /// Whether the task is in a local set, so that it only runs while the set is awaited.
     pub(crate) local: bool,
     pub(crate) sleeping: Cell<bool>,
-    /// Parked, and whether it has been woken since.
+    /// `Some` while the task is parked: whether it has been woken since.
     pub(crate) parked: Cell<Option<bool>>,
-    /// Whether somebody may wake the task for no reason that is known here.
+    /// Whether the task may be woken for a reason that the model does not know.
     pub(crate) restless: Cell<bool>,
     pub(crate) waker: RefCell<Option<Waker>>,
     pub(crate) handle: RefCell<Option<JoinHandle<u32>>>,
@@ -52,12 +53,12 @@ pub(crate) struct TaskState {
 pub(crate) struct Counts {
     pub(crate) spawned: usize,
     pub(crate) dropped: usize,
-    /// Panics, and those that somebody saw in a `JoinError`.
+    /// The number of panics, and of those observed in a `JoinError`.
     pub(crate) thrown: usize,
     pub(crate) observed: usize,
-    /// Tasks that slept when the run ended.
+    /// The number of tasks that slept when the run ended.
     pub(crate) sleeping: usize,
-    /// Tasks that had been woken or aborted by then, and had not run since.
+    /// The number of tasks that had been woken or aborted by then, and had not run since.
     pub(crate) woken: usize,
     pub(crate) root_ended: bool,
     pub(crate) root_threw: bool,
@@ -69,22 +70,22 @@ pub(crate) struct World {
     observed: Cell<usize>,
     log: Cell<u64>,
     violations: RefCell<Vec<String>>,
-    /// Whether tasks may be held back while time passes.
+    /// Whether the source may stall tasks while time passes.
     pub(crate) holds_back: bool,
     drops: Cell<usize>,
     /// The task that ran last.
     last: Cell<usize>,
     pub(crate) notify: Notify,
     pub(crate) lock: Mutex<u32>,
-    /// The task that holds the lock, to see that no other does.
+    /// The task that holds the lock, to check that it is the only one.
     pub(crate) locked_by: Cell<Option<usize>>,
-    /// Wakers that tasks of this run have kept.
+    /// The wakers that tasks of this run have kept.
     kept: RefCell<Vec<Waker>>,
-    /// How things stood when the root had ended or was dropped.
+    /// The state when the root ended or was dropped.
     at_end: RefCell<Option<AtEnd>>,
 }
 
-/// What the end of a run finds.
+/// The state at the end of a run.
 #[derive(Clone, Copy, Debug)]
 struct AtEnd {
     sleeping: usize,
@@ -92,11 +93,11 @@ struct AtEnd {
 }
 
 thread_local! {
-    /// Wakers that tasks of the run before have kept.
+    /// The wakers that tasks of the run before have kept.
     static STALE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lets go of the wakers of other inputs' runs.
+/// Drops the wakers of other inputs' runs.
 pub(crate) fn forget_stale_wakers() {
     drop(STALE.take());
 }
@@ -120,7 +121,7 @@ impl World {
         }
     }
 
-    /// Adds a task; its number.
+    /// Adds a task. Returns its number.
     pub(crate) fn add(&self, local: bool) -> usize {
         let mut tasks = self.tasks.borrow_mut();
         tasks.push(Rc::new(TaskState {
@@ -149,15 +150,15 @@ impl World {
         Rc::clone(&self.tasks.borrow()[number])
     }
 
-    /// The task that an operand names; operands go round.
+    /// Returns the task that an operand names, modulo the number of tasks.
     pub(crate) fn named(&self, operand: u8) -> Rc<TaskState> {
         self.task(usize::from(operand) % self.len())
     }
 
-    /// Notes what should not be.
-    pub(crate) fn check(&self, good: bool, complaint: impl FnOnce() -> String) {
+    /// Records a violation, unless `good`.
+    pub(crate) fn check(&self, good: bool, message: impl FnOnce() -> String) {
         if !good {
-            self.violations.borrow_mut().push(complaint());
+            self.violations.borrow_mut().push(message());
         }
     }
 
@@ -165,36 +166,36 @@ impl World {
         self.violations.borrow().clone()
     }
 
-    /// Task number `task` does something.
+    /// Adds an event of task number `task` to the log.
     pub(crate) fn logs(&self, task: usize, what: u64) {
         let log = (self.log.get() ^ what ^ (task as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.log.set(log.rotate_left(29));
         let last = self.last.replace(task);
-        timeloop_fuzz::saw(&[task as u64, last as u64, what]);
+        timeloop_fuzz::cover(&[task as u64, last as u64, what]);
     }
 
     pub(crate) fn log(&self) -> u64 {
         self.log.get()
     }
 
-    /// The next task is dropped: the how-many-th.
+    /// Counts a dropped task. Returns its position in the order of drops.
     pub(crate) fn next_drop(&self) -> usize {
         self.drops.replace(self.drops.get() + 1)
     }
 
-    /// Whether it is in time for the task to run now, if it was to at `due`.
+    /// Returns whether a task that was due at `due` runs on time now.
     pub(crate) fn is_on_time(&self, task: usize, due: Instant) -> bool {
         let now = Instant::now();
-        // Somebody else may have it wait for longer.
+        // The source or the local set may delay it.
         if self.holds_back || self.task(task).local { now >= due } else { now == due }
     }
 
-    /// Somebody saw a panic in a `JoinError`.
+    /// Counts a panic that was observed in a `JoinError`.
     pub(crate) fn observe(&self) {
         self.observed.set(self.observed.get() + 1);
     }
 
-    /// Panics as the program says; the task is known to have done so.
+    /// Panics, as the program asks, and records it.
     pub(crate) fn throw(&self, task: usize) -> ! {
         self.task(task).threw.set(true);
         panic!("{INTENDED}");
@@ -204,7 +205,7 @@ impl World {
         self.kept.borrow_mut().push(waker);
     }
 
-    /// A waker that was kept in this run, or in the run before.
+    /// Returns a waker that was kept in this run, or in the run before.
     pub(crate) fn kept(&self, operand: u8) -> Option<Waker> {
         let pick = |kept: &Vec<Waker>| {
             let number = usize::from(operand >> 1).checked_rem(kept.len())?;
@@ -213,7 +214,7 @@ impl World {
         if operand & 1 == 0 { pick(&self.kept.borrow()) } else { STALE.with_borrow(pick) }
     }
 
-    /// The root has ended, or is dropped before its end.
+    /// Records the state when the root ends or is dropped.
     pub(crate) fn ends(&self) {
         let tasks = self.tasks.borrow();
         let free = || tasks.iter().filter(|task| !task.local);
@@ -244,7 +245,7 @@ impl World {
         }
     }
 
-    /// Lets go of every handle and waker.
+    /// Drops all handles and wakers.
     pub(crate) fn clear(&self) {
         STALE.set(self.kept.take());
         let tasks = self.tasks.take();

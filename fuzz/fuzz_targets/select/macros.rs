@@ -1,6 +1,7 @@
-//! The tree as futures: each node is the macro itself.
+//! Builds the futures of a tree: each node is a call of a macro.
 //!
-//! Always true: what is around the macros adds no wait and no choice.
+//! # Invariants
+//! The code around the macros adds no wait and no choice.
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
@@ -9,17 +10,17 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use timeloop::Resource;
-use timeloop_fuzz::Heard;
+use timeloop_fuzz::Observations;
 
 use crate::tree::{Branch, End, Event, Node, Part, Value};
 
-/// What an `else` gives.
+/// The value of an `else`.
 pub(crate) const OTHERWISE: Value = Err(99);
 
-/// Where the futures are.
+/// The environment of the futures.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    pub(crate) heard: Rc<Heard>,
+    pub(crate) observations: Rc<Observations>,
     pub(crate) log: Rc<RefCell<Vec<Event>>>,
     pub(crate) resource: Rc<Resource>,
 }
@@ -32,7 +33,7 @@ impl Place {
 
 type Future = Pin<Box<dyn std::future::Future<Output = Value>>>;
 
-/// Says when it is dropped.
+/// Logs its drop.
 struct Dropped(usize, Place);
 
 impl Drop for Dropped {
@@ -41,12 +42,12 @@ impl Drop for Dropped {
     }
 }
 
-/// What all of a join gave, as one value.
+/// Returns the values of a join as one.
 pub(crate) fn sum(values: &[Value]) -> Value {
     values.iter().try_fold(0_u8, |sum, value| Ok(sum.wrapping_add((*value)?)))
 }
 
-/// The future that a node stands for.
+/// Returns the future of a node.
 pub(crate) fn future(node: &Node, place: &Place) -> Future {
     match node {
         Node::Leaf { number, parts, end } => leaf(*number, parts.clone(), *end, place.clone()),
@@ -59,15 +60,15 @@ pub(crate) fn future(node: &Node, place: &Place) -> Future {
 fn leaf(number: usize, parts: Vec<Part>, end: End, place: Place) -> Future {
     let dropped = Dropped(number, place.clone());
     Box::pin(async move {
-        // Part of the future from the beginning.
+        // Captured by the future before its first poll.
         let _dropped = dropped;
         for (index, part) in parts.into_iter().enumerate() {
             match part {
                 Part::Yield => {
-                    // Polled again though its task was not resumed, because another future has given way, it waits on.
+                    // A poll without a new resumption, because another future was preempted, still waits.
                     let mut began = None;
                     poll_fn(|context| {
-                        let round = place.heard.rounds.get();
+                        let round = place.observations.rounds.get();
                         if *began.get_or_insert(round) < round {
                             return Poll::Ready(());
                         }
@@ -105,7 +106,7 @@ fn select(biased: bool, otherwise: bool, branches: &[Branch], place: &Place) -> 
     });
     let mut futures = futures.collect::<Vec<_>>().into_iter();
     let mut next = move || futures.next().expect("one for each branch");
-    /// All the forms that there are, for so many branches.
+    /// All forms of the macros with this number of branches.
     macro_rules! forms {
         ($($name:ident $index:literal),*) => {{
             $(let $name = next();)*

@@ -1,15 +1,16 @@
-//! The tree as plain data: what the macros promise, without a future.
+//! The model of a tree: the documented behavior of the macros, without futures.
 //!
-//! Always true: a poll of the model is a resumption of the task; giving way does not exist here.
+//! # Invariants
+//! A poll of the model is a resumption of the task. The model has no preemption.
 
 use crate::macros::{OTHERWISE, sum};
 use crate::tree::{End, Event, Node, Part, Value};
 
-/// What the model did.
+/// The events of the model.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) log: Vec<Event>,
-    /// How many choices it took.
+    /// The number of choices that it took.
     pub(crate) choices: usize,
     pub(crate) ending: Ending,
 }
@@ -21,12 +22,12 @@ pub(crate) enum Ending {
     Deadlock,
 }
 
-/// What was chosen in the run.
+/// The choices of the run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Choices<'a> {
-    /// What it was asked, and what it answered, in order.
-    Asked(&'a [(u32, u32)]),
-    /// The same each time.
+    /// The arity and the value of each choice, in order.
+    Recorded(&'a [(u32, u32)]),
+    /// The same value each time.
     Always(u32),
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn run(tree: &Node, choices: Choices<'_>) -> Expected {
             Ok(None) => {}
         }
     };
-    state.let_go(&mut world);
+    state.release(&mut world);
     Expected { log: world.log, choices: world.taken, ending }
 }
 
@@ -51,12 +52,12 @@ struct World<'a> {
     log: Vec<Event>,
     choices: Choices<'a>,
     taken: usize,
-    /// Whether the task is resumed after this.
+    /// Whether the task is resumed again.
     woken: bool,
 }
 
 impl World<'_> {
-    /// Decides as the run did; nothing is asked where there is no choice.
+    /// Chooses as the run did. With a single alternative, there is no choice.
     fn choose(&mut self, arity: usize) -> usize {
         if arity < 2 {
             return 0;
@@ -64,8 +65,8 @@ impl World<'_> {
         let number = self.taken;
         self.taken += 1;
         match self.choices {
-            // Of a choice that was not asked for, or among others, nothing is known: the log will differ.
-            Choices::Asked(all) => {
+            // If the run made no such choice, the logs will differ.
+            Choices::Recorded(all) => {
                 let choice = all.get(number).filter(|(asked, _)| *asked as usize == arity);
                 choice.map_or(0, |(_, value)| *value as usize)
             }
@@ -78,7 +79,7 @@ struct Panicked;
 
 type Polled = Result<Option<Value>, Panicked>;
 
-/// How far a node has come.
+/// The state of a node.
 enum State {
     Leaf { number: usize, parts: Vec<Part>, end: End, next: usize, waits: bool },
     Select { biased: bool, otherwise: bool, branches: Vec<Arm> },
@@ -86,7 +87,7 @@ enum State {
     Gone,
 }
 
-/// What is joined.
+/// A joined node.
 enum Joined {
     Waits(State),
     Ended(Value),
@@ -120,14 +121,14 @@ impl State {
         }
     }
 
-    /// Polls; what has ended is gone.
+    /// Polls the node. A node that has ended is dropped.
     fn poll(&mut self, world: &mut World<'_>) -> Polled {
         let polled = match self {
             Self::Leaf { number, parts, end, next, waits } => {
                 return match leaf(world, *number, parts, *end, next, waits) {
                     Ok(None) => Ok(None),
                     ended => {
-                        self.let_go(world);
+                        self.release(world);
                         ended
                     }
                 };
@@ -141,20 +142,22 @@ impl State {
             Self::Gone => unreachable!("what has ended is not polled"),
         };
         if !matches!(polled, Ok(None)) {
-            self.let_go(world);
+            self.release(world);
         }
         polled
     }
 
-    /// Drops it: from the first to the last of what is in it.
-    fn let_go(&mut self, world: &mut World<'_>) {
+    /// Drops the node, and its children in order.
+    fn release(&mut self, world: &mut World<'_>) {
         match std::mem::replace(self, Self::Gone) {
             Self::Leaf { number, .. } => world.log.push(Event::Dropped(number)),
-            Self::Select { branches, .. } => branches.into_iter().for_each(|mut arm| arm.state.let_go(world)),
+            Self::Select { branches, .. } => {
+                branches.into_iter().for_each(|mut arm| arm.state.release(world))
+            }
             Self::Join { nodes, .. } => {
                 for node in nodes {
                     if let Joined::Waits(mut state) = node {
-                        state.let_go(world);
+                        state.release(world);
                     }
                 }
             }

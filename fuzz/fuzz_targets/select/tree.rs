@@ -1,10 +1,11 @@
-//! What the bytes mean: a tree of macros, with plain futures for leaves.
+//! Decodes bytes into a tree of macros with leaf futures.
 //!
-//! Always true: the tree is small, for bytes run out; leaves are numbered in the order in which they are read.
+//! # Invariants
+//! The tree is finite, since the bytes end. Leaves are numbered in the order in which they are read.
 
 use timeloop_fuzz::Reader;
 
-/// What a future gives; a fussy branch of a `select!` takes no error.
+/// The value of a future. A fussy branch of a `select!` matches no error.
 pub(crate) type Value = Result<u8, u8>;
 
 const LEAVES_MAX: usize = 16;
@@ -19,8 +20,8 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Makes what is inside of others begin with its first future at each poll, for where another future has given way it
-    /// is polled once more than it would be: joins, which count polls, and if asked for also `select!`s, which decide.
+    /// Makes nested joins, and with `selects_too` also nested `select!`s, begin with their first future at each poll. If
+    /// another future is preempted, they get an additional poll, which joins count and for which a `select!` chooses.
     pub(crate) fn steady(&mut self, selects_too: bool) {
         let inner: Vec<&mut Self> = match self {
             Self::Leaf { .. } => Vec::new(),
@@ -38,12 +39,12 @@ impl Node {
     }
 }
 
-/// What a leaf does before its end.
+/// An action of a leaf before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Waits until its task is resumed, as it is at once.
+    /// Yields: waits until its task is resumed.
     Yield,
-    /// Accesses what all share, before which it may give way.
+    /// Accesses the shared resource, before which the task may be preempted.
     Access,
 }
 
@@ -58,21 +59,21 @@ pub(crate) enum End {
 pub(crate) struct Branch {
     pub(crate) node: Node,
     pub(crate) enabled: bool,
-    /// Whether its pattern takes values alone, and no errors.
+    /// Whether its pattern matches values only, and no errors.
     pub(crate) fussy: bool,
 }
 
-/// What a leaf did.
+/// An event of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Which part of it is done or, of a `Yield`, begins.
+    /// The part that is done or, for a `Yield`, begins.
     Did(usize, usize),
     Ended(usize),
     Dropped(usize),
 }
 
 impl Event {
-    /// A number for the fuzzer.
+    /// Returns a number for the fuzzer's coverage.
     pub(crate) fn number(&self) -> u64 {
         let (kind, leaf) = match *self {
             Self::Did(leaf, _) => (0, leaf),

@@ -1,11 +1,11 @@
-//! Holds shrinking against its promise: toy simulations, which are no runtime at all, fail when the order of their events
-//! or their choices differ from the quiet run's in ways that the bytes say.
+//! Checks shrinking with toy simulations. They fail if the order of their events, or their choices, differ from the baseline
+//! run in ways that the bytes define.
 //!
-//! Always true: any run is repeated by its deviations from the quiet one; and the shrunk schedule fails as the one that was
-//! found, has no more deviations, passes or fails otherwise without any one of them, and is what its token says.
+//! It checks that the deviations of any run repeat it. The shrunk schedule has to fail as the original one, to have no more
+//! deviations, to pass or fail differently without any one of them, and to equal the schedule of its token.
 #![no_main]
 
-mod judged;
+mod conditions;
 mod program;
 #[path = "../../../sim/tests/suite/toy.rs"]
 #[expect(dead_code, reason = "the harness's own tests use more of it")]
@@ -14,13 +14,13 @@ mod toy;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use timeloop_fuzz::{Reader, Wild, saw};
+use timeloop_fuzz::{FuzzSource, Reader, cover};
 use timeloop_sim::{
     AnySource, Bound, Config, Detail, Ended, Found, Limits, RegressionsIn, Request, Schedule, Seed, Settings,
     Simulation, StrategySpec, explore,
 };
 
-use judged::Judged;
+use conditions::ConditionalToy;
 
 const TEST: &str = "fuzz::shrinker";
 
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     let (seed, stalls) = (reader.number(), reader.flag());
     let toy = program::toy(&mut reader);
     repeats(&toy, reader.part());
-    let judged = Judged::new(toy, &mut reader, run);
+    let toy_with_conditions = ConditionalToy::new(toy, &mut reader, run);
 
     let config = Config {
         runs: Some(40),
@@ -50,10 +50,10 @@ fuzz_target!(|data: &[u8]| {
         silent: true,
         ..Config::new(TEST)
     };
-    let exploration = explore(&config, &judged);
+    let exploration = explore(&config, &toy_with_conditions);
     assert!(exploration.error.is_none(), "{exploration:#?}");
     if let Some(found) = &exploration.found {
-        check(&judged, found);
+        check(&toy_with_conditions, found);
     }
 });
 
@@ -66,19 +66,19 @@ fn limits() -> Limits {
     }
 }
 
-/// Makes a run, of which everything is kept.
+/// Makes a run with a record.
 fn run(simulation: &dyn Simulation, source: AnySource) -> Ended {
     let limits = limits();
     simulation.run(Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false })
 }
 
-/// Whatever a source does, the deviations from the quiet run do it again.
+/// Checks that the deviations of a run repeat it.
 fn repeats(toy: &toy::Toy, schedule: &[u8]) {
-    let wild = Wild::new(schedule).preempts(true).holds_back(true);
+    let wild = FuzzSource::new(schedule).preempts(true).holds_back(true);
     let wild = run(toy, Box::new(wild).into());
     let record = wild.record.expect("it was asked for");
     let deviations = record.deviations();
-    saw(&[1, deviations.len().min(16) as u64]);
+    cover(&[1, deviations.len().min(16) as u64]);
     let again = Schedule::Deviations { randomness: Seed(0), deviations };
     let again_ended = run(toy, again.source());
     assert_eq!(again_ended.trace_hash, wild.trace_hash, "{again:#?}\n{toy:#?}\n{record:#?}");
@@ -89,9 +89,9 @@ fn repeats(toy: &toy::Toy, schedule: &[u8]) {
     );
 }
 
-fn check(judged: &Judged, found: &Found) {
+fn check(toy_with_conditions: &ConditionalToy, found: &Found) {
     let fails = |schedule: &Schedule| {
-        let ended = run(judged, schedule.source());
+        let ended = run(toy_with_conditions, schedule.source());
         (ended.failure.map(|failure| failure.fingerprint()), ended.trace_hash)
     };
     let wanted = Some(found.fingerprint);
@@ -105,7 +105,7 @@ fn check(judged: &Judged, found: &Found) {
         panic!("not shrunk: {found:#?}");
     };
     let before = found.deviations_before.expect("it was shrunk");
-    saw(&[2, before.min(16) as u64, deviations.len().min(16) as u64, u64::from(found.critical.is_some())]);
+    cover(&[2, before.min(16) as u64, deviations.len().min(16) as u64, u64::from(found.critical.is_some())]);
     assert!(deviations.len() <= before, "{found:#?}");
     if found.shrink_ended_by.is_some() {
         return;

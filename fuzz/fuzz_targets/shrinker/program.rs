@@ -1,7 +1,8 @@
-//! Toys made of bytes.
+//! Decodes bytes into toys.
 //!
-//! Always true: a toy without `Wait` ends, for it has no loops; the root ends last; and no two timers are due at one
-//! instant, for toys have no order for those.
+//! # Invariants
+//! A toy without `Wait` ends, since it has no loops. The root ends last. No two timers are due at the same instant, since
+//! toys do not order those.
 
 use timeloop_fuzz::Reader;
 use timeloop_sim::Access;
@@ -12,17 +13,17 @@ const NAMES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
 const OPS_MAX: usize = 8;
 const SLEEPS_MAX: u32 = 48;
 
-/// Makes one toy.
+/// Builds a toy.
 struct Maker<'a, 'b> {
     reader: &'a mut Reader<'b>,
     tasks: usize,
     sleeps: u32,
 }
 
-/// The toy that the next bytes say.
+/// Reads a toy.
 pub(crate) fn toy(reader: &mut Reader<'_>) -> Toy {
     let mut ops = Maker { reader, tasks: 0, sleeps: 0 }.ops();
-    // Longer than all others together.
+    // Longer than all other sleeps together.
     ops.push(Op::Sleep(1 << SLEEPS_MAX));
     Toy::new(ops)
 }
@@ -45,7 +46,7 @@ impl Maker<'_, '_> {
             4 | 5 => Op::Touch(cell, Access::Write),
             6 => Op::Touch(cell, self.reader.pick(&Access::ALL)),
             7 if self.sleeps < SLEEPS_MAX => {
-                // Each another power of two, so that no two sums are equal; and those to come are not longer than others.
+                // Each sleep is another power of two, so that no two sums are equal. Later sleeps are not always longer.
                 let power = self.sleeps * 19 % SLEEPS_MAX;
                 self.sleeps += 1;
                 Op::Sleep(1 << power)

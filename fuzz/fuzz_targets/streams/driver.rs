@@ -1,6 +1,7 @@
-//! What the bytes mean: one operation after the other, on any of the nodes' sockets.
+//! Decodes bytes into operations on the nodes' sockets, and runs them one after the other.
 //!
-//! Always true: any bytes are a program, and every program ends, in a calm world.
+//! # Invariants
+//! Any bytes are a program. Every program ends, with all faults healed.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use timeloop::time::{sleep, timeout};
 use timeloop::world::Node;
 use timeloop_fuzz::Reader;
 
-use crate::room::{self, GROUP, NAMES, Shared};
+use crate::nodes::{self, GROUP, NAMES, Shared};
 
-/// Operations that a run has at most.
+/// The largest number of operations of a run.
 const STEPS_MAX: u64 = 400;
 
 pub(crate) async fn root(program: &[u8]) -> u64 {
     let shared = Shared::default();
-    let nodes = room::start(&shared);
+    let nodes = nodes::start(&shared);
     sleep(Duration::from_millis(1)).await;
     let mut reader = Reader::new(program);
     let mut steps = 0;
@@ -25,11 +26,11 @@ pub(crate) async fn root(program: &[u8]) -> u64 {
         step(&mut reader, &nodes, &shared).await;
         steps += 1;
     }
-    calm(&nodes, &shared).await;
+    heal(&nodes, &shared).await;
     steps
 }
 
-/// Takes a stream out, so that nothing is borrowed while something waits.
+/// Takes a stream out, so that nothing is borrowed across an await.
 macro_rules! with_stream {
     ($shared:expr, $index:expr, |$stream:ident| $what:expr) => {{
         let taken = {
@@ -42,7 +43,7 @@ macro_rules! with_stream {
                 let $stream = &mut $stream;
                 $what;
             }
-            room::add($shared, $stream);
+            nodes::add($shared, $stream);
         }
     }};
 }
@@ -57,9 +58,9 @@ async fn step(reader: &mut Reader<'_>, nodes: &[Node; 3], shared: &Shared) {
     let far = (one != other).then_some((NAMES[one], NAMES[other]));
     match op {
         0..4 if nodes[one].is_up() => {
-            drop(nodes[one].spawn(room::connect(one, NAMES[other], Rc::clone(shared))));
+            drop(nodes[one].spawn(nodes::connect(one, NAMES[other], Rc::clone(shared))));
         }
-        4 if nodes[one].is_up() => drop(nodes[one].spawn(room::pair(one, Rc::clone(shared)))),
+        4 if nodes[one].is_up() => drop(nodes[one].spawn(nodes::pair(one, Rc::clone(shared)))),
         5..9 => {
             let len = length(reader);
             with_stream!(shared, one * 3 + other, |stream| stream.write(len));
@@ -120,10 +121,10 @@ async fn step(reader: &mut Reader<'_>, nodes: &[Node; 3], shared: &Shared) {
         23 => network.clog_node(NAMES[one], duration(reader)),
         24 => {
             nodes[one].crash();
-            room::gone(one, shared);
+            nodes::gone(one, shared);
         }
         25 => {
-            room::gone(one, shared);
+            nodes::gone(one, shared);
             nodes[one].restart();
         }
         26 if nodes[one].is_up() && !nodes[one].is_paused() => nodes[one].pause(),
@@ -165,7 +166,7 @@ fn model(reader: &mut Reader<'_>) -> LinkModel {
     if reader.flag() { model.bandwidth(100_000) } else { model }
 }
 
-/// Datagrams say who sent them.
+/// Sends datagrams that contain their sender.
 fn datagram(reader: &mut Reader<'_>, [one, other]: [usize; 2], shared: &Shared) {
     let sockets = shared.borrow();
     let mut bytes = [0; 1_024];
@@ -198,8 +199,8 @@ fn datagram(reader: &mut Reader<'_>, [one, other]: [usize; 2], shared: &Shared) 
     }
 }
 
-/// Everything is whole again, and all that is under way comes.
-async fn calm(nodes: &[Node; 3], shared: &Shared) {
+/// Heals all faults, and waits until all packets in flight have arrived.
+async fn heal(nodes: &[Node; 3], shared: &Shared) {
     let network = Network::current();
     network.heal();
     network.set_all(&LinkModel::new());
@@ -208,11 +209,11 @@ async fn calm(nodes: &[Node; 3], shared: &Shared) {
             node.resume();
         }
         if !node.is_up() {
-            room::gone(number, shared);
+            nodes::gone(number, shared);
             node.restart();
         }
     }
-    // The longest that a stream waits before it tries again, and what was clogged.
+    // Longer than the longest retransmission timeout of a stream.
     for _ in 0..30 {
         sleep(Duration::from_secs(130)).await;
         for stream in &mut shared.borrow_mut().streams {
@@ -222,7 +223,7 @@ async fn calm(nodes: &[Node; 3], shared: &Shared) {
     shared.borrow_mut().streams.iter_mut().for_each(crate::stream::Stream::settle);
     let sockets = shared.borrow();
     for stream in sockets.streams.iter().filter(|stream| !stream.failed) {
-        let other = sockets.streams.iter().find(|other| other.says == stream.hears());
+        let other = sockets.streams.iter().find(|other| other.sends == stream.receives());
         if other.is_some_and(|other| !other.failed) {
             stream.check_all();
         }

@@ -1,13 +1,13 @@
-//! Drives the network from bytes: streams and datagrams between three nodes, whose links are slow, lossy, cut, held and
-//! clogged, and which crash, pause and start again.
+//! Fuzzes the network with streams and datagrams between three nodes. Links are slow, lossy, cut, held and clogged, and
+//! nodes crash, pause and restart.
 //!
-//! Always true: what is read is a prefix of what was written, in order; an end comes after all of it; where nothing has
-//! failed, all of it comes once the world is calm; a datagram comes whole and from whom it says; nothing panics, and the
-//! same bytes twice make the same run.
+//! It checks that a reader gets a prefix of the bytes written, in order, and the end after all of them. A stream that has not
+//! failed delivers all bytes once the faults are healed. A datagram arrives whole, from the sender that it names. Nothing
+//! panics, and equal bytes make equal runs.
 #![no_main]
 
 mod driver;
-mod room;
+mod nodes;
 mod stream;
 
 use std::rc::Rc;
@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use timeloop::{Bytes, Limits, Outcome};
-use timeloop_fuzz::{Reader, saw};
+use timeloop_fuzz::{Reader, cover};
 
-/// Operations so far, and runs.
+/// The numbers of operations and of runs so far.
 static STEPS: AtomicU64 = AtomicU64::new(0);
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
@@ -37,10 +37,10 @@ fuzz_target!(|data: &[u8]| {
     if before / 1_000_000 != (before + steps) / 1_000_000 {
         eprintln!("streams: {} operations in {runs} runs", before + steps);
     }
-    saw(&[u64::from(outcome.steps > 500), steps / 16]);
+    cover(&[u64::from(outcome.steps > 500), steps / 16]);
 });
 
-/// How many operations there were.
+/// Makes a run. Returns the number of operations.
 fn run(schedule: &[u8], program: &Rc<[u8]>) -> Outcome<u64> {
     timeloop::run_from(Bytes::new(schedule), &Limits::default(), || {
         let program = Rc::clone(program);

@@ -1,6 +1,7 @@
-//! One end of a stream, with what is known of it.
+//! One end of a stream, with its model.
 //!
-//! Always true: whatever it reads is held against what the other side has written.
+//! # Invariants
+//! All bytes read are compared with the bytes that the other side has written.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,17 +12,17 @@ use std::rc::Rc;
 use timeloop::io::{AsyncReadExt, AsyncWriteExt};
 use timeloop::net::{TcpStream, UnixStream};
 
-/// Who speaks to whom; unique in a run.
-pub(crate) type Way = (SocketAddr, SocketAddr);
+/// A direction: sender and receiver. It is unique in a run.
+pub(crate) type Direction = (SocketAddr, SocketAddr);
 
-/// What was said on a way.
+/// The bytes written in a direction.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct Written {
     pub(crate) written: u64,
     pub(crate) ended: bool,
 }
 
-pub(crate) type All = Rc<RefCell<BTreeMap<Way, Said>>>;
+pub(crate) type All = Rc<RefCell<BTreeMap<Direction, Written>>>;
 
 #[derive(Debug)]
 enum Kind {
@@ -32,9 +33,9 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) struct Stream {
     kind: Kind,
-    /// The node that it is of.
+    /// The node of this end.
     pub(crate) node: usize,
-    pub(crate) says: Way,
+    pub(crate) sends: Direction,
     read: u64,
     shut: bool,
     pub(crate) failed: bool,
@@ -42,34 +43,34 @@ pub(crate) struct Stream {
     all: All,
 }
 
-/// The byte at this place of what is said on a way.
-fn byte(way: Way, position: u64) -> u8 {
-    let port = u64::from(way.0.port()) << 16 | u64::from(way.1.port());
+/// Returns the byte at a position of a direction.
+fn byte(direction: Direction, position: u64) -> u8 {
+    let port = u64::from(direction.0.port()) << 16 | u64::from(direction.1.port());
     ((position + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(port) >> 53) as u8
 }
 
 impl Stream {
     pub(crate) fn tcp(stream: TcpStream, node: usize, all: &All) -> Option<Self> {
-        let says = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        Some(Self::new(Kind::Tcp(stream), node, says, all))
+        let sends = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        Some(Self::new(Kind::Tcp(stream), node, sends, all))
     }
 
-    pub(crate) fn unix(stream: UnixStream, node: usize, says: Way, all: &All) -> Self {
-        Self::new(Kind::Unix(stream), node, says, all)
+    pub(crate) fn unix(stream: UnixStream, node: usize, sends: Direction, all: &All) -> Self {
+        Self::new(Kind::Unix(stream), node, sends, all)
     }
 
-    fn new(kind: Kind, node: usize, says: Way, all: &All) -> Self {
+    fn new(kind: Kind, node: usize, sends: Direction, all: &All) -> Self {
         let all = Rc::clone(all);
-        all.borrow_mut().entry(says).or_default();
-        Self { kind, node, says, read: 0, shut: false, failed: false, ended: false, all }
+        all.borrow_mut().entry(sends).or_default();
+        Self { kind, node, sends, read: 0, shut: false, failed: false, ended: false, all }
     }
 
-    pub(crate) fn hears(&self) -> Way {
-        (self.says.1, self.says.0)
+    pub(crate) fn receives(&self) -> Direction {
+        (self.sends.1, self.sends.0)
     }
 
-    fn of(&self, way: Way) -> Said {
-        self.all.borrow().get(&way).copied().unwrap_or_default()
+    fn of(&self, direction: Direction) -> Written {
+        self.all.borrow().get(&direction).copied().unwrap_or_default()
     }
 
     fn fails(&mut self, error: &io::Error) {
@@ -85,8 +86,8 @@ impl Stream {
     }
 
     pub(crate) fn write(&mut self, len: usize) {
-        let from = self.of(self.says).written;
-        let bytes: Vec<u8> = (from..).map(|position| byte(self.says, position)).take(len).collect();
+        let from = self.of(self.sends).written;
+        let bytes: Vec<u8> = (from..).map(|position| byte(self.sends, position)).take(len).collect();
         let result = match &self.kind {
             Kind::Tcp(stream) => stream.try_write(&bytes),
             Kind::Unix(stream) => stream.try_write(&bytes),
@@ -99,17 +100,17 @@ impl Stream {
             Ok(count) => {
                 assert!(count <= len && !self.shut);
                 let mut all = self.all.borrow_mut();
-                all.entry(self.says).or_default().written += count as u64;
+                all.entry(self.sends).or_default().written += count as u64;
             }
             Err(error) => self.fails(&error),
         }
     }
 
-    /// Writes all, and waits for room; how much is written is known at the end only, so whoever reads meanwhile may be
-    /// ahead of it.
+    /// Writes all bytes, waiting for capacity. The model is updated only at the end, so a concurrent reader may be ahead of
+    /// it.
     pub(crate) async fn write_waiting(&mut self, len: usize) {
-        let from = self.of(self.says).written;
-        let bytes: Vec<u8> = (from..).map(|position| byte(self.says, position)).take(len).collect();
+        let from = self.of(self.sends).written;
+        let bytes: Vec<u8> = (from..).map(|position| byte(self.sends, position)).take(len).collect();
         let result = match &mut self.kind {
             Kind::Tcp(stream) => stream.write(&bytes).await,
             Kind::Unix(stream) => stream.write(&bytes).await,
@@ -154,17 +155,17 @@ impl Stream {
     }
 
     fn check(&self, bytes: &[u8]) {
-        let expected = (self.read..).map(|position| byte(self.hears(), position)).take(bytes.len());
+        let expected = (self.read..).map(|position| byte(self.receives(), position)).take(bytes.len());
         assert!(bytes.iter().copied().eq(expected), "what is read is what was written, in order");
-        assert!(self.read + bytes.len() as u64 <= self.of(self.hears()).written, "nobody wrote that");
+        assert!(self.read + bytes.len() as u64 <= self.of(self.receives()).written, "nobody wrote that");
     }
 
-    /// Whether there was something.
+    /// Checks a read. Returns whether it returned bytes.
     fn got(&mut self, result: io::Result<usize>, bytes: &[u8]) -> bool {
         match result {
             Ok(0) if bytes.is_empty() => false,
             Ok(0) => {
-                let said = self.of(self.hears());
+                let said = self.of(self.receives());
                 let all = said.ended && said.written == self.read;
                 assert!(all || self.failed, "an end is an end: {self:?}");
                 self.ended = true;
@@ -198,12 +199,12 @@ impl Stream {
     }
 
     fn ends(&self) {
-        if let Some(said) = self.all.borrow_mut().get_mut(&self.says) {
+        if let Some(said) = self.all.borrow_mut().get_mut(&self.sends) {
             said.ended = true;
         }
     }
 
-    /// An end that was read before the stream failed hides the error from whoever reads on.
+    /// A reader that has seen the end does not see a later error of the stream.
     pub(crate) fn settle(&mut self) {
         let error = match &self.kind {
             Kind::Tcp(stream) => stream.take_error(),
@@ -212,9 +213,9 @@ impl Stream {
         self.failed |= !matches!(error, Ok(None));
     }
 
-    /// In a calm world, where neither side has failed.
+    /// Checks that all bytes have arrived, unless a side has failed.
     pub(crate) fn check_all(&self) {
-        let said = self.of(self.hears());
+        let said = self.of(self.receives());
         assert_eq!(self.read, said.written, "all of it comes in the end: {self:?}");
         assert_eq!(self.ended, said.ended, "and so does the end: {self:?}");
     }

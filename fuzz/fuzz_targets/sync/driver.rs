@@ -1,6 +1,7 @@
-//! Works a script off over one crate's primitives: by hand, or awaiting in a task.
+//! Runs a script on one crate's primitives, by polling futures directly or by awaiting them in a task.
 //!
-//! Always true: it knows nothing of what the primitives are; the same script makes the same polls and calls.
+//! # Invariants
+//! The driver does not know the primitives. The same script makes the same polls and calls.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,26 +9,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use timeloop_fuzz::Heard;
+use timeloop_fuzz::Observations;
 
 use crate::script::{Kind, Op};
 
-/// A future of one crate, which says what came of it.
+/// A future of one crate, which returns its result as text.
 pub(crate) type Waiting = Pin<Box<dyn Future<Output = String>>>;
 
-/// One crate's primitives.
-pub(crate) trait Works {
-    /// The future that an operation makes, if it makes one and there is what it needs.
+/// The primitives of one crate.
+pub(crate) trait Primitives {
+    /// Returns the future of an operation, if it has one and its operands exist.
     fn begin(&mut self, op: &Op) -> Option<Waiting>;
 
-    /// Does an operation that does not wait; what came of it.
+    /// Performs a synchronous operation. Returns its result as text.
     fn act(&mut self, op: &Op) -> Option<String>;
 
-    /// How things look.
+    /// Returns the observable state as text.
     fn look(&self) -> String;
 }
 
-/// What came of an operation, and how often each future that waits has been woken.
+/// The result of an operation, and how often each waiting future has been woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) said: String,
@@ -43,8 +44,12 @@ impl Wake for Wakes {
     }
 }
 
-/// Polls each future with a waker of its own. The operations numbered in `given_up` make a future that is dropped.
-pub(crate) fn polled(room: &mut impl Works, script: &[Op], given_up: &[usize]) -> (Vec<Answer>, usize) {
+/// Polls each future with its own waker. The futures of the operations in `given_up` are dropped.
+pub(crate) fn polled(
+    primitives: &mut impl Primitives,
+    script: &[Op],
+    given_up: &[usize],
+) -> (Vec<Answer>, usize) {
     let mut waiting: Vec<(Waiting, Arc<Wakes>)> = Vec::new();
     let mut answers = Vec::new();
     for (number, op) in script.iter().enumerate() {
@@ -68,7 +73,7 @@ pub(crate) fn polled(room: &mut impl Works, script: &[Op], given_up: &[usize]) -
                 }
                 Some(index) => poll(&mut waiting, index),
             },
-            _ => match room.begin(op) {
+            _ => match primitives.begin(op) {
                 Some(future) if given_up.contains(&number) => {
                     drop(future);
                     "given up".to_owned()
@@ -78,21 +83,21 @@ pub(crate) fn polled(room: &mut impl Works, script: &[Op], given_up: &[usize]) -
                     let last = waiting.len() - 1;
                     if op.rash { String::new() } else { poll(&mut waiting, last) }
                 }
-                None => room.act(op).unwrap_or_default(),
+                None => primitives.act(op).unwrap_or_default(),
             },
         };
         let wakes = waiting.iter().map(|(_, wakes)| wakes.0.load(Ordering::Relaxed)).collect();
-        answers.push(Answer { said: format!("{said}; {}", room.look()), wakes });
+        answers.push(Answer { said: format!("{said}; {}", primitives.look()), wakes });
     }
     (answers, waiting.len())
 }
 
-/// Polls the futures as the task that runs, so that their operations may give way; one that has is polled again once the
-/// task goes on, or given up. Gives the numbers of the operations whose future was given up so, too.
+/// Polls the futures in a task, so that their operations may be preempted. A preempted future is polled again when the task
+/// resumes, or is dropped. Also returns the numbers of the operations whose futures were dropped.
 pub(crate) async fn awaited(
-    room: &mut impl Works,
+    primitives: &mut impl Primitives,
     script: &[Op],
-    heard: &Heard,
+    observations: &Observations,
 ) -> (Vec<String>, Vec<usize>) {
     let mut waiting: Vec<Waiting> = Vec::new();
     let (mut answers, mut given_up) = (Vec::new(), Vec::new());
@@ -105,11 +110,11 @@ pub(crate) async fn awaited(
                     String::new()
                 }
                 Some(index) => {
-                    let said = poll(&mut waiting[index], heard, false).await;
+                    let said = poll(&mut waiting[index], observations, false).await;
                     finished(&mut waiting, index, said)
                 }
             },
-            _ => match room.begin(op) {
+            _ => match primitives.begin(op) {
                 Some(future) if op.rash => {
                     waiting.push(future);
                     String::new()
@@ -117,7 +122,7 @@ pub(crate) async fn awaited(
                 Some(future) => {
                     waiting.push(future);
                     let last = waiting.len() - 1;
-                    match poll(&mut waiting[last], heard, op.number == 3).await {
+                    match poll(&mut waiting[last], observations, op.number == 3).await {
                         Polled::Preempted => {
                             given_up.push(number);
                             drop(waiting.pop());
@@ -126,32 +131,32 @@ pub(crate) async fn awaited(
                         said => finished(&mut waiting, last, said),
                     }
                 }
-                None => room.act(op).unwrap_or_default(),
+                None => primitives.act(op).unwrap_or_default(),
             },
         };
-        answers.push(format!("{said}; {}", room.look()));
+        answers.push(format!("{said}; {}", primitives.look()));
     }
     (answers, given_up)
 }
 
-/// What a poll came to.
+/// The result of a poll.
 enum Polled {
     Pending,
     Ready(String),
     Preempted,
 }
 
-/// Polls once, not counting that the future gives way; unless it is to be given up then.
-async fn poll(future: &mut Waiting, heard: &Heard, gives_up: bool) -> Polled {
+/// Polls once, repeating polls that are preempted, unless the future is to be dropped then.
+async fn poll(future: &mut Waiting, observations: &Observations, gives_up: bool) -> Polled {
     let mut preempted = false;
     poll_fn(|context| {
         if preempted && gives_up {
             return Poll::Ready(Polled::Preempted);
         }
-        let before = heard.preemptions.get();
+        let before = observations.preemptions.get();
         match future.as_mut().poll(context) {
             Poll::Ready(said) => Poll::Ready(Polled::Ready(said)),
-            Poll::Pending if heard.preemptions.get() == before => Poll::Ready(Polled::Pending),
+            Poll::Pending if observations.preemptions.get() == before => Poll::Ready(Polled::Pending),
             Poll::Pending => {
                 preempted = true;
                 Poll::Pending

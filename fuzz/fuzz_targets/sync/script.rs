@@ -1,6 +1,7 @@
-//! What the bytes mean: a list of operations.
+//! Decodes bytes into a script: a list of operations.
 //!
-//! Always true: an operation names things by number, modulo how many there are, so any operation makes sense anywhere.
+//! # Invariants
+//! An operation names objects by number, modulo their count, so any operation is valid anywhere.
 
 use timeloop_fuzz::Reader;
 
@@ -8,7 +9,7 @@ const OPS_MAX: usize = 120;
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
-        /// What is done.
+        /// The kind of an operation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Kind { $($kind),* }
 
@@ -17,12 +18,12 @@ macro_rules! kinds {
 }
 
 kinds! {
-    // Of futures.
+    // Operations on futures.
     Poll, PollLast, GiveUp,
-    // What makes a future, which is polled at once more often than not.
+    // Operations that create a future, which is usually polled at once.
     Lock, Read, Write, Acquire, AcquireOne, Notified, Send, Reserve, Closed, Recv, RecvMany, RecvUnbounded, RecvBroadcast,
     Changed, WaitFor, WatchClosed, RecvOnce, OnceClosed, GetOrInit,
-    // What does not wait.
+    // Synchronous operations.
     DropGuard, ChangeGuard, TryLock, TryRead, TryWrite, TryAcquire, AddPermits, ForgetPermits, CloseSemaphore,
     NotifyOne, NotifyLast, NotifyWaiters,
     TrySend, TryReserve, UsePermit, TryRecv, CloneSender, DropSender, CloseReceiver, DropReceiver,
@@ -35,10 +36,10 @@ kinds! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
     pub(crate) kind: Kind,
-    /// Which of several things.
+    /// The number of the object.
     pub(crate) index: usize,
     pub(crate) number: u32,
-    /// Whether a future is polled at once; or, what gave way, given up.
+    /// Whether a new future is polled at once, or a preempted one is dropped.
     pub(crate) rash: bool,
 }
 

@@ -1,17 +1,18 @@
-//! The sorted list that the timers are held against.
+//! The model of the timers: a sorted list.
 //!
-//! Always true: an entry stands for one timer that is set; its place is its deadline and then its registration.
+//! # Invariants
+//! There is an entry for each timer that is set. Entries are ordered by deadline, then by registration.
 
 use std::collections::BTreeMap;
 
-/// Who is woken: one who has a waker of its own, which tells of it; or a task, which is seen when it runs.
+/// The target of a wake: a waker, which reports its wake, or a task, which reports that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     Waker(u32),
     Task(u32),
 }
 
-/// A place in the list.
+/// A position in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) deadline_ns: u64,
@@ -26,7 +27,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// A timer is set.
+    /// Adds a timer.
     pub(crate) fn set(&mut self, deadline_ns: u64, who: Who) -> Place {
         let place = Place { deadline_ns, registration: self.registrations };
         self.registrations += 1;
@@ -34,22 +35,22 @@ impl List {
         place
     }
 
-    /// Who is woken by the timer here; `None` when it has fired.
+    /// Returns the target of the timer at a position; `None` if it has fired.
     pub(crate) fn at(&self, place: Place) -> Option<Who> {
         self.entries.get(&place).copied()
     }
 
-    /// A timer is taken back, if it has not fired.
+    /// Removes a timer, if it has not fired.
     pub(crate) fn take_back(&mut self, place: Place) -> Option<Who> {
         self.entries.remove(&place)
     }
 
-    /// A task that has been aborted is not woken by its timer any more.
+    /// Removes the timers of an aborted task.
     pub(crate) fn forget_task(&mut self, task: u32) {
         self.entries.retain(|_, who| *who != Who::Task(task));
     }
 
-    /// Somebody is woken. Wakers are told in the order of the list; so are tasks, among themselves, when they run.
+    /// Checks a wake. Wakers are woken in the order of the list, and so are tasks among themselves.
     pub(crate) fn wakes(&mut self, who: Who, now_ns: u64) {
         let is_task = matches!(who, Who::Task(_));
         let next = self
@@ -68,13 +69,13 @@ impl List {
         }
     }
 
-    /// Somebody with a waker who is due by then.
+    /// Returns a timer with a waker that is due by then.
     pub(crate) fn due(&self, by_ns: u64) -> Option<(Place, Who)> {
         let mut entries = self.entries.iter().map(|(&place, &who)| (place, who));
         entries.find(|(_, who)| matches!(who, Who::Waker(_))).filter(|(place, _)| place.deadline_ns <= by_ns)
     }
 
-    /// Some task that was due before then.
+    /// Returns a timer of a task that was due before then.
     pub(crate) fn overslept(&self, now_ns: u64) -> Option<(Place, Who)> {
         self.entries.iter().map(|(&place, &who)| (place, who)).find(|(place, _)| place.deadline_ns < now_ns)
     }

@@ -1,8 +1,8 @@
-//! Holds the timers against a sorted list: sleeps, intervals and timeouts are made, polled, moved and dropped as bytes
-//! say, while time passes.
+//! Compares the timers with a sorted list: sleeps, intervals and timeouts are created, polled, reset and dropped while time
+//! passes.
 //!
-//! Always true: who is woken is the first of the list by deadline and then by registration, at its deadline to the
-//! nanosecond; who was dropped or moved is not; and what is due has been woken once time has passed.
+//! It checks that timers fire in order of deadline and then of registration, exactly at their deadlines. Dropped and reset
+//! timers must not fire, and no due timer may be missed.
 #![no_main]
 
 mod list;
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let list = list.lock().expect("nothing panics under it");
     assert_eq!(list.problems(), [""; 0], "{outcome:#?}");
     match &outcome.result {
-        Ok(()) => assert!(!endless, "the root goes on for ever"),
+        Ok(()) => assert!(!endless, "the root never ends"),
         Err(failure) => {
             assert!(endless && failure.kind == FailureKind::TimeLimit, "{outcome:#?}");
             let limit_ns = u64::try_from(limits.max_virtual_time.as_nanos()).expect("a hundred years");

@@ -1,6 +1,7 @@
-//! What the bytes mean: what the root task does to timers, one thing after another.
+//! Decodes bytes into operations of the root task on timers, and runs them one after the other.
 //!
-//! Always true: the list is told of what a poll sets right before the poll, and time stands still meanwhile.
+//! # Invariants
+//! A timer that a poll sets is added to the list right before the poll, and time does not pass in between.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -10,14 +11,14 @@ use timeloop::task::{self, AbortHandle};
 use timeloop::time::{
     self, Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, sleep, sleep_until, timeout,
 };
-use timeloop_fuzz::{Reader, saw};
+use timeloop_fuzz::{Reader, cover};
 
 use crate::list::{List, Place, Who};
 
 type Shared = Arc<Mutex<List>>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Equal ones are likely, so that timers tie; and sums of some are equal to others.
+/// Equal durations are likely, so that timers tie, and some sums equal others.
 const DURATIONS: [Duration; 14] = [
     Duration::ZERO,
     Duration::from_nanos(1),
@@ -34,43 +35,43 @@ const DURATIONS: [Duration; 14] = [
     Duration::from_nanos(u64::MAX),
     Duration::MAX,
 ];
-/// The last instant that there is, nanoseconds after a run's start: what would be later is then.
+/// The last instant, in nanoseconds after a run's start. Later deadlines are clamped to it.
 const LAST_NS: u64 = u64::MAX - (1 << 61);
-/// How many of them the root itself may sleep for.
+/// The number of durations that the root itself may sleep for.
 const SHORT: usize = 11;
-/// What is done at most, so that the root does not live for a hundred years.
+/// The largest number of operations, so that the root does not run for a hundred years.
 const OPS_MAX: usize = 64;
 
-/// Tells the list that it was woken.
-struct Told {
+/// A waker that reports its wake to the list.
+struct ReportingWaker {
     number: u32,
     list: Shared,
     start: Instant,
 }
 
-impl Wake for Told {
+impl Wake for ReportingWaker {
     fn wake(self: Arc<Self>) {
         let now_ns = since(self.start, Instant::now());
         self.list.lock().expect("nothing panics under it").wakes(Who::Waker(self.number), now_ns);
     }
 }
 
-/// An instant as the list has it.
+/// Returns an instant as in the list: nanoseconds after the start.
 fn since(start: Instant, instant: Instant) -> u64 {
     nanos(instant - start)
 }
 
-/// A duration that begins at the start, as the list has it.
+/// Returns a duration in nanoseconds.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).map_or(LAST_NS, |ns| ns.min(LAST_NS))
 }
 
-/// So much later.
+/// Adds a duration, up to the last instant.
 fn later(ns: u64, by: Duration) -> u64 {
     ns.saturating_add(nanos(by)).min(LAST_NS)
 }
 
-/// What is known of one sleep, be it part of something else.
+/// The model of a sleep, which may be part of another timer.
 struct Slot {
     deadline_ns: u64,
     set: Option<Place>,
@@ -84,7 +85,7 @@ enum Kind {
 
 struct Timer {
     kind: Kind,
-    /// The sleeps in it, in the order in which they are polled.
+    /// The sleeps of the timer, in the order in which they are polled.
     slots: Vec<Slot>,
     wakers: [Waker; 2],
     numbers: [u32; 2],
@@ -99,7 +100,7 @@ struct Root<'a> {
     numbers: u32,
 }
 
-/// The root task. If `endless`, it waits for ever in the end.
+/// Runs the root task. If `endless`, it finally waits for ever.
 pub(crate) async fn root(reader: Reader<'_>, list: Shared, endless: bool) {
     let (start, timers, sleepers) = (Instant::now(), Vec::new(), Vec::new());
     assert_eq!(since(start, sleep(Duration::MAX).deadline()), LAST_NS);
@@ -121,7 +122,7 @@ pub(crate) async fn root(reader: Reader<'_>, list: Shared, endless: bool) {
 impl Root<'_> {
     async fn op(&mut self) {
         let op = self.reader.below(16);
-        saw(&[op as u64, self.timers.len().min(5) as u64]);
+        cover(&[op as u64, self.timers.len().min(5) as u64]);
         match op {
             0 => {
                 let duration = self.reader.pick(&DURATIONS);
@@ -201,12 +202,12 @@ impl Root<'_> {
         since(self.start, Instant::now())
     }
 
-    /// When a sleep of so long that begins now ends.
+    /// Returns the deadline of a sleep that begins now.
     fn after(&self, duration: Duration) -> u64 {
         later(self.now_ns(), duration)
     }
 
-    /// Any instant, one that has passed perhaps.
+    /// Reads an instant, which may be in the past.
     fn instant_ns(&mut self) -> u64 {
         let duration = self.reader.pick(&DURATIONS);
         if self.reader.flag() { self.after(duration) } else { nanos(duration) }
@@ -226,7 +227,7 @@ impl Root<'_> {
         let numbers = [self.numbers, self.numbers + 1];
         self.numbers += 2;
         let wakers = numbers.map(|number| {
-            Waker::from(Arc::new(Told { number, list: Arc::clone(&self.list), start: self.start }))
+            Waker::from(Arc::new(ReportingWaker { number, list: Arc::clone(&self.list), start: self.start }))
         });
         let slots = deadlines_ns.iter().map(|&deadline_ns| Slot { deadline_ns, set: None }).collect();
         self.timers.push(Timer { kind, slots, wakers, numbers });
@@ -240,7 +241,7 @@ impl Root<'_> {
         }
     }
 
-    /// The timer is dropped.
+    /// Removes a dropped timer from the list.
     fn forget(&self, timer: &Timer) {
         let mut list = self.list.lock().expect("nothing panics under it");
         for place in timer.slots.iter().filter_map(|slot| slot.set) {
@@ -248,7 +249,7 @@ impl Root<'_> {
         }
     }
 
-    /// Polls one of the sleeps of a timer, in the list; whether it is ready.
+    /// Polls a sleep of a timer in the list. Returns whether it is ready.
     fn poll_slot(&mut self, index: usize, slot: usize, waker: usize) -> bool {
         let now_ns = self.now_ns();
         let timer = &mut self.timers[index];
@@ -262,7 +263,7 @@ impl Root<'_> {
         if now_ns >= slot.deadline_ns {
             return true;
         }
-        // Whom it wakes otherwise than before counts as registered anew.
+        // A timer with another waker counts as registered anew.
         if slot.set.is_none() {
             slot.set = Some(list.set(slot.deadline_ns, who));
         }
@@ -301,14 +302,14 @@ impl Root<'_> {
             self.check(is_elapsed == due, "`is_elapsed`");
         }
         self.check(polled == expected.map_or(Poll::Pending, Poll::Ready), "what came of a poll");
-        saw(&[100, u64::from(polled.is_ready()), self.timers[index].slots.len() as u64]);
+        cover(&[100, u64::from(polled.is_ready()), self.timers[index].slots.len() as u64]);
         if polled.is_ready() && matches!(self.timers[index].kind, Kind::Timeout(_)) {
             let timer = self.timers.swap_remove(index);
             self.forget(&timer);
         }
     }
 
-    /// Gives a timer another deadline.
+    /// Resets a timer to another deadline.
     fn reset(&mut self, index: usize) {
         let how = self.reader.below(6);
         let at_ns = self.instant_ns();
@@ -356,7 +357,7 @@ impl Root<'_> {
         }
     }
 
-    /// A task that sleeps a few times.
+    /// Spawns a task that sleeps a few times.
     fn spawn(&mut self) {
         let durations = [(); 3].map(|()| self.reader.pick(&DURATIONS));
         let (number, list, start) = (self.numbers, Arc::clone(&self.list), self.start);
@@ -380,13 +381,13 @@ impl Root<'_> {
     }
 }
 
-/// The tick after one that was due at `tick_ns` and is noticed now, as tokio describes it: a tick that is noticed more
-/// than 5 ms late has been missed.
+/// Returns the tick after the one that was due at `tick_ns` and is observed now, as tokio documents it: a tick that is
+/// observed more than 5 ms late is missed.
 fn next_tick(interval: &Interval, tick_ns: u64, now_ns: u64) -> u64 {
     let (missed, period) = (now_ns - tick_ns > 5_000_000, interval.period());
     match interval.missed_tick_behavior() {
         MissedTickBehavior::Delay if missed => later(now_ns, period),
-        // The first one of the old times that is still to come.
+        // The first of the original times that is not in the past.
         MissedTickBehavior::Skip if missed => {
             let periods = (now_ns - tick_ns) / nanos(period) + 1;
             tick_ns.saturating_add(periods.saturating_mul(nanos(period))).min(LAST_NS)

@@ -1,6 +1,7 @@
-//! Schedules, and tokens with a right checksum, made of a fuzzer's bytes.
+//! Decodes bytes into schedules, and into tokens with a correct checksum.
 //!
-//! Always true: the checksum and the letters are computed here anew, so that a change of theirs in the library is found.
+//! # Invariants
+//! The checksum and the alphabet are implemented here again, to detect a change of them in the library.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use timeloop_sim::{
     Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath,
 };
 
-/// Makes schedules of what it reads.
+/// Reads schedules.
 pub(crate) struct Schedules<'a, 'b>(pub(crate) &'a mut Reader<'b>);
 
 impl Schedules<'_, '_> {
@@ -22,7 +23,7 @@ impl Schedules<'_, '_> {
         let mut deviations: Vec<Deviation> = Vec::new();
         for _ in 0..self.0.byte() % 16 {
             let deviation = self.deviation();
-            // Of two decisions with one key, a schedule has one.
+            // A schedule has no two decisions with the same key.
             if deviations.iter().all(|other| other.key() != deviation.key()) {
                 deviations.push(deviation);
             }
@@ -71,7 +72,7 @@ impl Schedules<'_, '_> {
     }
 }
 
-/// A token with these bytes inside, and a length and a checksum that fit.
+/// Returns a token with these bytes, and a correct length and checksum.
 pub(crate) fn sealed(body: &[u8]) -> String {
     let mut bytes = Vec::new();
     let mut length = body.len();

@@ -1,13 +1,13 @@
-//! Frontiers of exhaustive searches: those that a search leaves, and any text.
+//! Frontiers of exhaustive searches: those of a search, and arbitrary text.
 //!
-//! Always true: a search that was stopped, written, read and gone on with explores what it would have explored without;
-//! what is read is written as it was; and a frontier that was changed is refused.
+//! It checks that a search that is stopped, stored, read and continued explores the same as without stopping. A frontier is
+//! written as it was read, and a changed one is rejected.
 
 use std::rc::Rc;
 
 use timeloop::sync::Semaphore;
 use timeloop::{Limits, Resource, run_from, spawn};
-use timeloop_fuzz::{Reader, saw};
+use timeloop_fuzz::{Reader, cover};
 use timeloop_sim::{Absorbed, Bound, Ended, Search};
 
 use crate::bytes::crc32;
@@ -15,7 +15,7 @@ use crate::bytes::crc32;
 const OF: &str = "exhaustive, limits 5c1d8a3e, program 9f0e61d20b6c7a41";
 const RUNS_MAX: u64 = 120;
 
-/// A text that may be a frontier; with a header and a checksum, if `is_sealed`.
+/// Reads a text as a frontier. If `is_sealed`, it gets a header and a checksum.
 pub(crate) fn any_text(text: &str, is_sealed: bool) {
     let mut text = text.to_owned();
     if is_sealed {
@@ -26,18 +26,18 @@ pub(crate) fn any_text(text: &str, is_sealed: bool) {
     match Search::resume(Bound::None, &text, OF) {
         Ok(mut search) => {
             let frontier = search.frontier(OF).expect("it has not ended");
-            saw(&[frontier.lines().count() as u64]);
+            cover(&[frontier.lines().count() as u64]);
             let again = Search::resume(Bound::None, &frontier, OF).map(|mut search| search.frontier(OF));
             assert_eq!(again, Ok(Some(frontier)), "{text}");
             assert!(Search::resume(Bound::None, &text, "something else").is_err());
-            // It says what a program does that is not there.
+            // It describes a program that does not exist.
             search_on(search, &[], Bound::None, 3, u64::MAX);
         }
-        Err(error) => super::heard(&error.to_string()),
+        Err(error) => super::cover_text(&error.to_string()),
     }
 }
 
-/// A search that the bytes say, stopped somewhere.
+/// Runs a search that the bytes define, and stops it somewhere.
 pub(crate) fn of_a_search(data: &[u8]) {
     let mut reader = Reader::new(data);
     let bound = reader.pick(&[Bound::None, Bound::Delays(1), Bound::Delays(3), Bound::Preemptions(1)]);
@@ -59,12 +59,12 @@ pub(crate) fn of_a_search(data: &[u8]) {
     let mut gone_on = search_on(Search::new(bound), &tasks, bound, RUNS_MAX, stops_at);
     let mut whole = whole;
     let of = |search: &Search| (search.schedules(), search.redundant(), search.is_complete());
-    saw(&[whole.schedules().min(20), u64::from(whole.is_complete()), whole.redundant().min(5)]);
+    cover(&[whole.schedules().min(20), u64::from(whole.is_complete()), whole.redundant().min(5)]);
     assert_eq!(of(&gone_on), of(&whole), "{tasks:?} {bound:?}, stopped after {stops_at}");
     assert_eq!(gone_on.frontier(OF), whole.frontier(OF), "{tasks:?} {bound:?}, stopped after {stops_at}");
 }
 
-/// Makes so many more runs; is stopped once, written and read after so many.
+/// Makes `runs` more runs. After `stops_at` runs, the search is stored and read again.
 fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, stops_at: u64) -> Search {
     for run in 0..runs {
         if run == stops_at
@@ -86,7 +86,7 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
                             0 => resource.read().await,
                             1 => resource.write().await,
                             4 => timeloop::task::yield_now().await,
-                            // What the step does besides is another thing for each choice.
+                            // The other effect of the step depends on the choice.
                             _ => {
                                 let chosen = timeloop::select! { () = async {} => 0, () = async {} => 1 };
                                 semaphores[chosen].add_permits(1);

@@ -1,7 +1,7 @@
-//! Reads tokens, regression files, frontiers of searches and settings from bytes, prints what was read, and reads that again.
+//! Reads tokens, regression files, frontiers of searches and settings from bytes, prints them, and reads them again.
 //!
-//! Always true: nothing that a person may paste or edit makes the reader panic; what is printed reads back as the same;
-//! and a token with one character changed, or two neighbours swapped, is refused or means the same.
+//! It checks that no text makes a reader panic, and that reading a printed value returns it. A token with one changed
+//! character, or two swapped neighbors, must be rejected or have the same meaning.
 #![no_main]
 
 mod bytes;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use timeloop_fuzz::{Reader, saw};
+use timeloop_fuzz::{Reader, cover};
 use timeloop_sim::{Regressions, Schedule, Settings};
 
 use bytes::Schedules;
@@ -22,7 +22,7 @@ const TEST: &str = "fuzz::token";
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, rest)) = data.split_first() else { return };
     match kind {
-        // Behind those that were there first, so that their seeds mean what they did.
+        // Later kinds come last, so that older corpus files keep their meaning.
         192..208 => return frontier::any_text(&String::from_utf8_lossy(rest), false),
         208.. => return frontier::any_text(&String::from_utf8_lossy(rest), true),
         128..192 => return frontier::of_a_search(rest),
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A text that may be a token.
+/// Reads a text as a token.
 fn any_text(text: &str) {
     match Schedule::from_token_of_any_test(text) {
         Ok(schedule) => {
@@ -46,11 +46,11 @@ fn any_text(text: &str) {
             assert!(Schedule::from_token(&token, "another::test").is_err(), "{token}");
             shown(&schedule);
         }
-        Err(error) => heard(&error.to_string()),
+        Err(error) => cover_text(&error.to_string()),
     }
 }
 
-/// A schedule made of the bytes, as a token and in a file.
+/// Prints a schedule as a token and to a file, and reads both.
 fn printed(data: &[u8]) {
     let mut reader = Reader::new(data);
     let schedule = Schedules(&mut reader).schedule();
@@ -71,7 +71,7 @@ fn printed(data: &[u8]) {
         assert_eq!(read, schedule, "{typo} is taken for something else than {token}");
     }
 
-    // Regression files spell the schedule in words.
+    // A regression file contains the schedule as text.
     let folder = folder();
     let regressions = Regressions::new(folder, TEST);
     let _ = fs::remove_file(regressions.path());
@@ -84,17 +84,17 @@ fn printed(data: &[u8]) {
     assert_eq!(loaded.schedules[0].schedule, schedule);
 }
 
-/// A file that may be a regression file.
+/// Reads bytes as a regression file.
 fn any_file(data: &[u8]) {
     let regressions = Regressions::new(folder(), TEST);
     fs::write(regressions.path(), data).expect("the temporary folder is there");
     let loaded = regressions.load().expect("the file was just written");
     for problem in &loaded.problems {
         let text = problem.to_string();
-        heard(text.strip_prefix(&regressions.path().display().to_string()).unwrap_or(&text));
+        cover_text(text.strip_prefix(&regressions.path().display().to_string()).unwrap_or(&text));
     }
     loaded.schedules.iter().for_each(|stored| shown(&stored.schedule));
-    // What could be read of it is still there after another schedule is added.
+    // The readable schedules are still there after another one is appended.
     if regressions.append(&Schedule::baseline(), "").is_ok() {
         let again = regressions.load().expect("the file was just written");
         for stored in &loaded.schedules {
@@ -103,33 +103,33 @@ fn any_file(data: &[u8]) {
     }
 }
 
-/// Values that variables may have.
+/// Reads a text as the values of variables.
 fn any_settings(text: &str) {
     const NAMES: [&str; 8] = ["SEED", "RUNS", "JOBS", "STRATEGY", "REPLAY", "CHECK", "LOG", "SEDE"];
     let vars = text.lines().zip(NAMES.iter().cycle());
     let vars = vars.map(|(value, name)| (format!("TIMELOOP_{name}"), value.to_owned()));
     if let Err(error) = Settings::from_vars(vars) {
-        error.to_string().lines().for_each(heard);
+        error.to_string().lines().for_each(cover_text);
     }
 }
 
-/// Shows the fuzzer what was said; numbers are of no account.
-fn heard(text: &str) {
+/// Shows a message, without its numbers, to the fuzzer.
+fn cover_text(text: &str) {
     let letters = text.bytes().filter(|byte| !byte.is_ascii_digit());
-    saw(&letters.take(40).map(u64::from).collect::<Vec<_>>());
+    cover(&letters.take(40).map(u64::from).collect::<Vec<_>>());
 }
 
-/// Shows the fuzzer what kind of schedule it has made.
+/// Shows the kind of a schedule to the fuzzer.
 fn shown(schedule: &Schedule) {
     let deviations = schedule.deviations().map_or(u64::MAX, |deviations| deviations.len() as u64);
-    saw(&[deviations]);
+    cover(&[deviations]);
     for deviation in schedule.deviations().unwrap_or_default() {
         let depth = deviation.task.indices().len() as u64;
-        saw(&[depth, deviation.domain as u64, deviation.value.ilog2().into()]);
+        cover(&[depth, deviation.domain as u64, deviation.value.ilog2().into()]);
     }
 }
 
-/// A folder of this process's own.
+/// Returns a temporary folder of this process.
 fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

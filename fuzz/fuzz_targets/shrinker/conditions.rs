@@ -1,6 +1,7 @@
-//! A simulation whose runs fail if enough of what happens in them happens otherwise than in the quiet run.
+//! A toy simulation whose runs fail if several conditions hold, each of which differs from the baseline run.
 //!
-//! Always true: whether a run fails is a function of its record.
+//! # Invariants
+//! Whether a run fails depends only on its record.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +13,27 @@ use timeloop_sim::{
 
 use crate::toy::Toy;
 
-/// A step, by its task and resumption, or an operation within it.
+/// A step, by its task and resumption, or an operation in it.
 type Event = (TaskKey, u32, Option<u32>);
 
-/// Something that may be otherwise than in the quiet run.
+/// A condition that does not hold in the baseline run.
 #[derive(Clone, Debug)]
 enum Otherwise {
-    /// These come in this order, the reverse of the quiet run's.
+    /// The events happen in this order, the reverse of the baseline run's.
     Order(Event, Event),
-    /// This is decided so.
+    /// The decision has this value.
     Chosen(DecisionKey, u32),
 }
 
-/// Toys that fail if, of several lists, all in one is so; each list is a failure of its own.
+/// A toy that fails if all conditions of a list hold. Each list is a failure of its own.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(crate) struct ConditionalToy {
     toy: Toy,
     lists: Vec<Vec<Otherwise>>,
 }
 
-impl Judged {
-    /// The bytes say what fails.
+impl ConditionalToy {
+    /// Reads the conditions from bytes.
     pub(crate) fn new(
         toy: Toy,
         reader: &mut Reader<'_>,
@@ -61,7 +62,7 @@ impl Judged {
     }
 }
 
-/// What happened, and when.
+/// Returns the events of a run with their positions.
 fn events(record: &Record) -> Vec<(Event, u64)> {
     let steps = (0..).zip(&record.steps).filter_map(|(number, step)| {
         let arrival = record.arrival_of(step);
@@ -76,22 +77,22 @@ fn events(record: &Record) -> Vec<(Event, u64)> {
     steps.chain(operations).collect()
 }
 
-impl Simulation for Judged {
+impl Simulation for ConditionalToy {
     fn run(&self, request: Request<'_>) -> Ended {
         let lean = request.detail == Detail::Lean;
         let detail = request.detail.max(Detail::Record);
         let mut ended = self.toy.run(Request { detail, ..request });
         let record = ended.record.take().expect("it was asked for");
         if ended.failure.is_none() {
-            ended.failure = self.judge(&record, ended.elapsed_ns);
+            ended.failure = self.failure(&record, ended.elapsed_ns);
         }
         ended.record = (!lean).then_some(record);
         ended
     }
 }
 
-impl Judged {
-    fn judge(&self, record: &Record, at_ns: u64) -> Option<Box<Failure>> {
+impl ConditionalToy {
+    fn failure(&self, record: &Record, at_ns: u64) -> Option<Box<Failure>> {
         let when: BTreeMap<Event, u64> = events(record).into_iter().collect();
         let holds = |literal: &Otherwise| match literal {
             Otherwise::Order(one, other) => {
@@ -107,7 +108,7 @@ impl Judged {
             kind: FailureKind::Panic,
             cause: Cause::Panic(format!("all of list {line} is otherwise")),
             notes: Box::default(),
-            site: Some(Box::new(Site { file: "judged.toy".into(), line, column: 1 })),
+            site: Some(Box::new(Site { file: "conditions.toy".into(), line, column: 1 })),
             task: None,
             blocked: Box::default(),
             network: Box::default(),

@@ -1,6 +1,7 @@
-//! The nodes, what runs on them, and what their sockets are.
+//! The nodes, their programs and their sockets.
 //!
-//! Always true: what a node had is let go of when it crashes.
+//! # Invariants
+//! The sockets of a node are dropped when it crashes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use crate::stream::{All, Stream};
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 pub(crate) const GROUP: std::net::Ipv4Addr = std::net::Ipv4Addr::new(239, 0, 0, 1);
 
-/// What the programs of all nodes have.
+/// The state that the programs of all nodes share.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     pub(crate) streams: Vec<Stream>,
@@ -24,7 +25,7 @@ pub(crate) struct Sockets {
 
 pub(crate) type Shared = Rc<RefCell<Sockets>>;
 
-/// Streams that one node has at most.
+/// The largest number of streams of a node.
 const STREAMS: usize = 12;
 
 pub(crate) fn start(shared: &Shared) -> [Node; 3] {
@@ -34,7 +35,7 @@ pub(crate) fn start(shared: &Shared) -> [Node; 3] {
     })
 }
 
-/// Accepts whoever comes.
+/// Accepts all connections.
 async fn serve(number: usize, shared: Shared) {
     let udp = UdpSocket::bind("0.0.0.0:9").await.expect("the port is free");
     let _ = udp.join_multicast_v4(GROUP, std::net::Ipv4Addr::UNSPECIFIED);
@@ -88,7 +89,7 @@ pub(crate) async fn pair(number: usize, shared: Shared) {
     add(&shared, Stream::unix(pair.1, number, (ends[1], ends[0]), &all));
 }
 
-/// What the node had is gone with it.
+/// Drops the sockets of a node.
 pub(crate) fn gone(number: usize, shared: &Shared) {
     let mut sockets = shared.borrow_mut();
     let streams = std::mem::take(&mut sockets.streams);

@@ -1,9 +1,10 @@
-//! The primitives of each crate, compiled from one text.
+//! The primitives of each crate, compiled from the same source by a macro.
 //!
-//! Always true: nothing is shared between the two but the text.
+//! # Invariants
+//! The two crates share no state.
 
-/// Compiles a room for each crate.
-macro_rules! rooms {
+/// Compiles the module of each crate.
+macro_rules! primitives_of {
     ($($module:ident $sync:path;)*) => {$(
         pub(crate) mod $module {
             use std::cell::RefCell;
@@ -14,7 +15,7 @@ macro_rules! rooms {
 
             use sync::{broadcast, mpsc, oneshot, watch};
 
-            use crate::driver::{Waiting, Works};
+            use crate::driver::{Primitives, Waiting};
             use crate::script::{Kind, Op};
 
             enum Guard {
@@ -24,10 +25,10 @@ macro_rules! rooms {
                 Permit(sync::OwnedSemaphorePermit),
             }
 
-            /// What is not in use.
+            /// The objects that are not in use.
             type Pool<T> = Rc<RefCell<Vec<T>>>;
 
-            /// Something out of a pool, to which it goes back.
+            /// An object from a pool, which is returned on drop.
             struct Lease<T>(Option<T>, Pool<T>);
 
             impl<T> Lease<T> {
@@ -56,7 +57,7 @@ macro_rules! rooms {
                 Rc::new(RefCell::new(vec![one]))
             }
 
-            pub(crate) struct Room {
+            pub(crate) struct AllPrimitives {
                 mutex: Arc<sync::Mutex<u32>>,
                 rwlock: Arc<sync::RwLock<u32>>,
                 semaphore: Arc<sync::Semaphore>,
@@ -76,7 +77,7 @@ macro_rules! rooms {
                 once_receivers: Pool<oneshot::Receiver<u32>>,
             }
 
-            impl Default for Room {
+            impl Default for AllPrimitives {
                 fn default() -> Self {
                     let (sender, receiver) = mpsc::channel(2);
                     let (unbounded, unbounded_receiver) = mpsc::unbounded_channel();
@@ -105,7 +106,7 @@ macro_rules! rooms {
                 }
             }
 
-            impl Works for Room {
+            impl Primitives for AllPrimitives {
                 fn begin(&mut self, op: &Op) -> Option<Waiting> {
                     let Op { index, number, .. } = *op;
                     let guards = Rc::clone(&self.guards);
@@ -397,10 +398,10 @@ macro_rules! rooms {
                         }
                         Kind::SendWatch => format!("{:?}", self.watches.first()?.send(number)),
                         Kind::SendWatchIf => {
-                            let told = index % 2 == 0;
+                            let modified = index % 2 == 0;
                             let changed = self.watches.first()?.send_if_modified(|value| {
                                 *value += 1;
-                                told
+                                modified
                             });
                             changed.to_string()
                         }
@@ -432,7 +433,7 @@ macro_rules! rooms {
                         }
                         Kind::TryRecvOnce => {
                             let mut receiver = Lease::take(&self.once_receivers, index)?;
-                            // One that has given its value is not to be awaited again.
+                            // A receiver that has returned its value can't be awaited again.
                             let said = receiver.get().try_recv();
                             if said != Err(oneshot::error::TryRecvError::Empty) {
                                 receiver.0 = None;
@@ -479,7 +480,7 @@ macro_rules! rooms {
     )*};
 }
 
-rooms! {
-    ours timeloop::sync;
-    tokios tokio::sync;
+primitives_of! {
+    of_timeloop timeloop::sync;
+    of_tokio tokio::sync;
 }
