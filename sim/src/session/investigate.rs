@@ -1,4 +1,4 @@
-//! From a failing schedule to a report: confirm, shrink, replay from the token, remember.
+//! Investigates a failing schedule: confirms, shrinks and replays it, writes the report, and stores the schedule.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::{Detail, Ended, Failure, FailureKind, Schedule, StrategySpec, report}
 const ESCAPED: &str = "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
                        schedule was not shrunk.";
 
-/// Real time that shrinking may take: a person is waiting.
+/// The longest real time of shrinking.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
-    /// From a failing schedule to a report.
+    /// Investigates `schedule`, under which the run `seen` has failed, after `tried` other schedules.
     pub(super) fn investigate(&mut self, by: FoundBy, schedule: Schedule, seen: &Seen<'_>, tried: u64) {
         self.runner.note =
             Some(format!("a failure was found before: {}", self.runner.test.replay_line(&schedule)).into());
@@ -27,7 +27,7 @@ impl Session<'_> {
             Confirmed::Same(ended) => ended,
             Confirmed::Differs(failure) => {
                 let mut found = self.unshrunk(by, schedule, *failure, seen.trace_hash);
-                // What reached in from outside explains by itself why two runs differ.
+                // An escape explains why two runs differ.
                 if let Some(escape) = seen.failure.filter(|failure| failure.kind == FailureKind::Escape) {
                     found.failure = escape.clone();
                     found.fingerprint = escape.fingerprint();
@@ -59,7 +59,7 @@ impl Session<'_> {
         self.finish(found);
     }
 
-    /// Writes the report.
+    /// Writes the report and ends the exploration with `found`.
     pub(super) fn finish(&mut self, mut found: Box<Found>) {
         found.report = report::write(self.runner.test, &found, lists_all_steps(&self.settings));
         self.exploration.found = Some(found);
@@ -70,7 +70,7 @@ impl Session<'_> {
             return counted.clone();
         }
         if let StrategySpec::Exhaustive { .. } = self.plan.context.strategy {
-            // Seeds mean nothing to it.
+            // An exhaustive search has no seeds to sample.
             return Frequency::default();
         }
         let reported = seen.failure.expect("only failing runs are counted").fingerprint();
@@ -85,7 +85,7 @@ impl Session<'_> {
         frequency
     }
 
-    /// The smallest schedule that fails as `confirmed` did, or why there is none.
+    /// Shrinks `schedule`. An error is the reason, as a sentence for the report, why it was not shrunk.
     fn shrink(&self, schedule: &Schedule, confirmed: &Ended) -> Result<Shrunk, String> {
         if confirmed.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
             return Err(ESCAPED.to_owned());
@@ -115,7 +115,7 @@ impl Session<'_> {
         })
     }
 
-    /// Replays the shrunk schedule from its token, with all that a report needs.
+    /// Replays the shrunk schedule from its token, with everything that a report needs.
     fn replayed(
         &self,
         by: FoundBy,
@@ -143,7 +143,7 @@ impl Session<'_> {
             };
             let failure = match confirm::confirm(&self.runner, &small, &seen) {
                 Confirmed::Differs(failure) => failure,
-                // Only when it is looked at closely does it go another way.
+                // The schedule differs only with full recording.
                 Confirmed::Same(again) => confirm::difference(&again, &ended, seen.failure),
             };
             return self.unshrunk(by, schedule, *failure, lean.trace_hash);
@@ -169,7 +169,7 @@ impl Session<'_> {
         })
     }
 
-    /// A failure under the schedule that it was found by; the report is still to be written.
+    /// Creates a result with the original schedule, which was not shrunk, and without a report.
     pub(super) fn unshrunk(
         &self,
         by: FoundBy,
@@ -200,7 +200,7 @@ impl Session<'_> {
         })
     }
 
-    /// Stores the schedule for the next time.
+    /// Stores the schedule in the regression file, unless it came from there or needs no storing.
     fn remember(&self, found: &mut Found) {
         let Some(regressions) = &self.regressions else { return };
         // The baseline run is always made first, so it need not be stored.
