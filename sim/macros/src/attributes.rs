@@ -48,7 +48,8 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
         &[("name", TokenTree::from(function.name.clone()).into())],
     );
     // An expected failure is not stored as a regression.
-    let without_regressions = if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
+    let without_regressions =
+        if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
     let explore = fill(
         Span::mixed_site(),
         "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $without_regressions $check;",

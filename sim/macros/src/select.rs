@@ -154,7 +154,8 @@ fn read_handler(tokens: &[TokenTree], arrow: usize) -> Result<(&[TokenTree], usi
         ));
     }
     if is_fat_arrow(tokens, end) {
-        let message = "no comma before this branch: in `select!`, a handler that is not a block ends with a comma";
+        let message =
+            "no comma before this branch: in `select!`, a handler that is not a block ends with a comma";
         return Err(Fault::at(tokens, end, message));
     }
     let next = if is_punct(tokens.get(end), ',') { end + 1 } else { end };

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::error::{ReportedOperation, Undecided, Violation};
-use super::part::Part;
-use super::search::{Stuck, Verdict, search};
+use super::linearize::{Stuck, Verdict, linearize};
+use super::object_calls::ObjectCalls;
 use super::{CheckError, History, Model};
 
 /// The number of calls of [`Model::step`] per key after which [`History::check`] gives up. With a small state, two million
@@ -50,16 +50,16 @@ fn check<M: Model>(
     let mut undecided = None;
     for (key, operations) in parts {
         let total = operations.len();
-        let mut part = Part::new(model, operations);
-        match search(model, &part, steps_max) {
+        let mut calls = ObjectCalls::new(model, operations);
+        match linearize(model, &calls, steps_max) {
             Verdict::Linearizable => {}
             Verdict::Violated(mut stuck) => {
                 // With look-ahead the search backtracks early. Search again without it, to report the longest order.
-                let mut with_lookahead = part.drop_spans();
-                if with_lookahead && let Verdict::Violated(longer) = search(model, &part, steps_max) {
+                let mut with_lookahead = calls.drop_spans();
+                if with_lookahead && let Verdict::Violated(longer) = linearize(model, &calls, steps_max) {
                     (stuck, with_lookahead) = (longer, false);
                 }
-                let violation = violation(&part, describe_key(&key), total, &stuck, with_lookahead);
+                let violation = violation(&calls, describe_key(&key), total, &stuck, with_lookahead);
                 return Err(CheckError::Violation(Box::new(violation)));
             }
             Verdict::Undecided if undecided.is_none() => {
@@ -77,14 +77,14 @@ fn describe_key(key: &impl std::fmt::Debug) -> Option<String> {
 }
 
 fn violation<M: Model>(
-    part: &Part<'_, M>,
+    calls: &ObjectCalls<'_, M>,
     key: Option<String>,
     operations: usize,
     stuck: &Stuck<M::State>,
     with_lookahead: bool,
 ) -> Violation {
     let describe = |number: usize| {
-        let (call, entry) = part.get(number);
+        let (call, entry) = calls.get(number);
         ReportedOperation {
             call,
             client: entry.client.clone(),
@@ -97,11 +97,11 @@ fn violation<M: Model>(
         }
     };
     // The first of the operations in progress is the one that returned first.
-    let left = part.open(stuck.first).iter().filter(|number| !stuck.order.contains(number));
+    let left = calls.open(stuck.first).iter().filter(|number| !stuck.order.contains(number));
     Violation {
         key,
         operations,
-        returned: part.completed,
+        returned: calls.completed,
         order: stuck.order.iter().map(|number| describe(*number)).collect(),
         state: format!("{:?}", stuck.state),
         left: left.map(|number| describe(*number)).collect(),

@@ -51,18 +51,18 @@
 //! # Invariants
 //! The same history and model give the same verdict, including its text. Nothing here waits or reads a clock.
 
+mod calls;
 mod checking;
 mod client;
 mod error;
-mod memory;
+mod linearize;
 mod model;
 pub mod models;
-mod part;
-mod record;
-mod search;
+mod object_calls;
+mod visited;
 
+pub use calls::{CallId, Entry, History, Returned};
 pub use checking::STEPS_MAX;
 pub use client::Client;
 pub use error::{CheckError, ReportedOperation, Undecided, Violation};
 pub use model::{Invocation, Model};
-pub use record::{CallId, Entry, History, Returned};

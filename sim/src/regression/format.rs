@@ -75,9 +75,10 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
         Some("stall") => {
             ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
         }
-        Some("network") => {
-            ("network root.1.2 packet 11 index 0 value 180", parse_world_decision(&words, Domain::Network, "packet"))
-        }
+        Some("network") => (
+            "network root.1.2 packet 11 index 0 value 180",
+            parse_world_decision(&words, Domain::Network, "packet"),
+        ),
         Some("fault") => {
             ("fault root.1 number 0 index 0 value 1", parse_world_decision(&words, Domain::Fault, "number"))
         }

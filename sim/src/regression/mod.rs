@@ -16,14 +16,14 @@
 //! Files are only appended to, so nothing that a user or another version wrote is lost. A line that can't be read invalidates
 //! only its own schedule.
 
+mod block_file;
 mod error;
-mod file;
 mod format;
 
 use std::path::Path;
 
+pub use block_file::{BlockFile, BlockFormat, Blocks};
 pub use error::RegressionError;
-pub use file::{BlockFile, BlockFormat, Blocks};
 use format::Line;
 
 use crate::console::shown;

@@ -97,7 +97,7 @@ impl CriticalPair {
 /// Searches for a critical pair of `best`.
 pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate) -> PairSearch {
     trial.renew_budget(RUNS_MAX, TIME_MAX);
-    let mut search = Search { trial, best, pairs: Vec::new(), rejected: 0 };
+    let mut search = PairFinder { trial, best, pairs: Vec::new(), rejected: 0 };
     if let Some((outcome, record)) = search.trial.recorded(best)
         && outcome.fails()
     {
@@ -116,14 +116,15 @@ pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate) -> PairSearch {
     PairSearch { found: search.pairs.into_iter().min_by_key(CriticalPair::rank), rejected }
 }
 
-struct Search<'s, 'a> {
+/// The state of the search for the critical pair.
+struct PairFinder<'s, 'a> {
     trial: &'s mut Trial<'a>,
     best: &'s Candidate,
     pairs: Vec<CriticalPair>,
     rejected: u64,
 }
 
-impl Search<'_, '_> {
+impl PairFinder<'_, '_> {
     /// Returns whether a pair was found whose other run passes.
     fn has_passing_pair(&self) -> bool {
         self.pairs.iter().any(|pair| pair.otherwise.is_none())

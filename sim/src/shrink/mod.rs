@@ -7,7 +7,7 @@
 mod commute;
 mod critical_pair;
 mod passes;
-mod search;
+mod smaller;
 mod trial;
 
 pub(crate) use critical_pair::{CriticalPair, Differs, Pair, PairSearch};
@@ -61,7 +61,7 @@ pub(crate) fn shrink(
     best = passes::truncate(&mut trial, best);
     loop {
         best = reduce(&mut trial, best);
-        match search::smaller(&mut trial, &best) {
+        match smaller::find_smaller(&mut trial, &best) {
             Some(smaller) => best = smaller,
             None => break,
         }

@@ -10,13 +10,13 @@
 //! 1. the number of bytes up to the checksum
 //! 2. the test's tag (4 bytes)
 //! 3. one of
-//!    - 0, the strategy with its parameters, the seed, and the estimates if there are any (`seeded.rs`)
+//!    - 0, the strategy with its parameters, the seed, and the estimates if there are any (`strategy_bytes.rs`)
 //!    - 1, the seed of the code's own randomness, the count of deviations, and for each the path (its length and indices),
 //!      resume, domain, index and value
 //! 4. the CRC-32 of `TL1` and all bytes before (4 bytes)
 
 mod base32;
-mod seeded;
+mod strategy_bytes;
 mod wire;
 
 use std::fmt;
@@ -47,9 +47,9 @@ impl Schedule {
         match self {
             Self::Seeded { seed, strategy, estimates } => {
                 body.push(SEEDED);
-                seeded::put_strategy(&mut body, *strategy);
+                strategy_bytes::put_strategy(&mut body, *strategy);
                 put(&mut body, seed.0);
-                seeded::put_estimates(&mut body, estimates);
+                strategy_bytes::put_estimates(&mut body, estimates);
             }
             Self::Deviations { randomness, deviations } => {
                 body.push(DEVIATIONS);
@@ -147,9 +147,9 @@ fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
         Some(SEEDED) => {
             let code = reader.byte().ok_or(foreign.clone())?;
             let strategy = StrategySpec::from_code(code).ok_or(TokenError::UnknownStrategy { code })?;
-            let strategy = seeded::read_parameters(reader, strategy).ok_or(foreign.clone())?;
+            let strategy = strategy_bytes::read_parameters(reader, strategy).ok_or(foreign.clone())?;
             let seed = Seed(reader.u64().ok_or(foreign.clone())?);
-            let estimates = seeded::read_estimates(reader).ok_or(foreign)?;
+            let estimates = strategy_bytes::read_estimates(reader).ok_or(foreign)?;
             Ok(Schedule::Seeded { seed, strategy, estimates })
         }
         Some(DEVIATIONS) => {
@@ -245,9 +245,9 @@ impl fmt::Display for TokenError {
                     "`{found}` is not a token; a token is one word that starts with `TL1`, as printed in a report"
                 )
             }
-            Self::Truncated => f.write_str(
-                "the token is incomplete; copy the whole word, from `TL1` to its last character",
-            ),
+            Self::Truncated => {
+                f.write_str("the token is incomplete; copy the whole word, from `TL1` to its last character")
+            }
             Self::BadCharacter { character } => write!(
                 f,
                 "a token can't contain `{}`: it is `TL1` followed by digits and letters; copy it again from the report",

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::hash::{BuildHasherDefault, Hash};
 use std::marker::PhantomData;
 
-use crate::history::memory::Mixer;
+use crate::history::visited::Mixer;
 use crate::history::{Invocation, Model};
 
 /// An unbounded queue, empty at first.

@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// The visited partial linearizations, each reduced to the parts that later steps depend on.
 #[derive(Debug)]
-pub(super) struct Memory<S> {
+pub(super) struct Visited<S> {
     #[expect(clippy::disallowed_types, reason = "asked for members, never iterated")]
     seen: std::collections::HashSet<Place<S>, BuildHasherDefault<Mixer>>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Place<S> {
     pub(super) state: S,
 }
 
-impl<S: Eq + Hash> Memory<S> {
+impl<S: Eq + Hash> Visited<S> {
     pub(super) fn new() -> Self {
         Self { seen: Default::default() }
     }

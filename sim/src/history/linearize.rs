@@ -7,8 +7,8 @@
 use std::cmp::Reverse;
 
 use super::Model;
-use super::memory::{Memory, Place};
-use super::part::Part;
+use super::object_calls::ObjectCalls;
+use super::visited::{Place, Visited};
 
 /// How the search ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,19 +44,20 @@ struct Placed<S> {
     others: Vec<S>,
 }
 
-struct Search<'a, M: Model> {
+/// The state of a search for a linearization.
+struct Linearization<'a, M: Model> {
     model: &'a M,
-    part: &'a Part<'a, M>,
+    calls: &'a ObjectCalls<'a, M>,
     is_placed: Vec<bool>,
     /// The first operation that returned and is not placed.
     first: usize,
-    /// The length of the longest prefix of [`Part::awaited`] that is placed.
+    /// The length of the longest prefix of [`ObjectCalls::awaited`] that is placed.
     awaited: usize,
     state: M::State,
     /// A bit for each lost operation: whether it is placed.
     lost_placed: Box<[u64]>,
     order: Vec<Placed<M::State>>,
-    memory: Memory<M::State>,
+    visited: Visited<M::State>,
     longest: Option<Stuck<M::State>>,
     /// The number of placed operations that returned.
     completed: usize,
@@ -84,17 +85,21 @@ impl<S> Successors<S> {
 }
 
 /// Searches for a linearization of all operations that returned and any of the lost ones.
-pub(super) fn search<M: Model>(model: &M, part: &Part<'_, M>, steps_max: u64) -> Verdict<M::State> {
-    let mut search = Search {
+pub(super) fn linearize<M: Model>(
+    model: &M,
+    calls: &ObjectCalls<'_, M>,
+    steps_max: u64,
+) -> Verdict<M::State> {
+    let mut search = Linearization {
         model,
-        part,
-        is_placed: vec![false; part.len()],
+        calls,
+        is_placed: vec![false; calls.len()],
         first: 0,
         awaited: 0,
         state: model.init(),
-        lost_placed: vec![0; part.lost_count().div_ceil(64)].into(),
+        lost_placed: vec![0; calls.lost_count().div_ceil(64)].into(),
         order: Vec::new(),
-        memory: Memory::new(),
+        visited: Visited::new(),
         longest: None,
         completed: 0,
         steps_left: steps_max,
@@ -102,10 +107,10 @@ pub(super) fn search<M: Model>(model: &M, part: &Part<'_, M>, steps_max: u64) ->
     search.run().unwrap_or(Verdict::Undecided)
 }
 
-impl<M: Model> Search<'_, M> {
+impl<M: Model> Linearization<'_, M> {
     fn run(&mut self) -> Result<Verdict<M::State>, OutOfSteps> {
         let mut next = 0;
-        while self.first < self.part.completed {
+        while self.first < self.calls.completed {
             if next == 0 && self.place_a_read()? || self.place_another(next)? {
                 next = 0;
                 continue;
@@ -124,9 +129,10 @@ impl<M: Model> Search<'_, M> {
 
     /// Places a read that fits. This loses no solution: whatever fits before the read also fits after it.
     fn place_a_read(&mut self) -> Result<bool, OutOfSteps> {
-        for &operation in self.part.open(self.first) {
-            if !self.is_placed[operation] && self.part.only_reads(operation) && !self.has_to_wait(operation) {
-                let fits = successors(self.model, self.part, &mut self.steps_left, &self.state, operation)?;
+        for &operation in self.calls.open(self.first) {
+            if !self.is_placed[operation] && self.calls.only_reads(operation) && !self.has_to_wait(operation)
+            {
+                let fits = successors(self.model, self.calls, &mut self.steps_left, &self.state, operation)?;
                 if !fits.is_empty() {
                     self.place(operation, self.state.clone(), None, Vec::new());
                     return Ok(true);
@@ -138,24 +144,25 @@ impl<M: Model> Search<'_, M> {
 
     /// Places the first operation from position `next` on that fits and leads to a state not visited yet.
     fn place_another(&mut self, next: usize) -> Result<bool, OutOfSteps> {
-        let part = self.part;
-        let (open, lost) = (part.open(self.first), part.lost(self.first));
-        let after_lost = self.order.last().is_some_and(|latest| part.is_lost(latest.operation));
+        let calls = self.calls;
+        let (open, lost) = (calls.open(self.first), calls.lost(self.first));
+        let after_lost = self.order.last().is_some_and(|latest| calls.is_lost(latest.operation));
         for position in next..open.len() + lost.len() {
             let operation = open.get(position).copied().unwrap_or_else(|| lost.start + position - open.len());
             // `place_a_read` has tried all reads.
-            if self.is_placed[operation] || part.only_reads(operation) || self.has_to_wait(operation) {
+            if self.is_placed[operation] || calls.only_reads(operation) || self.has_to_wait(operation) {
                 continue;
             }
             // The same pruning as in `drop_states_without_lost`, without calling the model.
-            if after_lost && part.overwrites(operation) {
+            if after_lost && calls.overwrites(operation) {
                 continue;
             }
-            if part.is_lost(operation) && part.equal(operation).is_some_and(|equal| !self.is_placed[equal]) {
+            if calls.is_lost(operation) && calls.equal(operation).is_some_and(|equal| !self.is_placed[equal])
+            {
                 continue;
             }
-            let mut states = successors(self.model, part, &mut self.steps_left, &self.state, operation)?;
-            if part.is_lost(operation) {
+            let mut states = successors(self.model, calls, &mut self.steps_left, &self.state, operation)?;
+            if calls.is_lost(operation) {
                 // A lost operation without an effect can be left out.
                 states.retain(|state| *state != self.state);
             }
@@ -179,8 +186,8 @@ impl<M: Model> Search<'_, M> {
         if states.is_empty() {
             return Ok(());
         }
-        if let Some(latest) = self.order.last().filter(|latest| self.part.is_lost(latest.operation)) {
-            let without = successors(self.model, self.part, &mut self.steps_left, &latest.state, operation)?;
+        if let Some(latest) = self.order.last().filter(|latest| self.calls.is_lost(latest.operation)) {
+            let without = successors(self.model, self.calls, &mut self.steps_left, &latest.state, operation)?;
             states.retain(|state| without.one.as_ref() != Some(state) && !without.others.contains(state));
         }
         Ok(())
@@ -192,11 +199,11 @@ impl<M: Model> Search<'_, M> {
         }
         let (first, awaited) = (self.first, self.awaited);
         self.mark(operation);
-        if self.first < self.part.completed {
+        if self.first < self.calls.completed {
             let others = self.others();
             states.retain(|state| {
                 let place = Place { first: self.first, others: others.clone(), state: state.clone() };
-                self.memory.is_new(place)
+                self.visited.is_new(place)
             });
         }
         self.unmark(operation, first, awaited);
@@ -204,7 +211,7 @@ impl<M: Model> Search<'_, M> {
 
     /// Returns a bit for each operation that returned after `first` or never: whether it is placed.
     fn others(&self) -> Box<[u64]> {
-        let open = self.part.open(self.first);
+        let open = self.calls.open(self.first);
         let words = open.len().div_ceil(64);
         let mut others = Vec::with_capacity(words + self.lost_placed.len());
         others.extend(open.chunks(64).map(|chunk| {
@@ -225,26 +232,26 @@ impl<M: Model> Search<'_, M> {
     /// Marks an operation as placed.
     fn mark(&mut self, operation: usize) {
         self.is_placed[operation] = true;
-        match operation.checked_sub(self.part.completed) {
+        match operation.checked_sub(self.calls.completed) {
             Some(lost) => self.lost_placed[lost / 64] |= 1 << (lost % 64),
             None => self.completed += 1,
         }
-        while self.first < self.part.completed && self.is_placed[self.first] {
+        while self.first < self.calls.completed && self.is_placed[self.first] {
             self.first += 1;
         }
-        while self.part.awaited().get(self.awaited).is_some_and(|operation| self.is_placed[*operation]) {
+        while self.calls.awaited().get(self.awaited).is_some_and(|operation| self.is_placed[*operation]) {
             self.awaited += 1;
         }
     }
 
     /// Returns whether another operation has to come first by the model's spans.
     fn has_to_wait(&self, operation: usize) -> bool {
-        self.part.awaited().get(self.awaited).is_some_and(|first| self.part.must_follow(operation, *first))
+        self.calls.awaited().get(self.awaited).is_some_and(|first| self.calls.must_follow(operation, *first))
     }
 
     fn unmark(&mut self, operation: usize, first: usize, awaited: usize) {
         self.is_placed[operation] = false;
-        match operation.checked_sub(self.part.completed) {
+        match operation.checked_sub(self.calls.completed) {
             Some(lost) => self.lost_placed[lost / 64] &= !(1 << (lost % 64)),
             None => self.completed -= 1,
         }
@@ -289,13 +296,13 @@ impl<M: Model> Search<'_, M> {
 /// Returns the possible states after `operation`.
 fn successors<M: Model>(
     model: &M,
-    part: &Part<'_, M>,
+    calls: &ObjectCalls<'_, M>,
     steps_left: &mut u64,
     state: &M::State,
     operation: usize,
 ) -> Result<Successors<M::State>, OutOfSteps> {
     *steps_left = steps_left.checked_sub(1).ok_or(OutOfSteps)?;
-    let (operation, returned) = part.invocation(operation);
+    let (operation, returned) = calls.invocation(operation);
     let mut others = Vec::new();
     let one = model.step(state, operation, returned);
     model.other_steps(state, operation, returned, &mut others);

@@ -20,7 +20,7 @@ const PAIRS_MAX: u64 = 10_000;
 const SUBSETS_MAX: usize = 24;
 
 /// Returns a failing candidate with fewer deviations than `best`, if it finds one within the budget.
-pub(super) fn smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
+pub(super) fn find_smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
     trial.searching = true;
     let found = search(trial, best);
     trial.searching = false;

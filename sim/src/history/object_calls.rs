@@ -1,4 +1,4 @@
-//! The operations on one object, prepared for the search.
+//! [`ObjectCalls`]: the calls on one object, prepared for the search for a linearization.
 //!
 //! # Invariants
 //! Operations are numbered: first those that returned, in the order of their returns, then the *lost* ones, which never
@@ -6,19 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use super::record::Entry;
+use super::calls::Entry;
 use super::{CallId, Invocation, Model};
 
 /// The number of earlier lost operations that each lost operation is compared with, to find an equal one.
 const EQUALS_LOOKED_AT: usize = 256;
 
 /// An operation with the id of its call.
-pub(super) type Operation<'a, M> = (CallId, &'a Entry<<M as Model>::Operation, <M as Model>::Returned>);
+pub(super) type Call<'a, M> = (CallId, &'a Entry<<M as Model>::Operation, <M as Model>::Returned>);
 
 /// The operations on one object.
-pub(super) struct Part<'a, M: Model> {
+pub(super) struct ObjectCalls<'a, M: Model> {
     /// First those that returned, then the lost ones.
-    operations: Vec<Operation<'a, M>>,
+    operations: Vec<Call<'a, M>>,
     /// The number of operations that returned.
     pub(super) completed: usize,
     /// For each operation that returned: whether it leaves every state unchanged.
@@ -39,8 +39,8 @@ pub(super) struct Part<'a, M: Model> {
     awaited: Vec<usize>,
 }
 
-impl<'a, M: Model> Part<'a, M> {
-    pub(super) fn new(model: &M, mut operations: Vec<Operation<'a, M>>) -> Self {
+impl<'a, M: Model> ObjectCalls<'a, M> {
+    pub(super) fn new(model: &M, mut operations: Vec<Call<'a, M>>) -> Self {
         // A read that never returned constrains nothing.
         operations.retain(|(_, entry)| entry.returned.is_some() || !model.only_reads(&entry.operation, None));
         operations.sort_by_key(|(_, entry)| match &entry.returned {
@@ -147,7 +147,7 @@ impl<'a, M: Model> Part<'a, M> {
     }
 
     /// Returns the operation with the id of its call.
-    pub(super) fn get(&self, number: usize) -> Operation<'a, M> {
+    pub(super) fn get(&self, number: usize) -> Call<'a, M> {
         self.operations[number]
     }
 
