@@ -254,7 +254,7 @@ impl PairFinder<'_, '_> {
             return;
         }
         let Some(pair) = pair(&record, &other_record) else { return };
-        // Without the change, the run is the same: then it is not needed.
+        // If the change does not alter the run of `best`, leave it out.
         let known = self.trial.probe(self.best).is_some_and(|best| best.trace_hash == failing.trace_hash);
         let fails = if known { self.best.clone() } else { one };
         self.keep(fails, two, outcome.verdict, Differs::Order(pair));

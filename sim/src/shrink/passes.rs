@@ -70,7 +70,7 @@ pub(super) fn lower(trial: &mut Trial<'_>, mut best: Candidate) -> Candidate {
             // A preemption of 0 other steps is no preemption.
             let least = u32::from(best.deviations[index].domain == Domain::Operation);
             let (mut passes, mut fails) = (least, value);
-            // The least value is the simplest, so try it before the middle.
+            // The least value is the simplest deviation, so try it before bisecting.
             let mut middle = least + 1;
             while passes + 1 < fails {
                 match with_value(&best, middle) {
