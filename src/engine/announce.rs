@@ -1,14 +1,14 @@
-//! Announcing: a task says what it is about to do to a resource that it shares with other tasks, before it does it.
+//! Announces operations: before a task acts on a resource that it shares with other tasks, it describes the [`Action`].
 //!
-//! Locks, channels, sockets and [`Resource`](crate::Resource) all go through an [`Attempt`]: it announces an [`Action`],
-//! may be preempted once, and then tries it; a try that has to wait is tried again. Where the run's source of decisions
-//! wants to know of operations, it may preempt the task at the announcement: the future reports `Pending` once, and the
-//! task is ready again at once, with its next operation known. In all other runs this costs a flag.
+//! Locks, channels, sockets and [`Resource`](crate::Resource) all use an [`Attempt`]. It announces the action, may be
+//! preempted once, and then tries the action; a try that has to wait is repeated. A source of decisions that wants
+//! operations may preempt the task at the announcement: the future returns `Pending` once, and the task is ready again at
+//! once, with its next operation known. In all other runs an announcement costs the check of a flag.
 //!
 //! # Invariants
 //! - An operation is announced right before its first try, in the same poll.
 //! - A task is preempted at most once for an operation, and only while it is being polled.
-//! - The number of an operation (the n-th of its task's resumption) does not depend on who observes or is preempted.
+//! - The number of an operation (the n-th of its task's resumption) depends neither on observers nor on preemptions.
 //! - A future that is dropped after it was preempted leaves nothing behind.
 #![cfg_attr(not(feature = "sync"), expect(dead_code, reason = "part of it serves locks and channels alone"))]
 
@@ -27,23 +27,23 @@ use timeloop_sim::{Access, Operation, ResourceKey, TaskKey};
 use super::tasks::NO_SLOT;
 use super::{Core, Engine, TaskRef, context, mix};
 
-/// Identifies a resource in every run alike: by the task that made it, as its n-th.
+/// Identifies a resource by the task that created it and by a count, so that every run gives it the same number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResourceId {
-    /// 0 for one that was made outside of a run: its place stands for it.
+    /// 0 for a resource that was created outside of a run, which its place identifies.
     number: u64,
     made: &'static Location<'static>,
 }
 
 impl ResourceId {
-    /// Identifies a resource that is made now.
+    /// Numbers a resource that the calling code creates.
     #[inline]
     #[track_caller]
     pub(crate) fn new() -> Self {
         Self::made_at(Location::caller())
     }
 
-    /// Identifies a resource that is made on behalf of the code at `made`.
+    /// Numbers a resource that is created for the code at `made`.
     #[inline]
     pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
         let number =
@@ -51,13 +51,13 @@ impl ResourceId {
         Self { number: number.unwrap_or(0), made }
     }
 
-    /// Identifies a resource that is made at compile time.
+    /// Identifies a resource that is created at compile time, by its place alone.
     #[track_caller]
     pub(crate) const fn const_new() -> Self {
         Self { number: 0, made: Location::caller() }
     }
 
-    /// Identifies the end of a task, which others may await.
+    /// Identifies the end of a task, which other tasks may await.
     pub(super) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
         Self { number: mix(task.0, u64::MAX), made: spawned }
     }
@@ -72,13 +72,14 @@ impl ResourceId {
         self
     }
 
-    /// Identifies one of several resources that belong to this one, and that operations on this one leave alone. Not free:
-    /// useless where nobody observes.
+    /// Identifies a part of this resource. Operations on the part and on the whole do not conflict.
+    ///
+    /// Not free: call it only in runs that are observed.
     pub(crate) fn part(&self, part: u64) -> Self {
         Self { number: mix(self.key().0, part) | 1, made: self.made }
     }
 
-    /// Where it was made.
+    /// Returns the place where the resource was created.
     #[cfg(feature = "net")]
     pub(crate) fn made(&self) -> &'static Location<'static> {
         self.made
@@ -93,20 +94,20 @@ impl ResourceId {
     #[inline(never)]
     fn key_of_place(&self) -> ResourceKey {
         let place = [self.made.line(), self.made.column()].map(u64::from);
-        // The name alone: where a crate's source lies differs between machines.
+        // Without the path, which differs between machines.
         let file = self.made.file().rsplit(['/', '\\']).next().unwrap_or_default();
         let file = file.bytes().map(u64::from);
         ResourceKey(place.into_iter().chain(file).fold(1, mix))
     }
 
-    /// Describes what the calling code does to this.
+    /// Describes an operation that the calling code does on the resource.
     #[inline]
     #[track_caller]
     pub(crate) fn action(&self, name: &'static str, access: Access) -> Action<'_> {
         Action { id: self, name, access, at: Location::caller() }
     }
 
-    /// Records that the running task does this now, and could not be preempted for it: it releases a lock, say.
+    /// Records an operation of the running task that is not a preemption point, such as the release of a lock.
     #[inline]
     pub(crate) fn touch(&self, name: &'static str, access: Access, at: Option<&'static Location<'static>>) {
         if is_observed() {
@@ -119,30 +120,31 @@ impl ResourceId {
         observing(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
     }
 
-    /// Records that the running task holds this from now on.
+    /// Records that the running task holds the resource from now on.
     #[inline]
     pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
         recording(|engine| engine.acquired(self, name, at));
     }
 
-    /// Records that its holder releases this: an operation of its own.
+    /// Records that the running task releases the resource, which is an operation.
     #[inline]
     pub(crate) fn released(&self, name: &'static str) {
         observing(|engine| engine.released(self, name));
     }
 
-    /// Records that its holder no longer holds this, but releases nothing: no operation.
+    /// Records that a task no longer holds the resource, without an operation.
     #[inline]
     pub(crate) fn forgotten(&self) {
         recording(|engine| engine.forgotten(self));
     }
 }
 
-/// What a task is about to do to a resource. Made anew for each poll, so that futures keep no more of it than the place.
+/// An operation that a task is about to do on a resource. It is built anew for each poll, so that futures store only the
+/// place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Action<'a> {
     pub(crate) id: &'a ResourceId,
-    /// What reports call the resource.
+    /// The name of the resource in reports.
     pub(crate) name: &'static str,
     pub(crate) access: Access,
     /// The line of the user's code that does it.
@@ -150,19 +152,19 @@ pub(crate) struct Action<'a> {
 }
 
 impl<'a> Action<'a> {
-    /// Records that this is done now, without a preemption point.
+    /// Records the operation as done now, without a preemption point.
     #[inline]
     pub(crate) fn touch(self) {
         self.id.touch(self.name, self.access, Some(self.at));
     }
 
-    /// Announces this, then awaits `inner`, which does it. Each later poll of `inner` is a try of its own.
+    /// Announces the operation, then awaits `inner`, which does it. Each later poll of `inner` is a separate try.
     #[inline]
     pub(crate) fn before<F: Future>(self, inner: F) -> Announcing<'a, F> {
         Announcing { inner, action: self, attempt: Attempt::default(), in_queue: false }
     }
 
-    /// Records what a try that came after a wait has come to: one in vain has looked, and might have succeeded.
+    /// Records a try that follows a wait. A failed try counts as a read: it has looked at the resource.
     #[inline]
     fn touch_retried(self, succeeded: bool) {
         if is_observed() {
@@ -172,40 +174,41 @@ impl<'a> Action<'a> {
     }
 }
 
-/// One operation from its announcement to its end: kept between polls by the future that does it.
+/// The state of one operation from its announcement to its end. The future that does the operation keeps it between polls.
 ///
-/// The operation is announced when it is first tried, and its task may be preempted then. After that it is tried, and
-/// tried again after each wait; a later try is recorded as what it turned out to be, and preempts no one.
+/// The first try announces the operation, and the task may be preempted then. Each wait is followed by another try, which
+/// is recorded with its result and is not a preemption point.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attempt {
     /// [`FRESH`], [`UNRECORDED`], [`OUTSIDE`], [`ANNOUNCED`], or the number of the step in which the task was preempted.
     state: u64,
-    /// The operation's number, once the task has been preempted.
+    /// The number of the operation, which the preempted task needs to continue.
     index: u32,
     mode: Mode,
 }
 
-/// What is special about an operation.
+/// How an operation is announced and recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
     #[default]
     Usual,
-    /// It is a preemption point for sources that do not want operations, too.
+    /// The operation is a preemption point also for sources that do not want operations.
     Always,
-    /// Its later tries are left unrecorded.
+    /// Only the first try is recorded.
     Once,
 }
 
 const FRESH: u64 = 0;
-/// Tried in a run that nobody observes.
+/// Tried in a run without an observer.
 const UNRECORDED: u64 = u64::MAX - 2;
 /// Tried outside of a run.
 const OUTSIDE: u64 = u64::MAX - 1;
 const ANNOUNCED: u64 = u64::MAX;
 
-// What is inlined always is so in debug builds, too.
+// `inline(always)` also inlines in debug builds.
 impl Attempt {
-    /// Announces the operation, unless that has been done. Ready when it may be tried, which must follow in the same poll.
+    /// Announces the operation, unless it has been announced. When this returns `Ready`, the caller must try the operation
+    /// in the same poll.
     #[inline]
     pub(crate) fn announce(&mut self, cx: &mut Context<'_>, action: Action<'_>) -> Poll<()> {
         if self.begin_unrecorded() || self.is_tried() {
@@ -215,7 +218,7 @@ impl Attempt {
         self.observed(cx, id, &Cow::Borrowed(name), access, at)
     }
 
-    /// Announces as [`announce`](Self::announce) does an operation that is a preemption point under every strategy.
+    /// Does the same as [`announce`](Self::announce) for an operation that is a preemption point under every strategy.
     #[inline]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     pub(crate) fn announce_always(
@@ -244,13 +247,14 @@ impl Attempt {
         if self.begin_unrecorded() {
             return attempt(cx);
         }
-        // Piece by piece: as a whole it would be put together where nobody observes, too.
+        // Passed as single fields: the struct would be built in unobserved runs, too.
         let Action { id, name, access, at } = action;
         self.poll_observed(cx, attempt, id, name, access, at)
     }
 
-    /// Polls as [`poll`](Self::poll) does, one operation after the other: a try that succeeds ends the operation.
-    // Unlike there `attempt` stands once: it may be a lot of code.
+    /// Does the same as [`poll`](Self::poll) for a sequence of operations: a successful try ends one, and the next call
+    /// begins another.
+    // Unlike in `poll`, `attempt` is instantiated once: it may be a lot of code.
     #[inline]
     pub(crate) fn poll_each<R>(
         &mut self,
@@ -285,37 +289,37 @@ impl Attempt {
         succeeded
     }
 
-    /// Makes the next try one of another operation.
+    /// Begins another operation with the next try.
     #[inline(always)]
     pub(crate) fn restart(&mut self) {
         self.state = FRESH;
     }
 
-    /// Whether the operation has neither been announced nor tried.
+    /// Returns whether the operation has been neither announced nor tried.
     #[inline(always)]
     pub(crate) fn is_fresh(self) -> bool {
         self.state == FRESH
     }
 
-    /// Whether the operation has been tried, so that it waits unless it is done.
+    /// Returns whether the operation has been tried. Then it waits, unless it is done.
     #[inline(always)]
     pub(crate) fn is_tried(self) -> bool {
         self.state >= UNRECORDED
     }
 
-    /// Whether the operation was first tried in a run that nobody observes.
+    /// Returns whether the operation was first tried in a run without an observer.
     #[inline(always)]
     pub(crate) fn is_unrecorded(self) -> bool {
         self.state == UNRECORDED
     }
 
-    /// Whether the operation was first tried outside of a run.
+    /// Returns whether the operation was first tried outside of a run.
     #[inline(always)]
     pub(crate) fn is_outside(self) -> bool {
         self.state == OUTSIDE
     }
 
-    /// Counts the operation when it is new; returns whether it may be tried because nobody in the run observes it.
+    /// Counts a new operation. Returns whether it may be tried at once because the run has no observer.
     #[inline(always)]
     fn begin_unrecorded(&mut self) -> bool {
         if self.state == FRESH {
@@ -328,7 +332,7 @@ impl Attempt {
         self.state == UNRECORDED
     }
 
-    // Apart, so that it costs nothing where nobody observes.
+    // Not inlined: unobserved runs don't pay for it.
     #[inline(never)]
     fn poll_observed<R>(
         &mut self,
@@ -350,8 +354,8 @@ impl Attempt {
         polled
     }
 
-    /// Announces an operation that has been counted, unless it is [`Mode::Always`].
-    // One argument each: put into one struct they would be read wide just after they were written narrow.
+    /// Announces an operation. It has been counted already, unless it is [`Mode::Always`].
+    // Single arguments: a struct would be written in narrow fields and read in wide ones right after, which stalls the CPU.
     #[inline(never)]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn observed(
@@ -366,7 +370,7 @@ impl Attempt {
         let next = context::driving(|engine| {
             let next = engine.announce(self, waker, id, name, access, at);
             if next != ANNOUNCED {
-                // As its waker would do, without a call: most often the loop itself polls.
+                // Has the effect of the waker, without a call: most often the loop itself polls.
                 if TaskRef::of_waker(waker).is_some_and(|task| engine.is_polled(task.number())) {
                     engine.step.woken.set(true);
                 } else {
@@ -381,7 +385,7 @@ impl Attempt {
 }
 
 pin_project! {
-    /// A future that does an operation, announced: made by [`Action::before`].
+    /// A future that announces an operation and then does it; see [`Action::before`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub(crate) struct Announcing<'a, F> {
@@ -389,7 +393,7 @@ pin_project! {
         inner: F,
         action: Action<'a>,
         attempt: Attempt,
-        // Whether to be dropped before the end is a release.
+        // Whether dropping the future before its end is recorded as a release.
         in_queue: bool,
     }
 
@@ -403,15 +407,15 @@ pin_project! {
 }
 
 impl<F> Announcing<'_, F> {
-    /// Says that the future has a place in a queue, which keeps others from what they wait for: to be dropped before its
-    /// turn is an operation, for it lets them pass.
+    /// Declares that the future has a place in a queue and blocks those behind it. Dropping it before its turn is an
+    /// operation, because the others move up.
     #[inline]
     pub(crate) fn in_queue(mut self) -> Self {
         self.in_queue = true;
         self
     }
 
-    /// Says that the future learns of its turn by being woken, so that later tries are no operations.
+    /// Declares that the future is woken only when it is its turn, so that later tries are not operations.
     #[inline]
     pub(crate) fn once(mut self) -> Self {
         self.attempt.mode = Mode::Once;
@@ -433,13 +437,13 @@ impl<F: Future> Future for Announcing<'_, F> {
     }
 }
 
-/// Makes the future of one operation, which `poll` tries.
+/// Returns a future that does one operation: `poll` announces and tries it.
 #[inline]
 pub(crate) fn until_done<R>(
     mut poll: impl FnMut(&mut Attempt, &mut Context<'_>) -> Poll<R>,
 ) -> impl Future<Output = R> {
     let mut attempt = Attempt::default();
-    // An async function of tokio's is not `Unpin` either.
+    // Not `Unpin`, as tokio's async functions.
     let pinned = PhantomPinned;
     poll_fn(move |cx| {
         let _ = &pinned;
@@ -447,34 +451,34 @@ pub(crate) fn until_done<R>(
     })
 }
 
-/// Calls `tell` where anyone observes operations.
+/// Calls `f` if the run has an observer of operations.
 #[inline]
-fn observing(tell: impl FnOnce(&Engine)) {
+fn observing(f: impl FnOnce(&Engine)) {
     context::driving(|engine| {
         if engine.is_observed() {
-            tell(engine);
+            f(engine);
         }
     });
 }
 
-/// Calls `tell` where the run is recorded: no source wants to know who holds what.
+/// Calls `f` if the run is recorded. Who holds what matters to records alone, not to sources.
 #[inline]
-fn recording(tell: impl FnOnce(&Engine)) {
+fn recording(f: impl FnOnce(&Engine)) {
     context::driving(|engine| {
         if engine.is_recorded() {
-            tell(engine);
+            f(engine);
         }
     });
 }
 
-/// Whether anyone observes operations.
+/// Returns whether the run has an observer of operations.
 #[inline]
 pub(crate) fn is_observed() -> bool {
     context::driving(|engine| engine.is_observed()) == Some(true)
 }
 
-/// Whether the task was preempted in the step under way, and is suspended until it goes on; whoever polls with `waker` is
-/// polled again then.
+/// Returns whether the task was preempted in the current step and is suspended until it continues. If so, wakes `waker`
+/// when it is not one of the loop's, so that the caller is polled again.
 #[inline]
 pub(crate) fn is_suspended(waker: &Waker) -> bool {
     let suspended = context::driving(|engine| engine.step.suspended.get()) == Some(true);
@@ -484,7 +488,7 @@ pub(crate) fn is_suspended(waker: &Waker) -> bool {
     suspended
 }
 
-/// Wakes whoever polls on its own account: the loop's own tasks have been woken by what was preempted.
+/// Wakes a waker of a combinator that polls by itself. The loop's own tasks were woken by the preemption.
 #[cold]
 fn wake_foreign(waker: &Waker) {
     if !TaskRef::is_of_loop(waker) {
@@ -493,7 +497,7 @@ fn wake_foreign(waker: &Waker) {
 }
 
 impl Engine {
-    /// Announces an operation, as [`Attempt::observed`] says; returns the next state of its attempt.
+    /// Announces an operation, for [`Attempt::observed`]. Returns the next state of its attempt.
     #[inline]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn announce(
@@ -509,15 +513,15 @@ impl Engine {
             if attempt.mode == Mode::Always {
                 self.count_operation();
             }
-            // A task that polls several futures, as `FuturesUnordered` does, polls on after one was preempted. The others
-            // are suspended with it, each to be announced in its turn: done in one step, nothing could come between them.
-            if self.suspends() && !is_deaf_foreign(waker) {
+            // A task that polls several futures, as with `FuturesUnordered`, polls the others after one was preempted. They
+            // are suspended, too, and announced one step after the other: in a single step no task could run between them.
+            if self.suspends() && !is_polled_once(waker) {
                 self.uncount_operation();
                 return FRESH;
             }
             attempt.index = self.operation_index();
             if self.is_polling()
-                && !is_deaf_foreign(waker)
+                && !is_polled_once(waker)
                 && let Some(step) = self.should_preempt(
                     attempt.index,
                     Operation { resource: resource.key(), access },
@@ -527,7 +531,7 @@ impl Engine {
                 return step;
             }
         } else if self.core.borrow().scheduler.steps() == attempt.state {
-            // Polled again in the same step, by a future that polls others on its own account.
+            // A combinator polls it again in the same step.
             return attempt.state;
         }
         if self.is_observed() {
@@ -536,8 +540,7 @@ impl Engine {
         ANNOUNCED
     }
 
-    /// The task that runs does this to the end of a task, another's or its own: looks whether it has come, or brings it
-    /// about.
+    /// Records that the running task looks at the end of a task, or ends itself.
     #[inline]
     pub(crate) fn touch_end(&self, task: TaskRef, access: Access, at: Option<&'static Location<'static>>) {
         if self.is_observed() {
@@ -554,7 +557,7 @@ impl Engine {
         self.performed(&end, &Cow::Borrowed("task"), access, None, at);
     }
 
-    /// The task that runs does this now.
+    /// Reports an operation of the running task to the source and to the record.
     #[inline(never)]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
     fn performed(
@@ -615,7 +618,7 @@ impl Engine {
 }
 
 impl Core {
-    /// The number of the next thing that the task in this slot makes.
+    /// Returns the number of the next resource that the task in this slot creates.
     #[inline]
     fn number_resource(&mut self, slot: u32) -> u64 {
         if slot == NO_SLOT {
@@ -627,15 +630,14 @@ impl Core {
     }
 }
 
-/// Whether it is not the event loop that polls, and who does is deaf.
+/// Returns whether the poll comes from `now_or_never` or the like, and not from the event loop. Such a caller takes `Pending`
+/// for an answer and is not preempted.
 #[inline]
-fn is_deaf_foreign(waker: &Waker) -> bool {
-    !TaskRef::is_of_loop(waker) && is_deaf(waker)
+fn is_polled_once(waker: &Waker) -> bool {
+    !TaskRef::is_of_loop(waker) && is_noop(waker)
 }
 
-/// Whether whoever polls does not want to hear of anything: `now_or_never` and the like, which would take `Pending` for
-/// an answer.
 #[cold]
-fn is_deaf(waker: &Waker) -> bool {
+fn is_noop(waker: &Waker) -> bool {
     waker.will_wake(Waker::noop()) || waker.will_wake(futures_util::task::noop_waker_ref())
 }

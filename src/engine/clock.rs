@@ -1,10 +1,11 @@
-//! The clock: virtual time, the timers that wait for it, and the clocks of nodes, which may be off.
+//! The clock: virtual time, the timers that wait for it, and the clocks of nodes, which may be wrong.
 //!
 //! # Invariants
-//! A timer calls the waker that was left with it last; one that is set for the same task again keeps its place among those
-//! of its instant. A task's instants and deadlines are those of its node's monotonic clock, which never runs backwards; the
-//! timer queue knows the run's time alone, and is updated when a node's clock changes its rate. A deadline on a node comes
-//! due at the first of the run's instants at which the node's clock shows it or a later time.
+//! - A timer calls the waker that was stored last. Polling a sleep again from the same task keeps the timer's place among
+//!   those of its instant.
+//! - A task's instants and deadlines are those of its node's monotonic clock, which never runs backwards.
+//! - The timer queue uses the run's time, and is updated when a node's clock changes its rate.
+//! - A deadline on a node is due at the first instant of the run at which the node's clock shows it or a later time.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -22,21 +23,21 @@ pub(super) struct Clock {
     pub(super) timers: TimerQueue,
 }
 
-/// Parts in a million.
+/// The parts in a million.
 const WHOLE: i64 = 1_000_000;
 
-/// How far a clock may be too fast or too slow, in parts in a million.
+/// How much too fast or too slow a clock may run, in parts in a million.
 pub(crate) const DRIFT_MAX_PPM: u32 = 500_000;
 
-/// A clock with its faults.
+/// The clock of a node, with its drift and its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeClock {
-    /// When the rate was set last: in the run's time, and in the node's.
+    /// When the rate was set last, in the run's time and in the node's.
     since_ns: u64,
     since_local_ns: u64,
-    /// By how much it is too fast.
+    /// How much too fast the clock runs.
     drift_ppm: i32,
-    /// By how much the wall clock is ahead of what the monotonic clock says it should be.
+    /// How far the wall clock is ahead of the monotonic clock.
     offset_ns: i128,
 }
 
@@ -48,50 +49,50 @@ impl NodeClock {
         (WHOLE + i64::from(self.drift_ppm)).unsigned_abs().into()
     }
 
-    /// What the node's monotonic clock shows at an instant of the run, which is not before the rate was set.
+    /// Returns the time of the node's monotonic clock at an instant of the run, which is not before the rate was set.
     pub(crate) fn local_ns(self, ns: u64) -> u64 {
         let passed = u128::from(ns.saturating_sub(self.since_ns)) * self.rate() / WHOLE as u128;
         u64::try_from(passed + u128::from(self.since_local_ns)).unwrap_or(u64::MAX)
     }
 
-    /// The first instant of the run at which the node's monotonic clock shows this or more.
+    /// Returns the first instant of the run at which the node's monotonic clock shows this time or a later one.
     pub(crate) fn run_ns(self, local_ns: u64) -> u64 {
         let to_pass = u128::from(local_ns.saturating_sub(self.since_local_ns));
         let passes = (to_pass * WHOLE as u128).div_ceil(self.rate());
         u64::try_from(passes + u128::from(self.since_ns)).unwrap_or(u64::MAX)
     }
 
-    /// The same clock with another rate from now on; at most [`DRIFT_MAX_PPM`] either way.
+    /// Returns the clock with another rate from now on. The drift is at most [`DRIFT_MAX_PPM`] in either direction.
     pub(crate) fn drifting(self, drift_ppm: i32, now_ns: u64) -> Self {
-        assert!(drift_ppm.unsigned_abs() <= DRIFT_MAX_PPM, "asked for by whoever sets it");
+        assert!(drift_ppm.unsigned_abs() <= DRIFT_MAX_PPM, "the caller checks the drift");
         Self { since_ns: now_ns, since_local_ns: self.local_ns(now_ns), drift_ppm, ..self }
     }
 
-    /// By how much the monotonic clock is too fast.
+    /// Returns how much too fast the monotonic clock runs.
     pub(crate) fn drift_ppm(self) -> i32 {
         self.drift_ppm
     }
 
-    /// By how much the wall clock is ahead of the monotonic one.
+    /// Returns how far the wall clock is ahead of the monotonic one.
     pub(crate) fn offset_ns(self) -> i128 {
         self.offset_ns
     }
 
-    /// The same clock with the wall clock so far ahead.
+    /// Returns the clock with the wall clock this far ahead.
     pub(crate) fn with_offset(self, offset_ns: i128) -> Self {
         Self { offset_ns, ..self }
     }
 }
 
 impl Core {
-    /// Returns what the clock of the node of the task in slot `current` shows.
+    /// Returns the time on the node of the task in slot `current`.
     #[cold]
     fn node_ns(&mut self, current: u32) -> u64 {
         let node = self.node_of(current);
         self.nodes.clock(node).local_ns(self.clock.now_ns)
     }
 
-    /// Returns when a deadline of the node of the task in slot `current` comes due, in the run's time.
+    /// Converts a deadline on the node of the task in slot `current` to the run's time.
     #[inline]
     fn run_ns(&mut self, current: u32, deadline_ns: u64) -> u64 {
         if !self.nodes.are_declared() {
@@ -115,7 +116,7 @@ impl Core {
         timer
     }
 
-    /// Makes a timer follow the clock of the node of the task in slot `current`, if that is not the test's.
+    /// Makes a timer follow the clock of the node of the task in slot `current`, unless it is the test's node.
     #[inline]
     fn follow_clock(&mut self, current: u32, timer: TimerRef, deadline_ns: u64) {
         if !self.nodes.are_declared() {
@@ -135,21 +136,21 @@ impl Engine {
         self.core.borrow().clock.now_ns
     }
 
-    /// Returns the virtual time in nanoseconds since the run's start, as the clock of the current task's node shows it.
+    /// Returns the time on the current task's node in nanoseconds since the run's start.
     #[inline]
     pub(crate) fn local_now_ns(&self) -> u64 {
         let mut core = self.core.borrow_mut();
         if core.nodes.are_declared() { core.node_ns(self.current.get()) } else { core.clock.now_ns }
     }
 
-    /// Returns what the wall clock of a node shows, as nanoseconds since the Unix epoch, negative before it.
+    /// Returns the wall clock time of a node in nanoseconds since the Unix epoch. Negative before it.
     pub(crate) fn wall_clock_ns(&self, node: NodeId) -> i128 {
         let core = self.core.borrow();
         let clock = core.nodes.clock(node);
         i128::from(clock.local_ns(core.clock.now_ns)) + clock.offset_ns() + nanos(core.scheduler.limits.epoch)
     }
 
-    /// Returns whether a deadline of the current task's node has come; if not, sets `timer` to call `waker` when it has.
+    /// Returns whether a deadline on the current task's node is due. If not, sets `timer` to call `waker` when it is.
     pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
         let current = self.current.get();
         let mut guard = self.core.borrow_mut();
@@ -165,8 +166,8 @@ impl Engine {
                 core.follow_clock(current, set, deadline_ns);
                 return false;
             }
-            // In a run that is explained, wakers differ from poll to poll; a timer that was set once more for that would lose
-            // its place among those of its instant.
+            // In an explained run the wakers differ from poll to poll. Setting the timer again for that would lose its place
+            // among those of its instant.
             if self.level == Level::Explain
                 && TaskRef::is_of_loop(waker)
                 && wake_target.task() == Some(TaskRef::of(waker.data()))
@@ -179,7 +180,7 @@ impl Engine {
                 return false;
             }
         }
-        // The usual case: nothing of the user's has to be cloned or dropped, which only unborrowed state allows.
+        // The usual case runs no user code, so the state can stay borrowed.
         if !is_due
             && timer.is_none()
             && let Some(wake_target) = self.own(waker)
@@ -197,11 +198,11 @@ impl Engine {
         false
     }
 
-    /// Gives a sleep's timer another deadline, of the time of the current task's node; `None` when it is not set (any more).
+    /// Moves a sleep's timer to another deadline on the current task's node. Returns `None` if the timer is not set.
     pub(crate) fn move_sleep(&self, timer: TimerRef, deadline_ns: u64) -> Option<TimerRef> {
         let current = self.current.get();
         let mut core = self.core.borrow_mut();
-        // Not before now: a deadline that has passed is due at once, and time does not run backwards for it.
+        // A deadline in the past is due now: time does not run backwards.
         let run_ns = core.run_ns(current, deadline_ns).max(core.clock.now_ns);
         let wake_target = core.clock.timers.cancel(timer)?;
         Some(core.set_timer(current, run_ns, deadline_ns, wake_target))
@@ -229,7 +230,7 @@ impl Engine {
     }
 }
 
-/// Returns a duration in nanoseconds, saturating far beyond every date.
+/// Converts a duration to nanoseconds, saturating far beyond every date.
 fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX / 4)
 }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_drifts_is_off_by_so_many_parts() {
+    fn a_drifting_clock_deviates_by_its_drift() {
         let fast = NodeClock::TRUE.drifting(100, 1_000_000_000);
         assert_eq!(fast.local_ns(2_000_000_000), 2_000_100_000);
         let slow = fast.drifting(-500_000, 2_000_000_000);
@@ -259,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_due_comes_due_at_the_first_instant_that_shows_it(
+        fn a_deadline_is_due_at_the_first_instant_that_shows_it(
             rates in prop::collection::vec((-(DRIFT_MAX_PPM as i32)..=DRIFT_MAX_PPM as i32, 0_u64..1 << 40), 1..6),
             wait_ns in 0_u64..1 << 40,
         ) {
@@ -279,7 +280,7 @@ mod tests {
         }
 
         #[test]
-        fn the_end_of_time_is_the_end_of_time_for_all(drift_ppm in -(DRIFT_MAX_PPM as i32)..=0) {
+        fn a_slow_clock_maps_the_end_of_time_to_the_end_of_the_run(drift_ppm in -(DRIFT_MAX_PPM as i32)..=0) {
             let clock = NodeClock::TRUE.drifting(drift_ppm, 1 << 50);
             prop_assert_eq!(clock.run_ns(u64::MAX), u64::MAX);
             prop_assert!(clock.local_ns(u64::MAX) > clock.local_ns(1 << 50));

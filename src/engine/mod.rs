@@ -1,14 +1,14 @@
 //! The engine: the event loop and its five owners of state.
 //!
 //! [`Engine`] wires them: the [`Scheduler`] asks the source for every decision about tasks, [`Tasks`] holds the tasks, the
-//! [`Clock`] virtual time and timers, [`Nodes`] the simulated machines, and the [`Observer`] the record. They stand in one
-//! cell, [`Core`], which is borrowed once for an operation. What crosses owners is a method of `Core`, or of `Engine` where
-//! it may also run code of the user's.
+//! [`Clock`] virtual time and timers, [`Nodes`] the simulated machines, and the [`Observer`] the record. They share one
+//! cell, [`Core`], which is borrowed once for an operation. A method that concerns several owners belongs to `Core`, or to
+//! `Engine` if it may run user code.
 //!
 //! # Invariants
-//! At each step the loop takes from its source of decisions the one task that runs next, and polls it once. Virtual time
-//! moves only when the source names no task, and then to the earliest deadline. No code of the user's runs while the loop's
-//! state is borrowed, so whatever that code does (spawn, wake, abort, drop) finds the loop in order.
+//! - Each step polls one task once: the task that the source of decisions names.
+//! - Virtual time moves only when the source names no task, and then to the earliest deadline.
+//! - User code never runs while the state of the loop is borrowed, so it may spawn, wake, abort and drop tasks.
 
 pub(crate) mod announce;
 pub(crate) mod clock;
@@ -67,7 +67,7 @@ use waker::ForeignWakes;
 #[cfg(not(feature = "net"))]
 use waker::WakeTarget;
 
-/// What a loop is called. Cheap to clone: each run of a search has the same.
+/// The name of a loop. Cheap to clone, since all runs of a search share it.
 #[derive(Clone, Debug)]
 pub(crate) enum Label {
     Fixed(&'static str),
@@ -89,7 +89,7 @@ impl From<String> for Label {
 /// One event loop.
 pub(crate) struct Engine {
     run: RunId,
-    /// What the loop is called in errors: the test's name, or where its runtime was built.
+    /// The name of the loop in errors: the test's name, or the place where its runtime was built.
     label: Label,
     /// How closely the run is watched.
     level: Level,
@@ -98,13 +98,13 @@ pub(crate) struct Engine {
     /// The number of the task that is being polled, or 0.
     polled: Cell<u64>,
     step: StepState,
-    /// The panic payload of the task that was polled last, until the loop takes it.
+    /// The panic payload of the task that was polled last.
     panicked: Cell<Option<Box<dyn Any + Send>>>,
-    /// Which of the noting waker tables the next poll uses.
+    /// Which of the two noting waker tables the next poll uses.
     alternate: Cell<bool>,
     foreign_wakes: ForeignWakes,
     core: RefCell<Core>,
-    /// `None` until somebody opens a socket: most runs never do.
+    /// `None` until a socket is opened. Most runs never open one.
     #[cfg(feature = "net")]
     world: RefCell<Option<Box<world::Surroundings>>>,
 }
@@ -127,20 +127,20 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Makes a loop for one run.
+    /// Creates a loop for one run.
     #[inline(always)]
     pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Label) -> Self {
         Self::with_mailbox(source, limits, detail, label, ForeignWakes::of_thread())
     }
 
-    /// Makes a loop that may be alive while others are made on the same thread.
+    /// Creates a loop that may outlive other loops of the same thread.
     pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Label) -> Rc<Self> {
         let engine = Rc::new(Self::with_mailbox(source, limits, Detail::Lean, label, ForeignWakes::new()));
         context::register(&engine);
         engine
     }
 
-    // Inlined: it is made where it stays.
+    // Inlined to be built in place.
     #[inline(always)]
     fn with_mailbox(
         source: AnySource,
@@ -153,7 +153,7 @@ impl Engine {
         foreign_wakes.open(run);
         let wants_operations = source.wants_operations();
         let level = Level::new(detail, wants_operations);
-        // First: after what may unwind, the rest is made where it stays, and not moved there.
+        // The observer may unwind, so it comes first: the rest is then built in place and not moved.
         let observer = Observer::new(level);
         Self {
             run,
@@ -213,7 +213,7 @@ impl Engine {
         if tasks.live() >= most {
             return Err(TooManyTasks(most));
         }
-        // A task that is spawned outside of any, between two calls of `block_on`, is a child of the root.
+        // A task that is spawned between two calls of `block_on` is a child of the root.
         let current = self.current.get();
         let parent = tasks.at(if current == NO_SLOT { ROOT_SLOT } else { current });
         parent.children += 1;
@@ -230,7 +230,7 @@ impl Engine {
             nodes.spawned(node, interrupts);
         }
         if *ended {
-            // The run is being torn down: the task is dropped with the others and never polled.
+            // The run is being torn down: the task is dropped with the others, without a poll.
             place.interrupts.add(Interrupts::ABORTED);
         }
         if let Some(recorder) = &mut observer.recorder {
@@ -251,7 +251,7 @@ impl Engine {
         Ok((TaskRef::new(self.run, slot, generation), id))
     }
 
-    /// Marks a task as ready, if it waits.
+    /// Marks a task as ready if it is waiting.
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
         if self.is_polled(task.number()) {
@@ -273,27 +273,27 @@ impl Engine {
         self.polled.get() != 0
     }
 
-    /// Keeps a waker: by the task that it stands for if it is one of the loop's own, else as a clone, which calls code
-    /// that is not the loop's.
+    /// Converts a waker to a wake target: the task, if the waker is one of the loop's own, else a clone of the waker. Cloning
+    /// may run user code.
     #[inline]
     fn wake_target(&self, waker: &Waker) -> WakeTarget {
         self.own(waker).unwrap_or_else(|| WakeTarget::Other(waker.clone()))
     }
 
-    /// As `wake_target`, for one of the loop's own wakers only.
+    /// Converts a waker to a wake target if it is one of the loop's own.
     #[inline]
     fn own(&self, waker: &Waker) -> Option<WakeTarget> {
         TaskRef::of_waker(waker).filter(|task| task.run() == self.run).map(WakeTarget::Task)
     }
 
-    /// Returns whether this is the task that is being polled.
+    /// Returns whether this is the current task.
     fn is_current(&self, task: TaskRef) -> bool {
         self.current.get() == task.slot()
     }
 }
 
 impl Core {
-    /// Marks a task that is not being polled as ready, if it waits.
+    /// Marks a task that is not being polled as ready if it is waiting.
     #[inline]
     fn wake(&mut self, task: TaskRef) {
         let Some(place) = self.tasks.get(task.slot(), task.generation()) else { return };
@@ -311,7 +311,7 @@ impl Core {
         self.scheduler.make_ready(place, slot, announced, &mut self.observer);
     }
 
-    /// Ends the run for a panic that nobody can observe any more.
+    /// Ends the run because of a panic that no join handle can return any more.
     #[cold]
     fn unobserved(&mut self, panic: TaskPanic) {
         self.tasks.unobserved.get_or_insert_with(|| Box::new(panic));
@@ -319,12 +319,12 @@ impl Core {
     }
 }
 
-/// As many tasks as are allowed are alive.
+/// The error of spawning more tasks than may be alive. Holds the limit.
 #[derive(Debug)]
 pub(crate) struct TooManyTasks(u32);
 
 impl TooManyTasks {
-    /// Panics where the task was to be spawned.
+    /// Panics with the caller's location.
     #[cold]
     #[track_caller]
     pub(crate) fn panic(&self) -> ! {
@@ -336,15 +336,15 @@ impl TooManyTasks {
     }
 }
 
-/// The name of the function that a future runs, from the name of the future's type; empty where there is none to tell.
+/// Returns the name of the function that a future runs, from the name of the future's type. Empty if there is none.
 pub(crate) fn function_name(type_name: &'static str) -> &'static str {
     let Some(path) = type_name.strip_suffix("::{{closure}}") else { return "" };
     let name = path.rsplit("::").next().unwrap_or(path);
-    // A block inside a closure or of a test has no name of its own.
+    // A block inside a closure or a test has no name.
     if name.starts_with('{') || name.contains(['<', '>', ' ']) { "" } else { name }
 }
 
-/// For what makes sense in a run alone.
+/// Panics because the calling function works only inside a run.
 #[cold]
 #[track_caller]
 pub(crate) fn outside(what: &str) -> ! {

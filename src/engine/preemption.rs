@@ -1,8 +1,10 @@
-//! Preemption: whether a task is preempted before an operation, where its resumption stands then, and how it goes on.
+//! Preemption: decides whether a task is preempted before an operation, and continues the task later.
+//!
+//! [`StepState`] is the state of the current step, [`PreemptedPoll`] that of a preempted task.
 //!
 //! # Invariants
-//! - Going on is part of the resumption that was preempted, with its counts and its wakes as they were.
-//! - A preemption after which the same task goes on at once leaves no trace.
+//! - A preempted task continues the same resumption, with the counts and wakes that it had.
+//! - A preemption leaves no trace if the same task runs next.
 
 use std::cell::Cell;
 
@@ -11,18 +13,18 @@ use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 use super::tasks::State;
 use super::{Core, Engine};
 
-/// What the step under way has come to. Laid out to be reset by one store.
+/// The state of the current step. Its layout lets one store reset it.
 #[derive(Debug, Default)]
 #[repr(C, align(8))]
 pub(super) struct StepState {
-    /// Whether the task that is being polled has been woken meanwhile.
+    /// Whether the task has been woken during its poll.
     pub(super) woken: Cell<bool>,
-    /// Whether it has given way for an operation.
+    /// Whether the task is suspended: it was preempted before an operation, or interrupted.
     pub(super) suspended: Cell<bool>,
-    /// How the step has been interrupted, if it has; it has given way then, too.
+    /// How the step was interrupted, if it was. Then `suspended` is set, too.
     pub(super) interrupted: Cell<Interrupted>,
-    filling: Cell<u8>,
-    /// How many operations its resumption has announced.
+    padding: Cell<u8>,
+    /// How many operations the resumption has announced.
     pub(super) operations: Cell<u32>,
 }
 
@@ -32,25 +34,25 @@ impl StepState {
         self.woken.set(false);
         self.suspended.set(false);
         self.interrupted.set(Interrupted::No);
-        self.filling.set(0);
+        self.padding.set(0);
         self.operations.set(0);
     }
 }
 
-/// How a step has been interrupted by what happened to its task's node.
+/// How a change of the task's node has interrupted a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Interrupted {
-    /// It has not.
+    /// The step was not interrupted.
     #[default]
     No,
-    /// The task has not been polled: the node is paused.
+    /// The node is paused, so the task was not polled.
     Parked,
-    /// The node went down or was paused while the task was polled, by the task itself.
+    /// The task stopped or paused its own node during its poll.
     Within,
 }
 
-/// A resumption that stands before an operation. Single numbers, copied one by one: as a whole it would be read wide just
-/// after it was written narrow.
+/// A resumption that was preempted before an operation.
+// Copied field by field: a wide read right after narrow writes stalls the CPU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PreemptedPoll {
     index: u32,
@@ -58,7 +60,7 @@ pub(super) struct PreemptedPoll {
     resource: ResourceKey,
     operations: u32,
     selects: u32,
-    /// Whether the task had been woken before it gave way, so that another resumption is due after this one.
+    /// Whether the task had been woken before it was preempted. Then another resumption follows this one.
     woken: bool,
 }
 
@@ -70,42 +72,41 @@ impl PreemptedPoll {
     }
 }
 
-/// After so many operations without a wait a task goes back to the loop, as tokio's tasks do after 128: a loop that always
-/// finds something to do would else never end its step.
+/// The most operations of a task in one step. Without a limit, a task that never has to wait would never end its step. tokio's
+/// limit is 128.
 const OPERATIONS_MAX: u32 = 1_024;
 
 impl Engine {
-    /// Counts an operation of the resumption under way; returns whether anyone observes it, or it may be suspended.
+    /// Counts an operation of the current resumption. Returns whether it is observed, or may have to be suspended.
     #[inline]
     pub(super) fn count_operation(&self) -> bool {
         self.step.operations.set(self.step.operations.get().wrapping_add(1));
         self.is_observed() || self.suspends()
     }
 
-    /// Takes the operation counted last back: it is suspended, and will be counted again.
+    /// Undoes the last count, for an operation that is suspended and will be counted again.
     #[inline(always)]
     pub(super) fn uncount_operation(&self) {
         self.step.operations.set(self.step.operations.get() - 1);
     }
 
-    /// Returns the number of the operation counted last.
+    /// Returns the number of the operation that was counted last.
     #[inline(always)]
     pub(super) fn operation_index(&self) -> u32 {
         self.step.operations.get() - 1
     }
 
-    /// Whether the step under way does no further operation: its task was preempted, or has done so many that it is time
-    /// for others.
+    /// Returns whether the current step may do no further operation: its task was preempted, or has done too many.
     #[inline(always)]
     pub(super) fn suspends(&self) -> bool {
         self.step.suspended.get() || self.step.operations.get() > OPERATIONS_MAX
     }
 
-    /// Asks the source whether the task is preempted before this operation; if so, returns the number of the step in which
-    /// that happens. A source that preempts a task counts on it.
+    /// Asks the source whether to preempt the task before this operation. If so, suspends the task and returns the number of
+    /// the current step; the source relies on the suspension.
     ///
-    /// A source that does not want to know of operations is asked only for those that are `always` preemption points,
-    /// although the run may be recorded.
+    /// A source that does not want operations is asked only about those that are `always` preemption points, even in a
+    /// recorded run.
     #[inline]
     pub(super) fn should_preempt(&self, index: u32, operation: Operation, always: bool) -> Option<u64> {
         let mut core = self.core.borrow_mut();
@@ -116,10 +117,10 @@ impl Engine {
         let current = self.current.get();
         let slot = core.tasks.at(current);
         if slot.state != State::Running {
-            // A destructor polls, of a task that does not run.
+            // A destructor of another task polls.
             return None;
         }
-        // The count already includes the resumption under way.
+        // The count includes the current resumption.
         let (task, resume) = (slot.key, slot.resumes - 1);
         let key = DecisionKey::Operation { task, resume, index };
         if !core.scheduler.source.should_preempt(key, operation) {
@@ -131,19 +132,19 @@ impl Engine {
         Some(core.scheduler.steps())
     }
 
-    /// The task goes on where it gave way. Whether that leaves no trace: having given way for nothing, the two steps count
-    /// as the one that they would have been.
+    /// Restores the state of a preempted task, which continues now. Returns whether the preemption leaves no trace: if no
+    /// other task ran in between, the two steps count as one.
     #[inline]
     pub(super) fn continue_preempted(&self, core: &mut Core, slot: u32) -> bool {
         core.tasks.at(slot).preempted = false;
         let poll = &core.tasks.preempted_polls[slot as usize];
         let index = poll.index;
         self.step.operations.set(poll.operations);
-        // Whoever woke it may be gone, and wake it no more: without giving way it would be resumed all the same.
+        // The wake must not be lost: without the preemption it would resume the task.
         self.step.woken.set(poll.woken);
         core.scheduler.selects = poll.selects;
         let (last_slot, after_steps) = core.scheduler.preempted_last;
-        // The step under way is counted already.
+        // The current step is counted already.
         let leaves_no_trace = last_slot == slot && after_steps == core.scheduler.steps() - 1;
         if !leaves_no_trace {
             core.scheduler.mix(u64::from(index));
@@ -151,7 +152,7 @@ impl Engine {
         leaves_no_trace
     }
 
-    /// The task's poll has ended before an operation.
+    /// Ends the step of a task that was preempted.
     #[inline]
     pub(super) fn end_preempted_poll(&self, core: &mut Core, slot: u32) {
         if self.step.woken.get() {
@@ -161,7 +162,7 @@ impl Engine {
             });
             core.requeue_preempted(slot, self.step.operations.get());
         } else {
-            // Whoever polls the future keeps its wakes to itself: the task waits as it says.
+            // A combinator polls the future and did not pass on its wake: the task waits.
             let Core { tasks, scheduler, observer, .. } = core;
             scheduler.pending(tasks.at(slot), slot, false, observer);
         }
@@ -169,7 +170,7 @@ impl Engine {
 }
 
 impl Core {
-    /// The task in this slot, which runs and has been woken meanwhile or not, gives way for an operation.
+    /// Stores the operation before which the running task in this slot is preempted, and whether the task has been woken.
     #[inline]
     pub(super) fn note_preemption(&mut self, slot: u32, woken: bool, index: u32, operation: Operation) {
         let place = slot as usize;
@@ -182,7 +183,7 @@ impl Core {
                 selects: 0,
                 woken: false,
             };
-            // At least as many as a short run needs, at once.
+            // One allocation suffices for a short run.
             self.tasks.preempted_polls.resize((place + 1).max(8), nothing);
         }
         let poll = &mut self.tasks.preempted_polls[place];
@@ -192,7 +193,7 @@ impl Core {
         poll.woken = woken;
     }
 
-    /// The task in this slot has given way, and is ready to go on.
+    /// Marks the preempted task in this slot as ready to continue.
     #[inline]
     pub(super) fn requeue_preempted(&mut self, slot: u32, operations: u32) {
         self.scheduler.preempted_last = (slot, self.scheduler.steps());

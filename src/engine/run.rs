@@ -1,9 +1,9 @@
-//! Runs the loop: one step after the other until the root has ended or something fails, and then the teardown.
+//! Runs the loop: takes steps until the root has ended or the run fails, and then tears the run down.
 //!
 //! # Invariants
-//! Each step polls one task once. Tasks that are left at the end are dropped in order of spawning, with the loop still in
-//! place, so that their destructors find their world. The loop polls and drops the root through [`Root`] alone, so that the
-//! loop and the making of a run are compiled once, and not once more for every test of a user.
+//! - Each step polls one task once.
+//! - Tasks that are left at the end are dropped in order of spawning. The loop is still in place for their destructors.
+//! - The loop polls and drops the root through [`Root`] alone, so it is compiled once and not for every test of a user.
 
 use std::any::Any;
 use std::mem::{self, ManuallyDrop};
@@ -21,16 +21,16 @@ use super::tasks::{NO_SLOT, ROOT_SLOT, State};
 use super::waker::{self, TaskRef, WakeTarget};
 use super::{Core, Engine, Id};
 
-/// A root that the loop can poll and drop.
+/// A root task that the loop can poll and drop.
 pub(crate) trait Root {
-    /// Polls it; whether it has ended.
+    /// Polls the root; returns whether it has ended.
     fn poll(&mut self, context: &mut Context<'_>) -> bool;
 
-    /// Drops what is left of it.
+    /// Drops the future.
     fn drop_future(&mut self);
 }
 
-/// A root, and its output once it has ended.
+/// A root task, and its output once it has ended.
 pub(crate) struct RootFuture<'a, F: Future> {
     future: Pin<&'a mut Option<F>>,
     output: Option<F::Output>,
@@ -41,7 +41,7 @@ impl<'a, F: Future> RootFuture<'a, F> {
         Self { future, output: None }
     }
 
-    /// What it came to, if it has ended.
+    /// Returns the output, if the root has ended.
     pub(crate) fn into_output(self) -> Option<F::Output> {
         self.output
     }
@@ -68,7 +68,7 @@ impl<F: Future> Root for RootFuture<'_, F> {
 pub(crate) enum Stop {
     /// The root panicked.
     Panicked(Box<dyn Any + Send>, Box<Failure>),
-    /// The run failed otherwise.
+    /// The run failed in another way.
     Failed(Box<Failure>),
 }
 
@@ -80,7 +80,7 @@ impl Stop {
     }
 }
 
-/// How many times the tasks that are left at the end may spawn others while they are dropped.
+/// How often the teardown drops the tasks that destructors of earlier ones have spawned.
 pub(super) const MAX_LAST_ROUNDS: u32 = 1000;
 
 /// Calls its function when it is dropped.
@@ -93,13 +93,13 @@ impl Drop for OnDrop<'_> {
 }
 
 impl Engine {
-    /// Adds the root: the first task, with no future of its own.
+    /// Adds the root: the first task, whose future the caller of the loop owns.
     pub(crate) fn add_root(&self, spawned: &'static Location<'static>) {
         let mut core = self.core.borrow_mut();
         core.tasks.insert(TaskKey::ROOT, None, spawned, 0);
         let root = core.tasks.at(ROOT_SLOT);
         root.state = State::Waiting;
-        // Nobody spawned it: the watchdog has no place to name.
+        // The root is not spawned, so the watchdog has no place to name.
         root.spawn_site = SpawnSite::default();
         core.observer.record(|recorder| recorder.spawned(TaskKey::ROOT, None, "".into(), None, None, 0));
     }
@@ -113,12 +113,12 @@ impl Engine {
         if core.tasks.at(ROOT_SLOT).state == State::Waiting {
             core.make_ready(ROOT_SLOT);
         }
-        // A call that failed has left none.
+        // After a call that failed no fuel is left.
         core.scheduler.refuel();
         drop(core);
         Heartbeat::watch_run(stuck_after, |heartbeat| {
-            // One net for all that a task's own does not catch: the root, and destructors. The loop goes on without who
-            // panics.
+            // Catches the panics that a task's own `catch_unwind` does not: those of the root, of destructors and of wakers.
+            // Unless the root panicked, the loop continues.
             loop {
                 match catch_unwind(AssertUnwindSafe(|| self.run_steps(root, heartbeat))) {
                     Ok(result) => {
@@ -136,7 +136,7 @@ impl Engine {
         })
     }
 
-    /// Takes one step after the other.
+    /// Takes steps until the root has ended or the run fails.
     fn run_steps(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Result<(), Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
@@ -160,8 +160,8 @@ impl Engine {
             let resume = if continues { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::number_of(self.run, number, slot.generation);
-            // Out of its slot while it is polled: the table may grow meanwhile. A poll catches all panics, so that the
-            // task is always put back, and the loop need not be ready to drop it.
+            // The task is taken out of its slot during the poll, because the table may grow. The poll catches all panics, so
+            // the task is always put back, and unwinding need not drop it.
             let mut future = ManuallyDrop::new(if interrupts.any() { None } else { slot.task.take() });
             heartbeat.begin_poll(key, slot.spawn_site);
             let trace_hash = core.scheduler.trace_hash;
@@ -180,7 +180,7 @@ impl Engine {
             let ended = match &mut *future {
                 Some(future) => matches!(future.poll(context), Poll::Ready(())),
                 None if interrupts.any() => self.resume_interrupted(number, context),
-                // Only the root has no future of its own.
+                // Only the root has no future in its slot.
                 None if root.poll(context) => {
                     self.polled.set(0);
                     self.core.borrow_mut().end_root();
@@ -212,7 +212,7 @@ impl Engine {
         }
     }
 
-    /// A panic came out of a step.
+    /// Handles a panic that unwound out of a step. Returns why the loop stops, or `None` if it continues.
     #[cold]
     fn handle_panic(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
         let slot = self.current.get();
@@ -229,13 +229,13 @@ impl Engine {
             let failure = self.root_panic(&mut core, note);
             return Some(Stop::Panicked(payload, failure));
         }
-        // Between polls: the destructor of an output, or a waker that is not the loop's own.
+        // Between polls: a destructor of an output, or a waker that is not the loop's own.
         let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
         core.unobserved((label, note));
         None
     }
 
-    /// Makes the panic the output of the task in this slot, which is not being polled any more.
+    /// Makes the panic the output of the task in this slot, whose poll is over.
     #[cold]
     #[inline(never)]
     pub(super) fn task_panicked(&self, slot: u32, payload: Box<dyn Any + Send>) {
@@ -262,7 +262,7 @@ impl Engine {
         }
     }
 
-    /// The wakers of the next poll.
+    /// Returns the waker table of the next poll.
     #[inline]
     fn wakers(&self) -> &'static RawWakerVTable {
         if matches!(self.level, Level::Explain) {
@@ -273,7 +273,8 @@ impl Engine {
         }
     }
 
-    /// Between steps, when there is no task to run or something else to look at: lets time pass, or says what failed.
+    /// Handles everything but a poll: foreign wakes, limits, and the passing of time when no task is ready. Returns the failure,
+    /// if the run has failed.
     #[cold]
     #[inline(never)]
     fn between_steps(&self) -> Option<Box<Failure>> {
@@ -290,9 +291,9 @@ impl Engine {
             return None;
         }
         if core.scheduler.is_spent() {
-            // A bound has been reached: that matters only if a task would run beyond it.
+            // A limit is exceeded only if a task is ready.
             if let Some(slot) = core.scheduler.source.next() {
-                // It stays ready: a runtime may go on after this.
+                // The task stays ready: a runtime may continue after the failure.
                 core.make_ready(slot);
                 return Some(if core.scheduler.steps() >= core.scheduler.limits.max_steps {
                     self.step_limit(core)
@@ -305,7 +306,7 @@ impl Engine {
         #[cfg(feature = "net")]
         let timer_ns = self.next_ns_with_world(timer_ns);
         let Some(deadline_ns) = timer_ns else {
-            // What a strategy holds back is ready all the same.
+            // A task that the strategy holds back is ready all the same.
             return if core.scheduler.source.let_go() { None } else { Some(self.deadlock(core)) };
         };
         if u128::from(deadline_ns) > core.scheduler.limits.max_virtual_time.as_nanos() {
@@ -315,8 +316,8 @@ impl Engine {
             return Some(self.time_limit(core, deadline_ns));
         }
         let by_ns = deadline_ns.saturating_sub(core.clock.now_ns);
-        // What is due already, such as a timer that was set back to the past, comes without time's moving: nobody can be
-        // held back for that.
+        // A timer that is due already, such as one that was reset to the past, needs no time to pass. So no task can be held
+        // back.
         let held = if by_ns == 0 {
             core.scheduler.source.let_go()
         } else {
@@ -336,7 +337,7 @@ impl Engine {
         let mut foreign = Vec::new();
         while let Some(wake_target) = core.clock.timers.take_due(deadline_ns) {
             match wake_target {
-                // The loop's own tasks need no call; but once one does, those behind it wait for their turn.
+                // The loop's own tasks need no call. Behind a foreign waker they wait for their turn.
                 WakeTarget::Task(task) if foreign.is_empty() => core.wake(task),
                 other => foreign.push(other),
             }
@@ -348,7 +349,7 @@ impl Engine {
         None
     }
 
-    /// Ends the task in this slot, whose last step is over.
+    /// Ends the task in this slot after its last poll.
     #[inline(never)]
     pub(super) fn end_task(&self, slot: u32) {
         if let Some(payload) = self.panicked.take() {
@@ -371,7 +372,7 @@ impl Engine {
         let place = core.tasks.at(slot);
         place.state = State::Ended;
         let (id, key, detached) = (place.id, place.key, place.detached);
-        // Read before it is taken: as a whole it would be read wide just after it was written narrow.
+        // Not taken as a whole: a wide read right after narrow writes stalls the CPU.
         let joiner = match &place.joiner {
             Some(WakeTarget::Task(joiner)) => {
                 let joiner = *joiner;
@@ -398,21 +399,20 @@ impl Engine {
         }
     }
 
-    /// A panic that nobody observed in the last steps before the root ended.
+    /// Returns the failure for a panic in the last steps that no join handle can return.
     pub(crate) fn take_unobserved(&self) -> Option<Box<Failure>> {
         let mut core = self.core.borrow_mut();
         let (label, note) = *core.tasks.unobserved.take()?;
         Some(self.unobserved_panic(&mut core, label, note))
     }
 
-    /// Runs code of the user's that belongs to the loop, such as a destructor, without polling anything.
+    /// Runs user code in the context of the loop, such as a destructor, without a poll.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let _driving = Driving::enter(self);
         f()
     }
 
-    /// Ends the run: drops what is left of it, first the root and then the tasks in order of spawning, with the loop in
-    /// place.
+    /// Tears the run down: drops the root and then the tasks in order of spawning, in the context of the loop.
     pub(crate) fn finish(&self, loud: bool, drop_root: &mut dyn FnMut()) -> Option<Box<Failure>> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
@@ -430,7 +430,7 @@ impl Engine {
         for round in 0.. {
             let slots = {
                 let table = &self.core.borrow().tasks;
-                // The root, most often: it keeps its slot.
+                // Most often only the root is left, which keeps its slot.
                 if table.live() <= 1 { Vec::new() } else { table.in_order() }
             };
             if slots.is_empty() {
@@ -444,7 +444,7 @@ impl Engine {
             if round == MAX_LAST_ROUNDS {
                 let mut core = self.core.borrow_mut();
                 endless = Some(self.endless_end(&mut core));
-                // Forgotten: their destructors would do worse without their loop.
+                // Leaked: without the loop, their destructors could do anything.
                 let left = slots.into_iter().filter(|&slot| slot != ROOT_SLOT);
                 left.for_each(|slot| mem::forget(core.tasks.remove(slot)));
                 break;
@@ -463,13 +463,13 @@ impl Engine {
         failure
     }
 
-    /// Drops a task that the end of the run leaves behind.
+    /// Drops a task that is left at the end of the run.
     fn drop_task(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         let place = core.tasks.at(slot);
         if place.state == State::Vacant {
-            // The destructor of an earlier task has let go of this one.
+            // The destructor of an earlier task has removed this one.
             return;
         }
         let id = place.id;
@@ -482,7 +482,7 @@ impl Engine {
         self.drop_remains(id, remains);
     }
 
-    /// Drops what is left of a task. A panic in its destructors has nobody left to observe it.
+    /// Drops the remains of a task. A panic in its destructors is unobserved and fails the run.
     #[inline(never)]
     pub(super) fn drop_remains<T>(&self, id: Id, remains: T) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(remains))) {
@@ -497,8 +497,8 @@ impl Engine {
         }
     }
 
-    /// What the harness wants to know of a run that has been finished.
-    // By reference: it is large, and to move it would cost as much as some steps.
+    /// Returns the results of a finished run for the harness.
+    // `&self`: moving the engine would cost as much as some steps.
     pub(crate) fn ended(&self) -> Ended {
         let mut core = self.core.borrow_mut();
         Ended {
@@ -513,7 +513,7 @@ impl Engine {
 }
 
 impl Core {
-    /// Ends the step of the root, which has ended; it may be driven again with another future.
+    /// Ends the last step of the root. The loop may be driven again with another future.
     fn end_root(&mut self) {
         self.observer.record(|recorder| recorder.end_step(true));
         self.tasks.at(ROOT_SLOT).state = State::Waiting;

@@ -1,5 +1,5 @@
-//! The scheduler: it asks the source which task runs next and takes every other decision about tasks, keeps the budget of
-//! steps, and mixes the trace hash.
+//! The scheduler: asks the source which task runs next and for every other decision about tasks, keeps the budget of steps,
+//! and computes the trace hash.
 //!
 //! # Invariants
 //! Each decision is mixed into the trace hash exactly once.
@@ -10,18 +10,18 @@ use super::observer::Observer;
 use super::tasks::{NO_SLOT, ROOT_SLOT, Slot, State};
 use super::{Engine, context};
 
-/// Decides about tasks.
+/// Makes the decisions about tasks.
 pub(super) struct Scheduler {
     pub(super) source: AnySource,
-    /// Whether the source wants to know of operations, and may preempt tasks before them.
+    /// Whether the source wants operations and may preempt tasks before them.
     pub(super) wants_operations: bool,
     pub(super) limits: Limits,
     pub(super) trace_hash: u64,
-    /// How many steps may be taken before the loop looks at its limits; 0 also makes it look at once.
+    /// How many steps may be taken before the loop checks its limits. 0 makes it check at once.
     fuel: u64,
-    /// How much fuel there was at the start of the instant.
+    /// The fuel at the start of the instant.
     granted: u64,
-    /// How many steps had been taken by then.
+    /// How many steps had been taken at the start of the instant.
     steps_before: u64,
     /// How many choices of the `select` domain the current resumption has made.
     pub(super) selects: u32,
@@ -30,7 +30,7 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    // Inlined: it is made where it stays.
+    // Inlined to be built in place.
     #[inline(always)]
     pub(super) fn new(source: AnySource, wants_operations: bool, limits: &Limits) -> Self {
         let fuel = limits.max_steps.min(limits.max_polls_per_instant);
@@ -60,7 +60,7 @@ impl Scheduler {
         next
     }
 
-    /// Marks a task as ready and shows it to the source; `announced` is the operation before which it was preempted.
+    /// Marks a task as ready and passes it to the source; `announced` is the operation before which it was preempted.
     #[inline(always)]
     pub(super) fn make_ready(
         &mut self,
@@ -70,14 +70,14 @@ impl Scheduler {
         observer: &mut Observer,
     ) {
         place.state = State::Ready;
-        // A task that was preempted continues the resumption that it is in.
+        // A preempted task continues its resumption.
         let resume = if announced.is_some() { place.resumes - 1 } else { place.resumes };
         let (id, ready) = (place.id, Ready { slot, resume, task: place.key, announced });
         observer.record(|recorder| recorder.ready(id, resume, announced.map(|announced| announced.index)));
         self.source.ready(ready);
     }
 
-    /// Ends a step whose task has not ended, and was woken meanwhile or not.
+    /// Ends a step whose task has not ended. The task is ready again if it was `woken` during the step.
     #[inline(always)]
     pub(super) fn pending(&mut self, place: &mut Slot, slot: u32, woken: bool, observer: &mut Observer) {
         let (id, resume) = (place.id, place.resumes);
@@ -99,7 +99,7 @@ impl Scheduler {
         self.trace_hash = mix(self.trace_hash, value);
     }
 
-    /// Mixes a step into the trace hash: which task runs, for the n-th time, and when.
+    /// Mixes a step into the trace hash: the task, its n-th resumption, and the time.
     #[inline(always)]
     pub(super) fn mix_step(&mut self, task: TaskKey, resume: u32, now_ns: u64) {
         self.mix(task.0 ^ u64::from(resume).rotate_left(48) ^ now_ns.rotate_left(20));
@@ -121,7 +121,7 @@ impl Scheduler {
         (self.granted, self.fuel) = (0, 0);
     }
 
-    /// Begins a new instant: the limit of polls at one instant counts from zero again.
+    /// Begins a new instant. Resets the count of polls at one instant.
     pub(super) fn refuel(&mut self) {
         self.steps_before = self.steps();
         let steps_left = self.limits.max_steps - self.steps_before;
@@ -129,8 +129,8 @@ impl Scheduler {
         self.fuel = self.granted;
     }
 
-    /// Raises the budget of the instant where very many tasks are alive, so that each may be polled a few times: the limit
-    /// is meant for a few tasks that wake each other. Returns whether there is more fuel now.
+    /// Raises the budget of the instant if very many tasks are alive, so that each can be polled a few times. The limit is
+    /// meant for a few tasks that wake each other. Returns whether the budget was raised.
     pub(super) fn extend_for(&mut self, tasks: u32) -> bool {
         const POLLS_A_TASK: u64 = 16;
         let wanted = POLLS_A_TASK * u64::from(tasks);
@@ -143,7 +143,7 @@ impl Scheduler {
         true
     }
 
-    /// Decides, for the resumption of `task` under way, which branch of a `select!` is polled first.
+    /// Decides which branch of a `select!` the current resumption of `task` polls first.
     fn choose_branch(&mut self, task: TaskKey, resume: u32, branches: u32, observer: &mut Observer) -> u32 {
         let key = DecisionKey::Select { task, resume, index: self.selects };
         self.selects += 1;
@@ -161,7 +161,7 @@ pub(super) fn mix(hash: u64, value: u64) -> u64 {
     (hash.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95)
 }
 
-/// Decides which branch of a `select!` is polled first; 0 outside of a run.
+/// Decides which branch of a `select!` is polled first. Returns 0 outside of a run.
 #[inline]
 pub(crate) fn select_start(branches: u32) -> u32 {
     if branches < 2 { 0 } else { context::driving(|engine| engine.choose_branch(branches)).unwrap_or(0) }
@@ -177,10 +177,10 @@ impl Engine {
         let core = &mut *core;
         let place = core.tasks.at(current);
         if place.state != State::Running {
-            // Polled by a destructor of a task that does not run.
+            // A destructor of another task polls.
             return 0;
         }
-        // The count already includes the resumption under way.
+        // The count includes the current resumption.
         core.scheduler.choose_branch(place.key, place.resumes - 1, branches, &mut core.observer)
     }
 
@@ -198,7 +198,7 @@ impl Engine {
         draw(core.tasks.stream(id, || source.user_stream(key.0)))
     }
 
-    /// Returns the step under way: its run, and how many steps that run has made.
+    /// Returns the current step: its run, and how many steps the run has taken.
     pub(crate) fn step(&self) -> (super::RunId, u64) {
         (self.run, self.core.borrow().scheduler.steps())
     }

@@ -1,9 +1,9 @@
-//! The tasks of a run: the slots that they stand in, and what is known of them.
+//! The table of tasks: [`Tasks`] has a [`Slot`] for each.
 //!
 //! # Invariants
-//! A task keeps its slot until its output has been taken or nobody can ask for it any more. A slot's generation changes when
-//! it is freed, so that references to an earlier task find nothing. A task's output is given once; where nobody can ask for
-//! it any more, a panic of the task ends the run.
+//! - A task keeps its slot until its output has been taken or its join handle is gone.
+//! - Freeing a slot changes its generation, so references to an earlier task find nothing.
+//! - The output of a task is returned once. If no join handle can return it, a panic of the task ends the run.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -31,46 +31,46 @@ pub(super) const ROOT_SLOT: u32 = 0;
 pub(super) enum State {
     /// There is no task here.
     Vacant,
-    /// It waits to be woken.
+    /// The task waits to be woken.
     Waiting,
-    /// It has been woken and waits for its turn.
+    /// The task has been woken and waits for its turn.
     Ready,
-    /// It is being polled.
+    /// The task is being polled.
     Running,
-    /// It has had its turn, and is ready again when its node, which is paused, goes on.
+    /// The task had its turn while its node was paused. It is ready again when the node resumes.
     Parked,
-    /// It has ended; its output may still be taken.
+    /// The task has ended. Its output may still be taken.
     Ended,
 }
 
-/// What is to happen to a task at its next resumption, in place of a poll or before it: a set of the constants below. One
-/// number, so that the loop looks at one for all of them.
+/// What happens to a task at its next resumption, instead of a poll or before it: a set of the constants below. One number, so
+/// that the loop has one check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interrupts(u8);
 
 impl Interrupts {
-    /// Nothing out of the ordinary.
+    /// A normal poll.
     const NONE: Self = Self(0);
-    /// It is cancelled.
+    /// The task is cancelled.
     pub(super) const ABORTED: Self = Self(1);
-    /// Its node has gone down: it is never polled again.
+    /// The node is down, so the task is never polled again.
     pub(super) const STOPPED: Self = Self(2);
-    /// It has gone down in a crash: what is left of the task does not get to talk to anyone.
+    /// The node has crashed, so the destructors of the task can't send anything.
     pub(super) const CRASHED: Self = Self(4);
-    /// Its future has been dropped already.
+    /// The future has been dropped already.
     pub(super) const FUTURE_DROPPED: Self = Self(8);
-    /// Its node is paused.
+    /// The node is paused.
     pub(super) const PAUSED: Self = Self(16);
-    /// The source of decisions is told that the step is one of its node's.
+    /// The step is reported to the source of decisions as an operation on the node.
     pub(super) const REPORTED: Self = Self(32);
 
-    /// Whether there are any.
+    /// Returns whether the set is not empty.
     #[inline(always)]
     pub(super) fn any(self) -> bool {
         self.0 != 0
     }
 
-    /// Whether all of `others` are among them.
+    /// Returns whether the set contains all of `others`.
     pub(super) fn has(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
@@ -80,17 +80,17 @@ impl Interrupts {
         self.0 |= others.0;
     }
 
-    /// Takes `others` away.
+    /// Removes `others`.
     pub(super) fn remove(&mut self, others: Self) {
         self.0 &= !others.0;
     }
 
-    /// These and `others`.
+    /// Returns the union with `others`.
     pub(super) const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// Those that a task has in common with the one that spawns it.
+    /// Returns the interrupts that a spawned task inherits.
     #[inline]
     pub(super) fn inherited(self) -> Self {
         const ALL: u8 =
@@ -102,34 +102,33 @@ impl Interrupts {
 /// One task.
 pub(super) struct Slot {
     pub(super) state: State,
-    /// What is to happen at its next resumption, in place of a poll or before it.
+    /// What happens at the next resumption, instead of a poll or before it.
     pub(super) interrupts: Interrupts,
-    /// Whether nobody can ask for the output any more.
+    /// Whether the join handle is gone.
     pub(super) detached: bool,
-    /// Whether it ended in a panic.
+    /// Whether the task ended in a panic.
     pub(super) panicked: bool,
     /// Whether it has given way in the midst of a resumption.
     pub(super) preempted: bool,
     pub(super) generation: u16,
-    /// Which node it belongs to: that of the task that has spawned it, unless it was put elsewhere.
+    /// The node of the task: that of the task that spawned it, unless it was spawned on another.
     pub(super) node: u16,
-    /// How many times it has been polled.
+    /// How many times the task has been polled.
     pub(super) resumes: u32,
-    /// When it was polled last, or spawned: nanoseconds of virtual time.
+    /// When the task was polled last, or spawned, in virtual time.
     pub(super) polled_at_ns: u64,
     /// How many tasks it has spawned.
     pub(super) children: u32,
-    /// How many shared things it has made.
+    /// How many resources it has created.
     pub(super) resources: u32,
     pub(super) key: TaskKey,
     pub(super) id: Id,
-    /// `None` for the root, whose future the caller of the loop owns, and while the task is being polled or emptied: the
-    /// loop has the task then.
+    /// `None` for the root, whose future the caller of the loop owns, and while the loop polls the task or drops its future.
     pub(super) task: Option<TaskBox>,
-    /// Who awaits the task's end.
+    /// The wake target that awaits the end of the task.
     pub(super) joiner: Option<WakeTarget>,
     pub(super) spawned: &'static Location<'static>,
-    /// The same place, for the watchdog.
+    /// The same place for the watchdog.
     pub(super) spawn_site: SpawnSite,
     /// The next free slot, plus one.
     next_free: u32,
@@ -140,28 +139,27 @@ impl Slot {
     #[inline(always)]
     pub(super) fn put_back(&mut self, task: TaskBox) {
         debug_assert!(self.task.is_none());
-        // Nothing is there to be dropped, which the compiler does not know.
+        // The compiler does not know that there is nothing to drop.
         mem::forget(self.task.replace(task));
     }
 }
 
 thread_local! {
-    /// The allocations of this thread's last run, for the next one: a short run would spend much of its time on growing
-    /// them.
+    /// The allocations of this thread's last run, for the next one. A short run would spend much of its time on growing them.
     static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
 }
 
-/// What has been allocated.
+/// The allocations of a run.
 #[derive(Default)]
 struct Spare {
     slots: Box<[Slot]>,
     preempted_polls: Vec<PreemptedPoll>,
 }
 
-/// How many slots are allocated at first.
+/// The number of slots of the first allocation.
 const SLOTS_MIN: usize = 8;
 
-/// Larger allocations are not kept for the next run.
+/// The length above which allocations are not kept for the next run.
 const SPARE_MAX: usize = 1_000;
 
 /// The panic of a task.
@@ -169,37 +167,37 @@ pub(super) type TaskPanic = (TaskLabel, PanicNote);
 
 /// All tasks of a run.
 pub(super) struct Tasks {
-    /// The slots of this run, and behind them vacant ones. Not a vector: in a debug build, looking up a slot in one takes as
-    /// long as all else that a step does to it.
+    /// The slots of this run, followed by vacant ones. Not a vector: in a debug build, indexing one takes as long as everything
+    /// else that a step does with a slot.
     slots: Box<[Slot]>,
     /// For each slot whose task was preempted: where its resumption stands. Elsewhere it means nothing.
     pub(super) preempted_polls: Vec<PreemptedPoll>,
-    /// How many slots this run has had in use.
+    /// How many slots this run has used.
     used: u32,
     /// The newest freed slot, plus one; 0 when there is none.
     first_free: u32,
     live: u32,
     next_id: u64,
-    /// `None` until it is needed: most runs never do.
+    /// `None` until it is needed, which most runs never do.
     extras: Option<Box<Extras>>,
-    /// The first panic of a task: later failures may follow from it.
+    /// The first panic of a task. Later failures may follow from it.
     pub(super) first_panic: Option<Box<TaskPanic>>,
-    /// A panic that nobody can observe any more: ends the run.
+    /// A panic that no join handle can return any more. It ends the run.
     pub(super) unobserved: Option<Box<TaskPanic>>,
 }
 
-/// What is kept beside the slots for a few tasks.
+/// Data that few tasks have, kept beside the slots.
 #[derive(Default)]
 struct Extras {
     names: BTreeMap<Id, Cow<'static, str>>,
     streams: BTreeMap<Id, Box<Stream>>,
-    /// The panics of tasks that have ended and whose output nobody has taken.
+    /// The panics of ended tasks whose output has not been taken.
     panics: BTreeMap<Id, TaskPanic>,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        // Where the thread is being torn down there is nothing to take over.
+        // A thread that is being torn down has nothing to take over.
         let Spare { slots, preempted_polls } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         Self {
             slots,
@@ -224,7 +222,7 @@ impl Drop for Tasks {
         }
         for place in &mut slots[..self.used as usize] {
             place.state = State::Vacant;
-            // Before the slots are offered to the next run: what is left here may run destructors of the user's.
+            // Before the slots are stored for the next run: dropping tasks may run user code.
             if place.task.is_some() || place.joiner.is_some() {
                 drop((place.task.take(), place.joiner.take()));
             }
@@ -263,7 +261,7 @@ impl Tasks {
         } else {
             self.used += 1;
         }
-        // Field by field: a freed slot holds neither a task nor a waker that would have to be dropped.
+        // Field by field: a freed slot holds no task and no waker, so nothing has to be dropped.
         debug_assert!(place.task.is_none() && place.joiner.is_none());
         place.state = State::Ready;
         place.interrupts = Interrupts::NONE;
@@ -283,7 +281,7 @@ impl Tasks {
         (slot, place)
     }
 
-    /// Allocates more slots: vacant ones, in which the key, the id and the place mean nothing.
+    /// Allocates more slots. They are vacant, with placeholders for the key, the id and the place.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, id: Id, spawned: &'static Location<'static>) {
@@ -314,14 +312,14 @@ impl Tasks {
         self.slots = slots.into_boxed_slice();
     }
 
-    /// Frees the slot of a task that has ended and whose waker has been taken.
+    /// Frees the slot of an ended task whose joiner has been taken.
     #[inline]
     pub(super) fn remove_ended(&mut self, slot: u32) -> Option<TaskBox> {
         debug_assert!(self.at(slot).state == State::Ended && self.at(slot).joiner.is_none());
         self.free(slot)
     }
 
-    /// Frees a slot. What was in it is to be dropped where nothing is borrowed.
+    /// Frees a slot. The caller drops its contents when nothing is borrowed.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) -> (Option<TaskBox>, Option<WakeTarget>) {
         let joiner = self.at(slot).joiner.take();
@@ -340,7 +338,7 @@ impl Tasks {
         place.task.take()
     }
 
-    /// Returns the task with this slot and generation.
+    /// Returns the task with this slot and generation, if it is there.
     #[inline]
     pub(super) fn get(&mut self, slot: u32, generation: u16) -> Option<&mut Slot> {
         if slot as usize >= self.slots.len() {
@@ -351,13 +349,13 @@ impl Tasks {
         if is_it { Some(place) } else { None }
     }
 
-    /// Returns the task in this slot, which is known to be taken.
+    /// Returns the task in this slot, which must be taken.
     #[inline(always)]
     pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
         &mut self.slots[slot as usize]
     }
 
-    /// Returns the task in this slot, and the operation before which it was preempted.
+    /// Returns the task in this slot and the operation before which it was preempted.
     #[inline]
     pub(super) fn with_announced(&mut self, slot: u32) -> (&mut Slot, Option<Announced>) {
         let place = &mut self.slots[slot as usize];
@@ -379,7 +377,7 @@ impl Tasks {
         self.extras.get_or_insert_default()
     }
 
-    /// Keeps the name that a task was given.
+    /// Stores the name that a task was given.
     pub(super) fn set_name(&mut self, id: Id, name: Cow<'static, str>) {
         self.extras().names.insert(id, name);
     }
@@ -389,12 +387,12 @@ impl Tasks {
         self.extras.as_ref()?.names.get(&id)
     }
 
-    /// Returns the random numbers of a task, which `make` makes the first time.
+    /// Returns the random stream of a task, which `make` creates on first use.
     pub(super) fn stream(&mut self, id: Id, make: impl FnOnce() -> Stream) -> &mut Stream {
         self.extras.get_or_insert_default().streams.entry(id).or_insert_with(|| Box::new(make()))
     }
 
-    /// Drops the name and the random numbers of a task.
+    /// Drops the name and the random stream of a task.
     #[inline]
     pub(super) fn forget(&mut self, id: Id) {
         if let Some(extras) = &mut self.extras {
@@ -403,30 +401,30 @@ impl Tasks {
         }
     }
 
-    /// Keeps the panic of a task until somebody asks for the task's output.
+    /// Stores the panic of a task until the output of the task is taken.
     pub(super) fn keep_panic(&mut self, id: Id, panic: TaskPanic) {
         self.extras().panics.insert(id, panic);
     }
 
-    /// Takes the panic of a task that has ended, if nobody has asked yet.
+    /// Takes the panic of an ended task, if its output has not been taken.
     #[cold]
     pub(super) fn take_panic(&mut self, id: Id) -> Option<TaskPanic> {
         self.extras.as_mut()?.panics.remove(&id)
     }
 }
 
-/// The answer to who asks for a task's output.
+/// The result of a poll for a task's output.
 pub(crate) enum Joined {
-    /// The task has ended: here is what is left of it.
+    /// The task has ended. Holds its box.
     Ended(TaskBox),
-    /// It has not ended; the waker will be called when it does.
+    /// The task has not ended. The waker will be called when it does.
     Waiting,
-    /// The output has been taken already, or the run is over.
+    /// The output has been taken, or the run is over.
     Gone,
 }
 
 impl Engine {
-    /// Asks for a task's output: gives the ended task, or leaves `waker` to be called when it ends.
+    /// Polls for a task's output: returns the ended task, or stores `waker` to be called when it ends.
     pub(crate) fn join(&self, task: TaskRef, waker: &Waker) -> Joined {
         let mut guard = self.core.borrow_mut();
         let tasks = &mut guard.tasks;
@@ -436,7 +434,7 @@ impl Engine {
                 let id = place.id;
                 tasks.take_panic(id);
             }
-            // A task's end has taken the waker of who awaits it.
+            // The end of the task has taken the joiner.
             return tasks.remove_ended(task.slot()).map_or(Joined::Gone, Joined::Ended);
         }
         match &place.joiner {
@@ -453,7 +451,7 @@ impl Engine {
         self.join_foreign(task, waker)
     }
 
-    /// Leaves a waker that is not the loop's own, or takes the place of one, which calls code that is not the loop's.
+    /// Stores or replaces a waker that is not the loop's own. Cloning and dropping it may run user code.
     #[cold]
     fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
         let waker = WakeTarget::Other(waker.clone());
@@ -465,7 +463,7 @@ impl Engine {
         Joined::Waiting
     }
 
-    /// Gives up the right to ask for a task's output.
+    /// Records that the join handle of a task is gone.
     pub(crate) fn detach(&self, task: TaskRef) {
         let mut core = self.core.borrow_mut();
         let Some(place) = core.tasks.get(task.slot(), task.generation()) else { return };
@@ -505,14 +503,14 @@ impl Engine {
         core.tasks.get(task.slot(), task.generation()).is_none_or(|place| place.state == State::Ended)
     }
 
-    /// Returns whether the slot and generation are still those of this task: generations repeat after 65,536 tasks in one
+    /// Returns whether the slot and the generation still belong to this task. Generations repeat after 65,536 tasks in one
     /// slot.
     pub(crate) fn is_task(&self, task: TaskRef, id: Id) -> bool {
         let mut core = self.core.borrow_mut();
         core.tasks.get(task.slot(), task.generation()).is_some_and(|place| place.id == id)
     }
 
-    /// Returns the id of the task that is being polled; `None` outside of tasks and in the root.
+    /// Returns the id of the current task. Returns `None` outside of tasks and in the root.
     pub(crate) fn current_id(&self) -> Option<Id> {
         match self.current.get() {
             NO_SLOT | ROOT_SLOT => None,

@@ -1,10 +1,12 @@
-//! The timer queue: who is woken at which instant.
+//! The timer queue: which wake target is woken at which instant.
 //!
-//! Always true: timers come due in order of deadline, then of registration; a cancelled timer gives its waker back at
-//! once, and the entries that cancelled timers leave behind never outnumber the live ones by more than [`SLACK`].
+//! Most programs sleep for the same few durations, so most deadlines are set in ascending order. Those are appended to a
+//! sorted queue; the others go into a heap.
 //!
-//! Most programs sleep for the same few durations, so deadlines mostly come in ascending order. Those go to the end of
-//! a sorted run at no cost; only the others pay for a heap.
+//! # Invariants
+//! - Timers are due in order of deadline, then of registration.
+//! - Cancelling a timer returns its wake target at once.
+//! - The queue has at most twice as many entries as live timers, plus [`SLACK`].
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -12,30 +14,30 @@ use std::num::NonZeroU64;
 
 use super::waker::{RunId, WakeTarget};
 
-/// How many entries of cancelled timers may lie about beyond the number of live ones.
+/// How many entries may remain beyond twice the number of live timers.
 const SLACK: usize = 64;
 
 /// A registered timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerRef {
-    /// Counts up within a run; its first bits are those of the run's own number.
+    /// Counts up within a run. The highest bits are the run's number.
     number: NonZeroU64,
     index: u32,
 }
 
 impl TimerRef {
-    /// The run that the timer belongs to.
+    /// Returns the run that the timer belongs to.
     #[inline]
     pub(crate) fn run(self) -> RunId {
         RunId::of_timer(self.number)
     }
 }
 
-/// How many bits of an entry say where the timer is kept.
+/// How many bits of an entry hold the index of the timer.
 const INDEX_BITS: u32 = 24;
 
-/// A timer in the queue: its deadline, its number within the run and its index, from the highest bits to the lowest, so
-/// that one comparison, without a branch, puts timers in order. No two have the same number, so the index decides nothing.
+/// A timer in the queue: its deadline, its number within the run and its index, from the highest bits to the lowest. One
+/// comparison without a branch orders two of them. The index decides nothing, because numbers are unique.
 #[derive(Clone, Copy, Debug)]
 struct Entry(u128);
 
@@ -56,7 +58,7 @@ impl Entry {
         self.0 as u32 & ((1 << INDEX_BITS) - 1)
     }
 
-    /// Whether it stands for the timer with this number.
+    /// Returns whether the entry belongs to the timer with this number.
     #[inline]
     fn is(self, number: Option<NonZeroU64>) -> bool {
         number.is_some_and(|number| number.get() << INDEX_BITS == self.0 as u64 & !((1 << INDEX_BITS) - 1))
@@ -65,7 +67,7 @@ impl Entry {
 
 #[derive(Debug)]
 struct Timer {
-    /// The number of the timer that has this place; `None` when it is free.
+    /// The number of the timer at this index; `None` when it is free.
     number: Option<NonZeroU64>,
     wake_target: Option<WakeTarget>,
 }
@@ -74,27 +76,27 @@ struct Timer {
 #[derive(Debug)]
 pub(super) struct TimerQueue {
     ascending: VecDeque<Entry>,
-    /// Entries as bare numbers: a comparison of those takes fewer calls in a debug build.
+    /// Entries as bare numbers, which take fewer calls to compare in debug builds.
     heap: BinaryHeap<Reverse<u128>>,
     timers: Vec<Timer>,
     free: Vec<u32>,
     next_number: NonZeroU64,
-    /// Whose clocks timers follow, by their place. Short where there are no nodes: those of the test's are not told.
+    /// The clock that each timer follows, by the timer's index. The timers of the test's node are not included.
     owners: Vec<Owner>,
 }
 
-/// Whose clock a timer follows.
+/// The node whose clock a timer follows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Owner {
-    /// The number of the timer that this was told of.
+    /// The number of the timer, which may be an earlier one with this index.
     number: Option<NonZeroU64>,
     node: u16,
-    /// When it is due, as that clock shows it.
+    /// When the timer is due, in the node's time.
     local_deadline_ns: u64,
 }
 
 impl TimerQueue {
-    /// An empty queue whose timers are numbered from `first_number`, which is not 0.
+    /// Creates an empty queue whose timers are numbered from `first_number`, which is not 0.
     pub(super) fn new(first_number: u64) -> Self {
         Self {
             ascending: VecDeque::new(),
@@ -134,7 +136,7 @@ impl TimerQueue {
         TimerRef { number, index }
     }
 
-    /// Whom the timer wakes; `None` when the timer has fired or was cancelled.
+    /// Returns the wake target of a timer. Returns `None` when the timer has fired or was cancelled.
     #[inline]
     pub(super) fn wake_target(&mut self, timer: TimerRef) -> Option<&WakeTarget> {
         self.timers
@@ -143,7 +145,7 @@ impl TimerQueue {
             .and_then(|found| found.wake_target.as_ref())
     }
 
-    /// Makes a timer that is set wake somebody else, in its turn; gives back whom it woke, to be dropped where no lock is held.
+    /// Replaces the wake target of a timer. Returns the previous one, which the caller drops when nothing is borrowed.
     pub(super) fn set_wake_target(&mut self, timer: TimerRef, wake_target: WakeTarget) -> Option<WakeTarget> {
         match self.timers.get_mut(timer.index as usize) {
             Some(found) if found.number == Some(timer.number) => found.wake_target.replace(wake_target),
@@ -151,7 +153,7 @@ impl TimerQueue {
         }
     }
 
-    /// Takes a timer out; gives its waker back, to be dropped where no lock is held.
+    /// Cancels a timer. Returns its wake target, which the caller drops when nothing is borrowed.
     #[inline]
     pub(super) fn cancel(&mut self, timer: TimerRef) -> Option<WakeTarget> {
         let wake_target = self.take(timer.index, |number| number == Some(timer.number))?;
@@ -162,7 +164,7 @@ impl TimerQueue {
         Some(wake_target)
     }
 
-    /// The timer follows the clock of this node, and is due when that shows this.
+    /// Makes a timer follow the clock of this node, where it is due at `local_deadline_ns`.
     pub(super) fn belongs_to(&mut self, timer: TimerRef, node: u16, local_deadline_ns: u64) {
         let index = timer.index as usize;
         if self.owners.len() <= index {
@@ -171,7 +173,7 @@ impl TimerQueue {
         self.owners[index] = Owner { number: Some(timer.number), node, local_deadline_ns };
     }
 
-    /// Gives all timers that follow the clock of a node the deadlines that `moved` gives for what that clock is to show.
+    /// Moves all timers that follow the clock of a node. `moved` converts their deadlines from the node's time to the run's.
     pub(super) fn move_all_of(&mut self, node: u16, moved: impl Fn(u64) -> u64) {
         let (timers, owners) = (&self.timers, &self.owners);
         let mut of_node = Vec::new();
@@ -191,7 +193,7 @@ impl TimerQueue {
         self.heap.extend(of_node.into_iter().map(|entry| Reverse(entry.0)));
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline.
     pub(super) fn next_deadline_ns(&mut self) -> Option<u64> {
         while self.ascending.front().is_some_and(|&entry| !self.is_live(entry)) {
             self.ascending.pop_front();
@@ -202,7 +204,7 @@ impl TimerQueue {
         self.first().map(|(entry, _)| entry.deadline_ns())
     }
 
-    /// Takes out the next of the timers due at this deadline, in order of registration.
+    /// Takes the next timer that is due at this deadline, in order of registration.
     #[inline]
     pub(super) fn take_due(&mut self, deadline_ns: u64) -> Option<WakeTarget> {
         loop {
@@ -223,17 +225,17 @@ impl TimerQueue {
         }
     }
 
-    /// How many entries there are, those of cancelled timers included.
+    /// Returns the number of entries, including those of cancelled timers.
     pub(super) fn entries(&self) -> usize {
         self.ascending.len() + self.heap.len()
     }
 
-    /// How many timers are set.
+    /// Returns how many timers are set.
     pub(super) fn live(&self) -> usize {
         self.timers.len() - self.free.len()
     }
 
-    /// Takes all timers out.
+    /// Removes all timers.
     pub(super) fn clear(&mut self) -> Vec<WakeTarget> {
         if self.timers.is_empty() {
             return Vec::new();
@@ -257,7 +259,7 @@ impl TimerQueue {
         entry.is(self.timers[entry.index() as usize].number)
     }
 
-    /// The first entry, that of a cancelled timer perhaps, and whether it is in the heap.
+    /// Returns the first entry, which may belong to a cancelled timer, and whether it is in the heap.
     #[inline]
     fn first(&self) -> Option<(Entry, bool)> {
         match (self.ascending.front(), self.heap.peek()) {
@@ -290,7 +292,7 @@ mod tests {
     use super::super::waker::WakeTarget;
     use super::{SLACK, TimerQueue};
 
-    /// A waker that stands for a number.
+    /// A waker that stores its number when it is woken.
     struct Number(usize, Arc<AtomicUsize>);
 
     impl Wake for Number {
@@ -315,7 +317,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain sorted list.
+        /// Compares the queue with a sorted list.
         #[test]
         fn comes_due_in_order_of_deadline_then_registration(
             operations in prop::collection::vec(operation(), 0..400),

@@ -1,10 +1,11 @@
-//! Wakers: a task's slot, the slot's generation and the run, packed into the pointer that a waker carries. [`ForeignWakes`]
-//! is where wakes from other threads arrive.
+//! Wakers: the pointer of a waker packs the run, the task's slot and the slot's generation ([`TaskRef`]). [`ForeignWakes`]
+//! is the mailbox for wakes from other threads.
 //!
 //! # Invariants
-//! The pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and forgotten in any way
-//! whatsoever. Nothing is allocated or counted. A wake that comes from another thread while the run is alive ends that run
-//! as an escape and is never lost in silence. A wake for a run that is over does nothing.
+//! - The pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and leaked.
+//! - A waker neither allocates nor counts references.
+//! - A wake from another thread ends a live run as an escape. It is never lost.
+//! - A wake for a run that is over does nothing.
 #![expect(unsafe_code, reason = "wakers without allocation")]
 
 use std::cell::Cell;
@@ -24,10 +25,10 @@ const SLOT_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 16;
 const RUN_BITS: u32 = 24;
 
-/// How many tasks can be alive at once, the root included.
+/// How many tasks can be alive at once, including the root.
 pub(super) const MAX_SLOTS: u32 = 1 << SLOT_BITS;
 
-/// Which task of which run: what a waker and a join handle carry.
+/// Identifies a task of a run. Wakers and join handles carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TaskRef(NonZeroU64);
 
@@ -37,14 +38,14 @@ impl TaskRef {
         Self::from_bits(Self::number_of(run, slot, generation))
     }
 
-    /// The number of the task in this slot, which is not 0, as no run's is.
+    /// Returns the number of the task in this slot. It is not 0, because no run's number is.
     #[inline(always)]
     pub(super) fn number_of(run: RunId, slot: u32, generation: u16) -> u64 {
         debug_assert!(slot < MAX_SLOTS);
         slot as u64 | (generation as u64) << SLOT_BITS | (run.0 as u64) << (SLOT_BITS + GENERATION_BITS)
     }
 
-    /// The task with this number; `None` where there is none.
+    /// Returns the task with this number; `None` for 0.
     pub(super) fn of_number(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
     }
@@ -55,7 +56,7 @@ impl TaskRef {
         Self::from_bits(number)
     }
 
-    /// The number that it carries.
+    /// Returns the packed number.
     #[inline(always)]
     pub(crate) fn number(self) -> u64 {
         self.0.get()
@@ -91,14 +92,14 @@ impl TaskRef {
         Self(NonZeroU64::new(bits).expect("no run has the number 0"))
     }
 
-    /// The task that one of the plain wakers below wakes.
+    /// Returns the task of a waker with the [`PLAIN`] table.
     #[inline]
     pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
         // Not `bool::then`: in a debug build that takes longer than all the rest.
         if ptr::eq(waker.vtable(), &PLAIN) { Some(Self::of(waker.data())) } else { None }
     }
 
-    /// Whether this is a waker of some loop's.
+    /// Returns whether a waker belongs to a loop.
     #[inline]
     pub(super) fn is_of_loop(waker: &Waker) -> bool {
         ptr::eq(waker.vtable(), &PLAIN) || Self::is_noting(waker)
@@ -111,7 +112,7 @@ impl TaskRef {
     }
 }
 
-/// A waker for the task with this number. It need not be dropped: there is nothing to let go of.
+/// Returns a waker for the task with this number. It need not be dropped.
 #[inline(always)]
 pub(super) fn of_number(number: u64, table: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
     // SAFETY: the functions of the tables below uphold the contract of `RawWakerVTable`: they treat the data
@@ -119,16 +120,16 @@ pub(super) fn of_number(number: u64, table: &'static RawWakerVTable) -> Manually
     ManuallyDrop::new(unsafe { Waker::new(ptr::without_provenance(number as usize), table) })
 }
 
-/// Whom to wake: a waker, or what one of the loop's own stands for.
+/// What to wake: a task of the loop, or any other waker.
 #[derive(Debug)]
 pub(crate) enum WakeTarget {
-    /// A task of this loop: waking it takes no call, and so does letting go of it.
+    /// A task of the loop. Waking and dropping it call no waker.
     Task(TaskRef),
-    /// Whoever has made this waker.
+    /// A waker that is not the loop's own.
     Other(Waker),
 }
 
-/// Whether waking one is the same as waking the other.
+/// Two targets are equal if waking them has the same effect.
 impl PartialEq for WakeTarget {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -140,7 +141,7 @@ impl PartialEq for WakeTarget {
 }
 
 impl WakeTarget {
-    /// Wakes whoever it is.
+    /// Wakes the target.
     pub(super) fn wake(self) {
         match self {
             Self::Task(task) => wake(task),
@@ -148,7 +149,7 @@ impl WakeTarget {
         }
     }
 
-    /// The task that is woken, if it is one of a loop's and not a waker of somebody's own.
+    /// Returns the task of the target, if the target belongs to a loop.
     pub(super) fn task(&self) -> Option<TaskRef> {
         match self {
             Self::Task(task) => Some(*task),
@@ -156,7 +157,7 @@ impl WakeTarget {
         }
     }
 
-    /// Whether waking it is the same as calling `waker`.
+    /// Returns whether waking the target is the same as calling `waker`.
     #[inline]
     pub(super) fn is(&self, waker: &Waker) -> bool {
         match self {
@@ -171,7 +172,7 @@ impl WakeTarget {
 pub(crate) struct RunId(u32);
 
 impl RunId {
-    /// A number that no live run has.
+    /// Returns a number that no live run has.
     pub(super) fn next() -> Self {
         // Each thread takes numbers in blocks, so that starting a run touches no shared cache line.
         const BLOCK: u32 = 1 << 10;
@@ -188,31 +189,31 @@ impl RunId {
         if number == 0 { Self::next() } else { Self(number) }
     }
 
-    /// The number.
+    /// Returns the number.
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 
-    /// A run's first timer number: no two live runs share one.
+    /// Returns the first timer number of the run. The timer numbers of live runs differ.
     pub(super) fn first_timer(self) -> u64 {
         u64::from(self.0) << (64 - RUN_BITS)
     }
 
-    /// The run that has given a timer this number.
+    /// Returns the run of the timer with this number.
     #[inline]
     pub(super) fn of_timer(number: NonZeroU64) -> Self {
         Self((number.get() >> (64 - RUN_BITS)) as u32)
     }
 }
 
-/// For exploring: cloning is a copy.
+/// The waker table for exploring. Cloning is a copy.
 pub(super) static PLAIN: RawWakerVTable =
     RawWakerVTable::new(|data| RawWaker::new(data, &PLAIN), wake_data, wake_data, |_| ());
 
-/// For explaining: whoever clones the waker is about to wait, and so is a task that wakes itself, so the place is noted.
+/// The waker tables for explaining. A task that clones its waker or wakes itself is about to wait, so the place is noted.
 ///
-/// There are two, used in turn, so that a future that compares the waker of its last poll with the new one
-/// (`will_wake`) finds another one and clones it anew.
+/// The two tables are used in turn. A future that compares the waker of its last poll with the new one (`will_wake`) finds a
+/// difference and clones again.
 pub(super) static NOTING: [RawWakerVTable; 2] = [
     RawWakerVTable::new(
         |data| {
@@ -241,7 +242,7 @@ pub(super) static NOTING: [RawWakerVTable; 2] = [
 ];
 
 fn note(task: TaskRef) {
-    // A clone made by another task (a waker handed on) says nothing about where its owner waits.
+    // A clone by another task does not show where the owner waits.
     context::driving(|engine| {
         if engine.run_id() == task.run() && engine.is_current(task) {
             sites::note(engine);
@@ -250,7 +251,7 @@ fn note(task: TaskRef) {
 }
 
 fn wake_data(data: *const ()) {
-    // The common case first: a task wakes itself.
+    // The most common case: a task wakes itself.
     if !context::wakes_itself(data.addr() as u64) {
         wake_other(TaskRef::of(data));
     }
@@ -268,7 +269,7 @@ fn wake_other(task: TaskRef) {
     let woken = context::driving(|engine| {
         let ours = engine.run_id() == task.run();
         if ours {
-            // Not the task that is being polled: `wake` has seen to that.
+            // `wakes_itself` has excluded the task that is being polled.
             engine.core.borrow_mut().wake(task);
         }
         ours
@@ -291,12 +292,12 @@ fn wake_from_outside(task: TaskRef) {
     }
 }
 
-/// Where other threads leave wakes for a run.
+/// Holds wakes from other threads for a run.
 #[derive(Debug)]
 struct Mailbox {
     /// The run's number, or 0.
     run: AtomicU32,
-    /// The task that was woken from outside, or 0.
+    /// The task that another thread has woken, or 0.
     woken: AtomicU64,
 }
 
@@ -308,13 +309,13 @@ thread_local! {
 /// Every mailbox of the process.
 static MAILBOXES: Mutex<Vec<Weak<Mailbox>>> = Mutex::new(Vec::new());
 
-/// The wakes of a run that come from other threads. The thread's next run gets the mailbox: counting another reference would
-/// take as long as a step.
+/// The mailbox of a run for wakes from other threads. The thread's next run reuses it, because cloning an `Arc` would take as
+/// long as a step.
 #[derive(Debug)]
 pub(super) struct ForeignWakes(ManuallyDrop<Arc<Mailbox>>);
 
 impl ForeignWakes {
-    /// Makes a mailbox for a run that outlives single calls.
+    /// Creates a mailbox for a run that outlives single calls.
     pub(super) fn new() -> Self {
         let mailbox = Arc::new(Mailbox { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
         let mut mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -323,7 +324,7 @@ impl ForeignWakes {
         Self(ManuallyDrop::new(mailbox))
     }
 
-    /// Takes this thread's mailbox, for the runs that it makes one after the other; makes one where another run has that.
+    /// Takes this thread's mailbox. Creates one if another run has it.
     pub(super) fn of_thread() -> Self {
         match SPARE.try_with(Cell::take) {
             Ok(Some(mailbox)) => Self(ManuallyDrop::new(mailbox)),
@@ -355,9 +356,9 @@ impl ForeignWakes {
 
 impl Drop for ForeignWakes {
     fn drop(&mut self) {
-        // SAFETY: taken once, by the destructor; nobody looks at it any more.
+        // SAFETY: taken once, by the destructor, and not used afterwards.
         let mailbox = unsafe { ManuallyDrop::take(&mut self.0) };
-        // Where the thread is being torn down there is no next run.
+        // A thread that is being torn down has no next run.
         let _ = SPARE.try_with(|spare| spare.set(Some(mailbox)));
     }
 }
