@@ -1,6 +1,5 @@
 //! Printing notes, progress and reports to standard error.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,9 +11,12 @@ pub(crate) fn print(text: &str) {
 
 /// Prints a note, bypassing the capture of test output, unless this process has printed it before.
 pub fn print_note(note: &str) {
-    static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-    if PRINTED.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_owned()) {
+    let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !printed.iter().any(|earlier| earlier == note) {
+        printed.push(note.to_owned());
+        drop(printed);
         print(&format!("timeloop: {note}\n"));
     }
 }

@@ -24,6 +24,7 @@ mod estimates;
 mod exhaustive;
 mod exploration;
 pub mod history;
+mod int_map;
 mod label;
 mod operation;
 mod outcome;
@@ -41,6 +42,7 @@ mod seed;
 mod session;
 mod shrink;
 mod simulation;
+mod sorting;
 mod source;
 mod stopwatch;
 mod strategy;
@@ -59,6 +61,7 @@ pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Setting
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
+pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{

@@ -7,15 +7,16 @@
 //! profile, whichever worker asks.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::estimates::Told;
+use crate::sorting::{pair, sort_by_number};
 use crate::source::{AnySource, Seeded, Source};
 use crate::strategy::portfolio::{self, Traits};
 use crate::{
-    Access, DecisionKey, Domain, Estimates, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
+    Access, DecisionKey, Domain, Estimates, Numbers, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
     StrategySpec, Stream, TaskKey, TaskPath,
 };
 
@@ -80,7 +81,7 @@ struct Summing<'a> {
 impl<'a> Summing<'a> {
     fn of(tasks: &'a [Task]) -> Self {
         let mut by_key: Vec<usize> = (0..tasks.len()).collect();
-        by_key.sort_unstable_by_key(|&index| tasks[index].key);
+        sort_by_number(&mut by_key, |&index| tasks[index].key.0.into());
         Self { tasks, by_key, sums: vec![0; tasks.len()] }
     }
 
@@ -99,10 +100,10 @@ impl<'a> Summing<'a> {
         } else {
             let mut largest: Vec<usize> = counted().collect();
             // A parent has no less than its children and is spawned before them, so it is never left out before them.
-            largest.sort_unstable_by_key(|&index| (std::cmp::Reverse(sums[index]), index));
+            sort_by_number(&mut largest, |&index| pair(u64::MAX - sums[index], index as u64));
             largest.truncate(Estimates::COUNTS_MAX);
+            sort_by_number(&mut largest, |&index| tasks[index].key.0.into());
             counts.extend(largest.into_iter().map(told));
-            counts.sort_unstable();
         }
         sums.fill(0);
         counts
@@ -285,33 +286,27 @@ struct Touched {
 }
 
 /// Numbers keys in the order in which they are first seen.
-#[derive(Debug)]
-struct Numbered<K> {
-    keys: Vec<K>,
+#[derive(Debug, Default)]
+struct Numbered {
+    keys: Vec<u128>,
     /// The number that was asked for last: most often it is the next one, too.
     last: usize,
     /// The numbers of all but the first [`FEW`] keys.
-    rest: BTreeMap<K, usize>,
+    rest: Numbers,
 }
 
 /// So many keys are looked for one by one, which is faster.
 const FEW: usize = 16;
 
-impl<K> Default for Numbered<K> {
-    fn default() -> Self {
-        Self { keys: Vec::new(), last: 0, rest: BTreeMap::new() }
-    }
-}
-
-impl<K: Copy + Ord> Numbered<K> {
+impl Numbered {
     #[inline]
-    fn find(&mut self, key: K) -> Option<usize> {
+    fn find(&mut self, key: u128) -> Option<usize> {
         if self.keys.get(self.last) == Some(&key) {
             return Some(self.last);
         }
         let first = &self.keys[..self.keys.len().min(FEW)];
         let number = match first.iter().position(|known| *known == key) {
-            None if self.keys.len() > FEW => self.rest.get(&key).copied(),
+            None if self.keys.len() > FEW => self.rest.get(&key).map(|&number| number as usize),
             found => found,
         }?;
         self.last = number;
@@ -319,14 +314,14 @@ impl<K: Copy + Ord> Numbered<K> {
     }
 
     /// Numbers a key that has none.
-    fn add(&mut self, key: K) -> usize {
+    fn add(&mut self, key: u128) -> usize {
         let number = self.keys.len();
         if number == 0 {
             self.keys.reserve(FEW);
         }
         self.keys.push(key);
         if number >= FEW {
-            self.rest.insert(key, number);
+            self.rest.insert(key, number as u32);
         }
         self.last = number;
         number
@@ -343,11 +338,12 @@ struct Counted {
     /// In order of spawning, the root first.
     tasks: Vec<Task>,
     /// The same, by key.
-    indices: Numbered<TaskKey>,
+    indices: Numbered,
     /// As whom tasks count that are not among these.
-    others: BTreeMap<TaskKey, usize>,
-    pairs: Numbered<(ResourceKey, usize)>,
-    /// Of each pair of a resource and the index of a task.
+    others: Numbers,
+    /// The pairs of a resource and the index of a task, as [`pair`] has it.
+    pairs: Numbered,
+    /// Of each of these.
     touched: Vec<Touched>,
 }
 
@@ -357,12 +353,12 @@ impl Counted {
             self.tasks.reserve(FEW);
         }
         self.tasks.push(Task { key, parent, number, children: 0, resumes: 0, operations: 0 });
-        self.indices.add(key);
+        self.indices.add(key.0.into());
     }
 
     #[inline]
     fn index(&mut self, key: TaskKey) -> usize {
-        match self.indices.find(key) {
+        match self.indices.find(key.0.into()) {
             Some(index) => index,
             None => self.index_of_other(key),
         }
@@ -373,7 +369,7 @@ impl Counted {
             // Whoever is seen first is the root.
             self.add(key, 0, 0);
         }
-        self.others.get(&key).copied().unwrap_or(0)
+        self.others.get(&u128::from(key.0)).map_or(0, |&index| index as usize)
     }
 
     fn spawn(&mut self, parent: TaskKey, child: TaskKey) {
@@ -384,13 +380,13 @@ impl Counted {
         if self.tasks.len() < TASKS_MAX && self.tasks[parent].key.child(number) == child {
             self.add(child, parent, number);
         } else {
-            self.others.insert(child, parent);
+            self.others.insert(child.0.into(), parent as u32);
         }
     }
 
     #[inline]
     fn touch(&mut self, index: usize, operation: Operation, count: impl FnOnce(&mut Touched)) {
-        let pair = (operation.resource, index);
+        let pair = pair(operation.resource.0, index as u64);
         let number = match self.pairs.find(pair) {
             Some(number) => number,
             None if self.touched.len() < PAIRS_MAX => {
@@ -408,9 +404,10 @@ impl Counted {
     fn profile(&self) -> Profile {
         let tasks = &self.tasks;
         let mut shared = Vec::with_capacity(FEW.min(self.touched.len()));
+        let pairs = self.pairs.keys.iter().map(|&pair| (ResourceKey((pair >> 64) as u64), pair as usize));
         let mut touched: Vec<((ResourceKey, usize), Touched)> =
-            self.pairs.keys.iter().copied().zip(self.touched.iter().copied()).collect();
-        touched.sort_unstable_by_key(|(pair, _)| *pair);
+            pairs.zip(self.touched.iter().copied()).collect();
+        sort_by_number(&mut touched, |((resource, index), _)| pair(resource.0, *index as u64));
         let mut rest = &touched[..];
         while let Some(((resource, _), _)) = rest.first() {
             let (by, others) = rest.split_at(rest.partition_point(|((other, _), _)| other <= resource));
@@ -423,9 +420,9 @@ impl Counted {
             }
         }
         if shared.len() > RESOURCES_MAX {
-            shared.sort_by_key(|(weight, ..)| std::cmp::Reverse(*weight));
+            sort_by_number(&mut shared, |(weight, ..)| (u64::MAX - *weight).into());
             shared.truncate(RESOURCES_MAX);
-            shared.sort_by_key(|(_, resource, _)| *resource);
+            sort_by_number(&mut shared, |(_, resource, _)| resource.0.into());
         }
         let mut summing = Summing::of(tasks);
         let shared: Vec<Shared> = shared
@@ -505,7 +502,7 @@ impl Source for Watching {
     fn finished(&mut self, task: TaskKey) {
         // A key is never used again; without this a long run with many tasks would keep them all.
         if self.counted.tasks.len() >= TASKS_MAX {
-            self.counted.others.remove(&task);
+            self.counted.others.remove(&u128::from(task.0));
         }
     }
 }

@@ -9,6 +9,7 @@
 //! one in the quiet run, and one here. A task that was ready while time passed has a deviation for that, and its turn
 //! begins when the time has come.
 
+use crate::sorting::sort_by_number;
 use crate::{Arrival, Choice, Deviation, Domain, Record};
 
 impl Record {
@@ -69,7 +70,7 @@ impl Record {
         let plain: Vec<usize> =
             (0..turns.len()).filter(|&turn| self.arrivals[turns[turn].arrival].operation.is_none()).collect();
         let mut order = plain.clone();
-        order.sort_by_key(|&turn| turns[turn].end);
+        sort_by_number(&mut order, |&turn| turns[turn].end as u128);
         let numbers: Vec<u32> = order.iter().map(|&turn| turn as u32).collect();
         let mut in_turn = vec![false; turns.len()];
         for (&turn, member) in order.iter().zip(longest_increasing(&numbers)) {
@@ -77,7 +78,7 @@ impl Record {
         }
         let mut moved: Vec<&Turn> =
             turns.iter().zip(&in_turn).filter(|(_, in_turn)| !**in_turn).map(|(turn, _)| turn).collect();
-        moved.sort_by_key(|turn| turn.end);
+        sort_by_number(&mut moved, |turn| turn.end as u128);
         let moved = moved.into_iter().map(|turn| {
             let arrival = self.arrivals[turn.arrival];
             let waited = before[turn.end] - turn.after;

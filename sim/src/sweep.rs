@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::profile::SeedContext;
 use crate::runner::{Runner, Worker};
+use crate::sorting::sort_by_number;
 use crate::stopwatch::Stopwatch;
 use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 
@@ -95,7 +96,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
             fan_out(jobs, || work(plan.runs, None), || work(plan.runs, Some(progress))).into_iter().flatten(),
         );
     }
-    chunks.sort_unstable_by_key(|chunk| chunk.start);
+    sort_by_number(&mut chunks, |chunk| chunk.start.into());
     let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, opening: None, failure: None };
     for chunk in chunks {
         swept.steps += chunk.steps;
@@ -222,7 +223,7 @@ pub(crate) fn frequency(
     // Offset, steps, failure.
     type Run = (u64, u64, Option<(FailureKind, Fingerprint)>);
     let mut results: Vec<Run> = fan_out(plan.jobs, work, work).into_iter().flatten().collect();
-    results.sort_unstable_by_key(|(offset, ..)| *offset);
+    sort_by_number(&mut results, |(offset, ..)| (*offset).into());
     let mut frequency = Frequency { cut_short: out_of_time(), ..Frequency::default() };
     let mut steps_total = 0;
     for (number, (offset, steps, failure)) in (0..).zip(results) {

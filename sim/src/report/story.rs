@@ -4,8 +4,8 @@
 //! it happened; there is one for each deviation, and it names two tasks at most besides the one that it is about.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
+use crate::sorting::sort_by_number;
 use crate::text::{Nanos, Nth, capitalized, line};
 use crate::{Access, Deviation, Domain, Performed, Record, Site};
 
@@ -20,7 +20,8 @@ pub(super) struct Told {
 }
 
 pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Told {
-    let story = Story { record, ran_at: record.ran_at(), named: RefCell::default() };
+    let named = RefCell::new(vec![false; record.tasks.len()]);
+    let story = Story { record, ran_at: record.ran_at(), named };
     let mut sentences: Vec<_> = deviations
         .iter()
         .map(|deviation| {
@@ -28,9 +29,10 @@ pub(super) fn tell(record: &Record, deviations: &[Deviation]) -> Told {
             (step.checked_add(1), sentence)
         })
         .collect();
-    sentences.sort_by_key(|(step, _)| step.unwrap_or(usize::MAX));
-    let tasks = story.named.take().into_iter().filter_map(|task| {
-        let label = &record.tasks[task as usize].label;
+    sort_by_number(&mut sentences, |(step, _)| step.unwrap_or(usize::MAX) as u128);
+    let named = story.named.take();
+    let tasks = record.tasks.iter().zip(named).filter(|(_, named)| *named).filter_map(|(task, _)| {
+        let label = &task.label;
         label.spawned.as_ref().map(|site| format!("{label} was spawned at {site}"))
     });
     Told { sentences, tasks: tasks.collect() }
@@ -53,8 +55,8 @@ struct Story<'a> {
     record: &'a Record,
     /// The step that ran each arrival.
     ran_at: Vec<Option<usize>>,
-    /// The tasks that have been named.
-    named: RefCell<BTreeSet<u32>>,
+    /// Which tasks have been named.
+    named: RefCell<Vec<bool>>,
 }
 
 impl Story<'_> {
@@ -200,7 +202,7 @@ impl Story<'_> {
         // Who was ready earlier and runs later; who was ready later and runs earlier; both in the order in which they run.
         let others = |range: std::ops::Range<usize>, ran: &dyn Fn(Option<usize>) -> bool| {
             let mut others: Vec<usize> = range.filter(|&other| ran(self.ran_at[other])).collect();
-            others.sort_by_key(|&other| self.ran_at[other].unwrap_or(usize::MAX));
+            sort_by_number(&mut others, |&other| self.ran_at[other].unwrap_or(usize::MAX) as u128);
             others
         };
         let overtaken = others(0..arrival, &|step| step.is_none_or(|step| step > at) && at != usize::MAX);
@@ -245,7 +247,7 @@ impl Story<'_> {
 
     fn who(&self, arrival: usize) -> String {
         let task = self.record.arrivals[arrival].task;
-        self.named.borrow_mut().insert(task);
+        self.named.borrow_mut()[task as usize] = true;
         self.record.tasks[task as usize].label.to_string()
     }
 

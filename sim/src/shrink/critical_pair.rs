@@ -330,7 +330,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     let races = |one: usize, two: usize| race(record, one, record, two).is_some();
 
     // Swap two neighboring steps, if the second task was ready before the first step.
-    let mut swaps: Vec<usize> = last
+    let (racing, others): (Vec<usize>, Vec<usize>) = last
         .clone()
         .rev()
         .filter(|&step| {
@@ -338,9 +338,8 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
                 && task_of(step) != task_of(step + 1)
                 && record.arrival_of(&record.steps[step + 1]).after_steps <= step as u64
         })
-        .collect();
-    swaps.sort_by_key(|&step| !races(step, step + 1));
-    let mut all: Vec<Change> = swaps.into_iter().map(|step| later(step, 1)).collect();
+        .partition(|&step| races(step, step + 1));
+    let mut all: Vec<Change> = racing.into_iter().chain(others).map(|step| later(step, 1)).collect();
 
     // Preempt a task before an operation that races with a later one of another task.
     let first_operation = record.operations.partition_point(|performed| performed.step < last.start as u64);

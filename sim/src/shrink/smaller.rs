@@ -7,10 +7,9 @@
 //! The result has fewer deviations than the best, has been run and has failed. The order of trials depends only on the
 //! runs.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::trial::{Candidate, Trial, moved};
-use crate::{Access, Deviation, Domain, Performed, Record, ResourceKey, Seed, Stream, TaskPath};
+use crate::sorting::{pair, sort_by_number};
+use crate::{Access, Deviation, Domain, IntMap, IntSet, Performed, Record, Seed, Stream, TaskPath};
 
 /// The number of resumptions tried at each level: those closest to the resumptions that the best schedule moves.
 const RESUMPTIONS_MAX: usize = 400;
@@ -61,7 +60,7 @@ enum Tried {
 
 /// Tries to add each of `additions` to `base`.
 fn try_additions(trial: &mut Trial<'_>, base: &Candidate, additions: &[Deviation]) -> Tried {
-    let mut traces = BTreeSet::new();
+    let mut traces = IntSet::default();
     if let Some(outcome) = trial.probe(base) {
         traces.insert(outcome.trace_hash);
     }
@@ -130,7 +129,7 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
         waited[step.arrival as usize] = Some(number - record.arrival_of(step).after_steps);
     }
     let mut arrivals: Vec<usize> = (0..record.arrivals.len()).collect();
-    arrivals.sort_by_cached_key(|&arrival| {
+    sort_by_number(&mut arrivals, |&arrival| {
         let arrival = record.arrivals[arrival];
         distance(&record.tasks[arrival.task as usize].label.path, arrival.resume, best)
     });
@@ -176,18 +175,21 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
 /// deviations without values, the likelier ones first.
 fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
     let task_of = |performed: &Performed| record.arrival_of(&record.steps[performed.step as usize]).task;
-    let mut by_resource: BTreeMap<ResourceKey, (BTreeSet<u32>, bool)> = BTreeMap::new();
+    // Which task came first to a resource, whether another did, and whether any of them changed it.
+    let mut by_resource: IntMap<(u32, bool, bool)> = IntMap::new();
     for performed in &record.operations {
-        let (tasks, changes) = by_resource.entry(performed.operation.resource).or_default();
-        tasks.insert(task_of(performed));
+        let task = task_of(performed);
+        let (first, shared, changes) =
+            by_resource.get_or_insert_with(performed.operation.resource.0, || (task, false, false));
+        *shared |= task != *first;
         *changes |= performed.operation.access != Access::Read;
     }
     let mut operations: Vec<Deviation> = record
         .operations
         .iter()
         .filter(|performed| {
-            let (tasks, changes) = &by_resource[&performed.operation.resource];
-            tasks.len() > 1 && *changes
+            let of_resource = by_resource.get(performed.operation.resource.0);
+            of_resource.is_some_and(|(_, shared, changes)| *shared && *changes)
         })
         .filter_map(|performed| {
             let arrival = record.arrival_of(&record.steps[performed.step as usize]);
@@ -196,16 +198,16 @@ fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
             Some(Deviation { task, resume: arrival.resume, domain: Domain::Operation, index, value: 0 })
         })
         .collect();
-    operations.sort_by_cached_key(|operation| distance(&operation.task, operation.resume, best));
+    sort_by_number(&mut operations, |operation| distance(&operation.task, operation.resume, best));
     operations.truncate(RESUMPTIONS_MAX);
     operations
 }
 
 /// Returns the distance of a resumption from the resumptions that the best schedule moves.
-fn distance(task: &TaskPath, resume: u32, best: &Candidate) -> (bool, u32) {
+fn distance(task: &TaskPath, resume: u32, best: &Candidate) -> u128 {
     best.deviations
         .iter()
-        .map(|deviation| (deviation.task != *task, deviation.resume.abs_diff(resume)))
+        .map(|deviation| pair((deviation.task != *task).into(), deviation.resume.abs_diff(resume).into()))
         .min()
-        .unwrap_or((true, resume))
+        .unwrap_or(pair(1, resume.into()))
 }

@@ -1,4 +1,4 @@
-//! The source for replaying: the quiet run plus a sparse set of deviations.
+//! The source for replaying: the baseline run plus a sparse set of deviations.
 //!
 //! Always true: without deviations tasks run first in, first out and every choice is 0; a deviation applies to the one
 //! decision that its key names and leaves the others where they were.
@@ -8,17 +8,16 @@
 //! operation deviation makes a task give way before an operation, and says the same of when it goes on. A stall
 //! deviation of value `v` makes a task, though ready, wait until time has moved `v` times; only then its turn begins.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::Source;
-use crate::{DecisionKey, Deviation, Domain, Operation, Ready, Seed, Stream};
+use crate::{DecisionKey, Deviation, Domain, IntMap, Numbers, Operation, Ready, Seed, Stream};
 
 /// Decides by a stored set of deviations.
 #[derive(Debug)]
 pub struct Replay {
     randomness: Seed,
-    /// Value and whether it has been applied, by decision.
-    deviations: BTreeMap<DecisionKey, (u32, bool)>,
+    deviations: Deviations,
     /// How many of the deviations move a task that is ready: without any, the common path is a plain queue.
     moved: usize,
     /// How many of them make a task give way before an operation.
@@ -26,23 +25,65 @@ pub struct Replay {
     /// The slots of the tasks that run in their turn.
     queue: VecDeque<u32>,
     /// Resumptions that a deviation has moved, by the step at which they run and then by arrival.
-    parked: BTreeMap<(u64, u64), u32>,
+    parked: Numbers,
     /// Tasks that wait for time to pass, by when that is over and then by arrival.
-    stalled: BTreeMap<(u64, u64), Ready>,
+    stalled: IntMap<Ready>,
     step: u64,
     arrivals: u64,
     /// How many times time has moved.
     instants: u64,
 }
 
+/// When a resumption is due: a step or an instant, and in the order of arrival then.
+fn when(time: u64, arrival: u64) -> u128 {
+    u128::from(time) << 64 | u128::from(arrival)
+}
+
+/// The deviations by what they are about: their values, and whether they have been applied.
+#[derive(Debug, Default)]
+struct Deviations {
+    by_domain: [IntMap<(u32, bool)>; Domain::ALL.len()],
+}
+
+impl Deviations {
+    fn new(all: &[Deviation]) -> Self {
+        let mut deviations = Self::default();
+        for deviation in all {
+            let (domain, key) = Self::place(deviation.key());
+            deviations.by_domain[domain].insert(key, (deviation.value, false));
+        }
+        deviations
+    }
+
+    /// The domain's index, and the key within the domain.
+    fn place(key: DecisionKey) -> (usize, u128) {
+        let (domain, subject, number, index) = key.parts();
+        let key = u128::from(subject) << 64 | u128::from(number) << 32 | u128::from(index);
+        (domain.code().into(), key)
+    }
+
+    fn of(&self, domain: Domain) -> &IntMap<(u32, bool)> {
+        &self.by_domain[usize::from(domain.code())]
+    }
+
+    fn has(&self, key: DecisionKey) -> bool {
+        let (domain, key) = Self::place(key);
+        self.by_domain[domain].contains_key(key)
+    }
+
+    fn get_mut(&mut self, key: DecisionKey) -> Option<&mut (u32, bool)> {
+        let (domain, key) = Self::place(key);
+        self.by_domain[domain].get_mut(key)
+    }
+}
+
 impl Replay {
-    /// The quiet run of `randomness` with `deviations`.
+    /// The baseline run of `randomness` with `deviations`.
     #[must_use]
     pub fn new(randomness: Seed, deviations: &[Deviation]) -> Self {
-        let deviations: BTreeMap<_, _> =
-            deviations.iter().map(|deviation| (deviation.key(), (deviation.value, false))).collect();
+        let deviations = Deviations::new(deviations);
         let count =
-            |domains: &[Domain]| deviations.keys().filter(|key| domains.contains(&key.domain())).count();
+            |domains: &[Domain]| -> usize { domains.iter().map(|domain| deviations.of(*domain).len()).sum() };
         let moved = count(&[Domain::Schedule, Domain::Operation, Domain::Stall]);
         let preemptions = count(&[Domain::Operation]);
         Self {
@@ -51,8 +92,8 @@ impl Replay {
             moved,
             preemptions,
             queue: VecDeque::new(),
-            parked: BTreeMap::new(),
-            stalled: BTreeMap::new(),
+            parked: Numbers::new(),
+            stalled: IntMap::new(),
             step: 0,
             arrivals: 0,
             instants: 0,
@@ -65,12 +106,12 @@ impl Replay {
         if value == 0 {
             self.queue.push_back(task.slot);
         } else {
-            self.parked.insert((self.step + u64::from(value) - 1, arrival), task.slot);
+            self.parked.insert(when(self.step + u64::from(value) - 1, arrival), task.slot);
         }
     }
 
     fn value(&mut self, key: DecisionKey) -> u32 {
-        self.deviations.get_mut(&key).map_or(0, |(value, applied)| {
+        self.deviations.get_mut(key).map_or(0, |(value, applied)| {
             *applied = true;
             *value
         })
@@ -85,7 +126,7 @@ impl Source for Replay {
         if stall == 0 {
             self.begin_turn(task, arrival);
         } else {
-            self.stalled.insert((self.instants + u64::from(stall), arrival), task);
+            self.stalled.insert(when(self.instants + u64::from(stall), arrival), task);
         }
     }
 
@@ -94,29 +135,26 @@ impl Source for Replay {
     }
 
     fn should_preempt(&mut self, key: DecisionKey, _operation: Operation) -> bool {
-        self.preemptions > 0 && self.deviations.contains_key(&key)
+        self.preemptions > 0 && self.deviations.has(key)
     }
 
     fn time_passed(&mut self) {
         self.instants += 1;
-        while let Some(entry) = self.stalled.first_entry()
-            && entry.key().0 <= self.instants
-        {
-            let ((_, arrival), task) = entry.remove_entry();
-            self.begin_turn(task, arrival);
+        while self.stalled.first_key().is_some_and(|first| first < when(self.instants + 1, 0)) {
+            self.let_go();
         }
     }
 
     fn let_go(&mut self) -> bool {
-        let Some(((_, arrival), task)) = self.stalled.pop_first() else { return false };
-        self.begin_turn(task, arrival);
+        let Some((when, task)) = self.stalled.pop_first() else { return false };
+        self.begin_turn(task, when as u64);
         true
     }
 
     fn next(&mut self) -> Option<u32> {
         let due = match self.parked.first_key_value() {
             // A parked task also runs early when nothing else is ready: time does not pass while a task can run.
-            Some((&(step, _), _)) => step <= self.step || self.queue.is_empty(),
+            Some((&first, _)) => first < when(self.step + 1, 0) || self.queue.is_empty(),
             None => false,
         };
         let next = if due { self.parked.pop_first().map(|(_, slot)| slot) } else { self.queue.pop_front() };
@@ -135,6 +173,6 @@ impl Source for Replay {
     }
 
     fn unapplied(&self) -> usize {
-        self.deviations.values().filter(|(_, applied)| !applied).count()
+        self.deviations.by_domain.iter().flat_map(IntMap::iter).filter(|(_, (_, applied))| !applied).count()
     }
 }

@@ -3,15 +3,13 @@
 //! # Invariants
 //! Choices of different domains and tasks come from different streams, each made when first drawn from.
 
-use std::collections::BTreeMap;
-
 use super::{AnySource, Source};
 use crate::estimates::Told;
 use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
-use crate::{DecisionKey, Domain, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
+use crate::{DecisionKey, Domain, IntMap, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
 
 /// A stream for each domain and entity.
-type Streams = BTreeMap<(Domain, u64), Box<Stream>>;
+type Streams = IntMap<Box<Stream>>;
 
 /// Decides by a seed and a strategy.
 #[derive(Debug)]
@@ -118,10 +116,10 @@ impl Source for Seeded {
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let seed = self.draw.seed();
         let (domain, entity, ..) = key.parts();
+        let key = u128::from(domain.code()) << 64 | u128::from(entity);
         self.streams
             .get_or_insert_default()
-            .entry((domain, entity))
-            .or_insert_with(|| Box::new(Stream::new(seed, domain, entity)))
+            .get_or_insert_with(key, || Box::new(Stream::new(seed, domain, entity)))
             .below(arity)
     }
 

@@ -40,7 +40,8 @@ impl Points {
         let steps = self.steps;
         let left = self.left.get_or_insert_with(|| {
             let mut points: Vec<_> = (0..many(draw)).map(|_| u64::from(draw.below(steps)) + 1).collect();
-            points.sort_unstable_by(|one, other| other.cmp(one));
+            points.sort_unstable();
+            points.reverse();
             points
         });
         let mut now = 0;

@@ -17,6 +17,7 @@
 
 use super::walk::Walk;
 use super::{Draw, HELD_BACK_NS, Strategy};
+use crate::sorting::sort_by_number;
 use crate::{Operation, Ready, TaskKey};
 
 /// The most stalls in a run.
@@ -105,7 +106,7 @@ impl Stall {
                     all: draw.below(2) == 0,
                 })
                 .collect();
-            points.sort_by_key(|point| std::cmp::Reverse(point.at));
+            sort_by_number(&mut points, |point| (u64::MAX - point.at).into());
             points
         });
         let mut now = None;
