@@ -1,9 +1,10 @@
 //! Finds the loop that the running code belongs to, and the loops that are alive between two calls of `block_on`.
 //!
 //! # Invariants
-//! While a loop runs, it is the current one on its thread, whatever contexts are entered meanwhile. Without a running loop
-//! the newest entered context counts. A pointer to a loop is in place only while a frame that borrows the loop is on the
-//! stack. A wake that reaches an idle loop from its own thread counts as any other wake.
+//! - A running loop is the current one on its thread, whichever contexts are entered. Without a running loop, the newest
+//!   entered context is current.
+//! - The pointer to a loop is set only while a stack frame borrows the loop.
+//! - A wake of an idle loop from its own thread is an ordinary wake.
 #![expect(unsafe_code, reason = "the running loop, reached through a thread-local pointer")]
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +24,7 @@ thread_local! {
     static REGISTRY: RefCell<Vec<(RunId, Weak<Engine>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes `engine` the running loop of this thread until the scope is dropped.
+/// Makes `engine` the running loop of this thread until it is dropped.
 #[derive(Debug)]
 pub(super) struct Driving<'a> {
     previous: *const Engine,
@@ -55,7 +56,7 @@ pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(unsafe { &*engine }))
 }
 
-/// Marks the task with this number as woken if it is the one that is being polled; returns whether it is.
+/// Marks the task with this number as woken if it is being polled. Returns whether it is.
 #[inline(always)]
 pub(super) fn wakes_itself(number: u64) -> bool {
     let engine = DRIVING.get();
@@ -82,7 +83,7 @@ pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(unsafe { &*engine }))
 }
 
-/// Calls `f` with the loop of this number, if it runs on this thread, or waits on it for its next call of `block_on`.
+/// Calls `f` with the loop of this run, if it runs on this thread or is idle between two calls of `block_on`.
 #[inline]
 pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
     let engine = DRIVING.get();
@@ -104,11 +105,11 @@ fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(&engine))
 }
 
-/// A context entered without running the loop; left when dropped, in whatever order.
+/// A context that was entered without running the loop. Dropping it leaves the context, in any order.
 #[derive(Debug)]
 pub(crate) struct Entered {
     guard: u64,
-    /// Not `Send`: thread-local state must be undone on the thread that did it.
+    /// Not `Send`: the context must be left on the thread that entered it.
     _not_send: std::marker::PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
@@ -127,12 +128,12 @@ impl Drop for Entered {
             let position = stack.iter().position(|(guard, _)| *guard == self.guard)?;
             Some(stack.remove(position))
         });
-        // The engine may go with this, and user code with it: not while the stack is borrowed.
+        // This may drop the engine, which runs user code: not while the stack is borrowed.
         drop(left);
     }
 }
 
-/// Makes a loop known to its thread.
+/// Adds a loop to the registry of its thread.
 pub(super) fn register(engine: &Rc<Engine>) {
     REGISTRY.with_borrow_mut(|loops| {
         loops.retain(|(_, engine)| engine.strong_count() > 0);

@@ -1,4 +1,4 @@
-//! The failures that the loop itself finds, as data for a report.
+//! Builds the failures that the loop itself finds, as data for a report.
 
 use std::mem;
 
@@ -12,11 +12,11 @@ use super::tasks::{State, TaskPanic};
 use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, ROOT_SLOT, function_name};
 
-/// How many tasks a failure names.
+/// How many tasks a failure names at most.
 const NAMED_TASKS: usize = 20;
 
 impl Core {
-    /// Who a task is.
+    /// Returns the label of the task in this slot.
     pub(super) fn task_label(&mut self, slot: u32) -> TaskLabel {
         let id = self.tasks.at(slot).id;
         if let Some(recorder) = &self.observer.recorder {
@@ -26,7 +26,7 @@ impl Core {
         let place = self.tasks.at(slot);
         let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
         let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
-        // Without a record nobody knows the path; the id stands in where there is no name either.
+        // Without a record the path is unknown. A task without a name is named by its id.
         let name = match name {
             Some(name) => name,
             None if slot == ROOT_SLOT || !function.is_empty() => function.into(),
@@ -36,7 +36,7 @@ impl Core {
         TaskLabel { path: TaskPath::root(), name, spawned, node }
     }
 
-    /// The task in this slot, which waits; for these sockets and nodes among others.
+    /// Describes the waiting task in this slot; `waits` are the sockets and nodes that it waits for.
     fn blocked_task(&mut self, slot: u32, waits: Vec<Awaited>) -> BlockedTask {
         let id = self.tasks.at(slot).id;
         let awaits = if self.observer.recorder.is_some() { self.awaited_end(slot) } else { None };
@@ -58,7 +58,7 @@ impl Core {
         blocked
     }
 
-    /// The task whose end the task in this slot has asked for.
+    /// Returns the task whose end the task in this slot awaits.
     fn awaited_end(&mut self, slot: u32) -> Option<Id> {
         self.tasks.in_order().into_iter().find_map(|other| {
             let place = self.tasks.at(other);
@@ -71,13 +71,13 @@ impl Core {
         self.tasks.in_order().into_iter().filter(|&slot| self.is_waiting(slot)).count()
     }
 
-    /// Whether the task in this slot waits, for its node to go on if for nothing else.
+    /// Returns whether the task in this slot waits, if only for its node to resume.
     fn is_waiting(&mut self, slot: u32) -> bool {
         matches!(self.tasks.at(slot).state, State::Waiting | State::Parked)
     }
 }
 
-/// The notes on a failure that comes after a task's panic.
+/// Returns the notes on a failure that follows a task's panic.
 fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Vec<Note> {
     let note = panic.map(|(task, PanicNote { message, site, .. })| Note::EarlierPanic {
         task: task.clone(),
@@ -87,23 +87,23 @@ fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Vec<Note> {
     note.into_iter().collect()
 }
 
-/// What had happened in a run that has ended.
+/// Events of an ended run that may explain a failure of its output.
 #[derive(Debug)]
 pub(crate) struct Before {
     first_panic: Option<Box<TaskPanic>>,
-    /// What was not as usual in the network, where the run was recorded.
+    /// The anomalies of the network, if the run was recorded.
     pub(crate) network: Box<[Anomaly]>,
 }
 
 impl Before {
-    /// The notes on a failure that comes of the run's output.
+    /// Returns the notes on a failure of the run's output.
     pub(crate) fn notes(&self) -> Box<[Note]> {
         notes(self.first_panic.as_deref()).into()
     }
 }
 
 impl Engine {
-    /// What has happened in the run that its output may come of.
+    /// Takes the events of the run that may explain a failure of its output.
     pub(crate) fn before(&self) -> Before {
         let mut core = self.core.borrow_mut();
         let network = core
@@ -114,7 +114,7 @@ impl Engine {
         Before { first_panic: core.tasks.first_panic.take(), network }
     }
 
-    /// The tasks that wait, in order of spawning.
+    /// Describes the waiting tasks in order of spawning.
     fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
         let mut waiting: Vec<u32> =
             core.tasks.in_order().into_iter().filter(|&slot| core.is_waiting(slot)).collect();
@@ -170,7 +170,7 @@ impl Engine {
         let cause = Cause::Deadlock(core.waiting());
         let mut failure = self.blocked_failure(core, FailureKind::Deadlock, cause);
         let mut notes = mem::take(&mut failure.notes).into_vec();
-        // Said with all else that is not as usual, where there is a network.
+        // With a network, paused nodes are among the anomalies.
         if failure.network.is_empty() {
             notes.extend(core.nodes.paused().map(|node| Note::PausedNode(node.clone())));
         }
@@ -181,8 +181,8 @@ impl Engine {
         failure
     }
 
-    /// Whether a real thread wakes a task within a moment. Asked where a deadlock is explained, and nowhere else: it takes
-    /// real time and decides nothing.
+    /// Returns whether a real thread wakes a task within 100 ms. Only for explaining a deadlock: it takes real time and decides
+    /// nothing.
     fn woken_soon(&self) -> bool {
         (0..20).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -190,7 +190,7 @@ impl Engine {
         })
     }
 
-    /// A failure that names the tasks that wait.
+    /// Builds a failure that names the waiting tasks.
     fn blocked_failure(&self, core: &mut Core, kind: FailureKind, cause: Cause) -> Box<Failure> {
         let mut failure = self.failure(core, kind, cause, notes(core.tasks.first_panic.as_deref()));
         failure.blocked = self.blocked(core);

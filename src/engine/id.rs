@@ -1,14 +1,14 @@
 //! Task ids.
 //!
 //! # Invariants
-//! Ids count up from 1 within a run, so one schedule gives one task one id.
+//! Ids count up from 1 within a run, so a task has the same id in each run of a schedule.
 
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// A task's id, unique within its run, as [`tokio::task::Id`](https://docs.rs/tokio/1/tokio/task/struct.Id.html).
+/// An id of a task, unique within its run; see [`tokio::task::Id`](https://docs.rs/tokio/1/tokio/task/struct.Id.html).
 ///
-/// Unlike tokio's, ids are the same in each run of one schedule.
+/// Unlike with tokio, a task has the same id in each run of one schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(NonZeroU64);
 

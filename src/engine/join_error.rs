@@ -1,6 +1,4 @@
-//! Why a task has no output.
-//!
-//! Always true: a task ends without an output in two ways only: it was cancelled, or it panicked.
+//! The error of a task that has no output: it was cancelled, or it panicked.
 
 use std::any::Any;
 use std::fmt;
@@ -8,9 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Id, panics};
 
-/// A task failed to run to its end, as [`tokio::task::JoinError`](https://docs.rs/tokio/1/tokio/task/struct.JoinError.html).
-///
-/// In a box: it is rare, and every task's output has room for one.
+/// A task failed to complete; see [`tokio::task::JoinError`](https://docs.rs/tokio/1/tokio/task/struct.JoinError.html).
+// Boxed: it is rare, and every task's output reserves space for it.
 pub struct JoinError(Box<Inner>);
 
 struct Inner {
@@ -20,7 +17,7 @@ struct Inner {
 
 enum Cause {
     Cancelled,
-    /// In a mutex because a panic's payload need not be `Sync`, and a `JoinError` is.
+    /// In a mutex: a panic payload need not be `Sync`, but a `JoinError` is.
     Panic(Mutex<Box<dyn Any + Send + 'static>>),
 }
 
@@ -33,32 +30,32 @@ impl JoinError {
         Self(Box::new(Inner { id, cause: Cause::Panic(Mutex::new(payload)) }))
     }
 
-    /// Whether the task was cancelled.
+    /// Returns whether the task was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.cause, Cause::Cancelled)
     }
 
-    /// Whether the task panicked.
+    /// Returns whether the task panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0.cause, Cause::Panic(_))
     }
 
-    /// The payload of the task's panic.
+    /// Returns the payload of the task's panic.
     ///
     /// # Panics
-    /// When the task did not panic.
+    /// If the task did not panic.
     #[must_use]
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic().expect("`JoinError` reason is not a panic.")
     }
 
-    /// The payload of the task's panic.
+    /// Returns the payload of the task's panic.
     ///
     /// # Errors
-    /// The error itself, when the task did not panic.
+    /// Returns the error itself if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
         match self.0.cause {
             Cause::Panic(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
@@ -66,13 +63,13 @@ impl JoinError {
         }
     }
 
-    /// The id of the task.
+    /// Returns the id of the task.
     #[must_use]
     pub fn id(&self) -> Id {
         self.0.id
     }
 
-    /// The text of the panic, where it has one.
+    /// Returns the message of the panic, if the payload is a string.
     fn text(&self) -> Option<String> {
         let Cause::Panic(payload) = &self.0.cause else { return None };
         let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,11 @@
-//! What happens to nodes: they start, crash, are paused, go on, and shut down.
+//! The events of nodes: they start, crash, pause, resume and shut down.
 //!
-//! Always true: a node that goes down has none of its tasks polled again; their futures are dropped at once, in order of
-//! spawning, with the loop in place and each task as the current one; only the task that is being polled meanwhile is
-//! dropped at the end of its poll. What is left of a task is a last step, in which it ends, as that of one that was aborted.
-//! Whatever happens to a node is part of the trace hash and of the record.
+//! # Invariants
+//! - The tasks of a node that goes down are not polled again. Their futures are dropped at once, in order of spawning, in the
+//!   context of the loop, each with its task as the current one.
+//! - The exception is the task that is being polled: its future is dropped at the end of its poll.
+//! - Each of these tasks has a last step, in which it ends as an aborted task does.
+//! - Every event is part of the trace hash and of the record.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -58,7 +60,10 @@ impl Engine {
                 return Ok(());
             }
             let record = core.nodes.at_mut(node);
-            assert!(record.state == NodeState::Down && !record.closing, "asked for by whoever starts it");
+            assert!(
+                record.state == NodeState::Down && !record.closing,
+                "the caller checks that the node is down"
+            );
             record.state = NodeState::Up;
             record.incarnation += 1;
             record.start.clone()
@@ -75,7 +80,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a node down, if it is not: in a crash, or in good order.
+    /// Takes a node down by a crash or an orderly shutdown, unless it is down.
     pub(crate) fn take_node_down(&self, node: NodeId, crashes: bool) {
         {
             let mut core = self.core.borrow_mut();
@@ -107,7 +112,7 @@ impl Engine {
         self.wake_watchers(node);
     }
 
-    /// What has just happened to a node was called for here, by a fault plan if `planned`.
+    /// Sets the place in the source that caused the last event of a node, and whether a fault plan did.
     pub(crate) fn set_change_site(&self, node: NodeId, at: &'static Location<'static>, planned: bool) {
         let now_ns = self.now_ns();
         if let Some(last) = &mut self.core.borrow_mut().nodes.at_mut(node).last_change
@@ -119,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// Whether the node is just going down: destructors of its tasks are running.
+    /// Returns whether the node is going down, with destructors of its tasks running.
     pub(crate) fn is_closing(&self, node: NodeId) -> bool {
         self.core.borrow().nodes.at(node).closing
     }
@@ -135,7 +140,7 @@ impl Engine {
         for (slot, generation) in tasks {
             let mut guard = self.core.borrow_mut();
             let core = &mut *guard;
-            // The destructor of an earlier one may have let go of this one.
+            // The destructor of an earlier task may have removed this one.
             let Some(place) = core.tasks.get(slot, generation) else { continue };
             if place.state == State::Ended || place.interrupts.has(Interrupts::STOPPED) {
                 continue;
@@ -143,7 +148,7 @@ impl Engine {
             place.interrupts.remove(Interrupts::PAUSED);
             place.interrupts.add(stopped);
             if place.state == State::Running {
-                // It is dropped at the end of its poll, which is as soon as it awaits anything; or is being dropped already.
+                // The future is dropped at the end of the poll, when the task next waits, or is being dropped already.
                 if polled == Some(slot) {
                     self.interrupt_polled();
                 }
@@ -157,7 +162,7 @@ impl Engine {
         }
     }
 
-    /// Drops the values that belong to a node, as its last task if it has one.
+    /// Drops the node-local values, with the node's last task as the current one.
     fn drop_locals(&self, node: NodeId) {
         let (locals, last) = {
             let mut core = self.core.borrow_mut();
@@ -167,7 +172,7 @@ impl Engine {
         };
         let current = self.current.get();
         self.current.set(last.unwrap_or(current));
-        // The newest first, as local variables are dropped.
+        // The newest first, as with local variables.
         for (_, value) in locals.into_iter().rev() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
                 let note = panics::take(&*payload);
@@ -181,15 +186,15 @@ impl Engine {
         self.current.set(current);
     }
 
-    /// The task that is being polled has done something to its own node: it stands back, and its step is looked at.
+    /// Suspends the task that is being polled, because it has stopped or paused its own node.
     fn interrupt_polled(&self) {
         self.step.suspended.set(true);
         self.step.interrupted.set(Interrupted::Within);
-        // Whoever stands back counts on being polled again.
+        // A suspended task has to be polled again.
         self.step.woken.set(true);
     }
 
-    /// Drops the future of the task in this slot, which is not being polled, as the current task.
+    /// Drops the future of the task in this slot, which is not being polled, with the task as the current one.
     fn drop_future(&self, slot: u32) {
         let (id, task) = {
             let mut core = self.core.borrow_mut();
@@ -203,7 +208,7 @@ impl Engine {
             |id| self.core.borrow_mut().observer.recorder.as_mut().map(|recorder| recorder.switch_to(id));
         let recorded = switch_to(id);
         let cancelled = task.cancel(id);
-        // The slot is still the task's: it has not ended, and will not be polled, as it is marked as empty.
+        // The slot still belongs to the task: it has not ended, and its mark keeps it from being polled.
         self.core.borrow_mut().tasks.at(slot).task = Some(task);
         if let Err(payload) = cancelled {
             self.task_panicked(slot, payload);
@@ -216,7 +221,7 @@ impl Engine {
         self.current.set(current);
     }
 
-    /// The task in this slot is to be resumed, but something has happened to it or to its node. Whether it ends with that.
+    /// Resumes a task with interrupts. Returns whether the task ends.
     #[cold]
     #[inline(never)]
     pub(super) fn resume_interrupted(&self, slot: u32, context: &mut Context<'_>) -> bool {
@@ -258,7 +263,7 @@ impl Engine {
         ended
     }
 
-    /// The step of the task in this slot was interrupted.
+    /// Ends an interrupted step of the task in this slot.
     #[cold]
     #[inline(never)]
     pub(super) fn end_interrupted(&self, slot: u32) {
@@ -278,7 +283,7 @@ impl Engine {
         }
     }
 
-    /// A task of a node, not the test's, ends.
+    /// Records that a task ends whose node is not the test's.
     #[cold]
     pub(super) fn node_task_ended(&self, slot: u32) {
         let mut guard = self.core.borrow_mut();
@@ -300,7 +305,7 @@ impl Engine {
         watchers.into_iter().for_each(WakeTarget::wake);
     }
 
-    /// Keeps the tasks of a node from being polled.
+    /// Pauses a node: its tasks are not polled until it resumes.
     pub(crate) fn pause_node(&self, node: NodeId) {
         if !self.change_state(node, NodeState::Up, NodeState::Paused) {
             return;
@@ -318,7 +323,7 @@ impl Engine {
         self.wake_watchers(node);
     }
 
-    /// Lets the tasks of a paused node go on.
+    /// Resumes a paused node.
     pub(crate) fn resume_node(&self, node: NodeId) {
         if !self.change_state(node, NodeState::Paused, NodeState::Up) {
             return;
@@ -360,7 +365,7 @@ impl Engine {
         self.wake_watchers(node);
     }
 
-    /// Gives a node's clock another rate; its timers come due accordingly.
+    /// Changes the clock of a node and moves its timers.
     pub(crate) fn change_clock(&self, node: NodeId, change: impl FnOnce(NodeClock, u64) -> NodeClock) {
         let now_ns = self.now_ns();
         {
@@ -379,14 +384,14 @@ impl Engine {
         self.record_node_event(node, NodeEvent::ClockChanges);
     }
 
-    /// Leaves `waker` to be called at the next change of how a node stands.
+    /// Registers `waker` to be called at the next change of a node's state.
     pub(crate) fn watch_node(&self, node: NodeId, waker: &Waker) {
         let known = |engine: &Self| {
             let core = engine.core.borrow();
             core.nodes.at(node).watchers.iter().any(|watcher| watcher.is(waker))
         };
         if !known(self) {
-            // May call code of the user's: not while anything is borrowed.
+            // May run user code: not while anything is borrowed.
             let wake_target = self.wake_target(waker);
             self.core.borrow_mut().nodes.at_mut(node).watchers.push(wake_target);
         }
@@ -399,7 +404,7 @@ impl Engine {
         }
     }
 
-    /// Somebody looks at how a node stands.
+    /// Reports to the source that the current task reads the state of a node.
     pub(crate) fn report_node_read(&self, node: NodeId) {
         self.report_node_access(node, Access::Read);
     }
@@ -419,7 +424,7 @@ impl Engine {
             .performed(core.tasks.at(current).key, Operation { resource: node.resource(), access });
     }
 
-    /// Notes what happens to a node.
+    /// Records an event of a node.
     fn record_node_event(&self, node: NodeId, event: NodeEvent) {
         self.report_node_access(node, Access::Write);
         let mut core = self.core.borrow_mut();
@@ -436,9 +441,9 @@ impl Engine {
         }
     }
 
-    // --- what belongs to a node ---
+    // --- node-local values ---
 
-    /// The value with this key of the current task's node.
+    /// Returns the value with this key on the current task's node.
     pub(crate) fn node_local(&self, key: usize) -> Option<Rc<dyn Any>> {
         let node = self.current_node();
         let mut core = self.core.borrow_mut();
@@ -447,28 +452,28 @@ impl Engine {
         locals.iter().find(|(known, _)| *known == key).map(|(_, value)| Rc::clone(value))
     }
 
-    /// Keeps a value for the current task's node, unless the task is all that is left of the node; gives the one that is
-    /// kept, which is another if that came first.
+    /// Stores a value for the current task's node, unless the task is left over from a node that is down. Returns the stored
+    /// value, which is an earlier one if there is one.
     pub(crate) fn insert_node_local(&self, key: usize, value: Rc<dyn Any>) -> Rc<dyn Any> {
         if let Some(known) = self.node_local(key) {
             return known;
         }
         let node = self.current_node();
-        let is_left = self.current_is_stopped();
+        let is_left_over = self.current_is_stopped();
         let mut core = self.core.borrow_mut();
         let record = core.nodes.at_mut(node);
-        if !is_left || record.closing {
+        if !is_left_over || record.closing {
             record.locals.push((key, Rc::clone(&value)));
         }
         value
     }
 
-    /// Whether the node of the current task, or that incarnation of it, is down.
+    /// Returns whether the current task's incarnation of its node is down.
     pub(crate) fn current_is_stopped(&self) -> bool {
         self.current_is(Interrupts::STOPPED)
     }
 
-    /// Whether the current task is interrupted in this way.
+    /// Returns whether the current task has this interrupt.
     pub(super) fn current_is(&self, interrupt: Interrupts) -> bool {
         match self.current.get() {
             NO_SLOT => false,
@@ -478,7 +483,7 @@ impl Engine {
 }
 
 impl Core {
-    /// The tasks of a node that are not over, in order of spawning.
+    /// Returns the live tasks of a node in order of spawning.
     fn tasks_of(&mut self, node: NodeId) -> Vec<u32> {
         let mut slots = self.tasks.in_order();
         slots.retain(|&slot| {

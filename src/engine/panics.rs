@@ -1,7 +1,8 @@
-//! What a panic says and where it was, and whether it is printed.
+//! The panic hook: notes the message and the place of a panic ([`PanicNote`]), and decides whether to print it.
 //!
-//! Always true: while a run explores or shrinks, a panic inside it prints nothing; outside of runs, and on other
-//! threads, the hook that was installed before does what it did.
+//! # Invariants
+//! - A panic inside a run that explores or shrinks prints nothing, unless it aborts the process.
+//! - Outside of runs and on other threads, the previously installed hook works as before.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -12,18 +13,18 @@ use std::sync::Once;
 
 use timeloop_sim::{Heartbeat, Site};
 
-/// What is known of a panic.
+/// The message and the place of a panic.
 #[derive(Clone, Debug)]
 pub(crate) struct PanicNote {
     pub(crate) message: String,
     pub(crate) site: Option<Site>,
-    /// Whether it comes of tokio's own runtime, which is not there inside a run.
+    /// Whether the panic says that tokio's own runtime is missing.
     pub(crate) needs_tokio: bool,
 }
 
 impl PanicNote {
     fn new(message: String, site: Option<Site>) -> Self {
-        // Its text is all the evidence there is: the place is that of whoever calls tokio.
+        // Only the message shows it: the place is that of tokio's caller.
         let needs_tokio = message.contains("context of a Tokio 1.x runtime");
         Self { message, site, needs_tokio }
     }
@@ -73,8 +74,8 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send 
             column: location.column(),
         });
         let note = PanicNote::new(message(info.payload()), site);
-        if mode == Mode::Silent && is_last_words(&note.message) {
-            last_words();
+        if mode == Mode::Silent && is_abort(&note.message) {
+            print_before_abort();
         }
         // `try_with`, `try_borrow_mut`: a panic inside a panic must not become an abort here.
         let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(note)));
@@ -84,19 +85,19 @@ fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send 
     }
 }
 
-/// Whether the standard library says with this panic that the process is about to be stopped.
-fn is_last_words(message: &str) -> bool {
+/// Returns whether the standard library aborts the process after this panic.
+fn is_abort(message: &str) -> bool {
     message == "panic in a destructor during cleanup" || message == "panic in a function that cannot unwind"
 }
 
-/// A destructor has panicked while another panic unwound the stack, so the process stops, and nothing that was kept back can
-/// be told later.
+/// Prints the noted panic and the current run. A panic during the unwinding of another aborts the process, so they can't be
+/// reported later.
 #[cold]
-fn last_words() {
+fn print_before_abort() {
     let note = LAST.try_with(|last| last.try_borrow().ok().and_then(|last| last.clone())).ok().flatten();
     if let Some(PanicNote { message, site, .. }) = note {
         let place = site.map_or_else(String::new, |site| format!(" at {site}"));
-        // As the standard library does: it can't be captured by a test harness that will not live to show it.
+        // Not captured by the test harness, which won't live to print it.
         let _ = writeln!(
             std::io::stderr(),
             "\ntimeloop: a panic{place} during the unwinding of another stops the process: {message}\n{}",
@@ -105,20 +106,20 @@ fn last_words() {
     }
 }
 
-/// What is known of the panic that was just caught on this thread, whose payload is given.
+/// Takes the note on the panic that was just caught on this thread with this payload.
 pub(crate) fn take(payload: &(dyn Any + Send)) -> PanicNote {
     let message = message(payload);
-    // `resume_unwind` calls no hook: what is noted then is an earlier panic, unless the texts agree.
+    // `resume_unwind` calls no hook, so the note may be of an earlier panic. Then the messages differ.
     let noted = LAST.with_borrow_mut(Option::take).filter(|note| note.message == message);
     noted.unwrap_or_else(|| PanicNote::new(message, None))
 }
 
-/// A panic that was caught is about to go on: what was known of it is known again.
+/// Restores the note on a caught panic that is about to be resumed.
 pub(crate) fn note_again(note: PanicNote) {
     LAST.set(Some(note));
 }
 
-/// The text of a panic.
+/// Returns the message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()

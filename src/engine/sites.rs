@@ -1,10 +1,10 @@
-//! Where a task waits: the line of the user's code, found without the help of the future that it awaits.
+//! Finds the line of user code where a task waits, without help from the future that it awaits.
 //!
-//! A future that is about to wait clones its waker. In a run that is to be explained the clone takes a backtrace, and
-//! the innermost frame that belongs neither to the standard library, nor to timeloop, nor to a crate from a registry
-//! is the line that a person wants to see.
+//! A future that is about to wait clones its waker. In an explained run the clone captures a backtrace. The innermost frame
+//! that belongs neither to the standard library, nor to timeloop, nor to a crate from a registry is the line to show.
 //!
-//! Always true: nothing here decides anything; without debug information places are unknown, and nothing else changes.
+//! # Invariants
+//! Nothing here makes a decision. Without debug information places are unknown, and nothing else changes.
 
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
@@ -15,13 +15,13 @@ use timeloop_sim::Site;
 
 use super::Engine;
 
-/// How many steps at the start, and how many at the end, of a run are looked up.
+/// The number of steps at the start of a run, and at its end, whose places are kept.
 const KEPT_STEPS: usize = 300;
 
-/// The places noted in a run.
+/// The places that were noted in a run.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
-    /// Of the step that is under way.
+    /// The place of the current step.
     current: Option<Rc<Backtrace>>,
     first: Vec<(usize, Rc<Backtrace>)>,
     last: VecDeque<(usize, Rc<Backtrace>)>,
@@ -41,7 +41,7 @@ pub(super) fn note(engine: &Engine) {
 }
 
 impl Sites {
-    /// The step with this number has ended, and its task waits; gives the place back.
+    /// Ends the step with this number, whose task waits. Returns the place.
     pub(super) fn end_step(&mut self, step: usize) -> Option<Rc<Backtrace>> {
         let backtrace = self.current.take()?;
         if self.first.len() < KEPT_STEPS {
@@ -55,19 +55,19 @@ impl Sites {
         Some(backtrace)
     }
 
-    /// The places by step, looked up.
+    /// Resolves the places, by step.
     pub(super) fn look_up(self) -> impl Iterator<Item = (usize, Option<Site>)> {
         self.first.into_iter().chain(self.last).map(|(step, backtrace)| (step, site(&backtrace)))
     }
 }
 
-/// The innermost line of user code in a backtrace.
+/// Returns the innermost line of user code in a backtrace.
 pub(super) fn site(backtrace: &Backtrace) -> Option<Site> {
     innermost(&format!("{backtrace:?}"))
 }
 
-/// The frames of the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`, as far as they are
-/// the task's own: function, file and line, the innermost first.
+/// Parses the frames of a task from the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`.
+/// Returns function, file and line of each, the innermost first.
 fn frames(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     text.split("{ fn: \"")
         .filter_map(|frame| {
@@ -75,31 +75,31 @@ fn frames(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
             let (file, rest) = rest.split_once("\", line: ")?;
             Some((function, file, rest.split(|character: char| !character.is_ascii_digit()).next()?))
         })
-        // What stands further out is not the task, but whoever runs the loop.
+        // The outer frames are those of the loop and of its caller.
         .take_while(|(_, file, _)| !is_loop(file))
 }
 
 fn innermost(text: &str) -> Option<Site> {
-    let (_, file, line) = frames(text).find(|(function, file, _)| is_users(function, file))?;
+    let (_, file, line) = frames(text).find(|(function, file, _)| is_user_code(function, file))?;
     Some(Site { file: Cow::Owned(shortened(file)), line: line.parse().ok()?, column: 0 })
 }
 
 /// What kind of future a task waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaf {
-    /// A primitive of the face's own, which has announced what it waits for.
+    /// A primitive of timeloop's `sync`, which has announced what it waits for.
     Sync,
-    /// A socket, of which it is noted who waits for it.
+    /// A socket, whose waiting tasks are noted.
     Socket,
     /// The end of a task.
     Task,
-    /// Somebody else's, of which nothing is known.
+    /// A future of another crate.
     Foreign,
-    /// Nobody knows: there is no debug information.
+    /// Unknown, for example without debug information.
     Unknown,
 }
 
-/// What kind of future waits in a backtrace.
+/// Returns the kind of the innermost future in a backtrace.
 pub(super) fn leaf(backtrace: &Backtrace) -> Leaf {
     leaf_of(&format!("{backtrace:?}"))
 }
@@ -107,11 +107,11 @@ pub(super) fn leaf(backtrace: &Backtrace) -> Leaf {
 fn leaf_of(text: &str) -> Leaf {
     for (function, file, _) in frames(text) {
         let file = file.replace('\\', "/");
-        if is_users(function, &file) {
-            // It has made its waker itself, or the frames of the future are not to be seen.
+        if is_user_code(function, &file) {
+            // User code has cloned the waker, or the frames of the future are missing.
             return Leaf::Unknown;
         }
-        if is_ours(&file) {
+        if is_timeloop(&file) {
             match file.rsplit_once("/src/").and_then(|(_, file)| file.split('/').next()) {
                 Some("engine") => {}
                 Some("sync") => return Leaf::Sync,
@@ -128,26 +128,26 @@ fn leaf_of(text: &str) -> Leaf {
     Leaf::Unknown
 }
 
-/// Whether a frame is the loop that polls the tasks.
+/// Returns whether a frame belongs to the loop that polls the tasks.
 fn is_loop(file: &str) -> bool {
     let file = file.replace('\\', "/");
-    file.ends_with("/engine/run.rs") && is_ours(&file)
+    file.ends_with("/engine/run.rs") && is_timeloop(&file)
 }
 
-fn is_users(function: &str, file: &str) -> bool {
+fn is_user_code(function: &str, file: &str) -> bool {
     let crate_name = function.trim_start_matches(['<', '&', '*', '(']).split("::").next().unwrap_or(function);
     let file = file.replace('\\', "/");
     let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/", "/rustlib/src/"];
     !matches!(crate_name, "timeloop" | "timeloop_sim" | "core" | "std" | "alloc")
-        // With line tables alone functions are named without their crate.
-        && !is_ours(&file)
+        // With line tables only, functions are named without their crate.
+        && !is_timeloop(&file)
         && !foreign.iter().any(|part| file.contains(part))
-        // The C library's start of a thread.
+        // Excludes the C library's start of a thread.
         && file.ends_with(".rs")
 }
 
-/// Whether a file is timeloop's, wherever its source lies; the library names files below the current folder from there.
-fn is_ours(file: &str) -> bool {
+/// Returns whether a file belongs to timeloop. Files below the current folder have relative paths.
+fn is_timeloop(file: &str) -> bool {
     let ours = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let file = std::path::Path::new(file);
     if file.is_absolute() {
@@ -156,7 +156,7 @@ fn is_ours(file: &str) -> bool {
     std::env::current_dir().is_ok_and(|here| here.join(file).starts_with(ours))
 }
 
-/// The path as the compiler would name it: relative to the package or the workspace.
+/// Returns the path relative to the package or the workspace, as the compiler prints it.
 fn shortened(file: &str) -> String {
     let roots = [std::env::current_dir().ok(), std::env::var_os("CARGO_MANIFEST_DIR").map(Into::into)];
     let path = std::path::Path::new(file);
@@ -169,7 +169,7 @@ mod tests {
     use super::{Leaf, innermost, leaf_of};
 
     #[test]
-    fn the_innermost_frame_that_is_nobody_elses_counts() {
+    fn the_innermost_user_frame_is_found() {
         let text = concat!(
             r#"Backtrace [{ fn: "std::backtrace", file: "/rustc/abc/library/std/src/backtrace.rs", line: 331 }, "#,
             r#"{ fn: "f::{{closure}}", file: "/home/u/.cargo/registry/src/x/flume-0.10/src/async.rs", line: 9 }, "#,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_future_it_is_that_waits() {
+    fn the_kind_of_the_innermost_future_is_found() {
         let ours = |file: &str| {
             format!("{{ fn: \"f\", file: \"{}/src/{file}\", line: 7 }}", env!("CARGO_MANIFEST_DIR"))
         };

@@ -1,7 +1,8 @@
-//! A spawned task in its one box: the future while it runs, its output once it has ended.
+//! A spawned task in one box: [`TaskBox`] holds the future while it runs, and its output once it has ended.
 //!
 //! # Invariants
-//! The future is dropped as soon as it has ended or was cancelled. A task that panicked has a `JoinError` as its output.
+//! - The future is dropped as soon as it has ended or was cancelled.
+//! - The output of a task that panicked is a `JoinError`.
 
 use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,17 +15,16 @@ use super::{Id, JoinError, context};
 
 /// A task whose future's type has been erased.
 trait Task {
-    /// Resumes the task, which has not ended. A task that panics has ended, and the loop has the panic payload.
+    /// Polls the task, which has not ended. If the task panics, it has ended, and the loop gets the panic payload.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Drops the future or the output, and makes `error` the output. If that destructor panics, `error` is the output all
-    /// the same.
+    /// Drops the future or the output and makes `error` the output, even if the destructor panics.
     fn fail(self: Pin<&mut Self>, error: JoinError);
 
-    /// Gives the output of a task that has ended: an `Option<Result<T, JoinError>>`, which is `None` once it was taken.
+    /// Returns the output of an ended task: an `Option<Result<T, JoinError>>`, which is `None` after it was taken.
     fn output(self: Pin<&mut Self>) -> Option<&mut dyn Any>;
 
-    /// Gives the name of the future's type.
+    /// Returns the name of the future's type.
     fn type_name(&self) -> &'static str;
 }
 
@@ -43,8 +43,7 @@ where
 {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Here, in the frame next to the future's own code: unwinding through another frame costs about as much as ten
-        // steps.
+        // Caught in the frame next to the future's code: unwinding through another frame costs about ten steps.
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let StageProjection::Running { future } = self.as_mut().project() else {
                 unreachable!("a task that has ended is not resumed");
@@ -52,7 +51,7 @@ where
             match future.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(output) => {
-                    // The future's destructor may panic, too.
+                    // Inside `catch_unwind`: the future's destructor may panic.
                     self.set(Stage::Ended { output: Some(Ok(output)) });
                     Poll::Ready(())
                 }
@@ -80,7 +79,7 @@ where
     }
 }
 
-/// Hands the payload of a task's panic to the loop that polls the task.
+/// Passes the payload of a task's panic to the loop that polls the task.
 #[cold]
 #[inline(never)]
 fn panicked(payload: Box<dyn Any + Send>) -> Poll<()> {
@@ -103,12 +102,12 @@ impl TaskBox {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // Written where it will stay: futures are large, and would be moved there through the stack.
+        // Written in place: futures are large, and moving one would copy it through the stack.
         let task = Box::write(Box::<Stage<F>>::new_uninit(), Stage::Running { future });
         Self(Box::into_pin(task))
     }
 
-    /// Resumes the task, which has not ended.
+    /// Polls the task, which has not ended.
     #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().poll(cx)
@@ -121,20 +120,20 @@ impl TaskBox {
 
     /// Ends a task that has panicked.
     pub(super) fn panicked(&mut self, id: Id, payload: Box<dyn Any + Send>) {
-        // The destructor of a future that has panicked may panic again; the first panic is the one to report. The future
-        // is gone all the same then, so the second attempt drops none.
+        // The destructor may panic again, but the first panic is the output. The future is gone then, so the second call does
+        // not drop it.
         let _ = self.cancel(id);
         self.0.as_mut().fail(JoinError::panicked(id, payload));
     }
 
-    /// Takes the output of a task that has ended; `None` if it is of another type, or has been taken.
+    /// Takes the output of an ended task. Returns `None` if it has another type or has been taken.
     #[inline]
     pub(crate) fn take_output<T: 'static>(&mut self) -> Option<Result<T, JoinError>> {
-        // Of another type: a handle that outlives its run may, after sixteen million others, find another task in its place.
+        // The type differs if a handle outlives its run and finds another task in the slot, after 16 million runs.
         self.0.as_mut().output()?.downcast_mut::<Option<Result<T, JoinError>>>()?.take()
     }
 
-    /// Gives the name of the future's type.
+    /// Returns the name of the future's type.
     pub(super) fn type_name(&self) -> &'static str {
         self.0.type_name()
     }

@@ -1,8 +1,8 @@
-//! The world around a run's tasks, as the engine knows it: something in which things happen of themselves, and that tasks
-//! wait for.
+//! The interface of the engine to the network: the [`World`] has events of its own, and tasks wait for it.
 //!
 //! # Invariants
-//! A run that uses no socket has no world. No code of the user's runs while the world is borrowed.
+//! - A run that uses no socket has no world.
+//! - User code never runs while the world is borrowed.
 
 use std::cell::RefMut;
 use std::fmt;
@@ -14,37 +14,37 @@ use timeloop_sim::{
 
 use super::nodes::{NodeId, Nodes};
 use super::{Engine, WakeTarget};
-/// The world of this library's runs; the engine uses it by its trait.
+/// The world of this library's runs. The engine uses it through the trait.
 pub(super) use crate::net::driver::Fabric as Surroundings;
 
-/// What happens around the tasks: a network.
+/// The events around the tasks: a network.
 pub(crate) trait World: Default {
     /// What a task waits for in it.
     type Target: Copy + fmt::Debug + PartialEq;
 
-    /// When the next thing happens of itself.
+    /// Returns when the next event is due.
     fn next_ns(&self) -> Option<u64>;
 
-    /// Everything that is due happens.
+    /// Processes all events that are due.
     fn advance(&mut self, engine: &Engine);
 
-    /// A node goes down: in a crash, or in good order.
+    /// Handles a node that goes down, by a crash or an orderly shutdown.
     fn node_stops(&mut self, engine: &Engine, node: NodeId, crashes: bool);
 
-    /// A node starts.
+    /// Handles a node that starts.
     fn node_starts(&mut self, engine: &Engine, node: NodeId);
 
-    /// Whether the last call has left tasks to be woken, or let go of.
+    /// Returns whether the last call has wake targets to wake or to drop.
     fn has_woken(&self) -> bool;
 
-    /// The tasks to be woken, in this order.
+    /// Returns the wake targets to wake, in order.
     fn woken(&mut self) -> &mut Vec<WakeTarget>;
 
-    /// The tasks that wait no more, to be dropped where nothing is borrowed.
+    /// Returns the wake targets that no longer wait, to be dropped when nothing is borrowed.
     fn released(&mut self) -> &mut Vec<WakeTarget>;
 
-    /// A task's wait for something that was made at `made`; `None` where it waits for it no more. `waiting` has all tasks
-    /// that wait for something in this world.
+    /// Describes a task's wait for `target`, which was created at `made`. Returns `None` if the wait is over. `waiting` has all
+    /// tasks that wait for something in this world.
     fn describe_wait(
         &mut self,
         view: (&Nodes, u64),
@@ -53,25 +53,25 @@ pub(crate) trait World: Default {
         made: &'static Location<'static>,
     ) -> Option<SocketWait>;
 
-    /// What is not as usual.
+    /// Returns the anomalies of the network.
     fn anomalies(&mut self, nodes: &Nodes, now_ns: u64) -> Box<[Anomaly]>;
 }
 
-/// A decision about the world around the tasks.
+/// Identifies a decision about the world.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WorldDecision {
     pub(crate) domain: Domain,
-    /// What it is about.
+    /// The link, or the fault of a plan.
     pub(crate) path: [u32; 2],
-    /// The n-th time.
+    /// The number of the packet on the link, or of the plan.
     pub(crate) number: u32,
-    /// Which question.
+    /// The number of the question about the packet or the fault.
     pub(crate) index: u32,
 }
 
 impl Engine {
-    /// Decides something about the world: a value below `arity`, of which `effective` says what it comes to, and `effect`
-    /// for a report where that is not quiet.
+    /// Draws a value below `arity` for a decision about the world and returns what `effective` makes of it. `effect` describes
+    /// a value other than the baseline's for reports.
     pub(crate) fn decide_world(
         &self,
         decision: WorldDecision,
@@ -84,7 +84,7 @@ impl Engine {
         value
     }
 
-    /// Decides something about the world, and keeps nothing of it.
+    /// Draws a value below `arity` for a decision about the world, without recording it.
     pub(crate) fn draw_world(&self, decision: WorldDecision, arity: u32) -> u32 {
         let WorldDecision { domain, path, number, index } = decision;
         let subject = TaskKey::ROOT.child(path[0]).child(path[1]).0;
@@ -99,7 +99,7 @@ impl Engine {
         value
     }
 
-    /// Keeps what has come of a decision, and its effect where it is not the quiet one.
+    /// Records the value of a decision, and its effect if the value is not the baseline's.
     pub(crate) fn keep_world(
         &self,
         decision: WorldDecision,
@@ -112,7 +112,7 @@ impl Engine {
         if value == 0 || core.observer.recorder.is_none() {
             return;
         }
-        // Whoever describes the effect may look at the nodes.
+        // `effect` may borrow the nodes.
         drop(core);
         let effect = effect();
         if let Some(recorder) = &mut self.core.borrow_mut().observer.recorder {
@@ -121,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Calls `f` with the world, which is made where there is none yet, then wakes the tasks that this concerns.
+    /// Calls `f` with the world, creating it if needed, then wakes the tasks that `f` has made ready.
     #[inline]
     pub(crate) fn world<R>(&self, f: impl FnOnce(&mut Surroundings) -> R) -> R {
         let mut guard = self.world.borrow_mut();
@@ -133,7 +133,7 @@ impl Engine {
         result
     }
 
-    // Apart: the above is compiled once for each operation.
+    // Not part of `world`, which is instantiated for each operation.
     fn wake_concerned(&self, guard: RefMut<'_, Option<Box<Surroundings>>>) {
         let world = RefMut::map(guard, |world| &mut **world.as_mut().expect("it is there"));
         let mut foreign = Vec::new();
@@ -142,18 +142,18 @@ impl Engine {
         drop(released);
     }
 
-    /// Calls `f` with the world where there is one.
+    /// Calls `f` with the world if there is one.
     pub(crate) fn existing_world<R>(&self, f: impl FnOnce(&Surroundings) -> R) -> Option<R> {
         self.world.borrow().as_deref().map(f)
     }
 
-    /// Wakes the loop's own tasks. Others go to `foreign`, to be woken when nothing is borrowed; what is given back is to be
-    /// dropped then.
+    /// Wakes the loop's own tasks. Moves other wake targets to `foreign`, to be woken when nothing is borrowed. Returns those to
+    /// be dropped then.
     #[inline]
     fn settle(&self, mut world: RefMut<'_, Surroundings>, foreign: &mut Vec<WakeTarget>) -> Vec<WakeTarget> {
         for wake_target in world.woken().drain(..) {
             match wake_target {
-                // Once one needs a call, those behind it wait for their turn.
+                // Behind a foreign waker, the loop's own tasks wait for their turn.
                 WakeTarget::Task(task) if foreign.is_empty() => self.wake(task),
                 other => foreign.push(other),
             }
@@ -163,21 +163,21 @@ impl Engine {
         std::mem::take(released)
     }
 
-    /// A node goes down, and with it what it has in the world.
+    /// Passes on that a node goes down.
     pub(super) fn world_node_stops(&self, node: NodeId, crashes: bool) {
         if self.world.borrow().is_some() {
             self.world(|world| world.node_stops(self, node, crashes));
         }
     }
 
-    /// A node starts.
+    /// Passes on that a node starts.
     pub(super) fn world_node_starts(&self, node: NodeId) {
         if self.world.borrow().is_some() {
             self.world(|world| world.node_starts(self, node));
         }
     }
 
-    /// When the next thing happens: the next timer's deadline, or in the world.
+    /// Returns the next deadline, of a timer or of the world.
     #[inline]
     pub(super) fn next_ns_with_world(&self, timer_ns: Option<u64>) -> Option<u64> {
         let world_ns = self.world.borrow().as_ref().and_then(|world| World::next_ns(&**world));
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// What is due in the world happens.
+    /// Processes the events of the world that are due.
     #[inline]
     pub(super) fn advance_world(&self, foreign: &mut Vec<WakeTarget>) {
         let guard = self.world.borrow_mut();
@@ -199,7 +199,7 @@ impl Engine {
         drop(self.settle(world, foreign));
     }
 
-    /// The run is over, and so is its world.
+    /// Drops the world at the end of the run.
     pub(super) fn end_world(&self) {
         drop(self.world.take());
     }
