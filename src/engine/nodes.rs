@@ -1,7 +1,9 @@
-//! The table of nodes: who there is, under which addresses, and how each of them stands.
+//! The table of nodes: [`Nodes`] holds their names, addresses and states.
 //!
-//! Always true: node 0 is where the test itself runs, and it is up; no two nodes share a name or an address; a node that is
-//! declared stays in the table until the run is over, whatever happens to it.
+//! # Invariants
+//! - Node 0 runs the test itself and is always up.
+//! - Names and addresses are unique.
+//! - A declared node stays in the table until the run is over.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -22,31 +24,31 @@ use timeloop_sim::{NodeEvent, ResourceKey};
 
 pub(crate) use timeloop_sim::NodeState;
 
-/// Which node of a run.
+/// Identifies a node of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub(crate) u32);
 
 impl NodeId {
-    /// Where the test itself runs: the node of all tasks that belong to no other.
+    /// The node of the test itself, and of all tasks that were not spawned on another.
     pub(crate) const TEST: Self = Self(0);
 
-    /// The number, as a task's slot keeps it.
+    /// Returns the number in the form that a task's slot stores.
     pub(super) fn number(self) -> u16 {
-        u16::try_from(self.0).expect("a run has no more nodes than that")
+        u16::try_from(self.0).expect("a run has at most MAX_NODES nodes")
     }
 
-    /// What stands for the node as a thing that tasks share.
+    /// Returns the resource that represents the node in operations.
     pub(super) fn resource(self) -> ResourceKey {
         ResourceKey(mix(u64::MAX, self.0.into()))
     }
 }
 
-/// What a node does when it is started.
+/// The first task of a node.
 #[derive(Clone)]
 pub(crate) struct Start {
-    /// Makes its first task.
+    /// Creates the task.
     pub(crate) make: Rc<dyn Fn() -> TaskBox>,
-    /// What that task is called.
+    /// The name of the task.
     pub(crate) name: Cow<'static, str>,
     /// Where the node was declared.
     pub(crate) at: &'static Location<'static>,
@@ -64,35 +66,35 @@ pub(super) struct NodeRecord {
     name: Arc<str>,
     addresses: Vec<IpAddr>,
     pub(super) state: NodeState,
-    /// How many times it has been started; 0 before the first time.
+    /// How many times the node has been started.
     pub(super) incarnation: u32,
     pub(super) clock: NodeClock,
-    /// `None` where nothing was given to run.
+    /// `None` for a node without a first task.
     pub(super) start: Option<Start>,
-    /// The task that was started first, until it ends.
+    /// The first task, until it ends.
     pub(super) main: Option<TaskRef>,
-    /// How many tasks it has.
+    /// How many tasks the node has.
     pub(super) live: u32,
-    /// The values that belong to it, each with the key that it is asked for by, in order of making.
+    /// The node-local values with their keys, in order of creation.
     pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
-    /// Whether it has been asked to shut down.
+    /// Whether the node has been asked to shut down.
     pub(super) shutting_down: bool,
-    /// Whether it is just going down: its tasks are being dropped.
+    /// Whether the node is going down and its tasks are being dropped.
     pub(super) closing: bool,
-    /// Who wants to know of any change.
+    /// The wake targets that wait for a change of the node.
     pub(super) watchers: Vec<WakeTarget>,
-    /// What happened to it last.
+    /// The last event of the node.
     pub(super) last_change: Option<LastChange>,
 }
 
-/// What has happened to a node.
+/// An event of a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LastChange {
     pub(crate) event: NodeEvent,
     pub(crate) at_ns: u64,
-    /// The place in the source that has called for it, where that is known.
+    /// The place in the source that caused the event, if known.
     pub(crate) called_at: Option<&'static Location<'static>>,
-    /// Whether a fault plan has.
+    /// Whether a fault plan caused it.
     pub(crate) planned: bool,
 }
 
@@ -115,24 +117,24 @@ impl NodeRecord {
         }
     }
 
-    /// What is told to those who want to know of any change, to be woken where nothing is borrowed.
+    /// Takes the wake targets that wait for a change, to be woken when nothing is borrowed.
     pub(super) fn take_watchers(&mut self) -> Vec<WakeTarget> {
         std::mem::take(&mut self.watchers)
     }
 }
 
-/// Why a node can't be added.
+/// The reason why a node can't be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NodeError {
-    /// The name is not one: what is wrong with it.
+    /// The name is invalid.
     BadName(String),
-    /// Another node has it.
+    /// Another node has the name.
     NameTaken(String),
-    /// Another node has it: its name.
+    /// Another node has the address. Holds its name.
     AddressTaken(IpAddr, Arc<str>),
-    /// No host has such an address: what is special about it.
+    /// No host can have the address. Holds the reason.
     BadAddress(IpAddr, &'static str),
-    /// There are as many as there may be.
+    /// The run has [`MAX_NODES`] nodes already.
     TooMany,
 }
 
@@ -159,7 +161,7 @@ impl fmt::Display for NodeError {
     }
 }
 
-/// How many nodes a run can have, the test's included.
+/// How many nodes a run can have, including the test's.
 pub(crate) const MAX_NODES: usize = 1 << 16;
 
 /// The name of the test's own node.
@@ -168,14 +170,14 @@ const TEST_NAME: &str = "test";
 /// All nodes of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    /// Empty until the first is declared or asked for: most runs have none.
+    /// Empty until a node is declared or looked up. Most runs have none.
     nodes: Vec<NodeRecord>,
     index: Option<Box<Index>>,
-    /// The number in the last default address that was given.
+    /// The number in the last default address.
     last_default: u32,
 }
 
-/// Where to find nodes.
+/// Finds nodes by name and by address.
 #[derive(Debug, Default)]
 struct Index {
     names: BTreeMap<Arc<str>, NodeId>,
@@ -183,13 +185,13 @@ struct Index {
 }
 
 impl Nodes {
-    /// Returns whether there are nodes besides the test's, whose clocks may be off.
+    /// Returns whether there are nodes besides the test's. Their clocks may be wrong.
     #[inline]
     pub(super) fn are_declared(&self) -> bool {
         self.nodes.len() > 1
     }
 
-    /// Adds the test's node where it is missing.
+    /// Adds the test's node if it is missing.
     pub(super) fn ensure(&mut self) {
         if self.nodes.is_empty() {
             let addresses = self.default_addresses();
@@ -208,7 +210,7 @@ impl Nodes {
         self.nodes.last_mut().expect("just added")
     }
 
-    /// Adds a node, which is down; without addresses of its own it gets one of each kind.
+    /// Adds a node, which is down. Without addresses it gets one of each kind.
     pub(crate) fn add(&mut self, name: &str, addresses: Vec<IpAddr>) -> Result<NodeId, NodeError> {
         self.ensure();
         let known = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
@@ -243,13 +245,13 @@ impl Nodes {
         Ok(id)
     }
 
-    /// The next pair of addresses that nobody has: 10.0.0.N and fd00::N.
+    /// Returns the next free pair of addresses: 10.0.0.N and fd00::N.
     fn default_addresses(&mut self) -> Vec<IpAddr> {
         loop {
             self.last_default += 1;
             let number = self.last_default;
             let [_, b, c, d] = number.to_be_bytes();
-            // No host's address ends so where networks are as large as they mostly are.
+            // In a network of the usual size, no host's address ends in these.
             if d == 0 || d == 255 {
                 continue;
             }
@@ -262,68 +264,68 @@ impl Nodes {
         }
     }
 
-    /// The node of this name.
+    /// Returns the node with this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<NodeId> {
         self.index.as_ref()?.names.get(name).copied()
     }
 
-    /// The node that has this address. Loopback is nobody's: each node is its own.
+    /// Returns the node with this address. Loopback addresses belong to no node.
     pub(crate) fn by_address(&self, address: IpAddr) -> Option<NodeId> {
         self.index.as_ref()?.addresses.get(&address).copied()
     }
 
-    /// Every node, the test's first.
+    /// Returns all nodes, the test's first.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// What the node is called.
+    /// Returns the name of a node.
     pub(crate) fn name(&self, node: NodeId) -> Arc<str> {
         Arc::clone(&self.at(node).name)
     }
 
-    /// Its addresses, at least one.
+    /// Returns the addresses of a node, at least one.
     pub(crate) fn addresses(&self, node: NodeId) -> &[IpAddr] {
         &self.at(node).addresses
     }
 
-    /// How it stands.
+    /// Returns the state of a node.
     pub(crate) fn state(&self, node: NodeId) -> NodeState {
         self.at(node).state
     }
 
-    /// How many times it has been started.
+    /// Returns how many times a node has been started.
     pub(crate) fn incarnation(&self, node: NodeId) -> u32 {
         self.at(node).incarnation
     }
 
-    /// Whether the task that was started first is there.
+    /// Returns whether the first task of a node is alive.
     pub(crate) fn has_main(&self, node: NodeId) -> bool {
         self.at(node).main.is_some()
     }
 
-    /// Whether it has any tasks.
+    /// Returns whether a node has any tasks.
     pub(crate) fn has_tasks(&self, node: NodeId) -> bool {
         self.at(node).live > 0
     }
 
-    /// How many tasks it has.
+    /// Returns how many tasks a node has.
     pub(super) fn tasks(&self, node: NodeId) -> u32 {
         self.at(node).live
     }
 
-    /// What happened to it last, when, and where that was called for.
+    /// Returns the last event of a node.
     #[cfg(feature = "net")]
     pub(crate) fn last_change(&self, node: NodeId) -> Option<LastChange> {
         self.at(node).last_change
     }
 
-    /// Whether it has been asked to shut down.
+    /// Returns whether a node has been asked to shut down.
     pub(crate) fn is_shutting_down(&self, node: NodeId) -> bool {
         self.at(node).shutting_down
     }
 
-    /// Its clock.
+    /// Returns the clock of a node.
     pub(crate) fn clock(&self, node: NodeId) -> NodeClock {
         self.nodes.get(node.0 as usize).map_or(NodeClock::TRUE, |node| node.clock)
     }
@@ -336,12 +338,12 @@ impl Nodes {
         &mut self.nodes[node.0 as usize]
     }
 
-    /// The name in a task's label: none for the test's node.
+    /// Returns the name of a node for a task's label; `None` for the test's node.
     pub(super) fn label(&self, node: u16) -> Option<Cow<'static, str>> {
         (node != 0).then(|| Cow::Owned(self.nodes[usize::from(node)].name.to_string()))
     }
 
-    /// What is to happen to the tasks that are spawned on this node from elsewhere.
+    /// Returns the interrupts of a task that is spawned on this node from another.
     pub(super) fn interrupts(&self, node: NodeId, wants_nodes: bool) -> Interrupts {
         let mut interrupts = Interrupts::default();
         if node == NodeId::TEST {
@@ -356,19 +358,19 @@ impl Nodes {
         interrupts
     }
 
-    /// A task has been spawned on a node that is not the test's.
+    /// Records that a task was spawned on a node that is not the test's.
     pub(super) fn spawned(&mut self, node: u16, interrupts: Interrupts) {
         if !interrupts.has(Interrupts::STOPPED) {
             self.nodes[usize::from(node)].live += 1;
         }
     }
 
-    /// The names of the nodes that are paused.
+    /// Returns the names of the paused nodes.
     pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<str>> {
         self.nodes.iter().filter(|node| node.state == NodeState::Paused).map(|node| &node.name)
     }
 
-    /// All that has a destructor of the user's, to be dropped where nothing is borrowed.
+    /// Takes everything whose destructor may run user code, to be dropped when nothing is borrowed.
     pub(super) fn take_values(&mut self) -> Vec<Box<dyn Any>> {
         let mut values: Vec<Box<dyn Any>> = Vec::new();
         for node in &mut self.nodes {
@@ -380,7 +382,7 @@ impl Nodes {
     }
 }
 
-/// What is special about an address that no single host has.
+/// Returns why an address can't belong to a single host; `None` if it can.
 fn unusable(address: IpAddr) -> Option<&'static str> {
     if address.is_unspecified() {
         Some("stands for all addresses of a node")
@@ -394,7 +396,7 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
 }
 
 impl Core {
-    /// Returns the node of the task in this slot; the test's for no task.
+    /// Returns the node of the task in this slot; the test's without a task.
     pub(super) fn node_of(&mut self, slot: u32) -> NodeId {
         match slot {
             NO_SLOT | ROOT_SLOT => NodeId::TEST,
@@ -404,12 +406,12 @@ impl Core {
 }
 
 impl Engine {
-    /// Returns the node of the task that runs, or whose destructors do; the test's outside of tasks.
+    /// Returns the node of the current task; the test's outside of tasks.
     pub(crate) fn current_node(&self) -> NodeId {
         self.core.borrow_mut().node_of(self.current.get())
     }
 
-    /// Returns the table of nodes, to be looked at. Not while code of the user's runs.
+    /// Borrows the table of nodes. User code must not run during the borrow.
     pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
         if self.core.borrow().nodes.nodes.is_empty() {
             self.core.borrow_mut().nodes.ensure();
@@ -429,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_is_a_node_and_the_others_count_up() {
+    fn the_test_is_node_0_and_the_others_count_up() {
         let mut nodes = Nodes::default();
         let first = nodes.add("db-1", Vec::new()).unwrap();
         let second = nodes.add("db-2", vec![ip("192.168.7.1"), ip("192.168.7.1")]).unwrap();
@@ -447,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn default_addresses_keep_clear_of_those_that_are_taken() {
+    fn default_addresses_skip_taken_ones() {
         let mut nodes = Nodes::default();
         nodes.add("early", vec![ip("10.0.0.3")]).unwrap();
         for number in 0..600 {
@@ -460,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_a_node_is_told() {
+    fn invalid_nodes_are_rejected() {
         let mut nodes = Nodes::default();
         nodes.add("db", vec![ip("10.0.0.9")]).unwrap();
         let mut error = |name: &str, addresses: &[&str]| {

@@ -1,13 +1,12 @@
-//! The observer: how closely a run is watched, and the record where it is recorded: steps, operations, who holds what, and what
-//! each task waits for.
+//! The observer: records the steps and operations of a run, which task holds which resource, and what each task waits for.
 //!
-//! [`Level`] says how closely; [`Recorder`] keeps the [`Record`] of a run that is to be explained.
+//! [`Level`] is the level of detail. [`Recorder`] builds the [`Record`] of a run that is to be explained.
 //!
 //! # Invariants
-//! - Observing changes no decision: runs that differ in the level alone have the same trace hash, except that a source that
-//!   wants to know of operations may preempt tasks before them.
-//! - What a task waits for is noted in runs that are recorded and in no others; a task's notes are those of its last step,
-//!   besides what it has left with a waker of somebody else's.
+//! - Observing changes no decision: runs that differ only in the level have the same trace hash. But a source that wants
+//!   operations may preempt tasks before them.
+//! - Waits are noted only in recorded runs. The notes of a task are those of its last step, and those with wakers that are
+//!   not the loop's.
 
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
@@ -35,16 +34,16 @@ use super::{
     world::{Surroundings, World},
 };
 
-/// How closely a run is watched. Each level includes those before it.
+/// The level of detail of an observed run. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// Operations are not even announced.
+    /// Operations are not announced.
     Off,
-    /// The source of decisions learns of operations.
+    /// Operations are reported to the source of decisions.
     Operations,
     /// The run is recorded.
     Record,
-    /// The places in the source where tasks wait are recorded, too.
+    /// The places where tasks wait are recorded, too.
     Explain,
 }
 
@@ -60,7 +59,7 @@ impl Level {
     }
 }
 
-/// Watches a run.
+/// Observes a run.
 pub(super) struct Observer {
     pub(super) recorder: Option<Box<Recorder>>,
 }
@@ -72,7 +71,7 @@ impl Observer {
         Self { recorder }
     }
 
-    /// Returns whether the places of the step under way are wanted.
+    /// Returns whether the place where the current step ends is noted.
     pub(super) fn is_noting(&self) -> bool {
         self.recorder.as_ref().is_some_and(|recorder| recorder.is_noting())
     }
@@ -87,7 +86,7 @@ impl Observer {
 }
 
 impl Engine {
-    /// Returns whether anyone wants to know of operations.
+    /// Returns whether the run has an observer of operations.
     #[inline(always)]
     pub(super) fn is_observed(&self) -> bool {
         self.level != Level::Off
@@ -99,19 +98,19 @@ impl Engine {
         self.level >= Level::Record
     }
 
-    /// Notes where tasks wait from this step on, and in the first few thousand, if the run is explained at all.
+    /// In an explained run, notes where tasks wait from this step on, besides in the first few thousand steps.
     pub(crate) fn explain_from(&self, step: u64) {
         self.core.borrow_mut().observer.record(|recorder| recorder.explain_from = step);
     }
 }
 
-/// How the names of this library's own files begin.
+/// The start of the paths of timeloop's own files.
 const OURS: &str = {
     let (ours, _) = file!().split_at(file!().len() - "engine/observer.rs".len());
     ours
 };
 
-/// Records a run. What the loop calls at every step stands apart from it, so that it costs nothing where nothing is recorded.
+/// Records a run. The functions that every step calls are not inlined, so that unrecorded runs don't pay for them.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     record: Record,
@@ -121,40 +120,40 @@ pub(super) struct Recorder {
     waits: BTreeMap<u32, Rc<Backtrace>>,
     /// The task that is being polled.
     current: u32,
-    /// The resources that the record knows, and where they stand in it.
+    /// The index in the record of each recorded resource.
     known: BTreeMap<ResourceKey, usize>,
-    /// The operation that each task has announced last, and has not got yet, by task.
+    /// The operation that each task has announced last and not completed, by task.
     wanted: BTreeMap<u32, Wanted>,
-    /// The operation that the step under way has given way for, until its task is ready to go on.
+    /// The operation before which the current step was preempted, until its task is ready to continue.
     preempted: Option<DecisionKey>,
-    /// What else each task waits for, by task.
+    /// The nodes and sockets that each task waits for, by task.
     noted_waits: BTreeMap<u32, Vec<NotedWait>>,
-    /// What was not as usual in the network when the run ended.
+    /// The anomalies of the network at the end of the run.
     pub(super) network: Box<[Anomaly]>,
-    /// The resources that are more than something that tasks share.
+    /// The resources of a special kind.
     kinds: BTreeMap<ResourceKey, ResourceKind>,
-    /// Who holds what.
+    /// The holders of each resource.
     pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
     /// The steps whose tasks were not polled.
     parked: Vec<usize>,
-    /// The step from which on places are noted, besides the first few thousand.
+    /// The step from which on places are noted, besides those of the first few thousand steps.
     pub(super) explain_from: u64,
 }
 
-/// What a task has set out to do.
+/// An operation that a task has announced.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     operation: Operation,
     at: Option<&'static Location<'static>>,
 }
 
-/// Somebody who holds a resource, or part of it.
+/// A task that holds a resource, or a part of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holder {
     /// Index into the record's tasks.
     pub(super) task: u32,
-    /// Where it asked for it.
+    /// Where the task acquired it.
     pub(super) at: Option<&'static Location<'static>>,
 }
 
@@ -163,7 +162,7 @@ impl Recorder {
         Self { sites: explain.then(Sites::default), ..Self::default() }
     }
 
-    /// A task's index: tasks are recorded in order of their ids.
+    /// Returns a task's index. Tasks are recorded in order of their ids.
     fn index(id: Id) -> u32 {
         u32::try_from(id.number() - 1).expect("a recorded run has fewer than 2^32 tasks")
     }
@@ -210,17 +209,17 @@ impl Recorder {
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
     }
 
-    /// The task that runs gives way.
+    /// Records that the running task is preempted.
     pub(super) fn preempted(&mut self, key: DecisionKey) {
         self.preempted = Some(key);
     }
 
-    /// It is going to be ready to go on.
+    /// Records that the preempted task will be ready to continue.
     pub(super) fn will_continue(&mut self) {
         self.preempted = None;
     }
 
-    /// The step has ended, and its task, whose node is paused, waits where it did: it has not been polled.
+    /// Records that the step did not poll its task, whose node is paused. The task waits where it did before.
     pub(super) fn parked(&mut self) {
         if let Some(step) = self.record.steps.len().checked_sub(1) {
             self.parked.push(step);
@@ -231,13 +230,13 @@ impl Recorder {
     #[inline(never)]
     pub(super) fn end_step(&mut self, finished: bool) {
         if let Some(key) = self.preempted.take() {
-            // Whoever polled made something else of it, and did not come back in this step.
+            // The caller of the future did not poll it again. It may have dropped it.
             self.chosen(key, 2, 1);
         }
         let step = self.record.steps.len() - 1;
         self.record.steps[step].finished = finished;
         let backtrace = self.sites.as_mut().and_then(|sites| sites.end_step(step));
-        // What is not noted is not known: an earlier place would mislead.
+        // If the place is not noted, it is unknown: an earlier place would mislead.
         if finished || !self.is_noting() {
             self.waits.remove(&self.current);
         } else if let Some(backtrace) = backtrace {
@@ -245,7 +244,7 @@ impl Recorder {
         }
     }
 
-    /// Whether the places of the step under way are wanted.
+    /// Returns whether the place where the current step ends is noted.
     pub(super) fn is_noting(&self) -> bool {
         const FIRST_STEPS: u64 = 5_000;
         let step = self.record.steps.len() as u64;
@@ -259,37 +258,38 @@ impl Recorder {
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
     }
 
-    /// The step does something to the world.
+    /// Records a change of the world by the current step.
     pub(super) fn world_changed(&mut self, change: WorldChange) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
         self.record.events.push(WorldEvent { step: step as u64, change });
     }
 
-    /// Until the returned index is given back, it is this task whose code runs, within a step of another.
+    /// Records that code of this task runs within a step of another task, until [`switch_back`](Self::switch_back) gets the
+    /// returned index.
     pub(super) fn switch_to(&mut self, id: Id) -> u32 {
         std::mem::replace(&mut self.current, Self::index(id))
     }
 
-    /// The task of the step is the one whose code runs again.
+    /// Records that code of the step's own task runs again.
     pub(super) fn switch_back(&mut self, current: u32) {
         self.current = current;
     }
 
-    /// Something that is not quiet has been decided about the world around the tasks.
+    /// Records a decision about the world that deviates from the baseline.
     #[cfg(feature = "net")]
     pub(super) fn world_deviates(&mut self, deviation: timeloop_sim::Deviation, effect: WorldEffect) {
         let after_steps = self.record.steps.len() as u64;
         self.record.world_deviations.push(timeloop_sim::WorldDeviation { deviation, after_steps, effect });
     }
 
-    /// Virtual time has moved.
+    /// Records that virtual time has moved.
     pub(super) fn advanced(&mut self) {
         let after_arrivals = self.record.arrivals.len() as u64;
         let after_steps = self.record.steps.len() as u64;
         self.record.advances.push(Advance { after_arrivals, after_steps });
     }
 
-    /// The task that runs has done this.
+    /// Records an operation of the running task.
     #[cold]
     #[inline(never)]
     pub(super) fn performed(
@@ -302,16 +302,16 @@ impl Recorder {
     ) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
         self.add_resource(operation.resource, name, made);
-        // What can't be announced does not wait either.
+        // An operation that is not announced does not wait.
         if index.is_some() {
             self.wanted.insert(self.current, Wanted { operation, at });
         }
-        // A future that is polled by another of the face's has no caller of the user's.
+        // A future inside another one of timeloop's has no place in user code.
         let site = at.filter(|at| !at.file().starts_with(OURS)).map(Into::into);
         self.record.operations.push(Performed { step: step as u64, index, operation, site });
     }
 
-    /// The record knows of this resource, by its newest name: a socket may become one that listens.
+    /// Adds a resource to the record, or updates its name: a socket may become a listener.
     fn add_resource(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
         let resources = &mut self.record.resources;
         let index = *self.known.entry(key).or_insert(resources.len());
@@ -325,12 +325,12 @@ impl Recorder {
         }
     }
 
-    /// This resource, which the record does not know yet, is of this kind.
+    /// Sets the kind of a resource that is not in the record yet.
     pub(super) fn set_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
         self.kinds.insert(key, kind);
     }
 
-    /// The task that runs waits for this.
+    /// Notes what the running task waits for.
     pub(super) fn note_wait(&mut self, noted: NotedWait) {
         let waits = self.noted_waits.entry(self.current).or_default();
         match waits.iter_mut().find(|known| known.target == noted.target) {
@@ -339,12 +339,12 @@ impl Recorder {
         }
     }
 
-    /// What the task waits for, besides tasks and what they share.
+    /// Returns the nodes and sockets that the task waits for.
     pub(super) fn waits_of(&self, id: Id) -> impl Iterator<Item = WaitTarget> {
         self.noted_waits.get(&Self::index(id)).into_iter().flatten().map(|noted| noted.target)
     }
 
-    /// The same for all tasks.
+    /// Returns the nodes and sockets that all tasks wait for.
     #[cfg(feature = "net")]
     pub(super) fn all_waits(&self) -> impl Iterator<Item = (&TaskLabel, WaitTarget)> {
         self.noted_waits.iter().flat_map(|(task, waits)| {
@@ -352,7 +352,7 @@ impl Recorder {
         })
     }
 
-    /// The task that runs has got hold of this.
+    /// Records that the running task holds this resource.
     pub(super) fn acquired(
         &mut self,
         resource: ResourceKey,
@@ -367,7 +367,7 @@ impl Recorder {
         self.holders.entry(resource).or_default().push(Holder { task: self.current, at });
     }
 
-    /// Somebody has let go of this: most likely who runs, if it holds it at all.
+    /// Records that a holder has released this resource: the running task, or the first holder if that does not hold it.
     pub(super) fn released(&mut self, resource: ResourceKey) {
         let current = self.current;
         if let Some(holders) = self.holders.get_mut(&resource) {
@@ -378,7 +378,7 @@ impl Recorder {
         }
     }
 
-    /// Who the task is, since when and where it waits, and what for; `awaits` is the task whose end it has asked for.
+    /// Describes a blocked task: since when, where and for what it waits. `awaits` is the task whose end it awaits.
     pub(super) fn blocked(&self, id: Id, awaits: Option<Id>) -> BlockedTask {
         let task = Self::index(id);
         let known = &self.record.tasks[task as usize];
@@ -388,7 +388,7 @@ impl Recorder {
         let waits_for = match backtrace.map_or(Leaf::Unknown, |backtrace| sites::leaf(backtrace)) {
             Leaf::Task => end(),
             Leaf::Sync => self.wanted(task, waits_at.as_ref()),
-            // Nobody asks for a lock, does not get it, and waits for something else.
+            // A task that has announced to acquire a lock and has not got it waits for it.
             Leaf::Unknown => self
                 .wanted
                 .get(&task)
@@ -409,9 +409,9 @@ impl Recorder {
         self.record.steps.iter().rev().find(|step| self.record.arrival_of(step).task == task)
     }
 
-    /// What the task has announced last, if it may be that for which it waits at this place.
+    /// Returns the resource of the task's last announcement, if the task may wait for it at this place.
     fn wanted(&self, task: u32, waits_at: Option<&Site>) -> Option<Awaited> {
-        /// An expression that awaits is rarely longer.
+        /// An expression that awaits rarely has more lines.
         const LINES: u32 = 20;
         let wanted = self.wanted.get(&task)?;
         if let (Some(at), Some(waits_at)) = (wanted.at, waits_at)
@@ -423,7 +423,7 @@ impl Recorder {
         let Operation { resource, access } = wanted.operation;
         let known = self.record.resource(resource)?;
         if known.kind == ResourceKind::Socket {
-            // What it waits for of a socket is noted.
+            // Waits for sockets are noted separately.
             return None;
         }
         let holders = self.holders.get(&resource).into_iter().flatten();
@@ -436,12 +436,12 @@ impl Recorder {
         Some(Awaited::Resource { name, made, access, held_by: held_by.collect() })
     }
 
-    /// Who the task is.
+    /// Returns the label of a task.
     pub(super) fn label(&self, id: Id) -> TaskLabel {
         self.record.tasks[Self::index(id) as usize].label.clone()
     }
 
-    /// The finished record.
+    /// Returns the finished record.
     pub(super) fn into_record(mut self) -> Record {
         for (step, site) in self.sites.take().into_iter().flat_map(Sites::look_up) {
             self.record.steps[step].waits_at = site;
@@ -453,31 +453,31 @@ impl Recorder {
     }
 }
 
-/// A place, unless it is in this library itself, which tells nobody anything.
+/// Returns a place in user code. Returns `None` for a place in timeloop itself.
 pub(crate) fn user_site(made: &'static Location<'static>) -> Option<Site> {
     (!made.file().starts_with(OURS)).then(|| made.into())
 }
 
-/// What a task waits for.
+/// A node or a socket that a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitTarget {
     /// A node.
     Node(NodeId, NodeWait),
-    /// A socket, and where that was made.
+    /// A socket, and where it was created.
     #[cfg(feature = "net")]
     Socket(<Surroundings as World>::Target, &'static Location<'static>),
 }
 
-/// A note that a task waits.
+/// A wait of a task.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NotedWait {
     pub(super) target: WaitTarget,
-    /// With a waker of somebody else's, who may resume the task without polling this again.
+    /// Whether the waker is not the loop's. Its owner may resume the task without polling this wait again.
     pub(super) foreign: bool,
 }
 
 impl Engine {
-    /// The task that runs waits for this; who is to be woken.
+    /// Notes what the running task waits for, and converts its waker to a wake target.
     #[cfg(feature = "net")]
     #[inline]
     pub(crate) fn record_waiter(&self, waker: &Waker, target: impl FnOnce() -> WaitTarget) -> WakeTarget {
@@ -485,7 +485,7 @@ impl Engine {
         self.wake_target(waker)
     }
 
-    /// The task that runs waits for this.
+    /// Notes what the running task waits for.
     #[inline]
     pub(crate) fn record_wait(&self, waker: &Waker, target: impl FnOnce() -> WaitTarget) {
         if self.is_recorded() {
@@ -504,7 +504,7 @@ impl Engine {
         }
     }
 
-    /// What is not as usual in the network; nothing where there is none.
+    /// Returns the anomalies of the network. Empty without a network.
     pub(super) fn anomalies(&self, core: &Core) -> Box<[Anomaly]> {
         let Some(recorder) = &core.observer.recorder else { return Box::default() };
         if core.ended {
@@ -519,7 +519,7 @@ impl Engine {
         Box::default()
     }
 
-    /// The run ends: what is to be said of its network, should its output be a failure.
+    /// Stores the anomalies of the network at the end of the run, in case the run's output is a failure.
     pub(super) fn keep_anomalies(&self) {
         if !self.is_recorded() {
             return;
@@ -531,7 +531,7 @@ impl Engine {
         }
     }
 
-    /// What the tasks in these slots wait for among sockets and nodes, for each of them.
+    /// Describes the sockets and nodes that the tasks in these slots wait for, slot by slot.
     pub(super) fn waits_of(&self, core: &mut Core, slots: &[u32]) -> Vec<Vec<Awaited>> {
         let Some(recorder) = core.observer.recorder.take() else { return vec![Vec::new(); slots.len()] };
         #[cfg(feature = "net")]

@@ -108,7 +108,7 @@ pub(super) struct Slot {
     pub(super) detached: bool,
     /// Whether the task ended in a panic.
     pub(super) panicked: bool,
-    /// Whether it has given way in the midst of a resumption.
+    /// Whether it was preempted and continues the same resumption.
     pub(super) preempted: bool,
     pub(super) generation: u16,
     /// The node of the task: that of the task that spawned it, unless it was spawned on another.
