@@ -1,4 +1,4 @@
-//! What hyper 1 asks of a runtime: a [`Timer`], an [`Executor`], and [`Io`] around a stream.
+//! A runtime for hyper 1: [`Timer`], [`Executor`], and [`Io`] around a stream.
 //!
 //! ```
 //! use std::future::poll_fn;
@@ -11,7 +11,7 @@
 //!
 //! timeloop::run(0, || async {
 //!     let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
-//!     // As hyper does it: tasks from the executor, pauses from the timer, bytes by way of `Io`.
+//!     // As hyper does: a task from the executor, a pause from the timer, bytes through `Io`.
 //!     Executor::new().execute(async {
 //!         let mut io = Io::new(TcpStream::connect("127.0.0.1:80").await.unwrap());
 //!         Timer::new().sleep(Duration::from_secs(60)).await;
@@ -25,40 +25,41 @@
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
 //!
-//! Servers and clients are then hyper's own: `http1::Builder::new().timer(Timer::new())`,
+//! Servers and clients are hyper's own: `http1::Builder::new().timer(Timer::new())`,
 //! `http2::Builder::new(Executor::new()).timer(Timer::new())`, `.serve_connection(Io::new(stream), service)`,
-//! `.handshake(Io::new(stream))`. A future that they give is awaited or spawned with [`timeloop::spawn`](crate::spawn). The
-//! folder `examples/http` of the repository is a project that does all of it, under faults.
+//! `.handshake(Io::new(stream))`. Await the futures that they return, or spawn them with
+//! [`timeloop::spawn`](crate::spawn). `examples/http` in the repository is a complete project, with faults.
 //!
-//! # What need be `Send`
+//! # `Send` bounds
 //!
-//! Little. [`Executor`] takes any future, so services, their futures and bodies may hold an `Rc`. hyper itself asks for `Send`
-//! of the stream where a connection is to be upgraded (`with_upgrades`), and timeloop's streams are `Send`, as tokio's are. A
-//! timer and what it gives must be `Send` and `Sync`, and are.
+//! [`Executor`] takes any future, so services, their futures and bodies may hold an `Rc`. hyper itself requires
+//! `Send` of the stream if a connection can be upgraded (`with_upgrades`). timeloop's streams are `Send`, as tokio's
+//! are. hyper also requires that a timer and its futures are `Send` and `Sync`, and they are.
 //!
-//! # What remains of the real world
+//! # Access to the real world
 //!
-//! hyper 1.8 or later reads no clock but the timer's, once it has one. Without one it takes the real clock for keep-alive
-//! pings and flow control of HTTP/2, and panics where it is to wait: give each builder a timer. Beyond that, as of hyper
-//! 1.12 and h2 0.4.20:
+//! hyper 1.8 or later reads only the timer's clock once it has a timer. Without one it reads the real clock for
+//! HTTP/2 keep-alive pings and flow control, and panics when it has to wait: give each builder a timer. As of hyper
+//! 1.12 and h2 0.4.20, the following remains:
 //!
-//! - **The header `date`** of responses is the real time of day. It is always 29 bytes long, so nothing goes another way for it
-//!   unless somebody reads it; a test that compares whole responses sees it change. `auto_date_header(false)` on the server's
-//!   builder leaves it out; a service may set one from [`time::SystemTime`].
-//! - **Streams of HTTP/2 that this side has reset** are remembered for a second of real time (30 s in older h2) and for 50
-//!   streams at most, so that late frames for them are let pass; later such a frame is answered by another reset. A run
-//!   that takes less than a second of real time does not see that. A client's `reset_stream_duration(Duration::MAX)`, or
-//!   `max_concurrent_reset_streams(0)`, takes the clock out of it; a server's builder has no such setting.
-//! - **Hash maps**: `http::HeaderMap` and h2 iterate in the order of insertion. `http::Extensions` and what hyper keeps behind
-//!   its feature `ffi` do not matter to what is sent.
-//! - **hyper-util**: `service` and `server::conn::auto` take this module's types. `server::graceful` does too, but its feature
-//!   turns on tokio's feature `rt`, with which the channel that it uses wakes connections in a random order: call
-//!   `graceful_shutdown` of each connection instead. `TokioTimer` and `TokioExecutor` need tokio's runtime. The pooling client
-//!   (feature `client-legacy`, which turns it on as well) takes this module's executor and, as `pool_timer`, its timer, and a
-//!   connector over [`net`](crate::net) in place of its own; where connections to several hosts have been idle for too
+//! - **The `date` header** of responses is the real time of day. It is always 29 bytes long, so it changes nothing
+//!   unless somebody reads it; a test that compares whole responses sees it change. `auto_date_header(false)` on the
+//!   server's builder omits it. A service may set the header from [`time::SystemTime`].
+//! - **HTTP/2 streams that this side has reset** are remembered for one second of real time (30 s in older h2), at
+//!   most 50 of them. Late frames for a remembered stream are ignored; later frames are answered with another reset.
+//!   A run that takes less than a second of real time is not affected. On a client,
+//!   `reset_stream_duration(Duration::MAX)` or `max_concurrent_reset_streams(0)` avoids the clock; a server's builder
+//!   has no such setting.
+//! - **Hash maps**: `http::HeaderMap` and h2 iterate in insertion order. `http::Extensions` and the maps behind
+//!   hyper's feature `ffi` do not affect what is sent.
+//! - **hyper-util**: `service` and `server::conn::auto` accept this module's types. `server::graceful` does too, but
+//!   its feature enables tokio's feature `rt`, with which its channel wakes connections in a random order: call
+//!   `graceful_shutdown` on each connection instead. `TokioTimer` and `TokioExecutor` need tokio's runtime. The
+//!   pooling client (feature `client-legacy`, which enables `rt` too) accepts this module's executor, its timer as
+//!   `pool_timer`, and a connector over [`net`](crate::net). If connections to several hosts have been idle for too
 //!   long, it closes them in the order of a hash map, which varies.
 
-#![expect(unsafe_code, reason = "a buffer that is not initialized, from one library's type into the other's")]
+#![expect(unsafe_code, reason = "passes an uninitialized buffer from one library's type to the other's")]
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -71,12 +72,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::time::{self, Duration, Instant};
 
-/// A [`hyper::rt::Timer`] of virtual time: that of the node whose task asks.
+/// A [`hyper::rt::Timer`] in virtual time: it follows the clock of the calling task's node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timer;
 
 impl Timer {
-    /// A timer. They are all the same.
+    /// Creates a timer.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -99,14 +100,14 @@ impl rt::Timer for Timer {
     fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, new_deadline: std::time::Instant) {
         match sleep.as_mut().downcast_mut_pin::<Sleep>() {
             Some(sleep) => sleep.project().inner.reset(Instant::from_std(new_deadline)),
-            // Another timer's.
+            // A future of another timer.
             None => *sleep = self.sleep_until(new_deadline),
         }
     }
 }
 
 pin_project! {
-    /// What the timer gives.
+    /// The future of [`Timer`].
     #[derive(Debug)]
     struct Sleep {
         #[pin]
@@ -124,13 +125,12 @@ impl Future for Sleep {
 
 impl rt::Sleep for Sleep {}
 
-/// A [`hyper::rt::Executor`] that spawns on the run, on the node of the task that asks. A future need not be
-/// `Send`.
+/// A [`hyper::rt::Executor`] that spawns tasks on the calling task's node. A future need not be `Send`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Executor;
 
 impl Executor {
-    /// An executor. They are all the same.
+    /// Creates an executor.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -149,8 +149,8 @@ where
 }
 
 pin_project! {
-    /// A stream of the one library as one of the other: tokio's traits `AsyncRead` and `AsyncWrite` become
-    /// [`hyper::rt::Read`] and [`hyper::rt::Write`], and the other way round, for what hyper hands back
+    /// Adapts a stream between tokio's and hyper's I/O traits. A stream with `AsyncRead` and `AsyncWrite` implements
+    /// [`hyper::rt::Read`] and [`hyper::rt::Write`]. The reverse direction is for the streams that hyper returns
     /// after an upgrade.
     #[derive(Clone, Copy, Default)]
     pub struct Io<T> {
@@ -165,17 +165,17 @@ impl<T> Io<T> {
         Self { inner }
     }
 
-    /// What is wrapped.
+    /// Returns a reference to the stream.
     pub const fn get_ref(&self) -> &T {
         &self.inner
     }
 
-    /// What is wrapped.
+    /// Returns a mutable reference to the stream.
     pub const fn get_mut(&mut self) -> &mut T {
         &mut self.inner
     }
 
-    /// What is wrapped, without the wrapper.
+    /// Returns the stream.
     pub fn into_inner(self) -> T {
         self.inner
     }
@@ -194,18 +194,19 @@ impl<T: AsyncRead> rt::Read for Io<T> {
         mut into: rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         // SAFETY: `ReadBuf` never makes a byte uninitialized that was not.
-        let room = unsafe { into.as_mut() };
-        let start = room.as_ptr();
-        let mut buffer = ReadBuf::uninit(room);
+        let unfilled = unsafe { into.as_mut() };
+        let start = unfilled.as_ptr();
+        let mut buffer = ReadBuf::uninit(unfilled);
         let polled = self.project().inner.poll_read(cx, &mut buffer);
-        // A reader may put another buffer in its place, which would tell nothing of the first one.
+        // A reader may replace the buffer, and then `filled` says nothing about the first one.
         assert!(
             std::ptr::eq(start.cast(), buffer.filled().as_ptr()),
-            "a reader keeps to the buffer that it is given"
+            "the reader replaced the buffer that it was given"
         );
         let count = buffer.filled().len();
         if matches!(polled, Poll::Ready(Ok(()))) {
-            // SAFETY: what is filled is initialized, and it is the beginning of the room, as was just checked.
+            // SAFETY: the filled bytes are initialized, and they are the beginning of the buffer, as was just
+            // checked.
             unsafe { into.advance(count) };
         }
         polled
@@ -224,7 +225,7 @@ impl<T: rt::Read> AsyncRead for Io<T> {
     }
 }
 
-/// Implements one library's trait to write by the other's: their methods are the same.
+/// Implements one library's write trait with the other's, which has the same methods.
 macro_rules! writes {
     ($trait:path, by $other:path) => {
         impl<T: $other> $trait for Io<T> {

@@ -1,8 +1,8 @@
-//! What other libraries ask of a runtime, answered by the run: its clock, its tasks, its sockets.
+//! Adapters for libraries that let the caller choose the runtime: they use the run's clock, tasks and sockets.
 //!
-//! A library that leaves the runtime to its caller has traits for that: a timer, something that spawns, something that reads
-//! and writes. Each module here has them for one library, behind a feature of its name, off by default; the library itself is
-//! used as published. Each says too what of the real world the library still looks at, and how that is switched off.
+//! Such a library has traits for timers, spawning and I/O. Each module implements the traits of one library, behind a
+//! feature of the same name that is off by default. The library itself is used as published. Each module also lists
+//! where the library still accesses the real world, and how to avoid that.
 
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]

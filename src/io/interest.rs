@@ -1,6 +1,7 @@
-//! What a task waits for on a socket.
+//! [`Interest`]: what a task waits for on a socket.
 //!
-//! Always true: an interest is never empty.
+//! # Invariants
+//! An interest is never empty.
 
 use std::fmt;
 use std::ops;
@@ -24,51 +25,51 @@ const ERROR: u8 = 0b10_0000;
 pub struct Interest(u8);
 
 impl Interest {
-    /// There is something to read, or never will be again.
+    /// Readable, or closed for reading.
     pub const READABLE: Self = Self(READABLE);
 
-    /// There is room to write, or never will be again.
+    /// Writable, or closed for writing.
     pub const WRITABLE: Self = Self(WRITABLE);
 
-    /// Something has gone wrong.
+    /// An error is pending.
     pub const ERROR: Self = Self(ERROR);
 
-    /// There is something urgent to read, which there never is here.
+    /// Urgent data is readable. Simulated sockets have none.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub const PRIORITY: Self = Self(PRIORITY);
 
-    /// Whether it is about reading.
+    /// Returns whether the interest includes reading.
     #[must_use]
     pub const fn is_readable(self) -> bool {
         self.0 & READABLE != 0
     }
 
-    /// Whether it is about writing.
+    /// Returns whether the interest includes writing.
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.0 & WRITABLE != 0
     }
 
-    /// Whether it is about errors.
+    /// Returns whether the interest includes errors.
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.0 & ERROR != 0
     }
 
-    /// Whether it is about urgent data.
+    /// Returns whether the interest includes urgent data.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[must_use]
     pub const fn is_priority(self) -> bool {
         self.0 & PRIORITY != 0
     }
 
-    /// Either of the two.
+    /// Returns the union of both interests.
     #[must_use = "this returns the result of the operation, without modifying the original"]
     pub const fn add(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// This without the other; `None` if nothing is left.
+    /// Removes `other`. Returns `None` if nothing is left.
     #[must_use = "this returns the result of the operation, without modifying the original"]
     pub fn remove(self, other: Self) -> Option<Self> {
         let rest = self.0 & !other.0;

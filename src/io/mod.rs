@@ -1,8 +1,8 @@
-//! Traits and utilities for reading and writing: tokio's own, at the same paths.
+//! Traits and utilities for asynchronous I/O: tokio's own, at the same paths.
 //!
-//! They are those of the crate `tokio` (its feature `io-util`, which brings no runtime): none of them draws random
-//! numbers, reads a clock or starts a thread. [`Interest`] and [`Ready`] are timeloop's, shaped like tokio's, since there
-//! they come with real sockets. What talks to the real world, `stdin`, `stdout` and `unix::AsyncFd`, is not here.
+//! They are re-exported from the crate `tokio` (feature `io-util`, without a runtime): none of them draws random
+//! numbers, reads a clock or starts a thread. [`Interest`] and [`Ready`] are timeloop's, with the same API, because
+//! tokio's need real sockets. `stdin`, `stdout` and `unix::AsyncFd` are missing, because they access the real world.
 //!
 //! ```
 //! use timeloop::io::{AsyncReadExt, AsyncWriteExt};

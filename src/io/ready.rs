@@ -1,6 +1,7 @@
-//! What a socket is ready for.
+//! [`Ready`]: what a socket is ready for.
 //!
-//! Always true: whose stream has ended on the other side is ready to be read from.
+//! # Invariants
+//! A socket that is closed for reading is readable.
 
 use std::fmt;
 use std::ops;
@@ -27,74 +28,74 @@ const ERROR: u8 = 0b10_0000;
 pub struct Ready(u8);
 
 impl Ready {
-    /// Nothing.
+    /// Ready for nothing.
     pub const EMPTY: Self = Self(0);
 
-    /// There is something to read.
+    /// Readable.
     pub const READABLE: Self = Self(READABLE);
 
-    /// There is room to write.
+    /// Writable.
     pub const WRITABLE: Self = Self(WRITABLE);
 
-    /// Nothing more comes.
+    /// Closed for reading.
     pub const READ_CLOSED: Self = Self(READ_CLOSED);
 
-    /// Nothing more can be written.
+    /// Closed for writing.
     pub const WRITE_CLOSED: Self = Self(WRITE_CLOSED);
 
-    /// There is something urgent to read.
+    /// Urgent data is readable.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub const PRIORITY: Self = Self(PRIORITY);
 
-    /// Something has gone wrong.
+    /// An error is pending.
     pub const ERROR: Self = Self(ERROR);
 
-    /// Everything.
+    /// Ready for everything.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub const ALL: Self = Self(READABLE | WRITABLE | READ_CLOSED | WRITE_CLOSED | PRIORITY | ERROR);
 
-    /// Everything.
+    /// Ready for everything.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub const ALL: Self = Self(READABLE | WRITABLE | READ_CLOSED | WRITE_CLOSED | ERROR);
 
-    /// Whether it is ready for nothing.
+    /// Returns whether the socket is ready for nothing.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 
-    /// Whether a read would not wait.
+    /// Returns whether a read would not wait.
     #[must_use]
     pub fn is_readable(self) -> bool {
         self.has(Self::READABLE) || self.is_read_closed()
     }
 
-    /// Whether a write would not wait.
+    /// Returns whether a write would not wait.
     #[must_use]
     pub fn is_writable(self) -> bool {
         self.has(Self::WRITABLE) || self.is_write_closed()
     }
 
-    /// Whether nothing more comes.
+    /// Returns whether the socket is closed for reading.
     #[must_use]
     pub fn is_read_closed(self) -> bool {
         self.has(Self::READ_CLOSED)
     }
 
-    /// Whether nothing more can be written.
+    /// Returns whether the socket is closed for writing.
     #[must_use]
     pub fn is_write_closed(self) -> bool {
         self.has(Self::WRITE_CLOSED)
     }
 
-    /// Whether there is something urgent to read.
+    /// Returns whether urgent data is readable.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[must_use]
     pub fn is_priority(self) -> bool {
         self.has(Self::PRIORITY)
     }
 
-    /// Whether something has gone wrong.
+    /// Returns whether an error is pending.
     #[must_use]
     pub fn is_error(self) -> bool {
         self.has(Self::ERROR)
@@ -104,7 +105,7 @@ impl Ready {
         self.0 & other.0 == other.0
     }
 
-    /// What of it somebody with this interest wants to know.
+    /// Returns the part of the readiness that `interest` selects.
     pub(crate) fn of_interest(self, interest: Interest) -> Self {
         let mut wanted = Self::EMPTY;
         if interest.is_readable() {

@@ -1,7 +1,7 @@
-//! What can be turned into addresses: addresses themselves, and the names of nodes.
+//! Address arguments and name lookup: [`ToSocketAddrs`] and [`lookup_host`].
 //!
-//! Always true: looking up a name takes no thread and no real resolver; the nodes of the run are all the names there are,
-//! besides `localhost`.
+//! A lookup uses no thread and no real resolver. The names are `localhost`, those of the run's nodes, and those that
+//! the test has set.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -10,19 +10,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use super::fabric::Lookup;
 use crate::engine::{self, context};
 
-/// What can be turned into one or more addresses, as
-/// [`tokio::net::ToSocketAddrs`](https://docs.rs/tokio/1/tokio/net/trait.ToSocketAddrs.html): addresses, and texts of a
-/// host and a port. A host is the name of a node, `localhost`, or an address.
+/// Values that convert to one or more addresses, as
+/// [`tokio::net::ToSocketAddrs`](https://docs.rs/tokio/1/tokio/net/trait.ToSocketAddrs.html): addresses, and strings
+/// of the form `host:port`. The host is a node's name, `localhost` or an IP address.
 pub trait ToSocketAddrs: sealed::ToSocketAddrsPriv {}
 
 pub(super) fn to_socket_addrs<T: ToSocketAddrs>(arg: T) -> T::Future {
     arg.to_socket_addrs(sealed::Internal)
 }
 
-/// Calls `f` with one address after the other until that succeeds.
+/// Calls `f` with one address after the other until a call succeeds.
 ///
 /// # Errors
-/// The last error of `f`; `InvalidInput` where there is no address.
+/// Returns the last error of `f`, or `InvalidInput` if there is no address.
 pub(super) async fn first_of<T, F: Future<Output = io::Result<T>>>(
     addresses: impl ToSocketAddrs,
     mut f: impl FnMut(SocketAddr) -> F,
@@ -38,7 +38,7 @@ pub(super) async fn first_of<T, F: Future<Output = io::Result<T>>>(
         .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")))
 }
 
-/// The addresses of a host by its name.
+/// Resolves a host name.
 fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
@@ -63,7 +63,7 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// As `resolve`, for a host and a port in one text.
+/// Resolves a string of the form `host:port`.
 fn resolve_text(text: &str) -> io::Result<Vec<SocketAddr>> {
     let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
     let (host, port) = text.rsplit_once(':').ok_or_else(|| invalid("invalid socket address"))?;
@@ -121,7 +121,7 @@ impl<T: sealed::ToSocketAddrsPriv + ?Sized> sealed::ToSocketAddrsPriv for &T {
 }
 
 pub(crate) mod sealed {
-    //! What a program can't name: the trait is closed, as tokio's.
+    //! Seals the trait, as tokio does.
 
     use std::future::Future;
     use std::io;
@@ -143,10 +143,11 @@ pub(crate) mod sealed {
 /// Looks up the addresses of a host, as
 /// [`tokio::net::lookup_host`](https://docs.rs/tokio/1/tokio/net/fn.lookup_host.html).
 ///
-/// The names are those of the run's nodes, and `localhost`.
+/// The known names are `localhost`, those of the run's nodes, and those set by
+/// [`Network::set_addresses`](super::Network::set_addresses).
 ///
 /// # Errors
-/// If there is no host of that name, or the text is no host and port.
+/// Returns an error if the name is unknown or its lookup fails, or if the string is not of the form `host:port`.
 ///
 /// ```
 /// timeloop::run(1, || async {

@@ -1,7 +1,7 @@
-//! Sockets for datagrams: what UDP and those within a host share.
+//! Datagram sockets: the common part of UDP and Unix datagram sockets.
 //!
-//! [`Datagrams`] says what a kind of socket does in the fabric, [`Datagram`] is a socket as a program holds it, and
-//! [`datagram_methods`] are the public methods of both kinds, with their documentation.
+//! [`Datagrams`] defines what a kind of socket does in the fabric. [`Datagram`] is a socket that a program owns.
+//! [`datagram_methods`] generates the public methods of both kinds, with their documentation.
 
 use std::io;
 use std::marker::PhantomData;
@@ -12,16 +12,16 @@ use bytes::BufMut;
 use timeloop_sim::Access;
 
 use super::driver::Fabric;
-use super::fabric::{As, Direction, Errno, Key, Socket};
+use super::fabric::{Direction, Errno, Key, WaitSlot, WaitedSocket};
 use super::handle::{Handle, announced};
 use crate::engine::{Engine, WakeTarget};
 use crate::io::{Interest, Ready};
 
-/// A kind of sockets for datagrams.
+/// A kind of datagram socket.
 pub(super) trait Datagrams {
-    /// Whom to send to.
+    /// The destination of a datagram.
     type Target;
-    /// Who has sent.
+    /// The sender of a datagram.
     type Source;
 
     fn readiness(fabric: &mut Fabric, key: Key) -> Result<Ready, Errno>;
@@ -29,7 +29,7 @@ pub(super) trait Datagrams {
     /// Sends to `to`, or to the peer that the socket is connected to.
     fn send(engine: &Engine, key: Key, to: Option<&Self::Target>, bytes: &[u8]) -> Result<usize, Errno>;
 
-    /// Receives: `take` gets as much of the datagram as fits in `max` bytes. With `peek` the datagram stays.
+    /// Receives a datagram. `take` gets at most `max` bytes of it. With `peek` the datagram stays queued.
     fn receive(
         fabric: &mut Fabric,
         key: Key,
@@ -38,23 +38,24 @@ pub(super) trait Datagrams {
         take: impl FnOnce(&[u8]),
     ) -> Result<(usize, Self::Source), Errno>;
 
-    /// The wait target of a socket that can't receive, or send to `to`.
-    fn target(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Self::Target>) -> Socket;
+    /// Returns the wait target of a socket that can't receive, or can't send to `to`.
+    fn target(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Self::Target>)
+    -> WaitedSocket;
 
-    /// Registers a task that waits for that.
+    /// Registers a task that waits in this direction.
     fn wait(
         fabric: &mut Fabric,
         key: Key,
         direction: Direction,
         to: Option<&Self::Target>,
-        who: WakeTarget,
-        how: As,
+        waiter: WakeTarget,
+        slot: WaitSlot,
     );
 
     fn close(fabric: &mut Fabric, key: Key);
 }
 
-/// A socket for datagrams.
+/// A datagram socket.
 #[derive(Debug)]
 pub(super) struct Datagram<D: Datagrams> {
     pub(super) handle: Handle,
@@ -66,20 +67,20 @@ impl<D: Datagrams> Datagram<D> {
         Self { handle, kind: PhantomData }
     }
 
-    /// Tries `f`. Where that would block, the task is registered as one that waits in this direction.
+    /// Tries `f`. If that would block, registers the task as a waiter in this direction.
     #[inline]
     pub(super) fn attempt<R>(
         &self,
         cx: &mut Context<'_>,
         (direction, to): (Direction, Option<&D::Target>),
-        how: As,
+        slot: WaitSlot,
         f: impl FnOnce(&Engine, Key) -> Result<R, Errno>,
     ) -> Poll<io::Result<R>> {
         self.handle.attempt(
             cx,
             f,
             |fabric, key| D::target(fabric, key, direction, to),
-            |fabric, key, who| D::wait(fabric, key, direction, to, who, how),
+            |fabric, key, waiter| D::wait(fabric, key, direction, to, waiter, slot),
         )
     }
 
@@ -93,10 +94,10 @@ impl<D: Datagrams> Datagram<D> {
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
-        how: As,
+        slot: WaitSlot,
     ) -> Poll<io::Result<Ready>> {
         let direction = if interest.is_writable() { Direction::Write } else { Direction::Read };
-        self.attempt(cx, (direction, None), how, |engine, key| {
+        self.attempt(cx, (direction, None), slot, |engine, key| {
             let ready = engine.network(|fabric, _| D::readiness(fabric, key))?.of_interest(interest);
             if ready.is_empty() { Err(Errno::WouldBlock) } else { Ok(ready) }
         })
@@ -104,7 +105,7 @@ impl<D: Datagrams> Datagram<D> {
 
     pub(super) fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> {
         let action = self.handle.action(Access::Read, Location::caller());
-        announced(action, move |cx| self.poll_ready(cx, interest, As::One))
+        announced(action, move |cx| self.poll_ready(cx, interest, WaitSlot::Shared))
     }
 
     // --- sending ---
@@ -115,14 +116,14 @@ impl<D: Datagrams> Datagram<D> {
         cx: &mut Context<'_>,
         to: Option<&D::Target>,
         buf: &[u8],
-        how: As,
+        slot: WaitSlot,
     ) -> Poll<io::Result<usize>> {
-        self.attempt(cx, (Direction::Write, to), how, |engine, key| D::send(engine, key, to, buf))
+        self.attempt(cx, (Direction::Write, to), slot, |engine, key| D::send(engine, key, to, buf))
     }
 
     pub(super) fn send(&self, to: Option<&D::Target>, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
         let action = self.handle.action(Access::Send, Location::caller());
-        announced(action, move |cx| self.poll_send_as(cx, to, buf, As::One))
+        announced(action, move |cx| self.poll_send_as(cx, to, buf, WaitSlot::Shared))
     }
 
     pub(super) fn poll_send(
@@ -132,7 +133,7 @@ impl<D: Datagrams> Datagram<D> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.handle.touch(Access::Send);
-        self.poll_send_as(cx, to, buf, As::Poller)
+        self.poll_send_as(cx, to, buf, WaitSlot::Poll)
     }
 
     #[track_caller]
@@ -160,9 +161,9 @@ impl<D: Datagrams> Datagram<D> {
         cx: &mut Context<'_>,
         buf: &mut impl BufMut,
         peek: bool,
-        how: As,
+        slot: WaitSlot,
     ) -> Poll<io::Result<(usize, D::Source)>> {
-        self.attempt(cx, (Direction::Read, None), how, |engine, key| {
+        self.attempt(cx, (Direction::Read, None), slot, |engine, key| {
             engine.network(|fabric, _| Self::receive(fabric, key, buf, peek))
         })
     }
@@ -174,7 +175,7 @@ impl<D: Datagrams> Datagram<D> {
     ) -> impl Future<Output = io::Result<(usize, D::Source)>> {
         let access = if peek { Access::Read } else { Access::Receive };
         let action = self.handle.action(access, Location::caller());
-        announced(action, move |cx| self.poll_recv(cx, buf, peek, As::One))
+        announced(action, move |cx| self.poll_recv(cx, buf, peek, WaitSlot::Shared))
     }
 
     #[track_caller]
@@ -190,8 +191,8 @@ impl<D: Datagrams> Drop for Datagram<D> {
     }
 }
 
-/// The methods of sockets for datagrams, whose `Datagram` is the field `socket`, which do not name a target. `$source` is
-/// who has sent a datagram; the rest documents how the kinds differ.
+/// Generates the methods without a target, for a type whose `Datagram` is the field `socket`. `$source` is the type
+/// of a sender; the other arguments document how the kinds differ.
 macro_rules! datagram_methods {
     (
         source: $source:ty,
@@ -227,116 +228,116 @@ macro_rules! datagram_methods {
             self.socket.send(None, buf).await
         }
 
-        /// [`send`](Self::send) as a poll.
+        /// Polls [`send`](Self::send).
         ///
         /// # Errors
-        /// As there.
+        /// As [`send`](Self::send).
         pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
             self.socket.poll_send(cx, None, buf)
         }
 
-        /// [`send`](Self::send) without waiting.
+        /// Sends a datagram to the peer without waiting.
         ///
         /// # Errors
-        /// As there; `WouldBlock` where it would wait.
+        /// As [`send`](Self::send); `WouldBlock` if it would have to wait.
         #[track_caller]
         pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
             self.socket.try_send(None, buf)
         }
 
-        /// Waits for a datagram, which is the peer's if the socket is [connected](Self::connect). What does not fit is
-        /// lost.
+        /// Receives a datagram; only from the peer if the socket is [connected](Self::connect). Bytes that do not fit
+        /// into `buf` are dropped.
         ///
         /// # Errors
         #[doc = $recv_errors]
         ///
         /// # Cancel safety
         ///
-        /// Who gives up loses no datagram.
+        /// This method is cancel safe: no datagram is lost.
         pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
             self.recv_from(buf).await.map(|(count, _)| count)
         }
 
-        /// [`recv`](Self::recv) as a poll; whoever polls last is woken.
+        /// Polls [`recv`](Self::recv). Only the task that polled last is woken.
         ///
         /// # Errors
-        /// As there.
+        /// As [`recv`](Self::recv).
         pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
             self.poll_recv_from(cx, buf).map_ok(drop)
         }
 
-        /// [`recv`](Self::recv) of what is there.
+        /// Receives a datagram without waiting.
         ///
         /// # Errors
-        /// As there; `WouldBlock` if nothing is there.
+        /// As [`recv`](Self::recv); `WouldBlock` if there is none.
         #[track_caller]
         pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
             self.try_recv_from(buf).map(|(count, _)| count)
         }
 
-        /// [`recv`](Self::recv) into a buffer that keeps count itself.
+        /// Like [`recv`](Self::recv), into a [`BufMut`], which is advanced.
         ///
         /// # Errors
-        /// As there.
+        /// As [`recv`](Self::recv).
         pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
             self.recv_buf_from(buf).await.map(|(count, _)| count)
         }
 
-        /// [`try_recv`](Self::try_recv) into a buffer that keeps count itself.
+        /// Like [`try_recv`](Self::try_recv), into a [`BufMut`], which is advanced.
         ///
         /// # Errors
-        /// As there.
+        /// As [`try_recv`](Self::try_recv).
         #[track_caller]
         pub fn try_recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
             self.try_recv_buf_from(buf).map(|(count, _)| count)
         }
 
-        /// Waits for a datagram, and says who has sent it. What does not fit is lost.
+        /// Receives a datagram and returns its sender. Bytes that do not fit into `buf` are dropped.
         ///
         /// # Errors
         /// As [`recv`](Self::recv).
         ///
         /// # Cancel safety
         ///
-        /// Who gives up loses no datagram.
+        /// This method is cancel safe: no datagram is lost.
         pub async fn recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, $source)> {
             self.socket.recv(&mut buf, false).await
         }
 
-        /// [`recv_from`](Self::recv_from) as a poll; whoever polls last is woken.
+        /// Polls [`recv_from`](Self::recv_from). Only the task that polled last is woken.
         ///
         /// # Errors
-        /// As there.
+        /// As [`recv_from`](Self::recv_from).
         pub fn poll_recv_from(
             &self,
             cx: &mut Context<'_>,
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<$source>> {
             self.socket.handle.touch(Access::Receive);
-            self.socket.poll_recv(cx, buf, false, As::Poller).map_ok(|(_, from)| from)
+            self.socket.poll_recv(cx, buf, false, WaitSlot::Poll).map_ok(|(_, from)| from)
         }
 
-        /// [`recv_from`](Self::recv_from) of what is there.
+        /// Receives a datagram and returns its sender, without waiting.
         ///
         /// # Errors
-        /// As there; `WouldBlock` if nothing is there.
+        /// As [`recv_from`](Self::recv_from); `WouldBlock` if there is none.
         #[track_caller]
         pub fn try_recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, $source)> {
             self.socket.try_recv(&mut buf, false)
         }
 
-        /// [`recv_from`](Self::recv_from) into a buffer that keeps count itself.
+        /// Like [`recv_from`](Self::recv_from), into a [`BufMut`], which is advanced.
         ///
         /// # Errors
-        /// As there.
+        /// As [`recv_from`](Self::recv_from).
         pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, $source)> {
             self.socket.recv(buf, false).await
         }
 
-        /// [`try_recv_from`](Self::try_recv_from) into a buffer that keeps count itself.
+        /// Like [`try_recv_from`](Self::try_recv_from), into a [`BufMut`], which is advanced.
         ///
         /// # Errors
-        /// As there.
+        /// As [`try_recv_from`](Self::try_recv_from).
         #[track_caller]
         pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, $source)> {
             self.socket.try_recv(buf, false)
@@ -346,7 +347,7 @@ macro_rules! datagram_methods {
 
 pub(super) use datagram_methods;
 
-/// What the macro names.
+/// The names that the macro uses.
 pub(super) mod prelude {
     pub(in crate::net) use std::io;
     pub(in crate::net) use std::task::{Context, Poll};
@@ -356,6 +357,6 @@ pub(super) mod prelude {
 
     pub(in crate::net) use super::{Datagram, Datagrams, datagram_methods};
     pub(in crate::net) use crate::io::{Interest, ReadBuf, Ready};
-    pub(in crate::net) use crate::net::fabric::{As, Errno};
+    pub(in crate::net) use crate::net::fabric::{Errno, WaitSlot};
     pub(in crate::net) use crate::net::readiness_methods::{poll_methods, ready_method};
 }

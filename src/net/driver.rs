@@ -1,5 +1,5 @@
-//! The network of the event loop's runs: the fabric, with the loop's tasks as those who wait, its nodes as hosts, and its
-//! source of decisions for what happens by chance.
+//! Connects the network fabric to the engine: tasks are the fabric's waiters, nodes its hosts, and the run's source
+//! of decisions makes its random choices.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -8,7 +8,10 @@ use timeloop_sim::{
     Anomaly, Domain, NodeEvent, NodeState, PacketFate, Site, SocketWait, TaskLabel, WorldEffect,
 };
 
-use super::fabric::{self, CHANCES, Dice, Directory, Lookup, Packet, Question, Socket, Touched, Turn, View};
+use super::fabric::{
+    self, CallContext, Change, Directory, Lookup, PROBABILITY_STEPS, Packet, PacketDecider, PacketDecision,
+    View, WaitedSocket,
+};
 use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{LastChange, NodeId, Nodes};
 use crate::engine::world::{World, WorldDecision};
@@ -19,16 +22,16 @@ pub(crate) type Fabric = fabric::Fabric<WakeTarget, ResourceId>;
 pub(super) type Listener = fabric::Listener<WakeTarget, ResourceId>;
 pub(super) type UdpSocket = fabric::UdpSocket<WakeTarget>;
 
-/// Asks the run's source of decisions.
+/// Makes the random choices of the network with the run's source of decisions.
 struct Chance<'a>(&'a Engine);
 
-impl Dice for Chance<'_> {
+impl PacketDecider for Chance<'_> {
     fn quantile(&mut self, packet: Packet, count: u32, latencies_ns: &[u64]) -> u32 {
         let decision = WorldDecision {
             domain: Domain::Network,
             path: [packet.from + 1, packet.to + 1],
             number: packet.number,
-            index: Question::Delay.index(),
+            index: PacketDecision::Delay.index(),
         };
         self.0.decide_world(
             decision,
@@ -38,21 +41,21 @@ impl Dice for Chance<'_> {
         )
     }
 
-    fn happens(&mut self, packet: Packet, question: Question, millionths: u32) -> bool {
+    fn happens(&mut self, packet: Packet, question: PacketDecision, millionths: u32) -> bool {
         let decision = WorldDecision {
             domain: Domain::Network,
             path: [packet.from + 1, packet.to + 1],
             number: packet.number,
             index: question.index(),
         };
-        // 0 is quiet, and so is all that lies beyond the chance: that counts as 0, so that it need not be kept.
+        // Value 0 means no fault. Values above the probability mean the same, and are recorded as 0.
         let effective = |value| u32::from(value != 0 && value <= millionths);
-        let happens = self.0.decide_world(decision, CHANCES, effective, |_| {
+        let happens = self.0.decide_world(decision, PROBABILITY_STEPS, effective, |_| {
             let fate = match question {
-                Question::Delay => unreachable!("how long a packet takes is no matter of chance alone"),
-                Question::Loss => PacketFate::Lost,
-                Question::Duplicate => PacketFate::Duplicated,
-                Question::Reorder => PacketFate::Reordered,
+                PacketDecision::Delay => unreachable!("a latency is not a yes-or-no decision"),
+                PacketDecision::Loss => PacketFate::Lost,
+                PacketDecision::Duplicate => PacketFate::Duplicated,
+                PacketDecision::Reorder => PacketFate::Reordered,
             };
             packet_effect(self.0, packet, fate)
         });
@@ -60,7 +63,7 @@ impl Dice for Chance<'_> {
     }
 }
 
-/// What happens to a packet, for a report.
+/// Describes the fate of a packet for reports.
 fn packet_effect(engine: &Engine, packet: Packet, fate: PacketFate) -> WorldEffect {
     let nodes = engine.nodes();
     let [from, to] = [packet.from, packet.to].map(|host| nodes.name(NodeId(host)));
@@ -68,7 +71,7 @@ fn packet_effect(engine: &Engine, packet: Packet, fate: PacketFate) -> WorldEffe
 }
 
 impl World for Fabric {
-    type Target = Socket;
+    type Target = WaitedSocket;
 
     #[inline]
     fn next_ns(&self) -> Option<u64> {
@@ -77,15 +80,15 @@ impl World for Fabric {
 
     #[inline]
     fn advance(&mut self, engine: &Engine) {
-        self.advance(&mut Turn { now_ns: engine.now_ns(), dice: &mut Chance(engine) });
+        self.advance(&mut CallContext { now_ns: engine.now_ns(), decider: &mut Chance(engine) });
     }
 
-    /// Its sockets are gone. A node that has crashed is silent until it is started.
+    /// Removes the node's sockets. A crashed node sends nothing until it is started.
     fn node_stops(&mut self, engine: &Engine, node: NodeId, crashes: bool) {
         add_hosts(self, engine);
-        self.crash(&mut Turn { now_ns: engine.now_ns(), dice: &mut Chance(engine) }, node.0);
+        self.crash(&mut CallContext { now_ns: engine.now_ns(), decider: &mut Chance(engine) }, node.0);
         if !crashes {
-            // The machine is still there, with nobody who listens.
+            // After a shutdown the host still answers, with nobody listening.
             self.start(node.0);
         }
     }
@@ -97,7 +100,7 @@ impl World for Fabric {
 
     #[inline]
     fn has_woken(&self) -> bool {
-        !(self.woken.is_empty() && self.garbage.is_empty())
+        !(self.woken.is_empty() && self.released.is_empty())
     }
 
     #[inline]
@@ -107,14 +110,14 @@ impl World for Fabric {
 
     #[inline]
     fn released(&mut self) -> &mut Vec<WakeTarget> {
-        &mut self.garbage
+        &mut self.released
     }
 
     fn describe_wait(
         &mut self,
         (nodes, now_ns): (&Nodes, u64),
-        waiting: &[(&TaskLabel, Socket)],
-        target: Socket,
+        waiting: &[(&TaskLabel, WaitedSocket)],
+        target: WaitedSocket,
         made: &'static Location<'static>,
     ) -> Option<SocketWait> {
         View { fabric: self, directory: nodes, now_ns, waiting }.wait(target, made)
@@ -138,9 +141,9 @@ impl Directory for Nodes {
         Self::state(self, NodeId(host))
     }
 
-    fn last_event(&self, host: u32) -> Option<(NodeEvent, Touched)> {
+    fn last_event(&self, host: u32) -> Option<(NodeEvent, Change)> {
         let LastChange { event, at_ns, called_at, planned } = self.last_change(NodeId(host))?;
-        Some((event, Touched { at_ns, at: called_at, planned }))
+        Some((event, Change { at_ns, at: called_at, planned }))
     }
 
     fn site(&self, at: &'static Location<'static>) -> Option<Site> {
@@ -148,7 +151,7 @@ impl Directory for Nodes {
     }
 }
 
-/// The network learns of nodes that have been added.
+/// Adds the nodes that the network does not know yet as hosts.
 fn add_hosts(fabric: &mut Fabric, engine: &Engine) {
     let nodes = engine.nodes();
     for node in nodes.ids().skip(fabric.hosts.hosts.len()) {
@@ -157,22 +160,22 @@ fn add_hosts(fabric: &mut Fabric, engine: &Engine) {
 }
 
 impl Engine {
-    /// Calls `f` with the network, then wakes the tasks that this concerns.
+    /// Calls `f` with the network, then wakes the tasks that became ready.
     #[inline]
-    pub(super) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> R {
-        self.world(|fabric| f(fabric, &mut Turn { now_ns: self.now_ns(), dice: &mut Chance(self) }))
+    pub(super) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
+        self.world(|fabric| f(fabric, &mut CallContext { now_ns: self.now_ns(), decider: &mut Chance(self) }))
     }
 
-    /// Calls `f` with the network and the host that the code that is running belongs to.
-    pub(super) fn network_here<R>(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>, u32) -> R) -> R {
+    /// Calls `f` with the network and the host of the running code.
+    pub(super) fn network_here<R>(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>, u32) -> R) -> R {
         let host = self.current_node().0;
-        self.network(|fabric, turn| {
+        self.network(|fabric, ctx| {
             add_hosts(fabric, self);
-            f(fabric, turn, host)
+            f(fabric, ctx, host)
         })
     }
 
-    /// What looking up a name comes to: a node's, or what the test has made of it.
+    /// Looks up a name: an entry that the test has set, or else a node.
     pub(super) fn resolve(&self, name: &str) -> Lookup {
         let known = |fabric: &Fabric| match &fabric.names {
             names if names.is_empty() => None,

@@ -1,6 +1,6 @@
-//! The traits of `futures-io` for streams and their halves, behind the feature `futures-io`.
+//! Implements the `futures-io` traits for streams and their halves (feature `futures-io`).
 //!
-//! Always true: each does what its namesake of tokio does; closing is shutting down.
+//! Each method calls its tokio counterpart; `poll_close` calls `poll_shutdown`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -77,7 +77,7 @@ mod tests {
         poll_fn(|cx| Pin::new(&mut to).poll_close(cx)).await.unwrap();
     }
 
-    /// Three bytes at a time, to the end.
+    /// Reads to the end, at most three bytes at a time.
     async fn read(mut from: impl AsyncRead + Unpin) -> String {
         let (mut text, mut bytes) = (String::new(), [0; 3]);
         loop {

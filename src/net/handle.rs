@@ -1,4 +1,4 @@
-//! How the face reaches a socket in the fabric of its run.
+//! Access to a socket in the fabric of its run: the common part of the public socket types.
 //!
 //! # Invariants
 //! An operation on a socket whose run is over fails and never panics.
@@ -11,14 +11,14 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 
 use super::driver::Fabric;
-use super::fabric::{Errno, Key, Socket, Turn};
+use super::fabric::{CallContext, Errno, Key, WaitedSocket};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, WakeTarget, context, of_run};
 
-/// Calls `f` with the network of a run; gives `None` when the run is over.
+/// Calls `f` with the network of a run. Returns `None` if the run is over.
 #[inline]
-pub(super) fn network<R>(run: RunId, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> Option<R> {
+pub(super) fn network<R>(run: RunId, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> Option<R> {
     of_run(run, |engine| engine.network(f))
 }
 
@@ -28,7 +28,7 @@ pub(super) fn run_is_over() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the run that this socket belongs to is over")
 }
 
-/// Opens a socket with `f`, which gets the host of the task that runs.
+/// Opens a socket with `f`, which gets the host of the running task.
 ///
 /// # Panics
 /// Outside of a run.
@@ -42,11 +42,11 @@ pub(super) fn open<R>(f: impl FnOnce(&mut Fabric, u32) -> R) -> (RunId, R) {
     }
 }
 
-/// Does something that never waits.
+/// Calls `f` with the network of a run, for operations that never wait.
 #[inline]
 pub(super) fn with<R>(
     run: RunId,
-    f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> Result<R, Errno>,
+    f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> Result<R, Errno>,
 ) -> io::Result<R> {
     match network(run, f) {
         Some(result) => result.map_err(io::Error::from),
@@ -64,13 +64,13 @@ pub(super) fn announced<R>(
     poll_fn(move |cx| attempt.poll_each(cx, action, &mut operation))
 }
 
-/// A socket that is not a stream: a listener, or one for datagrams.
+/// A socket that is not a stream: a listener or a datagram socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Handle {
     pub(super) run: RunId,
     pub(super) key: Key,
     pub(super) resource: ResourceId,
-    /// What reports call it.
+    /// The name of the socket in reports.
     pub(super) name: &'static str,
 }
 
@@ -85,12 +85,12 @@ impl Handle {
         self.resource.action(self.name, access).touch();
     }
 
-    /// Does something that never waits.
+    /// Calls `f` with the network, for operations that never wait.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Fabric, Key) -> Result<R, Errno>) -> io::Result<R> {
         with(self.run, |fabric, _| f(fabric, self.key))
     }
 
-    /// As `with`, for what asks the engine about more than the network.
+    /// Like `with`, for operations that need the engine.
     pub(super) fn with_engine<R>(&self, f: impl FnOnce(&Engine, Key) -> Result<R, Errno>) -> io::Result<R> {
         match of_run(self.run, |engine| f(engine, self.key)) {
             Some(result) => result.map_err(io::Error::from),
@@ -98,30 +98,31 @@ impl Handle {
         }
     }
 
-    /// Does something that reaches other hosts: the fabric learns of new ones first.
+    /// Like `with`, for operations that reach other hosts. Adds new nodes to the fabric first.
     pub(super) fn with_hosts<R>(
         &self,
-        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, Key) -> Result<R, Errno>,
+        f: impl FnOnce(&mut Fabric, &mut CallContext<'_>, Key) -> Result<R, Errno>,
     ) -> io::Result<R> {
-        self.with_engine(|engine, key| engine.network_here(|fabric, turn, _| f(fabric, turn, key)))
+        self.with_engine(|engine, key| engine.network_here(|fabric, ctx, _| f(fabric, ctx, key)))
     }
 
-    /// Tries `f`. Where that would block, `wait` registers the task, which waits for the socket `on`.
+    /// Tries `f`. If that would block, `wait` registers the task as a waiter, and `on` names the socket that it waits
+    /// for.
     #[inline]
     pub(super) fn attempt<R>(
         &self,
         cx: &mut Context<'_>,
         f: impl FnOnce(&Engine, Key) -> Result<R, Errno>,
-        on: impl FnOnce(&mut Fabric, Key) -> Socket,
+        on: impl FnOnce(&mut Fabric, Key) -> WaitedSocket,
         wait: impl FnOnce(&mut Fabric, Key, WakeTarget),
     ) -> Poll<io::Result<R>> {
         let Self { run, key, resource, .. } = *self;
         let polled = of_run(run, |engine| match f(engine, key) {
             Err(Errno::WouldBlock) => {
-                let who = engine.record_waiter(cx.waker(), || {
+                let waiter = engine.record_waiter(cx.waker(), || {
                     WaitTarget::Socket(engine.network(|fabric, _| on(fabric, key)), resource.made())
                 });
-                engine.network(|fabric, _| wait(fabric, key, who));
+                engine.network(|fabric, _| wait(fabric, key, waiter));
                 Poll::Pending
             }
             result => Poll::Ready(result.map_err(io::Error::from)),
@@ -129,14 +130,14 @@ impl Handle {
         polled.unwrap_or_else(|| Poll::Ready(Err(run_is_over())))
     }
 
-    /// Records that the socket changes, without a place.
-    pub(super) fn changes(&self) {
+    /// Records a change of the socket, without a source location.
+    pub(super) fn record_change(&self) {
         self.resource.touch(self.name, Access::Write, None);
     }
 
-    /// Closes the socket with `f`: its owner is dropped.
-    pub(super) fn close(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>, Key)) {
-        self.changes();
-        network(self.run, |fabric, turn| f(fabric, turn, self.key));
+    /// Closes the socket with `f`, because its owner is dropped.
+    pub(super) fn close(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>, Key)) {
+        self.record_change();
+        network(self.run, |fabric, ctx| f(fabric, ctx, self.key));
     }
 }

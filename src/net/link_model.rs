@@ -1,15 +1,15 @@
-//! What a link is like: latency, loss, duplicates, disorder, bandwidth.
+//! The public model of a link: [`LinkModel`].
 //!
-//! Always true: a model makes sense, for what does not is refused where it is written down; the numbers that come of it
-//! are the same on every machine, since nothing but sums, products and quotients makes them.
+//! Implausible parameters are rejected when they are set. Latencies are computed without the platform's math library,
+//! so they are the same on every machine. The defaults are in `fabric/link_defaults.rs`.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::fabric::{Delay, Model, QUANTILES};
+use super::fabric::{Delay, LATENCY_QUANTILES, LinkParams};
 
-/// What a link is like. Chances and latencies are drawn packet by packet, by the run's seed; the quiet run has the least
-/// latency, and no fault.
+/// The parameters of a link: latency, loss, duplication, reordering and bandwidth. The seed decides the fate of each
+/// packet. The baseline run uses the least latency and no faults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,18 +26,18 @@ use super::fabric::{Delay, Model, QUANTILES};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkModel {
-    pub(super) model: Model,
+    pub(super) params: LinkParams,
 }
 
 impl LinkModel {
-    /// A calm link within a data centre: a latency of 0.5 ms, and nothing that goes wrong.
+    /// Creates a model of a link within a data centre: a latency of 0.5 ms, no faults and no bandwidth limit.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A link on a bad day: latencies from 1 ms with a tail up to seconds, and of datagrams one in 20 is lost, one in 50 comes
-    /// twice, one in 20 falls behind.
+    /// Creates a model of an unreliable link: latencies from 1 ms with a tail up to seconds. One datagram in 20 is
+    /// lost, one in 50 is duplicated, and one in 20 is reordered.
     #[must_use]
     pub fn flaky() -> Self {
         Self::new()
@@ -47,170 +47,173 @@ impl LinkModel {
             .reorders(0.05)
     }
 
-    /// Each packet takes this long.
+    /// Sets a constant latency.
     ///
     /// # Panics
-    /// Beyond an hour.
+    /// If the latency exceeds one hour.
     #[must_use]
     #[track_caller]
     pub fn latency(mut self, latency: Duration) -> Self {
-        self.model.delay = Delay::Constant(checked(latency));
+        self.params.delay = Delay::Constant(checked(latency));
         self
     }
 
-    /// Each packet takes as long as any other time from `least` to `most`.
+    /// Sets latencies that are uniformly distributed from `least` to `most`.
     ///
     /// # Panics
-    /// If `least` is above `most`, or `most` beyond an hour.
+    /// If `least` exceeds `most`, or `most` exceeds one hour.
     #[must_use]
     #[track_caller]
     pub fn latency_between(mut self, least: Duration, most: Duration) -> Self {
         let (low, high) = (checked(least), checked(most));
         if low > high {
-            panic!("the least latency, {least:?}, is above the most, {most:?}; swap them");
+            panic!("the minimum latency, {least:?}, exceeds the maximum, {most:?}; swap them");
         }
-        let last = u64::from(QUANTILES - 1);
-        self.model.delay = quantiles(|index| low + (high - low) * u64::from(index) / last);
+        let last = u64::from(LATENCY_QUANTILES - 1);
+        self.params.delay = quantiles(|index| low + (high - low) * u64::from(index) / last);
         self
     }
 
-    /// Half of the packets take up to `median`, and one in a hundred `p99` or more, some of them much more: a log-logistic
-    /// distribution, cut at the quantiles 0.2 % and 99.8 %.
+    /// Sets a log-logistic distribution of latencies: half of the packets take at most `median`, and one in a hundred
+    /// takes `p99` or more. The distribution is cut at the quantiles 0.2 % and 99.8 %.
     ///
     /// # Panics
-    /// If `median` is zero or above `p99`, or `p99` beyond an hour.
+    /// If `median` is zero or exceeds `p99`, or `p99` exceeds one hour.
     #[must_use]
     #[track_caller]
     pub fn latency_with_tail(mut self, median: Duration, p99: Duration) -> Self {
         let (middle, high) = (checked(median), checked(p99));
         if middle == 0 || middle > high {
-            panic!("a median latency of {median:?} does not go with {p99:?} at 99 %; give 0 < median <= p99");
+            panic!("the median latency, {median:?}, is zero or exceeds the 99th percentile, {p99:?}");
         }
         let shape = ln(high as f64 / middle as f64) / ln(99.0);
-        self.model.delay = quantiles(|index| {
-            let part = (f64::from(index) + 0.5) / f64::from(QUANTILES);
+        self.params.delay = quantiles(|index| {
+            let part = (f64::from(index) + 0.5) / f64::from(LATENCY_QUANTILES);
             let odds = part / (1.0 - part);
             (middle as f64 * exp(shape * ln(odds))) as u64
         });
         self
     }
 
-    /// The latencies themselves, each as likely as any other.
+    /// Sets latencies that are equally likely.
     ///
     /// # Panics
-    /// If there is none, or one is beyond an hour.
+    /// If the list is empty, or a latency exceeds one hour.
     #[must_use]
     #[track_caller]
     pub fn latencies(mut self, latencies: &[Duration]) -> Self {
         if latencies.is_empty() {
-            panic!("there is no latency to choose from; give at least one");
+            panic!("the list of latencies is empty; pass at least one");
         }
         let mut table: Vec<u64> = Vec::with_capacity(latencies.len());
         for latency in latencies {
             table.push(checked(*latency));
         }
         table.sort_unstable();
-        self.model.delay =
+        self.params.delay =
             if table.len() == 1 { Delay::Constant(table[0]) } else { Delay::Quantiles(table.into()) };
         self
     }
 
-    /// The chance that a packet is lost. A datagram is gone then; a segment of TCP is sent again, and takes longer.
+    /// Sets the probability that a packet is lost. A lost datagram does not arrive. A lost TCP segment is sent again
+    /// and arrives later.
     ///
     /// # Panics
-    /// If it is no number from 0 to 1.
+    /// If the probability is not between 0 and 1.
     #[must_use]
     #[track_caller]
-    pub fn loss(mut self, chance: f64) -> Self {
-        self.model.loss = millionths(chance);
+    pub fn loss(mut self, probability: f64) -> Self {
+        self.params.loss = millionths(probability);
         self
     }
 
-    /// The chance that a datagram comes twice.
+    /// Sets the probability that a datagram arrives twice.
     ///
     /// # Panics
-    /// As [`loss`](Self::loss).
+    /// If the probability is not between 0 and 1.
     #[must_use]
     #[track_caller]
-    pub fn duplicates(mut self, chance: f64) -> Self {
-        self.model.duplicate = millionths(chance);
+    pub fn duplicates(mut self, probability: f64) -> Self {
+        self.params.duplicate = millionths(probability);
         self
     }
 
-    /// The chance that a datagram takes twice as long as it would, so that those behind it may overtake it.
+    /// Sets the probability that a datagram takes twice its latency, so that later datagrams may overtake it.
     ///
     /// # Panics
-    /// As [`loss`](Self::loss).
+    /// If the probability is not between 0 and 1.
     #[must_use]
     #[track_caller]
-    pub fn reorders(mut self, chance: f64) -> Self {
-        self.model.reorder = millionths(chance);
+    pub fn reorders(mut self, probability: f64) -> Self {
+        self.params.reorder = millionths(probability);
         self
     }
 
-    /// How many bytes pass in a second; what is more has to wait. Without it there is no limit.
+    /// Limits the bandwidth. Packets beyond it are queued. There is no limit by default.
     ///
     /// # Panics
-    /// If it is 0.
+    /// If the bandwidth is 0.
     #[must_use]
     #[track_caller]
     pub fn bandwidth(mut self, bytes_per_second: u64) -> Self {
         if bytes_per_second == 0 {
-            panic!("a bandwidth of 0 lets nothing pass; give at least 1 byte a second, or cut the link");
+            panic!("a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link");
         }
-        self.model.bandwidth = Some(bytes_per_second);
+        self.params.bandwidth = Some(bytes_per_second);
         self
     }
 
-    /// How many bytes wait for their turn where there is a bandwidth: a datagram beyond that is lost. 1 MiB otherwise.
+    /// Sets the capacity of the queue of a link with limited bandwidth; a datagram that exceeds it is lost. The
+    /// default is 1 MiB.
     #[must_use]
     pub fn queue(mut self, bytes: u64) -> Self {
-        self.model.queue_bytes = bytes;
+        self.params.queue_bytes = bytes;
         self
     }
 
-    /// The largest packet, 1,500 bytes otherwise. A datagram that is longer travels in pieces, and is lost with any of them.
+    /// Sets the size of the largest packet; the default is 1,500 bytes. A longer datagram is fragmented, and is lost
+    /// with any of its fragments.
     ///
     /// # Panics
-    /// Below 576.
+    /// If the size is below 576 bytes.
     #[must_use]
     #[track_caller]
     pub fn mtu(mut self, bytes: u32) -> Self {
         if bytes < 576 {
-            panic!("a link passes packets of 576 bytes at least; an MTU of {bytes} is too small");
+            panic!("an MTU of {bytes} is too small; the minimum is 576 bytes");
         }
-        self.model.mtu = bytes;
+        self.params.mtu = bytes;
         self
     }
 
-    pub(super) fn shared(&self) -> Rc<Model> {
-        Rc::new(self.model.clone())
+    pub(super) fn shared(&self) -> Rc<LinkParams> {
+        Rc::new(self.params.clone())
     }
 }
 
-/// The most that a packet takes.
-const LONGEST: Duration = Duration::from_secs(3_600);
+/// The maximum latency of a packet.
+const LATENCY_MAX: Duration = Duration::from_secs(3_600);
 
 #[track_caller]
 fn checked(latency: Duration) -> u64 {
-    if latency > LONGEST {
-        panic!("a latency of {latency:?} is more than an hour; cut the link instead");
+    if latency > LATENCY_MAX {
+        panic!("a latency of {latency:?} exceeds one hour; cut the link instead");
     }
     latency.as_nanos() as u64
 }
 
 #[track_caller]
-fn millionths(chance: f64) -> u32 {
-    if !(0.0..=1.0).contains(&chance) {
-        panic!("a chance is a number from 0 to 1; {chance} is not");
+fn millionths(probability: f64) -> u32 {
+    if !(0.0..=1.0).contains(&probability) {
+        panic!("a probability must be between 0 and 1, not {probability}");
     }
-    let millionths = (chance * 1e6).round() as u32;
-    // What may happen at all may happen; 1 means always but once in a million.
-    if chance > 0.0 { millionths.max(1) } else { 0 }
+    let millionths = (probability * 1e6).round() as u32;
+    // A probability above 0 stays above 0. A probability of 1 means all but one packet in a million.
+    if probability > 0.0 { millionths.max(1) } else { 0 }
 }
 
 fn quantiles(at: impl Fn(u32) -> u64) -> Delay {
-    let table: Vec<u64> = (0..QUANTILES).map(|index| at(index).min(checked(LONGEST))).collect();
+    let table: Vec<u64> = (0..LATENCY_QUANTILES).map(|index| at(index).min(checked(LATENCY_MAX))).collect();
     if table[0] == table[table.len() - 1] {
         Delay::Constant(table[0])
     } else {
@@ -218,7 +221,7 @@ fn quantiles(at: impl Fn(u32) -> u64) -> Delay {
     }
 }
 
-/// The natural logarithm: the one of the platform may differ in the last digit.
+/// The natural logarithm. The platform's may differ in the last digit.
 fn ln(x: f64) -> f64 {
     let (mut x, mut doublings) = (x, 0_i32);
     while x > 1.5 {
@@ -239,7 +242,7 @@ fn ln(x: f64) -> f64 {
     2.0 * sum + f64::from(doublings) * std::f64::consts::LN_2
 }
 
-/// The exponential function, likewise.
+/// The exponential function. The platform's may differ in the last digit.
 fn exp(x: f64) -> f64 {
     let (mut x, mut squarings) = (x, 0);
     while x.abs() > 0.5 {
@@ -274,7 +277,7 @@ mod tests {
     #[test]
     fn a_tail_has_its_median_and_its_99th_percentile() {
         let model = LinkModel::new().latency_with_tail(Duration::from_millis(10), Duration::from_millis(200));
-        let Delay::Quantiles(table) = &model.model.delay else { panic!("it has a tail") };
+        let Delay::Quantiles(table) = &model.params.delay else { panic!("the latencies vary") };
         let near = |index: usize, millis: u64| {
             let (low, high) = (table[index].min(table[index + 1]), table[index].max(table[index + 1]));
             let wanted = millis * 1_000_000;

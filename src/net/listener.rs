@@ -1,4 +1,4 @@
-//! The part that listeners of TCP and within a host share.
+//! The common part of TCP and Unix listeners.
 //!
 //! # Invariants
 //! Connections are accepted in the order in which they were established. Dropping a listener resets the connections
@@ -12,18 +12,18 @@ use std::task::{Context, Poll, ready};
 use timeloop_sim::Access;
 
 use super::driver::{self, Fabric};
-use super::fabric::{As, Errno, Socket};
+use super::fabric::{Errno, WaitSlot, WaitedSocket};
 use super::handle::{Handle, announced};
 use super::stream::Stream;
 
-/// How many connections wait to be accepted at most, unless the program says otherwise.
+/// The default maximum number of connections that wait to be accepted.
 pub(super) const BACKLOG: u32 = 1024;
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub(super) struct Listener {
     handle: Handle,
-    /// What reports call the accepted streams.
+    /// The name of accepted streams in reports.
     streams: &'static str,
 }
 
@@ -32,42 +32,42 @@ impl Listener {
         Self { handle, streams }
     }
 
-    /// Accepts a connection, of which `wrap` makes what the program gets.
+    /// Accepts a connection. `wrap` makes the public stream of it.
     pub(super) fn accept<T>(
         &self,
         wrap: fn(Stream, SocketAddr) -> io::Result<T>,
     ) -> impl Future<Output = io::Result<T>> {
         let action = self.handle.action(Access::Receive, Location::caller());
-        announced(action, move |cx| self.attempt(cx, As::One, wrap))
+        announced(action, move |cx| self.attempt(cx, WaitSlot::Shared, wrap))
     }
 
-    /// [`accept`](Self::accept) as a poll.
+    /// Polls [`accept`](Self::accept).
     pub(super) fn poll_accept<T>(
         &self,
         cx: &mut Context<'_>,
         wrap: fn(Stream, SocketAddr) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         self.handle.touch(Access::Receive);
-        self.attempt(cx, As::Poller, wrap)
+        self.attempt(cx, WaitSlot::Poll, wrap)
     }
 
     fn attempt<T>(
         &self,
         cx: &mut Context<'_>,
-        how: As,
+        slot: WaitSlot,
         wrap: fn(Stream, SocketAddr) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         let accepted = self.handle.attempt(
             cx,
             |engine, key| engine.network(|fabric, _| fabric.accept(key)),
-            |_, key| Socket::Listener(key),
-            |fabric, key, who| fabric.wait_to_accept(key, who, how),
+            |_, key| WaitedSocket::Listener(key),
+            |fabric, key, waiter| fabric.wait_to_accept(key, waiter, slot),
         );
         let (key, peer, connection) = ready!(accepted)?;
         Poll::Ready(wrap(Stream::new(self.handle.run, key, connection, self.streams), peer))
     }
 
-    /// Reads or sets a property of the listener.
+    /// Calls `f` with the listener's state.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut driver::Listener) -> R) -> io::Result<R> {
         self.handle.with(|fabric, key| fabric.listener(key).map(f).ok_or(Errno::InvalidInput))
     }

@@ -1,7 +1,7 @@
-//! Sockets: TCP, UDP and those within a host, in the shape of `tokio::net`, between the hosts of a simulated network.
+//! TCP, UDP and Unix sockets over a simulated network, with the API of `tokio::net`.
 //!
-//! Each node of a run is a host, and the test itself is one: with addresses of its own, its own loopback, its own ports.
-//! Whatever a program does to its sockets takes no real network and no real time.
+//! Each node of a run is a host with its own addresses, loopback interface and ports. The test itself runs on a node
+//! too. Nothing reaches the real network or takes real time.
 //!
 //! ```
 //! use timeloop::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,28 +24,28 @@
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
 //!
-//! # What a stream promises
+//! # Guarantees of a stream
 //!
-//! TCP is honest here: bytes are never lost, reordered or corrupted within a stream. Loss becomes delay. A link that is cut
-//! becomes silence, which is tried again after 0.2 s, 0.4 s and so on, and counts as the end of the connection after
-//! 924.6 s, or 127 s where it was being made, as under Linux. A host that crashes becomes silence until it is started again, and a
-//! reset to whoever sends to it then. Who writes faster than the other side reads has to wait: there is room for 128 KiB
-//! between the two, unless their sockets are set otherwise.
+//! TCP streams never lose, reorder or corrupt bytes. A lost packet becomes a delay. While a link is cut, data is
+//! retransmitted after 0.2 s, 0.4 s and so on. The connection fails after 924.6 s without an acknowledgement, or
+//! after 127 s if it was not established yet, as under Linux. A crashed host is silent. Once it has been started
+//! again, it answers segments of old connections with a reset. A writer waits while the buffers are full: 128 KiB
+//! between writer and reader, unless the sockets' buffer sizes are set.
 
 mod addr;
 mod datagram;
 pub(crate) mod driver;
 pub(crate) mod fabric;
+mod fault_plan;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handle;
 mod link_model;
 mod listener;
-mod names;
 mod network;
 mod option_methods;
-mod plan;
 mod readiness_methods;
+mod socket_labels;
 mod stream;
 mod stream_methods;
 pub mod tcp;
@@ -54,9 +54,9 @@ mod udp;
 pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use fault_plan::FaultPlan;
 pub use link_model::LinkModel;
 pub use network::{Network, Partition};
-pub use plan::FaultPlan;
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;

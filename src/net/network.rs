@@ -1,7 +1,8 @@
-//! The network in the test's hands: what links are like, what is cut, held and clogged, what names mean.
+//! Control of the simulated network: [`Network`] and [`Partition`].
 //!
-//! Always true: what is asked of a node that does not exist is refused, by a panic that names those that do; whatever is
-//! changed holds from that instant on, for packets under way too.
+//! # Invariants
+//! A method that takes names panics for an unknown node and lists the known ones. A change takes effect at once, also
+//! for packets in flight.
 
 use std::net::IpAddr;
 use std::panic::Location;
@@ -9,13 +10,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::driver::Fabric;
-use super::fabric::{Lookup, Touched, Turn};
+use super::fabric::{CallContext, Change, Lookup};
 use super::link_model::LinkModel;
 use crate::engine::{self, RunId, context, of_run};
 
-/// The network of the run that is under way. Whoever has one may change it, at any time.
+/// The network of a run. A test can change it at any time.
 ///
-/// Nodes are meant by their names; the test's own is `test`. Loopback never fails.
+/// Methods take the names of nodes; the test's own node is `test`. Loopback never fails.
 ///
 /// ```
 /// use timeloop::net::{Network, TcpListener, TcpStream};
@@ -46,12 +47,12 @@ use crate::engine::{self, RunId, context, of_run};
 #[derive(Clone, Debug)]
 pub struct Network {
     run: RunId,
-    /// Whether it is a fault plan that changes it.
+    /// Whether a fault plan makes the changes.
     planned: bool,
 }
 
 impl Network {
-    /// The network of this run.
+    /// Returns the network of the current run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -64,22 +65,22 @@ impl Network {
         }
     }
 
-    /// The same network in the hands of a fault plan.
+    /// Returns a handle whose changes are attributed to a fault plan.
     pub(super) fn planned(self) -> Self {
         Self { planned: true, ..self }
     }
 
-    /// Who changes a link, now.
-    fn touched(&self, turn: &Turn<'_>, at: &'static Location<'static>) -> Option<Touched> {
-        Some(Touched { at_ns: turn.now_ns, at: Some(at), planned: self.planned })
+    /// Describes a change made now.
+    fn last_change(&self, ctx: &CallContext<'_>, at: &'static Location<'static>) -> Option<Change> {
+        Some(Change { at_ns: ctx.now_ns, at: Some(at), planned: self.planned })
     }
 
-    /// Does something to the network; nothing once its run is over.
-    fn with(&self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>)) {
-        of_run(self.run, |engine| engine.network_here(|fabric, turn, _| f(fabric, turn)));
+    /// Calls `f` with the network. Does nothing once the run is over.
+    fn with(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>)) {
+        of_run(self.run, |engine| engine.network_here(|fabric, ctx, _| f(fabric, ctx)));
     }
 
-    /// The number of the host of this name.
+    /// Returns the host with this name.
     #[track_caller]
     fn host(&self, name: &str) -> u32 {
         let found = of_run(self.run, |engine| {
@@ -91,7 +92,7 @@ impl Network {
         });
         match found {
             Some(Ok(node)) => node.0,
-            Some(Err(names)) => panic!("there is no node `{name}`; there are {names}"),
+            Some(Err(names)) => panic!("there is no node `{name}`; the nodes are {names}"),
             None => panic!("the run of this network is over"),
         }
     }
@@ -100,57 +101,58 @@ impl Network {
     fn pair(&self, from: &str, to: &str) -> (u32, u32) {
         let pair = (self.host(from), self.host(to));
         if pair.0 == pair.1 {
-            panic!("there is no link from `{from}` to itself; loopback never fails");
+            panic!("node `{from}` has no link to itself; loopback never fails");
         }
         pair
     }
 
-    /// What all links are like, but for those that were set one by one.
+    /// Sets the model of all links that were not configured individually.
     pub fn set_all(&self, model: &LinkModel) {
-        self.with(|fabric, _| fabric.links.set_usual(model.shared()));
+        self.with(|fabric, _| fabric.links.set_default_params(model.shared()));
     }
 
-    /// What the link from one node to another is like. The way back is another link.
+    /// Sets the model of the link from one node to another. The opposite direction is another link.
     ///
     /// # Panics
-    /// If there is no such node, or they are one. So do all methods that take names.
+    /// If there is no node of a name, or both names are the same. This holds for all methods that take names.
     #[track_caller]
     pub fn set_link(&self, from: &str, to: &str, model: &LinkModel) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, _| fabric.links.get(from, to).model = model.shared());
+        self.with(|fabric, _| fabric.links.get(from, to).params = model.shared());
     }
 
-    /// [`set_link`](Self::set_link) both ways.
+    /// Sets the model of the links between two nodes, in both directions.
     #[track_caller]
     pub fn set_between(&self, one: &str, other: &str, model: &LinkModel) {
         self.set_link(one, other, model);
         self.set_link(other, one, model);
     }
 
-    /// How long packets take between two nodes, each way. All else about the links stays.
+    /// Sets a constant latency between two nodes, in both directions. The other parameters of the links stay.
     #[track_caller]
     pub fn set_latency(&self, one: &str, other: &str, latency: Duration) {
         let (from, to) = self.pair(one, other);
-        let delay = LinkModel::new().latency(latency).model.delay;
+        let delay = LinkModel::new().latency(latency).params.delay;
         self.with(|fabric, _| {
             for (from, to) in [(from, to), (to, from)] {
-                let model = &mut fabric.links.get(from, to).model;
-                *model = Rc::new(super::fabric::Model { delay: delay.clone(), ..(**model).clone() });
+                let params = &mut fabric.links.get(from, to).params;
+                *params = Rc::new(super::fabric::LinkParams { delay: delay.clone(), ..(**params).clone() });
             }
         });
     }
 
-    /// Cuts the link from one node to another: nothing passes, and what is under way is lost. The way back stays.
+    /// Cuts the link from one node to another: nothing passes, and packets in flight are lost. The opposite direction
+    /// stays.
     #[track_caller]
     pub fn cut(&self, from: &str, to: &str) -> Partition {
         let pair = self.pair(from, to);
         self.cut_pairs(vec![pair])
     }
 
-    /// Cuts the links between all nodes of different groups, both ways. Nodes that are in no group keep theirs.
+    /// Cuts all links between nodes of different groups, in both directions. Nodes in no group keep their links.
     ///
     /// # Panics
-    /// If there is no such node, or one is in two groups.
+    /// If there is no node of a name, or a node is in two groups.
     #[track_caller]
     pub fn partition(&self, groups: &[&[&str]]) -> Partition {
         let mut members: Vec<(usize, u32)> = Vec::new();
@@ -158,7 +160,7 @@ impl Network {
             for name in *group {
                 let host = self.host(name);
                 if members.iter().any(|(other, known)| *known == host && *other != number) {
-                    panic!("node `{name}` is in two groups of a partition; put it into one");
+                    panic!("node `{name}` is in two groups of a partition; put it in one");
                 }
                 members.push((number, host));
             }
@@ -170,7 +172,7 @@ impl Network {
         self.cut_pairs(pairs.collect())
     }
 
-    /// Cuts the links from each node of the one group to each of the other, and leaves the ways back.
+    /// Cuts the links from each node in `from` to each node in `to`. The opposite directions stay.
     #[track_caller]
     pub fn partition_one_way(&self, from: &[&str], to: &[&str]) -> Partition {
         let mut pairs = Vec::new();
@@ -196,61 +198,61 @@ impl Network {
         let at = Location::caller();
         pairs.sort_unstable();
         pairs.dedup();
-        self.with(|fabric, turn| {
+        self.with(|fabric, ctx| {
             for (from, to) in &pairs {
                 let link = fabric.links.get(*from, *to);
                 link.cuts += 1;
-                link.touched = self.touched(turn, at);
+                link.last_change = self.last_change(ctx, at);
             }
         });
         Partition { network: self.clone(), pairs }
     }
 
-    /// Heals every link that is cut, releases every one that is held, and ends every clog.
+    /// Heals all cut links, releases all held links and ends all clogs.
     pub fn heal(&self) {
-        self.with(|fabric, turn| {
+        self.with(|fabric, ctx| {
             for number in fabric.links.numbers() {
                 let link = fabric.links.at(number);
                 link.cuts = 0;
                 link.clogged_until_ns = 0;
                 if std::mem::take(&mut link.held) {
-                    fabric.release(turn, number);
+                    fabric.release(ctx, number);
                 }
             }
         });
     }
 
-    /// Holds what is sent from one node to another until it is [released](Self::release).
+    /// Holds all packets from one node to another until [`release`](Self::release).
     #[track_caller]
     pub fn hold(&self, from: &str, to: &str) {
         let (from, to) = self.pair(from, to);
         let at = Location::caller();
-        self.with(|fabric, turn| {
+        self.with(|fabric, ctx| {
             let link = fabric.links.get(from, to);
             link.held = true;
-            link.touched = self.touched(turn, at);
+            link.last_change = self.last_change(ctx, at);
         });
     }
 
-    /// Lets go of what has been [held](Self::hold), in the order in which it was sent.
+    /// Releases a link that was [held](Self::hold). Its packets continue in the order in which they were sent.
     #[track_caller]
     pub fn release(&self, from: &str, to: &str) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, turn| {
+        self.with(|fabric, ctx| {
             fabric.links.get(from, to).held = false;
             let number = fabric.links.between(from, to);
-            fabric.release(turn, number);
+            fabric.release(ctx, number);
         });
     }
 
-    /// Keeps all packets that leave one node for another within the next while from arriving before its end.
+    /// Delays the packets that one node sends to another: those sent within `duration` do not arrive before its end.
     #[track_caller]
     pub fn clog(&self, from: &str, to: &str, duration: Duration) {
         let pair = self.pair(from, to);
         self.clog_pairs(&[pair], duration);
     }
 
-    /// [`clog`](Self::clog) for all links from and to a node.
+    /// Clogs all links from and to a node; see [`clog`](Self::clog).
     #[track_caller]
     pub fn clog_node(&self, name: &str, duration: Duration) {
         let host = self.host(name);
@@ -260,8 +262,8 @@ impl Network {
         self.clog_pairs(&pairs, duration);
     }
 
-    /// Clogs the nodes one after the other, each for as long as the others take to follow, and unclogs them in the same
-    /// order: at each instant another part of the network stands still.
+    /// Clogs the nodes one after the other, each for half of `over`. The clogs begin, and later end, in the order of
+    /// `names`, so the set of clogged nodes keeps changing. Returns after half of `over`.
     pub async fn swizzle(&self, names: &[&str], over: Duration) {
         let turns = 2 * u32::try_from(names.len()).unwrap_or(u32::MAX).max(1);
         for name in names {
@@ -274,66 +276,67 @@ impl Network {
     pub(super) fn clog_pairs(&self, pairs: &[(u32, u32)], duration: Duration) {
         let at = Location::caller();
         let by_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.with(|fabric, turn| {
+        self.with(|fabric, ctx| {
             for (from, to) in pairs {
                 let link = fabric.links.get(*from, *to);
-                link.clogged_until_ns = link.clogged_until_ns.max(turn.now_ns.saturating_add(by_ns));
-                link.touched = self.touched(turn, at);
+                link.clogged_until_ns = link.clogged_until_ns.max(ctx.now_ns.saturating_add(by_ns));
+                link.last_change = self.last_change(ctx, at);
             }
         });
     }
 
-    /// Makes a name stand for these addresses, be it a node's or a new one; with none it is not known.
+    /// Makes a name resolve to these addresses. With an empty list the name is unknown.
     pub fn set_addresses(&self, name: &str, addresses: &[IpAddr]) {
         self.with(|fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Addresses(addresses.to_vec()));
         });
     }
 
-    /// Makes looking up a name fail, for the time being.
+    /// Makes looking up a name fail with a temporary error.
     pub fn fail_lookups(&self, name: &str) {
         self.with(|fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Fails);
         });
     }
 
-    /// Makes a name stand again for what it did.
+    /// Undoes [`set_addresses`](Self::set_addresses) and [`fail_lookups`](Self::fail_lookups) for a name.
     pub fn restore_lookups(&self, name: &str) {
         self.with(|fabric, _| {
             fabric.names.remove(&name.to_ascii_lowercase());
         });
     }
 
-    /// How long a connection that is asked for may stay unanswered: 127 s otherwise.
+    /// Sets how long a connection attempt may stay unanswered; the default is 127 s.
     ///
     /// # Panics
-    /// If it is zero.
+    /// If the timeout is zero.
     #[track_caller]
     pub fn set_connect_timeout(&self, timeout: Duration) {
         let ns = checked(timeout);
-        self.with(|fabric, _| fabric.times.connect_ns = ns);
+        self.with(|fabric, _| fabric.timeouts.connect_ns = ns);
     }
 
-    /// How long the other side of a connection may stay silent although something was sent to it: 924.6 s otherwise.
+    /// Sets how long sent data may stay unacknowledged before the connection fails; the default is 924.6 s.
     ///
     /// # Panics
-    /// If it is zero.
+    /// If the timeout is zero.
     #[track_caller]
     pub fn set_silence_timeout(&self, timeout: Duration) {
         let ns = checked(timeout);
-        self.with(|fabric, _| fabric.times.silence_ns = ns);
+        self.with(|fabric, _| fabric.timeouts.silence_ns = ns);
     }
 }
 
 #[track_caller]
 fn checked(timeout: Duration) -> u64 {
     if timeout.is_zero() {
-        panic!("a timeout of zero would end every connection; give at least 1 ns");
+        panic!("a timeout of zero would fail every connection; set at least 1 ns");
     }
     u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Links that are cut. Dropping this heals nothing; a link that is cut twice passes when both are healed.
+/// Links that were cut together. Dropping this does not heal them. A link that was cut twice passes packets once both
+/// are healed.
 #[derive(Debug)]
 pub struct Partition {
     network: Network,
@@ -341,8 +344,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Lets packets pass again. What TCP could not send is tried again in its time: up to 120 s later, where the links were
-    /// cut for long.
+    /// Heals the links. TCP retransmits with its own schedule: up to 120 s later if the links were cut for long.
     pub fn heal(self) {
         let Self { network, pairs } = self;
         network.with(|fabric, _| {

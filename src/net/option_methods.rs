@@ -1,7 +1,7 @@
-//! The methods that set and get the options of sockets, written as a table.
+//! Macros that generate the getters and setters of socket options.
 
-/// A setter and a getter for each line, within an `impl` block. The line `set_x(x: T), x => options.field` is for the place
-/// `field` of what the method `options` of the type calls a function with.
+/// Generates a setter and a getter for each line. The line `set_x(x: T), x => options.field` sets and returns `field`
+/// of the value that the type's method `options` passes to its closure.
 macro_rules! option_methods {
     ($(
         $(#[doc = $doc:literal])+
@@ -28,21 +28,21 @@ macro_rules! option_methods {
     )+};
 }
 
-/// How many hosts packets pass at most, of all that TCP and UDP have.
+/// Generates the TTL methods, which TCP and UDP sockets share.
 macro_rules! ttl_methods {
     () => {
-        /// How many hosts packets pass at most. Without meaning here.
+        /// Returns the time to live of packets. The option has no effect in the simulation.
         ///
         /// # Errors
-        /// If the socket's host has crashed, or its run is over.
+        /// Returns an error if the socket's host has crashed or its run is over.
         pub fn ttl(&self) -> io::Result<u32> {
             self.options(|options| options.ttl)
         }
 
-        /// Sets how many hosts packets pass at most, 1 to 255. Without effect here.
+        /// Sets the time to live of packets, 1 to 255. The option has no effect in the simulation.
         ///
         /// # Errors
-        /// As [`ttl`](Self::ttl); `InvalidInput` where it is not in that range.
+        /// As [`ttl`](Self::ttl); `InvalidInput` if the value is out of range.
         pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
             if !(1..=255).contains(&ttl) {
                 return Err(Errno::InvalidInput.into());
@@ -52,19 +52,19 @@ macro_rules! ttl_methods {
     };
 }
 
-/// The options of TCP that `TcpSocket` and `TcpStream` have.
+/// Generates the options that `TcpSocket` and `TcpStream` share.
 macro_rules! tcp_option_methods {
     () => {
         option_methods! {
-            /// Sets whether small writes leave at once. They always do here.
+            /// Sets `TCP_NODELAY`. The option has no effect: small writes are always sent at once.
             set_nodelay(nodelay: bool), nodelay => options.nodelay;
         }
 
-        /// Sets what is done with bytes that have not arrived when the stream is dropped: with zero the connection is
-        /// reset, otherwise they go on in the background.
+        /// Sets what dropping the stream does with bytes that have not arrived: a linger time of zero resets the
+        /// connection, and any other value sends them in the background.
         ///
         /// # Errors
-        /// If the socket's host has crashed, or its run is over.
+        /// Returns an error if the socket's host has crashed or its run is over.
         pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
             self.options(|options| options.set_linger(dur))
         }
@@ -77,10 +77,10 @@ macro_rules! tcp_option_methods {
             self.set_linger(Some(Duration::ZERO))
         }
 
-        /// What [`set_linger`](Self::set_linger) has set, to the second.
+        /// Returns the value set by [`set_linger`](Self::set_linger), in whole seconds.
         ///
         /// # Errors
-        /// As there.
+        /// As [`set_linger`](Self::set_linger).
         pub fn linger(&self) -> io::Result<Option<Duration>> {
             self.options(|options| options.linger())
         }

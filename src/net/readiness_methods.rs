@@ -1,45 +1,45 @@
-//! The public methods of streams and of sockets for datagrams that wait until something can be done.
+//! Macros that generate the readiness methods of streams and datagram sockets.
 
-/// `ready`. What `$socket` leads to has the method that does it.
+/// Generates `ready`. `$socket` leads to the field that implements it.
 macro_rules! ready_method {
     ($($socket:ident).+) => {
-        /// Waits until one of these things may be done, and says which.
+        /// Waits until the socket is ready for one of the operations of `interest`, and returns what it is ready for.
         ///
         /// # Errors
-        /// If the socket's host has crashed, or its run is over.
+        /// Returns an error if the socket's host has crashed or its run is over.
         ///
         /// # Cancel safety
         ///
-        /// Nothing is lost with it.
+        /// This method is cancel safe.
         pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
             self.$($socket).+.ready(interest).await
         }
     };
 }
 
-/// The polls, which tokio calls differently for streams and for datagrams, and what calls a function of the program.
+/// Generates the poll methods, which tokio names differently for streams and for datagrams, `try_io` and `async_io`.
 macro_rules! poll_methods {
     ($socket:ident, readable: $poll_readable:ident, writable: $poll_writable:ident) => {
-        /// [`readable`](Self::readable) as a poll; whoever polls last is woken.
+        /// Polls [`readable`](Self::readable). Only the task that polled last is woken.
         ///
         /// # Errors
         /// As [`ready`](Self::ready).
         pub fn $poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.$socket.poll_ready(cx, Interest::READABLE, As::Poller).map_ok(drop)
+            self.$socket.poll_ready(cx, Interest::READABLE, WaitSlot::Poll).map_ok(drop)
         }
 
-        /// [`writable`](Self::writable) as a poll; whoever polls last is woken.
+        /// Polls [`writable`](Self::writable). Only the task that polled last is woken.
         ///
         /// # Errors
         /// As [`ready`](Self::ready).
         pub fn $poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.$socket.poll_ready(cx, Interest::WRITABLE, As::Poller).map_ok(drop)
+            self.$socket.poll_ready(cx, Interest::WRITABLE, WaitSlot::Poll).map_ok(drop)
         }
 
-        /// Calls `f` if the socket is ready for what it does.
+        /// Calls `f` if the socket is ready for `interest`.
         ///
         /// # Errors
-        /// `WouldBlock` if it is not; what `f` gives.
+        /// Returns `WouldBlock` if the socket is not ready, or the error of `f`.
         #[track_caller]
         pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
             if self.$socket.readiness()?.of_interest(interest).is_empty() {
@@ -48,10 +48,11 @@ macro_rules! poll_methods {
             f()
         }
 
-        /// Calls `f` when the socket is ready for what it does, again and again while it says `WouldBlock`.
+        /// Waits until the socket is ready for `interest`, then calls `f`; repeats that while `f` returns
+        /// `WouldBlock`.
         ///
         /// # Errors
-        /// What `f` gives.
+        /// Returns the error of `f`.
         pub async fn async_io<R>(
             &self,
             interest: Interest,
@@ -60,7 +61,7 @@ macro_rules! poll_methods {
             loop {
                 self.ready(interest).await?;
                 match f() {
-                    // Readiness is a level: the socket is still ready, so another task has to run for that to change.
+                    // The socket is still ready, so another task has to run before a retry makes sense.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         crate::task::yield_now().await;
                     }

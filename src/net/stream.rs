@@ -1,7 +1,7 @@
-//! One end of a stream as a program holds it: what TCP and sockets within a host have in common.
+//! One end of a stream: the common part of TCP and Unix streams.
 //!
 //! # Invariants
-//! An end whose run is over, or whose host has crashed, fails and never panics. Dropping it closes it.
+//! An end whose run is over, or whose host has crashed, fails and never panics. Dropping an end closes it.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::panic::Location;
@@ -11,7 +11,7 @@ use bytes::BufMut;
 use timeloop_sim::Access;
 
 use super::driver::Fabric;
-use super::fabric::{As, Direction, EndKey, Errno, Readiness, Socket, Turn};
+use super::fabric::{CallContext, Direction, EndKey, Errno, Readiness, WaitSlot, WaitedSocket};
 use super::handle::{self, announced, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::WaitTarget;
@@ -23,9 +23,9 @@ use crate::io::{Interest, ReadBuf, Ready};
 pub(super) struct Stream {
     run: RunId,
     key: EndKey,
-    /// The stream from here.
+    /// The resource of the outgoing direction.
     sends: ResourceId,
-    /// The stream to here.
+    /// The resource of the incoming direction.
     receives: ResourceId,
     name: &'static str,
 }
@@ -45,36 +45,36 @@ impl Stream {
         Action { id: &self.receives, name: self.name, access: Access::Receive, at }
     }
 
-    /// The wait target for this direction.
+    /// Returns the wait target of this direction.
     fn on(&self, direction: Direction) -> WaitTarget {
-        WaitTarget::Socket(Socket::Stream(self.key, direction), self.sends.made())
+        WaitTarget::Socket(WaitedSocket::Stream(self.key, direction), self.sends.made())
     }
 
-    /// Does something that never waits.
+    /// Calls `f` with the network, for operations that never wait.
     #[inline]
     pub(super) fn with<R>(
         &self,
-        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
+        f: impl FnOnce(&mut Fabric, &mut CallContext<'_>, EndKey) -> Result<R, Errno>,
     ) -> io::Result<R> {
-        handle::with(self.run, |fabric, turn| f(fabric, turn, self.key))
+        handle::with(self.run, |fabric, ctx| f(fabric, ctx, self.key))
     }
 
-    /// Tries something. Where that would block, the task is woken when another try is worth it.
+    /// Tries `f`. If that would block, registers the task as a waiter.
     #[inline]
     pub(super) fn attempt<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        how: As,
-        f: impl FnOnce(&mut Fabric, &mut Turn<'_>, EndKey) -> Result<R, Errno>,
+        slot: WaitSlot,
+        f: impl FnOnce(&mut Fabric, &mut CallContext<'_>, EndKey) -> Result<R, Errno>,
     ) -> Poll<io::Result<R>> {
-        // As `Handle::attempt`, with fewer calls where nothing is inlined: round trips are made of this.
+        // Like `Handle::attempt`, with fewer calls where nothing is inlined: round trips are made of this.
         let polled =
-            of_run(self.run, |engine| match engine.network(|fabric, turn| f(fabric, turn, self.key)) {
+            of_run(self.run, |engine| match engine.network(|fabric, ctx| f(fabric, ctx, self.key)) {
                 Ok(value) => Poll::Ready(Ok(value)),
                 Err(Errno::WouldBlock) => {
-                    let who = engine.record_waiter(cx.waker(), || self.on(direction));
-                    engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
+                    let waiter = engine.record_waiter(cx.waker(), || self.on(direction));
+                    engine.network(|fabric, ctx| fabric.wait(ctx, self.key, direction, waiter, slot));
                     Poll::Pending
                 }
                 Err(errno) => Poll::Ready(Err(errno.into())),
@@ -90,9 +90,9 @@ impl Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         attempt.poll_each(cx, self.reads(Location::caller()), |cx| {
-            self.attempt(cx, Direction::Read, As::Poller, |fabric, turn, key| {
+            self.attempt(cx, Direction::Read, WaitSlot::Poll, |fabric, ctx, key| {
                 let max = buf.remaining();
-                fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes)).map(drop)
+                fabric.read(ctx, key, max, false, |bytes| buf.put_slice(bytes)).map(drop)
             })
         })
     }
@@ -105,8 +105,8 @@ impl Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
-            self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
-                fabric.write(turn, key, std::iter::once(buf))
+            self.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, ctx, key| {
+                fabric.write(ctx, key, std::iter::once(buf))
             })
         })
     }
@@ -118,44 +118,44 @@ impl Stream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
-            self.attempt(cx, Direction::Write, As::Poller, |fabric, turn, key| {
-                fabric.write(turn, key, bufs.iter().map(|buf| &**buf))
+            self.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, ctx, key| {
+                fabric.write(ctx, key, bufs.iter().map(|buf| &**buf))
             })
         })
     }
 
     pub(super) fn poll_shutdown(&self, attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         attempt.poll_each(cx, self.writes(Location::caller()), |_| {
-            match self.with(|fabric, turn, key| fabric.shutdown_write(turn, key)) {
-                // As tokio: there is nothing left to end.
+            match self.with(|fabric, ctx, key| fabric.shutdown_write(ctx, key)) {
+                // As in tokio: there is nothing left to shut down.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
                 result => Poll::Ready(result),
             }
         })
     }
 
-    /// The writing half is dropped.
+    /// Shuts down the outgoing direction because the write half is dropped.
     pub(super) fn shutdown_now(&self) {
         self.writes(Location::caller()).touch();
-        let _ = self.with(|fabric, turn, key| fabric.shutdown_write(turn, key));
+        let _ = self.with(|fabric, ctx, key| fabric.shutdown_write(ctx, key));
     }
 
     pub(super) fn poll_peek(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-        how: As,
+        slot: WaitSlot,
     ) -> Poll<io::Result<usize>> {
-        self.attempt(cx, Direction::Read, how, |fabric, turn, key| {
+        self.attempt(cx, Direction::Read, slot, |fabric, ctx, key| {
             let max = buf.remaining();
-            fabric.read(turn, key, max, true, |bytes| buf.put_slice(bytes))
+            fabric.read(ctx, key, max, true, |bytes| buf.put_slice(bytes))
         })
     }
 
     pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         let action = Action { access: Access::Read, ..self.reads(Location::caller()) };
         let mut buf = ReadBuf::new(buf);
-        announced(action, |cx| self.poll_peek(cx, &mut buf, As::One)).await
+        announced(action, |cx| self.poll_peek(cx, &mut buf, WaitSlot::Shared)).await
     }
 
     #[track_caller]
@@ -168,8 +168,8 @@ impl Stream {
         self.reads(Location::caller()).touch();
         let max = bufs.iter().map(|buf| buf.len()).sum();
         let (mut index, mut filled) = (0, 0);
-        self.with(|fabric, turn, key| {
-            fabric.read(turn, key, max, false, |mut bytes| {
+        self.with(|fabric, ctx, key| {
+            fabric.read(ctx, key, max, false, |mut bytes| {
                 while !bytes.is_empty() {
                     let buf = &mut bufs[index][filled..];
                     let count = buf.len().min(bytes.len());
@@ -187,23 +187,23 @@ impl Stream {
     #[track_caller]
     pub(super) fn try_read_buf(&self, buf: &mut impl BufMut) -> io::Result<usize> {
         self.reads(Location::caller()).touch();
-        self.with(|fabric, turn, key| {
-            // As tokio: no more than what is there without growing, or what a growing buffer offers at once.
+        self.with(|fabric, ctx, key| {
+            // As in tokio: reads at most what fits without growing the buffer.
             let max = buf.chunk_mut().len();
-            fabric.read(turn, key, max, false, |bytes| buf.put_slice(bytes))
+            fabric.read(ctx, key, max, false, |bytes| buf.put_slice(bytes))
         })
     }
 
     #[track_caller]
     pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
         self.writes(Location::caller()).touch();
-        self.with(|fabric, turn, key| fabric.write(turn, key, std::iter::once(buf)))
+        self.with(|fabric, ctx, key| fabric.write(ctx, key, std::iter::once(buf)))
     }
 
     #[track_caller]
     pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.writes(Location::caller()).touch();
-        self.with(|fabric, turn, key| fabric.write(turn, key, bufs.iter().map(|buf| &**buf)))
+        self.with(|fabric, ctx, key| fabric.write(ctx, key, bufs.iter().map(|buf| &**buf)))
     }
 
     pub(super) fn readiness(&self) -> io::Result<Ready> {
@@ -220,12 +220,12 @@ impl Stream {
         Ok(set.fold(Ready::EMPTY, |ready, (_, flag)| ready | flag))
     }
 
-    /// What the end is ready for, of what `interest` says; the task is woken when there is something.
+    /// Polls for the readiness that `interest` selects, and registers the task as a waiter if there is none.
     pub(super) fn poll_ready(
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
-        how: As,
+        slot: WaitSlot,
     ) -> Poll<io::Result<Ready>> {
         let ready = self.readiness()?.of_interest(interest);
         if !ready.is_empty() {
@@ -237,8 +237,8 @@ impl Stream {
                 (interest.is_writable(), Direction::Write),
             ];
             for (_, direction) in directions.into_iter().filter(|(wanted, _)| *wanted) {
-                let who = engine.record_waiter(cx.waker(), || self.on(direction));
-                engine.network(|fabric, turn| fabric.wait(turn, self.key, direction, who, how));
+                let waiter = engine.record_waiter(cx.waker(), || self.on(direction));
+                engine.network(|fabric, ctx| fabric.wait(ctx, self.key, direction, waiter, slot));
             }
         });
         Poll::Pending
@@ -246,7 +246,8 @@ impl Stream {
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let id = if interest.is_readable() { &self.receives } else { &self.sends };
-        announced(id.action(self.name, Access::Read), |cx| self.poll_ready(cx, interest, As::One)).await
+        announced(id.action(self.name, Access::Read), |cx| self.poll_ready(cx, interest, WaitSlot::Shared))
+            .await
     }
 
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
@@ -258,6 +259,6 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.sends.touch(self.name, Access::Write, None);
         self.receives.touch(self.name, Access::Write, None);
-        network(self.run, |fabric, turn| fabric.close(turn, self.key));
+        network(self.run, |fabric, ctx| fabric.close(ctx, self.key));
     }
 }

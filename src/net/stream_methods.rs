@@ -1,11 +1,11 @@
-//! The public methods of streams and of their halves, written once for TCP and for streams within a host.
+//! Macros that generate the public methods of TCP and Unix streams and of their halves.
 //!
-//! tokio has separate types for both, so each method is needed several times, with its documentation. The macros here
-//! produce them; the work is done by [`Stream`](super::stream::Stream). What they name is in the [`prelude`].
-//! A type that reads has an operation `reading`, one that writes has one `writing`; `$stream` is the field that leads to
-//! the [`Stream`](super::stream::Stream).
+//! tokio has separate types for both, so each method is needed several times, with its documentation.
+//! [`Stream`](super::stream::Stream) implements them. The names that the macros use are in [`prelude`]. A type that
+//! reads has an operation `reading`, and a type that writes has one `writing`. `$stream` leads to the field with the
+//! [`Stream`](super::stream::Stream).
 
-/// What the macros name.
+/// The names that the macros use.
 pub(super) mod prelude {
     pub(in crate::net) use std::error::Error;
     pub(in crate::net) use std::fmt;
@@ -18,15 +18,15 @@ pub(super) mod prelude {
 
     pub(in crate::net) use crate::engine::announce::Attempt;
     pub(in crate::net) use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
-    pub(in crate::net) use crate::net::fabric::{As, Errno};
+    pub(in crate::net) use crate::net::fabric::{Errno, WaitSlot};
     pub(in crate::net) use crate::net::readiness_methods::{poll_methods, ready_method};
     pub(in crate::net) use crate::net::stream_methods;
 }
 
-/// The methods of streams and halves that read.
+/// Generates the methods for reading.
 macro_rules! read_methods {
     ($($stream:ident).+) => {
-        /// Waits until there is something to read, or never will be again.
+        /// Waits until the stream is readable or closed for reading.
         ///
         /// # Errors
         /// As [`ready`](Self::ready).
@@ -34,28 +34,29 @@ macro_rules! read_methods {
             self.$($stream).+.ready(Interest::READABLE).await.map(drop)
         }
 
-        /// Reads what is there.
+        /// Reads without waiting.
         ///
         /// # Errors
-        /// `WouldBlock` if that is nothing; `ConnectionReset` and `TimedOut` when the connection has ended so.
+        /// Returns `WouldBlock` if there is nothing to read, and `ConnectionReset` or `TimedOut` if the connection
+        /// has failed.
         #[track_caller]
         pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
             self.$($stream).+.try_read(buf)
         }
 
-        /// [`try_read`](Self::try_read) into several buffers, one after the other.
+        /// Like [`try_read`](Self::try_read), into several buffers in order.
         ///
         /// # Errors
-        /// As there.
+        /// As [`try_read`](Self::try_read).
         #[track_caller]
         pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
             self.$($stream).+.try_read_vectored(bufs)
         }
 
-        /// [`try_read`](Self::try_read) into a buffer that keeps count itself.
+        /// Like [`try_read`](Self::try_read), into a [`BufMut`], which is advanced.
         ///
         /// # Errors
-        /// As there.
+        /// As [`try_read`](Self::try_read).
         #[track_caller]
         pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
             self.$($stream).+.try_read_buf(buf)
@@ -63,10 +64,10 @@ macro_rules! read_methods {
     };
 }
 
-/// The methods of streams and halves that write.
+/// Generates the methods for writing.
 macro_rules! write_methods {
     ($($stream:ident).+) => {
-        /// Waits until there is room to write, or never will be again.
+        /// Waits until the stream is writable or closed for writing.
         ///
         /// # Errors
         /// As [`ready`](Self::ready).
@@ -74,20 +75,20 @@ macro_rules! write_methods {
             self.$($stream).+.ready(Interest::WRITABLE).await.map(drop)
         }
 
-        /// Writes as much as there is room for.
+        /// Writes as many bytes as fit into the buffers, without waiting.
         ///
         /// # Errors
-        /// `WouldBlock` if there is none; `BrokenPipe` if nothing can be written any more; `ConnectionReset` and
-        /// `TimedOut` when the connection has ended so.
+        /// Returns `WouldBlock` if the buffers are full, `BrokenPipe` if the stream is closed for writing, and
+        /// `ConnectionReset` or `TimedOut` if the connection has failed.
         #[track_caller]
         pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
             self.$($stream).+.try_write(buf)
         }
 
-        /// [`try_write`](Self::try_write) from several buffers, one after the other.
+        /// Like [`try_write`](Self::try_write), from several buffers in order.
         ///
         /// # Errors
-        /// As there.
+        /// As [`try_write`](Self::try_write).
         #[track_caller]
         pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
             self.$($stream).+.try_write_vectored(bufs)
@@ -95,11 +96,11 @@ macro_rules! write_methods {
     };
 }
 
-/// The methods and traits that both kinds of streams have. The stream is the field `stream`.
+/// Generates the methods and trait implementations of a stream type, whose stream is the field `stream`.
 macro_rules! stream {
     ($type:ident) => {
         impl $type {
-            /// The error that has come up since this was asked last.
+            /// Returns the pending error of the socket and clears it.
             ///
             /// # Errors
             /// As [`local_addr`](Self::local_addr).
@@ -112,12 +113,13 @@ macro_rules! stream {
             stream_methods::write_methods!(stream);
             poll_methods!(stream, readable: poll_read_ready, writable: poll_write_ready);
 
-            /// Halves that borrow the stream, one to read and one to write.
+            /// Splits the stream into a read half and a write half that borrow it.
             pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
                 halves::split(self)
             }
 
-            /// Halves that share the stream. Dropping the one that writes ends the stream from here.
+            /// Splits the stream into a read half and a write half that own it. Dropping the write half shuts down
+            /// writing.
             pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
                 halves::into_split(self)
             }
@@ -134,32 +136,32 @@ macro_rules! stream {
     };
 }
 
-/// The halves of a stream, those that borrow it and those that share it, in a module of their own. `$module` is the name
-/// of tokio's.
+/// Generates the borrowed and the owned halves of a stream, in a module of their own. `$module` is the name of
+/// tokio's module.
 macro_rules! halves {
     ($stream:ident, $address:ty, $module:literal) => {
-        #[doc = stream_methods::half_doc!("The half that reads", $module, "ReadHalf", $stream, "split")]
+        #[doc = stream_methods::half_doc!("The read half of a stream", $module, "ReadHalf", $stream, "split")]
         #[derive(Debug)]
         pub struct ReadHalf<'a> {
             inner: &'a $stream,
             reading: Attempt,
         }
 
-        #[doc = stream_methods::half_doc!("The half that writes", $module, "WriteHalf", $stream, "split")]
+        #[doc = stream_methods::half_doc!("The write half of a stream", $module, "WriteHalf", $stream, "split")]
         #[derive(Debug)]
         pub struct WriteHalf<'a> {
             inner: &'a $stream,
             writing: Attempt,
         }
 
-        #[doc = stream_methods::half_doc!("The half that reads", $module, "OwnedReadHalf", $stream, "into_split")]
+        #[doc = stream_methods::half_doc!("The read half of a stream", $module, "OwnedReadHalf", $stream, "into_split")]
         #[derive(Debug)]
         pub struct OwnedReadHalf {
             inner: Arc<$stream>,
             reading: Attempt,
         }
 
-        #[doc = stream_methods::half_doc!("The half that writes", $module, "OwnedWriteHalf", $stream, "into_split")]
+        #[doc = stream_methods::half_doc!("The write half of a stream", $module, "OwnedWriteHalf", $stream, "into_split")]
         #[derive(Debug)]
         pub struct OwnedWriteHalf {
             inner: Arc<$stream>,
@@ -195,15 +197,15 @@ macro_rules! halves {
         impl OwnedReadHalf {
             stream_methods::read_methods!(inner.stream);
 
-            /// Puts the halves together again.
+            /// Puts the halves of a stream back together.
             ///
             /// # Errors
-            /// If they are not of one stream: the halves.
+            /// Returns the halves if they belong to different streams.
             pub fn reunite(self, other: OwnedWriteHalf) -> Result<$stream, ReuniteError> {
                 if Arc::ptr_eq(&self.inner, &other.inner) {
                     other.forget();
-                    // The other half is gone, so this is the last one.
-                    Ok(Arc::into_inner(self.inner).expect("halves are two"))
+                    // The other half is gone, so this is the only reference.
+                    Ok(Arc::into_inner(self.inner).expect("there are two halves"))
                 } else {
                     Err(ReuniteError(self, other))
                 }
@@ -213,15 +215,15 @@ macro_rules! halves {
         impl OwnedWriteHalf {
             stream_methods::write_methods!(inner.stream);
 
-            /// Puts the halves together again.
+            /// Puts the halves of a stream back together.
             ///
             /// # Errors
-            /// If they are not of one stream: the halves.
+            /// Returns the halves if they belong to different streams.
             pub fn reunite(self, other: OwnedReadHalf) -> Result<$stream, ReuniteError> {
                 other.reunite(self)
             }
 
-            /// Drops this half without ending the stream.
+            /// Drops the half without shutting down writing.
             pub fn forget(mut self) {
                 self.shutdown_on_drop = false;
             }
@@ -241,7 +243,7 @@ macro_rules! halves {
         }
 
         #[doc = concat!(
-            "Two halves that are not of one stream, as [`tokio::net::", $module, "::ReuniteError`]",
+            "The error of reuniting halves of different streams, as [`tokio::net::", $module, "::ReuniteError`]",
             "(https://docs.rs/tokio/1/tokio/net/", $module, "/struct.ReuniteError.html).",
         )]
         #[derive(Debug)]
@@ -270,7 +272,7 @@ macro_rules! half_doc {
             $module,
             "/struct.",
             $half,
-            ".html); made by [`",
+            ".html); created by [`",
             stringify!($stream),
             "::",
             $method,
@@ -279,13 +281,13 @@ macro_rules! half_doc {
     };
 }
 
-/// What all halves have.
+/// Generates the methods that all halves have.
 macro_rules! half {
     ($half:ty, $stream:ident, $address:ty) => {
         impl $half {
             ready_method!(inner.stream);
 
-            /// The address of the other side.
+            /// Returns the remote address of the stream.
             ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($stream), "::peer_addr`].")]
@@ -293,7 +295,7 @@ macro_rules! half {
                 self.inner.peer_addr()
             }
 
-            /// The address of this side.
+            /// Returns the local address of the stream.
             ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($stream), "::local_addr`].")]
@@ -327,7 +329,7 @@ macro_rules! reads {
     };
 }
 
-/// Implements `AsyncWrite`; `$ended` is called with the value once that has ended the stream.
+/// Implements `AsyncWrite`. `$ended` runs with the value after a shutdown.
 macro_rules! writes {
     ($type:ty, $($stream:ident).+, |$half:pat_param| $ended:expr) => {
         impl AsyncWrite for $type {

@@ -1,7 +1,7 @@
-//! Declaring a node.
+//! [`NodeBuilder`]: declares a node.
 //!
-//! Always true: nothing is declared before [`NodeBuilder::start`] or [`NodeBuilder::build`]; a node that has been declared is
-//! up.
+//! # Invariants
+//! A node exists only after [`NodeBuilder::start`] or [`NodeBuilder::build`], and is then up.
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use crate::engine::nodes::Start;
 use crate::engine::{TaskBox, function_name};
 use crate::harness::TestResult;
 
-/// Declares a node; from [`World::node`].
+/// Declares a node; created by [`World::node`].
 #[derive(Debug)]
 #[must_use = "a node is declared by `start` or `build`"]
 pub struct NodeBuilder {
@@ -34,38 +34,39 @@ impl NodeBuilder {
         Self { world, name, addresses: Vec::new(), drift_ppm: 0, offset_ns: 0 }
     }
 
-    /// Gives the node an address; call it again for more. Without any it has two that nobody else has, 10.0.0.N and fd00::N.
+    /// Adds an address. A node without addresses gets two unique ones, 10.0.0.N and fd00::N.
     pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
         self.addresses.push(address.into());
         self
     }
 
-    /// Makes the node's clocks too fast by so many parts in a million, or too slow; 500,000 at most either way. See
-    /// [`Clock`](super::Clock).
+    /// Sets the drift of the node's clocks in parts per million: positive is too fast, negative too slow. The maximum
+    /// is 500,000 either way. See [`Clock`](super::Clock).
     #[track_caller]
     pub fn clock_drift_ppm(mut self, drift_ppm: i32) -> Self {
         self.drift_ppm = checked_drift(drift_ppm);
         self
     }
 
-    /// Sets the node's wall clock ahead; 1,000 years at most.
+    /// Sets the node's wall clock ahead of the run's time, by at most 1,000 years.
     #[track_caller]
     pub fn clock_ahead(mut self, by: Duration) -> Self {
         self.offset_ns = checked_offset(self.offset_ns, by, false);
         self
     }
 
-    /// Sets the node's wall clock back; 1,000 years at most.
+    /// Sets the node's wall clock behind the run's time, by at most 1,000 years.
     #[track_caller]
     pub fn clock_behind(mut self, by: Duration) -> Self {
         self.offset_ns = checked_offset(self.offset_ns, by, true);
         self
     }
 
-    /// Declares the node and starts it: calls `init` on it and runs the future that it gives as the node's first task. A
+    /// Declares the node and starts it: calls `init` and runs the returned future as the node's first task. Each
     /// [restart](Node::restart) does so again.
     ///
-    /// The node stays up when that task ends, with whatever it has spawned. Should it give an `Err`, the run fails.
+    /// The node and its other tasks stay up when the first task ends. If the future returns an `Err`, the run fails.
+    ///
     ///
     /// ```
     /// use timeloop::world::World;
@@ -80,7 +81,7 @@ impl NodeBuilder {
     /// ```
     ///
     /// # Panics
-    /// When the name or an address is no good or taken, and as [`World`]'s methods.
+    /// If the name or an address is invalid or taken, and under the conditions of [`World`]'s methods.
     #[track_caller]
     pub fn start<I, Fut>(self, init: I) -> Node
     where
@@ -98,10 +99,10 @@ impl NodeBuilder {
         let make = Rc::new(move || {
             let (init, node_name) = (Rc::clone(&init), Rc::clone(&node_name));
             TaskBox::new(async move {
-                // The closure is free again before its future runs.
+                // Releases the closure before its future runs.
                 let future = (init.borrow_mut())();
                 if let Some(failure) = future.await.failure() {
-                    // As a panic, but without a place: that would be the same for all nodes.
+                    // Like a panic, but without a source location, which would be the same for all nodes.
                     let message = format!("node `{node_name}` returned an error: {failure}");
                     std::panic::resume_unwind(Box::new(message));
                 }
@@ -110,7 +111,7 @@ impl NodeBuilder {
         self.declare(Some(Start { make, name: Cow::Borrowed(name), at }))
     }
 
-    /// Declares a node with nothing to run: it has the tasks that [`Node::spawn`] gives it.
+    /// Declares a node without a first task. Add tasks with [`Node::spawn`].
     ///
     /// # Panics
     /// As [`start`](Self::start).

@@ -1,6 +1,7 @@
-//! The clocks of a node.
+//! [`Clock`]: the clocks of a node.
 //!
-//! Always true: what is done to a clock is seen by the tasks of its node alone; monotonic time never runs backwards.
+//! # Invariants
+//! A change of a clock affects only tasks of its node. Monotonic time never runs backwards.
 
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use crate::engine::clock::{DRIFT_MAX_PPM, NodeClock};
 use crate::engine::nodes::NodeId;
 use crate::time::{Instant, SystemTime};
 
-/// The clocks of a node, from [`Node::clock`]: the monotonic one, which [`Instant`] and all waiting follow, and the wall
-/// clock, [`SystemTime`].
+/// The clocks of a node, from [`Node::clock`]: the monotonic clock, which [`Instant`] and all timers follow, and the
+/// wall clock, [`SystemTime`].
 ///
-/// Drift concerns both, as on a real host whose quartz is off. Jumps concern the wall clock alone. The test's own clocks show
-/// the run's time and can't be changed.
+/// Drift affects both clocks, as an inaccurate oscillator does on a real host. Jumps affect only the wall clock. The
+/// clocks of the test's own node show the run's time and can't be changed.
 ///
 /// ```
 /// use timeloop::time::{Duration, Instant, SystemTime, sleep};
@@ -51,14 +52,14 @@ impl Clock {
         Self { node }
     }
 
-    /// The time of day that the node's tasks see.
+    /// Returns the wall-clock time that the node's tasks see.
     #[must_use]
     #[track_caller]
     pub fn now(&self) -> SystemTime {
         SystemTime::from_ns(self.node.with(|engine| engine.wall_clock_ns(self.node.id)))
     }
 
-    /// The instant that the node's tasks see.
+    /// Returns the instant that the node's tasks see.
     #[must_use]
     #[track_caller]
     pub fn instant(&self) -> Instant {
@@ -66,43 +67,43 @@ impl Clock {
         Instant::at_ns(ns)
     }
 
-    /// By how much the clocks are too fast: parts in a million.
+    /// Returns the drift of the clocks in parts per million.
     #[must_use]
     #[track_caller]
     pub fn drift_ppm(&self) -> i32 {
         self.node.with(|engine| engine.nodes().clock(self.node.id).drift_ppm())
     }
 
-    /// Makes the clocks too fast by so many parts in a million from now on, or too slow; 500,000 at most either way. Whoever
-    /// waits on the node waits accordingly, also where that had begun.
+    /// Sets the drift of the clocks from now on, in parts per million: positive is too fast, negative too slow. The
+    /// maximum is 500,000 either way. Timers of the node adapt, also those already set.
     ///
     /// # Panics
-    /// On the test's own node, and where it is more.
+    /// On the test's own node, and if the drift exceeds the maximum.
     #[track_caller]
     pub fn set_drift_ppm(&self, drift_ppm: i32) {
         let drift_ppm = checked_drift(drift_ppm);
         self.change(|clock, now_ns| clock.drifting(drift_ppm, now_ns));
     }
 
-    /// Sets the wall clock ahead by so much; 1,000 years in all at most.
+    /// Sets the wall clock ahead; its total offset may be at most 1,000 years.
     ///
     /// # Panics
-    /// On the test's own node, and where it is more.
+    /// On the test's own node, and if the offset exceeds the maximum.
     #[track_caller]
     pub fn jump_ahead(&self, by: Duration) {
         self.jump(by, false);
     }
 
-    /// Sets the wall clock back by so much; 1,000 years in all at most.
+    /// Sets the wall clock back; its total offset may be at most 1,000 years.
     ///
     /// # Panics
-    /// On the test's own node, and where it is more.
+    /// On the test's own node, and if the offset exceeds the maximum.
     #[track_caller]
     pub fn jump_back(&self, by: Duration) {
         self.jump(by, true);
     }
 
-    /// Sets the wall clock right, as when a host hears from its time server; if it drifts, it goes on to.
+    /// Sets the wall clock to the run's time, as synchronizing with a time server does. Its drift stays.
     ///
     /// # Panics
     /// On the test's own node.
@@ -124,25 +125,25 @@ impl Clock {
     fn change(&self, change: impl FnOnce(NodeClock, u64) -> NodeClock) {
         if self.node.id == NodeId::TEST {
             panic!(
-                "can't change the clocks of the node that the test itself runs on, which show the run's time; \
-                 change those of one that `World::node` has declared"
+                "can't change the clocks of the test's own node, which show the run's time; \
+                 change the clocks of a node declared with `World::node`"
             );
         }
         self.node.with(|engine| engine.change_clock(self.node.id, change));
     }
 }
 
-/// The drift, if a clock can have it.
+/// Panics if a clock can't have this drift.
 #[track_caller]
 pub(super) fn checked_drift(drift_ppm: i32) -> i32 {
     assert!(
         drift_ppm.unsigned_abs() <= DRIFT_MAX_PPM,
-        "a clock can't drift by {drift_ppm} parts in a million; from -500000 to 500000 is accepted"
+        "a clock can't drift by {drift_ppm} parts per million; the range is -500000 to 500000"
     );
     drift_ppm
 }
 
-/// The offset after a jump, if a clock can have it.
+/// Returns the offset after a jump. Panics if a clock can't have it.
 #[track_caller]
 pub(super) fn checked_offset(offset_ns: i128, by: Duration, back: bool) -> i128 {
     const MAX_NS: i128 = 1_000 * 365 * 86_400 * 1_000_000_000;

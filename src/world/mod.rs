@@ -1,7 +1,7 @@
-//! The world of a run: nodes that start, crash, restart, pause and shut down, each with clocks of its own.
+//! The nodes of a run: they start, crash, restart, pause and shut down, and each has its own clocks.
 //!
-//! A run has one node to begin with, where the test itself runs. [`World::node`] declares more, and gives each a closure that
-//! starts it; whatever its tasks spawn is on that node too. The test holds [`Node`]s and does to them what happens to hosts:
+//! A run begins with one node, where the test itself runs. [`World::node`] declares more nodes, each with a closure
+//! that starts it. Tasks spawned on a node stay on that node. The test controls the nodes through [`Node`]:
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc};
@@ -9,7 +9,7 @@
 //! use timeloop::world::{Node, World};
 //!
 //! timeloop::run(0, || async {
-//!     let disk = Rc::new(Cell::new(0)); // survives crashes: it is not the node's
+//!     let disk = Rc::new(Cell::new(0)); // survives crashes, because the test owns it
 //!     let kept = Rc::clone(&disk);
 //!     let counter = World::current().node("counter").start(move || {
 //!         let disk = Rc::clone(&kept);
@@ -26,7 +26,7 @@
 //!     });
 //!
 //!     sleep(Duration::from_millis(25_500)).await;
-//!     counter.crash(); // what was not written is gone
+//!     counter.crash(); // unwritten counts are lost
 //!     counter.restart();
 //!     sleep(Duration::from_millis(5_500)).await;
 //!     assert_eq!(disk.get(), 20);
@@ -38,32 +38,33 @@
 //!
 //! # What happens to a node
 //!
-//! | | its tasks | its [`NodeLocal`]s | its clock |
+//! | | its tasks | its [`NodeLocal`]s | its clocks |
 //! |---|---|---|---|
-//! | [`crash`](Node::crash) | stop where they are and are dropped; their destructors do not get to talk to the network | dropped | goes on |
-//! | [`restart`](Node::restart) | as after a crash, if it is up; then the closure runs again | anew | goes on |
-//! | [`pause`](Node::pause) | are not polled; what wakes them is kept | stay | goes on |
-//! | [`resume`](Node::resume) | go on | | |
-//! | [`shutdown`](Node::shutdown) | are asked to end by [`shutdown_requested`]; those that do not in time crash | dropped | goes on |
+//! | [`crash`](Node::crash) | stop where they are and are dropped; their destructors can't use the network | dropped | continue |
+//! | [`restart`](Node::restart) | crash if the node is up; then the closure runs again | created anew | continue |
+//! | [`pause`](Node::pause) | are not polled; wake-ups are kept | stay | continue |
+//! | [`resume`](Node::resume) | continue | | |
+//! | [`shutdown`](Node::shutdown) | are asked to end through [`shutdown_requested`]; they crash after a grace period | dropped | continue |
 //!
-//! All this is part of the run: of its trace hash, of the steps in a report ("node `db-1` crashes"), and of what an
-//! exhaustive search takes for a race. A task's node stands in its label: `` `serve` on db-1 (root.2.1) ``.
+//! All this is part of the run: of its trace hash, of the steps in a report ("node `db-1` crashes"), and of the races
+//! that an exhaustive search considers. The label of a task contains its node: `` `serve` on db-1 (root.2.1) ``.
 //!
 //! # What a crash does
 //!
-//! When [`crash`](Node::crash) returns, the futures of all of the node's tasks have been dropped, in order of spawning, with
-//! each task as the current one: its id, random numbers, task-locals and node are in place. So guards are given back,
-//! channels close, and nothing that the test shares with the node stays locked. What destructors spawn is dropped
-//! without having been polled. Whoever awaits such a task gets a cancelled [`JoinError`](crate::task::JoinError), at the task's
-//! next turn, as after an abort. A destructor that panics is a panic of its task.
+//! [`crash`](Node::crash) drops the futures of all the node's tasks, in order of spawning, before it returns. While a
+//! future is dropped, its task is the current one: its id, random numbers, task-locals and node are in place. Guards
+//! are released, channels close, and nothing that the test shares with the node stays locked. Tasks that destructors
+//! spawn are dropped without being polled. A task that awaits such a task gets a cancelled
+//! [`JoinError`](crate::task::JoinError) at the crashed task's next turn, as after an abort. A panic in a destructor
+//! is a panic of its task.
 //!
-//! A task may crash its own node. It goes on to its next `.await`, or its end, and is dropped there; [`crash_here`] is both at
-//! once. The same holds for a task that pauses or restarts its own node.
+//! A task may crash its own node. It continues to its next `.await`, or to its end, and is dropped there.
+//! [`crash_here`] crashes the node and awaits. The same holds for a task that pauses or restarts its own node.
 
 mod builder;
 mod clock;
-mod local;
 mod node;
+mod node_local;
 mod shutdown;
 
 use std::fmt;
@@ -72,21 +73,21 @@ use std::task::Poll;
 
 pub use builder::NodeBuilder;
 pub use clock::Clock;
-pub use local::NodeLocal;
 pub use node::Node;
+pub use node_local::NodeLocal;
 pub use shutdown::{Shutdown, shutdown_requested};
 
 use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::{self, Engine, RunId, context};
 
-/// The world of the run that is under way.
+/// The nodes of a run.
 #[derive(Clone)]
 pub struct World {
     run: RunId,
 }
 
 impl World {
-    /// The world of the run that is under way.
+    /// Returns the world of the current run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -117,7 +118,7 @@ impl World {
         NodeBuilder::new(self.clone(), name.into())
     }
 
-    /// The node of this name; that of the test is called `test`.
+    /// Returns the node with this name. The test's own node is named `test`.
     #[must_use]
     #[track_caller]
     pub fn get(&self, name: &str) -> Option<Node> {
@@ -125,7 +126,7 @@ impl World {
         Some(self.node_of(id))
     }
 
-    /// All nodes that have been declared, in that order. The test's own is not among them.
+    /// Returns all declared nodes, in order of declaration, without the test's own node.
     #[must_use]
     #[track_caller]
     pub fn nodes(&self) -> Vec<Node> {
@@ -133,7 +134,7 @@ impl World {
         ids.into_iter().filter(|&id| id != NodeId::TEST).map(|id| self.node_of(id)).collect()
     }
 
-    /// Waits until every node that has been declared is down; at once where there is none.
+    /// Waits until every declared node is down. Returns at once if there is none.
     pub async fn until_all_down(&self) {
         poll_fn(|cx| {
             self.with(|engine| {
@@ -157,13 +158,13 @@ impl World {
         self.with(|engine| Node::new(engine, id))
     }
 
-    /// Calls `f` with the loop of the world's run.
+    /// Calls `f` with the engine of the world's run.
     #[track_caller]
     fn with<R>(&self, f: impl FnOnce(&Engine) -> R) -> R {
         match engine::of_run(self.run, f) {
             Some(result) => result,
             None => panic!(
-                "this world is that of a run that is over, or of another thread's; take `World::current()` in each run"
+                "this `World` belongs to a run that is over or to another thread; call `World::current()` in each run"
             ),
         }
     }
@@ -175,7 +176,7 @@ impl fmt::Debug for World {
     }
 }
 
-/// Crashes the node of the task that calls it, at once: nothing after this `.await` runs.
+/// Crashes the calling task's node at once: nothing after this `.await` runs.
 ///
 /// ```
 /// use timeloop::world::{World, crash_here};

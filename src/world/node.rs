@@ -1,7 +1,8 @@
-//! A node in the test's hands.
+//! [`Node`]: a handle to a node.
 //!
-//! Always true: a handle is a number and a name; it owns nothing of the node, and may be kept and cloned by anyone, tasks of
-//! the node itself included.
+//! # Invariants
+//! A handle is an id and a name. It owns nothing of the node. Anyone may keep and clone it, also the node's own
+//! tasks.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,7 +19,7 @@ use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::task::JoinHandle;
 
-/// A node: a host with a name, addresses, tasks and clocks of its own. See [the module](crate::world).
+/// A node: a host with a name, addresses, tasks and clocks. See [the module](crate::world).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     run: RunId,
@@ -31,7 +32,7 @@ impl Node {
         Self { run: engine.run_id(), id, name: engine.nodes().name(id) }
     }
 
-    /// The node of the task that calls it: that of the test, named `test`, for tasks on no other.
+    /// Returns the calling task's node. Tasks on no declared node are on the test's node, `test`.
     ///
     /// ```
     /// use timeloop::world::{Node, World};
@@ -56,34 +57,34 @@ impl Node {
         }
     }
 
-    /// What it is called.
+    /// Returns the node's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its first address.
+    /// Returns the node's first address.
     #[must_use]
     #[track_caller]
     pub fn address(&self) -> IpAddr {
         self.addresses()[0]
     }
 
-    /// Its addresses, at least one; the loopback addresses, which every node has, are not among them.
+    /// Returns the node's addresses, at least one. The loopback addresses, which every node has, are not included.
     #[must_use]
     #[track_caller]
     pub fn addresses(&self) -> Vec<IpAddr> {
         self.with(|engine| engine.nodes().addresses(self.id).to_vec())
     }
 
-    /// Whether it is up; it is also while it is paused.
+    /// Returns whether the node is up. A paused node is up.
     #[must_use]
     #[track_caller]
     pub fn is_up(&self) -> bool {
         self.state() != NodeState::Down
     }
 
-    /// Whether it is paused.
+    /// Returns whether the node is paused.
     #[must_use]
     #[track_caller]
     pub fn is_paused(&self) -> bool {
@@ -98,7 +99,7 @@ impl Node {
         })
     }
 
-    /// How many times it has been started.
+    /// Returns how many times the node has been started.
     #[must_use]
     #[track_caller]
     pub fn incarnation(&self) -> u32 {
@@ -108,18 +109,18 @@ impl Node {
         })
     }
 
-    /// Its clocks.
+    /// Returns the node's clocks.
     #[must_use]
     pub fn clock(&self) -> Clock {
         Clock::new(self.clone())
     }
 
-    /// Spawns a task on the node, as [`timeloop::spawn`](crate::spawn) does from within.
+    /// Spawns a task on the node, as [`timeloop::spawn`](crate::spawn) does on the current node.
     ///
-    /// A task on a paused node runs when it is resumed.
+    /// On a paused node the task runs once the node is resumed.
     ///
     /// # Panics
-    /// When the node is down.
+    /// If the node is down.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -136,8 +137,8 @@ impl Node {
         }
     }
 
-    /// Takes the node down at once, as when its power fails: its tasks stop where they are and are dropped. See
-    /// [what a crash does](super#what-a-crash-does). Nothing happens to a node that is down.
+    /// Takes the node down at once, as a power failure does: its tasks stop where they are and are dropped. See [what
+    /// a crash does](super#what-a-crash-does). Does nothing if the node is down.
     ///
     /// # Panics
     /// On the test's own node.
@@ -159,7 +160,7 @@ impl Node {
         self.crash_as(false);
     }
 
-    /// Crashes the node; `planned` says whether a fault plan does it.
+    /// Crashes the node. `planned` attributes the crash to a fault plan.
     #[track_caller]
     pub(crate) fn crash_as(&self, planned: bool) {
         self.refuse_test("crash");
@@ -170,10 +171,10 @@ impl Node {
         });
     }
 
-    /// Starts the node again: the closure that it was declared with runs on it once more. A node that is up crashes before.
+    /// Starts the node again: runs the closure that it was declared with. A node that is up crashes first.
     ///
     /// # Panics
-    /// On the test's own node, and from a destructor that runs because the node goes down.
+    /// On the test's own node, and in a destructor that runs because the node goes down.
     #[track_caller]
     pub fn restart(&self) {
         self.refuse_test("restart");
@@ -188,17 +189,18 @@ impl Node {
             Some(Ok(())) => {}
             Some(Err(too_many)) => too_many.panic(),
             None => panic!(
-                "can't restart node `{}` from a destructor that runs because it goes down; restart it once it is down",
+                "can't restart node `{}` in a destructor that runs because the node goes down; restart it later",
                 self.name
             ),
         }
     }
 
-    /// Keeps the node's tasks from being polled, as when a virtual machine is moved. Messages and timers come meanwhile, and
-    /// its clocks go on; the tasks find out once it is [resumed](Self::resume). Nothing happens to a node that is paused.
+    /// Stops polling the node's tasks, as migrating a virtual machine does. Meanwhile messages arrive, timers fire
+    /// and the clocks continue. The tasks observe that once the node is [resumed](Self::resume). Does nothing if the
+    /// node is paused.
     ///
     /// # Panics
-    /// On the test's own node, and when the node is down.
+    /// On the test's own node, and if the node is down.
     ///
     /// ```
     /// use timeloop::time::{Duration, Instant, sleep};
@@ -224,7 +226,7 @@ impl Node {
         self.pause_as(false);
     }
 
-    /// Pauses the node; `planned` says whether a fault plan does it.
+    /// Pauses the node. `planned` attributes the pause to a fault plan.
     #[track_caller]
     pub(crate) fn pause_as(&self, planned: bool) {
         self.refuse_test("pause");
@@ -238,13 +240,13 @@ impl Node {
         });
     }
 
-    /// Lets a paused node go on. Nothing happens to one that is not paused.
+    /// Resumes a paused node. Does nothing if the node is not paused.
     #[track_caller]
     pub fn resume(&self) {
         self.with(|engine| engine.resume_node(self.id));
     }
 
-    /// Waits until the node is down; at once where it is.
+    /// Waits until the node is down. Returns at once if it is.
     pub async fn until_down(&self) {
         poll_fn(|cx| {
             self.with(|engine| {
@@ -261,23 +263,21 @@ impl Node {
         .await;
     }
 
-    /// Panics if this is the test's own node, to which this can't be done.
+    /// Panics if this is the test's own node, which does not support the operation.
     #[track_caller]
     pub(super) fn refuse_test(&self, verb: &str) {
         if self.id == NodeId::TEST {
-            panic!(
-                "can't {verb} the node that the test itself runs on; {verb} one that `World::node` has declared"
-            );
+            panic!("can't {verb} the test's own node; {verb} a node declared with `World::node`");
         }
     }
 
-    /// Calls `f` with the loop of the node's run.
+    /// Calls `f` with the engine of the node's run.
     #[track_caller]
     pub(super) fn with<R>(&self, f: impl FnOnce(&Engine) -> R) -> R {
         match engine::of_run(self.run, f) {
             Some(result) => result,
             None => panic!(
-                "node `{}` is of a run that is over, or of another thread's; declare nodes in each run",
+                "node `{}` belongs to a run that is over or to another thread; declare nodes in each run",
                 self.name
             ),
         }

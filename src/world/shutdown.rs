@@ -1,6 +1,8 @@
-//! Shutting a node down in good order.
+//! Graceful shutdown of nodes.
 //!
-//! Always true: a node that is asked to shut down learns of it where it awaits that; one that does not end in time crashes.
+//! # Invariants
+//! A node that is asked to shut down notifies the tasks that await [`shutdown_requested`]. It crashes if it is not
+//! down in time.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -18,18 +20,18 @@ use crate::time::timeout;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shutdown {
-    /// Of itself, in time.
+    /// It ended by itself in time.
     Graceful,
-    /// The time was over, and it crashed.
+    /// It crashed because the grace period was over.
     Forced,
 }
 
-/// How long a node has to shut down, unless told otherwise.
+/// The default grace period.
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Node {
-    /// Asks the node to shut down, and waits until it is down: 30 seconds, as the caller's clock has it, and then it crashes.
-    /// See [`shutdown_within`](Self::shutdown_within).
+    /// Asks the node to shut down, and waits until it is down. After 30 seconds by the caller's clock it crashes. See
+    /// [`shutdown_within`](Self::shutdown_within).
     ///
     /// # Panics
     /// On the test's own node.
@@ -37,15 +39,15 @@ impl Node {
         self.shutdown_within(GRACE).await
     }
 
-    /// Asks the node to shut down, which its tasks learn of by [`shutdown_requested`], and waits until it has; if that takes
-    /// longer than `grace`, it crashes.
+    /// Asks the node to shut down, and waits until it is down. Its tasks observe the request through
+    /// [`shutdown_requested`]. If the shutdown takes longer than `grace`, the node crashes.
     ///
-    /// It has when its first task has ended, the one of the closure that it was declared with; where that had ended before, or
-    /// there is none, when all of its tasks have. What other tasks there are is dropped then, as when a process ends:
-    /// their destructors, unlike those of a crash, do get to talk to the network.
+    /// A shutdown is complete when the node's first task has ended, which runs the closure that the node was declared
+    /// with. If there is no first task, or it ended before, the shutdown is complete when all tasks have ended. The
+    /// remaining tasks are dropped, as when a process ends. Unlike in a crash, their destructors can use the network.
     ///
-    /// A node that is down is so gracefully. If the future is dropped before its end, the node is left to shut down, and no one
-    /// forces it.
+    /// For a node that is already down, this returns [`Shutdown::Graceful`]. If the future is dropped early, the node
+    /// continues to shut down, but is not forced to.
     ///
     /// ```
     /// use timeloop::time::{Duration, Instant, sleep};
@@ -81,7 +83,7 @@ impl Node {
                 engine.report_node_read(self.id);
                 let ended = {
                     let nodes = engine.nodes();
-                    // Somebody else has taken it down, and may have started it again.
+                    // Another task has taken the node down, and may have started it again.
                     nodes.state(self.id) == NodeState::Down
                         || nodes.incarnation(self.id) != incarnation
                         || if has_main { !nodes.has_main(self.id) } else { !nodes.has_tasks(self.id) }
@@ -101,13 +103,13 @@ impl Node {
             }
         });
         if self.with(Engine::current_is_stopped) {
-            // The task that asked is one of the node's own: it ends here.
+            // The calling task is on this node, so it ends here.
             std::future::pending::<()>().await;
         }
         if in_time { Shutdown::Graceful } else { Shutdown::Forced }
     }
 
-    /// Whether it has been asked to shut down, and is still up.
+    /// Returns whether the node was asked to shut down and is still up.
     #[must_use]
     #[track_caller]
     pub fn is_shutting_down(&self) -> bool {
@@ -118,7 +120,7 @@ impl Node {
     }
 }
 
-/// Waits until the node of the task that calls it is asked to [shut down](Node::shutdown); for ever on the test's own.
+/// Waits until the calling task's node is asked to [shut down](Node::shutdown). Never returns on the test's own node.
 ///
 /// # Panics
 /// Outside of a run.

@@ -1,8 +1,8 @@
-//! Asynchronous programming as asyncio users know it: the four programs that define it, and what asyncio has around
-//! them. Where asyncio prints, these push to a log. `src/asyncio.md` is the same as a table.
+//! The programs and functions of Python's asyncio in timeloop: four basic programs, task functions, and primitives.
+//! Instead of printing, the programs push to a log. `src/guide/asyncio.md` has the same as a table.
 
-mod around;
 mod primitives;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::support::{Log, panic_text};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the program gives under each of many seeds.
+/// Returns the program's output for each of many seeds.
 fn every_seed<F, Fut>(program: F) -> Vec<Fut::Output>
 where
     F: Fn() -> Fut,
@@ -27,7 +27,7 @@ where
         .collect()
 }
 
-/// The same under every seed.
+/// Returns the program's output, which must be the same for all seeds.
 fn always<F, Fut>(program: F) -> Fut::Output
 where
     F: Fn() -> Fut,
@@ -65,14 +65,14 @@ mod program_1 {
     }
 
     #[test]
-    fn does_nothing_at_all_when_it_is_dropped() {
+    fn does_nothing_when_it_is_dropped() {
         let log = Log::new();
         drop(main(log.clone()));
         assert_eq!(log.take(), [""; 0]);
     }
 
     #[test]
-    fn run_drives_it_and_the_second_passes_in_virtual_time_only() {
+    fn run_takes_only_virtual_time() {
         let log = Log::new();
         let (output, passed) = timeloop::run(0, || async {
             let start = Instant::now();
@@ -83,9 +83,9 @@ mod program_1 {
         assert_eq!((output, passed, log.take()), (42, SECOND, vec!["hello", "world"]));
     }
 
-    /// In real time it takes next to none: a thousand runs in which an hour passes each.
+    /// A thousand runs of one virtual hour each take little real time.
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "real time is what is looked at")]
+    #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
     fn a_thousand_hours_take_less_than_a_minute() {
         let start = std::time::Instant::now();
         for seed in 0..1000 {
@@ -107,25 +107,25 @@ mod program_2 {
     }
 
     #[test]
-    fn it_runs_concurrently() {
+    fn a_task_runs_concurrently() {
         let printed = always(|| async {
             let log = Log::new();
             let start = Instant::now();
             let task = spawn(child(log.clone()));
-            log.push("parent goes on");
+            log.push("parent continues");
             sleep(2 * SECOND).await;
             log.push("parent awaits");
             let output = task.await.unwrap();
             assert_eq!(start.elapsed(), 2 * SECOND);
             (output, log.take())
         });
-        let expected = vec!["parent goes on", "child starts", "child ends", "parent awaits"];
+        let expected = vec!["parent continues", "child starts", "child ends", "parent awaits"];
         assert_eq!(printed, (42, expected));
     }
 
     /// `cancel`, `cancelled`, `done`: the cancelled task's `finally` is its destructors.
     #[test]
-    fn it_can_be_cancelled() {
+    fn a_task_can_be_cancelled() {
         let printed = always(|| async {
             let log = Log::new();
             let (inner, finally) = (log.clone(), log.on_drop("finally"));
@@ -145,7 +145,7 @@ mod program_2 {
     }
 
     #[test]
-    fn it_knows_when_it_is_done_and_has_a_result() {
+    fn a_task_has_a_state_and_a_result() {
         always(|| async {
             let task = spawn(child(Log::new()));
             let watcher = task.abort_handle();
@@ -156,9 +156,9 @@ mod program_2 {
         });
     }
 
-    /// An exception: a panic, whose payload is had from outside, or an `Err`, which is an output like any other.
+    /// An exception is a panic, whose payload the awaiting task gets, or an `Err`, which is an ordinary output.
     #[test]
-    fn it_has_an_exception() {
+    fn a_task_has_an_exception() {
         always(|| async {
             let panicked = spawn(async { panic!("an exception") }).await.unwrap_err();
             assert!(panicked.is_panic());
@@ -168,7 +168,7 @@ mod program_2 {
         });
     }
 
-    /// Where asyncio logs "Task exception was never retrieved", the run fails.
+    /// asyncio logs "Task exception was never retrieved"; in timeloop the run fails.
     #[test]
     fn an_exception_that_is_never_retrieved_fails_the_run() {
         let failure = timeloop::run(0, || async {
@@ -179,7 +179,7 @@ mod program_2 {
     }
 
     #[test]
-    fn it_has_a_name() {
+    fn a_task_has_a_name() {
         let failure = timeloop::run(0, || async {
             let task = Builder::new().name("audit").spawn(std::future::pending::<()>()).unwrap();
             task.await.unwrap();
@@ -190,7 +190,7 @@ mod program_2 {
 
     /// `add_done_callback`: another task that awaits this one.
     #[test]
-    fn it_can_have_a_callback() {
+    fn a_task_can_have_a_callback() {
         let printed = always(|| async {
             let log = Log::new();
             let task = spawn(child(log.clone()));
@@ -218,7 +218,7 @@ mod program_3 {
         log.push((name, "done"));
     }
 
-    /// Runs the program; gives what was printed and how long it took.
+    /// Runs the program; returns what was printed and how long it took.
     async fn main() -> (Vec<Line>, Duration) {
         let log = Log::new();
         let start = Instant::now();
@@ -230,7 +230,7 @@ mod program_3 {
     }
 
     #[test]
-    fn takes_one_virtual_second_and_not_three() {
+    fn three_tasks_take_one_virtual_second() {
         for (printed, passed) in every_seed(main) {
             assert_eq!(passed, SECOND);
             let lines: BTreeMap<Line, usize> = printed.iter().map(|line| (*line, 1)).collect();
@@ -253,7 +253,7 @@ mod program_3 {
         assert_eq!(orders.len(), 36, "any order of `start` goes with any order of `done`");
     }
 
-    /// asyncio's own loop is the quiet run: first in, first out.
+    /// asyncio's own loop is the baseline run: first in, first out.
     #[test]
     fn the_baseline_run_has_the_order_of_asyncio() {
         let (printed, _) = crate::support::fifo().block_on(main());
@@ -267,7 +267,7 @@ mod program_4 {
     use super::*;
 
     #[test]
-    fn who_awaits_it_waits_until_it_is_resolved_elsewhere() {
+    fn awaiting_a_future_waits_until_it_is_resolved() {
         let printed = always(|| async {
             let log = Log::new();
             let (resolver, future) = oneshot::channel();
@@ -286,7 +286,7 @@ mod program_4 {
     }
 
     #[test]
-    fn one_that_is_resolved_already_does_not_wait() {
+    fn a_resolved_future_does_not_wait() {
         always(|| async {
             let (resolver, mut future) = oneshot::channel();
             assert!(future.try_recv().is_err());
@@ -296,9 +296,9 @@ mod program_4 {
     }
 
     /// `InvalidStateError`. A `oneshot` can't be resolved twice: `send` takes the resolver, and a second call does not
-    /// compile. Where many hold the resolver, `SetOnce` gives the value back.
+    /// compile. With several resolvers, `SetOnce` returns the value.
     #[test]
-    fn resolving_it_twice_is_an_error() {
+    fn resolving_a_future_twice_is_an_error() {
         always(|| async {
             let future = SetOnce::new();
             assert_eq!(future.set(42), Ok(()));
@@ -341,7 +341,7 @@ mod program_4 {
         });
     }
 
-    /// In asyncio nobody would ever hear of this one.
+    /// asyncio does not detect this.
     #[test]
     fn a_resolver_that_is_never_used_is_a_deadlock() {
         let failure = timeloop::run(0, || async {
@@ -363,12 +363,12 @@ mod program_4 {
             waiter.abort();
             assert!(waiter.await.unwrap_err().is_cancelled());
             resolver.closed().await;
-            assert_eq!(resolver.send(42), Err(42), "the value comes back");
+            assert_eq!(resolver.send(42), Err(42), "the value is returned");
         });
     }
 
     #[test]
-    fn giving_up_on_it_leaves_it_to_be_awaited_again() {
+    fn a_future_can_be_awaited_again_after_a_timeout() {
         always(|| async {
             let (resolver, mut future) = oneshot::channel();
             assert!(timeout(SECOND, &mut future).await.is_err());
@@ -392,7 +392,7 @@ mod one_loop {
 
     /// `RuntimeError: no running event loop`.
     #[test]
-    fn outside_of_a_loop_there_is_none_to_find() {
+    fn there_is_no_loop_outside_of_a_run() {
         assert!(timeloop::runtime::Handle::try_current().is_err());
         let text = panic_text(|| drop(spawn(async {})));
         assert!(text.starts_with("can't spawn a task outside of a run; "), "{text}");
@@ -400,7 +400,7 @@ mod one_loop {
 
     /// `asyncio.Runner`: one loop that runs again and again.
     #[test]
-    fn one_after_the_other_is_no_matter() {
+    fn loops_can_run_one_after_the_other() {
         let runtime = timeloop::runtime::Runtime::new().unwrap();
         for number in 0..3 {
             assert_eq!(runtime.block_on(async { number }), number);

@@ -1,6 +1,7 @@
-//! Configurations whose every random number and time is the run's.
+//! Endpoint, client and server configurations that take random numbers and time from the run.
 //!
-//! Always true: what is drawn here is drawn by the task that asks, so that the same schedule gives the same numbers.
+//! # Invariants
+//! Random numbers are drawn by the calling task, so the same schedule gives the same numbers.
 
 use std::io;
 use std::sync::Arc;
@@ -16,16 +17,16 @@ use super::{Key, Runtime, socket};
 use crate::net::UdpSocket;
 use crate::time::SystemTime;
 
-/// How long connection ids are, as quinn's own.
+/// The length of connection ids, as quinn's own.
 const ID_BYTES: usize = 8;
 
-/// How long a client's first choice is, as quinn's own.
+/// The length of a client's initial destination connection id, as quinn's own.
 const FIRST_ID_BYTES: usize = 20;
 
-/// An endpoint at a simulated socket: for clients, and with a configuration for servers too.
+/// Creates an endpoint on a simulated socket. With a server configuration it also accepts connections.
 ///
 /// # Errors
-/// If the socket's host has crashed, or its run is over.
+/// Returns an error if the socket's host has crashed or its run is over.
 ///
 /// # Panics
 /// Outside of a run.
@@ -33,10 +34,10 @@ pub fn endpoint(at: UdpSocket, server: Option<ServerConfig>) -> io::Result<Endpo
     Endpoint::new_with_abstract_socket(endpoint_config(), server, socket(at), Arc::new(Runtime))
 }
 
-/// quinn's defaults for an endpoint, with the run's random numbers.
+/// Returns quinn's default endpoint configuration with the run's random numbers.
 ///
-/// The key of stateless resets is one that the run draws. For a server that is to be known again after a crash set
-/// another, by `reset_key`.
+/// The key of stateless resets is drawn from the run. If clients must recognize a server's resets after a crash, set
+/// a fixed key with `reset_key`.
 ///
 /// # Panics
 /// Outside of a run.
@@ -47,7 +48,7 @@ pub fn endpoint_config() -> EndpointConfig {
     config
 }
 
-/// quinn's defaults for connections to a server, with the run's random numbers.
+/// Returns quinn's default client configuration with the run's random numbers.
 #[must_use]
 pub fn client_config(tls: Arc<dyn crypto::ClientConfig>) -> ClientConfig {
     let mut config = ClientConfig::new(tls);
@@ -55,7 +56,7 @@ pub fn client_config(tls: Arc<dyn crypto::ClientConfig>) -> ClientConfig {
     config
 }
 
-/// quinn's defaults for a server, with the run's random numbers and its node's wall clock.
+/// Returns quinn's default server configuration with the run's random numbers and the node's wall clock.
 ///
 /// # Panics
 /// Outside of a run.
@@ -66,10 +67,10 @@ pub fn server_config(tls: Arc<dyn crypto::ServerConfig>) -> ServerConfig {
     config
 }
 
-/// Connection ids of 8 random bytes, of the run's random numbers.
+/// Generates connection ids of 8 random bytes from the run's random numbers.
 ///
-/// Any id may be one of its own, so that a server that was started again answers to those that it gave before. quinn's
-/// `HashedConnectionIdGenerator` knows its own by a key, and with another key it ignores them.
+/// It accepts any id, so a restarted server answers packets with ids from before the restart. quinn's
+/// `HashedConnectionIdGenerator` recognizes its ids by a key, and ignores those made with another key.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionIds;
 
@@ -87,7 +88,7 @@ impl ConnectionIdGenerator for ConnectionIds {
     }
 }
 
-/// The wall clock of whichever node asks, for `ServerConfig::time_source`.
+/// The wall clock of the calling task's node, for `ServerConfig::time_source`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock;
 
@@ -97,7 +98,7 @@ impl TimeSource for WallClock {
     }
 }
 
-/// Random bytes of the task that is running.
+/// Draws random bytes for the current task.
 pub(super) fn drawn<const COUNT: usize>() -> [u8; COUNT] {
     let mut bytes = [0; COUNT];
     crate::rng().fill_bytes(&mut bytes);

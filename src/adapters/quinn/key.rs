@@ -1,17 +1,18 @@
-//! Keys that keep no secret.
+//! Keys without cryptographic strength.
 //!
-//! Always true: who has another key, or a message of which a bit has changed, finds that it is not right; the bytes are the
-//! same on every machine.
+//! # Invariants
+//! A signature does not verify, and a sealed message does not open, with another key or after a changed bit. The
+//! bytes are the same on every machine.
 
 use std::fmt;
 
 use ::quinn::crypto::{AeadKey, CryptoError, HandshakeTokenKey, HmacKey};
 
-/// How many bytes say that a message is right.
+/// The size of a signature.
 const TAG_BYTES: usize = 16;
 
-/// A key for stateless resets and for address tokens: as good as a real one for whoever does not attack, and without a
-/// library of cryptography. Nothing that it protects is secret.
+/// A key for stateless resets and address tokens. It needs no cryptography library, keeps nothing secret and resists
+/// no attacker.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -19,7 +20,7 @@ const TAG_BYTES: usize = 16;
 ///
 /// timeloop::run(1, || async {
 ///     let mut config = endpoint_config();
-///     // The same after a crash, so that clients learn of it.
+///     // The same key after a crash, so that clients recognize the reset.
 ///     config.reset_key(Arc::new(Key::new([7; 32])));
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
@@ -30,7 +31,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of these bytes.
+    /// Creates a key from 32 bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         let mut words = [0; 4];
@@ -40,7 +41,7 @@ impl Key {
         Self { words }
     }
 
-    /// A key that the run draws.
+    /// Draws a key from the run's random numbers.
     ///
     /// # Panics
     /// Outside of a run.
@@ -49,7 +50,7 @@ impl Key {
         Self::new(super::config::drawn())
     }
 
-    /// What stands for the messages, in this order.
+    /// Returns a keyed hash of the messages.
     fn digest(&self, messages: [&[u8]; 2]) -> [u64; 4] {
         let mut state = self.words;
         for message in messages {
@@ -70,7 +71,7 @@ impl Key {
         ((u128::from(one) << 64) | u128::from(other)).to_le_bytes()
     }
 
-    /// Makes plain bytes unreadable, and the other way round.
+    /// Encrypts or decrypts bytes.
     fn cover(&self, bytes: &mut [u8]) {
         for (number, part) in (0_u64..).zip(bytes.chunks_mut(8)) {
             let [_, _, word, _] = self.digest([&number.to_le_bytes(), &[]]);
@@ -91,7 +92,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
 
-/// Each bit of the outcome depends on each bit before, after four times.
+/// Mixes the state. After four calls, each bit depends on each bit before.
 fn mix(state: &mut [u64; 4]) {
     for index in 0..4 {
         let mut word = state[index].wrapping_add(state[(index + 3) % 4].rotate_left(23));

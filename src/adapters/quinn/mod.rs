@@ -1,7 +1,7 @@
-//! [quinn](https://docs.rs/quinn): QUIC over the simulated network.
+//! A runtime for [quinn](https://docs.rs/quinn): QUIC over the simulated network.
 //!
-//! quinn asks its runtime for timers, tasks, the time and sockets: [`Runtime`] and [`Socket`] are those of the run. Feature
-//! `quinn`, which brings in quinn 0.11 with none of its own features; TLS is for the test to choose.
+//! quinn gets timers, tasks, time and sockets from its runtime: [`Runtime`] and [`Socket`] are those of the run. The
+//! feature `quinn` adds quinn 0.11 without its own features; the test chooses the TLS library.
 //!
 //! ```
 //! use std::{io, sync::Arc};
@@ -20,27 +20,27 @@
 //! }
 //! ```
 //!
-//! From there on all is quinn's own: `endpoint.connect(address, name)`, `connection.open_bi()` and so on, under loss,
-//! partitions and crashes. `examples/quic` is a project that does so.
+//! Everything else is quinn's own: `endpoint.connect(address, name)`, `connection.open_bi()` and so on, under loss,
+//! partitions and crashes. `examples/quic` in the repository is a complete project.
 //!
 //! # Endpoints
 //!
-//! [`endpoint`] makes one; `Endpoint::new_with_abstract_socket`, with [`endpoint_config`], [`socket`] and [`Runtime`], is
-//! the same with more to set. `Endpoint::client`, `Endpoint::server`, `Endpoint::new` and `Endpoint::rebind` open or take
-//! a socket of the operating system, and find no runtime here: they fail. To move an endpoint to another address give
-//! `Endpoint::rebind_abstract` another [`socket`].
+//! [`endpoint`] creates an endpoint. `Endpoint::new_with_abstract_socket`, with [`endpoint_config`], [`socket`] and
+//! [`Runtime`], does the same with more settings. `Endpoint::client`, `Endpoint::server`, `Endpoint::new` and
+//! `Endpoint::rebind` fail, because they need a socket of the operating system or tokio's runtime. To move an
+//! endpoint to another address, pass another [`socket`] to `Endpoint::rebind_abstract`.
 //!
 //! # The network
 //!
-//! A socket behaves as quinn's own does under Linux: datagrams are not taken to pieces, so that one that is longer than
-//! the link's [MTU](crate::net::LinkModel::mtu) is lost, and quinn finds out how long they may be; up to 10 leave at once
-//! (segmentation offload); the address that a datagram was sent to is known, and answers come from there; the bits of
-//! congestion notification arrive as they were sent, and no link sets any. An error of a single send, such as "Network
-//! is unreachable", counts as a datagram that is lost.
+//! A socket behaves as quinn's own does under Linux. Datagrams are not fragmented: one that exceeds the link's
+//! [MTU](crate::net::LinkModel::mtu) is lost, and quinn discovers the MTU. Up to 10 datagrams are sent at once
+//! (segmentation offload). The destination address of a datagram is known, and answers are sent from there. The bits
+//! of explicit congestion notification arrive as they were sent; no link sets them. An error of a single send, such
+//! as "Network is unreachable", counts as a lost datagram.
 //!
-//! # What remains of the real world
+//! # Access to the real world
 //!
-//! These are all the places where quinn 0.11.12 and quinn-proto 0.11.19 look at something that is not the run's:
+//! This is every access of quinn 0.11.12 and quinn-proto 0.11.19 to something outside the run:
 //!
 //! | what | where it is set | here |
 //! |---|---|---|
@@ -55,21 +55,22 @@
 //! | `Connection::stable_id` | nowhere: it is an address in memory | do not decide by it |
 //! | the start of a log of feature `qlog` | nowhere | reaches no decision |
 //!
-//! Its maps that hash by chance are only ever looked up in. Those that it goes through hash the same way in every run.
-//! Time is virtual everywhere, the limits on work a cycle included: as no time passes while a task runs, they come to a
-//! fixed number of datagrams.
+//! Randomly seeded hash maps are used for lookups only. The maps that it iterates over hash the same way in every
+//! run. All time is virtual, also for the limits on work per cycle: because no time passes while a task runs, these
+//! limits are a fixed number of datagrams.
 //!
-//! Where TLS draws from the real world, the bytes that are sent differ from run to run, and nothing else, as long as
-//! their number does not depend on them: signatures by ECDSA have no fixed length, those by Ed25519 and RSA do.
+//! If TLS draws from the real world, only the bytes on the wire differ between runs, as long as their number does not
+//! depend on the random numbers: ECDSA signatures vary in length, Ed25519 and RSA signatures do not.
 //!
-//! quinn wakes its tasks through channels of `tokio::sync`, which are not [announced](crate::Resource): strategies that look
-//! ahead see its sockets alone.
+//! quinn wakes its tasks through channels of `tokio::sync`, which are not [announced](crate::Resource). Strategies
+//! that look ahead only see its sockets.
 //!
 //! # Crashes
 //!
-//! A server that crashes and is started again knows nothing of its connections, and answers whoever goes on with one by a
-//! stateless reset, if it has the key that it had before: give both [`EndpointConfig::reset_key`](::quinn::EndpointConfig)
-//! the same [`Key`]. Without that clients find out by their idle timeout.
+//! A server that crashes and is restarted has lost its connections. It answers their packets with a stateless reset,
+//! if it has the same reset key as before: pass the same [`Key`] to
+//! [`EndpointConfig::reset_key`](::quinn::EndpointConfig) each time. Without that, clients notice the crash by their
+//! idle timeout.
 
 mod config;
 mod key;
@@ -89,7 +90,7 @@ use ::quinn::{AsyncTimer, AsyncUdpSocket};
 use crate::engine::{Engine, context};
 use crate::time::{Instant, Sleep, sleep_until};
 
-/// The run, as quinn's runtime. Timers and tasks are those of whichever node asks for them.
+/// The run as quinn's runtime. Timers and tasks belong to the node of the calling task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Runtime;
 
@@ -100,21 +101,21 @@ impl ::quinn::Runtime for Runtime {
 
     #[track_caller]
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        // Whoever wants to hear of it has a connection or an endpoint.
+        // quinn learns of the end of the task through its connection or endpoint.
         drop(crate::task::Builder::new().name("quinn").spawn(future));
     }
 
-    /// Fails: a socket of the operating system has no place in a run.
+    /// Fails: a run cannot use a socket of the operating system.
     fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "a socket of the operating system has no place in a run; give \
-             `Endpoint::new_with_abstract_socket` or `Endpoint::rebind_abstract` a `timeloop::adapters::quinn::socket`",
+            "a run cannot use a socket of the operating system; pass \
+             a `timeloop::adapters::quinn::socket` to `Endpoint::new_with_abstract_socket` or `Endpoint::rebind_abstract`",
         ))
     }
 
     fn now(&self) -> std::time::Instant {
-        // A connection may be dropped after its run, and then it asks, once, only to close itself.
+        // A connection that is dropped after its run reads the time once to close itself.
         Instant::at_ns(context::with(Engine::local_now_ns).unwrap_or(0)).into_std()
     }
 }

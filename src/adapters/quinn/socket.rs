@@ -1,7 +1,8 @@
-//! A simulated socket, as quinn wants one.
+//! A simulated socket for quinn.
 //!
-//! Always true: it can always send; whoever polls it to receive last is woken by the next datagram; it takes no datagram
-//! to pieces.
+//! # Invariants
+//! The socket can always send. The task that polled it last for receiving is woken by the next datagram. Datagrams
+//! are not fragmented.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
@@ -13,18 +14,18 @@ use ::quinn::udp::{EcnCodepoint, RecvMeta, Transmit};
 use ::quinn::{AsyncUdpSocket, UdpPoller};
 
 use crate::net::UdpSocket;
-use crate::net::fabric::Manner;
+use crate::net::fabric::Transmit as TransmitOptions;
 
-/// How many datagrams leave at once, as under Linux.
+/// The maximum number of datagrams that are sent at once, as under Linux.
 const SEGMENTS: usize = 64;
 
-/// A simulated socket, as quinn wants one; [`socket`] makes one that can be handed over.
+/// A simulated socket for quinn; see [`socket`].
 #[derive(Debug)]
 pub struct Socket {
     inner: UdpSocket,
 }
 
-/// What `Endpoint::new_with_abstract_socket` and `Endpoint::rebind_abstract` take.
+/// Wraps a socket for `Endpoint::new_with_abstract_socket` and `Endpoint::rebind_abstract`.
 #[must_use]
 pub fn socket(socket: UdpSocket) -> Arc<dyn AsyncUdpSocket> {
     Arc::new(Socket::from(socket))
@@ -42,7 +43,7 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let manner = Manner {
+        let options = TransmitOptions {
             source: transmit.src_ip,
             congestion: transmit.ecn.map_or(0, |codepoint| codepoint as u8),
             whole: true,
@@ -50,8 +51,8 @@ impl AsyncUdpSocket for Socket {
         let bytes = transmit.contents;
         let longest = transmit.segment_size.unwrap_or(bytes.len()).max(1);
         for datagram in bytes.chunks(longest) {
-            // As quinn's own socket has it: nothing that a datagram fails by is the end of an endpoint.
-            let _lost = self.inner.try_send_in(datagram, transmit.destination, manner);
+            // As in quinn's own socket: an error of one datagram does not end the endpoint.
+            let _lost = self.inner.try_send_with(datagram, transmit.destination, options);
         }
         Ok(())
     }
@@ -64,14 +65,14 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         let mut count = 0;
         for (buf, meta) in bufs.iter_mut().zip(meta) {
-            match self.inner.try_receive_about(buf) {
-                Ok(about) => {
+            match self.inner.try_recv_meta(buf) {
+                Ok(received) => {
                     *meta = RecvMeta {
-                        addr: about.from,
-                        len: about.bytes,
-                        stride: about.bytes,
-                        ecn: EcnCodepoint::from_bits(about.congestion),
-                        dst_ip: Some(about.to),
+                        addr: received.from,
+                        len: received.bytes,
+                        stride: received.bytes,
+                        ecn: EcnCodepoint::from_bits(received.congestion),
+                        dst_ip: Some(received.to),
                     };
                     count += 1;
                 }
@@ -99,7 +100,7 @@ impl AsyncUdpSocket for Socket {
     }
 }
 
-/// What waits for a socket to be writable, and never has to.
+/// A poller for sockets that are always writable.
 #[derive(Debug)]
 struct AlwaysWritable;
 

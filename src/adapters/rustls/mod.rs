@@ -1,11 +1,12 @@
-//! rustls in a run: TLS whose every random byte and every time of day is the run's.
+//! rustls with random numbers and time from the run.
 //!
-//! Always true: what this module puts into a provider draws from the random numbers of the task that uses it, and from
-//! nothing else; what it leaves as it is (ciphers, hashes, verification of signatures) draws from nothing.
+//! rustls takes its random numbers, key exchange and time from its configuration, so it runs as published, for
+//! example over [`net::TcpStream`](crate::net::TcpStream) with tokio-rustls. Three items make a configuration
+//! deterministic: [`provider`], [`NodeClock`], and, for a server that issues tickets, [`ticketer`].
 //!
-//! rustls takes its random numbers, its key exchange and the time from where its configuration says, so it runs here as it
-//! is published, over [`net::TcpStream`](crate::net::TcpStream) by way of tokio-rustls, for instance. Three things make a
-//! configuration the run's: [`provider`], [`NodeClock`], and, for a server that gives tickets, [`ticketer`].
+//! # Invariants
+//! The replaced parts of a provider draw only the random numbers of the calling task. The other parts (ciphers,
+//! hashes, verification of signatures) draw none.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,26 +38,26 @@
 //! }
 //! ```
 //!
-//! The same schedule then gives the same bytes on the wire. Make configurations within the run, best in the closure that
-//! starts a node: they remember sessions and tickets, which one run may not leave to the next, nor a node to itself
-//! after a crash.
+//! The same schedule then gives the same bytes on the wire. Create configurations within the run, preferably in the
+//! closure that starts a node: they cache sessions and tickets, which must not leak into the next run, nor survive a
+//! crash of the node.
 //!
-//! # Where rustls meets the real world
+//! # Access to the real world
 //!
-//! All places of rustls 0.23, and what becomes of them:
+//! This is every access of rustls 0.23 to something outside the run:
 //!
-//! | | |
+//! | access | in a run |
 //! |---|---|
-//! | randoms, session ids, nonces of tickets, the order of a client's extensions | drawn by [`provider`]'s `secure_random` |
-//! | secrets of the key exchange, which ring and aws-lc-rs draw themselves | [`provider`] has X25519 alone, with a secret of the run's |
-//! | signatures | Ed25519 is the same each time; ECDSA and RSA-PSS draw random numbers within ring and aws-lc-rs, so [`provider`] refuses their keys |
-//! | the time, for certificates and tickets | [`NodeClock`], if `builder_with_details` is given it: `builder` and `builder_with_provider` read the real clock |
-//! | `Ticketer::new` of ring and aws-lc-rs, `TicketRotator` | [`ticketer`] instead: theirs draw keys themselves, and read the real clock |
-//! | hash maps: sessions by server or id, certificates by name | are only looked up, never iterated |
-//! | `SSLKEYLOGFILE`, for who sets `key_log` to `KeyLogFile` | decides nothing |
-//! | encrypted client hello: the HPKE of aws-lc-rs draws its keys itself | don't use it in a run |
+//! | random bytes, session ids, nonces of tickets, the order of a client's extensions | drawn by [`provider`]'s `secure_random` |
+//! | secrets of the key exchange, which ring and aws-lc-rs draw themselves | [`provider`] has only X25519, with a secret from the run |
+//! | signatures | Ed25519 signatures are deterministic. ECDSA and RSA-PSS draw random numbers within ring and aws-lc-rs, so [`provider`] rejects such keys |
+//! | the time, for certificates and tickets | [`NodeClock`], passed to `builder_with_details`; `builder` and `builder_with_provider` read the real clock |
+//! | `Ticketer::new` of ring and aws-lc-rs, `TicketRotator` | use [`ticketer`] instead: they draw keys themselves and read the real clock |
+//! | hash maps: sessions by server or id, certificates by name | only looked up, never iterated |
+//! | `SSLKEYLOGFILE`, if `key_log` is `KeyLogFile` | affects no decision |
+//! | encrypted client hello: the HPKE of aws-lc-rs draws its keys itself | not supported in a run |
 //!
-//! The keys that are drawn here are as predictable as a seed is.
+//! The keys drawn here are as predictable as a seed.
 
 mod ticketer;
 
@@ -78,18 +79,18 @@ pub use ticketer::ticketer;
 use crate::rng::fill;
 use crate::time::{SystemTime, UNIX_EPOCH};
 
-/// The provider with its random numbers and its key exchange replaced by the run's: what `base` has of ciphers, hashes and
-/// verification stays as it is.
+/// Returns `base` with its random numbers and its key exchange replaced by the run's. Its ciphers, hashes and
+/// verification stay.
 ///
-/// There is one key exchange, X25519; so a hello has not the size that one for a post-quantum exchange has. The private keys
-/// that it loads are Ed25519 keys. Whoever can do with bytes that differ from run to run (the signatures of RSA at least
-/// have always the same length) puts `base`'s own `key_provider` back.
+/// The only key exchange is X25519, so a client hello is smaller than with a post-quantum exchange. The provider
+/// loads Ed25519 private keys only. If bytes may differ between runs (RSA signatures at least have a constant
+/// length), restore `base`'s own `key_provider`.
 ///
 /// # Panics
-/// This never does, but the provider does where random numbers are drawn outside of a run.
+/// This function never panics. The provider panics if random numbers are drawn outside of a run.
 ///
 /// # Errors
-/// To load a private key of another kind is a [`rustls::Error::General`].
+/// Loading a private key of another kind returns a [`rustls::Error::General`].
 #[must_use]
 pub fn provider(base: CryptoProvider) -> CryptoProvider {
     CryptoProvider {
@@ -100,11 +101,11 @@ pub fn provider(base: CryptoProvider) -> CryptoProvider {
     }
 }
 
-/// The wall clock of the node whose task asks, drift and jumps included: see [`Clock`](crate::world::Clock). Before 1970 rustls
-/// knows no time; it says that it failed to get it.
+/// The wall clock of the calling task's node, with its drift and jumps; see [`Clock`](crate::world::Clock). Before
+/// 1970 it has no time, and rustls reports that it failed to get it.
 ///
 /// # Panics
-/// Where it is read outside of a run.
+/// When it is read outside of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeClock;
 
@@ -125,7 +126,7 @@ impl SecureRandom for RunRandom {
     }
 }
 
-/// Diffie and Hellman's exchange on Curve25519 (RFC 7748), with secrets of the run's.
+/// X25519 key exchange (RFC 7748) with secrets from the run.
 #[derive(Debug)]
 struct X25519;
 
@@ -137,7 +138,7 @@ struct Exchange {
 impl SupportedKxGroup for X25519 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let mut secret = [0; 32];
-        fill(&mut secret, "make a secret for TLS");
+        fill(&mut secret, "draw a secret for TLS");
         let public = MontgomeryPoint::mul_base_clamped(secret).to_bytes();
         Ok(Box::new(Exchange { secret, public }))
     }
@@ -151,7 +152,7 @@ impl ActiveKeyExchange for Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         let peer: [u8; 32] = peer.try_into().map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
         let shared = MontgomeryPoint(peer).mul_clamped(self.secret).to_bytes();
-        // What a point of small order gives, whatever the secret.
+        // A peer's point of small order gives zero for any secret.
         if shared == [0; 32] {
             return Err(PeerMisbehaved::InvalidKeyShare.into());
         }
@@ -167,7 +168,7 @@ impl ActiveKeyExchange for Exchange {
     }
 }
 
-/// Loads the keys whose signatures are the same each time.
+/// Loads keys whose signatures are deterministic.
 struct Repeatable {
     base: &'static dyn KeyProvider,
 }
@@ -178,7 +179,7 @@ impl KeyProvider for Repeatable {
         match key.algorithm() {
             SignatureAlgorithm::ED25519 => Ok(key),
             other => Err(Error::General(format!(
-                "a private key for {other:?} signs with random numbers that aren't the run's; \
+                "signatures with an {other:?} key are not deterministic; \
                  use an Ed25519 key in a simulation"
             ))),
         }
@@ -191,11 +192,11 @@ impl fmt::Debug for Repeatable {
     }
 }
 
-/// One for each provider of keys there is: what a provider refers to lives for ever.
+/// Returns a `'static` wrapper of a key provider. There is one for each key provider, and it is leaked.
 fn repeatable(base: &'static dyn KeyProvider) -> &'static dyn KeyProvider {
     static KNOWN: Mutex<Vec<&'static Repeatable>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    // Addresses, which decide nothing: one that is taken for new does what the one before did.
+    // Comparing addresses affects no decision: a provider that is taken for a new one gets an equal wrapper.
     if let Some(repeatable) = known.iter().find(|one| std::ptr::eq(one.base, base)) {
         return *repeatable;
     }

@@ -1,7 +1,8 @@
-//! Session tickets whose keys are the run's.
+//! Session tickets with keys from the run.
 //!
-//! Always true: a ticket is accepted for six hours at least and for twelve at most, by the clock of the node that the server
-//! is on; but for what the test does to that clock.
+//! # Invariants
+//! A ticket is accepted for at least six and at most twelve hours by the clock of the server's node, unless the test
+//! changes that clock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,28 +18,28 @@ use ::rustls::{ContentType, Error, ProtocolVersion};
 use super::NodeClock;
 use crate::rng::fill;
 
-/// How long a key makes tickets, in seconds; it opens them for as long again.
+/// How long a key seals tickets, in seconds. It opens them for as long again.
 const ROTATION_S: u64 = 6 * 60 * 60;
 const KEY_LEN: usize = 32;
-/// What fits into one record of TLS, in which tickets are sealed.
+/// The maximum size of a TLS record, in which a ticket is sealed.
 const LONGEST: usize = 1 << 14;
 
-/// A maker of session tickets for `ServerConfig::ticketer`, whose keys are drawn from the run's random numbers, and which follows
-/// the [clock of the node](NodeClock): a new key every six hours, tickets for twelve, as those of rustls itself.
+/// Creates a ticketer for `ServerConfig::ticketer`. It draws its keys from the run's random numbers and follows the
+/// [clock of the node](NodeClock). As in rustls, it changes its key every six hours and accepts tickets for twelve.
 ///
-/// It seals tickets with a cipher of the provider's, as a record of TLS 1.3. Without it a server of TLS 1.3 keeps what its
-/// tickets stand for itself, which is the run's too.
+/// It seals a ticket as a TLS 1.3 record, with a cipher of the provider. Without a ticketer a TLS 1.3 server stores
+/// the sessions of its tickets itself, which is deterministic too.
 ///
 /// # Errors
-/// A [`rustls::Error::General`] where the provider has no cipher of TLS 1.3 with a key of 256 bits.
+/// Returns a [`rustls::Error::General`] if the provider has no TLS 1.3 cipher with a 256-bit key.
 ///
 /// # Panics
-/// Outside of a run; so do the tickets that it makes and opens.
+/// Outside of a run; so do sealing and opening a ticket.
 pub fn ticketer(provider: &CryptoProvider) -> Result<Arc<dyn ProducesTickets>, Error> {
     let suites = provider.cipher_suites.iter().filter_map(|suite| suite.tls13());
     let Some(cipher) = suites.map(|suite| suite.aead_alg).find(|cipher| cipher.key_len() == KEY_LEN) else {
-        let message = "to seal tickets takes a cipher of TLS 1.3 with a key of 256 bits, which the provider has not; \
-                       add one to its cipher suites";
+        let message = "session tickets need a TLS 1.3 cipher with a 256-bit key; \
+                       add one to the cipher suites of the provider";
         return Err(Error::General(message.to_owned()));
     };
     let keys = Keys { current: new_key(), previous: None, until_s: now_s()?.saturating_add(ROTATION_S) };
@@ -53,19 +54,19 @@ struct Ticketer {
 struct Keys {
     current: [u8; KEY_LEN],
     previous: Option<[u8; KEY_LEN]>,
-    /// When the current one is to be the previous one, in seconds since 1970.
+    /// When the current key becomes the previous one, in seconds since 1970.
     until_s: u64,
 }
 
 impl Ticketer {
-    /// The keys of now.
+    /// Returns the current keys, after rotating them if it is time.
     fn keys(&self) -> Option<MutexGuard<'_, Keys>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let now_s = now_s().ok()?;
         if now_s >= keys.until_s {
             let old = std::mem::replace(&mut keys.current, new_key());
             let next_s = keys.until_s.saturating_add(ROTATION_S);
-            // What nobody has asked for in time is not kept any longer for that.
+            // If a whole period has passed without a use, the old key has expired too.
             (keys.previous, keys.until_s) =
                 if now_s < next_s { (Some(old), next_s) } else { (None, now_s.saturating_add(ROTATION_S)) };
         }
@@ -76,7 +77,7 @@ impl Ticketer {
         let mut sealed = sealed.to_vec();
         let record = InboundOpaqueMessage::new(
             ContentType::ApplicationData,
-            // So it stands in records of TLS 1.3.
+            // The version that TLS 1.3 records carry.
             ProtocolVersion::TLSv1_2,
             &mut sealed,
         );
@@ -100,7 +101,7 @@ impl ProducesTickets for Ticketer {
         }
         let key = self.keys()?.current;
         let mut nonce = [0; NONCE_LEN];
-        fill(&mut nonce, "seal a ticket of TLS");
+        fill(&mut nonce, "seal a TLS ticket");
         let record = OutboundPlainMessage {
             typ: ContentType::ApplicationData,
             version: ProtocolVersion::TLSv1_3,
@@ -130,7 +131,7 @@ impl fmt::Debug for Ticketer {
 
 fn new_key() -> [u8; KEY_LEN] {
     let mut key = [0; KEY_LEN];
-    fill(&mut key, "make a key for the tickets of TLS");
+    fill(&mut key, "draw a key for TLS tickets");
     key
 }
 

@@ -1,157 +1,145 @@
-//! Connections: two ends, and a stream of bytes from each to the other.
+//! The state of a stream connection: two [`End`]s, and a [`Pipe`] from each to the other.
 //!
-//! Always true: the bytes of a stream stand in one ring, in order: first those that have arrived and nobody has read, then
-//! those under way, then those that could not leave yet; an end that nobody holds any more, and whose other end nobody
-//! holds, is gone.
+//! # Invariants
+//! The ring of a pipe holds its bytes in order: first those that have arrived and are unread, then those in flight,
+//! then those not sent yet. A connection is removed once neither end is held (see [`Phase::is_held`]).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::ring::{Pool, Ring};
+use super::ring_buffer::{BufferPool, RingBuffer};
 use super::waiters::Waiters;
 use super::{Errno, Key};
 
-/// The number of no link: both ends are on one host.
+/// The link number of a connection within one host.
 pub(super) const LOCAL: u32 = u32::MAX;
 
-/// How far an end has come.
+/// The state of one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Its host knows nothing of it: not yet, or not any more. Who sends to it gets a reset.
-    Nothing,
-    /// It has asked for the connection.
+    /// The host has no state for this end, not yet or not any more. It answers segments with a reset.
+    Absent,
+    /// The client has sent a SYN.
     Connecting,
-    /// It was asked for the connection, and has agreed.
+    /// The server has received the SYN and sent a SYN-ACK.
     HalfOpen,
-    /// It is established, and waits for somebody to accept it.
+    /// Established, and waiting in the listener's queue.
     Queued,
-    /// Somebody holds it.
+    /// Established, and owned by the program.
     Open,
-    /// Nobody holds it any more, but what was written is still on its way.
-    Closed,
+    /// The program has dropped this end. Written bytes are still being sent.
+    Closing,
 }
 
 impl Phase {
-    /// Whether somebody may still learn of what happens to it.
+    /// Returns whether the program may still observe what happens to this end.
     pub(super) fn is_held(self) -> bool {
         matches!(self, Self::Connecting | Self::HalfOpen | Self::Queued | Self::Open)
     }
 }
 
-/// How far the end of a stream has come.
+/// The state of the end-of-stream mark of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fin {
-    /// More bytes may follow.
+    /// The writer has not ended the stream.
     None,
-    /// The last byte has been written.
-    Wanted,
-    /// The news is under way.
-    Flying,
-    /// It is known on the other side.
+    /// The writer has ended the stream. The mark has not been sent.
+    Pending,
+    /// The mark is in flight.
+    InFlight,
+    /// The receiving host has the mark.
     Arrived,
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    pub(super) ring: Ring,
-    /// How many bytes can be read.
+    pub(super) ring: RingBuffer,
+    /// The number of bytes that can be read.
     pub(super) arrived: u32,
-    /// How many are under way.
-    pub(super) flying: u32,
-    /// How many have been read of which the writer does not know yet.
+    /// The number of bytes in flight.
+    pub(super) in_flight: u32,
+    /// The number of bytes that were read and not yet reported to the sender.
     pub(super) unreported: u32,
-    /// How many of those it is about to be told of.
-    pub(super) offered: u32,
-    /// How many bytes fit in at most, from the writer to the reader.
+    /// The part of `unreported` that the window update in flight reports.
+    pub(super) in_update: u32,
+    /// The maximum number of bytes between writer and reader: the send buffer plus the receive buffer.
     pub(super) capacity: u32,
     pub(super) link: u32,
-    /// When the last segment arrives.
-    pub(super) last_ns: u64,
-    /// Since when the other side has been silent.
+    /// When the last segment sent arrives.
+    pub(super) last_arrival_ns: u64,
+    /// Since when the receiver has not acknowledged anything.
     pub(super) silent_since_ns: u64,
-    /// How many times it was tried again since.
+    /// The number of retransmissions since then.
     pub(super) attempts: u8,
-    /// Whether it will be tried again.
-    pub(super) retries: bool,
-    /// Nothing leaves.
-    pub(super) stuck: bool,
-    /// What has arrived is not known to have.
+    /// Whether a retransmission is scheduled.
+    pub(super) retry_scheduled: bool,
+    /// Whether sending is blocked until the next retransmission.
+    pub(super) blocked: bool,
+    /// Whether data or window updates may have arrived without the sender learning of it.
     pub(super) unacknowledged: bool,
-    /// The next segment counts even if it is empty.
-    pub(super) greets: bool,
-    /// Somebody waits for room.
-    pub(super) wants_room: bool,
+    /// Whether to send a segment even if it is empty: it completes the handshake.
+    pub(super) handshake_ack: bool,
+    /// Whether a writer waits for the send window to open.
+    pub(super) writer_waits: bool,
     pub(super) fin: Fin,
-    /// Segments of an earlier epoch have been lost.
+    /// Counts losses. Segments of an earlier epoch were lost.
     pub(super) epoch: u16,
 }
 
 impl Pipe {
     fn new(link: u32, capacity: u32) -> Self {
         Self {
-            ring: Ring::default(),
+            ring: RingBuffer::default(),
             arrived: 0,
-            flying: 0,
+            in_flight: 0,
             unreported: 0,
-            offered: 0,
+            in_update: 0,
             capacity,
             link,
-            last_ns: 0,
+            last_arrival_ns: 0,
             silent_since_ns: 0,
             attempts: 0,
-            retries: false,
-            stuck: false,
+            retry_scheduled: false,
+            blocked: false,
             unacknowledged: false,
-            greets: false,
-            wants_room: false,
+            handshake_ack: false,
+            writer_waits: false,
             fin: Fin::None,
             epoch: 0,
         }
     }
 
-    /// How many bytes can be written, as far as the writer knows.
-    #[inline]
-    pub(super) fn room(&self) -> u32 {
-        self.capacity.saturating_sub(self.ring.len() + self.unreported)
-    }
-
-    /// Whether there is so much room that a writer is told.
-    #[inline]
-    pub(super) fn has_room(&self) -> bool {
-        self.room() >= (self.capacity / 3).max(1)
-    }
-
-    /// How many bytes have not left.
+    /// Returns the number of bytes that were written but not sent.
     #[inline]
     pub(super) fn unsent(&self) -> u32 {
-        self.ring.len() - self.arrived - self.flying
+        self.ring.len() - self.arrived - self.in_flight
     }
 
-    /// What is under way does not arrive.
+    /// Drops all segments in flight. Their bytes count as unsent again.
     pub(super) fn lose(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
-        self.flying = 0;
-        if self.fin == Fin::Flying {
-            self.fin = Fin::Wanted;
+        self.in_flight = 0;
+        if self.fin == Fin::InFlight {
+            self.fin = Fin::Pending;
         }
     }
 
-    /// What has not arrived never will.
-    pub(super) fn discard(&mut self, pool: &mut Pool) {
+    /// Discards the bytes that have not arrived.
+    pub(super) fn discard(&mut self, pool: &mut BufferPool) {
         self.lose();
         self.ring.truncate(self.arrived, pool);
-        (self.stuck, self.unacknowledged, self.greets) = (false, false, false);
+        (self.blocked, self.unacknowledged, self.handshake_ack) = (false, false, false);
     }
 
-    /// Nothing is left to read either.
-    pub(super) fn empty(&mut self, pool: &mut Pool) {
+    /// Discards all bytes, also the unread ones.
+    pub(super) fn empty(&mut self, pool: &mut BufferPool) {
         self.arrived = 0;
         self.discard(pool);
     }
 }
 
-/// What can be set about a socket, and has no effect but for `linger`.
+/// The options of a socket. Only `linger_s` and the buffer sizes have an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) nodelay: bool,
@@ -189,23 +177,23 @@ impl Options {
     }
 }
 
-/// One end.
+/// One end of a connection.
 #[derive(Debug)]
 pub(crate) struct End<W> {
     pub(crate) host: u32,
     pub(crate) phase: Phase,
-    /// What its next operation fails with.
+    /// The error that the next operation returns.
     pub(crate) error: Option<Errno>,
-    /// The connection is over for it.
+    /// Whether the connection has failed for this end.
     pub(crate) dead: bool,
-    /// Whoever is to accept it, and in whose queue it stands.
+    /// The listener in whose queue this end waits, or that counts it as half-open.
     pub(super) listener: Option<Key>,
     pub(crate) local: SocketAddr,
     pub(crate) peer: SocketAddr,
     pub(crate) readers: Waiters<W>,
     pub(crate) writers: Waiters<W>,
     pub(crate) options: Options,
-    /// The stream from here to the other end.
+    /// The pipe from this end to the other.
     pub(super) out: Pipe,
 }
 
@@ -234,17 +222,17 @@ impl<W> End<W> {
     }
 }
 
-/// Both ends: 0 has asked for the connection.
+/// A connection. End 0 is the client's.
 #[derive(Debug)]
 pub(crate) struct Connection<W, R> {
     pub(crate) ends: [End<W>; 2],
-    /// What stands for it in operations.
+    /// The tag of the connection.
     pub(crate) resource: R,
-    /// Of a stream within a host: what its ends are bound to.
+    /// The names of both ends of a Unix stream; `None` for TCP.
     pub(crate) names: Option<Box<[super::unix::Name; 2]>>,
 }
 
-/// One end of a connection, by its numbers.
+/// Identifies one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EndKey {
     pub(crate) connection: Key,

@@ -1,6 +1,7 @@
-//! Describes the network as data for a report: what keeps a task waiting for a socket, and what is not as usual.
+//! Describes the network as data for reports: why a task waits for a socket, and which nodes, links and names are in
+//! trouble.
 //!
-//! Nothing is changed and nothing is decided here.
+//! [`View`] only reads the fabric and makes no decisions.
 
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -13,33 +14,33 @@ use timeloop_sim::{
 
 use super::connection::{End, EndKey, Fin, Phase};
 use super::hosts::Protocol;
-use super::link::{Link, Touched};
+use super::link::{Change, Link};
 use super::unix::Name;
 use super::{Direction, Fabric, Key, Lookup};
 
-/// A socket that a task waits for, and what it is to do.
+/// A socket and the operation that a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Socket {
-    /// One end of a stream, to read or to write.
+pub(crate) enum WaitedSocket {
+    /// A read from or a write to one end of a stream.
     Stream(EndKey, Direction),
-    /// A listener.
+    /// An accept.
     Listener(Key),
-    /// A socket of UDP, to receive.
+    /// A receive on a UDP socket.
     Udp(Key),
-    /// A socket for datagrams within a host, to receive.
+    /// A receive on a Unix datagram socket.
     Datagram(Key),
-    /// The other such socket, to which a datagram is to be sent.
+    /// A send to this Unix datagram socket.
     DatagramTo(Key),
 }
 
-/// What the network does not know of its hosts itself.
+/// What the fabric does not know of its hosts.
 pub(crate) trait Directory {
     fn hosts(&self) -> u32;
     fn name(&self, host: u32) -> Arc<str>;
     fn state(&self, host: u32) -> NodeState;
-    /// What happened to it last, when, and where that was called for.
-    fn last_event(&self, host: u32) -> Option<(NodeEvent, Touched)>;
-    /// The place in the source, unless it tells nobody anything.
+    /// Returns the last event of a host, when it happened and where it was called for.
+    fn last_event(&self, host: u32) -> Option<(NodeEvent, Change)>;
+    /// Returns the source location as the report shows it; `None` for locations outside the user's code.
     fn site(&self, at: &'static Location<'static>) -> Option<Site>;
 }
 
@@ -49,17 +50,17 @@ pub(crate) struct View<'a, W, R> {
     pub(crate) directory: &'a dyn Directory,
     pub(crate) now_ns: u64,
     /// The tasks that wait for a socket.
-    pub(crate) waiting: &'a [(&'a TaskLabel, Socket)],
+    pub(crate) waiting: &'a [(&'a TaskLabel, WaitedSocket)],
 }
 
-/// One side of a connection.
+/// A copy of the state of one end of a connection.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     host: u32,
     phase: Phase,
     waits: [bool; 2],
     arrived: u32,
-    flying: u32,
+    in_flight: u32,
     unsent: u32,
     unreported: u32,
     ends: bool,
@@ -73,29 +74,33 @@ impl Side {
             phase: end.phase,
             waits: [!end.readers.is_empty(), !end.writers.is_empty()],
             arrived: out.arrived,
-            flying: out.flying,
+            in_flight: out.in_flight,
             unsent: out.unsent(),
             unreported: out.unreported,
-            ends: matches!(out.fin, Fin::Wanted | Fin::Flying),
+            ends: matches!(out.fin, Fin::Pending | Fin::InFlight),
         }
     }
 }
 
 impl<W: PartialEq, R: Copy> View<'_, W, R> {
-    /// A task's wait for this socket, which was made at `made`; `None` where nobody waits for it any more.
-    pub(crate) fn wait(mut self, socket: Socket, made: &'static Location<'static>) -> Option<SocketWait> {
+    /// Describes a task's wait for a socket created at `made`. Returns `None` if no task waits for it any more.
+    pub(crate) fn wait(
+        mut self,
+        socket: WaitedSocket,
+        made: &'static Location<'static>,
+    ) -> Option<SocketWait> {
         let made = self.directory.site(made);
         match socket {
-            Socket::Stream(key, direction) => self.stream(key, direction, made),
-            Socket::Listener(key) => self.listener(key, made),
-            Socket::Udp(key) => self.udp(key, made),
-            Socket::Datagram(key) => {
+            WaitedSocket::Stream(key, direction) => self.stream(key, direction, made),
+            WaitedSocket::Listener(key) => self.listener(key, made),
+            WaitedSocket::Udp(key) => self.udp(key, made),
+            WaitedSocket::Datagram(key) => {
                 let socket = self.fabric.unix(key).filter(|socket| !socket.readers.is_empty())?;
                 let (label, host) = (SocketLabel::UnixDatagram(text(&socket.name)), socket.host);
                 let why = vec![Obstacle::NothingQueued];
                 Some(self.at_node(SocketAction::Receive, label, host, made, why))
             }
-            Socket::DatagramTo(key) => {
+            WaitedSocket::DatagramTo(key) => {
                 let socket = self.fabric.unix(key).filter(|socket| !socket.senders.is_empty())?;
                 let (label, host) = (SocketLabel::UnixDatagram(text(&socket.name)), socket.host);
                 let why = vec![Obstacle::QueueFull(socket.queue.len() as u32)];
@@ -104,7 +109,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         }
     }
 
-    /// A wait for a socket that has one side only; the test's own node goes without saying.
+    /// Describes a wait for a socket on `host`. The test's own node is not named.
     fn at_node(
         &self,
         action: SocketAction,
@@ -149,7 +154,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         Some(SocketWait { action, socket, node: None, made, obstacles: obstacles.into() })
     }
 
-    /// Why an end can't be read from or written to.
+    /// Lists why an end makes no progress.
     fn no_progress(&self, key: EndKey, direction: Direction, own: Side, other: Side) -> Vec<Obstacle> {
         let mut why = Vec::new();
         let bytes = |count, place| Obstacle::Bytes { count, place };
@@ -157,20 +162,20 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
             why.push(Obstacle::BuffersFull);
         }
         let trouble = self.other_side(own, other);
-        let is_gone = trouble.is_some() && other.phase == Phase::Nothing;
+        let is_gone = trouble.is_some() && other.phase == Phase::Absent;
         why.extend(trouble);
         if direction == Direction::Read && !is_gone {
-            why.push(match (other.flying, other.unsent) {
+            why.push(match (other.in_flight, other.unsent) {
                 (0, 0) if other.ends => Obstacle::EndInFlight,
                 (0, 0) => Obstacle::NothingInFlight,
                 (0, unsent) => bytes(unsent, BytesPlace::PeerUnsent),
-                (flying, _) => bytes(flying, BytesPlace::Incoming),
+                (in_flight, _) => bytes(in_flight, BytesPlace::Incoming),
             });
         }
         let unreported = if direction == Direction::Write { own.unreported } else { 0 };
         let of_own = [
             (own.arrived, BytesPlace::Unread),
-            (own.flying, BytesPlace::Outgoing),
+            (own.in_flight, BytesPlace::Outgoing),
             (own.unsent, BytesPlace::Unsent),
             (unreported, BytesPlace::Unacknowledged),
         ];
@@ -180,20 +185,20 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         why
     }
 
-    /// What is the matter with the other side of a connection.
+    /// Returns the problem at the other end of a connection.
     fn other_side(&self, own: Side, other: Side) -> Option<Obstacle> {
         let node = if own.host == other.host { None } else { self.node(other.host) };
         node.or(match other.phase {
-            Phase::Nothing => Some(Obstacle::PeerGone),
+            Phase::Absent => Some(Obstacle::PeerGone),
             Phase::Queued => Some(Obstacle::NotAccepted),
             _ => None,
         })
     }
 
-    /// The task that waits at the other end; nobody where tasks wait for both ways.
+    /// Returns the task that waits at the other end; `None` if tasks wait there in both directions.
     fn at_other_end(&self, key: EndKey) -> Option<Obstacle> {
         let at = |wanted| {
-            let is_there = move |socket: &Socket| *socket == Socket::Stream(key.other(), wanted);
+            let is_there = move |socket: &WaitedSocket| *socket == WaitedSocket::Stream(key.other(), wanted);
             self.waiting.iter().find(|(_, socket)| is_there(socket)).map(|(task, _)| (*task).clone())
         };
         match (at(Direction::Read), at(Direction::Write)) {
@@ -203,24 +208,24 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         }
     }
 
-    /// Why a connection that was asked for has not come about.
+    /// Lists why a connection attempt is unanswered.
     fn unanswered(&mut self, key: EndKey, sides: [Side; 2], to: SocketAddr) -> Vec<Obstacle> {
-        let [asks, asked] = sides.map(|side| side.host);
-        if self.fabric.hosts.find(asks, to.ip()).is_none() {
+        let [client, server] = sides.map(|side| side.host);
+        if self.fabric.hosts.find(client, to.ip()).is_none() {
             return vec![Obstacle::NoSuchAddress];
         }
         let mut why = Vec::new();
-        if asks != asked {
-            why.extend(self.node(asked));
-            why.extend(self.links(asks, asked));
+        if client != server {
+            why.extend(self.node(server));
+            why.extend(self.links(client, server));
         }
-        let slot = self.fabric.hosts.socket(asked, Protocol::Tcp, to);
+        let slot = self.fabric.hosts.socket(server, Protocol::Tcp, to);
         if let Some(listener) = slot.and_then(|slot| self.fabric.listeners.at(slot)) {
             let full = listener.queue.len() as u32 + listener.pending > listener.backlog;
-            if full && sides[usize::from(1 - key.side)].phase == Phase::Nothing {
+            if full && sides[usize::from(1 - key.side)].phase == Phase::Absent {
                 why.push(Obstacle::BacklogFull(listener.queue.len() as u32));
             }
-        } else if self.directory.state(asked) != NodeState::Down {
+        } else if self.directory.state(server) != NodeState::Down {
             why.push(Obstacle::NobodyListens);
         }
         if why.is_empty() {
@@ -235,12 +240,12 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         let mut why = Vec::new();
         for connection in self.fabric.connections.keys() {
             let Some(connection) = self.fabric.connections.get(connection) else { continue };
-            let [asks, asked] = &connection.ends;
-            let is_for_it = asks.phase == Phase::Connecting
-                && (asked.host, asks.peer.port()) == (host, local.port())
+            let [client, server] = &connection.ends;
+            let is_for_it = client.phase == Phase::Connecting
+                && (server.host, client.peer.port()) == (host, local.port())
                 && name.is_none();
             if is_for_it {
-                let (from, address) = (asks.host, asks.local);
+                let (from, address) = (client.host, client.local);
                 why.push(Obstacle::Connecting(self.endpoint(address, from)));
                 why.extend(self.links(from, host));
                 break;
@@ -264,15 +269,15 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         let peers_host = peer.and_then(|peer| self.fabric.hosts.find(host, peer.ip()));
         let elsewhere = peers_host.filter(|other| *other != host);
         let mut in_flight = 0;
-        for flight in self.fabric.flights.keys() {
-            let to = self.fabric.flights.get(flight).map(|flight| (flight.host, flight.to));
+        for datagram in self.fabric.in_flight.keys() {
+            let to = self.fabric.in_flight.get(datagram).map(|datagram| (datagram.host, datagram.to));
             in_flight += u32::from(to.is_some_and(|(on, to)| {
                 self.fabric.hosts.socket(on, Protocol::Udp, to) == Some(key.slot) && on == host
             }));
         }
-        let held = self.fabric.held.iter().filter(|flight| flight.host == host);
+        let held = self.fabric.held.iter().filter(|datagram| datagram.host == host);
         let held = held
-            .filter(|flight| self.fabric.hosts.socket(host, Protocol::Udp, flight.to) == Some(key.slot))
+            .filter(|datagram| self.fabric.hosts.socket(host, Protocol::Udp, datagram.to) == Some(key.slot))
             .count() as u32;
         let mut why = Vec::new();
         if held > 0 {
@@ -295,7 +300,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
 
     // --- hosts and links ---
 
-    /// A node that is not up and running.
+    /// Returns the state of a node that is down or paused.
     fn node(&self, host: u32) -> Option<Obstacle> {
         let state = self.directory.state(host);
         (state != NodeState::Up).then(|| Obstacle::Node { node: self.directory.name(host), state })
@@ -306,7 +311,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         LinkTrouble { from, to, both_ways, state }
     }
 
-    /// What is the matter with the links between two hosts.
+    /// Lists the problems of the links between two hosts.
     fn links(&self, one: u32, other: u32) -> Vec<Obstacle> {
         if one == other {
             return Vec::new();
@@ -324,9 +329,9 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
         }
     }
 
-    // --- all that is not as usual ---
+    // --- anomalies ---
 
-    /// What is not as usual: nodes that are down or paused, links over which nothing passes, names that can't be looked up.
+    /// Lists the nodes that are down or paused, the links that pass nothing, and the names whose lookup fails.
     pub(crate) fn anomalies(self) -> Box<[Anomaly]> {
         let mut anomalies = self.unusual_nodes();
         anomalies.extend(self.unusual_links());
@@ -338,12 +343,12 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
     fn unusual_nodes(&self) -> Vec<Anomaly> {
         let unusual = |host| {
             let state = Some(self.directory.state(host)).filter(|state| *state != NodeState::Up)?;
-            let (event, touched) = self.directory.last_event(host)?;
+            let (event, last_change) = self.directory.last_event(host)?;
             Some(Anomaly::Node {
                 node: self.directory.name(host),
                 state,
                 event,
-                caused: self.caused(touched),
+                caused: self.caused(last_change),
             })
         };
         (0..self.directory.hosts()).filter_map(unusual).collect()
@@ -357,7 +362,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
                 if let Some(link) = self.fabric.links.known(from, to)
                     && let Some(state) = link_state(link, self.now_ns)
                 {
-                    broken.push(Broken { from, to, state, touched: link.touched });
+                    broken.push(Broken { from, to, state, last_change: link.last_change });
                 }
             }
         }
@@ -366,11 +371,11 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
             let concerns = |broken: &Broken| broken.from == host || broken.to == host;
             let Some(first) = broken.iter().copied().find(concerns) else { continue };
             let alike = |broken: &Broken| {
-                concerns(broken) && broken.state == LinkState::Cut && broken.touched == first.touched
+                concerns(broken) && broken.state == LinkState::Cut && broken.last_change == first.last_change
             };
             if hosts > 2 && broken.iter().filter(|broken| alike(broken)).count() as u32 == 2 * (hosts - 1) {
                 broken.retain(|broken| !alike(broken));
-                let caused = first.touched.map(|touched| self.caused(touched));
+                let caused = first.last_change.map(|last_change| self.caused(last_change));
                 anomalies.push(Anomaly::Isolated { node: self.directory.name(host), caused });
             }
         }
@@ -378,25 +383,28 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
             broken.remove(0);
             let back = broken.iter().position(|other| {
                 (other.from, other.to) == (one.to, one.from)
-                    && (other.state, other.touched) == (one.state, one.touched)
+                    && (other.state, other.last_change) == (one.state, one.last_change)
             });
             if let Some(back) = back {
                 broken.remove(back);
             }
             let link = self.trouble(one.from, one.to, back.is_some(), one.state);
-            anomalies.push(Anomaly::Link { link, caused: one.touched.map(|touched| self.caused(touched)) });
+            anomalies.push(Anomaly::Link {
+                link,
+                caused: one.last_change.map(|last_change| self.caused(last_change)),
+            });
         }
         anomalies
     }
 
-    fn caused(&self, touched: Touched) -> Caused {
-        let code = touched.at.and_then(|at| self.directory.site(at)).map(Causer::Code);
-        let by = if touched.planned { Some(Causer::FaultPlan) } else { code };
-        Caused { at_ns: touched.at_ns, by }
+    fn caused(&self, last_change: Change) -> Caused {
+        let code = last_change.at.and_then(|at| self.directory.site(at)).map(Causer::Code);
+        let by = if last_change.planned { Some(Causer::FaultPlan) } else { code };
+        Caused { at_ns: last_change.at_ns, by }
     }
 }
 
-/// Why nothing passes a link, if nothing does.
+/// Returns why nothing passes the link; `None` if packets pass.
 fn link_state(link: &Link, now_ns: u64) -> Option<LinkState> {
     if link.cuts > 0 {
         Some(LinkState::Cut)
@@ -407,13 +415,13 @@ fn link_state(link: &Link, now_ns: u64) -> Option<LinkState> {
     }
 }
 
-/// A link that lets nothing pass.
+/// A link over which nothing passes.
 #[derive(Clone, Copy, Debug)]
 struct Broken {
     from: u32,
     to: u32,
     state: LinkState,
-    touched: Option<Touched>,
+    last_change: Option<Change>,
 }
 
 fn text(name: &Name) -> Option<Box<str>> {

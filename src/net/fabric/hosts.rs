@@ -1,43 +1,44 @@
-//! Hosts: their addresses, and which port of which address is whose.
+//! Hosts: their addresses, the ports bound on them, and the address pairs of their connections.
 //!
-//! Always true: an address belongs to one host at most; loopback is every host's own; ports are given out in turn, so that
-//! the same program gets the same ones in every run.
+//! # Invariants
+//! An address belongs to at most one host. Each host has loopback addresses of its own. Ephemeral ports are assigned
+//! in sequence, so a program gets the same ports in each run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Errno;
 
-/// The ports that are given to those who ask for any, as under Linux.
+/// The ephemeral ports, as under Linux.
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// One host.
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) addresses: Vec<IpAddr>,
-    /// Whether it takes part; one that does not is silent.
+    /// Whether the host sends and receives packets.
     pub(crate) up: bool,
     next_port: [u16; 2],
 }
 
-/// Which protocol's port.
+/// The protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Protocol {
     Tcp,
     Udp,
 }
 
-/// Somebody has a port of an address.
+/// A socket that is bound to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     pub(crate) ip: IpAddr,
-    /// The number of the socket.
+    /// The slot of the socket.
     pub(crate) socket: u32,
     pub(crate) listens: bool,
     pub(crate) reuse: Reuse,
 }
 
-/// With whom a port is shared.
+/// The `SO_REUSEADDR` and `SO_REUSEPORT` options of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reuse {
     pub(crate) addr: bool,
@@ -50,7 +51,7 @@ impl Binding {
             || match (self.ip, other.ip) {
                 (IpAddr::V4(one), IpAddr::V4(two)) => one.is_unspecified() || two.is_unspecified(),
                 (IpAddr::V6(one), IpAddr::V6(two)) => one.is_unspecified() || two.is_unspecified(),
-                // A socket of IPv6 that is bound to all addresses takes those of IPv4 too.
+                // An IPv6 socket bound to the unspecified address also takes IPv4.
                 (IpAddr::V6(one), IpAddr::V4(_)) => one.is_unspecified(),
                 (IpAddr::V4(_), IpAddr::V6(two)) => two.is_unspecified(),
             };
@@ -61,7 +62,7 @@ impl Binding {
         overlap && !shared
     }
 
-    /// Whether a packet to this address is for it; exact addresses go first.
+    /// Returns how well the binding matches a packet's destination address: 0 is an exact match, `None` is no match.
     fn takes(&self, ip: IpAddr) -> Option<u8> {
         if self.ip == ip {
             return Some(0);
@@ -75,16 +76,16 @@ impl Binding {
     }
 }
 
-/// Two addresses of a connection, packed.
+/// The local and the remote address of a connection.
 type Pair = (SocketAddr, SocketAddr);
 
-/// All hosts, and what is bound on them.
+/// All hosts, and the sockets bound on them.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     pub(crate) hosts: Vec<Host>,
     by_address: BTreeMap<IpAddr, u32>,
     bindings: BTreeMap<(u32, Protocol, u16), Vec<Binding>>,
-    /// Host, own address and the other's, of every connection that was made from here.
+    /// The connections made by each host.
     connections: BTreeSet<(u32, Pair)>,
 }
 
@@ -99,7 +100,7 @@ impl Hosts {
         self.hosts.push(Host { addresses: addresses.to_vec(), up, next_port });
     }
 
-    /// Whose address this is, asked on `host`.
+    /// Returns the host that has this address, as seen from `host`.
     pub(crate) fn find(&self, host: u32, ip: IpAddr) -> Option<u32> {
         let ip = ip.to_canonical();
         if ip.is_loopback() {
@@ -108,13 +109,13 @@ impl Hosts {
         self.by_address.get(&ip).copied()
     }
 
-    /// Whether the host takes part.
+    /// Returns whether the host sends and receives packets.
     #[inline]
     pub(crate) fn is_up(&self, host: u32) -> bool {
         self.hosts[host as usize].up
     }
 
-    /// The address from which `host` speaks to `ip`; `None` where it has none of that kind.
+    /// Returns the source address of packets from `host` to `ip`; `None` if the host has no address of that family.
     pub(crate) fn source(&self, host: u32, ip: IpAddr) -> Option<IpAddr> {
         if ip.is_loopback() {
             return Some(match ip {
@@ -129,12 +130,12 @@ impl Hosts {
         own.iter().copied().find(|own| own.is_ipv4() == ip.is_ipv4())
     }
 
-    /// Whether `host` may bind this address.
+    /// Returns whether `host` may bind this address.
     pub(crate) fn is_own(&self, host: u32, ip: IpAddr) -> bool {
         ip.is_unspecified() || self.find(host, ip) == Some(host)
     }
 
-    /// Binds a port, any if it is 0; gives the port.
+    /// Binds a port and returns it. Port 0 means any free port.
     pub(crate) fn bind(
         &mut self,
         host: u32,
@@ -146,7 +147,7 @@ impl Hosts {
             return Err(Errno::AddrNotAvailable);
         }
         let port = if port == 0 { self.free_port(host, protocol)? } else { port };
-        // Whoever shares the port of a client that was bound is known by its binding.
+        // A client that was bound to a port is found by its binding.
         let is_alone = !self.bindings.contains_key(&(host, protocol, port));
         if protocol == Protocol::Tcp && is_alone && self.has_client(host, binding.ip, port) {
             return Err(Errno::AddrInUse);
@@ -159,7 +160,7 @@ impl Hosts {
         Ok(port)
     }
 
-    /// A port that nobody has.
+    /// Returns a free ephemeral port.
     fn free_port(&mut self, host: u32, protocol: Protocol) -> Result<u16, Errno> {
         for _ in EPHEMERAL {
             let port = take_next(&mut self.hosts[host as usize].next_port[protocol as usize]);
@@ -172,7 +173,7 @@ impl Hosts {
         Err(Errno::AddrInUse)
     }
 
-    /// Whether a connection was made from this port of the host, at an address that `ip` stands for.
+    /// Returns whether a client on `host` uses this port at an address that `ip` covers.
     fn has_client(&self, host: u32, ip: IpAddr, port: u16) -> bool {
         let is_from = |ip: IpAddr| {
             let local = SocketAddr::new(ip, port);
@@ -188,7 +189,7 @@ impl Hosts {
         all.any(|own| (ip.is_ipv6() || own.is_ipv4()) && is_from(own))
     }
 
-    /// Gives a port back.
+    /// Releases a port.
     pub(crate) fn unbind(&mut self, host: u32, protocol: Protocol, port: u16, socket: u32) {
         let key = (host, protocol, port);
         let Some(bound) = self.bindings.get_mut(&key) else { return };
@@ -198,7 +199,7 @@ impl Hosts {
         }
     }
 
-    /// A socket that is bound begins to listen.
+    /// Marks a bound socket as listening.
     pub(crate) fn listen(&mut self, host: u32, port: u16, socket: u32) -> Result<(), Errno> {
         let Some(bound) = self.bindings.get_mut(&(host, Protocol::Tcp, port)) else { return Ok(()) };
         let Some(own) = bound.iter().position(|binding| binding.socket == socket) else { return Ok(()) };
@@ -211,12 +212,12 @@ impl Hosts {
         Ok(())
     }
 
-    /// The socket that a packet to this address of `host` is for.
+    /// Returns the socket that receives packets for this address on `host`.
     pub(crate) fn socket(&self, host: u32, protocol: Protocol, to: SocketAddr) -> Option<u32> {
         let bound = self.bindings.get(&(host, protocol, to.port()))?;
         let mut best: Option<(u8, u32)> = None;
         for binding in bound.iter().filter(|binding| binding.listens || protocol == Protocol::Udp) {
-            // Of sockets that share a port of UDP the newest gets what is for one of them, as under Linux.
+            // Of UDP sockets that share a port, the newest gets a unicast datagram, as under Linux.
             if let Some(rank) = binding.takes(to.ip())
                 && best.is_none_or(|(other, _)| rank < other || (rank == other && protocol == Protocol::Udp))
             {
@@ -226,12 +227,12 @@ impl Hosts {
         best.map(|(_, socket)| socket)
     }
 
-    /// Every socket that has this port.
+    /// Returns all sockets bound to this port.
     pub(crate) fn sockets(&self, host: u32, protocol: Protocol, port: u16) -> impl Iterator<Item = Binding> {
         self.bindings.get(&(host, protocol, port)).into_iter().flatten().copied()
     }
 
-    /// Notes a connection; `local` with port 0 gets any port that no other connection between the two has.
+    /// Registers a connection. If `local` has port 0, it gets a port that no other connection to `peer` uses.
     pub(crate) fn connect(
         &mut self,
         host: u32,
@@ -257,18 +258,18 @@ impl Hosts {
         Err(Errno::AddrNotAvailable)
     }
 
-    /// The connection is no more.
+    /// Removes a connection.
     pub(crate) fn disconnect(&mut self, host: u32, local: SocketAddr, peer: SocketAddr) {
         self.connections.remove(&(host, (local, peer)));
     }
 
-    /// Nothing is bound on the host any more.
+    /// Removes all bindings and connections of a host.
     pub(crate) fn clear(&mut self, host: u32) {
         self.bindings.retain(|(owner, ..), _| *owner != host);
         self.connections.retain(|(owner, _)| *owner != host);
     }
 
-    /// How many ports and connections are noted.
+    /// Returns the number of bound ports and registered connections.
     #[cfg(test)]
     pub(crate) fn left(&self) -> usize {
         self.bindings.len() + self.connections.len()

@@ -1,76 +1,62 @@
-//! Links: what happens to a packet on its way from one host to another.
+//! Links: latency, bandwidth, loss, duplication and reordering of packets between two hosts.
 //!
-//! Always true: a link has a direction; what becomes of its n-th packet is a decision about that link and that packet,
-//! and of all that may happen the least delay and no fault is value 0; a packet on a link without chance asks nobody.
+//! # Invariants
+//! A link has one direction. The fate of its n-th packet is a decision about that link and that packet; value 0 is
+//! the least latency and no fault. A link with constant latency and no faults makes no decisions.
 
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::Dice;
+use super::PacketDecider;
 
-/// So many steps has a distribution of latencies.
-pub(crate) const QUANTILES: u32 = 256;
+/// The number of steps in a latency distribution.
+pub(crate) const LATENCY_QUANTILES: u32 = 256;
 
-/// How finely chances are told apart.
-pub(crate) const CHANCES: u32 = 1_000_000;
+/// The resolution of probabilities: they are given in millionths.
+pub(crate) const PROBABILITY_STEPS: u32 = 1_000_000;
 
-/// The least time after which a lost segment is sent again.
+/// The minimum time before a lost segment is sent again.
 pub(super) const RETRANSMIT_NS: u64 = 200_000_000;
 
-/// How long packets are under way.
+/// The latency of a link's packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Delay {
     Constant(u64),
-    /// The least first.
+    /// Equally likely latencies in ascending order.
     Quantiles(Rc<[u64]>),
 }
 
-/// What a link is like. Chances in millionths.
+/// The parameters of a link. Probabilities are in millionths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Model {
+pub(crate) struct LinkParams {
     pub(crate) delay: Delay,
     pub(crate) loss: u32,
     pub(crate) duplicate: u32,
     pub(crate) reorder: u32,
-    /// Bytes a second; `None` for no limit.
+    /// In bytes per second; `None` for no limit.
     pub(crate) bandwidth: Option<u64>,
-    /// How many bytes wait for their turn before datagrams are dropped.
+    /// How many bytes may wait for transmission before datagrams are dropped.
     pub(crate) queue_bytes: u64,
-    /// The largest packet, headers of IP included.
+    /// The size of the largest packet, IP headers included.
     pub(crate) mtu: u32,
 }
 
-impl Default for Model {
-    /// A data centre on a good day.
-    fn default() -> Self {
-        Self {
-            delay: Delay::Constant(500_000),
-            loss: 0,
-            duplicate: 0,
-            reorder: 0,
-            bandwidth: None,
-            queue_bytes: 1 << 20,
-            mtu: 1_500,
-        }
-    }
-}
-
-/// What may be decided about one packet.
+/// A property of one packet that is decided at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Question {
-    /// Which quantile of the latency it has.
+pub(crate) enum PacketDecision {
+    /// Its latency.
     Delay,
     /// Whether it is lost.
     Loss,
-    /// Whether it comes twice.
+    /// Whether it arrives twice.
     Duplicate,
-    /// Whether those behind it overtake it.
+    /// Whether it is delayed so that later packets may overtake it.
     Reorder,
 }
 
-impl Question {
-    /// The number that stands for it in decisions; it never changes.
+impl PacketDecision {
+    /// Returns the number of this property in decision keys. It is part of a stored format and must not change.
     pub(crate) const fn index(self) -> u32 {
         match self {
             Self::Delay => 0,
@@ -81,46 +67,46 @@ impl Question {
     }
 }
 
-/// One packet about which something is decided.
+/// Identifies a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    /// The how-many-th of its link, from 0.
+    /// Its number on the link, from 0.
     pub(crate) number: u32,
 }
 
-/// When something was done to the world, and by whom.
+/// When a link or a node was last changed, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Touched {
+pub(crate) struct Change {
     pub(crate) at_ns: u64,
-    /// The place in the source that called for it, where that is known.
+    /// The source location of the call, if known.
     pub(crate) at: Option<&'static Location<'static>>,
-    /// Whether a fault plan did it.
+    /// Whether a fault plan made the change.
     pub(crate) planned: bool,
 }
 
-/// One direction between two hosts.
+/// The link from one host to another.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    pub(crate) model: Rc<Model>,
-    /// How many reasons there are for nothing to pass.
+    pub(crate) params: Rc<LinkParams>,
+    /// How many cuts are in effect. Nothing passes while there is one.
     pub(crate) cuts: u32,
-    /// Packets are held until released.
+    /// Whether packets are held until released.
     pub(crate) held: bool,
-    /// Nothing arrives before.
+    /// No packet sent from now on arrives before this time.
     pub(crate) clogged_until_ns: u64,
-    /// When it was cut, held or clogged last, and by whom.
-    pub(crate) touched: Option<Touched>,
+    /// The last time that the link was cut, held or clogged.
+    pub(crate) last_change: Option<Change>,
     packets: u32,
-    /// When the last byte that waits for its turn will have been put on the line.
+    /// When the transmission queue becomes empty.
     free_ns: u64,
 }
 
 impl Link {
-    /// Whether packets pass.
+    /// Returns whether packets pass.
     #[inline]
     pub(crate) fn passes(&self) -> bool {
         self.cuts == 0 && !self.held
@@ -132,13 +118,18 @@ impl Link {
         Packet { from: self.from, to: self.to, number }
     }
 
-    fn chance(packet: Packet, question: Question, millionths: u32, dice: &mut dyn Dice) -> bool {
-        millionths > 0 && dice.happens(packet, question, millionths)
+    fn chance(
+        packet: Packet,
+        question: PacketDecision,
+        millionths: u32,
+        decider: &mut dyn PacketDecider,
+    ) -> bool {
+        millionths > 0 && decider.happens(packet, question, millionths)
     }
 
-    /// When a packet that leaves now has passed the line itself, and how long it takes from there.
-    fn leave(&mut self, packet: Packet, now_ns: u64, bytes: u64, dice: &mut dyn Dice) -> u64 {
-        let at_ns = match self.model.bandwidth {
+    /// Transmits a packet and returns when it arrives: transmission time at the bandwidth, then latency.
+    fn leave(&mut self, packet: Packet, now_ns: u64, bytes: u64, decider: &mut dyn PacketDecider) -> u64 {
+        let at_ns = match self.params.bandwidth {
             None => now_ns,
             Some(bandwidth) => {
                 let takes_ns = u128::from(bytes) * 1_000_000_000 / u128::from(bandwidth);
@@ -146,80 +137,85 @@ impl Link {
                 self.free_ns
             }
         };
-        let delay_ns = match &self.model.delay {
+        let delay_ns = match &self.params.delay {
             Delay::Constant(ns) => *ns,
             Delay::Quantiles(table) => {
                 let table = Rc::clone(table);
                 let count = table.len() as u32;
-                table[dice.quantile(packet, count, &table) as usize]
+                table[decider.quantile(packet, count, &table) as usize]
             }
         };
         at_ns.max(self.clogged_until_ns).saturating_add(delay_ns)
     }
 
-    /// When a segment of a stream that leaves now arrives: loss is delay.
+    /// Sends a segment of a stream and returns when it arrives. A lost segment arrives late.
     #[inline]
-    pub(super) fn send_segment(&mut self, now_ns: u64, bytes: u64, dice: &mut dyn Dice) -> u64 {
+    pub(super) fn send_segment(&mut self, now_ns: u64, bytes: u64, decider: &mut dyn PacketDecider) -> u64 {
         let packet = self.next();
-        let loss = self.model.loss;
-        let at_ns = self.leave(packet, now_ns, bytes, dice);
-        if Self::chance(packet, Question::Loss, loss, dice) {
+        let loss = self.params.loss;
+        let at_ns = self.leave(packet, now_ns, bytes, decider);
+        if Self::chance(packet, PacketDecision::Loss, loss, decider) {
             at_ns.saturating_add(RETRANSMIT_NS.max(2 * (at_ns - now_ns)))
         } else {
             at_ns
         }
     }
 
-    /// When a datagram that leaves now arrives, and its double if it has one.
-    pub(super) fn send_datagram(&mut self, now_ns: u64, bytes: u64, dice: &mut dyn Dice) -> [Option<u64>; 2] {
+    /// Sends a datagram and returns when it and its duplicate arrive, if they do.
+    pub(super) fn send_datagram(
+        &mut self,
+        now_ns: u64,
+        bytes: u64,
+        decider: &mut dyn PacketDecider,
+    ) -> [Option<u64>; 2] {
         let packet = self.next();
-        if let Some(bandwidth) = self.model.bandwidth {
+        if let Some(bandwidth) = self.params.bandwidth {
             let waits_ns = self.free_ns.saturating_sub(now_ns);
             let waits = u128::from(waits_ns) * u128::from(bandwidth) / 1_000_000_000;
-            if waits + u128::from(bytes) > u128::from(self.model.queue_bytes) {
+            if waits + u128::from(bytes) > u128::from(self.params.queue_bytes) {
                 return [None, None];
             }
         }
-        let (reorder, duplicate) = (self.model.reorder, self.model.duplicate);
-        // Each of its pieces may be lost.
-        let pieces = bytes.div_ceil(u64::from(self.model.mtu)) as u32;
-        let loss = self.model.loss.saturating_mul(pieces).min(CHANCES);
-        let mut at_ns = self.leave(packet, now_ns, bytes, dice);
-        if Self::chance(packet, Question::Loss, loss, dice) {
+        let (reorder, duplicate) = (self.params.reorder, self.params.duplicate);
+        // Losing one fragment loses the datagram.
+        let pieces = bytes.div_ceil(u64::from(self.params.mtu)) as u32;
+        let loss = self.params.loss.saturating_mul(pieces).min(PROBABILITY_STEPS);
+        let mut at_ns = self.leave(packet, now_ns, bytes, decider);
+        if Self::chance(packet, PacketDecision::Loss, loss, decider) {
             return [None, None];
         }
         let takes_ns = (at_ns - now_ns).max(1_000);
-        if Self::chance(packet, Question::Reorder, reorder, dice) {
+        if Self::chance(packet, PacketDecision::Reorder, reorder, decider) {
             at_ns = at_ns.saturating_add(takes_ns);
         }
-        let double = Self::chance(packet, Question::Duplicate, duplicate, dice);
+        let double = Self::chance(packet, PacketDecision::Duplicate, duplicate, decider);
         [Some(at_ns), double.then(|| at_ns.saturating_add(takes_ns / 2))]
     }
 }
 
-/// All links, made when they are first used.
+/// All links, created on first use.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     all: Vec<Link>,
     by_pair: BTreeMap<(u32, u32), u32>,
-    /// What a link is like of which nothing else is known.
-    usual: Rc<Model>,
+    /// The parameters of links that were not configured individually.
+    default_params: Rc<LinkParams>,
 }
 
 impl Links {
-    /// The number of the link from one host to another.
+    /// Returns the number of the link from one host to another.
     pub(crate) fn between(&mut self, from: u32, to: u32) -> u32 {
-        let Self { all, by_pair, usual } = self;
+        let Self { all, by_pair, default_params } = self;
         *by_pair.entry((from, to)).or_insert_with(|| {
-            let model = Rc::clone(usual);
+            let params = Rc::clone(default_params);
             all.push(Link {
                 from,
                 to,
-                model,
+                params,
                 cuts: 0,
                 held: false,
                 clogged_until_ns: 0,
-                touched: None,
+                last_change: None,
                 packets: 0,
                 free_ns: 0,
             });
@@ -227,33 +223,33 @@ impl Links {
         })
     }
 
-    /// A link by its number.
+    /// Returns a link by its number.
     #[inline]
     pub(crate) fn at(&mut self, number: u32) -> &mut Link {
         &mut self.all[number as usize]
     }
 
-    /// A link from one host to another.
+    /// Returns the link from one host to another.
     pub(crate) fn get(&mut self, from: u32, to: u32) -> &mut Link {
         let number = self.between(from, to);
         self.at(number)
     }
 
-    /// A link that has been used or changed.
+    /// Returns a link if it has been used or configured.
     pub(super) fn known(&self, from: u32, to: u32) -> Option<&Link> {
         self.by_pair.get(&(from, to)).map(|number| &self.all[*number as usize])
     }
 
-    /// The numbers of all links.
+    /// Returns the numbers of all links.
     pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
         0..self.all.len() as u32
     }
 
-    /// What links are like from now on, but for those that were made otherwise.
-    pub(crate) fn set_usual(&mut self, model: Rc<Model>) {
-        for link in self.all.iter_mut().filter(|link| Rc::ptr_eq(&link.model, &self.usual)) {
-            link.model = Rc::clone(&model);
+    /// Sets the parameters of all links that were not configured individually.
+    pub(crate) fn set_default_params(&mut self, params: Rc<LinkParams>) {
+        for link in self.all.iter_mut().filter(|link| Rc::ptr_eq(&link.params, &self.default_params)) {
+            link.params = Rc::clone(&params);
         }
-        self.usual = model;
+        self.default_params = params;
     }
 }

@@ -1,24 +1,32 @@
-//! The fabric: hosts, the links between them, sockets, connections, and what is under way.
+//! The network fabric: hosts, links, sockets, connections and packets in flight.
 //!
-//! It is a state machine: told what a program does to its sockets, at which instant, it says what comes of it, whom to
-//! wake, and when something happens of itself. It knows no futures, and nothing of the loop but how a task is named.
+//! [`Fabric`] is a sans-I/O state machine. A caller passes it socket calls with the current virtual time. The fabric
+//! returns their results, collects the waiters to wake, and reports when its next event is due. It knows no futures
+//! and no wakers: a waiter is an opaque value of type `W`, and a connection carries an opaque tag of type `R`. Only
+//! [`View`], which describes the network for reports, knows the labels of tasks.
 //!
-//! Always true: nothing happens but in a call; whoever is to be woken stands in `woken` when the call returns; what is
-//! decided by chance is asked of [`Dice`], and of nobody else.
+//! # Invariants
+//! State changes only within a call. When a call returns, all waiters to wake are in `Fabric::woken`. All random
+//! choices go through [`PacketDecider`].
 
+mod address;
 mod connection;
-mod datagram;
 mod describe;
-mod error;
+mod errno;
+mod event_queue;
+mod flow_control;
 mod handshake;
 mod hosts;
 mod link;
-mod queue;
-mod ring;
+mod link_defaults;
+mod listening;
+mod ring_buffer;
 mod slab;
 mod stream;
+mod teardown;
 #[cfg(test)]
 mod tests;
+mod udp;
 mod unix;
 mod waiters;
 
@@ -26,113 +34,115 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(crate) use connection::{EndKey, Options};
-#[cfg(feature = "quinn")]
-pub(crate) use datagram::About;
-pub(crate) use datagram::{Manner, UdpSocket};
-pub(crate) use describe::{Directory, Socket, View};
-pub(crate) use error::Errno;
-pub(crate) use handshake::Listener;
+pub(crate) use describe::{Directory, View, WaitedSocket};
+pub(crate) use errno::Errno;
 pub(crate) use hosts::Hosts;
-pub(crate) use link::{CHANCES, Delay, Links, Model, Packet, QUANTILES, Question, Touched};
+pub(crate) use link::{
+    Change, Delay, LATENCY_QUANTILES, LinkParams, Links, PROBABILITY_STEPS, Packet, PacketDecision,
+};
+pub(crate) use listening::Listener;
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness};
+#[cfg(feature = "quinn")]
+pub(crate) use udp::RecvMeta;
+pub(crate) use udp::{Transmit, UdpSocket};
 pub(crate) use unix::{Name, UnixDatagram};
-pub(crate) use waiters::As;
+pub(crate) use waiters::WaitSlot;
 
 use connection::{Connection, LOCAL};
-use datagram::Flight;
-use queue::Queue;
-use ring::Pool;
+use event_queue::EventQueue;
+use ring_buffer::BufferPool;
 use slab::Slab;
-use unix::Named;
+use udp::InFlight;
+use unix::NameOwner;
 
-/// Who decides what happens by chance.
-pub(crate) trait Dice {
-    /// Which quantile of its latencies, given from the least on, a packet has.
+/// Makes the random choices of the network.
+pub(crate) trait PacketDecider {
+    /// Picks the latency of a packet: an index into `latencies_ns`, which is sorted.
     fn quantile(&mut self, packet: Packet, count: u32, latencies_ns: &[u64]) -> u32;
 
-    /// Whether something happens to a packet that happens to so many in a million.
-    fn happens(&mut self, packet: Packet, question: Question, millionths: u32) -> bool;
+    /// Decides whether an effect with a probability of `millionths` in a million applies to a packet.
+    fn happens(&mut self, packet: Packet, question: PacketDecision, millionths: u32) -> bool;
 }
 
-/// The instant of a call, and who decides.
-pub(crate) struct Turn<'a> {
+/// The current time and the source of random choices, passed to each call.
+pub(crate) struct CallContext<'a> {
     pub(crate) now_ns: u64,
-    pub(crate) dice: &'a mut dyn Dice,
+    pub(crate) decider: &'a mut dyn PacketDecider,
 }
 
-/// What happens of itself.
+/// An event that the fabric has scheduled for itself.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A segment comes to the other end.
+    /// A segment arrives at the other end.
     Segment { key: EndKey, epoch: u16, len: u32, fin: bool },
-    /// It is time to try again.
-    Retry { key: EndKey },
-    /// The writer at this end hears how much has been read.
-    Room { key: EndKey },
-    /// This end hears that the other one is gone.
+    /// Unacknowledged data is sent again.
+    Retransmit { key: EndKey },
+    /// The sender at this end learns how much the receiver has read.
+    WindowUpdate { key: EndKey },
+    /// A reset arrives at this end.
     Reset { key: EndKey },
-    /// The first packet of a connection comes.
-    Asked { connection: Key, attempt: u8 },
-    /// Nobody has answered the first packet.
-    AskAgain { connection: Key, attempt: u8 },
-    /// The answer to the first packet comes.
-    Agreed { connection: Key, attempt: u8 },
-    /// Who asks learns that it is in vain.
-    Fail { connection: Key, errno: Errno },
-    /// A datagram comes.
-    Datagram { flight: Key },
-    /// A socket learns that nobody is at its peer's address.
-    Refused { socket: Key },
+    /// A SYN arrives at the server's host.
+    Syn { connection: Key, attempt: u8 },
+    /// The SYN is sent again, because no answer has arrived.
+    SynRetransmit { connection: Key, attempt: u8 },
+    /// A SYN-ACK arrives at the client's host.
+    SynAck { connection: Key, attempt: u8 },
+    /// Connecting fails with this error.
+    ConnectFailed { connection: Key, errno: Errno },
+    /// A datagram arrives.
+    Datagram { datagram: Key },
+    /// A connected UDP socket learns that its peer's port is unreachable.
+    PortUnreachable { socket: Key },
 }
 
-/// What looking up a name comes to.
+/// The result of looking up a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// These addresses; none is as good as no such name.
+    /// These addresses. An empty list means that the name is unknown.
     Addresses(Vec<IpAddr>),
-    /// Nothing, for the time being.
+    /// A temporary failure.
     Fails,
 }
 
-/// How long silence lasts before it counts as the end.
+/// How long a peer may be silent before an operation fails.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub(crate) struct Timeouts {
     pub(crate) connect_ns: u64,
     pub(crate) silence_ns: u64,
 }
 
-impl Default for Times {
-    /// What Linux does: six more tries to connect, fifteen to get anything acknowledged.
+impl Default for Timeouts {
+    /// Linux's defaults: 6 SYN retransmissions, 15 retransmissions of data.
     fn default() -> Self {
         Self { connect_ns: 127_000_000_000, silence_ns: 924_600_000_000 }
     }
 }
 
-/// The network of a run. `W` is whoever may wait for a socket, and `R` a tag that a listener gives to its connections.
+/// The network of a run. `W` is a waiter for a socket. `R` is a tag that a listener passes on to its connections.
 #[derive(Debug)]
 pub(crate) struct Fabric<W, R> {
     pub(crate) hosts: Hosts,
     pub(crate) links: Links,
-    pub(crate) times: Times,
-    /// Names that stand for something else than the node's addresses.
+    pub(crate) timeouts: Timeouts,
+    /// Names whose lookup the test has overridden.
     pub(crate) names: BTreeMap<String, Lookup>,
-    /// How many fault plans have been drawn: each has decisions of its own.
-    pub(crate) plans: u32,
-    queue: Queue<Event>,
+    /// The number of fault plans drawn so far. It keys the decisions of the next plan.
+    pub(crate) plan_count: u32,
+    queue: EventQueue<Event>,
     connections: Slab<Connection<W, R>>,
     listeners: Slab<Listener<W, R>>,
     udp: Slab<UdpSocket<W>>,
-    flights: Slab<Flight>,
+    in_flight: Slab<InFlight>,
     unix: Slab<UnixDatagram<W>>,
-    unix_names: BTreeMap<(u32, Name), Named>,
-    /// Datagrams that are held on their link.
-    held: Vec<Flight>,
-    pool: Pool,
-    /// Who is to be woken, in this order.
+    unix_names: BTreeMap<(u32, Name), NameOwner>,
+    /// Datagrams held on their links.
+    held: Vec<InFlight>,
+    pool: BufferPool,
+    /// The waiters to wake, in this order.
     pub(crate) woken: Vec<W>,
-    /// Who is to be let go of: not here, since that may call code of the user's.
-    pub(crate) garbage: Vec<W>,
+    /// Waiters to drop. The caller drops them, because dropping a waker may run user code.
+    pub(crate) released: Vec<W>,
 }
 
 impl<W, R> Default for Fabric<W, R> {
@@ -140,55 +150,57 @@ impl<W, R> Default for Fabric<W, R> {
         Self {
             hosts: Hosts::default(),
             links: Links::default(),
-            times: Times::default(),
+            timeouts: Timeouts::default(),
             names: BTreeMap::new(),
-            plans: 0,
-            queue: Queue::default(),
+            plan_count: 0,
+            queue: EventQueue::default(),
             connections: Slab::default(),
             listeners: Slab::default(),
             udp: Slab::default(),
-            flights: Slab::default(),
+            in_flight: Slab::default(),
             unix: Slab::default(),
             unix_names: BTreeMap::new(),
             held: Vec::new(),
-            pool: Pool::default(),
+            pool: BufferPool::default(),
             woken: Vec::new(),
-            garbage: Vec::new(),
+            released: Vec::new(),
         }
     }
 }
 
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
-    /// Adds a host; hosts are numbered from 0.
+    /// Adds a host. Hosts are numbered from 0.
     pub(crate) fn add_host(&mut self, addresses: &[IpAddr], up: bool) {
         self.hosts.add(addresses, up);
     }
 
-    /// When something happens of itself.
+    /// Returns when the next event is due.
     #[inline]
     pub(crate) fn next_ns(&self) -> Option<u64> {
         self.queue.next_ns()
     }
 
-    /// Everything that is due happens.
-    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
-        while let Some(event) = self.queue.take_due(turn.now_ns) {
+    /// Processes all events that are due.
+    pub(crate) fn advance(&mut self, ctx: &mut CallContext<'_>) {
+        while let Some(event) = self.queue.take_due(ctx.now_ns) {
             match event {
-                Event::Segment { key, epoch, len, fin } => self.segment(turn, key, epoch, len, fin),
-                Event::Retry { key } => self.retry(turn, key),
-                Event::Room { key } => self.room(turn, key),
-                Event::Reset { key } => self.reset_comes(turn, key),
-                Event::Asked { connection, attempt } => self.asked(turn, connection, attempt),
-                Event::AskAgain { connection, attempt } => self.ask(turn, connection, attempt),
-                Event::Agreed { connection, attempt } => self.agreed(turn, connection, attempt),
-                Event::Fail { connection, errno } => self.fail(EndKey { connection, side: 0 }, errno),
-                Event::Datagram { flight } => self.datagram(turn, flight),
-                Event::Refused { socket } => self.refused(socket),
+                Event::Segment { key, epoch, len, fin } => self.segment_arrives(ctx, key, epoch, len, fin),
+                Event::Retransmit { key } => self.retransmit(ctx, key),
+                Event::WindowUpdate { key } => self.window_update_arrives(ctx, key),
+                Event::Reset { key } => self.reset_arrives(ctx, key),
+                Event::Syn { connection, attempt } => self.syn_arrives(ctx, connection, attempt),
+                Event::SynRetransmit { connection, attempt } => self.send_syn(ctx, connection, attempt),
+                Event::SynAck { connection, attempt } => self.syn_ack_arrives(ctx, connection, attempt),
+                Event::ConnectFailed { connection, errno } => {
+                    self.fail(EndKey { connection, side: 0 }, errno)
+                }
+                Event::Datagram { datagram } => self.datagram_arrives(ctx, datagram),
+                Event::PortUnreachable { socket } => self.port_unreachable_arrives(socket),
             }
         }
     }
 
-    /// Whether packets pass from one host to another now.
+    /// Returns whether a packet can pass from one host to another now.
     #[inline]
     fn passes(&mut self, link: u32, from: u32, to: u32) -> bool {
         link == LOCAL || (self.hosts.is_up(from) && self.hosts.is_up(to) && self.links.at(link).passes())
@@ -198,41 +210,41 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         self.connections.get(connection).map(|connection| &mut connection.ends)
     }
 
-    /// One end of a connection.
+    /// Returns one end of a connection.
     pub(crate) fn end(&mut self, key: EndKey) -> Option<&mut connection::End<W>> {
         self.ends(key.connection).map(|ends| &mut ends[key.side as usize])
     }
 
-    /// The host stops where it is: its sockets are gone, and it is silent until it is started.
-    pub(crate) fn crash(&mut self, turn: &mut Turn<'_>, host: u32) {
+    /// Crashes a host: removes its sockets and lets no packet in or out until [`start`](Self::start).
+    pub(crate) fn crash(&mut self, ctx: &mut CallContext<'_>, host: u32) {
         self.hosts.hosts[host as usize].up = false;
-        self.crash_connections(turn, host);
+        self.crash_connections(ctx, host);
         self.crash_udp(host);
         self.crash_unix(host);
         for key in self.listeners.keys() {
             if self.listeners.get(key).is_some_and(|listener| listener.host == host)
                 && let Some(mut listener) = self.listeners.remove(key)
             {
-                listener.acceptors.wake(&mut self.garbage);
+                listener.acceptors.wake(&mut self.released);
             }
         }
         self.hosts.clear(host);
     }
 
-    /// The host takes part from now on.
+    /// Lets a host send and receive packets again.
     pub(crate) fn start(&mut self, host: u32) {
         self.hosts.hosts[host as usize].up = true;
     }
 
-    /// What was held on a link goes on: datagrams leave, and what streams could not send is tried again.
-    pub(crate) fn release(&mut self, turn: &mut Turn<'_>, link: u32) {
-        self.release_datagrams(turn, link);
+    /// Releases a link that was held: sends its held datagrams, and retransmits on its blocked streams.
+    pub(crate) fn release(&mut self, ctx: &mut CallContext<'_>, link: u32) {
+        self.release_datagrams(ctx, link);
         for connection in self.connections.keys() {
             for side in 0..2 {
                 let key = EndKey { connection, side };
-                let stuck = self.end(key).is_some_and(|end| end.out.link == link && end.out.stuck);
-                if stuck {
-                    self.retry(turn, key);
+                let blocked = self.end(key).is_some_and(|end| end.out.link == link && end.out.blocked);
+                if blocked {
+                    self.retransmit(ctx, key);
                 }
             }
         }

@@ -1,9 +1,10 @@
-//! Places for sockets and connections, which are referred to by number.
+//! A slab: a table whose entries are addressed by [`Key`].
 //!
-//! Always true: a key finds what it was given for or nothing, never what has taken that place since; what is there never
-//! moves, so that a million connections grow without being copied.
+//! # Invariants
+//! A key never finds a later entry in the same slot, because keys carry the slot's generation. Entries never move, so
+//! a table of a million connections grows without copying them.
 
-/// Where something stands, and the how-many-th thing there it is.
+/// The slot of an entry, and the generation of that slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) slot: u32,
@@ -11,18 +12,18 @@ pub(crate) struct Key {
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct Slot<T> {
     generation: u32,
     value: Option<T>,
 }
 
-/// So many places are made at once, as a power of two.
+/// The binary logarithm of the number of slots that are allocated at once.
 const CHUNK_BITS: u32 = 8;
 
-/// A table of things.
+/// A table of values.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    chunks: Vec<Vec<Place<T>>>,
+    chunks: Vec<Vec<Slot<T>>>,
     free: Vec<u32>,
     used: u32,
 }
@@ -34,70 +35,70 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Adds something.
+    /// Adds a value.
     pub(super) fn insert(&mut self, value: T) -> Key {
         if let Some(slot) = self.free.pop() {
-            let place = self.place(slot).expect("a free place is one");
-            place.value = Some(value);
-            return Key { slot, generation: place.generation };
+            let free = self.slot_mut(slot).expect("a slot in the free list exists");
+            free.value = Some(value);
+            return Key { slot, generation: free.generation };
         }
         let slot = self.used;
         self.used += 1;
         let chunk = (slot >> CHUNK_BITS) as usize;
         if chunk == self.chunks.len() {
-            // The first one grows: most runs have few sockets.
-            let room = if chunk == 0 { 4 } else { 1 << CHUNK_BITS };
-            self.chunks.push(Vec::with_capacity(room));
+            // The first chunk grows: most runs have few sockets.
+            let capacity = if chunk == 0 { 4 } else { 1 << CHUNK_BITS };
+            self.chunks.push(Vec::with_capacity(capacity));
         }
-        self.chunks[chunk].push(Place { generation: 0, value: Some(value) });
+        self.chunks[chunk].push(Slot { generation: 0, value: Some(value) });
         Key { slot, generation: 0 }
     }
 
     #[inline]
-    fn place(&mut self, slot: u32) -> Option<&mut Place<T>> {
+    fn slot_mut(&mut self, slot: u32) -> Option<&mut Slot<T>> {
         self.chunks.get_mut((slot >> CHUNK_BITS) as usize)?.get_mut((slot & ((1 << CHUNK_BITS) - 1)) as usize)
     }
 
-    /// What this key was given for, if it is still there.
+    /// Returns the value with this key, if it is still there.
     #[inline]
     pub(super) fn get(&mut self, key: Key) -> Option<&mut T> {
-        let place = self.place(key.slot)?;
-        if place.generation == key.generation { place.value.as_mut() } else { None }
+        let entry = self.slot_mut(key.slot)?;
+        if entry.generation == key.generation { entry.value.as_mut() } else { None }
     }
 
-    /// What is in this place.
+    /// Returns the value in this slot.
     #[inline]
     pub(super) fn at(&mut self, slot: u32) -> Option<&mut T> {
-        self.place(slot)?.value.as_mut()
+        self.slot_mut(slot)?.value.as_mut()
     }
 
-    /// The key of what is in this place.
+    /// Returns the key of the value in this slot.
     pub(super) fn key(&mut self, slot: u32) -> Option<Key> {
-        let place = self.place(slot)?;
-        place.value.as_ref()?;
-        Some(Key { slot, generation: place.generation })
+        let entry = self.slot_mut(slot)?;
+        entry.value.as_ref()?;
+        Some(Key { slot, generation: entry.generation })
     }
 
-    /// Takes something out.
+    /// Removes a value.
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let place = self.place(key.slot).filter(|place| place.generation == key.generation)?;
-        let value = place.value.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        let entry = self.slot_mut(key.slot).filter(|entry| entry.generation == key.generation)?;
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
         self.free.push(key.slot);
         Some(value)
     }
 
-    /// The keys of all that is there, in order of place.
+    /// Returns the keys of all values, in order of slots.
     pub(super) fn keys(&self) -> Vec<Key> {
-        let places = self.chunks.iter().flatten();
+        let slots = self.chunks.iter().flatten();
         (0..)
-            .zip(places)
-            .filter(|(_, place)| place.value.is_some())
-            .map(|(slot, place)| Key { slot, generation: place.generation })
+            .zip(slots)
+            .filter(|(_, entry)| entry.value.is_some())
+            .map(|(slot, entry)| Key { slot, generation: entry.generation })
             .collect()
     }
 
-    /// How many there are.
+    /// Returns the number of values.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.used as usize - self.free.len()

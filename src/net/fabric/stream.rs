@@ -1,19 +1,20 @@
-//! How bytes travel: writing, segments, reading, and the ends of streams.
+//! TCP and Unix streams: writing, sending segments, retransmission and reading.
 //!
-//! Always true: what is read is a prefix of what was written, in order, each byte once, whatever happens in between;
-//! nobody writes more than there is room for; silence is tried again, each time later, until it has lasted too long; who
-//! sends to an end that is gone gets a reset.
+//! # Invariants
+//! The bytes read are a prefix of the bytes written, in order, each once. A pipe never holds more than its capacity.
+//! Segments that are not acknowledged are sent again with exponential backoff until the silence timeout. An end that
+//! is absent answers segments with a reset.
 
 use super::connection::{EndKey, Fin, LOCAL, Phase};
 use super::link::RETRANSMIT_NS;
-use super::waiters::As;
-use super::{Errno, Event, Fabric, Key, Turn};
+use super::waiters::WaitSlot;
+use super::{CallContext, Errno, Event, Fabric};
 
-/// Two tries are never further apart.
+/// The maximum time between two retransmissions.
 const RETRANSMIT_NS_MAX: u64 = 120_000_000_000;
 
-/// What a segment has besides its bytes.
-const HEADERS: u64 = 40;
+/// The size of the IP and TCP headers of a segment.
+pub(super) const HEADERS_BYTES: u64 = 40;
 
 /// What an end is ready for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(crate) struct Readiness {
     pub(crate) error: bool,
 }
 
-/// Which of the two things that a task may wait for.
+/// The direction that a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -33,11 +34,11 @@ pub(crate) enum Direction {
 }
 
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
-    /// Writes bytes, as many as there is room for.
+    /// Writes as many bytes as the send window takes.
     #[inline]
     pub(crate) fn write<'a>(
         &mut self,
-        turn: &mut Turn<'_>,
+        ctx: &mut CallContext<'_>,
         key: EndKey,
         pieces: impl Iterator<Item = &'a [u8]>,
     ) -> Result<usize, Errno> {
@@ -45,7 +46,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let end = match connections.get(key.connection) {
             Some(connection) => {
                 if connection.names.is_some() && !connection.ends[1 - key.side as usize].phase.is_held() {
-                    // Within a host it is known at once, and whoever writes is not told why.
+                    // Within a host the writer knows at once that the peer is closed, and never gets another error.
                     connection.ends[key.side as usize].dead = true;
                     return Err(Errno::BrokenPipe);
                 }
@@ -62,70 +63,77 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         if end.phase != Phase::Open {
             return Err(Errno::NotConnected);
         }
-        let mut room = end.out.room() as usize;
-        let (mut written, mut wanted) = (0, false);
+        let mut window = end.out.window() as usize;
+        let (mut written, mut has_bytes) = (0, false);
         for piece in pieces {
-            wanted |= !piece.is_empty();
-            let count = piece.len().min(room);
+            has_bytes |= !piece.is_empty();
+            let count = piece.len().min(window);
             if count > 0 {
                 end.out.ring.push(&piece[..count], pool);
-                room -= count;
+                window -= count;
                 written += count;
             }
         }
         if written > 0 {
-            self.transmit(turn, key);
+            self.transmit(ctx, key);
             return Ok(written);
         }
-        if !wanted {
+        if !has_bytes {
             return Ok(0);
         }
-        end.out.wants_room = true;
-        self.ask_for_room(turn, key);
+        end.out.writer_waits = true;
+        self.request_window_update(ctx, key);
         Err(Errno::WouldBlock)
     }
 
-    /// Lets what has not left leave, if it can.
-    pub(super) fn transmit(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+    /// Sends all unsent bytes in one segment, if the link passes.
+    pub(super) fn transmit(&mut self, ctx: &mut CallContext<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         let (from_host, to_host) = (from.host, to.host);
         let pipe = &mut from.out;
-        let (len, fin) = (pipe.unsent(), pipe.fin == Fin::Wanted);
-        if pipe.stuck || !(len > 0 || fin || pipe.greets) {
+        let (len, fin) = (pipe.unsent(), pipe.fin == Fin::Pending);
+        if pipe.blocked || !(len > 0 || fin || pipe.handshake_ack) {
             return;
         }
         let link = pipe.link;
         if link == LOCAL {
-            pipe.greets = false;
-            pipe.flying += len;
-            self.arrive(turn, key, len, fin);
+            pipe.handshake_ack = false;
+            pipe.in_flight += len;
+            self.deliver_segment(ctx, key, len, fin);
             return;
         }
         if !(self.hosts.is_up(from_host) && self.hosts.is_up(to_host) && self.links.at(link).passes()) {
-            pipe.stuck = true;
-            self.begin_silence(turn, key);
+            pipe.blocked = true;
+            self.start_retransmission(ctx, key);
             return;
         }
-        let at_ns = self.links.at(link).send_segment(turn.now_ns, u64::from(len) + HEADERS, turn.dice);
-        let at_ns = at_ns.max(pipe.last_ns);
-        pipe.last_ns = at_ns;
-        pipe.greets = false;
-        let alone = pipe.flying == 0;
-        pipe.flying += len;
+        let at_ns = self.links.at(link).send_segment(ctx.now_ns, u64::from(len) + HEADERS_BYTES, ctx.decider);
+        let at_ns = at_ns.max(pipe.last_arrival_ns);
+        pipe.last_arrival_ns = at_ns;
+        pipe.handshake_ack = false;
+        let alone = pipe.in_flight == 0;
+        pipe.in_flight += len;
         if fin {
-            pipe.fin = Fin::Flying;
+            pipe.fin = Fin::InFlight;
         }
         let epoch = pipe.epoch;
-        if at_ns <= turn.now_ns && alone {
-            self.segment(turn, key, epoch, len, fin);
+        if at_ns <= ctx.now_ns && alone {
+            self.segment_arrives(ctx, key, epoch, len, fin);
         } else {
             self.queue.push(at_ns, Event::Segment { key, epoch, len, fin });
         }
     }
 
-    /// A segment comes.
-    pub(super) fn segment(&mut self, turn: &mut Turn<'_>, key: EndKey, epoch: u16, len: u32, fin: bool) {
+    /// Handles a segment that arrives at the receiver's host.
+    pub(super) fn segment_arrives(
+        &mut self,
+        ctx: &mut CallContext<'_>,
+        key: EndKey,
+        epoch: u16,
+        len: u32,
+        fin: bool,
+    ) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         if from.out.epoch != epoch {
@@ -134,48 +142,48 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let (from_host, to_host, back) = (from.host, to.host, to.out.link);
         let pipe = &mut from.out;
         if !(self.hosts.is_up(to_host) && self.links.at(pipe.link).passes()) {
-            self.lose(turn, key);
+            self.lose(ctx, key);
             return;
         }
         if !self.passes(back, to_host, from_host) {
-            // It has come, and who sent it will not hear of that.
+            // The segment has arrived, but its acknowledgement is lost.
             if let Some(connection) = self.connections.get(key.connection) {
                 connection.ends[key.side as usize].out.unacknowledged = true;
             }
-            self.begin_silence(turn, key);
+            self.start_retransmission(ctx, key);
         }
-        self.arrive(turn, key, len, fin);
+        self.deliver_segment(ctx, key, len, fin);
     }
 
-    /// What is under way does not arrive, and is sent again.
-    fn lose(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+    /// Marks the segments in flight as lost, and schedules their retransmission.
+    pub(super) fn lose(&mut self, ctx: &mut CallContext<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         from.out.lose();
-        from.out.stuck = true;
-        from.out.greets = to.phase == Phase::HalfOpen;
-        self.begin_silence(turn, key);
+        from.out.blocked = true;
+        from.out.handshake_ack = to.phase == Phase::HalfOpen;
+        self.start_retransmission(ctx, key);
     }
 
-    /// Bytes, or the end of them, are there.
+    /// Delivers the bytes of a segment to the receiver, and the end of the stream if `fin` is set.
     #[inline]
-    fn arrive(&mut self, turn: &mut Turn<'_>, key: EndKey, len: u32, fin: bool) {
+    pub(super) fn deliver_segment(&mut self, ctx: &mut CallContext<'_>, key: EndKey, len: u32, fin: bool) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         match to.phase {
             Phase::Open | Phase::Queued if !to.dead => {
                 let pipe = &mut from.out;
-                pipe.flying -= len;
+                pipe.in_flight -= len;
                 pipe.arrived += len;
                 if fin {
                     pipe.fin = Fin::Arrived;
                 }
-                // With it comes what the other side has read.
-                let told = to.out.unreported - to.out.offered;
-                if told > 0 {
-                    to.out.unreported -= told;
-                    if to.out.wants_room && to.out.has_room() {
-                        to.out.wants_room = false;
+                // The segment also carries a window update for the opposite direction.
+                let reported = to.out.unreported - to.out.in_update;
+                if reported > 0 {
+                    to.out.unreported -= reported;
+                    if to.out.writer_waits && to.out.is_writable() {
+                        to.out.writer_waits = false;
                         to.writers.wake(&mut self.woken);
                     }
                 }
@@ -183,9 +191,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             }
             Phase::HalfOpen => {
                 self.establish(key.connection);
-                self.arrive(turn, key, len, fin);
+                self.deliver_segment(ctx, key, len, fin);
             }
-            Phase::Closed if len == 0 => {
+            Phase::Closing if len == 0 => {
                 let pipe = &mut from.out;
                 if fin {
                     pipe.fin = Fin::Arrived;
@@ -194,98 +202,100 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             phase => {
                 let (back, from_host, to_host) = (to.out.link, from.host, to.host);
                 if !self.passes(back, to_host, from_host) {
-                    // Who sent it does not hear that nobody is there, and sends it again.
-                    self.lose(turn, key);
-                    self.free(key.connection);
+                    // The reset is lost, so the sender retransmits.
+                    self.lose(ctx, key);
+                    self.remove_if_unheld(key.connection);
                     return;
                 }
                 let Some(connection) = self.connections.get(key.connection) else { return };
                 let from = &mut connection.ends[key.side as usize];
                 if phase.is_held() {
-                    // What came before it failed can be read all the same.
+                    // The bytes that arrived before the failure can still be read.
                     from.out.discard(&mut self.pool);
                 } else {
                     from.out.empty(&mut self.pool);
                 }
-                self.reset_peer(turn, key.other());
+                self.reset_peer(ctx, key.other());
             }
         }
     }
 
-    /// The other side has become silent: it is tried again after a while.
-    fn begin_silence(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+    /// Schedules the first retransmission since the peer has become silent.
+    pub(super) fn start_retransmission(&mut self, ctx: &mut CallContext<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let pipe = &mut connection.ends[key.side as usize].out;
-        if pipe.retries {
+        if pipe.retry_scheduled {
             return;
         }
-        pipe.retries = true;
+        pipe.retry_scheduled = true;
         pipe.attempts = 0;
-        pipe.silent_since_ns = turn.now_ns;
-        self.queue.push(turn.now_ns + RETRANSMIT_NS, Event::Retry { key });
+        pipe.silent_since_ns = ctx.now_ns;
+        self.queue.push(ctx.now_ns + RETRANSMIT_NS, Event::Retransmit { key });
     }
 
-    /// What was not answered is tried again.
-    pub(super) fn retry(&mut self, turn: &mut Turn<'_>, key: EndKey) {
+    /// Retransmits what is unacknowledged, or fails the connection after the silence timeout.
+    pub(super) fn retransmit(&mut self, ctx: &mut CallContext<'_>, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         let (link, back, from_host, to_host) = (from.out.link, to.out.link, from.host, to.host);
-        if !from.out.retries {
+        if !from.out.retry_scheduled {
             return;
         }
-        // One that has reset the other sends nothing again: an end of the stream would come without what was before it.
-        let is_over = from.dead || from.phase == Phase::Nothing;
-        if is_over || !(from.out.stuck || from.out.unacknowledged) {
-            from.out.retries = false;
+        // An end that has reset its peer sends nothing more: its end-of-stream mark would arrive without the bytes
+        // before it.
+        let is_over = from.dead || from.phase == Phase::Absent;
+        if is_over || !(from.out.blocked || from.out.unacknowledged) {
+            from.out.retry_scheduled = false;
             if is_over {
-                // Nobody will tell one that has agreed whether the other side knows.
-                self.forget_half_open(key.connection);
-                self.free(key.connection);
+                // The half-open end never learns whether the client knows of it.
+                self.drop_half_open(key.connection);
+                self.remove_if_unheld(key.connection);
             }
             return;
         }
-        let (goes, comes) = (self.passes(link, from_host, to_host), self.passes(back, to_host, from_host));
+        let (forward_passes, back_passes) =
+            (self.passes(link, from_host, to_host), self.passes(back, to_host, from_host));
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [from, to] = pair(&mut connection.ends, key.side);
         let pipe = &mut from.out;
-        if goes && pipe.stuck {
-            pipe.stuck = false;
+        if forward_passes && pipe.blocked {
+            pipe.blocked = false;
         }
-        if goes && comes {
-            pipe.retries = false;
+        if forward_passes && back_passes {
+            pipe.retry_scheduled = false;
             pipe.unacknowledged = false;
-            if matches!(to.phase, Phase::Nothing) {
-                // What was kept is gone with its host, and so is what was there to acknowledge it.
+            if matches!(to.phase, Phase::Absent) {
+                // The peer's host has crashed, so it lost the bytes and cannot acknowledge them.
                 pipe.empty(&mut self.pool);
-                self.reset_peer(turn, key.other());
+                self.reset_peer(ctx, key.other());
                 return;
             }
             pipe.unreported = 0;
-            pipe.offered = 0;
-            if pipe.wants_room && pipe.has_room() {
-                pipe.wants_room = false;
+            pipe.in_update = 0;
+            if pipe.writer_waits && pipe.is_writable() {
+                pipe.writer_waits = false;
                 from.writers.wake(&mut self.woken);
             }
-        } else if turn.now_ns - pipe.silent_since_ns >= self.times.silence_ns {
+        } else if ctx.now_ns - pipe.silent_since_ns >= self.timeouts.silence_ns {
             self.fail(key, Errno::TimedOut);
-            self.forget_half_open(key.connection);
-            self.free(key.connection);
+            self.drop_half_open(key.connection);
+            self.remove_if_unheld(key.connection);
             return;
         } else {
             pipe.attempts = pipe.attempts.saturating_add(1);
             let wait_ns = (RETRANSMIT_NS << u32::from(pipe.attempts).min(20)).min(RETRANSMIT_NS_MAX);
             let at_ns =
-                (turn.now_ns + wait_ns).min(pipe.silent_since_ns.saturating_add(self.times.silence_ns));
-            self.queue.push(at_ns.max(turn.now_ns + 1), Event::Retry { key });
+                (ctx.now_ns + wait_ns).min(pipe.silent_since_ns.saturating_add(self.timeouts.silence_ns));
+            self.queue.push(at_ns.max(ctx.now_ns + 1), Event::Retransmit { key });
         }
-        self.transmit(turn, key);
+        self.transmit(ctx, key);
     }
 
-    /// Reads at most `max` bytes: `take` gets them in one or two pieces. With `peek` they stay.
+    /// Reads at most `max` bytes. `take` gets them in one or two pieces. With `peek` they stay in the pipe.
     #[inline]
     pub(crate) fn read(
         &mut self,
-        turn: &mut Turn<'_>,
+        ctx: &mut CallContext<'_>,
         key: EndKey,
         max: usize,
         peek: bool,
@@ -306,17 +316,17 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                 pipe.arrived -= count;
                 if pipe.link != LOCAL {
                     pipe.unreported += count;
-                    if pipe.wants_room {
-                        self.offer_room(turn, key.other());
+                    if pipe.writer_waits {
+                        self.send_window_update(ctx, key.other());
                     }
-                } else if pipe.wants_room && pipe.has_room() {
-                    pipe.wants_room = false;
+                } else if pipe.writer_waits && pipe.is_writable() {
+                    pipe.writer_waits = false;
                     from.writers.wake(&mut self.woken);
                 }
             }
             return Ok(count as usize);
         }
-        // Who reads nothing waits for something to read all the same.
+        // A read into an empty buffer waits too while there is nothing to read.
         if pipe.fin == Fin::Arrived {
             return Ok(0);
         }
@@ -332,211 +342,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Err(Errno::WouldBlock)
     }
 
-    /// Whoever writes at this end has found no room.
-    fn ask_for_room(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        if end.out.unreported > 0 {
-            self.offer_room(turn, key);
-        } else if other.phase == Phase::Nothing {
-            self.probe(turn, key);
-        }
-    }
-
-    /// Nobody is there who could tell the writer at this end of room: it asks, and is reset or hears nothing.
-    fn probe(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(end) = self.end(key) else { return };
-        if end.out.wants_room && end.out.link != LOCAL && !end.dead && end.phase == Phase::Open {
-            end.out.unacknowledged = true;
-            self.begin_silence(turn, key);
-        }
-    }
-
-    /// The writer at this end is told how much has been read.
-    fn offer_room(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [from, to] = pair(&mut connection.ends, key.side);
-        let (back, from_host, to_host) = (to.out.link, from.host, to.host);
-        let pipe = &mut from.out;
-        if pipe.offered > 0 || pipe.unreported == 0 {
-            return;
-        }
-        if !self.passes(back, to_host, from_host) {
-            if let Some(connection) = self.connections.get(key.connection) {
-                connection.ends[key.side as usize].out.unacknowledged = true;
-            }
-            self.begin_silence(turn, key);
-            return;
-        }
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let pipe = &mut connection.ends[key.side as usize].out;
-        pipe.offered = pipe.unreported;
-        let at_ns = self.links.at(back).send_segment(turn.now_ns, HEADERS, turn.dice);
-        self.queue.push(at_ns, Event::Room { key });
-    }
-
-    /// The writer at this end learns how much has been read.
-    pub(super) fn room(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [from, to] = pair(&mut connection.ends, key.side);
-        let (back, from_host, to_host) = (to.out.link, from.host, to.host);
-        let passes = self.passes(back, to_host, from_host);
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let from = &mut connection.ends[key.side as usize];
-        let pipe = &mut from.out;
-        if passes {
-            pipe.unreported = pipe.unreported.saturating_sub(pipe.offered);
-        }
-        pipe.offered = 0;
-        if pipe.wants_room && pipe.has_room() {
-            pipe.wants_room = false;
-            from.writers.wake(&mut self.woken);
-        } else if pipe.wants_room {
-            self.offer_room(turn, key);
-        }
-    }
-
-    /// Ends the stream from this end.
-    pub(crate) fn shutdown_write(&mut self, turn: &mut Turn<'_>, key: EndKey) -> Result<(), Errno> {
-        let Some(connection) = self.connections.get(key.connection) else { return Err(Errno::NotConnected) };
-        let end = &mut connection.ends[key.side as usize];
-        if end.dead || end.phase != Phase::Open {
-            return Err(Errno::NotConnected);
-        }
-        if end.out.fin == Fin::None {
-            end.out.fin = Fin::Wanted;
-            self.transmit(turn, key);
-            self.wake_both(key);
-        }
-        Ok(())
-    }
-
-    /// Nobody holds this end any more.
-    pub(crate) fn close(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        end.readers.wake(&mut self.garbage);
-        end.writers.wake(&mut self.garbage);
-        match end.phase {
-            Phase::Open if !end.dead => {
-                if other.out.arrived > 0 || end.options.linger_s == Some(0) {
-                    self.reset_peer(turn, key);
-                } else {
-                    end.phase = Phase::Closed;
-                    if end.out.fin == Fin::None {
-                        end.out.fin = Fin::Wanted;
-                        self.transmit(turn, key);
-                    }
-                }
-            }
-            _ => end.phase = Phase::Nothing,
-        }
-        self.free(key.connection);
-    }
-
-    /// This end ends it: what it wrote and has not left never will, and the other one is told, unless it can't be reached.
-    pub(super) fn reset_peer(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Self { connections, pool, .. } = self;
-        let Some(connection) = connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        // Whose end has failed holds it, or may yet accept it, all the same.
-        if !(end.dead && matches!(end.phase, Phase::Open | Phase::Queued)) {
-            end.phase = Phase::Nothing;
-            end.listener = None;
-        }
-        let (link, from, to) = (end.out.link, end.host, other.host);
-        if end.out.unsent() > 0 {
-            let kept = end.out.arrived + end.out.flying;
-            end.out.ring.truncate(kept, pool);
-        }
-        let last_ns = end.out.last_ns;
-        let to_key = key.other();
-        if link == LOCAL {
-            self.reset(to_key);
-        } else if self.passes(link, from, to) {
-            let at_ns = self.links.at(link).send_segment(turn.now_ns, HEADERS, turn.dice).max(last_ns);
-            self.queue.push(at_ns, Event::Reset { key: to_key });
-        } else {
-            self.probe(turn, to_key);
-        }
-        self.free(key.connection);
-    }
-
-    /// The news that the other end is gone comes over its link.
-    pub(super) fn reset_comes(&mut self, turn: &mut Turn<'_>, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        let (link, from, to) = (other.out.link, other.host, end.host);
-        let (asks, lives) = (end.phase == Phase::Connecting, end.phase != Phase::Nothing && !end.dead);
-        if self.passes(link, from, to) {
-            self.reset(key);
-            self.free(key.connection);
-        } else if asks {
-            self.ask_again(turn, key.connection, 0);
-        } else if lives {
-            // It is lost: what it answered has not been acknowledged, and is sent again.
-            if let Some(end) = self.end(key) {
-                end.out.unacknowledged = true;
-            }
-            self.begin_silence(turn, key);
-        }
-    }
-
-    fn reset(&mut self, key: EndKey) {
-        let Some(connection) = self.connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        match end.phase {
-            Phase::Connecting => self.fail(key, Errno::ConnectionRefused),
-            Phase::HalfOpen => self.forget_half_open(key.connection),
-            Phase::Queued | Phase::Open if !end.dead => {
-                let ended = other.out.fin == Fin::Arrived;
-                self.fail(key, if ended { Errno::BrokenPipe } else { Errno::ConnectionReset });
-            }
-            Phase::Closed => end.phase = Phase::Nothing,
-            _ => {}
-        }
-    }
-
-    /// The connection is over for this end. What has arrived can be read all the same.
-    pub(super) fn fail(&mut self, key: EndKey, errno: Errno) {
-        let Self { connections, pool, woken, .. } = self;
-        let Some(connection) = connections.get(key.connection) else { return };
-        let [end, other] = pair(&mut connection.ends, key.side);
-        end.error = Some(errno);
-        end.dead = true;
-        if end.phase == Phase::Closed {
-            end.phase = Phase::Nothing;
-        }
-        let kept = end.out.arrived + end.out.flying;
-        end.out.ring.truncate(kept, pool);
-        if other.phase == Phase::Nothing {
-            // Nobody is there to send the rest.
-            other.out.discard(pool);
-        }
-        end.readers.wake(woken);
-        end.writers.wake(woken);
-    }
-
-    /// Gives the place of a connection back that nobody holds.
-    pub(super) fn free(&mut self, connection: Key) {
-        let Some(ends) = self.ends(connection) else { return };
-        if ends.iter().any(|end| end.phase.is_held()) {
-            return;
-        }
-        let [asked, _] = ends;
-        let (host, local, peer) = (asked.host, asked.local, asked.peer);
-        let Some(mut gone) = self.connections.remove(connection) else { return };
-        if gone.names.is_none() {
-            self.hosts.disconnect(host, local, peer);
-        }
-        for end in &mut gone.ends {
-            end.out.empty(&mut self.pool);
-            end.readers.wake(&mut self.garbage);
-            end.writers.wake(&mut self.garbage);
-        }
-    }
-
-    /// Everybody who waits at this end looks again.
+    /// Wakes all tasks that wait at this end.
     pub(super) fn wake_both(&mut self, key: EndKey) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let end = &mut connection.ends[key.side as usize];
@@ -544,7 +350,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         end.writers.wake(&mut self.woken);
     }
 
-    /// What the end is ready for.
+    /// Returns what the end is ready for.
     pub(crate) fn readiness(&mut self, key: EndKey) -> Readiness {
         let Some(connection) = self.connections.get(key.connection) else {
             return Readiness {
@@ -562,60 +368,38 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             readable: other.out.arrived > 0 || read_closed,
             writable: end.dead
                 || end.out.fin != Fin::None
-                || (end.phase == Phase::Open && end.out.has_room()),
+                || (end.phase == Phase::Open && end.out.is_writable()),
             read_closed,
             write_closed,
             error: end.error.is_some(),
         }
     }
 
-    /// Somebody waits until the end is readable or writable.
+    /// Registers a waiter for the end to become readable or writable.
     #[inline]
-    pub(crate) fn wait(&mut self, turn: &mut Turn<'_>, key: EndKey, direction: Direction, who: W, how: As) {
+    pub(crate) fn wait(
+        &mut self,
+        ctx: &mut CallContext<'_>,
+        key: EndKey,
+        direction: Direction,
+        waiter: W,
+        slot: WaitSlot,
+    ) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let end = &mut connection.ends[key.side as usize];
         let waiters = match direction {
             Direction::Read => &mut end.readers,
             Direction::Write => &mut end.writers,
         };
-        self.garbage.extend(waiters.add(who, how));
-        if direction == Direction::Write && !end.out.wants_room && end.phase == Phase::Open {
-            end.out.wants_room = true;
-            self.ask_for_room(turn, key);
-        }
-    }
-
-    /// The host of these ends has crashed: they are gone, and nobody is told.
-    pub(super) fn crash_connections(&mut self, turn: &mut Turn<'_>, host: u32) {
-        for connection in self.connections.keys() {
-            let Some(Some(gone)) = Some(self.connections.get(connection)) else { continue };
-            let mut concerned = false;
-            for side in 0..2 {
-                let [end, _] = pair(&mut gone.ends, side);
-                // A host knows nothing of what has yet to come about there, and that may go on.
-                if end.host != host || end.phase == Phase::Nothing {
-                    continue;
-                }
-                concerned = true;
-                end.phase = Phase::Nothing;
-                end.dead = true;
-                end.listener = None;
-                let kept = end.out.arrived + end.out.flying;
-                end.out.ring.truncate(kept, &mut self.pool);
-                end.readers.wake(&mut self.garbage);
-                end.writers.wake(&mut self.garbage);
-            }
-            if concerned {
-                for side in 0..2 {
-                    self.probe(turn, EndKey { connection, side });
-                }
-                self.free(connection);
-            }
+        self.released.extend(waiters.add(waiter, slot));
+        if direction == Direction::Write && !end.out.writer_waits && end.phase == Phase::Open {
+            end.out.writer_waits = true;
+            self.request_window_update(ctx, key);
         }
     }
 }
 
-/// The end on this side, and the other one.
+/// Returns the end on this side, and the other one.
 #[inline]
 pub(super) fn pair<T>(ends: &mut [T; 2], side: u8) -> [&mut T; 2] {
     let [zero, one] = ends;

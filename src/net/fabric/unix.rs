@@ -1,45 +1,46 @@
-//! Sockets within a host, which have names in place of addresses.
+//! Unix sockets: sockets within a host that are bound to names.
 //!
-//! Always true: a name is one socket's at a time; it is free again once that is closed, and whoever connects to it then is
-//! refused, as by a file that nobody listens at; a datagram comes whole, in order, and once.
+//! # Invariants
+//! A name belongs to at most one socket. Closing the socket frees the name; connecting to a freed path is refused,
+//! like connecting to a socket file without a listener. A datagram arrives whole, in order and once.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::connection::{Connection, End, EndKey, LOCAL, Options, Phase};
-use super::handshake::Listener;
-use super::waiters::{As, Waiters};
+use super::listening::Listener;
+use super::waiters::{WaitSlot, Waiters};
 use super::{Direction, Errno, Fabric, Key};
 
-/// What a socket of a host is bound to.
+/// What a Unix socket is bound to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Name {
-    /// Nothing.
+    /// Unbound.
     #[default]
     Unnamed,
     /// A path.
     Path(PathBuf),
-    /// A name that is no path, as Linux has them.
+    /// A name in Linux's abstract namespace.
     Abstract(Vec<u8>),
 }
 
-/// Who has a name.
+/// The owner of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum NameOwner {
     Listener(Key),
     Datagram(Key),
-    /// Nobody any more.
-    Left,
+    /// The socket at this path was closed.
+    Released,
 }
 
-/// Datagrams that wait to be received at most, as under Linux.
+/// The maximum number of queued datagrams, as under Linux.
 const QUEUE_MAX: usize = 11;
 
-/// The longest datagram.
-const LONGEST: usize = 212_960;
+/// The maximum size of a datagram.
+const DATAGRAM_BYTES_MAX: usize = 212_960;
 
-/// A socket for datagrams within a host.
+/// A Unix datagram socket.
 #[derive(Debug)]
 pub(crate) struct UnixDatagram<W> {
     pub(super) host: u32,
@@ -47,23 +48,23 @@ pub(crate) struct UnixDatagram<W> {
     peer: Option<Key>,
     pub(super) queue: VecDeque<(Name, Box<[u8]>)>,
     pub(super) readers: Waiters<W>,
-    /// Who waits for room in this one's queue.
+    /// The tasks that wait for capacity in this socket's queue.
     pub(super) senders: Waiters<W>,
-    pub(crate) reads_no_more: bool,
-    pub(crate) writes_no_more: bool,
+    pub(crate) read_shutdown: bool,
+    pub(crate) write_shutdown: bool,
 }
 
-/// Ends of streams within a host have no address.
+/// The address of the ends of Unix streams, which have none.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
-    fn take_name(&mut self, host: u32, name: &Name, named: Named) -> Result<(), Errno> {
+    fn bind_name(&mut self, host: u32, name: &Name, named: NameOwner) -> Result<(), Errno> {
         if *name == Name::Unnamed {
             return Ok(());
         }
         let key = (host, name.clone());
         match self.unix_names.get(&key) {
-            Some(Named::Left) | None => {
+            Some(NameOwner::Released) | None => {
                 self.unix_names.insert(key, named);
                 Ok(())
             }
@@ -71,9 +72,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    fn leave_name(&mut self, host: u32, name: &Name) {
+    fn release_name(&mut self, host: u32, name: &Name) {
         if let Name::Path(_) = name {
-            self.unix_names.insert((host, name.clone()), Named::Left);
+            self.unix_names.insert((host, name.clone()), NameOwner::Released);
         } else {
             self.unix_names.remove(&(host, name.clone()));
         }
@@ -88,18 +89,18 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         resource: R,
     ) -> Result<Key, Errno> {
         let key = self.listeners.insert(Listener::within(host, name.clone(), backlog, resource));
-        if let Err(errno) = self.take_name(host, &name, Named::Listener(key)) {
+        if let Err(errno) = self.bind_name(host, &name, NameOwner::Listener(key)) {
             self.listeners.remove(key);
             return Err(errno);
         }
         Ok(key)
     }
 
-    pub(super) fn leave_listener(&mut self, host: u32, name: &Name) {
-        self.leave_name(host, name);
+    pub(super) fn release_listener_name(&mut self, host: u32, name: &Name) {
+        self.release_name(host, name);
     }
 
-    /// Connects to a name: at once, or not at all.
+    /// Connects to a name. The connection is established at once or not at all.
     pub(crate) fn connect_unix(
         &mut self,
         host: u32,
@@ -108,9 +109,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         resource: R,
     ) -> Result<EndKey, Errno> {
         let listener = match self.unix_names.get(&(host, name.clone())) {
-            Some(Named::Listener(key)) => *key,
-            Some(Named::Left) => return Err(Errno::ConnectionRefused),
-            Some(Named::Datagram(_)) => return Err(Errno::WrongType),
+            Some(NameOwner::Listener(key)) => *key,
+            Some(NameOwner::Released) => return Err(Errno::ConnectionRefused),
+            Some(NameOwner::Datagram(_)) => return Err(Errno::WrongType),
             None if matches!(name, Name::Abstract(_)) => return Err(Errno::ConnectionRefused),
             None => return Err(Errno::NotFound),
         };
@@ -130,14 +131,14 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(EndKey { connection, side: 0 })
     }
 
-    /// Two ends that are connected to each other.
+    /// Creates two connected ends.
     pub(crate) fn pair_unix(&mut self, host: u32, names: [Name; 2], resource: R) -> Key {
         let options = Options { send_buffer: 106_496, recv_buffer: 106_496, ..Options::default() };
         let end = || End::new(host, Phase::Open, [NOWHERE; 2], options, LOCAL);
         self.connections.insert(Connection { ends: [end(), end()], resource, names: Some(names.into()) })
     }
 
-    /// What the two ends are bound to: this one, and the other.
+    /// Returns the names of this end and of the other one.
     pub(crate) fn names_unix(&mut self, key: EndKey) -> Option<[Name; 2]> {
         let [zero, one] = &**self.connections.get(key.connection)?.names.as_ref()?;
         Some(if key.side == 0 { [zero.clone(), one.clone()] } else { [one.clone(), zero.clone()] })
@@ -145,7 +146,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
 
     // --- datagrams ---
 
-    /// A socket for datagrams; `Unnamed` for one that is bound to nothing.
+    /// Creates a datagram socket. `Unnamed` leaves it unbound.
     pub(crate) fn bind_unix(&mut self, host: u32, name: Name) -> Result<Key, Errno> {
         let key = self.unix.insert(UnixDatagram {
             host,
@@ -154,17 +155,17 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             queue: VecDeque::new(),
             readers: Waiters::default(),
             senders: Waiters::default(),
-            reads_no_more: false,
-            writes_no_more: false,
+            read_shutdown: false,
+            write_shutdown: false,
         });
-        if let Err(errno) = self.take_name(host, &name, Named::Datagram(key)) {
+        if let Err(errno) = self.bind_name(host, &name, NameOwner::Datagram(key)) {
             self.unix.remove(key);
             return Err(errno);
         }
         Ok(key)
     }
 
-    /// Two sockets that speak to each other.
+    /// Creates two connected datagram sockets.
     pub(crate) fn pair_datagrams(&mut self, host: u32) -> Result<[Key; 2], Errno> {
         let keys = [self.bind_unix(host, Name::Unnamed)?, self.bind_unix(host, Name::Unnamed)?];
         for (key, peer) in [(keys[0], keys[1]), (keys[1], keys[0])] {
@@ -175,12 +176,12 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(keys)
     }
 
-    /// A socket for datagrams.
+    /// Returns a datagram socket.
     pub(crate) fn unix(&mut self, key: Key) -> Option<&mut UnixDatagram<W>> {
         self.unix.get(key)
     }
 
-    /// What the one is bound to to whom the socket speaks.
+    /// Returns the name of the socket's peer.
     pub(crate) fn peer_unix(&mut self, key: Key) -> Result<Name, Errno> {
         let peer = self.unix.get(key).and_then(|socket| socket.peer).ok_or(Errno::NotConnected)?;
         self.unix.get(peer).map(|peer| peer.name.clone()).ok_or(Errno::NotConnected)
@@ -189,14 +190,14 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
     fn find_unix(&mut self, key: Key, name: &Name) -> Result<Key, Errno> {
         let host = self.unix.get(key).ok_or(Errno::NotConnected)?.host;
         match self.unix_names.get(&(host, name.clone())) {
-            Some(Named::Datagram(peer)) => Ok(*peer),
-            Some(Named::Left) => Err(Errno::ConnectionRefused),
-            Some(Named::Listener(_)) => Err(Errno::WrongType),
+            Some(NameOwner::Datagram(peer)) => Ok(*peer),
+            Some(NameOwner::Released) => Err(Errno::ConnectionRefused),
+            Some(NameOwner::Listener(_)) => Err(Errno::WrongType),
             None => Err(Errno::NotFound),
         }
     }
 
-    /// Sets the one to whom the socket speaks.
+    /// Connects a socket to a peer.
     pub(crate) fn connect_datagram(&mut self, key: Key, name: &Name) -> Result<(), Errno> {
         let peer = self.find_unix(key, name)?;
         if let Some(socket) = self.unix.get(key) {
@@ -205,13 +206,13 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(())
     }
 
-    /// Sends a datagram; `WouldBlock` where the other one has no room.
+    /// Sends a datagram; `WouldBlock` if the receiver's queue is full.
     pub(crate) fn send_unix(&mut self, key: Key, to: Option<&Name>, bytes: &[u8]) -> Result<usize, Errno> {
         let socket = self.unix.get(key).ok_or(Errno::NotConnected)?;
-        if socket.writes_no_more {
+        if socket.write_shutdown {
             return Err(Errno::BrokenPipe);
         }
-        if bytes.len() > LONGEST {
+        if bytes.len() > DATAGRAM_BYTES_MAX {
             return Err(Errno::MessageTooLong);
         }
         let (name, own_peer) = (socket.name.clone(), socket.peer);
@@ -220,7 +221,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             None => own_peer.ok_or(Errno::NotConnected)?,
         };
         let Some(target) = self.unix.get(peer) else { return Err(Errno::ConnectionRefused) };
-        if target.reads_no_more {
+        if target.read_shutdown {
             return Err(Errno::BrokenPipe);
         }
         if target.peer.is_some_and(|only| only != key) {
@@ -243,7 +244,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
     ) -> Result<(usize, Name), Errno> {
         let socket = self.unix.get(key).ok_or(Errno::NotConnected)?;
         let Some((from, bytes)) = socket.queue.pop_front() else {
-            return if socket.reads_no_more { Ok((0, Name::Unnamed)) } else { Err(Errno::WouldBlock) };
+            return if socket.read_shutdown { Ok((0, Name::Unnamed)) } else { Err(Errno::WouldBlock) };
         };
         socket.senders.wake(&mut self.woken);
         let count = bytes.len().min(max);
@@ -251,23 +252,30 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok((count, from))
     }
 
-    /// Somebody waits until the socket can receive, or send to this name or its peer.
-    pub(crate) fn wait_unix(&mut self, key: Key, direction: Direction, to: Option<&Name>, who: W, how: As) {
+    /// Registers a waiter for the socket to receive, or to send to `to` or its peer.
+    pub(crate) fn wait_unix(
+        &mut self,
+        key: Key,
+        direction: Direction,
+        to: Option<&Name>,
+        waiter: W,
+        slot: WaitSlot,
+    ) {
         let waiters = match direction {
             Direction::Read => self.unix.get(key).map(|socket| &mut socket.readers),
             Direction::Write => {
                 let peer = self.target_unix(key, to);
-                // Several may wait for room in one queue.
+                // Several tasks may wait for capacity in one queue.
                 peer.and_then(|peer| self.unix.get(peer)).map(|socket| &mut socket.senders)
             }
         };
-        let how = if direction == Direction::Write { As::One } else { how };
+        let slot = if direction == Direction::Write { WaitSlot::Shared } else { slot };
         if let Some(waiters) = waiters {
-            self.garbage.extend(waiters.add(who, how));
+            self.released.extend(waiters.add(waiter, slot));
         }
     }
 
-    /// Whom the socket would send to, by name or as its peer.
+    /// Returns the socket that a send to `to`, or to the peer, would reach.
     pub(crate) fn target_unix(&mut self, key: Key, to: Option<&Name>) -> Option<Key> {
         match to {
             Some(name) => self.find_unix(key, name).ok(),
@@ -275,44 +283,45 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    /// Whether it can receive, and send to its peer.
+    /// Returns whether the socket can receive, and whether it can send to its peer.
     pub(crate) fn readiness_unix(&mut self, key: Key) -> [bool; 2] {
         let Some(socket) = self.unix.get(key) else { return [true; 2] };
-        let (readable, peer) = (!socket.queue.is_empty() || socket.reads_no_more, socket.peer);
-        let room = peer.and_then(|peer| self.unix.get(peer)).is_none_or(|peer| peer.queue.len() < QUEUE_MAX);
-        [readable, room]
+        let (readable, peer) = (!socket.queue.is_empty() || socket.read_shutdown, socket.peer);
+        let writable =
+            peer.and_then(|peer| self.unix.get(peer)).is_none_or(|peer| peer.queue.len() < QUEUE_MAX);
+        [readable, writable]
     }
 
-    /// The socket reads or writes no more.
+    /// Shuts down receiving, sending, or both.
     pub(crate) fn shutdown_unix(&mut self, key: Key, reads: bool, writes: bool) -> Result<(), Errno> {
         let Self { unix, woken, .. } = self;
         let socket = unix.get(key).ok_or(Errno::NotConnected)?;
         if socket.peer.is_none() {
             return Err(Errno::NotConnected);
         }
-        socket.reads_no_more |= reads;
-        socket.writes_no_more |= writes;
+        socket.read_shutdown |= reads;
+        socket.write_shutdown |= writes;
         socket.readers.wake(woken);
         socket.senders.wake(woken);
         Ok(())
     }
 
-    /// Nobody holds the socket any more.
+    /// Closes a socket.
     pub(crate) fn close_unix(&mut self, key: Key) {
         let Some(mut socket) = self.unix.remove(key) else { return };
-        self.leave_name(socket.host, &socket.name);
-        socket.readers.wake(&mut self.garbage);
+        self.release_name(socket.host, &socket.name);
+        socket.readers.wake(&mut self.released);
         socket.senders.wake(&mut self.woken);
     }
 
-    /// The sockets of this host are gone.
+    /// Removes the sockets of a crashed host.
     pub(super) fn crash_unix(&mut self, host: u32) {
         for key in self.unix.keys() {
             if self.unix.get(key).is_some_and(|socket| socket.host == host)
                 && let Some(mut socket) = self.unix.remove(key)
             {
-                socket.readers.wake(&mut self.garbage);
-                socket.senders.wake(&mut self.garbage);
+                socket.readers.wake(&mut self.released);
+                socket.senders.wake(&mut self.released);
             }
         }
         self.unix_names.retain(|(owner, _), _| *owner != host);

@@ -1,66 +1,68 @@
-//! Who waits for a socket: tasks to be woken when it may be ready.
+//! The waiters of a socket: tasks to wake when it may have become ready.
 //!
-//! Always true: a waiter is woken once for each time that it came; none is lost; and there is one place for whoever polls
-//! a socket by `poll_…`, where the newest counts, as in tokio.
+//! # Invariants
+//! A waiter is woken once for each registration, and none is lost. `poll_…` methods share one slot per direction,
+//! where the last registration counts, as in tokio.
 
-/// Those who wait for one thing.
+/// The waiters for one direction of a socket.
 #[derive(Debug)]
 pub(crate) struct Waiters<W> {
-    /// Who polled last.
+    /// The task that called a `poll_…` method last.
     poller: Option<W>,
-    /// Those who await it, besides; boxed, since most of the time there is none.
+    /// The tasks in `async` methods. Boxed, because there is usually none.
     #[expect(clippy::box_collection, reason = "three words in every connection that nobody uses")]
-    others: Option<Box<Vec<W>>>,
+    shared: Option<Box<Vec<W>>>,
 }
 
-/// How somebody waits.
+/// How a waiter is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum As {
-    /// In the place of the one poller.
-    Poller,
-    /// As one of many.
-    One,
+pub(crate) enum WaitSlot {
+    /// In the single slot of the `poll_…` methods.
+    Poll,
+    /// In addition to all other waiters.
+    Shared,
 }
 
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
-        Self { poller: None, others: None }
+        Self { poller: None, shared: None }
     }
 }
 
 impl<W> Waiters<W> {
-    /// Somebody waits; gives back who had the place, to be dropped where no lock is held.
+    /// Registers a waiter. Returns a waiter to drop, the replaced or the duplicate one; the caller drops it without
+    /// holding locks.
     #[inline]
-    pub(super) fn add(&mut self, who: W, how: As) -> Option<W>
+    pub(super) fn add(&mut self, waiter: W, slot: WaitSlot) -> Option<W>
     where
         W: PartialEq,
     {
-        match how {
-            As::Poller => self.poller.replace(who),
-            As::One => {
-                let others = self.others.get_or_insert_default();
-                if others.contains(&who) {
-                    return Some(who);
+        match slot {
+            WaitSlot::Poll => self.poller.replace(waiter),
+            WaitSlot::Shared => {
+                let shared = self.shared.get_or_insert_default();
+                if shared.contains(&waiter) {
+                    return Some(waiter);
                 }
-                others.push(who);
+                shared.push(waiter);
                 None
             }
         }
     }
 
-    /// Whether nobody waits.
+    /// Returns whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.poller.is_none() && self.others.as_ref().is_none_or(|others| others.is_empty())
+        self.poller.is_none() && self.shared.as_ref().is_none_or(|shared| shared.is_empty())
     }
 
-    /// Wakes all.
+    /// Moves all waiters into `woken`.
     #[inline]
     pub(super) fn wake(&mut self, woken: &mut Vec<W>) {
         if let Some(poller) = self.poller.take() {
             woken.push(poller);
         }
-        if self.others.is_some() {
-            woken.extend(self.others.take().into_iter().flat_map(|others| *others));
+        if self.shared.is_some() {
+            woken.extend(self.shared.take().into_iter().flat_map(|shared| *shared));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The halves of a stream of TCP.
+//! The halves of a TCP stream.
 //!
 //! # Invariants
-//! Dropping the owned half that writes ends the stream from here, unless it was told to forget that. The connection is
-//! closed with the last owned half. Dropping halves that borrow the stream ends nothing.
+//! Dropping the owned write half shuts down writing, unless it was dropped by `forget`. The connection is closed when
+//! both owned halves are dropped. Dropping borrowed halves does nothing.
 
 use std::net::SocketAddr;
 
@@ -11,14 +11,14 @@ use crate::net::stream_methods::prelude::*;
 
 stream_methods::halves!(TcpStream, SocketAddr, "tcp");
 
-/// The methods that look at what is there, which halves within a host do not have.
+/// Generates `peek`, which the halves of Unix streams do not have.
 macro_rules! peeks {
     ($half:ty) => {
         impl $half {
-            /// Reads what [`peek`](Self::peek) reads; whoever polls last is woken.
+            /// Polls [`peek`](Self::peek). Only the task that polled last is woken.
             ///
             /// # Errors
-            /// As there.
+            /// As [`peek`](Self::peek).
             pub fn poll_peek(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -27,7 +27,7 @@ macro_rules! peeks {
                 self.inner.poll_peek(cx, buf)
             }
 
-            /// Reads what is there, or comes first, and leaves it there.
+            /// Reads without removing the bytes, waiting until there is something to read.
             ///
             /// # Errors
             /// As [`TcpStream::peek`].

@@ -1,4 +1,4 @@
-//! A socket of TCP that listens.
+//! The TCP listener.
 
 use std::fmt;
 use std::future::ready;
@@ -13,8 +13,8 @@ use crate::net::addr::{self, ToSocketAddrs};
 use crate::net::fabric::{Errno, Options};
 use crate::net::handle::Handle;
 use crate::net::listener::{BACKLOG, Listener};
-use crate::net::names;
 use crate::net::option_methods::ttl_methods;
+use crate::net::socket_labels;
 
 /// A socket that listens for connections, as
 /// [`tokio::net::TcpListener`](https://docs.rs/tokio/1/tokio/net/struct.TcpListener.html).
@@ -37,13 +37,14 @@ pub struct TcpListener {
 
 impl TcpListener {
     pub(super) fn new(handle: Handle) -> Self {
-        Self { listener: Listener::new(handle, names::TCP_STREAM) }
+        Self { listener: Listener::new(handle, socket_labels::TCP_STREAM) }
     }
 
-    /// Listens at an address of this host: the first of those given that can be bound. Port 0 is any free one.
+    /// Listens at the first of the addresses that can be bound. Port 0 means any free port.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody listens there, `AddrNotAvailable` if it is not an address of this host.
+    /// Returns `AddrInUse` if another socket listens there, and `AddrNotAvailable` if the address is not one of this
+    /// host.
     ///
     /// # Panics
     /// Outside of a run.
@@ -57,30 +58,30 @@ impl TcpListener {
         })
     }
 
-    /// Waits for a connection, and gives it with the address of whoever has made it.
+    /// Accepts a connection and returns it with the client's address.
     ///
     /// # Errors
-    /// If the listener's host has crashed, or its run is over.
+    /// Returns an error if the listener's host has crashed or its run is over.
     ///
     /// # Cancel safety
     ///
-    /// Who gives up loses no connection.
+    /// This method is cancel safe: no connection is lost.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.listener.accept(TcpStream::accepted).await
     }
 
-    /// [`accept`](Self::accept) as a poll; whoever polls last is woken.
+    /// Polls [`accept`](Self::accept). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.listener.poll_accept(cx, TcpStream::accepted)
     }
 
-    /// The address that it listens at.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the listener's host has crashed, or its run is over.
+    /// Returns an error if the listener's host has crashed or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.with(|listener| listener.local)
     }

@@ -1,4 +1,4 @@
-//! The halves of a stream of TCP, as in `tokio::net::tcp`.
+//! TCP: listeners, sockets, streams, and the stream halves of `tokio::net::tcp`.
 
 mod halves;
 pub(super) mod listener;

@@ -1,7 +1,7 @@
-//! A socket of TCP that has no connection yet.
+//! A TCP socket before it listens or connects.
 //!
 //! # Invariants
-//! A socket that is dropped without having become a listener or a stream gives its port back.
+//! A socket that is dropped before it listens or connects releases its port.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -17,13 +17,13 @@ use super::listener::TcpListener;
 use super::stream::TcpStream;
 use crate::engine::announce::ResourceId;
 use crate::net::driver::Listener;
-use crate::net::fabric::{As, Direction, Errno, Options};
+use crate::net::fabric::{Direction, Errno, Options, WaitSlot};
 use crate::net::handle::{self, Handle, announced, network};
-use crate::net::names;
 use crate::net::option_methods::{option_methods, tcp_option_methods};
+use crate::net::socket_labels;
 use crate::net::stream::Stream;
 
-/// A socket of TCP to be set up before it listens or connects, as
+/// A TCP socket to configure before it listens or connects, as
 /// [`tokio::net::TcpSocket`](https://docs.rs/tokio/1/tokio/net/struct.TcpSocket.html).
 ///
 /// ```
@@ -43,10 +43,10 @@ pub struct TcpSocket {
 }
 
 impl TcpSocket {
-    /// A socket for addresses of IPv4.
+    /// Creates an IPv4 socket.
     ///
     /// # Errors
-    /// None in a run.
+    /// Never fails within a run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -55,10 +55,10 @@ impl TcpSocket {
         Ok(Self::new((Ipv4Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
-    /// A socket for addresses of IPv6.
+    /// Creates an IPv6 socket.
     ///
     /// # Errors
-    /// None in a run.
+    /// Never fails within a run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -67,7 +67,7 @@ impl TcpSocket {
         Ok(Self::new((Ipv6Addr::UNSPECIFIED, 0).into(), Location::caller()))
     }
 
-    /// One for addresses of this kind, on behalf of the code at `made`.
+    /// Creates a socket of the family of `address`. `made` is the location that reports show.
     pub(super) fn for_address(address: SocketAddr, made: &'static Location<'static>) -> Self {
         let any = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -79,7 +79,7 @@ impl TcpSocket {
     fn new(any: SocketAddr, made: &'static Location<'static>) -> Self {
         let resource = ResourceId::made_at(made).socket();
         let (run, key) = handle::open(|fabric, host| fabric.new_listener(host, any, resource));
-        Self { handle: Handle { run, key, resource, name: names::TCP_SOCKET } }
+        Self { handle: Handle { run, key, resource, name: socket_labels::TCP_SOCKET } }
     }
 
     fn listener<R>(&self, f: impl FnOnce(&mut Listener) -> R) -> io::Result<R> {
@@ -90,8 +90,7 @@ impl TcpSocket {
         self.listener(|listener| f(&mut listener.options))
     }
 
-    /// Sets how many bytes there is room for on the side that writes; 2,304 at least. As under Linux the system takes
-    /// twice as many.
+    /// Sets the size of the send buffer; the minimum is 2,304 bytes. As under Linux, the socket uses twice the size.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -99,7 +98,7 @@ impl TcpSocket {
         self.options(|options| options.send_buffer = size.saturating_mul(2).clamp(4_608, MOST_BUFFER))
     }
 
-    /// How many bytes there is room for on the side that writes.
+    /// Returns the size of the send buffer.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -107,8 +106,8 @@ impl TcpSocket {
         self.options(|options| options.send_buffer)
     }
 
-    /// Sets how many bytes there is room for on the side that reads; 1,152 at least. As under Linux the system takes
-    /// twice as many.
+    /// Sets the size of the receive buffer; the minimum is 1,152 bytes. As under Linux, the socket uses twice the
+    /// size.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -116,7 +115,7 @@ impl TcpSocket {
         self.options(|options| options.recv_buffer = size.saturating_mul(2).clamp(2_304, MOST_BUFFER))
     }
 
-    /// How many bytes there is room for on the side that reads.
+    /// Returns the size of the receive buffer.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -127,26 +126,26 @@ impl TcpSocket {
     tcp_option_methods!();
 
     option_methods! {
-        /// Sets whether the other side is asked from time to time if it is still there. Without effect here.
+        /// Sets whether to send keep-alive probes. The option has no effect in the simulation.
         set_keepalive(keepalive: bool), keepalive => options.keepalive;
 
-        /// Sets whether the address may be bound while others of its kind that do not listen have it.
+        /// Sets whether other sockets with this option that do not listen may bind the same address.
         set_reuseaddr(reuseaddr: bool), reuseaddr => listener.reuse.addr;
 
-        /// Sets whether several sockets that all have this set may listen at one address. The first one gets the
+        /// Sets whether several sockets with this option may listen at one address. The first one gets the
         /// connections.
         #[cfg(unix)]
         set_reuseport(reuseport: bool), reuseport => listener.reuse.port;
 
-        /// Sets the type of service. Without effect here.
+        /// Sets the type of service. The option has no effect in the simulation.
         set_tos_v4(tos: u32), tos_v4 => options.tos;
 
-        /// Sets the traffic class. Without effect here.
+        /// Sets the traffic class. The option has no effect in the simulation.
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
         set_tclass_v6(tclass: u32), tclass_v6 => options.tos;
     }
 
-    /// The address that the socket is bound to; all zeroes where it is not.
+    /// Returns the local address; the unspecified address if the socket is unbound.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -154,7 +153,7 @@ impl TcpSocket {
         self.listener(|listener| listener.local)
     }
 
-    /// The error that has come up since this was asked last: none, before there is a connection.
+    /// Returns `None`: a socket without a connection has no pending error.
     ///
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
@@ -162,13 +161,13 @@ impl TcpSocket {
         Ok(None)
     }
 
-    /// Binds the socket to an address of its host; port 0 is any free one.
+    /// Binds the socket to an address of its host. Port 0 means any free port.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody has it, `AddrNotAvailable` if it is not an address of this host, `InvalidInput` if the
-    /// socket is bound already.
+    /// Returns `AddrInUse` if another socket has the address, `AddrNotAvailable` if it is not one of this host, and
+    /// `InvalidInput` if the socket is already bound.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
-        self.handle.changes();
+        self.handle.record_change();
         self.handle.with(|fabric, key| fabric.bind_listener(key, addr))
     }
 
@@ -186,41 +185,41 @@ impl TcpSocket {
         addr: SocketAddr,
         at: &'static Location<'static>,
     ) -> io::Result<TcpStream> {
-        let connection = Handle { name: names::TCP_STREAM, ..self.handle };
+        let connection = Handle { name: socket_labels::TCP_STREAM, ..self.handle };
         announced(connection.action(Access::Send, at), |_| Poll::Ready(())).await;
-        let key = connection.with_hosts(|fabric, turn, socket| {
-            let key = fabric.connect(turn, socket, addr)?;
-            // It has become the connection.
-            fabric.use_up(socket);
+        let key = connection.with_hosts(|fabric, ctx, socket| {
+            let key = fabric.connect(ctx, socket, addr)?;
+            // The socket has become a connection.
+            fabric.remove_socket(socket);
             Ok(key)
         })?;
         let stream = Stream::new(connection.run, key, connection.resource, connection.name);
         poll_fn(|cx| {
-            stream.attempt(cx, Direction::Write, As::Poller, |fabric, _, key| fabric.connected(key))
+            stream.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, _, key| fabric.connected(key))
         })
         .await?;
         Ok(TcpStream::new(stream))
     }
 
-    /// Listens, with room for so many connections that nobody has accepted yet.
+    /// Listens for connections. At most `backlog` + 1 connections wait to be accepted, as under Linux.
     ///
     /// # Errors
-    /// `AddrInUse` if another socket listens at the address.
+    /// Returns `AddrInUse` if another socket listens at the address.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        let listener = Handle { name: names::TCP_LISTENER, ..self.handle };
-        listener.changes();
+        let listener = Handle { name: socket_labels::TCP_LISTENER, ..self.handle };
+        listener.record_change();
         listener.with(|fabric, key| fabric.listen(key, backlog))?;
         std::mem::forget(self);
         Ok(TcpListener::new(listener))
     }
 }
 
-/// Larger buffers are not given.
+/// The maximum buffer size.
 const MOST_BUFFER: u32 = 1 << 30;
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
-        network(self.handle.run, |fabric, turn| fabric.close_listener(turn, self.handle.key));
+        network(self.handle.run, |fabric, ctx| fabric.close_listener(ctx, self.handle.key));
     }
 }
 

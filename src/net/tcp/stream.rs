@@ -1,7 +1,7 @@
-//! A connection of TCP, as one side has it.
+//! One end of a TCP connection.
 //!
 //! # Invariants
-//! Dropping it ends the stream from here, in the background. If there was something unread, the other side gets a reset.
+//! Dropping a stream closes it; written bytes are still sent. If there are unread bytes, the peer gets a reset.
 
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -52,11 +52,11 @@ impl TcpStream {
         Ok((Self::new(stream), peer))
     }
 
-    /// Connects to the first of the addresses that can be reached.
+    /// Connects to the first of the addresses that accepts the connection.
     ///
     /// # Errors
-    /// `ConnectionRefused` if nobody listens there, `HostUnreachable` after 3 s if no host has the address, `TimedOut` after
-    /// 127 s if nothing comes back, `AddrNotAvailable` if all ports are taken.
+    /// Returns `ConnectionRefused` if nobody listens there, `HostUnreachable` after 3 s if no host has the address,
+    /// `TimedOut` after 127 s without an answer, and `AddrNotAvailable` if all ports are in use.
     ///
     /// # Panics
     /// Outside of a run.
@@ -71,36 +71,36 @@ impl TcpStream {
             .with(|fabric, _, key| fabric.end(key).map(|end| f(&mut end.options)).ok_or(Errno::NotConnected))
     }
 
-    /// The address of this side.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the stream's host has crashed, or its run is over.
+    /// Returns an error if the stream's host has crashed or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream.with(|fabric, _, key| fabric.end(key).map(|end| end.local).ok_or(Errno::NotConnected))
     }
 
-    /// The address of the other side.
+    /// Returns the remote address.
     ///
     /// # Errors
-    /// `NotConnected` if the connection is over.
+    /// Returns `NotConnected` if the connection has failed.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.with(|fabric, _, key| {
             fabric.end(key).filter(|end| !end.dead).map(|end| end.peer).ok_or(Errno::NotConnected)
         })
     }
 
-    /// Reads what [`peek`](Self::peek) reads; whoever polls last is woken.
+    /// Polls [`peek`](Self::peek). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`peek`](Self::peek).
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
-        self.stream.poll_peek(cx, buf, As::Poller)
+        self.stream.poll_peek(cx, buf, WaitSlot::Poll)
     }
 
-    /// Reads what is there, or comes first, and leaves it there.
+    /// Reads without removing the bytes, waiting until there is something to read.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read), but that it waits.
+    /// As [`try_read`](Self::try_read), except `WouldBlock`.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.stream.peek(buf).await
     }
@@ -109,7 +109,7 @@ impl TcpStream {
     ttl_methods!();
 
     option_methods! {
-        /// Sets whether what comes is acknowledged at once. Without effect here.
+        /// Sets `TCP_QUICKACK`. The option has no effect in the simulation.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         set_quickack(quickack: bool), quickack => options.quickack;
     }

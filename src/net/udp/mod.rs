@@ -1,7 +1,7 @@
-//! Sockets of UDP.
+//! UDP sockets.
 //!
 //! # Invariants
-//! To send never waits, and says nothing about whether the datagram arrives.
+//! A send never waits, and its result says nothing about delivery.
 
 mod options;
 
@@ -13,13 +13,13 @@ use std::panic::Location;
 use super::addr::{self, ToSocketAddrs};
 use super::datagram::prelude::*;
 use super::driver::{self, Fabric};
-use super::fabric::{Direction, Key, Manner, Options, Socket};
+use super::fabric::{Direction, Key, Options, Transmit, WaitedSocket};
 use super::handle::{self, Handle};
-use super::names;
+use super::socket_labels;
 use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, WakeTarget};
 
-/// UDP, as a kind of sockets for datagrams.
+/// UDP as a kind of datagram socket.
 enum Udp {}
 
 impl Datagrams for Udp {
@@ -39,7 +39,7 @@ impl Datagrams for Udp {
     }
 
     fn send(engine: &Engine, key: Key, to: Option<&SocketAddr>, bytes: &[u8]) -> Result<usize, Errno> {
-        engine.network_here(|fabric, turn, _| fabric.send(turn, key, to.copied(), bytes, Manner::default()))
+        engine.network_here(|fabric, ctx, _| fabric.send(ctx, key, to.copied(), bytes, Transmit::default()))
     }
 
     fn receive(
@@ -49,16 +49,23 @@ impl Datagrams for Udp {
         peek: bool,
         take: impl FnOnce(&[u8]),
     ) -> Result<(usize, SocketAddr), Errno> {
-        let about = fabric.receive(key, max, peek, take)?;
-        Ok((about.bytes, about.from))
+        let meta = fabric.receive(key, max, peek, take)?;
+        Ok((meta.bytes, meta.from))
     }
 
-    fn target(_: &mut Fabric, key: Key, _: Direction, _: Option<&SocketAddr>) -> Socket {
-        Socket::Udp(key)
+    fn target(_: &mut Fabric, key: Key, _: Direction, _: Option<&SocketAddr>) -> WaitedSocket {
+        WaitedSocket::Udp(key)
     }
 
-    fn wait(fabric: &mut Fabric, key: Key, _: Direction, _: Option<&SocketAddr>, who: WakeTarget, how: As) {
-        fabric.wait_to_receive(key, who, how);
+    fn wait(
+        fabric: &mut Fabric,
+        key: Key,
+        _: Direction,
+        _: Option<&SocketAddr>,
+        waiter: WakeTarget,
+        slot: WaitSlot,
+    ) {
+        fabric.wait_to_receive(key, waiter, slot);
     }
 
     fn close(fabric: &mut Fabric, key: Key) {
@@ -66,10 +73,10 @@ impl Datagrams for Udp {
     }
 }
 
-/// A socket of UDP, as [`tokio::net::UdpSocket`](https://docs.rs/tokio/1/tokio/net/struct.UdpSocket.html).
+/// A UDP socket, as [`tokio::net::UdpSocket`](https://docs.rs/tokio/1/tokio/net/struct.UdpSocket.html).
 ///
-/// Datagrams may be lost, come twice and overtake each other, as the link between the hosts has it; within a host they
-/// do not. One that is longer than 65,507 bytes is refused, and one for which the receiver has no room (208 KiB) is lost.
+/// Datagrams may be lost, duplicated and reordered, depending on the model of the link. Within a host they are not. A
+/// send of more than 65,507 bytes fails. A datagram that exceeds the receive queue of 208 KiB is dropped.
 ///
 /// ```
 /// use timeloop::net::UdpSocket;
@@ -90,10 +97,10 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket at the first of the addresses that can be bound. Port 0 is any free one.
+    /// Creates a socket bound to the first of the addresses that can be bound. Port 0 means any free port.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody has it, `AddrNotAvailable` if it is not an address of this host.
+    /// Returns `AddrInUse` if another socket has the address, and `AddrNotAvailable` if it is not one of this host.
     ///
     /// # Panics
     /// Outside of a run.
@@ -103,7 +110,7 @@ impl UdpSocket {
         addr::first_of(addr, move |address| {
             let resource = ResourceId::made_at(at).socket();
             let (run, bound) = handle::open(|fabric, host| fabric.bind_udp(host, address));
-            let handle = |key| Handle { run, key, resource, name: names::UDP_SOCKET };
+            let handle = |key| Handle { run, key, resource, name: socket_labels::UDP_SOCKET };
             ready(bound.map(|key| Self { socket: Datagram::new(handle(key)) }).map_err(io::Error::from))
         })
     }
@@ -116,26 +123,28 @@ impl UdpSocket {
         self.udp(|socket| f(&mut socket.options))
     }
 
-    /// The address of the socket.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the socket's host has crashed, or its run is over. So of all methods that set or get an option.
+    /// Returns an error if the socket's host has crashed or its run is over. This holds for all methods that set or
+    /// get an option.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.udp(|socket| socket.local)
     }
 
-    /// The address that the socket is [connected](Self::connect) to.
+    /// Returns the address that the socket is [connected](Self::connect) to.
     ///
     /// # Errors
-    /// `NotConnected` if it is not.
+    /// Returns `NotConnected` if the socket is not connected.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.udp(|socket| socket.peer)?.ok_or_else(|| Errno::NotConnected.into())
     }
 
-    /// Sets the address that [`send`](Self::send) sends to, and from which alone something is received.
+    /// Connects the socket to an address: [`send`](Self::send) sends there, and datagrams from other addresses are
+    /// dropped.
     ///
     /// # Errors
-    /// `NetworkUnreachable` if the host has no address of that kind.
+    /// Returns `NetworkUnreachable` if the host has no address of that family.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         self.socket.handle.touch(Access::Write);
         addr::first_of(addr, |address| {
@@ -146,16 +155,17 @@ impl UdpSocket {
 
     datagram_methods! {
         source: SocketAddr,
-        writable: "Waits until it can send, which it always can.",
-        send_errors: "\"Destination address required\" if it is not; `ConnectionRefused` if an earlier one came to a host \
-            where nobody has the port; \"Message too long\" beyond 65,507 bytes.",
-        recv_errors: "`ConnectionRefused` if one that was sent came to a host where nobody has the port.",
+        writable: "Returns at once: a UDP socket can always send.",
+        send_errors: "Returns \"Destination address required\" if the socket is not connected, `ConnectionRefused` if an earlier \
+            datagram reached a closed port, and \"Message too long\" for more than 65,507 bytes.",
+        recv_errors: "Returns `ConnectionRefused` if a sent datagram reached a closed port.",
     }
 
-    /// Sends a datagram to an address: the first of those given.
+    /// Sends a datagram to the first of the addresses.
     ///
     /// # Errors
-    /// "Message too long" beyond 65,507 bytes; `NetworkUnreachable` if the host has no address of that kind.
+    /// Returns "Message too long" for more than 65,507 bytes, and `NetworkUnreachable` if the host has no address of
+    /// that family.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         match addr::to_socket_addrs(addr).await?.next() {
             Some(target) => self.socket.send(Some(&target), buf).await,
@@ -163,10 +173,10 @@ impl UdpSocket {
         }
     }
 
-    /// [`send_to`](Self::send_to) as a poll.
+    /// Polls [`send_to`](Self::send_to).
     ///
     /// # Errors
-    /// As there.
+    /// As [`send_to`](Self::send_to).
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
@@ -176,26 +186,31 @@ impl UdpSocket {
         self.socket.poll_send(cx, Some(&target), buf)
     }
 
-    /// [`send_to`](Self::send_to) at once.
+    /// Sends a datagram to an address without waiting.
     ///
     /// # Errors
-    /// As there.
+    /// As [`send_to`](Self::send_to).
     #[track_caller]
     pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.socket.try_send(Some(&target), buf)
     }
 
-    /// [`try_send_to`](Self::try_send_to), in a certain manner.
+    /// Like [`try_send_to`](Self::try_send_to), with options for this datagram.
     #[cfg(feature = "quinn")]
-    pub(crate) fn try_send_in(&self, buf: &[u8], target: SocketAddr, manner: Manner) -> io::Result<usize> {
+    pub(crate) fn try_send_with(
+        &self,
+        buf: &[u8],
+        target: SocketAddr,
+        transmit: Transmit,
+    ) -> io::Result<usize> {
         let handle = &self.socket.handle;
         handle.touch(Access::Send);
-        handle.with_hosts(|fabric, turn, key| fabric.send(turn, key, Some(target), buf, manner))
+        handle.with_hosts(|fabric, ctx, key| fabric.send(ctx, key, Some(target), buf, transmit))
     }
 
-    /// [`try_recv_from`](Self::try_recv_from), with all that is known of the datagram.
+    /// Like [`try_recv_from`](Self::try_recv_from), with the metadata of the datagram.
     #[cfg(feature = "quinn")]
-    pub(crate) fn try_receive_about(&self, buf: &mut [u8]) -> io::Result<super::fabric::About> {
+    pub(crate) fn try_recv_meta(&self, buf: &mut [u8]) -> io::Result<super::fabric::RecvMeta> {
         let handle = &self.socket.handle;
         handle.touch(Access::Receive);
         let max = buf.len();
@@ -204,69 +219,72 @@ impl UdpSocket {
         })
     }
 
-    /// Has the task woken by the next datagram, and no other task.
+    /// Registers the task to be woken by the next datagram, in place of the task registered before.
     #[cfg(feature = "quinn")]
     pub(crate) fn wait_to_receive(&self, cx: &mut Context<'_>) {
         let waits: Poll<io::Result<()>> =
-            self.socket.attempt(cx, (Direction::Read, None), As::Poller, |_, _| Err(Errno::WouldBlock));
-        debug_assert!(waits.is_pending() || self.local_addr().is_err(), "it waits unless its run is over");
+            self.socket.attempt(cx, (Direction::Read, None), WaitSlot::Poll, |_, _| Err(Errno::WouldBlock));
+        debug_assert!(
+            waits.is_pending() || self.local_addr().is_err(),
+            "the socket waits unless its run is over"
+        );
     }
 
-    /// As [`recv`](Self::recv), and leaves the datagram there.
+    /// Receives a datagram without removing it.
     ///
     /// # Errors
-    /// As there.
+    /// As [`recv`](Self::recv).
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.peek_from(buf).await.map(|(count, _)| count)
     }
 
-    /// [`peek`](Self::peek) as a poll; whoever polls last is woken.
+    /// Polls [`peek`](Self::peek). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`peek`](Self::peek).
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_recv(cx, buf, true, As::Poller).map_ok(drop)
+        self.socket.poll_recv(cx, buf, true, WaitSlot::Poll).map_ok(drop)
     }
 
-    /// [`peek`](Self::peek) at what is there.
+    /// Receives a datagram without waiting and without removing it.
     ///
     /// # Errors
-    /// As there; `WouldBlock` if nothing is there.
+    /// As [`peek`](Self::peek); `WouldBlock` if there is none.
     #[track_caller]
     pub fn try_peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.try_peek_from(buf).map(|(count, _)| count)
     }
 
-    /// As [`recv_from`](Self::recv_from), and leaves the datagram there.
+    /// Receives a datagram and returns its sender, without removing it.
     ///
     /// # Errors
-    /// As there.
+    /// As [`recv_from`](Self::recv_from).
     pub async fn peek_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.socket.recv(&mut buf, true).await
     }
 
-    /// [`peek_from`](Self::peek_from) as a poll; whoever polls last is woken.
+    /// Polls [`peek_from`](Self::peek_from). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`peek_from`](Self::peek_from).
     pub fn poll_peek_from(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
-        self.socket.poll_recv(cx, buf, true, As::Poller).map_ok(|(_, from)| from)
+        self.socket.poll_recv(cx, buf, true, WaitSlot::Poll).map_ok(|(_, from)| from)
     }
 
-    /// [`peek_from`](Self::peek_from) at what is there.
+    /// Receives a datagram and returns its sender, without waiting and without removing it.
     ///
     /// # Errors
-    /// As there; `WouldBlock` if nothing is there.
+    /// As [`peek_from`](Self::peek_from); `WouldBlock` if there is none.
     #[track_caller]
     pub fn try_peek_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.socket.try_recv(&mut buf, true)
     }
 
-    /// Waits for a datagram, says who has sent it, and leaves it there.
+    /// Waits for a datagram and returns its sender, without removing the datagram.
     ///
     /// # Errors
     /// As [`recv_from`](Self::recv_from).
@@ -274,18 +292,18 @@ impl UdpSocket {
         self.peek_from(&mut []).await.map(|(_, from)| from)
     }
 
-    /// [`peek_sender`](Self::peek_sender) as a poll; whoever polls last is woken.
+    /// Polls [`peek_sender`](Self::peek_sender). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`peek_sender`](Self::peek_sender).
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
-        self.socket.poll_recv(cx, &mut ReadBuf::new(&mut []), true, As::Poller).map_ok(|(_, from)| from)
+        self.socket.poll_recv(cx, &mut ReadBuf::new(&mut []), true, WaitSlot::Poll).map_ok(|(_, from)| from)
     }
 
-    /// [`peek_sender`](Self::peek_sender) of what is there.
+    /// Returns the sender of the next datagram, without waiting.
     ///
     /// # Errors
-    /// As there; `WouldBlock` if nothing is there.
+    /// As [`peek_sender`](Self::peek_sender); `WouldBlock` if there is none.
     #[track_caller]
     pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
         self.try_peek_from(&mut []).map(|(_, from)| from)

@@ -1,7 +1,7 @@
-//! Options of a UDP socket, and the groups that it is in.
+//! Options of a UDP socket, and its multicast groups.
 //!
 //! # Invariants
-//! An option that has no meaning in the simulation is kept, and given back as it was set.
+//! The getter of an option without an effect returns the value that was set.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,32 +14,33 @@ impl UdpSocket {
     ttl_methods!();
 
     option_methods! {
-        /// Sets the type of service. Without effect here.
+        /// Sets the type of service. The option has no effect in the simulation.
         set_tos_v4(tos: u32), tos_v4 => options.tos;
 
-        /// Sets whether it may send to all hosts at once, by 255.255.255.255.
+        /// Sets whether the socket may send to the broadcast address 255.255.255.255.
         set_broadcast(on: bool), broadcast => udp.broadcast;
 
-        /// Sets whether its own host gets what it sends to groups.
+        /// Sets whether the socket's own host receives what the socket sends to multicast groups.
         set_multicast_loop_v4(on: bool), multicast_loop_v4 => udp.loops;
 
-        /// Sets whether its own host gets what it sends to groups.
+        /// Sets whether the socket's own host receives what the socket sends to multicast groups.
         set_multicast_loop_v6(on: bool), multicast_loop_v6 => udp.loops;
 
-        /// Sets how many networks what it sends to groups passes. Without effect here.
+        /// Sets the time to live of multicast datagrams. The option has no effect in the simulation.
         set_multicast_ttl_v4(ttl: u32), multicast_ttl_v4 => udp.multicast_ttl;
     }
 
-    /// Receives what is sent to a group from now on.
+    /// Joins an IPv4 multicast group. The interface is ignored.
     ///
     /// # Errors
-    /// `InvalidInput` if it is no group's address, `AddrInUse` if it does so already.
+    /// Returns `InvalidInput` if the address is not a multicast address, and `AddrInUse` if the socket is already a
+    /// member.
     pub fn join_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         let _ = interface;
         self.set_member(multiaddr.into(), true)
     }
 
-    /// Receives what is sent to a group from now on.
+    /// Joins an IPv6 multicast group. The interface is ignored.
     ///
     /// # Errors
     /// As [`join_multicast_v4`](Self::join_multicast_v4).
@@ -48,16 +49,17 @@ impl UdpSocket {
         self.set_member((*multiaddr).into(), true)
     }
 
-    /// Receives what is sent to a group no more.
+    /// Leaves an IPv4 multicast group. The interface is ignored.
     ///
     /// # Errors
-    /// `InvalidInput` if it is no group's address, `AddrNotAvailable` if it did not.
+    /// Returns `InvalidInput` if the address is not a multicast address, and `AddrNotAvailable` if the socket is not
+    /// a member.
     pub fn leave_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         let _ = interface;
         self.set_member(multiaddr.into(), false)
     }
 
-    /// Receives what is sent to a group no more.
+    /// Leaves an IPv6 multicast group. The interface is ignored.
     ///
     /// # Errors
     /// As [`leave_multicast_v4`](Self::leave_multicast_v4).
@@ -70,7 +72,7 @@ impl UdpSocket {
         self.socket.handle.with(|fabric, key| fabric.set_member(key, group, joins))
     }
 
-    /// The error that has come up since this was asked last.
+    /// Returns the pending error of the socket and clears it.
     ///
     /// # Errors
     /// As [`local_addr`](Self::local_addr).

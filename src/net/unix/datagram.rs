@@ -1,7 +1,7 @@
-//! Sockets for datagrams within a host.
+//! Unix datagram sockets.
 //!
 //! # Invariants
-//! Nothing is lost, doubled or reordered. Who sends more than is received has to wait.
+//! No datagram is lost, duplicated or reordered. A sender waits while the receiver's queue is full.
 
 use std::fmt;
 use std::net::Shutdown;
@@ -13,11 +13,11 @@ use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, RunId, WakeTarget};
 use crate::net::datagram::prelude::*;
 use crate::net::driver::Fabric;
-use crate::net::fabric::{Direction, Key, Name, Socket};
+use crate::net::fabric::{Direction, Key, Name, WaitedSocket};
 use crate::net::handle::{self, Handle};
-use crate::net::names;
+use crate::net::socket_labels;
 
-/// Datagrams within a host, as a kind of sockets for them.
+/// Unix datagrams as a kind of datagram socket.
 enum Unix {}
 
 impl Datagrams for Unix {
@@ -51,12 +51,12 @@ impl Datagrams for Unix {
         Ok((count, SocketAddr(from)))
     }
 
-    fn target(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Name>) -> Socket {
+    fn target(fabric: &mut Fabric, key: Key, direction: Direction, to: Option<&Name>) -> WaitedSocket {
         let target = match direction {
             Direction::Read => None,
             Direction::Write => fabric.target_unix(key, to),
         };
-        target.map_or(Socket::Datagram(key), Socket::DatagramTo)
+        target.map_or(WaitedSocket::Datagram(key), WaitedSocket::DatagramTo)
     }
 
     fn wait(
@@ -64,10 +64,10 @@ impl Datagrams for Unix {
         key: Key,
         direction: Direction,
         to: Option<&Name>,
-        who: WakeTarget,
-        how: As,
+        waiter: WakeTarget,
+        slot: WaitSlot,
     ) {
-        fabric.wait_unix(key, direction, to, who, how);
+        fabric.wait_unix(key, direction, to, waiter, slot);
     }
 
     fn close(fabric: &mut Fabric, key: Key) {
@@ -75,7 +75,7 @@ impl Datagrams for Unix {
     }
 }
 
-/// A socket for datagrams within a host, as
+/// A Unix datagram socket, as
 /// [`tokio::net::UnixDatagram`](https://docs.rs/tokio/1/tokio/net/struct.UnixDatagram.html).
 ///
 /// ```
@@ -98,7 +98,7 @@ pub struct UnixDatagram {
 
 impl UnixDatagram {
     fn new(run: RunId, key: Key, resource: ResourceId) -> Self {
-        Self { socket: Datagram::new(Handle { run, key, resource, name: names::UNIX_DATAGRAM }) }
+        Self { socket: Datagram::new(Handle { run, key, resource, name: socket_labels::UNIX_DATAGRAM }) }
     }
 
     #[track_caller]
@@ -107,10 +107,10 @@ impl UnixDatagram {
         Ok(Self::new(run, key?, ResourceId::new().socket()))
     }
 
-    /// A socket at a path.
+    /// Creates a socket bound to a path.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody has it.
+    /// Returns `AddrInUse` if another socket has the path.
     ///
     /// # Panics
     /// Outside of a run.
@@ -119,10 +119,10 @@ impl UnixDatagram {
         Self::bind_name(super::path_name(path.as_ref())?)
     }
 
-    /// A socket that nobody can send to.
+    /// Creates an unbound socket. No other socket can send to it, because it has no name.
     ///
     /// # Errors
-    /// None in a run.
+    /// Never fails within a run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -131,10 +131,10 @@ impl UnixDatagram {
         Self::bind_name(Name::Unnamed)
     }
 
-    /// Two sockets that speak to each other.
+    /// Creates two connected sockets.
     ///
     /// # Errors
-    /// None in a run.
+    /// Never fails within a run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -147,10 +147,11 @@ impl UnixDatagram {
         Ok((socket(one), socket(other)))
     }
 
-    /// Sets the one that [`send`](Self::send) sends to, and from which alone something is received.
+    /// Connects the socket to the one at a path: [`send`](Self::send) sends there, and only that socket can send to
+    /// this one.
     ///
     /// # Errors
-    /// `NotFound` if nobody ever had the path, `ConnectionRefused` if nobody has it any more.
+    /// Returns `NotFound` if no socket was ever bound to the path, and `ConnectionRefused` if it is closed.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let name = super::path_name(path.as_ref())?;
         self.socket.handle.with(|fabric, key| fabric.connect_datagram(key, &name))
@@ -158,12 +159,12 @@ impl UnixDatagram {
 
     datagram_methods! {
         source: SocketAddr,
-        writable: "Waits until the one that it is connected to has room.",
-        send_errors: "`NotConnected` if it is not, `ConnectionRefused` if the other one is gone.",
-        recv_errors: "If the socket's host has crashed, or its run is over.",
+        writable: "Waits until the queue of the peer has capacity.",
+        send_errors: "Returns `NotConnected` if the socket is not connected, and `ConnectionRefused` if the peer is closed.",
+        recv_errors: "Returns an error if the socket's host has crashed or its run is over.",
     }
 
-    /// Sends a datagram to the socket at a path; waits while that has no room.
+    /// Sends a datagram to the socket at a path, waiting while its queue is full.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -172,10 +173,10 @@ impl UnixDatagram {
         self.socket.send(Some(&name), buf).await
     }
 
-    /// [`send_to`](Self::send_to) as a poll.
+    /// Polls [`send_to`](Self::send_to).
     ///
     /// # Errors
-    /// As there.
+    /// As [`send_to`](Self::send_to).
     pub fn poll_send_to<P: AsRef<Path>>(
         &self,
         cx: &mut Context<'_>,
@@ -186,46 +187,46 @@ impl UnixDatagram {
         self.socket.poll_send(cx, Some(&name), buf)
     }
 
-    /// [`send_to`](Self::send_to) without waiting.
+    /// Sends a datagram to the socket at a path without waiting.
     ///
     /// # Errors
-    /// As there; `WouldBlock` if there is no room.
+    /// As [`send_to`](Self::send_to); `WouldBlock` if the receiver's queue is full.
     #[track_caller]
     pub fn try_send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
         let name = super::path_name(target.as_ref())?;
         self.socket.try_send(Some(&name), buf)
     }
 
-    /// What the socket is bound to.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the socket's host has crashed, or its run is over.
+    /// Returns an error if the socket's host has crashed or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.handle.with(|fabric, key| {
             fabric.unix(key).map(|socket| SocketAddr(socket.name.clone())).ok_or(Errno::NotConnected)
         })
     }
 
-    /// What the one is bound to that the socket is connected to.
+    /// Returns the address of the peer.
     ///
     /// # Errors
-    /// `NotConnected` if it is not.
+    /// Returns `NotConnected` if the socket is not connected.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.handle.with(|fabric, key| fabric.peer_unix(key).map(SocketAddr))
     }
 
-    /// The error that has come up since this was asked last: never any.
+    /// Returns `None`: these sockets have no pending errors.
     ///
     /// # Errors
-    /// None.
+    /// Never fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(None)
     }
 
-    /// Ends receiving, sending, or both.
+    /// Shuts down receiving, sending, or both.
     ///
     /// # Errors
-    /// `NotConnected` if the socket is not connected.
+    /// Returns `NotConnected` if the socket is not connected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let (reads, writes) = (how != Shutdown::Write, how != Shutdown::Read);
         self.socket.handle.with(|fabric, key| fabric.shutdown_unix(key, reads, writes))

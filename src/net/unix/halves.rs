@@ -1,7 +1,7 @@
-//! The halves of a stream within a host.
+//! The halves of a Unix stream.
 //!
 //! # Invariants
-//! As for the halves of a stream of TCP.
+//! See the halves of a TCP stream.
 
 use super::SocketAddr;
 use super::stream::UnixStream;

@@ -1,4 +1,4 @@
-//! A socket within a host that listens.
+//! The Unix listener.
 //!
 //! # Invariants
 //! Dropping the listener frees its name.
@@ -14,9 +14,9 @@ use crate::engine::announce::ResourceId;
 use crate::net::fabric::{Errno, Name};
 use crate::net::handle::{self, Handle};
 use crate::net::listener::{BACKLOG, Listener};
-use crate::net::names;
+use crate::net::socket_labels;
 
-/// A socket within a host that listens, as
+/// A listening Unix socket, as
 /// [`tokio::net::UnixListener`](https://docs.rs/tokio/1/tokio/net/struct.UnixListener.html).
 ///
 /// ```
@@ -36,10 +36,10 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens at a path, or, if it begins with a zero byte, at a name that is no path.
+    /// Listens at a path, or at an abstract name if it begins with a zero byte.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody does so already; `InvalidInput` if it is longer than 107 bytes.
+    /// Returns `AddrInUse` if another socket has the name, and `InvalidInput` if it is longer than 107 bytes.
     ///
     /// # Panics
     /// Outside of a run.
@@ -64,39 +64,39 @@ impl UnixListener {
     fn bind_name(name: Name) -> io::Result<Self> {
         let resource = ResourceId::new().socket();
         let (run, key) = handle::open(|fabric, host| fabric.listen_unix(host, name, BACKLOG, resource));
-        let handle = Handle { run, key: key?, resource, name: names::UNIX_LISTENER };
-        Ok(Self { listener: Listener::new(handle, names::UNIX_STREAM) })
+        let handle = Handle { run, key: key?, resource, name: socket_labels::UNIX_LISTENER };
+        Ok(Self { listener: Listener::new(handle, socket_labels::UNIX_STREAM) })
     }
 
-    /// Waits for a connection.
+    /// Accepts a connection and returns it with the client's address.
     ///
     /// # Errors
-    /// If the listener's host has crashed, or its run is over.
+    /// Returns an error if the listener's host has crashed or its run is over.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         self.listener.accept(UnixStream::accepted).await
     }
 
-    /// [`accept`](Self::accept) as a poll; whoever polls last is woken.
+    /// Polls [`accept`](Self::accept). Only the task that polled last is woken.
     ///
     /// # Errors
-    /// As there.
+    /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         self.listener.poll_accept(cx, UnixStream::accepted)
     }
 
-    /// What it listens at.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the listener's host has crashed, or its run is over.
+    /// Returns an error if the listener's host has crashed or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let name = self.listener.with(|listener| listener.name.as_deref().cloned())?;
         name.map(SocketAddr).ok_or_else(|| Errno::InvalidInput.into())
     }
 
-    /// The error that has come up since this was asked last: never any.
+    /// Returns `None`: these sockets have no pending errors.
     ///
     /// # Errors
-    /// None.
+    /// Never fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(None)
     }

@@ -1,4 +1,4 @@
-//! Sockets within a host: names, halves and credentials, as in `tokio::net::unix`.
+//! Unix sockets, and the addresses, stream halves and credentials of `tokio::net::unix`.
 
 pub(super) mod datagram;
 mod halves;
@@ -13,10 +13,10 @@ use super::fabric::Name;
 
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 
-/// One more byte than a path may have, as under Linux.
+/// The size of `sun_path` under Linux: a path must be shorter.
 const PATH_MAX: usize = 108;
 
-/// The name that a path stands for.
+/// Returns the name for a path.
 fn path_name(path: &Path) -> io::Result<Name> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -29,7 +29,7 @@ fn path_name(path: &Path) -> io::Result<Name> {
     Ok(Name::Path(path.to_owned()))
 }
 
-/// As `path_name`, where a text that begins with a zero byte is a name that is no path.
+/// Like `path_name`; a path that begins with a zero byte is an abstract name.
 fn stream_name(path: &Path) -> io::Result<Name> {
     match path.as_os_str().as_encoded_bytes() {
         [0, name @ ..] if name.len() < PATH_MAX => Ok(Name::Abstract(name.to_vec())),
@@ -37,19 +37,19 @@ fn stream_name(path: &Path) -> io::Result<Name> {
     }
 }
 
-/// What a socket within a host is bound to, as
+/// The address of a Unix socket, as
 /// [`tokio::net::unix::SocketAddr`](https://docs.rs/tokio/1/tokio/net/unix/struct.SocketAddr.html).
 #[derive(Clone)]
 pub struct SocketAddr(pub(super) Name);
 
 impl SocketAddr {
-    /// Whether it is bound to nothing.
+    /// Returns whether the socket is unbound.
     #[must_use]
     pub fn is_unnamed(&self) -> bool {
         self.0 == Name::Unnamed
     }
 
-    /// The path that it is bound to.
+    /// Returns the path that the socket is bound to.
     #[must_use]
     pub fn as_pathname(&self) -> Option<&Path> {
         match &self.0 {
@@ -58,7 +58,7 @@ impl SocketAddr {
         }
     }
 
-    /// The name that it is bound to where that is no path.
+    /// Returns the abstract name that the socket is bound to.
     #[must_use]
     pub fn as_abstract_name(&self) -> Option<&[u8]> {
         match &self.0 {
@@ -89,7 +89,7 @@ impl From<std::os::unix::net::SocketAddr> for SocketAddr {
     }
 }
 
-/// Who is on the other side of a stream within a host, as
+/// The credentials of the peer of a Unix stream, as
 /// [`tokio::net::unix::UCred`](https://docs.rs/tokio/1/tokio/net/unix/struct.UCred.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UCred {
@@ -101,19 +101,19 @@ impl UCred {
         Self { id: 0 }
     }
 
-    /// The user.
+    /// Returns the user id.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.id
     }
 
-    /// The group.
+    /// Returns the group id.
     #[must_use]
     pub fn gid(&self) -> u32 {
         self.id
     }
 
-    /// The process: simulated hosts have none.
+    /// Returns `None`: simulated hosts have no processes.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         None

@@ -1,7 +1,7 @@
-//! A stream within a host, as one side has it.
+//! One end of a Unix stream.
 //!
 //! # Invariants
-//! Dropping it ends the stream from here. If there was something unread, the other side gets a reset.
+//! Dropping a stream closes it. If there are unread bytes, the peer gets a reset.
 
 use std::panic::Location;
 use std::path::Path;
@@ -11,13 +11,13 @@ use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
 use crate::net::fabric::{EndKey, Name};
 use crate::net::handle;
-use crate::net::names;
+use crate::net::socket_labels;
 use crate::net::stream::Stream;
 use crate::net::stream_methods::prelude::*;
 
-/// A stream within a host, as [`tokio::net::UnixStream`](https://docs.rs/tokio/1/tokio/net/struct.UnixStream.html).
+/// A Unix stream, as [`tokio::net::UnixStream`](https://docs.rs/tokio/1/tokio/net/struct.UnixStream.html).
 ///
-/// Its path is a name on the simulated host and no file: it is free again once its socket is closed.
+/// Its path is a name on the simulated host, not a file. Closing the listener frees the name.
 ///
 /// ```
 /// use timeloop::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,7 +53,7 @@ impl UnixStream {
     /// Connects to the socket that listens at a path.
     ///
     /// # Errors
-    /// `NotFound` if nobody ever did, `ConnectionRefused` if nobody does any more.
+    /// Returns `NotFound` if no socket was ever bound to the path, and `ConnectionRefused` if it is closed.
     ///
     /// # Panics
     /// Outside of a run.
@@ -76,13 +76,13 @@ impl UnixStream {
     pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
         let resource = ResourceId::made_at(at).socket();
         let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource));
-        Ok(Self::new(Stream::new(run, key?, resource, names::UNIX_STREAM)))
+        Ok(Self::new(Stream::new(run, key?, resource, socket_labels::UNIX_STREAM)))
     }
 
-    /// Two ends that are connected to each other.
+    /// Creates two connected streams.
     ///
     /// # Errors
-    /// None in a run.
+    /// Never fails within a run.
     ///
     /// # Panics
     /// Outside of a run.
@@ -91,7 +91,7 @@ impl UnixStream {
         let resource = ResourceId::new().socket();
         let names = [Name::Unnamed, Name::Unnamed];
         let (run, connection) = handle::open(|fabric, host| fabric.pair_unix(host, names, resource));
-        let end = |side| Stream::new(run, EndKey { connection, side }, resource, names::UNIX_STREAM);
+        let end = |side| Stream::new(run, EndKey { connection, side }, resource, socket_labels::UNIX_STREAM);
         Ok((Self::new(end(0)), Self::new(end(1))))
     }
 
@@ -99,15 +99,15 @@ impl UnixStream {
         self.stream.with(|fabric, _, key| fabric.names_unix(key).ok_or(Errno::NotConnected))
     }
 
-    /// What this side is bound to.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// If the stream's host has crashed, or its run is over.
+    /// Returns an error if the stream's host has crashed or its run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.names().map(|[own, _]| SocketAddr(own))
     }
 
-    /// What the other side is bound to.
+    /// Returns the remote address.
     ///
     /// # Errors
     /// As [`local_addr`](Self::local_addr).
@@ -115,7 +115,7 @@ impl UnixStream {
         self.names().map(|[_, peer]| SocketAddr(peer))
     }
 
-    /// Who is on the other side: a user and a group of the simulated host, both 0.
+    /// Returns the credentials of the peer. The user id and the group id are always 0.
     ///
     /// # Errors
     /// As [`local_addr`](Self::local_addr).

@@ -1,4 +1,4 @@
-//! What hyper is supplied with is the run's. hyper itself is at work in the package `examples/http`.
+//! The hyper adapter. The package `examples/http` tests it with hyper itself.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -33,8 +33,8 @@ fn a_timer_is_virtual() {
 }
 
 #[test]
-fn a_sleep_has_another_deadline_once_it_is_reset() {
-    /// Some other timer's sleep, which never ends.
+fn a_reset_changes_the_deadline_of_a_sleep() {
+    /// A sleep of another timer, which never ends.
     struct Forever;
 
     impl Future for Forever {
@@ -53,7 +53,7 @@ fn a_sleep_has_another_deadline_once_it_is_reset() {
         for (first, second) in [(10, 20), (20, 10)] {
             let begin = Instant::now();
             let mut sleep = timer.sleep(first * SECOND);
-            // Its timer is set before it is reset.
+            // The timer is set before the reset.
             assert!(poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_pending())).await);
             timer.reset(&mut sleep, timer.now() + second * SECOND);
             sleep.await;
@@ -68,16 +68,16 @@ fn a_sleep_has_another_deadline_once_it_is_reset() {
 }
 
 #[test]
-fn a_timer_is_that_of_the_node() {
+fn a_timer_follows_the_clock_of_the_node() {
     timeloop::run(0, || async {
         let node = World::current().node("fast").clock_drift_ppm(100_000).build();
         let start = Instant::now();
-        let told = node.spawn(async {
+        let elapsed = node.spawn(async {
             let begin = Timer::new().now();
             Timer::new().sleep(11 * SECOND).await;
             Timer::new().now() - begin
         });
-        assert_eq!(told.await.unwrap(), 11 * SECOND);
+        assert_eq!(elapsed.await.unwrap(), 11 * SECOND);
         let took = start.elapsed();
         assert!(took.abs_diff(10 * SECOND) < SECOND / 1_000, "{took:?}");
     })
@@ -85,7 +85,7 @@ fn a_timer_is_that_of_the_node() {
 }
 
 #[test]
-fn what_is_executed_runs_on_the_caller_s_node_and_need_not_be_send() {
+fn the_executor_spawns_on_the_node_of_the_caller_without_send() {
     timeloop::run(0, || async {
         let ran = Rc::new(Cell::new(0));
         let node = World::current().node("web").build();
@@ -110,7 +110,7 @@ fn what_is_executed_runs_on_the_caller_s_node_and_need_not_be_send() {
 }
 
 #[test]
-fn a_panic_in_what_is_executed_fails_the_run() {
+fn a_panic_in_an_executed_future_fails_the_run() {
     let failure = timeloop::run(0, || async {
         Executor::new().execute(async { panic!("no such page") });
         sleep(SECOND).await;
@@ -119,7 +119,7 @@ fn a_panic_in_what_is_executed_fails_the_run() {
     assert!(failure.message().contains("no such page"), "{failure}");
 }
 
-/// Both ends of a connection.
+/// Returns both ends of a connection.
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:80").await.unwrap();
     let connecting = timeloop::spawn(TcpStream::connect("127.0.0.1:80"));
@@ -128,14 +128,14 @@ async fn pair() -> (TcpStream, TcpStream) {
 }
 
 #[test]
-fn bytes_pass_through_both_ways() {
+fn bytes_pass_in_both_directions() {
     timeloop::run(0, || async {
         let (one, mut other) = pair().await;
         let mut one = Io::new(one);
         assert!(hyper::rt::Write::is_write_vectored(&one));
         let slices = [IoSlice::new(b"two "), IoSlice::new(b""), IoSlice::new(b"slices")];
         let count = poll_fn(|cx| Pin::new(&mut one).poll_write_vectored(cx, &slices)).await.unwrap();
-        // A writer of single slices would have taken the first.
+        // A writer without vectored writes would write only the first slice.
         assert_eq!(count, 10);
         poll_fn(|cx| Pin::new(&mut one).poll_flush(cx)).await.unwrap();
         poll_fn(|cx| Pin::new(&mut one).poll_shutdown(cx)).await.unwrap();
@@ -146,10 +146,10 @@ fn bytes_pass_through_both_ways() {
         other.write_all(b"hello").await.unwrap();
         drop(other);
         sleep(SECOND).await;
-        let mut room = [0; 4];
+        let mut bytes = [0; 4];
         let mut text = Vec::new();
         loop {
-            let mut buffer = hyper::rt::ReadBuf::new(&mut room);
+            let mut buffer = hyper::rt::ReadBuf::new(&mut bytes);
             poll_fn(|cx| Pin::new(&mut one).poll_read(cx, buffer.unfilled())).await.unwrap();
             if buffer.filled().is_empty() {
                 break;
@@ -161,9 +161,9 @@ fn bytes_pass_through_both_ways() {
     .unwrap();
 }
 
-/// From tokio's traits to hyper's and back.
+/// Adapts from tokio's traits to hyper's and back.
 #[test]
-fn a_stream_wrapped_twice_is_itself_again() {
+fn a_stream_can_be_wrapped_twice() {
     timeloop::run(0, || async {
         let (one, mut other) = pair().await;
         let mut one = Io::new(Io::new(one));
@@ -189,8 +189,8 @@ fn an_error_passes_through() {
         drop(other);
         sleep(SECOND).await;
         let mut one = Io::new(one);
-        let mut room = [0; 4];
-        let mut buffer = hyper::rt::ReadBuf::new(&mut room);
+        let mut bytes = [0; 4];
+        let mut buffer = hyper::rt::ReadBuf::new(&mut bytes);
         let error = poll_fn(|cx| Pin::new(&mut one).poll_read(cx, buffer.unfilled())).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert!(buffer.filled().is_empty());
@@ -198,9 +198,9 @@ fn an_error_passes_through() {
     .unwrap();
 }
 
-/// Safe code can do this; it must not make bytes count as read that never were.
+/// Safe code can do this. Bytes that were never read must not count as read.
 #[test]
-fn a_reader_that_swaps_its_buffer_is_found_out() {
+fn a_reader_that_replaces_its_buffer_panics() {
     struct Swaps;
 
     impl AsyncRead for Swaps {
@@ -216,10 +216,10 @@ fn a_reader_that_swaps_its_buffer_is_found_out() {
     }
 
     let text = panic_text(|| {
-        let mut room = [0; 4];
-        let mut buffer = hyper::rt::ReadBuf::new(&mut room);
+        let mut bytes = [0; 4];
+        let mut buffer = hyper::rt::ReadBuf::new(&mut bytes);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let _ = pin!(Io::new(Swaps)).poll_read(&mut cx, buffer.unfilled());
     });
-    assert!(text.contains("a reader keeps to the buffer that it is given"), "{text}");
+    assert!(text.contains("the reader replaced the buffer that it was given"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Published libraries in a run, by what they are supplied with.
+//! The adapters for published libraries.
 
 #[cfg(feature = "hyper")]
 mod hyper;

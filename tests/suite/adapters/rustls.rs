@@ -1,4 +1,4 @@
-//! What rustls is supplied with is the run's. Handshakes are in the package `examples/tls`, which has a cryptography library.
+//! The rustls adapter. The package `examples/tls` tests handshakes with a cryptography library.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use timeloop::world::World;
 
 use crate::support::panic_text;
 
-/// What a cryptography library would bring.
+/// Stands in for a cryptography library.
 #[derive(Debug)]
 struct Library;
 
 impl SecureRandom for Library {
     fn fill(&self, _: &mut [u8]) -> Result<(), GetRandomFailed> {
-        panic!("the library's random numbers are asked for");
+        panic!("the library's own random numbers are used");
     }
 }
 
-/// Its keys are of the kind that their first byte says.
+/// The first byte of a key selects its kind.
 impl KeyProvider for Library {
     fn load_private_key(&self, key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         Ok(Arc::new(Key(SignatureAlgorithm::from(key.secret_der()[0]))))
@@ -53,7 +53,7 @@ fn base() -> CryptoProvider {
     }
 }
 
-/// What two tasks draw for TLS, and what they agree on.
+/// Returns what two tasks draw for TLS, and their shared secrets.
 fn drawn(seed: u64) -> [Vec<u8>; 4] {
     let drawn = timeloop::run(seed, || async {
         let tasks = [(); 2].map(|()| {
@@ -87,11 +87,11 @@ fn random_numbers_and_secrets_are_the_runs() {
 }
 
 #[test]
-fn a_public_value_that_is_none_is_refused() {
+fn an_invalid_public_value_is_rejected() {
     timeloop::run(1, || async {
         let group = provider(base()).kx_groups[0];
         for bad in [&[0; 32][..], &[9; 31], &[9; 33], &[]] {
-            let refused = group.start().unwrap().complete(bad).err().expect("it is refused");
+            let refused = group.start().unwrap().complete(bad).err().expect("the value is rejected");
             assert_eq!(refused, rustls::PeerMisbehaved::InvalidKeyShare.into());
         }
     })
@@ -99,20 +99,20 @@ fn a_public_value_that_is_none_is_refused() {
 }
 
 #[test]
-fn the_time_is_that_of_the_node() {
+fn the_time_is_the_clock_of_the_node() {
     timeloop::run(1, || async {
         let now = || async { NodeClock.current_time().map(|now| now.as_secs()) };
         let node = World::current().node("server").clock_ahead(Duration::from_secs(100)).build();
         assert_eq!(now().await, Some(1_767_225_600));
         assert_eq!(node.spawn(now()).await.unwrap(), Some(1_767_225_700));
         node.clock().jump_back(Duration::from_secs(100 * 365 * 86_400));
-        assert_eq!(node.spawn(now()).await.unwrap(), None, "it is before 1970 there");
+        assert_eq!(node.spawn(now()).await.unwrap(), None, "the node's clock is before 1970");
     })
     .unwrap();
 }
 
 #[test]
-fn keys_that_sign_differently_each_time_are_refused() {
+fn keys_with_random_signatures_are_rejected() {
     let load = |kind: u8| {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(vec![kind]));
         provider(base()).key_provider.load_private_key(key)
@@ -121,18 +121,17 @@ fn keys_that_sign_differently_each_time_are_refused() {
     assert_eq!(
         load(3).unwrap_err(),
         Error::General(
-            "a private key for ECDSA signs with random numbers that aren't the run's; use an Ed25519 key in a \
-             simulation"
+            "signatures with an ECDSA key are not deterministic; use an Ed25519 key in a simulation"
                 .to_owned()
         )
     );
     assert!(load(1).is_err(), "RSA");
     let other = provider(base());
-    assert!(std::ptr::eq(provider(base()).key_provider, other.key_provider), "nothing piles up");
+    assert!(std::ptr::eq(provider(base()).key_provider, other.key_provider), "wrappers are reused");
 }
 
 #[test]
-fn outside_of_a_run_there_is_nothing_to_draw_from() {
+fn drawing_outside_of_a_run_panics() {
     let mut bytes = [0; 4];
     let inside = "outside of a run; do so inside `#[timeloop::test]`, `timeloop::run`, `timeloop::explore` or \
                   `Runtime::block_on`";
@@ -142,7 +141,7 @@ fn outside_of_a_run_there_is_nothing_to_draw_from() {
         format!("can't draw random numbers for TLS {inside}")
     );
     let group = self::provider(base()).kx_groups[0];
-    assert_eq!(panic_text(|| drop(group.start())), format!("can't make a secret for TLS {inside}"));
+    assert_eq!(panic_text(|| drop(group.start())), format!("can't draw a secret for TLS {inside}"));
     assert_eq!(
         panic_text(|| assert_eq!(NodeClock.current_time(), None)),
         format!("can't read the virtual wall clock {inside}")
@@ -150,10 +149,10 @@ fn outside_of_a_run_there_is_nothing_to_draw_from() {
 }
 
 #[test]
-fn tickets_take_a_cipher() {
+fn tickets_need_a_cipher() {
     assert_eq!(
         ticketer(&base()).unwrap_err().to_string(),
-        "unexpected error: to seal tickets takes a cipher of TLS 1.3 with a key of 256 bits, which the provider has \
-         not; add one to its cipher suites"
+        "unexpected error: session tickets need a TLS 1.3 cipher with a 256-bit key; add one to the cipher suites of \
+         the provider"
     );
 }

@@ -12,7 +12,7 @@ use timeloop::time::{Duration, Instant, sleep, timeout};
 use super::{SECOND, always, every_seed};
 use crate::support::Log;
 
-/// `Queue(maxsize=2)`: `put` waits for room, `get` for an item; the order is kept.
+/// `Queue(maxsize=2)`: `put` waits for capacity, `get` for an item; the order is kept.
 #[test]
 fn queue() {
     always(|| async {
@@ -25,14 +25,14 @@ fn queue() {
             start.elapsed()
         });
         sleep(10 * SECOND).await;
-        assert_eq!(items.len(), 2, "it is full");
+        assert_eq!(items.len(), 2, "the queue is full");
         let mut taken = Vec::new();
         while let Some(number) = items.recv().await {
             taken.push(number);
             sleep(SECOND).await;
         }
         assert_eq!(taken, [0, 1, 2, 3, 4]);
-        assert!(producer.await.unwrap() >= 10 * SECOND, "it had to wait for room");
+        assert!(producer.await.unwrap() >= 10 * SECOND, "the producer waits for capacity");
     });
 }
 
@@ -51,7 +51,7 @@ fn queue_without_waiting() {
     });
 }
 
-/// Several consumers, who share the receiver: each item is taken once, and over many seeds by any of them.
+/// Several consumers share the receiver. Each item is taken once, by any of them over many seeds.
 #[test]
 fn queue_with_several_consumers() {
     let who: BTreeSet<Vec<u32>> = every_seed(|| async {
@@ -85,7 +85,7 @@ fn queue_with_several_consumers() {
     assert!(who.len() > 2, "{who:?}");
 }
 
-/// `Queue.join` and `task_done`: the queue's join is that of the tasks that do the work.
+/// `Queue.join` and `task_done`: joining the queue means joining the worker tasks.
 #[test]
 fn queue_join() {
     always(|| async {
@@ -105,7 +105,7 @@ fn queue_join() {
     });
 }
 
-/// Without the lock an update is lost under some seeds; with it under none.
+/// Without the lock some seeds lose an update; with it none does.
 #[test]
 fn lock() {
     let without: BTreeSet<u32> = every_seed(|| async {
@@ -186,8 +186,8 @@ fn event() {
     });
 }
 
-/// `Condition`: a lock, and a `Notify` that is awaited without it. `notified` counts from when it was made, so that
-/// nothing is lost between letting go of the lock and waiting.
+/// `Condition`: a lock, and a `Notify` that is awaited without it. `notified` counts from its creation, so no
+/// notification is lost between unlocking and waiting.
 #[test]
 fn condition() {
     #[derive(Default)]

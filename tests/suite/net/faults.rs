@@ -1,4 +1,4 @@
-//! What becomes of packets, and what breaks, is decided by the seed, told in sentences, and shrinks.
+//! Random packet fates and fault plans: decided by the seed, reported and shrunk.
 
 use timeloop::Domain;
 use timeloop::net::{FaultPlan, LinkModel, Network, UdpSocket};
@@ -7,17 +7,17 @@ use timeloop::world::World;
 
 use crate::support::{echoed, explorer};
 
-/// Ten datagrams to a node that sends each back: how many come back within a second.
-async fn ten(model: LinkModel) -> usize {
+/// Sends ten datagrams to an echo node, and returns how many come back within a second.
+async fn round_trips_of_ten(model: LinkModel) -> usize {
     Network::current().set_all(&model);
     echoed(10, Duration::from_secs(1)).await
 }
 
 #[test]
-fn the_packet_that_matters_is_told() {
+fn the_decisive_packet_is_reported() {
     let lossy = || LinkModel::new().loss(0.05).duplicates(0.05).reorders(0.2);
     let found = explorer("net::faults::lost").runs(200).run(move || async move {
-        assert!(ten(lossy()).await >= 10, "some are lost");
+        assert!(round_trips_of_ten(lossy()).await >= 10, "a datagram is lost");
     });
     let found = found.found.expect("one is lost sooner or later");
     let deviations = found.shrunk.deviations().expect("it is shrunk");
@@ -32,19 +32,19 @@ fn the_packet_that_matters_is_told() {
 }
 
 #[test]
-fn the_latency_that_matters_is_as_small_as_can_be() {
+fn the_decisive_latency_is_minimal() {
     let far = || LinkModel::new().latency_between(Duration::from_millis(1), Duration::from_millis(256));
     let found = explorer("net::faults::late").runs(50).run(move || async move {
         Network::current().set_link("test", "test2", &far());
     });
-    assert!(found.found.is_some(), "there is no such node");
+    assert!(found.found.is_some(), "the name is unknown");
     let found = explorer("net::faults::late").runs(50).run(move || async move {
         World::current().node("db-1").start(|| async {
             let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
             let mut bytes = [0; 8];
             timeloop::time::timeout(Duration::from_millis(100), socket.recv(&mut bytes))
                 .await
-                .expect("it comes in time")
+                .expect("the datagram arrives in time")
                 .unwrap();
         });
         Network::current().set_link("test", "db-1", &far());
@@ -57,23 +57,23 @@ fn the_latency_that_matters_is_as_small_as_can_be() {
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
     let deviations = found.shrunk.deviations().expect("it is shrunk");
     assert_eq!(deviations.len(), 1, "{report}");
-    // 100 ms from the node's start, of which 1 ms has passed.
+    // The limit is 100 ms after the node's start, and 1 ms has passed.
     assert!((97..=99).contains(&deviations[0].value), "{report}");
     assert!(report.contains("Packet 1 from `test` to `db-1` takes"), "{report}");
 }
 
 #[test]
-fn without_chance_there_is_no_decision() {
+fn links_without_randomness_make_no_decisions() {
     let found = explorer("net::faults::calm").runs(5).run(|| async {
-        assert_eq!(ten(LinkModel::new()).await, 0);
+        assert_eq!(round_trips_of_ten(LinkModel::new()).await, 0);
     });
     let found = found.found.expect("all come");
     assert_eq!(found.shrunk.deviations(), Some(&[][..]));
 }
 
-/// Three nodes that tell each other that they live, and count themselves out when two are silent for a second.
+/// Three nodes send heartbeats to each other. A node stops if no heartbeats arrive from two others for a second.
 #[test]
-fn a_plan_shrinks_to_the_faults_that_matter() {
+fn a_plan_shrinks_to_the_decisive_faults() {
     let found = explorer("net::faults::plan").runs(300).run(|| async {
         for name in ["db-1", "db-2", "db-3"] {
             World::current().node(name).start(std::future::pending::<()>);
@@ -94,9 +94,9 @@ fn a_plan_shrinks_to_the_faults_that_matter() {
     assert!(report.contains("ode `db-2` crashes"), "{report}");
 }
 
-/// What one decided was taken for what the other had: no such run could be written down, nor shrunk.
+/// Regression: the decisions of two plans had equal keys, so such a run could not be stored or shrunk.
 #[test]
-fn two_plans_decide_each_for_itself() {
+fn two_plans_make_separate_decisions() {
     let found = explorer("net::faults::two_plans").runs(200).run(|| async {
         for name in ["a", "b"] {
             World::current().node(name).start(std::future::pending::<()>);
@@ -107,7 +107,7 @@ fn two_plans_decide_each_for_itself() {
             plan.await.unwrap();
         }
         let [a, b] = ["a", "b"].map(|name| World::current().get(name).unwrap().incarnation());
-        assert!(a > 1 || b == 1, "b alone has crashed");
+        assert!(a > 1 || b == 1, "only b has crashed");
     });
     let found = found.found.expect("it crashes sooner or later");
     let deviations = found.shrunk.deviations().expect("it is shrunk");
@@ -116,7 +116,7 @@ fn two_plans_decide_each_for_itself() {
 }
 
 #[test]
-fn a_plan_keeps_to_its_budget_and_ends_calm() {
+fn a_plan_respects_its_budget_and_undoes_its_faults() {
     let down = std::sync::Mutex::new(0);
     explorer("net::faults::budget").runs(50).check(|| async {
         let names = ["a", "b", "c", "d", "e"];
@@ -128,8 +128,8 @@ fn a_plan_keeps_to_its_budget_and_ends_calm() {
         while !faults.is_finished() {
             sleep(Duration::from_millis(20)).await;
             let up = World::current().nodes().iter().filter(|node| node.is_up() && !node.is_paused()).count();
-            // The test's own node is one of them, or is not counted.
-            assert!(up >= 3, "{up} are up");
+            // The test's own node may be among them.
+            assert!(up >= 3, "only {up} nodes are up");
             *down.lock().unwrap() += usize::from(up < 5);
         }
         for name in names {
@@ -137,5 +137,5 @@ fn a_plan_keeps_to_its_budget_and_ends_calm() {
             assert!(node.is_up() && !node.is_paused());
         }
     });
-    assert!(down.into_inner().unwrap() > 100, "some are down at times");
+    assert!(down.into_inner().unwrap() > 100, "nodes are down at times");
 }

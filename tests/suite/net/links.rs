@@ -1,4 +1,4 @@
-//! Links between nodes: latency, loss, partitions, crashes, and what names mean.
+//! Links between nodes: latency, loss, partitions, crashes and name lookup.
 
 use std::io::ErrorKind;
 
@@ -13,7 +13,7 @@ fn run<F: Future<Output = ()>>(f: impl Fn() -> F + Sync) {
     explorer("net::links").runs(20).check(f);
 }
 
-/// A node that sends back what it gets, at port 7.
+/// Starts a node that echoes at port 7.
 fn echo(name: &str) -> Node {
     World::current().node(name).start(|| async {
         let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
@@ -27,7 +27,7 @@ fn echo(name: &str) -> Node {
     })
 }
 
-async fn says(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
+async fn send_and_receive(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
     stream.write_all(text.as_bytes()).await?;
     let mut answer = vec![0; text.len()];
     stream.read_exact(&mut answer).await?;
@@ -38,7 +38,7 @@ async fn says(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
-fn what_passes_a_link_takes_its_time() {
+fn packets_take_the_latency_of_the_link() {
     run(|| async {
         let _echo = echo("echo");
         let network = Network::current();
@@ -47,16 +47,16 @@ fn what_passes_a_link_takes_its_time() {
         let start = Instant::now();
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
         assert_eq!(start.elapsed(), 40 * MS);
-        says(&mut stream, "hello").await.unwrap();
+        send_and_receive(&mut stream, "hello").await.unwrap();
         assert_eq!(start.elapsed(), 80 * MS);
         network.set_link("echo", "test", &LinkModel::new().latency(5 * MS));
-        says(&mut stream, "hello").await.unwrap();
+        send_and_receive(&mut stream, "hello").await.unwrap();
         assert_eq!(start.elapsed(), 105 * MS);
     });
 }
 
 #[test]
-fn bandwidth_makes_bytes_wait() {
+fn bandwidth_delays_bytes() {
     run(|| async {
         let _echo = echo("echo");
         let network = Network::current();
@@ -64,19 +64,19 @@ fn bandwidth_makes_bytes_wait() {
         sleep(MS).await;
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
         let start = Instant::now();
-        says(&mut stream, &"x".repeat(100_000)).await.unwrap();
+        send_and_receive(&mut stream, &"x".repeat(100_000)).await.unwrap();
         assert!((100 * MS..110 * MS).contains(&start.elapsed()), "{:?}", start.elapsed());
     });
 }
 
 #[test]
-fn a_partition_is_silence_until_it_heals() {
+fn a_partitioned_connection_continues_after_healing() {
     run(|| async {
         let _echo = echo("echo");
         sleep(MS).await;
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
         let cut = Network::current().partition(&[&["test"], &["echo"]]);
-        assert!(timeout(Duration::from_secs(5), says(&mut stream, "lost?")).await.is_err());
+        assert!(timeout(Duration::from_secs(5), send_and_receive(&mut stream, "lost?")).await.is_err());
         cut.heal();
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).await.unwrap();
@@ -85,15 +85,15 @@ fn a_partition_is_silence_until_it_heals() {
 }
 
 #[test]
-fn silence_ends_in_a_time_out() {
+fn silence_ends_in_a_timeout() {
     run(|| async {
         let address = (echo("echo").address(), 7);
         sleep(MS).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let _cut = Network::current().cut("echo", "test");
         let start = Instant::now();
-        // What is sent arrives, and nobody hears of it.
-        assert_eq!(says(&mut stream, "hello").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        // The data arrives, and its acknowledgement is lost.
+        assert_eq!(send_and_receive(&mut stream, "hello").await.unwrap_err().kind(), ErrorKind::TimedOut);
         assert!((924..926).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(stream.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
         let start = Instant::now();
@@ -103,32 +103,32 @@ fn silence_ends_in_a_time_out() {
         let start = Instant::now();
         assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::TimedOut);
         assert_eq!(start.elapsed(), Duration::from_secs(2));
-        // Nobody listens there, and word of that does not come through either.
+        // The port is closed, and the reset is lost too.
         let nobody = TcpStream::connect((address.0, 8)).await;
         assert_eq!(nobody.unwrap_err().kind(), ErrorKind::TimedOut);
     });
 }
 
 #[test]
-fn a_crash_is_silence_and_then_a_reset() {
+fn a_crashed_host_is_silent_and_resets_after_its_restart() {
     run(|| async {
         let node = echo("echo");
         sleep(MS).await;
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
-        says(&mut stream, "hello").await.unwrap();
+        send_and_receive(&mut stream, "hello").await.unwrap();
         node.crash();
-        let quiet = timeout(Duration::from_secs(3_600), stream.read(&mut [0; 1])).await;
-        assert!(quiet.is_err(), "nobody tells");
-        assert!(timeout(Duration::from_secs(1), says(&mut stream, "hello")).await.is_err());
+        let pending = timeout(Duration::from_secs(3_600), stream.read(&mut [0; 1])).await;
+        assert!(pending.is_err(), "the crash is silent");
+        assert!(timeout(Duration::from_secs(1), send_and_receive(&mut stream, "hello")).await.is_err());
         node.restart();
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
-        says(&mut stream, "hello").await.unwrap();
+        send_and_receive(&mut stream, "hello").await.unwrap();
     });
 }
 
 #[test]
-fn a_node_that_is_shut_down_says_so() {
+fn a_node_that_shuts_down_closes_its_connections() {
     run(|| async {
         let node = World::current().node("echo").start(|| async {
             let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
@@ -145,7 +145,7 @@ fn a_node_that_is_shut_down_says_so() {
 }
 
 #[test]
-fn what_is_held_comes_when_it_is_released() {
+fn held_packets_arrive_after_the_release() {
     run(|| async {
         let _echo = echo("echo");
         sleep(MS).await;
@@ -162,14 +162,14 @@ fn what_is_held_comes_when_it_is_released() {
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(start.elapsed(), MS);
         network.clog("test", "echo", Duration::from_secs(2));
-        says(&mut stream, "clogged").await.unwrap();
+        send_and_receive(&mut stream, "clogged").await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(2) + 2 * MS);
         assert_ne!(port, 0);
     });
 }
 
 #[test]
-fn datagrams_are_lost_doubled_and_reordered_and_streams_are_not() {
+fn datagrams_are_lost_duplicated_and_reordered_but_streams_are_not() {
     let seen = std::sync::Mutex::new([false; 3]);
     run(|| async {
         World::current().node("sink").start(|| async {
@@ -206,14 +206,14 @@ fn datagrams_are_lost_doubled_and_reordered_and_streams_are_not() {
         }
         let mut stream = TcpStream::connect("echo:7").await.unwrap();
         for number in 0..50 {
-            says(&mut stream, &number.to_string()).await.unwrap();
+            send_and_receive(&mut stream, &number.to_string()).await.unwrap();
         }
     });
     assert_eq!(seen.into_inner().unwrap(), [true; 3]);
 }
 
 #[test]
-fn names_mean_nodes_until_the_test_says_otherwise() {
+fn names_resolve_to_nodes_unless_overridden() {
     run(|| async {
         let node = echo("echo");
         sleep(MS).await;
@@ -234,7 +234,7 @@ fn names_mean_nodes_until_the_test_says_otherwise() {
 }
 
 #[test]
-fn a_foreign_address_can_not_be_bound() {
+fn a_foreign_address_cannot_be_bound() {
     run(|| async {
         let node = echo("echo");
         let error = TcpListener::bind((node.address(), 80)).await.unwrap_err();
@@ -243,7 +243,7 @@ fn a_foreign_address_can_not_be_bound() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_arguments_panic() {
     let text = |f: fn(&Network)| {
         panic_text(|| {
             timeloop::run(1, || async move {
@@ -256,26 +256,26 @@ fn what_makes_no_sense_is_refused() {
     };
     assert_eq!(
         text(|network| drop(network.partition(&[&["db-1"], &["db-2"]]))),
-        "there is no node `db-2`; there are `test`, `db-1`"
+        "there is no node `db-2`; the nodes are `test`, `db-1`"
     );
     assert_eq!(
         text(|network| drop(network.partition(&[&["db-1"], &["db-1"]]))),
-        "node `db-1` is in two groups of a partition; put it into one"
+        "node `db-1` is in two groups of a partition; put it in one"
     );
     assert_eq!(
         text(|network| network.hold("db-1", "db-1")),
-        "there is no link from `db-1` to itself; loopback never fails"
+        "node `db-1` has no link to itself; loopback never fails"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().bandwidth(0))),
-        "a bandwidth of 0 lets nothing pass; give at least 1 byte a second, or cut the link"
+        "a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latency_between(5 * MS, MS))),
-        "the least latency, 5ms, is above the most, 1ms; swap them"
+        "the minimum latency, 5ms, exceeds the maximum, 1ms; swap them"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().loss(-0.5))),
-        "a chance is a number from 0 to 1; -0.5 is not"
+        "a probability must be between 0 and 1, not -0.5"
     );
 }

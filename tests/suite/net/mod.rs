@@ -1,8 +1,8 @@
-//! Sockets: what programs see of the simulated network.
+//! The simulated network, as programs see it.
 
 mod conformance;
+mod control;
 mod faults;
-mod knobs;
 mod links;
+mod reports;
 mod sockets;
-mod told;

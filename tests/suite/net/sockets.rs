@@ -1,5 +1,5 @@
-//! Sockets within a host, as far as real ones behave otherwise or can't be asked: the limits of the simulation, its time,
-//! the end of a run. What both have in common is in `conformance`.
+//! Socket behaviour that real sockets do not share or cannot show: the simulation's limits and time, and
+//! the end of a run. See `conformance` for the common behaviour.
 
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ fn run<F: Future<Output = ()>>(f: impl Fn() -> F + Sync) {
 }
 
 #[test]
-fn nobody_has_the_address() {
+fn an_unassigned_address_is_unreachable() {
     run(|| async {
         let start = Instant::now();
         let error = TcpStream::connect("192.0.2.1:80").await.unwrap_err();
@@ -26,7 +26,7 @@ fn nobody_has_the_address() {
 }
 
 #[test]
-fn a_full_queue_is_silent_until_there_is_room() {
+fn a_full_backlog_drops_connection_attempts() {
     run(|| async {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -45,7 +45,7 @@ fn a_full_queue_is_silent_until_there_is_room() {
 }
 
 #[test]
-fn a_socket_outlives_its_run_and_fails() {
+fn a_socket_of_a_finished_run_fails() {
     async fn connected() -> (TcpStream, TcpStream, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -75,7 +75,7 @@ fn a_socket_outlives_its_run_and_fails() {
 }
 
 #[test]
-fn a_datagram_for_which_there_is_no_room_is_lost() {
+fn a_datagram_beyond_the_receive_queue_is_lost() {
     run(|| async {
         let one = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -90,7 +90,7 @@ fn a_datagram_for_which_there_is_no_room_is_lost() {
 }
 
 #[test]
-fn groups_hear_what_is_sent_to_them() {
+fn group_members_receive_multicast_datagrams() {
     run(|| async {
         let group = Ipv4Addr::new(239, 1, 2, 3);
         let member = UdpSocket::bind("0.0.0.0:7000").await.unwrap();
@@ -108,7 +108,7 @@ fn groups_hear_what_is_sent_to_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_path_is_free_again_once_its_socket_is_closed() {
+fn closing_a_socket_frees_its_path() {
     run(|| async {
         let listener = UnixListener::bind("/a").unwrap();
         assert_eq!(format!("{:?}", listener.local_addr().unwrap()), "\"/a\" (pathname)");
@@ -120,7 +120,7 @@ fn a_path_is_free_again_once_its_socket_is_closed() {
 
 #[cfg(unix)]
 #[test]
-fn eleven_datagrams_wait_to_be_received() {
+fn a_queue_holds_eleven_datagrams() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         let sent = (0..).take_while(|_| one.try_send(b"x").is_ok()).count();

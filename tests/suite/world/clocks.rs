@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_node_s_clocks_are_the_run_s_unless_told_otherwise() {
+fn clocks_show_the_time_of_the_run_by_default() {
     under_seeds(|| async {
         let node = bare("db-1");
         sleep(SECOND).await;
@@ -24,7 +24,7 @@ fn a_node_s_clocks_are_the_run_s_unless_told_otherwise() {
 }
 
 #[test]
-fn waiting_takes_as_long_as_the_node_thinks() {
+fn timers_follow_the_clock_of_the_node() {
     under_seeds(|| async {
         let world = World::current();
         let fast = world.node("fast").clock_drift_ppm(250_000).build();
@@ -44,7 +44,7 @@ fn waiting_takes_as_long_as_the_node_thinks() {
 }
 
 #[test]
-fn all_kinds_of_waiting_follow_the_clock() {
+fn all_kinds_of_timers_follow_the_clock() {
     under_seeds(|| async {
         let node = World::current().node("slow").clock_drift_ppm(-500_000).build();
         let start = Instant::now();
@@ -69,7 +69,7 @@ fn all_kinds_of_waiting_follow_the_clock() {
 }
 
 #[test]
-fn those_who_wait_already_follow_a_change_of_the_rate() {
+fn pending_timers_follow_a_change_of_the_drift() {
     under_seeds(|| async {
         let node = bare("db-1");
         let start = Instant::now();
@@ -78,11 +78,11 @@ fn those_who_wait_already_follow_a_change_of_the_rate() {
                 let mine = Instant::now();
                 sleep(duration).await;
                 assert_eq!(mine.elapsed(), duration);
-                // Instants of another node's tasks are those of another clock.
+                // Instants of tasks on another node are those of another clock.
                 Instant::now()
             })
         };
-        // In the queue's ascending part, and out of order.
+        // In the ascending part of the queue, and out of order.
         let [long, short, middle] = [SECOND * 10, SECOND * 2, SECOND * 6].map(ends);
         let others = spawn(async move {
             sleep(SECOND * 7).await;
@@ -93,7 +93,7 @@ fn those_who_wait_already_follow_a_change_of_the_rate() {
         assert_eq!(node.clock().drift_ppm(), -500_000);
         short.await.unwrap();
         assert_eq!(start.elapsed(), SECOND * 3);
-        // Half of the second that it has left of the two.
+        // Half of the remaining second.
         node.clock().set_drift_ppm(500_000);
         middle.await.unwrap();
         assert_eq!(start.elapsed(), SECOND * 3 + (SECOND * 4).mul_f64(1.0 / 1.5));
@@ -104,9 +104,9 @@ fn those_who_wait_already_follow_a_change_of_the_rate() {
     });
 }
 
-/// What polls on its own account sets timers with wakers of its own.
+/// A future that polls others itself sets timers with its own wakers.
 #[test]
-fn a_change_of_the_rate_reaches_timers_behind_other_wakers() {
+fn a_change_of_the_drift_affects_timers_behind_other_wakers() {
     use futures_util::stream::{FuturesUnordered, StreamExt as _};
     under_seeds(|| async {
         let node = bare("db-1");
@@ -123,7 +123,7 @@ fn a_change_of_the_rate_reaches_timers_behind_other_wakers() {
 }
 
 #[test]
-fn the_wall_clock_jumps_and_nobody_waits_longer() {
+fn a_jump_of_the_wall_clock_affects_no_timer() {
     under_seeds(|| async {
         let node = World::current().node("db-1").clock_behind(SECOND * 3_600).build();
         let clock = node.clock();
@@ -148,7 +148,7 @@ fn the_wall_clock_jumps_and_nobody_waits_longer() {
 }
 
 #[test]
-fn a_clock_that_is_set_right_drifts_on() {
+fn a_synchronized_clock_keeps_its_drift() {
     under_seeds(|| async {
         let node = World::current().node("db-1").clock_drift_ppm(1_000).clock_ahead(MILLI).build();
         sleep(SECOND).await;
@@ -161,7 +161,7 @@ fn a_clock_that_is_set_right_drifts_on() {
 }
 
 #[test]
-fn a_clock_goes_on_through_pauses_crashes_and_restarts() {
+fn a_clock_continues_through_pauses_crashes_and_restarts() {
     under_seeds(|| async {
         let node = World::current().node("db-1").clock_ahead(SECOND).build();
         let now = || node.spawn(async { (Instant::now(), SystemTime::now()) });
@@ -191,7 +191,7 @@ fn a_wall_clock_may_be_before_the_epoch() {
 }
 
 #[test]
-fn the_drift_of_a_node_moves_no_one_else_s_time() {
+fn drift_affects_one_node_only() {
     under_seeds(|| async {
         let start = Instant::now();
         let node = World::current().node("db-1").clock_drift_ppm(500_000).build();
@@ -205,9 +205,9 @@ fn the_drift_of_a_node_moves_no_one_else_s_time() {
     });
 }
 
-/// A timer that has the place of one of the node's.
+/// The timer of the test reuses the slot of a timer of the node.
 #[test]
-fn a_timer_of_the_test_s_that_came_after_one_of_a_node_s_stays() {
+fn a_timer_that_reuses_a_slot_is_kept() {
     under_seeds(|| async {
         let node = bare("db-1");
         node.spawn(sleep(SECOND)).await.unwrap();
@@ -223,14 +223,11 @@ fn a_timer_of_the_test_s_that_came_after_one_of_a_node_s_stays() {
 }
 
 #[test]
-fn what_no_clock_can_show_is_told() {
+fn invalid_clock_changes_panic() {
     timeloop::run(0, || async {
         let world = World::current();
         let text = panic_text(|| drop(world.node("x").clock_drift_ppm(600_000)));
-        assert_eq!(
-            text,
-            "a clock can't drift by 600000 parts in a million; from -500000 to 500000 is accepted"
-        );
+        assert_eq!(text, "a clock can't drift by 600000 parts per million; the range is -500000 to 500000");
         let node = bare("db-1");
         let years = SECOND * 86_400 * 365;
         assert_eq!(
@@ -246,8 +243,8 @@ fn what_no_clock_can_show_is_told() {
         let own = timeloop::world::Node::current();
         assert_eq!(
             panic_text(|| own.clock().jump_ahead(SECOND)),
-            "can't change the clocks of the node that the test itself runs on, which show the run's time; \
-             change those of one that `World::node` has declared"
+            "can't change the clocks of the test's own node, which show the run's time; \
+             change the clocks of a node declared with `World::node`"
         );
         assert_eq!(own.clock().now(), SystemTime::now());
     })

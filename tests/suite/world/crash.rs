@@ -1,4 +1,4 @@
-//! A crash: tasks stop where they are.
+//! Crashes of nodes.
 
 use std::future::pending;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use timeloop::{FailureKind, spawn};
 use super::{bare, logging, under_seeds};
 use crate::support::{Log, on_drop};
 
-/// A task that holds `guard` and waits for ever.
+/// Spawns a task that holds `guard` and never ends.
 fn holds(node: &Node, guard: impl Sized + 'static) -> JoinHandle<()> {
     node.spawn(async move {
         let _guard = guard;
@@ -20,7 +20,7 @@ fn holds(node: &Node, guard: impl Sized + 'static) -> JoinHandle<()> {
 }
 
 #[test]
-fn all_tasks_are_dropped_in_order_of_spawning_before_it_returns() {
+fn crash_drops_all_tasks_in_order_of_spawning() {
     under_seeds(|| async {
         let (node, other) = (bare("db-1"), bare("db-2"));
         let log = Log::new();
@@ -28,7 +28,7 @@ fn all_tasks_are_dropped_in_order_of_spawning_before_it_returns() {
             let node = if number == 3 { &other } else { &node };
             drop(holds(node, log.on_drop(number)));
             if number % 2 == 0 {
-                // Some have been polled, some have not.
+                // Some tasks have been polled, some have not.
                 sleep(Duration::from_millis(1)).await;
             }
         }
@@ -42,7 +42,7 @@ fn all_tasks_are_dropped_in_order_of_spawning_before_it_returns() {
 }
 
 #[test]
-fn whatever_the_tasks_have_spawned_goes_with_them() {
+fn crash_drops_spawned_tasks_too() {
     under_seeds(|| async {
         let (node, log) = logging(|log| async move {
             let guards = [log.on_drop("child"), log.on_drop("grandchild")];
@@ -63,7 +63,7 @@ fn whatever_the_tasks_have_spawned_goes_with_them() {
 }
 
 #[test]
-fn whoever_awaits_a_task_gets_a_cancelled_error() {
+fn awaiting_a_crashed_task_returns_a_cancelled_error() {
     under_seeds(|| async {
         let node = bare("db-1");
         let waits = node.spawn(pending::<()>());
@@ -77,13 +77,13 @@ fn whoever_awaits_a_task_gets_a_cancelled_error() {
         for task in [waits, sleeps, is_ready, aborted] {
             assert!(task.await.unwrap_err().is_cancelled());
         }
-        assert_eq!(ends.await.unwrap(), 7, "what a task has brought to its end stays");
+        assert_eq!(ends.await.unwrap(), 7, "the output of a completed task stays");
     });
 }
 
-/// Each destructor runs as its own task.
+/// Each destructor runs as the task that it belongs to.
 #[test]
-fn destructors_find_their_task_in_place() {
+fn destructors_run_in_the_context_of_their_task() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -103,7 +103,7 @@ fn destructors_find_their_task_in_place() {
 }
 
 #[test]
-fn what_destructors_spawn_is_dropped_without_having_been_polled() {
+fn tasks_spawned_by_destructors_are_never_polled() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -127,7 +127,7 @@ fn what_destructors_spawn_is_dropped_without_having_been_polled() {
 }
 
 #[test]
-fn a_destructor_that_panics_is_a_panic_of_its_task() {
+fn a_panic_in_a_destructor_is_a_panic_of_its_task() {
     let failure = timeloop::run(0, || async {
         let node = bare("db-1");
         let log = Log::new();
@@ -146,7 +146,7 @@ fn a_destructor_that_panics_is_a_panic_of_its_task() {
     assert_eq!(failure.message(), "a destructor");
     assert_eq!(failure.task.unwrap().to_string(), "`root.1` on db-1");
 
-    // One that is looked at fails nothing.
+    // An observed panic does not fail the run.
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(async {
@@ -174,7 +174,7 @@ fn a_panic_in_a_task_names_its_node() {
     assert_eq!(failure.task.unwrap().to_string(), "`serve` on db-1 (root.1)");
 }
 
-/// The task goes on to its next `.await`.
+/// The task continues to its next `.await`.
 #[test]
 fn a_task_that_crashes_its_own_node_stops_at_its_next_await() {
     under_seeds(|| async {
@@ -187,19 +187,19 @@ fn a_task_that_crashes_its_own_node_stops_at_its_next_await() {
             });
             yield_now().await;
             Node::current().crash();
-            log.push("goes on");
-            spawn(async { panic!("is never polled") });
+            log.push("continues");
+            spawn(async { panic!("this task is polled") });
             yield_now().await;
-            log.push("never comes");
+            log.push("unreachable");
         });
         node.until_down().await;
         sleep(Duration::from_millis(1)).await;
-        assert_eq!(log.take(), ["other dropped", "goes on", "dropped"]);
+        assert_eq!(log.take(), ["other dropped", "continues", "dropped"]);
     });
 }
 
 #[test]
-fn the_branches_of_a_task_that_crashes_its_own_node_stop_too() {
+fn crashing_the_own_node_stops_all_branches_of_the_task() {
     under_seeds(|| async {
         let log = Log::new();
         let inner = log.clone();
@@ -220,7 +220,7 @@ fn the_branches_of_a_task_that_crashes_its_own_node_stop_too() {
 }
 
 #[test]
-fn nothing_after_crash_here_runs() {
+fn nothing_runs_after_crash_here() {
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(async {
@@ -231,9 +231,9 @@ fn nothing_after_crash_here_runs() {
     });
 }
 
-/// It brings its own work to an end before it awaits anything.
+/// The task completes before its next `.await`.
 #[test]
-fn a_task_that_ends_in_the_poll_in_which_it_crashes_its_node_has_ended() {
+fn a_task_that_crashes_its_node_may_still_complete() {
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(async {
@@ -246,7 +246,7 @@ fn a_task_that_ends_in_the_poll_in_which_it_crashes_its_node_has_ended() {
 }
 
 #[test]
-fn one_node_may_crash_another_and_the_test_may_watch() {
+fn a_node_may_crash_another_node() {
     under_seeds(|| async {
         let world = World::current();
         let victim = world.node("victim").start(pending::<()>);
@@ -266,7 +266,7 @@ fn one_node_may_crash_another_and_the_test_may_watch() {
 }
 
 #[test]
-fn handles_to_tasks_of_a_node_that_has_crashed_do_what_they_do_elsewhere() {
+fn join_handles_of_crashed_tasks_work() {
     under_seeds(|| async {
         let node = bare("db-1");
         let tasks = [0, 1, 2].map(|_| node.spawn(pending::<()>()));
@@ -283,7 +283,7 @@ fn handles_to_tasks_of_a_node_that_has_crashed_do_what_they_do_elsewhere() {
 }
 
 #[test]
-fn timers_of_a_node_that_has_crashed_are_gone() {
+fn a_crash_drops_timers() {
     under_seeds(|| async {
         let node = bare("db-1");
         node.spawn(sleep(Duration::from_secs(1_000_000)));
@@ -296,7 +296,7 @@ fn timers_of_a_node_that_has_crashed_are_gone() {
 }
 
 #[test]
-fn what_the_node_shared_with_the_test_is_given_back() {
+fn a_crash_releases_shared_values() {
     under_seeds(|| async {
         let node = bare("db-1");
         let shared = Rc::new(());

@@ -1,4 +1,4 @@
-//! One seed, one run: with nodes as without.
+//! Determinism of runs with nodes.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -11,7 +11,7 @@ use timeloop::{Limits, Seed, StrategySpec, run_from, spawn};
 
 use crate::support::on_drop;
 
-/// Three nodes that crash, restart, pause and shut down while they work.
+/// Three nodes crash, restart, pause and shut down while they work.
 async fn busy() -> u64 {
     let sum = Rc::new(Cell::new(0_u64));
     let world = World::current();
@@ -61,7 +61,7 @@ async fn busy() -> u64 {
 }
 
 #[test]
-fn one_seed_is_one_run_under_every_strategy() {
+fn one_seed_gives_one_run_with_every_strategy() {
     let limits = Limits::default();
     let mut hashes = std::collections::BTreeSet::new();
     for name in
@@ -81,9 +81,9 @@ fn one_seed_is_one_run_under_every_strategy() {
     assert!(hashes.len() > 60, "{}", hashes.len());
 }
 
-/// What is done to nodes is part of the trace, even where no step tells of it.
+/// Changes of nodes are part of the trace, even if no step shows them.
 #[test]
-fn all_that_happens_to_a_node_is_part_of_the_trace() {
+fn node_events_are_part_of_the_trace() {
     let hash = |what: &dyn Fn(&Node)| {
         let outcome = run_from(StrategySpec::Fifo.source(Seed(0)), &Limits::default(), || async {
             let nodes = ["one", "other"].map(|name| World::current().node(name).build());
@@ -117,14 +117,14 @@ fn all_that_happens_to_a_node_is_part_of_the_trace() {
 }
 
 #[test]
-fn a_run_without_nodes_is_as_it_was() {
+fn unused_nodes_do_not_change_a_run() {
     let plain = || async {
         spawn(async { sleep(Duration::from_secs(1)).await });
         yield_now().await;
     };
     let asked = || async {
         spawn(async {
-            // Only looked at.
+            // The nodes are only inspected.
             assert_eq!(Node::current().name(), "test");
             sleep(Duration::from_secs(1)).await;
         });
@@ -142,18 +142,18 @@ fn a_run_without_nodes_is_as_it_was() {
     }
 }
 
-/// Every run can be written as deviations from the quiet run: what is found is replayed and shrunk.
+/// Every run can be written as deviations from the baseline run: a failure can be replayed and shrunk.
 #[test]
-fn a_failure_among_nodes_is_found_confirmed_and_shrunk() {
+fn a_failure_with_nodes_is_found_confirmed_and_shrunk() {
     let exploration = timeloop::Explorer::new("world::found").runs(300).without_regressions().run(|| async {
         let disk = Rc::new(Cell::new(0));
         let acknowledged = Rc::new(Cell::new(0));
-        let (kept, told) = (Rc::clone(&disk), Rc::clone(&acknowledged));
+        let (kept, reported) = (Rc::clone(&disk), Rc::clone(&acknowledged));
         let node = World::current().node("db-1").start(move || {
-            let (disk, acknowledged) = (Rc::clone(&kept), Rc::clone(&told));
+            let (disk, acknowledged) = (Rc::clone(&kept), Rc::clone(&reported));
             async move {
                 for number in disk.get()..5 {
-                    // Acknowledges before it is durable.
+                    // Acknowledges the write before it is durable.
                     acknowledged.set(number + 1);
                     yield_now().await;
                     disk.set(number + 1);

@@ -1,4 +1,4 @@
-//! What can't be done to a node, and how that is told.
+//! Invalid operations on nodes, and their errors.
 
 use std::future::pending;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ fn in_a_run(f: impl Fn()) {
 }
 
 #[test]
-fn a_node_needs_a_name_and_addresses_of_its_own() {
+fn names_and_addresses_are_unique() {
     in_a_run(|| {
         let world = World::current();
         world.node("db-1").address([10, 1, 0, 1]).build();
@@ -38,19 +38,17 @@ fn a_node_needs_a_name_and_addresses_of_its_own() {
             text([10, 0, 0, 1]),
             "10.0.0.1 is the address of node `test` already; give each node its own"
         );
-        assert_eq!(world.nodes().len(), 1, "what was refused is not there");
+        assert_eq!(world.nodes().len(), 1, "a rejected node is not declared");
         assert_eq!(world.get("db-2"), None);
     });
 }
 
 #[test]
-fn nothing_happens_to_the_test_itself() {
+fn the_node_of_the_test_cannot_be_changed() {
     in_a_run(|| {
         let node = Node::current();
         let text = |verb: &str| {
-            format!(
-                "can't {verb} the node that the test itself runs on; {verb} one that `World::node` has declared"
-            )
+            format!("can't {verb} the test's own node; {verb} a node declared with `World::node`")
         };
         assert_eq!(panic_text(|| node.crash()), text("crash"));
         assert_eq!(panic_text(|| node.restart()), text("restart"));
@@ -59,19 +57,16 @@ fn nothing_happens_to_the_test_itself() {
         assert!(node.is_up());
         assert_eq!(Some(node), World::current().get("test"));
     });
-    let told = |text: &str| {
-        format!(
-            "can't {text} the node that the test itself runs on; {text} one that `World::node` has declared"
-        )
-    };
+    let refused =
+        |text: &str| format!("can't {text} the test's own node; {text} a node declared with `World::node`");
     let failure = timeloop::run(0, || async { crash_here().await }).unwrap_err();
-    assert_eq!(failure.message(), told("crash"));
+    assert_eq!(failure.message(), refused("crash"));
     let failure = timeloop::run(0, || async { Node::current().shutdown().await }).unwrap_err();
-    assert_eq!(failure.message(), told("shut down"));
+    assert_eq!(failure.message(), refused("shut down"));
 }
 
 #[test]
-fn a_node_that_is_down_neither_runs_nor_pauses() {
+fn a_node_that_is_down_cannot_spawn_or_pause() {
     in_a_run(|| {
         let node = bare("db-1");
         node.crash();
@@ -85,9 +80,9 @@ fn a_node_that_is_down_neither_runs_nor_pauses() {
     });
 }
 
-/// The message points to the caller.
+/// The location of a panic is the caller's.
 #[test]
-fn panics_are_where_the_mistake_is() {
+fn panics_point_to_the_caller() {
     let failure = timeloop::run(0, || async {
         let node = bare("db-1");
         node.crash();
@@ -119,13 +114,13 @@ fn there_is_no_world_outside_of_a_run() {
 }
 
 #[test]
-fn nodes_of_a_run_that_is_over_are_no_good() {
+fn nodes_of_a_finished_run_panic() {
     let (world, node) = timeloop::run(0, || async { (World::current(), bare("db-1")) }).unwrap();
     assert_eq!(
         (node.name(), format!("{node:?} {node} {world:?}")),
         ("db-1", "Node(\"db-1\") db-1 World { .. }".into())
     );
-    let text = "node `db-1` is of a run that is over, or of another thread's; declare nodes in each run";
+    let text = "node `db-1` belongs to a run that is over or to another thread; declare nodes in each run";
     assert_eq!(panic_text(|| node.crash()), text);
     timeloop::run(0, || async {
         let other = bare("db-1");
@@ -133,14 +128,14 @@ fn nodes_of_a_run_that_is_over_are_no_good() {
         assert_eq!(panic_text(|| _ = node.is_up()), text);
         assert_eq!(
             panic_text(|| drop(world.nodes())),
-            "this world is that of a run that is over, or of another thread's; take `World::current()` in each run"
+            "this `World` belongs to a run that is over or to another thread; call `World::current()` in each run"
         );
     })
     .unwrap();
 }
 
 #[test]
-fn as_many_nodes_as_there_may_be() {
+fn the_number_of_nodes_is_limited() {
     let limits = Limits::default();
     let outcome = run_from(StrategySpec::Fifo.source(timeloop::Seed(0)), &limits, || async {
         let world = World::current();
@@ -156,7 +151,7 @@ fn as_many_nodes_as_there_may_be() {
 }
 
 #[test]
-fn a_node_that_can_not_have_its_first_task_says_why() {
+fn a_missing_first_task_is_explained() {
     let limits = Limits { max_tasks: 3, ..Limits::default() };
     let outcome = run_from(StrategySpec::Fifo.source(timeloop::Seed(0)), &limits, || async {
         let world = World::current();
@@ -168,7 +163,7 @@ fn a_node_that_can_not_have_its_first_task_says_why() {
     assert!(text.starts_with("3 tasks are alive already, which is the most allowed"), "{text}");
 }
 
-/// A world lives in a `Runtime` as well, between calls of `block_on` too.
+/// Nodes live in a `Runtime` too, also between calls of `block_on`.
 #[test]
 fn a_runtime_has_a_world() {
     let runtime = crate::support::fifo();
@@ -196,7 +191,7 @@ fn an_error_of_a_node_fails_the_test() {
         let node = World::current().node("db-1").start(|| async { Err::<(), _>("no quorum") });
         node.until_down().await;
     });
-    let found = exploration.found.expect("it fails");
+    let found = exploration.found.expect("the exploration fails");
     assert_eq!(found.failure.kind, FailureKind::UnobservedPanic);
     assert_eq!(found.failure.message(), "node `db-1` returned an error: \"no quorum\"");
 }

@@ -1,4 +1,4 @@
-//! Exhaustive search with nodes: what happens to a node races with all that happens on it.
+//! Exhaustive search with nodes: changes of a node race with all steps on it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use timeloop::world::{Node, World};
 use timeloop::{Bound, Limits, run_from, spawn};
 use timeloop_sim::{Absorbed, Ended, Search};
 
-/// All that can come of a program, and in how many schedules.
+/// Returns all outcomes of a program, and the number of its schedules.
 fn all<T: Ord, Fut: Future<Output = T>>(bound: Bound, make: impl Fn() -> Fut) -> (BTreeSet<T>, u64) {
     let mut search = Search::new(bound);
     let mut outputs = BTreeSet::new();
@@ -32,7 +32,7 @@ fn all<T: Ord, Fut: Future<Output = T>>(bound: Bound, make: impl Fn() -> Fut) ->
     (outputs, search.schedules())
 }
 
-/// Whatever is counted is counted where nobody announces it: only the crash itself can race.
+/// The counting is not announced, so only the change of the node can race.
 async fn counts_until(happens: fn(&Node)) -> u32 {
     let count = Rc::new(Cell::new(0));
     let theirs = Rc::clone(&count);
@@ -66,9 +66,9 @@ fn a_pause_is_tried_at_every_point() {
 }
 
 #[test]
-fn the_reduced_search_sees_what_the_whole_one_does() {
+fn the_reduced_search_finds_all_outcomes() {
     let program = || async {
-        // One for each task: nobody announces that they are looked at.
+        // One counter per task, because access to them is not announced.
         let logs = Rc::new([Cell::new(0_u32), Cell::new(0)]);
         let note = |log: &Cell<u32>, digit| log.set(log.get() * 10 + digit);
         let (one, other) = (Rc::clone(&logs), Rc::clone(&logs));

@@ -1,4 +1,4 @@
-//! Values that belong to a node.
+//! Node-local values.
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -19,7 +19,7 @@ fn count() -> u32 {
 }
 
 #[test]
-fn each_node_and_each_incarnation_has_its_own() {
+fn each_incarnation_of_each_node_has_its_own_value() {
     under_seeds(|| async {
         let nodes = [bare("one"), bare("other")];
         for round in 0..3 {
@@ -37,9 +37,9 @@ fn each_node_and_each_incarnation_has_its_own() {
     });
 }
 
-/// The next run on this thread begins anew: the seeds of this very test would see each other's.
+/// Each run on this thread starts without values; otherwise the seeds of this test would interfere.
 #[test]
-fn values_are_dropped_after_the_tasks_the_newest_first() {
+fn values_are_dropped_after_the_tasks_newest_first() {
     under_seeds(|| async {
         static OTHERS: NodeLocal<RefCell<Vec<Box<dyn std::any::Any>>>> =
             NodeLocal::new(|| RefCell::new(Vec::new()));
@@ -67,7 +67,7 @@ fn values_are_dropped_after_the_tasks_the_newest_first() {
 }
 
 #[test]
-fn values_are_there_for_the_destructors_of_tasks() {
+fn destructors_of_tasks_can_access_values() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -87,9 +87,9 @@ fn values_are_there_for_the_destructors_of_tasks() {
     });
 }
 
-/// It must not find its way into the next incarnation.
+/// The value must not leak into the next incarnation.
 #[test]
-fn what_is_left_of_a_task_finds_a_value_that_nobody_else_does() {
+fn destructors_after_the_end_of_a_node_get_a_separate_value() {
     under_seeds(|| async {
         let log = Log::new();
         let inner = log.clone();
@@ -108,19 +108,19 @@ fn what_is_left_of_a_task_finds_a_value_that_nobody_else_does() {
 }
 
 #[test]
-fn a_value_may_ask_for_another_and_for_itself() {
+fn creating_a_value_may_access_values() {
     static OUTER: NodeLocal<u32> = NodeLocal::new(|| 1 + COUNT.with(|_| INNER.with(|inner| *inner)));
     static INNER: NodeLocal<u32> =
         NodeLocal::new(|| if count() < 3 { 1 + INNER.with(|inner| *inner) } else { 10 });
     under_seeds(|| async {
         let node = World::current().node("db-1").build();
         let task = node.spawn(async { (OUTER.with(|outer| *outer), INNER.with(|inner| *inner)) });
-        assert_eq!(task.await.unwrap(), (11, 10), "the one that was made first is kept");
+        assert_eq!(task.await.unwrap(), (11, 10), "the value that was created first is kept");
     });
 }
 
 #[test]
-fn a_destructor_that_panics_fails_the_run() {
+fn a_panic_in_a_destructor_fails_the_run() {
     let failure = timeloop::run(0, || async {
         let node = bare("db-1");
         node.spawn(async {

@@ -1,4 +1,4 @@
-//! What nodes promise.
+//! Nodes: crash, restart, pause, shutdown and clocks.
 
 mod clocks;
 mod crash;
@@ -6,9 +6,9 @@ mod determinism;
 mod errors;
 #[cfg(feature = "sync")]
 mod exhaustive;
-mod hostile;
 mod locals;
 mod pause;
+mod reentrancy;
 #[cfg(feature = "sync")]
 mod reports;
 mod restart;
@@ -20,12 +20,12 @@ use timeloop::world::{Node, World};
 
 use crate::support::Log;
 
-/// A node with nothing to run.
+/// Declares a node without tasks.
 fn bare(name: &str) -> Node {
     World::current().node(name).build()
 }
 
-/// A node whose incarnations run `main` with a log, and that log.
+/// Starts a node whose incarnations run `main` with a log; returns both.
 fn logging<T: 'static, F: Future<Output = ()> + 'static>(
     main: impl Fn(Log<T>) -> F + 'static,
 ) -> (Node, Log<T>) {
@@ -34,7 +34,7 @@ fn logging<T: 'static, F: Future<Output = ()> + 'static>(
     (World::current().node("db-1").start(move || main(kept.clone())), log)
 }
 
-/// Makes the same run under twenty seeds.
+/// Runs the program with twenty seeds.
 fn under_seeds<Fut: Future<Output = ()>>(make: impl Fn() -> Fut) {
     for seed in 0..20 {
         if let Err(failure) = timeloop::run(seed, &make) {

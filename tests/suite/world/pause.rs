@@ -1,4 +1,4 @@
-//! A pause: nothing is polled, and nothing is lost.
+//! Pauses of nodes: tasks are not polled, and nothing is lost.
 
 use std::future::pending;
 
@@ -13,7 +13,7 @@ use crate::support::Log;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn timers_that_come_due_fire_when_the_node_goes_on() {
+fn due_timers_fire_after_the_resume() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -40,7 +40,7 @@ fn timers_that_come_due_fire_when_the_node_goes_on() {
 }
 
 #[test]
-fn what_wakes_a_task_meanwhile_is_kept() {
+fn wake_ups_during_a_pause_are_kept() {
     under_seeds(|| async {
         let node = bare("db-1");
         let (send, receive) = futures_channel::oneshot::channel::<u32>();
@@ -56,7 +56,7 @@ fn what_wakes_a_task_meanwhile_is_kept() {
 }
 
 #[test]
-fn a_task_that_is_spawned_on_a_paused_node_waits_for_it() {
+fn a_task_spawned_on_a_paused_node_waits() {
     under_seeds(|| async {
         let node = bare("db-1");
         node.pause();
@@ -74,7 +74,7 @@ fn a_task_that_is_spawned_on_a_paused_node_waits_for_it() {
 }
 
 #[test]
-fn a_task_that_was_ready_is_not_polled() {
+fn a_ready_task_is_not_polled_during_a_pause() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -102,7 +102,7 @@ fn a_task_that_was_ready_is_not_polled() {
 }
 
 #[test]
-fn pausing_twice_is_pausing_once() {
+fn pausing_twice_pauses_once() {
     under_seeds(|| async {
         let node = bare("db-1");
         node.resume();
@@ -152,9 +152,9 @@ fn a_paused_node_can_crash() {
     });
 }
 
-/// Its process does not run, so neither do its destructors.
+/// Destructors do not run during a pause.
 #[test]
-fn an_abort_on_a_paused_node_comes_when_it_goes_on() {
+fn an_abort_takes_effect_after_the_resume() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -175,21 +175,21 @@ fn an_abort_on_a_paused_node_comes_when_it_goes_on() {
 }
 
 #[test]
-fn a_task_that_pauses_its_own_node_goes_on_to_its_next_await() {
+fn a_task_that_pauses_its_own_node_continues_to_its_next_await() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
         let inner = log.clone();
         let task = node.spawn(async move {
             Node::current().pause();
-            inner.push("goes on");
+            inner.push("continues");
             let child = spawn(async { 7 });
             yield_now().await;
             inner.push("resumed");
             child.await.unwrap()
         });
         sleep(SECOND).await;
-        assert_eq!(log.take(), ["goes on"]);
+        assert_eq!(log.take(), ["continues"]);
         assert!(!task.is_finished());
         node.resume();
         assert_eq!(task.await.unwrap(), 7);
@@ -197,9 +197,9 @@ fn a_task_that_pauses_its_own_node_goes_on_to_its_next_await() {
     });
 }
 
-/// What stands back because of it is polled again.
+/// A branch that was preempted because of the pause is polled again.
 #[test]
-fn a_select_in_which_a_node_pauses_itself_goes_on() {
+fn a_select_continues_after_its_node_paused_itself() {
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(async move {
@@ -222,7 +222,7 @@ fn a_select_in_which_a_node_pauses_itself_goes_on() {
 }
 
 #[test]
-fn a_deadlock_because_of_a_pause_says_so() {
+fn a_deadlock_caused_by_a_pause_is_explained() {
     let failure = timeloop::run(0, || async {
         async fn serve() {
             sleep(SECOND).await;
@@ -242,7 +242,10 @@ fn a_deadlock_because_of_a_pause_says_so() {
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
     assert_eq!(failure.notes[0].to_string(), "node `db-1` is paused, and nothing resumes it");
-    let told: Vec<String> = failure.blocked.iter().map(ToString::to_string).collect();
-    assert!(told.iter().any(|told| told.starts_with("`serve` on db-1 (root.2), spawned at")), "{told:#?}");
-    assert!(told.iter().any(|told| told.ends_with("for its node to be resumed")), "{told:#?}");
+    let blocked: Vec<String> = failure.blocked.iter().map(ToString::to_string).collect();
+    assert!(
+        blocked.iter().any(|label| label.starts_with("`serve` on db-1 (root.2), spawned at")),
+        "{blocked:#?}"
+    );
+    assert!(blocked.iter().any(|label| label.ends_with("for its node to be resumed")), "{blocked:#?}");
 }

@@ -1,4 +1,4 @@
-//! What a report says of nodes.
+//! Nodes in reports.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use timeloop::world::World;
 use crate::support::{by_name, explorer};
 
 #[test]
-fn of_a_write_that_is_lost_in_a_crash() {
+fn a_write_lost_in_a_crash() {
     let exploration = explorer("store::tests::what_is_acknowledged_is_kept").run(|| async {
-        let (disk, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-        let (kept, acknowledged) = (Rc::clone(&disk), Rc::clone(&told));
+        let (disk, reported) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (kept, acknowledged) = (Rc::clone(&disk), Rc::clone(&reported));
         async fn serve(disk: Rc<Cell<u32>>, acknowledged: Rc<Cell<u32>>) {
             yield_now().await; // @request
             acknowledged.set(1);
@@ -26,12 +26,12 @@ fn of_a_write_that_is_lost_in_a_crash() {
         node.crash();
         yield_now().await; // @second
         node.restart();
-        assert!(disk.get() >= told.get(), "an acknowledged write is lost"); // @assert
+        assert!(disk.get() >= reported.get(), "an acknowledged write is lost"); // @assert
     });
     let report = by_name!(exploration.report());
-    let (story, steps) = report.split_once("The last steps").expect("a report has both");
+    let (summary, steps) = report.split_once("The last steps").expect("a report has both");
     assert_eq!(
-        story,
+        summary,
         "\
 timeloop: `store::tests::what_is_acknowledged_is_kept` fails in 26 of 204 schedules: panic at <assert>:9
 
@@ -54,14 +54,14 @@ Deviations from that order: 2 as found, 1 after 5 runs of shrinking.
         ("    0 s  5  serve on db-1 (root.1)  from <write>, ends", "its node is down"),
         ("    0 s  6  root                    from <second>, panics", "node db-1 restarts"),
     ] {
-        let told = |told: &str| told.starts_with(line) && told.ends_with(&format!("; {how}"));
-        assert!(steps.lines().any(told), "{line} {how}: {report}");
+        let matches = |step: &str| step.starts_with(line) && step.ends_with(&format!("; {how}"));
+        assert!(steps.lines().any(matches), "{line} {how}: {report}");
     }
 }
 
-/// A task of a paused node has its turn, waits where it did, and goes on from there.
+/// A scheduled task of a paused node is not polled, and continues from the same place later.
 #[test]
-fn of_a_pause() {
+fn a_pause() {
     let exploration = explorer("pause").runs(1).run(|| async {
         async fn serve() {
             sleep(Duration::from_secs(1)).await; // @wait
@@ -75,14 +75,14 @@ fn of_a_pause() {
         node.until_down().await;
     });
     let report = by_name!(exploration.report());
-    let told = |ends: &str| {
+    let step = |ends: &str| {
         let line =
             report.lines().find(|line| line.contains(" serve on a (root.1)  ") && line.ends_with(ends));
         line.unwrap_or_else(|| panic!("{ends}: {report}")).to_owned()
     };
-    told("  from its start to <wait>");
-    // Two places do not fit as they are.
-    let paused = told("; its node is paused");
+    step("  from its start to <wait>");
+    // Two full locations do not fit into a line.
+    let paused = step("; its node is paused");
     assert_eq!(paused.matches("/reports.rs:").count(), 2, "{paused}");
-    told("  from <wait>, panics");
+    step("  from <wait>, panics");
 }

@@ -1,4 +1,4 @@
-//! A restart: the closure runs again.
+//! Restarts of nodes.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -13,7 +13,7 @@ use timeloop::world::{Node, World};
 use super::{bare, logging, under_seeds};
 use crate::support::Log;
 
-/// A node that logs its incarnations as they start and as they are dropped.
+/// Starts a node that logs the start and the drop of each incarnation.
 fn logged(log: &Log<String>) -> Node {
     let log = log.clone();
     let mut starts = 0;
@@ -48,7 +48,7 @@ fn the_closure_runs_once_for_each_incarnation() {
 }
 
 #[test]
-fn a_node_that_is_up_crashes_before() {
+fn restarting_a_running_node_crashes_it_first() {
     under_seeds(|| async {
         let log = Log::new();
         let node = logged(&log);
@@ -56,7 +56,7 @@ fn a_node_that_is_up_crashes_before() {
         node.restart();
         sleep(Duration::from_secs(1)).await;
         assert_eq!(log.take(), ["start 1", "end 1", "start 2"]);
-        // Twice, so that the closure has not been called in between.
+        // Restarts twice, so that the closure does not run in between.
         node.restart();
         node.restart();
         sleep(Duration::from_secs(1)).await;
@@ -66,7 +66,7 @@ fn a_node_that_is_up_crashes_before() {
 }
 
 #[test]
-fn a_paused_node_is_restarted_and_runs() {
+fn a_paused_node_can_be_restarted() {
     under_seeds(|| async {
         let log = Log::new();
         let node = logged(&log);
@@ -80,7 +80,7 @@ fn a_paused_node_is_restarted_and_runs() {
 }
 
 #[test]
-fn a_node_without_a_closure_comes_up_empty() {
+fn a_node_without_a_closure_restarts_without_tasks() {
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(pending::<()>());
@@ -101,20 +101,20 @@ fn a_task_may_restart_its_own_node() {
             spawn(pending::<()>());
             if number < 3 {
                 node.restart();
-                log.push((number, "goes on"));
-                spawn(async { panic!("is never polled") });
+                log.push((number, "continues"));
+                spawn(async { panic!("this task is polled") });
             }
             pending::<()>().await;
         });
         sleep(Duration::from_secs(1)).await;
-        let mut expected = vec![(1, "start"), (1, "goes on"), (1, "end")];
-        expected.extend([(2, "start"), (2, "goes on"), (2, "end"), (3, "start")]);
+        let mut expected = vec![(1, "start"), (1, "continues"), (1, "end")];
+        expected.extend([(2, "start"), (2, "continues"), (2, "end"), (3, "start")]);
         assert_eq!(log.take(), expected);
         assert_eq!(node.incarnation(), 3);
     });
 }
 
-/// Under the closure's own feet, before it has given its future.
+/// The restart happens while the closure runs.
 #[test]
 fn the_closure_itself_may_restart_the_node() {
     under_seeds(|| async {
@@ -133,7 +133,7 @@ fn the_closure_itself_may_restart_the_node() {
 }
 
 #[test]
-fn random_numbers_are_drawn_anew_and_again() {
+fn random_numbers_after_a_restart_are_new_and_deterministic() {
     let drawn = |seed: u64| {
         timeloop::run(seed, || async {
             let (node, log) = logging(|log| async move { log.push(rand::Rng::next_u64(&mut rng())) });
@@ -153,7 +153,7 @@ fn random_numbers_are_drawn_anew_and_again() {
 }
 
 #[test]
-fn what_was_handed_to_the_next_incarnation_is_there() {
+fn the_next_incarnation_gets_values_from_the_test() {
     under_seeds(|| async {
         let disk = Rc::new(Cell::new(0));
         let kept = Rc::clone(&disk);

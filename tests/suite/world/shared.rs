@@ -1,4 +1,4 @@
-//! Locks and channels that a node shares with the test: a crash leaks nothing and wedges nothing.
+//! Locks and channels that a node shares with the test: a crash releases them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{bare, under_seeds};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn guards_are_given_back() {
+fn guards_are_released() {
     under_seeds(|| async {
         let node = bare("db-1");
         let (mutex, lock) = (Arc::new(Mutex::new(0)), Arc::new(RwLock::new(0)));
@@ -31,7 +31,7 @@ fn guards_are_given_back() {
         sleep(SECOND).await;
         assert!(mutex.try_lock().is_err());
         node.crash();
-        assert_eq!(*mutex.try_lock().expect("it is free at once"), 1);
+        assert_eq!(*mutex.try_lock().expect("the lock is free"), 1);
         drop(lock.write().await);
         assert_eq!(permits.available_permits(), 2);
         assert!(task.await.unwrap_err().is_cancelled());
@@ -39,12 +39,12 @@ fn guards_are_given_back() {
 }
 
 #[test]
-fn whoever_waits_behind_a_task_that_is_gone_has_its_turn() {
+fn the_next_waiter_gets_the_lock() {
     under_seeds(|| async {
         let (one, other) = (bare("one"), bare("other"));
         let mutex = Arc::new(Mutex::new(()));
         let guard = Arc::clone(&mutex).lock_owned().await;
-        // In the queue before the test's own task, and gone before its turn comes, or when it has just come.
+        // The waiters are queued before the test's own task. They crash before or just after the lock is handed to them.
         let wait = |node: &Node| {
             let mutex = Arc::clone(&mutex);
             node.spawn(async move { drop(mutex.lock().await) })
@@ -59,7 +59,7 @@ fn whoever_waits_behind_a_task_that_is_gone_has_its_turn() {
         one.crash();
         drop(guard);
         other.crash();
-        timeout(SECOND, mine).await.expect("it has its turn").unwrap();
+        timeout(SECOND, mine).await.expect("the lock is handed on").unwrap();
         for task in gone {
             _ = task.await;
         }
@@ -67,7 +67,7 @@ fn whoever_waits_behind_a_task_that_is_gone_has_its_turn() {
 }
 
 #[test]
-fn channels_close_and_what_was_sent_is_there() {
+fn channels_close_and_keep_sent_messages() {
     under_seeds(|| async {
         let node = bare("db-1");
         let (send, mut receive) = mpsc::channel(10);
@@ -104,7 +104,7 @@ fn channels_close_and_what_was_sent_is_there() {
 }
 
 #[test]
-fn what_was_begun_is_begun_anew_by_others() {
+fn unfinished_initialization_is_retried() {
     under_seeds(|| async {
         let node = bare("db-1");
         let cell = Arc::new(OnceCell::new());
@@ -125,16 +125,16 @@ fn what_was_begun_is_begun_anew_by_others() {
             async move { notify.notified().await }
         });
         sleep(SECOND).await;
-        // Meant for the node's task, which is gone before it hears of it: it goes to the next.
+        // The notification is for the node's task, which crashes first. So the next waiter gets it.
         notify.notify_one();
         node.crash();
-        timeout(SECOND, mine).await.expect("it is handed on").unwrap();
+        timeout(SECOND, mine).await.expect("the notification is handed on").unwrap();
         assert_eq!(*cell.get_or_init(|| async { 2 }).await, 2);
     });
 }
 
 #[test]
-fn a_barrier_waits_for_others() {
+fn a_barrier_waits_for_the_remaining_tasks() {
     under_seeds(|| async {
         let node = bare("db-1");
         let barrier = Arc::new(Barrier::new(2));
@@ -144,14 +144,14 @@ fn a_barrier_waits_for_others() {
         node.restart();
         let theirs = Arc::clone(&barrier);
         let task = node.spawn(async move { _ = theirs.wait().await });
-        timeout(SECOND, barrier.wait()).await.expect("as it counts whoever has come");
+        timeout(SECOND, barrier.wait()).await.expect("the barrier counts the tasks that have arrived");
         _ = timeout(SECOND, task).await;
     });
 }
 
-/// Under every strategy, with operations that give way.
+/// With every strategy, with preemption before operations.
 #[test]
-fn at_any_moment() {
+fn shared_locks_survive_a_crash_at_any_step() {
     let exploration = Explorer::new("world::at_any_moment").runs(500).without_regressions().run(|| async {
         let mutex = Arc::new(Mutex::new(0));
         let (send, mut receive) = mpsc::channel(1);
@@ -182,7 +182,7 @@ fn at_any_moment() {
             last = number;
         }
         crash.await.unwrap();
-        let number = timeout(SECOND, mutex.lock()).await.expect("nobody holds it");
+        let number = timeout(SECOND, mutex.lock()).await.expect("the lock is free");
         assert!(*number >= last && !node.is_up());
         timeloop::task::unconstrained(async {}).await;
     });

@@ -1,4 +1,4 @@
-//! Shutting down: asked first, forced in the end.
+//! Shutdown of nodes.
 
 use std::future::pending;
 
@@ -12,10 +12,10 @@ use super::{bare, logging, under_seeds};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn the_first_task_decides_when_the_node_is_down() {
+fn a_node_is_down_when_its_first_task_ends() {
     under_seeds(|| async {
         let (node, log) = logging(|log| async move {
-            let guard = log.on_drop("the other is dropped");
+            let guard = log.on_drop("other task dropped");
             spawn(async move {
                 let _guard = guard;
                 pending::<()>().await;
@@ -35,7 +35,7 @@ fn the_first_task_decides_when_the_node_is_down() {
         });
         assert_eq!(node.shutdown().await, Shutdown::Graceful);
         assert_eq!(start.elapsed(), SECOND);
-        assert_eq!(log.take(), ["asked", "done", "the other is dropped"]);
+        assert_eq!(log.take(), ["asked", "done", "other task dropped"]);
         assert!(watch.await.unwrap());
         assert!(!node.is_up() && !node.is_shutting_down());
     });
@@ -56,7 +56,7 @@ fn every_task_may_await_the_request() {
         yield_now().await;
         let start = Instant::now();
         assert_eq!(node.shutdown().await, Shutdown::Graceful);
-        assert_eq!(start.elapsed(), SECOND * 3, "without a first task all of them count");
+        assert_eq!(start.elapsed(), SECOND * 3, "without a first task, all tasks count");
         for (task, seconds) in tasks.into_iter().zip(1..) {
             assert_eq!(task.await.unwrap(), seconds);
         }
@@ -76,14 +76,14 @@ fn a_node_that_does_not_end_in_time_crashes() {
         assert_eq!(node.shutdown_within(SECOND * 3).await, Shutdown::Forced);
         assert_eq!(start.elapsed(), SECOND * 3);
         assert_eq!(log.take(), ["asked", "dropped"]);
-        // Once more, as it is down.
+        // The node is already down.
         assert_eq!(node.shutdown().await, Shutdown::Graceful);
         assert_eq!(start.elapsed(), SECOND * 3);
     });
 }
 
 #[test]
-fn the_request_is_gone_after_a_restart() {
+fn a_restart_clears_the_request() {
     under_seeds(|| async {
         let (node, log) = logging(|log| async move {
             shutdown_requested().await;
@@ -100,7 +100,7 @@ fn the_request_is_gone_after_a_restart() {
 }
 
 #[test]
-fn a_node_that_crashes_or_restarts_meanwhile_is_left_alone() {
+fn a_shutdown_ends_when_the_node_crashes_or_restarts() {
     under_seeds(|| async {
         let node = World::current().node("db-1").start(pending::<()>);
         let other = node.clone();
@@ -116,7 +116,7 @@ fn a_node_that_crashes_or_restarts_meanwhile_is_left_alone() {
 }
 
 #[test]
-fn a_paused_node_can_not_hear_it() {
+fn a_paused_node_does_not_observe_the_request() {
     under_seeds(|| async {
         let node = World::current().node("db-1").start(shutdown_requested);
         sleep(SECOND).await;
@@ -126,7 +126,7 @@ fn a_paused_node_can_not_hear_it() {
 }
 
 #[test]
-fn who_gives_up_waiting_leaves_the_node_to_it() {
+fn a_cancelled_shutdown_lets_the_node_finish() {
     under_seeds(|| async {
         let node = World::current().node("db-1").start(|| async {
             shutdown_requested().await;
@@ -134,7 +134,7 @@ fn who_gives_up_waiting_leaves_the_node_to_it() {
         });
         assert!(timeout(SECOND, node.shutdown()).await.is_err());
         assert!(node.is_up() && node.is_shutting_down());
-        // Asked again, it is as far as it was.
+        // A second request does not restart the shutdown.
         let start = Instant::now();
         assert_eq!(node.shutdown_within(SECOND * 60).await, Shutdown::Graceful);
         assert_eq!(start.elapsed(), SECOND * 59);
@@ -148,7 +148,7 @@ fn a_node_may_shut_itself_down() {
             spawn(async {
                 sleep(SECOND).await;
                 Node::current().shutdown().await;
-                unreachable!("it is dropped with its node");
+                unreachable!("the task is dropped with its node");
             });
             shutdown_requested().await;
         });
@@ -159,7 +159,7 @@ fn a_node_may_shut_itself_down() {
 }
 
 #[test]
-fn nobody_asks_the_test_to_shut_down() {
+fn the_node_of_the_test_cannot_shut_down() {
     timeloop::run(0, || async {
         assert!(timeout(SECOND, shutdown_requested()).await.is_err());
     })

@@ -1,34 +1,34 @@
-//! The fabric alone, without a loop, held against plain models of what streams and datagrams promise.
+//! Property tests of the fabric alone, against models of streams and datagrams.
 //!
-//! Always true: after each thing that happens the fabric's own books are in order, and nothing has happened for which the
-//! model knows no reason.
+//! After each step the invariants of the fabric are checked, and each observable result must be one that the model
+//! allows.
 
-mod books;
-mod datagrams;
+mod invariants;
 mod model;
 mod streams;
+mod udp;
 
-use super::{Dice, Packet, Question};
+use super::{Packet, PacketDecider, PacketDecision};
 
-/// A network in which whoever waits is a number.
+/// A fabric whose waiters are numbers.
 type Fabric = super::Fabric<u32, ()>;
 
-/// Dice from a row of numbers, over and over.
-struct Row(Vec<u32>, usize);
+/// Repeats a fixed sequence of numbers.
+struct Repeat(Vec<u32>, usize);
 
-impl Row {
+impl Repeat {
     fn next(&mut self) -> u32 {
         self.1 += 1;
         self.0.get(self.1 % self.0.len().max(1)).copied().unwrap_or(0)
     }
 }
 
-impl Dice for Row {
+impl PacketDecider for Repeat {
     fn quantile(&mut self, _: Packet, count: u32, _: &[u64]) -> u32 {
         self.next() % count
     }
 
-    fn happens(&mut self, _: Packet, _: Question, millionths: u32) -> bool {
+    fn happens(&mut self, _: Packet, _: PacketDecision, millionths: u32) -> bool {
         self.next() % 1_000_000 < millionths
     }
 }

@@ -1,16 +1,14 @@
-//! One suite of socket behaviours, run against real sockets on the loopback, with tokio, and against the simulation.
+//! A conformance suite of socket behaviour, run with tokio on real loopback sockets and in the simulation.
 //!
-//! The files in `cases` are compiled twice: below `real`, where `world` is tokio, and below `simulated`, where it is
-//! timeloop. So both are held to the same expectations, errors included.
+//! The files in `cases` are compiled twice: in `real`, where `world` is tokio, and in `simulated`, where it is
+//! timeloop. So both must meet the same expectations, errors included.
 //!
-//! Only `unix_paths` is for real sockets alone: the simulation has no files.
+//! Only `unix_paths` runs on real sockets alone, because the simulation has no socket files.
 //!
-//! Always true: a case names nothing but `world`, `common` and `std`; what it expects holds on Linux.
+//! # Invariants
+//! A case uses only `world`, `common` and `std`. Its expectations hold on Linux.
 
 #[cfg(target_os = "linux")]
 mod real;
-#[cfg_attr(
-    target_os = "linux",
-    expect(clippy::duplicate_mod, reason = "the cases are compiled against both")
-)]
+#[cfg_attr(target_os = "linux", expect(clippy::duplicate_mod, reason = "the cases are compiled with both"))]
 mod simulated;

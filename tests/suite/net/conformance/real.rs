@@ -1,4 +1,4 @@
-//! The cases with tokio, on the sockets of this machine.
+//! Runs the cases with tokio on real sockets.
 
 #[path = "cases/mod.rs"]
 mod cases;
@@ -16,23 +16,23 @@ mod world {
 
     pub(crate) use tokio::{io, join, net, spawn, time};
 
-    /// So many bytes are more than two sockets hold.
+    /// More bytes than two sockets buffer.
     pub(crate) const MUCH: usize = 20_000_000;
 
     /// Runs a case.
     pub(crate) fn run<F: Future<Output = ()>>(case: impl Fn() -> F + Sync) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let limit = time::Duration::from_secs(20);
-        runtime.block_on(async { time::timeout(limit, case()).await }).expect("a case that ends");
+        runtime.block_on(async { time::timeout(limit, case()).await }).expect("the case ends");
     }
 
     /// Sets how long a stream lingers.
-    #[expect(deprecated, reason = "what is deprecated has to work too")]
+    #[expect(deprecated, reason = "deprecated methods have to work too")]
     pub(crate) fn set_linger(stream: &net::TcpStream, linger: Option<time::Duration>) {
-        stream.set_linger(linger).expect("an option that can be set");
+        stream.set_linger(linger).expect("the option can be set");
     }
 
-    /// A path where nothing is yet; what comes to be there is removed in the end.
+    /// An unused path. Its file is removed at the end.
     #[derive(Debug)]
     pub(crate) struct Place(PathBuf);
 
@@ -44,7 +44,7 @@ mod world {
         }
 
         pub(crate) fn unlink(&self) {
-            std::fs::remove_file(&self.0).expect("something to remove");
+            std::fs::remove_file(&self.0).expect("the file exists");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The cases with timeloop, over some schedules each.
+//! Runs the cases with timeloop, each with several schedules.
 
 #[path = "cases/mod.rs"]
 mod cases;
@@ -14,7 +14,7 @@ mod world {
     use crate::support::explorer;
     pub(crate) use timeloop::{io, join, net, spawn, time};
 
-    /// So many bytes are more than two sockets hold.
+    /// More bytes than two sockets buffer.
     pub(crate) const MUCH: usize = 1_000_000;
 
     /// Runs a case.
@@ -29,10 +29,10 @@ mod world {
 
     /// Sets how long a stream lingers.
     pub(crate) fn set_linger(stream: &net::TcpStream, linger: Option<time::Duration>) {
-        stream.set_linger(linger).expect("an option that can be set");
+        stream.set_linger(linger).expect("the option can be set");
     }
 
-    /// A path where nothing is yet.
+    /// An unused path.
     #[derive(Debug)]
     pub(crate) struct Place(PathBuf);
 

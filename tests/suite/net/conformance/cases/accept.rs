@@ -1,13 +1,13 @@
-//! Who is let in, and when.
+//! Accepting connections.
 
 use std::future::poll_fn;
 
-use super::common::{a_moment, waits};
+use super::common::{let_packets_arrive, waits};
 use super::world::net::{TcpListener, TcpStream};
 use super::world::{join, run, spawn};
 
 #[test]
-fn who_comes_first_is_let_in_first() {
+fn connections_are_accepted_in_order() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut clients = Vec::new();
@@ -24,12 +24,12 @@ fn who_comes_first_is_let_in_first() {
 }
 
 #[test]
-fn who_accepts_before_anybody_comes_waits() {
+fn accept_waits_for_a_connection() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let accepts = spawn(async move { listener.accept().await.unwrap() });
-        a_moment().await;
+        let_packets_arrive().await;
         assert!(!accepts.is_finished());
         let client = TcpStream::connect(address).await.unwrap();
         let (_, peer) = accepts.await.unwrap();
@@ -38,7 +38,7 @@ fn who_accepts_before_anybody_comes_waits() {
 }
 
 #[test]
-fn to_accept_can_be_polled() {
+fn accept_can_be_polled() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -49,12 +49,12 @@ fn to_accept_can_be_polled() {
 }
 
 #[test]
-fn two_may_accept_at_once() {
+fn two_tasks_can_accept_concurrently() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connect = async {
-            a_moment().await;
+            let_packets_arrive().await;
             let first = TcpStream::connect(address).await.unwrap();
             let second = TcpStream::connect(address).await.unwrap();
             [first.local_addr().unwrap(), second.local_addr().unwrap()]

@@ -1,4 +1,4 @@
-//! Listeners and their addresses.
+//! Binding listeners.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use super::world::net::{TcpListener, TcpStream};
 use super::world::run;
 
 #[test]
-fn port_0_is_one_that_is_free() {
+fn port_0_binds_a_free_port() {
     run(|| async {
         let one = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -20,7 +20,7 @@ fn port_0_is_one_that_is_free() {
 }
 
 #[test]
-fn an_address_is_taken_once() {
+fn an_address_can_be_bound_once() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -31,7 +31,7 @@ fn an_address_is_taken_once() {
 }
 
 #[test]
-fn every_address_takes_each_of_them() {
+fn the_unspecified_address_conflicts_with_each_address() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ fn every_address_takes_each_of_them() {
 }
 
 #[test]
-fn addresses_of_one_host_have_ports_of_their_own() {
+fn addresses_of_one_host_have_separate_ports() {
     run(|| async {
         let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = first.local_addr().unwrap().port();
@@ -58,7 +58,7 @@ fn addresses_of_one_host_have_ports_of_their_own() {
 }
 
 #[test]
-fn an_address_of_another_host_can_not_be_had() {
+fn a_foreign_address_cannot_be_bound() {
     run(|| async {
         assert_eq!(error(TcpListener::bind("192.0.2.1:0").await), ADDRESS_NOT_AVAILABLE);
         assert_eq!(error(TcpListener::bind("[2001:db8::1]:0").await), ADDRESS_NOT_AVAILABLE);
@@ -66,7 +66,7 @@ fn an_address_of_another_host_can_not_be_had() {
 }
 
 #[test]
-fn of_several_addresses_the_first_that_can_be_had_is_taken() {
+fn the_first_bindable_address_is_used() {
     run(|| async {
         let addresses = ["192.0.2.1:0", "127.0.0.1:0"].map(|text| text.parse::<SocketAddr>().unwrap());
         let listener = TcpListener::bind(&addresses[..]).await.unwrap();
@@ -75,7 +75,7 @@ fn of_several_addresses_the_first_that_can_be_had_is_taken() {
 }
 
 #[test]
-fn no_address_at_all() {
+fn an_empty_list_of_addresses_fails() {
     run(|| async {
         let none: &[SocketAddr] = &[];
         let bind = TcpListener::bind(none).await.unwrap_err();
@@ -87,7 +87,7 @@ fn no_address_at_all() {
 }
 
 #[test]
-fn the_two_families_have_ports_of_their_own() {
+fn ipv4_and_ipv6_have_separate_ports() {
     run(|| async {
         let four = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = four.local_addr().unwrap().port();
@@ -98,7 +98,7 @@ fn the_two_families_have_ports_of_their_own() {
 }
 
 #[test]
-fn every_address_of_version_6_takes_those_of_version_4() {
+fn the_unspecified_ipv6_address_includes_ipv4() {
     run(|| async {
         let listener = TcpListener::bind("[::]:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -118,7 +118,7 @@ fn every_address_of_version_6_takes_those_of_version_4() {
 }
 
 #[test]
-fn a_listener_may_go_while_its_connections_stay() {
+fn connections_outlive_their_listener() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -129,7 +129,7 @@ fn a_listener_may_go_while_its_connections_stay() {
         let mut bytes = [0; 5];
         server.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"still");
-        // The address can be had again, the connection notwithstanding.
+        // The address is free although the connection exists.
         let listener = TcpListener::bind(address).await.unwrap();
         let again = TcpStream::connect(address).await.unwrap();
         assert_eq!(listener.accept().await.unwrap().1, again.local_addr().unwrap());
@@ -137,7 +137,7 @@ fn a_listener_may_go_while_its_connections_stay() {
 }
 
 #[test]
-fn the_port_of_a_client_is_taken() {
+fn the_port_of_a_client_is_in_use() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

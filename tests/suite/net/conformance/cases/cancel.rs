@@ -1,12 +1,12 @@
-//! Futures that are dropped before they are ready.
+//! Cancelled operations.
 
-use super::common::{a_moment, connected, pattern, settled, waits};
+use super::common::{connected, drain_readiness, let_packets_arrive, pattern, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::{TcpListener, TcpStream};
 use super::world::{MUCH, run};
 
 #[test]
-fn a_read_that_is_given_up_takes_nothing() {
+fn a_cancelled_read_removes_nothing() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         let mut bytes = [0; 8];
@@ -18,7 +18,7 @@ fn a_read_that_is_given_up_takes_nothing() {
 }
 
 #[test]
-fn an_accept_that_is_given_up_lets_nobody_in() {
+fn a_cancelled_accept_loses_no_connection() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         assert!(waits(listener.accept()).await);
@@ -29,7 +29,7 @@ fn an_accept_that_is_given_up_lets_nobody_in() {
 }
 
 #[test]
-fn what_a_write_that_is_given_up_has_written_stays_written() {
+fn a_cancelled_write_keeps_its_written_bytes() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         let sent = pattern(MUCH);
@@ -43,11 +43,11 @@ fn what_a_write_that_is_given_up_has_written_stays_written() {
 }
 
 #[test]
-fn a_connection_that_is_given_up_can_be_tried_again() {
+fn a_cancelled_connect_can_be_repeated() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        // Not even once polled, it is no connection at all.
+        // A future that was never polled makes no connection.
         drop(TcpStream::connect(address));
         assert!(waits(listener.accept()).await);
         let client = TcpStream::connect(address).await.unwrap();
@@ -56,15 +56,15 @@ fn a_connection_that_is_given_up_can_be_tried_again() {
 }
 
 #[test]
-fn waiting_for_readiness_can_be_given_up() {
+fn waiting_for_readiness_can_be_cancelled() {
     run(|| async {
         let (mut client, server) = connected().await;
-        settled(&server);
+        drain_readiness(&server);
         assert!(waits(server.readable()).await);
         client.write_all(b"x").await.unwrap();
         server.readable().await.unwrap();
-        assert!(!waits(server.readable()).await, "it takes nothing");
-        a_moment().await;
+        assert!(!waits(server.readable()).await, "it reads nothing");
+        let_packets_arrive().await;
         assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 1);
     });
 }

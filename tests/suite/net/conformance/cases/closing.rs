@@ -1,11 +1,11 @@
-//! How a stream ends where nothing goes wrong: one side, then the other.
+//! Graceful shutdown of streams.
 
-use super::common::{BROKEN_PIPE, a_moment, connected, error, waits};
+use super::common::{BROKEN_PIPE, connected, error, let_packets_arrive, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt, ErrorKind};
 use super::world::run;
 
 #[test]
-fn what_was_written_comes_before_the_end() {
+fn written_bytes_arrive_before_the_end() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"last words").await.unwrap();
@@ -17,7 +17,7 @@ fn what_was_written_comes_before_the_end() {
 }
 
 #[test]
-fn the_end_can_be_read_again_and_again() {
+fn the_end_can_be_read_repeatedly() {
     run(|| async {
         let (client, mut server) = connected().await;
         drop(client);
@@ -30,7 +30,7 @@ fn the_end_can_be_read_again_and_again() {
 }
 
 #[test]
-fn who_has_shut_down_may_still_read() {
+fn reading_after_shutdown_works() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"question").await.unwrap();
@@ -49,25 +49,25 @@ fn who_has_shut_down_may_still_read() {
 }
 
 #[test]
-fn who_has_shut_down_may_not_write() {
+fn writing_after_shutdown_fails() {
     run(|| async {
         let (mut client, _server) = connected().await;
         client.shutdown().await.unwrap();
         assert_eq!(error(client.write(b"x").await), BROKEN_PIPE);
         assert_eq!(error(client.try_write(b"x")), BROKEN_PIPE);
-        // Twice does no harm.
+        // A second shutdown succeeds too.
         client.shutdown().await.unwrap();
     });
 }
 
 #[test]
-fn one_side_has_no_say_over_what_the_other_writes() {
+fn shutdown_affects_one_direction() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         server.shutdown().await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         client.write_all(b"one").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         client.write_all(b"two").await.unwrap();
         let mut bytes = [0; 6];
         server.read_exact(&mut bytes).await.unwrap();
@@ -77,7 +77,7 @@ fn one_side_has_no_say_over_what_the_other_writes() {
 }
 
 #[test]
-fn an_end_in_the_midst_is_told_apart() {
+fn an_early_end_is_an_unexpected_eof() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"short").await.unwrap();
@@ -88,7 +88,7 @@ fn an_end_in_the_midst_is_told_apart() {
 }
 
 #[test]
-fn both_may_shut_down_at_once() {
+fn both_ends_can_shut_down_concurrently() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.shutdown().await.unwrap();

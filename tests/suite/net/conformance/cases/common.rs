@@ -1,4 +1,4 @@
-//! What many cases begin with.
+//! Helpers that many cases share.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,20 +7,20 @@ use std::io;
 use super::world::net::{TcpListener, TcpStream};
 use super::world::time::{Duration, sleep, timeout};
 
-/// Long enough for whatever is under way on the loopback to arrive.
+/// Long enough for packets on loopback to arrive.
 pub(crate) const MOMENT: Duration = Duration::from_millis(30);
 
-/// Lets whatever is under way arrive.
-pub(crate) async fn a_moment() {
+/// Waits until the packets in flight have arrived.
+pub(crate) async fn let_packets_arrive() {
     sleep(MOMENT).await;
 }
 
-/// Both sides of a connection: the one that connected, and the one that was accepted.
+/// Returns both ends of a connection: the client's and the accepted one.
 pub(crate) async fn connected() -> (TcpStream, TcpStream) {
     connected_at("127.0.0.1:0").await
 }
 
-/// As `connected`, by way of a listener at this address.
+/// Like `connected`, with a listener at this address.
 pub(crate) async fn connected_at(address: &str) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(address).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -28,23 +28,23 @@ pub(crate) async fn connected_at(address: &str) -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// What it failed with.
+/// Returns the text of the error.
 #[track_caller]
 pub(crate) fn error<T: Debug>(result: io::Result<T>) -> String {
     result.expect_err("this fails").to_string()
 }
 
-/// Whether it is not ready within a moment; it is dropped then.
+/// Returns whether the future is still pending after a moment, and drops it.
 pub(crate) async fn waits(future: impl Future) -> bool {
     timeout(MOMENT, future).await.is_err()
 }
 
-/// Takes back what tokio takes for granted at first: that a stream that was just accepted can be read.
-pub(crate) fn settled(stream: &TcpStream) {
+/// Clears the readiness that tokio assumes at first: it takes a new stream for readable.
+pub(crate) fn drain_readiness(stream: &TcpStream) {
     assert_eq!(stream.try_read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
-/// Bytes that tell where they belong.
+/// Returns bytes that depend on their position.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     let period: Vec<u8> = (0..=250).collect();
     let mut bytes = period.repeat(length / period.len() + 1);

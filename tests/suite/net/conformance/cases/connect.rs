@@ -1,37 +1,37 @@
-//! Who connects, and to what.
+//! Connecting.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::common::{REFUSED, RESET, a_moment, connected, connected_at, error};
+use super::common::{REFUSED, RESET, connected, connected_at, error, let_packets_arrive};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::{TcpListener, TcpStream};
 use super::world::run;
 
-/// An address where nobody listens.
-async fn nobody() -> SocketAddr {
+/// Returns an address without a listener.
+async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[test]
-fn nobody_listens() {
+fn connecting_to_a_closed_port_is_refused() {
     run(|| async {
-        assert_eq!(error(TcpStream::connect(nobody().await).await), REFUSED);
+        assert_eq!(error(TcpStream::connect(closed_port().await).await), REFUSED);
     });
 }
 
 #[test]
-fn nobody_listens_on_port_0() {
+fn connecting_to_port_0_is_refused() {
     run(|| async {
         assert_eq!(error(TcpStream::connect("127.0.0.1:0").await), REFUSED);
     });
 }
 
 #[test]
-fn addresses_are_tried_in_turn() {
+fn addresses_are_tried_in_order() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addresses = [nobody().await, listener.local_addr().unwrap()];
+        let addresses = [closed_port().await, listener.local_addr().unwrap()];
         let client = TcpStream::connect(&addresses[..]).await.unwrap();
         assert_eq!(client.peer_addr().unwrap(), addresses[1]);
         drop(listener);
@@ -40,7 +40,7 @@ fn addresses_are_tried_in_turn() {
 }
 
 #[test]
-fn a_name_stands_for_addresses() {
+fn a_name_resolves_to_addresses() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -52,7 +52,7 @@ fn a_name_stands_for_addresses() {
 }
 
 #[test]
-fn a_name_that_nobody_has() {
+fn connecting_to_an_unknown_name_fails() {
     run(|| async {
         let error = error(TcpStream::connect("nobody.invalid:80").await);
         assert!(error.starts_with("failed to lookup address information: "), "{error}");
@@ -60,7 +60,7 @@ fn a_name_that_nobody_has() {
 }
 
 #[test]
-fn both_sides_agree_on_their_addresses() {
+fn both_ends_agree_on_their_addresses() {
     run(|| async {
         let (client, server) = connected().await;
         assert_eq!(client.local_addr().unwrap(), server.peer_addr().unwrap());
@@ -71,7 +71,7 @@ fn both_sides_agree_on_their_addresses() {
 }
 
 #[test]
-fn version_6_has_a_loopback_too() {
+fn ipv6_loopback() {
     run(|| async {
         let (mut client, mut server) = connected_at("[::1]:0").await;
         assert!(client.local_addr().unwrap().is_ipv6());
@@ -84,7 +84,7 @@ fn version_6_has_a_loopback_too() {
 }
 
 #[test]
-fn no_address_in_particular_is_this_host() {
+fn the_unspecified_address_connects_to_this_host() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -99,7 +99,7 @@ fn no_address_in_particular_is_this_host() {
 }
 
 #[test]
-fn connections_have_ports_of_their_own() {
+fn connections_have_separate_ports() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut clients = Vec::new();
@@ -112,12 +112,12 @@ fn connections_have_ports_of_their_own() {
 }
 
 #[test]
-fn who_is_not_accepted_yet_may_write() {
+fn a_client_can_write_before_it_is_accepted() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(b"early").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         let (mut server, _) = listener.accept().await.unwrap();
         let mut bytes = [0; 5];
         server.read_exact(&mut bytes).await.unwrap();
@@ -126,14 +126,14 @@ fn who_is_not_accepted_yet_may_write() {
 }
 
 #[test]
-fn who_left_before_is_accepted_all_the_same() {
+fn a_closed_connection_is_still_accepted() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let address = client.local_addr().unwrap();
         client.write_all(b"was here").await.unwrap();
         drop(client);
-        a_moment().await;
+        let_packets_arrive().await;
         let (mut server, peer) = listener.accept().await.unwrap();
         assert_eq!(peer, address);
         let mut text = String::new();
@@ -143,11 +143,11 @@ fn who_left_before_is_accepted_all_the_same() {
 }
 
 #[test]
-fn who_was_never_accepted_is_cut_off_with_the_listener() {
+fn closing_the_listener_resets_queued_connections() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         drop(listener);
         assert_eq!(error(client.read(&mut [0; 8]).await), RESET);
     });

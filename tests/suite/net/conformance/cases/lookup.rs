@@ -1,4 +1,4 @@
-//! What stands for an address.
+//! Name lookup.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -11,7 +11,7 @@ async fn lookup(host: impl ToSocketAddrs) -> Result<Vec<SocketAddr>> {
 }
 
 #[test]
-fn addresses_stand_for_themselves() {
+fn addresses_resolve_to_themselves() {
     run(|| async {
         let four = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
         let six = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 81, 0, 0);
@@ -28,7 +28,7 @@ fn addresses_stand_for_themselves() {
 }
 
 #[test]
-fn texts_stand_for_addresses() {
+fn strings_resolve_to_addresses() {
     run(|| async {
         let four = SocketAddr::from(([127, 0, 0, 1], 80));
         let six: SocketAddr = "[::1]:80".parse().unwrap();
@@ -42,7 +42,7 @@ fn texts_stand_for_addresses() {
 }
 
 #[test]
-fn names_stand_for_addresses() {
+fn names_resolve_to_addresses() {
     run(|| async {
         let four = SocketAddr::from(([127, 0, 0, 1], 80));
         assert!(lookup("localhost:80").await.unwrap().contains(&four));
@@ -52,9 +52,9 @@ fn names_stand_for_addresses() {
 }
 
 #[test]
-fn texts_that_stand_for_none() {
+fn invalid_strings_do_not_resolve() {
     run(|| async {
-        for (text, told) in [
+        for (text, expected) in [
             ("127.0.0.1", "invalid socket address"),
             ("localhost", "invalid socket address"),
             ("localhost:http", "invalid port value"),
@@ -62,13 +62,17 @@ fn texts_that_stand_for_none() {
             ("127.0.0.1:", "invalid port value"),
         ] {
             let error = lookup(text).await.unwrap_err();
-            assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidInput, told), "{text}");
+            assert_eq!(
+                (error.kind(), error.to_string().as_str()),
+                (ErrorKind::InvalidInput, expected),
+                "{text}"
+            );
         }
     });
 }
 
 #[test]
-fn names_that_nobody_has() {
+fn unknown_names_do_not_resolve() {
     run(|| async {
         for error in [lookup("nobody.invalid:80").await, lookup(("nobody.invalid", 80)).await] {
             let error = error.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The cases, for whichever `world` the module above has.
+//! The cases. `world` of the parent module is tokio or timeloop.
 
 use super::world;
 

@@ -1,6 +1,6 @@
 //! Options of streams and listeners.
 
-use super::common::{BROKEN_PIPE, INVALID_ARGUMENT, RESET, a_moment, connected, error};
+use super::common::{BROKEN_PIPE, INVALID_ARGUMENT, RESET, connected, error, let_packets_arrive};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::TcpListener;
 use super::world::time::Duration;
@@ -19,7 +19,7 @@ fn nodelay_is_off_until_it_is_set() {
 }
 
 #[test]
-fn time_to_live_is_64_until_it_is_set() {
+fn ttl_is_64_until_it_is_set() {
     run(|| async {
         let (client, _server) = connected().await;
         assert_eq!(client.ttl().unwrap(), 64);
@@ -48,20 +48,20 @@ fn linger_is_none_until_it_is_set() {
 }
 
 #[test]
-fn who_does_not_linger_resets() {
+fn zero_linger_resets() {
     run(|| async {
         let (client, mut server) = connected().await;
         client.set_zero_linger().unwrap();
         assert_eq!(client.linger().unwrap(), Some(Duration::ZERO));
         drop(client);
-        a_moment().await;
+        let_packets_arrive().await;
         assert_eq!(error(server.read(&mut [0; 8]).await), RESET);
         assert_eq!(error(server.write(b"x").await), BROKEN_PIPE);
     });
 }
 
 #[test]
-fn there_is_no_error_to_take_from_a_stream_that_works() {
+fn a_working_stream_has_no_error() {
     run(|| async {
         let (client, server) = connected().await;
         assert!(client.take_error().unwrap().is_none());

@@ -1,17 +1,17 @@
-//! Peeking, trying, and waiting until it is worth it.
+//! Peeking, `try_…` methods and readiness.
 
 use std::io::{IoSlice, IoSliceMut};
 
-use super::common::{a_moment, connected, pattern, settled, waits};
+use super::common::{connected, drain_readiness, let_packets_arrive, pattern, waits};
 use super::world::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ErrorKind, Interest};
 use super::world::{MUCH, run};
 
 #[test]
-fn who_peeks_takes_nothing() {
+fn peeking_removes_nothing() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"hello").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         let mut bytes = [0; 8];
         assert_eq!(server.peek(&mut bytes[..2]).await.unwrap(), 2);
         assert_eq!(server.peek(&mut bytes).await.unwrap(), 5);
@@ -22,10 +22,10 @@ fn who_peeks_takes_nothing() {
 }
 
 #[test]
-fn there_is_nothing_to_read_yet() {
+fn try_read_without_data_would_block() {
     run(|| async {
         let (mut client, server) = connected().await;
-        settled(&server);
+        drain_readiness(&server);
         assert!(waits(server.readable()).await);
 
         client.write_all(b"hello").await.unwrap();
@@ -38,7 +38,7 @@ fn there_is_nothing_to_read_yet() {
 }
 
 #[test]
-fn what_is_left_can_still_be_read() {
+fn try_read_returns_the_rest() {
     run(|| async {
         let (mut client, server) = connected().await;
         client.write_all(b"hello").await.unwrap();
@@ -53,12 +53,12 @@ fn what_is_left_can_still_be_read() {
 }
 
 #[test]
-fn there_is_no_room_to_write() {
+fn try_write_to_full_buffers_would_block() {
     run(|| async {
         let (client, mut server) = connected().await;
         let chunk = pattern(MUCH / 100);
         let mut written = 0;
-        // Buffers grow for a while.
+        // The kernel may grow the buffers for a while.
         loop {
             match client.try_write(&chunk) {
                 Ok(bytes) => written += bytes,
@@ -91,7 +91,7 @@ fn a_write_may_be_short() {
 }
 
 #[test]
-fn a_new_stream_can_be_written_and_not_read() {
+fn a_new_stream_is_writable_and_not_readable() {
     run(|| async {
         let (client, _server) = connected().await;
         let ready = client.ready(Interest::READABLE | Interest::WRITABLE).await.unwrap();
@@ -102,18 +102,18 @@ fn a_new_stream_can_be_written_and_not_read() {
 }
 
 #[test]
-fn readiness_tells_of_bytes_and_of_the_end() {
+fn readiness_shows_bytes_and_the_end() {
     run(|| async {
         let (mut client, server) = connected().await;
         client.write_all(b"hello").await.unwrap();
         let ready = server.ready(Interest::READABLE).await.unwrap();
         assert!(ready.is_readable() && !ready.is_read_closed());
         drop(client);
-        a_moment().await;
+        let_packets_arrive().await;
         let ready = server.ready(Interest::READABLE).await.unwrap();
         assert!(ready.is_readable() && ready.is_read_closed());
         assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 5);
-        // The end is there to be read for ever.
+        // The end stays readable.
         server.readable().await.unwrap();
         assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 0);
         server.readable().await.unwrap();
@@ -121,30 +121,30 @@ fn readiness_tells_of_bytes_and_of_the_end() {
 }
 
 #[test]
-fn nothing_is_read_into_nothing() {
+fn reading_into_an_empty_buffer_returns_nothing() {
     run(|| async {
         let (mut client, mut server) = connected().await;
-        assert!(waits(server.read(&mut [])).await, "for something to read");
+        assert!(waits(server.read(&mut [])).await, "an empty read waits for data");
         client.write_all(b"x").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         assert_eq!(server.read(&mut []).await.unwrap(), 0);
         assert_eq!(server.read_u8().await.unwrap(), b'x');
     });
 }
 
 #[test]
-fn nothing_can_be_written() {
+fn an_empty_write_succeeds() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         assert_eq!(client.write(&[]).await.unwrap(), 0);
         client.write_all(&[]).await.unwrap();
         client.flush().await.unwrap();
-        assert!(waits(server.read(&mut [0; 8])).await, "nothing is no end");
+        assert!(waits(server.read(&mut [0; 8])).await, "an empty write is not an end");
     });
 }
 
 #[test]
-fn several_buffers_are_one_write_and_one_read() {
+fn vectored_writes_and_reads() {
     run(|| async {
         let (mut client, server) = connected().await;
         let parts = [IoSlice::new(b"he"), IoSlice::new(b""), IoSlice::new(b"llo")];
@@ -152,7 +152,7 @@ fn several_buffers_are_one_write_and_one_read() {
         assert_eq!(client.write_vectored(&parts).await.unwrap(), 5);
         client.writable().await.unwrap();
         assert_eq!(client.try_write_vectored(&[IoSlice::new(b" wor"), IoSlice::new(b"ld")]).unwrap(), 6);
-        a_moment().await;
+        let_packets_arrive().await;
         let (mut one, mut other) = ([0; 4], [0; 16]);
         server.readable().await.unwrap();
         let mut parts = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
@@ -164,11 +164,11 @@ fn several_buffers_are_one_write_and_one_read() {
 }
 
 #[test]
-fn a_buffer_that_grows_is_filled_as_far_as_there_is_room() {
+fn a_growing_buffer_is_filled_up_to_its_capacity() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"hello world").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         let mut bytes = Vec::with_capacity(64);
         server.readable().await.unwrap();
         assert_eq!(server.try_read_buf(&mut bytes).unwrap(), 11);
@@ -179,10 +179,10 @@ fn a_buffer_that_grows_is_filled_as_far_as_there_is_room() {
 }
 
 #[test]
-fn trying_goes_by_what_is_known_to_be_ready() {
+fn try_io_requires_readiness() {
     run(|| async {
         let (mut client, server) = connected().await;
-        settled(&server);
+        drain_readiness(&server);
         let error = server.try_io(Interest::READABLE, || Ok(())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         client.write_all(b"x").await.unwrap();

@@ -1,4 +1,4 @@
-//! Sockets that are set up by hand.
+//! `TcpSocket`.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ fn loopback() -> SocketAddr {
 }
 
 #[test]
-fn a_socket_listens_where_it_is_bound() {
+fn a_bound_socket_listens_at_its_address() {
     run(|| async {
         let socket = TcpSocket::new_v4().unwrap();
         assert_eq!(socket.local_addr().unwrap(), "0.0.0.0:0".parse().unwrap());
@@ -26,7 +26,7 @@ fn a_socket_listens_where_it_is_bound() {
 }
 
 #[test]
-fn a_socket_connects_from_where_it_is_bound() {
+fn a_bound_socket_connects_from_its_address() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpSocket::new_v4().unwrap();
@@ -39,7 +39,7 @@ fn a_socket_connects_from_where_it_is_bound() {
 }
 
 #[test]
-fn a_socket_that_is_not_bound_connects_from_anywhere() {
+fn an_unbound_socket_connects_from_an_ephemeral_port() {
     run(|| async {
         let listener = TcpListener::bind("[::1]:0").await.unwrap();
         let client = TcpSocket::new_v6().unwrap().connect(listener.local_addr().unwrap()).await.unwrap();
@@ -48,7 +48,7 @@ fn a_socket_that_is_not_bound_connects_from_anywhere() {
 }
 
 #[test]
-fn a_socket_that_is_not_bound_listens_everywhere() {
+fn an_unbound_socket_listens_at_the_unspecified_address() {
     run(|| async {
         let listener = TcpSocket::new_v4().unwrap().listen(16).unwrap();
         let address = listener.local_addr().unwrap();
@@ -59,7 +59,7 @@ fn a_socket_that_is_not_bound_listens_everywhere() {
 }
 
 #[test]
-fn a_socket_is_bound_once() {
+fn a_socket_can_be_bound_once() {
     run(|| async {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(loopback()).unwrap();
@@ -72,14 +72,14 @@ fn a_socket_is_bound_once() {
 }
 
 #[test]
-fn a_socket_that_only_bound_takes_the_address() {
+fn a_bound_socket_occupies_its_address() {
     run(|| async {
         let first = TcpSocket::new_v4().unwrap();
         first.bind(loopback()).unwrap();
         let address = first.local_addr().unwrap();
         let second = TcpSocket::new_v4().unwrap();
         assert_eq!(error(second.bind(address)), ADDRESS_IN_USE);
-        // Nobody listens there.
+        // The socket does not listen.
         assert_eq!(error(TcpStream::connect(address).await), REFUSED);
         drop(first);
         second.bind(address).unwrap();
@@ -87,7 +87,7 @@ fn a_socket_that_only_bound_takes_the_address() {
 }
 
 #[test]
-fn addresses_can_be_shared_until_somebody_listens() {
+fn reuseaddr_shares_an_address_until_a_socket_listens() {
     run(|| async {
         let sockets = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()];
         for socket in &sockets {
@@ -108,7 +108,7 @@ fn addresses_can_be_shared_until_somebody_listens() {
 }
 
 #[test]
-fn ports_can_be_shared_by_all_who_say_so() {
+fn reuseport_shares_a_port() {
     run(|| async {
         let sockets = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()];
         for socket in &sockets {
@@ -126,7 +126,7 @@ fn ports_can_be_shared_by_all_who_say_so() {
 }
 
 #[test]
-fn a_socket_is_of_one_family() {
+fn a_socket_has_one_address_family() {
     run(|| async {
         let six: SocketAddr = "[::1]:0".parse().unwrap();
         let family = "Address family not supported by protocol (os error 97)";
@@ -138,7 +138,7 @@ fn a_socket_is_of_one_family() {
 }
 
 #[test]
-fn buffers_are_twice_what_was_asked_for() {
+fn buffers_have_twice_the_requested_size() {
     run(|| async {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(20_000).unwrap();
@@ -149,7 +149,7 @@ fn buffers_are_twice_what_was_asked_for() {
 }
 
 #[test]
-fn options_are_kept_by_the_stream() {
+fn a_stream_inherits_the_options_of_its_socket() {
     run(|| async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpSocket::new_v4().unwrap();
@@ -163,7 +163,7 @@ fn options_are_kept_by_the_stream() {
 }
 
 #[test]
-fn a_socket_that_is_refused() {
+fn a_socket_can_be_refused() {
     run(|| async {
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(error(TcpSocket::new_v4().unwrap().connect(address).await), REFUSED);

@@ -1,11 +1,11 @@
-//! Halves of a stream.
+//! Stream halves.
 
-use super::common::{a_moment, connected, pattern, waits};
+use super::common::{connected, let_packets_arrive, pattern, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt, ErrorKind, Interest};
 use super::world::{MUCH, io, join, run, spawn};
 
 #[test]
-fn halves_read_and_write_at_once() {
+fn halves_read_and_write_concurrently() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         let sent = pattern(MUCH / 4);
@@ -44,7 +44,7 @@ fn halves_know_their_addresses() {
 }
 
 #[test]
-fn owned_halves_go_to_tasks_of_their_own() {
+fn owned_halves_move_to_separate_tasks() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (mut reads, mut writes) = client.into_split();
@@ -65,7 +65,7 @@ fn owned_halves_go_to_tasks_of_their_own() {
 }
 
 #[test]
-fn halves_of_two_streams_are_not_one() {
+fn halves_of_different_streams_do_not_reunite() {
     run(|| async {
         let (client, server) = connected().await;
         let (client_reads, client_writes) = client.into_split();
@@ -80,7 +80,7 @@ fn halves_of_two_streams_are_not_one() {
 }
 
 #[test]
-fn a_writing_half_that_is_dropped_ends_its_direction() {
+fn dropping_the_write_half_shuts_down_writing() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (mut reads, mut writes) = client.into_split();
@@ -97,7 +97,7 @@ fn a_writing_half_that_is_dropped_ends_its_direction() {
 }
 
 #[test]
-fn a_writing_half_that_is_forgotten_ends_nothing() {
+fn forgetting_the_write_half_keeps_the_stream_open() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (reads, writes) = client.into_split();
@@ -109,13 +109,13 @@ fn a_writing_half_that_is_forgotten_ends_nothing() {
 }
 
 #[test]
-fn a_reading_half_that_is_dropped_ends_nothing() {
+fn dropping_the_read_half_keeps_the_stream_open() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (reads, mut writes) = client.into_split();
         drop(reads);
         server.write_all(b"unheard").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         writes.write_all(b"more").await.unwrap();
         let mut bytes = [0; 4];
         server.read_exact(&mut bytes).await.unwrap();
@@ -124,7 +124,7 @@ fn a_reading_half_that_is_dropped_ends_nothing() {
 }
 
 #[test]
-fn halves_have_what_streams_have() {
+fn halves_have_the_methods_of_streams() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (mut reads, writes) = client.into_split();
@@ -144,7 +144,7 @@ fn halves_have_what_streams_have() {
 }
 
 #[test]
-fn halves_of_any_stream() {
+fn tokio_split_works() {
     run(|| async {
         let (client, mut server) = connected().await;
         let (mut reads, mut writes) = io::split(client);

@@ -1,11 +1,11 @@
-//! Many bytes.
+//! Transfer of many bytes.
 
-use super::common::{a_moment, connected, pattern};
+use super::common::{connected, let_packets_arrive, pattern};
 use super::world::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use super::world::{MUCH, io, join, run, spawn};
 
 #[test]
-fn many_bytes_arrive_whole_and_in_order() {
+fn many_bytes_arrive_complete_and_in_order() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         let sent = pattern(MUCH / 4);
@@ -19,15 +19,15 @@ fn many_bytes_arrive_whole_and_in_order() {
 }
 
 #[test]
-fn who_reads_slowly_holds_up_who_writes() {
+fn a_slow_reader_blocks_the_writer() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         let sent = pattern(MUCH);
         let expected = sent.clone();
         let writes = spawn(async move { client.write_all(&sent).await.unwrap() });
-        a_moment().await;
-        a_moment().await;
-        assert!(!writes.is_finished(), "all of it is under way");
+        let_packets_arrive().await;
+        let_packets_arrive().await;
+        assert!(!writes.is_finished(), "the writer waits");
         let mut received = vec![0; expected.len()];
         server.read_exact(&mut received).await.unwrap();
         assert!(received == expected);
@@ -55,12 +55,12 @@ fn both_directions_at_once() {
 }
 
 #[test]
-fn a_read_takes_no_more_than_there_is_room_for() {
+fn a_read_returns_at_most_the_size_of_the_buffer() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"abcdefg").await.unwrap();
         drop(client);
-        a_moment().await;
+        let_packets_arrive().await;
         let mut sizes = Vec::new();
         let mut bytes = [0; 3];
         loop {
@@ -75,7 +75,7 @@ fn a_read_takes_no_more_than_there_is_room_for() {
 }
 
 #[test]
-fn a_read_does_not_wait_for_more() {
+fn a_read_does_not_wait_for_more_bytes() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         client.write_all(b"abc").await.unwrap();
@@ -85,13 +85,13 @@ fn a_read_does_not_wait_for_more() {
 }
 
 #[test]
-fn writes_have_no_borders() {
+fn write_boundaries_are_not_kept() {
     run(|| async {
         let (mut client, mut server) = connected().await;
         for part in ["ab", "c", "defg"] {
             client.write_all(part.as_bytes()).await.unwrap();
         }
-        a_moment().await;
+        let_packets_arrive().await;
         let mut bytes = [0; 100];
         assert_eq!(server.read(&mut bytes).await.unwrap(), 7);
         assert_eq!(&bytes[..7], b"abcdefg");
@@ -132,7 +132,7 @@ fn lines_are_read_one_at_a_time() {
 }
 
 #[test]
-fn a_proxy_passes_on_bytes_and_ends() {
+fn a_proxy_forwards_bytes_and_the_end() {
     run(|| async {
         let (mut client, mut front) = connected().await;
         let (mut back, mut server) = connected().await;

@@ -1,19 +1,19 @@
-//! Datagrams that arrive.
+//! UDP datagrams that arrive.
 
 use std::sync::Arc;
 
-use super::common::{NOT_CONNECTED, a_moment, error, waits};
+use super::common::{NOT_CONNECTED, error, let_packets_arrive, waits};
 use super::world::io::{ErrorKind, Interest};
 use super::world::net::UdpSocket;
 use super::world::{run, spawn};
 
-/// Two sockets on the loopback.
+/// Two sockets on loopback.
 async fn two() -> (UdpSocket, UdpSocket) {
     let one = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     (one, UdpSocket::bind("127.0.0.1:0").await.unwrap())
 }
 
-/// Two sockets on the loopback, connected to each other.
+/// Two sockets on loopback, connected to each other.
 async fn connected() -> (UdpSocket, UdpSocket) {
     let (one, other) = two().await;
     one.connect(other.local_addr().unwrap()).await.unwrap();
@@ -22,7 +22,7 @@ async fn connected() -> (UdpSocket, UdpSocket) {
 }
 
 #[test]
-fn a_datagram_comes_with_its_sender() {
+fn recv_from_returns_the_sender() {
     run(|| async {
         let (one, other) = two().await;
         assert_eq!(one.send_to(b"hello", other.local_addr().unwrap()).await.unwrap(), 5);
@@ -33,7 +33,7 @@ fn a_datagram_comes_with_its_sender() {
 }
 
 #[test]
-fn who_is_connected_sends_and_hears_one_other() {
+fn a_connected_socket_exchanges_datagrams_with_its_peer_only() {
     run(|| async {
         let (one, other) = connected().await;
         let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -45,14 +45,14 @@ fn who_is_connected_sends_and_hears_one_other() {
         assert_eq!(other.recv(&mut bytes).await.unwrap(), 5);
         assert_eq!(&bytes[..5], b"hello");
         assert!(waits(other.recv(&mut bytes)).await);
-        // It may still send elsewhere.
+        // `send_to` still works for other addresses.
         one.send_to(b"aside", stranger.local_addr().unwrap()).await.unwrap();
         assert_eq!(stranger.recv_from(&mut bytes).await.unwrap(), (5, one.local_addr().unwrap()));
     });
 }
 
 #[test]
-fn one_can_connect_to_another_later() {
+fn a_socket_can_connect_again() {
     run(|| async {
         let (one, other) = connected().await;
         let third = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -66,12 +66,12 @@ fn one_can_connect_to_another_later() {
 }
 
 #[test]
-fn what_came_before_one_connected_is_heard() {
+fn datagrams_queued_before_connecting_are_received() {
     run(|| async {
         let (one, other) = two().await;
         let third = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         third.send_to(b"before", one.local_addr().unwrap()).await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         one.connect(other.local_addr().unwrap()).await.unwrap();
         let mut bytes = [0; 16];
         assert_eq!(one.recv_from(&mut bytes).await.unwrap(), (6, third.local_addr().unwrap()));
@@ -79,7 +79,7 @@ fn what_came_before_one_connected_is_heard() {
 }
 
 #[test]
-fn datagrams_have_borders() {
+fn datagram_boundaries_are_kept() {
     run(|| async {
         let (one, other) = connected().await;
         one.send(b"one").await.unwrap();
@@ -91,7 +91,7 @@ fn datagrams_have_borders() {
 }
 
 #[test]
-fn what_does_not_fit_is_cut_off() {
+fn excess_bytes_of_a_datagram_are_dropped() {
     run(|| async {
         let (one, other) = connected().await;
         one.send(b"too long").await.unwrap();
@@ -117,7 +117,7 @@ fn a_datagram_may_be_empty() {
 }
 
 #[test]
-fn a_datagram_can_be_taken_into_nothing() {
+fn a_datagram_can_be_received_into_an_empty_buffer() {
     run(|| async {
         let (one, other) = connected().await;
         one.send(b"lost").await.unwrap();
@@ -128,7 +128,7 @@ fn a_datagram_can_be_taken_into_nothing() {
 }
 
 #[test]
-fn on_the_loopback_order_is_kept() {
+fn loopback_keeps_the_order_of_datagrams() {
     run(|| async {
         let (one, other) = connected().await;
         for number in 0..50_u8 {
@@ -142,7 +142,7 @@ fn on_the_loopback_order_is_kept() {
 }
 
 #[test]
-fn what_nobody_takes_is_dropped_in_the_end() {
+fn datagrams_beyond_the_receive_queue_are_dropped() {
     run(|| async {
         let (one, other) = connected().await;
         for number in 0..20_000_u32 {
@@ -150,11 +150,11 @@ fn what_nobody_takes_is_dropped_in_the_end() {
             datagram[..4].copy_from_slice(&number.to_le_bytes());
             one.send(&datagram).await.unwrap();
         }
-        a_moment().await;
+        let_packets_arrive().await;
         let mut bytes = [0; 1_000];
         let mut received = 0;
         while other.try_recv(&mut bytes).is_ok() {
-            assert_eq!(bytes[..4], u32::to_le_bytes(received), "the first stay");
+            assert_eq!(bytes[..4], u32::to_le_bytes(received), "the oldest datagrams stay");
             received += 1;
         }
         assert!((1..20_000).contains(&received), "{received}");
@@ -162,7 +162,7 @@ fn what_nobody_takes_is_dropped_in_the_end() {
 }
 
 #[test]
-fn who_peeks_takes_nothing() {
+fn peeking_removes_nothing() {
     run(|| async {
         let (one, other) = connected().await;
         one.send(b"hello").await.unwrap();
@@ -177,7 +177,7 @@ fn who_peeks_takes_nothing() {
 }
 
 #[test]
-fn trying_does_not_wait() {
+fn try_methods_do_not_wait() {
     run(|| async {
         let (one, other) = connected().await;
         let mut bytes = [0; 16];
@@ -189,7 +189,7 @@ fn trying_does_not_wait() {
         assert_eq!(one.try_send_to(b"three", other.local_addr().unwrap()).unwrap(), 5);
         other.readable().await.unwrap();
         assert_eq!(other.try_recv(&mut bytes).unwrap(), 3);
-        a_moment().await;
+        let_packets_arrive().await;
         assert_eq!(other.try_recv_from(&mut bytes).unwrap(), (5, one.local_addr().unwrap()));
         assert_eq!(other.try_recv(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
         let ready = other.ready(Interest::READABLE | Interest::WRITABLE).await.unwrap();
@@ -198,7 +198,7 @@ fn trying_does_not_wait() {
 }
 
 #[test]
-fn a_buffer_that_grows_takes_a_datagram() {
+fn a_growing_buffer_receives_a_datagram() {
     run(|| async {
         let (one, other) = connected().await;
         for _ in 0..3 {
@@ -245,7 +245,7 @@ fn one_task_sends_while_another_receives() {
 }
 
 #[test]
-fn whoever_is_bound_to_every_address_sends_from_one() {
+fn a_socket_on_the_unspecified_address_sends_from_one_address() {
     run(|| async {
         let one = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -255,14 +255,14 @@ fn whoever_is_bound_to_every_address_sends_from_one() {
         assert_eq!(sender.to_string(), format!("127.0.0.1:{}", one.local_addr().unwrap().port()));
         other.send_to(b"y", sender).await.unwrap();
         assert_eq!(one.recv_from(&mut [0; 16]).await.unwrap().1, other.local_addr().unwrap());
-        // Connecting settles where from.
+        // Connecting sets the source address.
         one.connect(other.local_addr().unwrap()).await.unwrap();
         assert_eq!(one.local_addr().unwrap(), sender);
     });
 }
 
 #[test]
-fn version_6_has_datagrams_too() {
+fn datagrams_over_ipv6() {
     run(|| async {
         let one = UdpSocket::bind("[::1]:0").await.unwrap();
         let other = UdpSocket::bind("[::1]:0").await.unwrap();
@@ -272,7 +272,7 @@ fn version_6_has_datagrams_too() {
 }
 
 #[test]
-fn who_gives_up_receiving_loses_nothing() {
+fn a_cancelled_receive_loses_nothing() {
     run(|| async {
         let (one, other) = connected().await;
         let mut bytes = [0; 16];
@@ -283,7 +283,7 @@ fn who_gives_up_receiving_loses_nothing() {
 }
 
 #[test]
-fn one_may_send_to_oneself() {
+fn a_socket_can_send_to_itself() {
     run(|| async {
         let (one, _) = two().await;
         one.send_to(b"note", one.local_addr().unwrap()).await.unwrap();
@@ -292,7 +292,7 @@ fn one_may_send_to_oneself() {
 }
 
 #[test]
-fn what_was_sent_outlives_its_sender() {
+fn datagrams_outlive_their_sender() {
     run(|| async {
         let (one, other) = two().await;
         one.send_to(b"x", other.local_addr().unwrap()).await.unwrap();

@@ -1,15 +1,16 @@
-//! Datagrams that do not arrive, and options.
+//! UDP errors and options.
 
 use std::net::Ipv4Addr;
 
 use super::common::{
-    ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, INVALID_ARGUMENT, REFUSED, a_moment, error, pattern, waits,
+    ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, INVALID_ARGUMENT, REFUSED, error, let_packets_arrive, pattern,
+    waits,
 };
 use super::world::net::UdpSocket;
 use super::world::run;
 
-/// A socket that is connected to an address where nobody is.
-async fn talks_to_nobody() -> UdpSocket {
+/// Returns a socket that is connected to a closed port.
+async fn connected_to_closed_port() -> UdpSocket {
     let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(nobody.local_addr().unwrap()).await.unwrap();
@@ -17,14 +18,14 @@ async fn talks_to_nobody() -> UdpSocket {
 }
 
 #[test]
-fn addresses_are_taken_once_and_by_their_host() {
+fn an_address_can_be_bound_once_and_by_its_host_only() {
     run(|| async {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         assert_eq!(error(UdpSocket::bind(address).await), ADDRESS_IN_USE);
         assert_eq!(error(UdpSocket::bind(("0.0.0.0", address.port())).await), ADDRESS_IN_USE);
         assert_eq!(error(UdpSocket::bind("192.0.2.1:0").await), ADDRESS_NOT_AVAILABLE);
-        // TCP has ports of its own.
+        // TCP has separate ports.
         super::world::net::TcpListener::bind(address).await.unwrap();
         drop(socket);
         UdpSocket::bind(address).await.unwrap();
@@ -32,52 +33,52 @@ fn addresses_are_taken_once_and_by_their_host() {
 }
 
 #[test]
-fn who_is_connected_hears_that_nobody_is_there() {
+fn a_connected_socket_gets_an_error_for_a_closed_port() {
     run(|| async {
-        let socket = talks_to_nobody().await;
+        let socket = connected_to_closed_port().await;
         assert_eq!(socket.send(b"hello?").await.unwrap(), 6);
         assert_eq!(error(socket.recv(&mut [0; 16]).await), REFUSED);
-        // It is told once.
+        // The error is returned once.
         assert!(waits(socket.recv(&mut [0; 16])).await);
     });
 }
 
 #[test]
-fn the_next_send_is_told_that_nobody_is_there() {
+fn the_next_send_returns_the_error_for_a_closed_port() {
     run(|| async {
-        let socket = talks_to_nobody().await;
+        let socket = connected_to_closed_port().await;
         socket.send(b"hello?").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         assert_eq!(error(socket.send(b"hello?").await), REFUSED);
         socket.send(b"hello?").await.unwrap();
     });
 }
 
 #[test]
-fn that_nobody_is_there_can_be_taken() {
+fn take_error_returns_the_error_for_a_closed_port() {
     run(|| async {
-        let socket = talks_to_nobody().await;
+        let socket = connected_to_closed_port().await;
         socket.send(b"hello?").await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         assert_eq!(socket.take_error().unwrap().map(|error| error.to_string()).as_deref(), Some(REFUSED));
         assert!(socket.take_error().unwrap().is_none());
     });
 }
 
 #[test]
-fn who_is_not_connected_hears_nothing_of_it() {
+fn an_unconnected_socket_gets_no_error_for_a_closed_port() {
     run(|| async {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         socket.send_to(b"hello?", nobody).await.unwrap();
-        a_moment().await;
+        let_packets_arrive().await;
         socket.send_to(b"hello?", nobody).await.unwrap();
         assert!(waits(socket.recv_from(&mut [0; 16])).await);
     });
 }
 
 #[test]
-fn a_datagram_has_to_go_somewhere() {
+fn sending_without_a_destination_fails() {
     run(|| async {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         assert_eq!(error(socket.send(b"x").await), "Destination address required (os error 89)");
@@ -86,7 +87,7 @@ fn a_datagram_has_to_go_somewhere() {
 }
 
 #[test]
-fn a_datagram_has_a_greatest_length() {
+fn a_datagram_has_a_maximum_size() {
     run(|| async {
         let one = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -101,7 +102,7 @@ fn a_datagram_has_a_greatest_length() {
 }
 
 #[test]
-fn broadcasting_has_to_be_allowed() {
+fn broadcasting_needs_its_option() {
     run(|| async {
         let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         assert!(!socket.broadcast().unwrap());
@@ -112,14 +113,14 @@ fn broadcasting_has_to_be_allowed() {
 }
 
 #[test]
-fn a_socket_is_of_one_family() {
+fn a_socket_has_one_address_family() {
     run(|| async {
         let four = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let six = UdpSocket::bind("[::1]:0").await.unwrap();
-        let told = error(four.send_to(b"x", six.local_addr().unwrap()).await);
-        assert_eq!(told, "Address family not supported by protocol (os error 97)");
-        let told = error(four.connect(six.local_addr().unwrap()).await);
-        assert_eq!(told, "Address family not supported by protocol (os error 97)");
+        let text = error(four.send_to(b"x", six.local_addr().unwrap()).await);
+        assert_eq!(text, "Address family not supported by protocol (os error 97)");
+        let text = error(four.connect(six.local_addr().unwrap()).await);
+        assert_eq!(text, "Address family not supported by protocol (os error 97)");
     });
 }
 

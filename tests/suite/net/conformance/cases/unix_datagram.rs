@@ -1,8 +1,10 @@
-//! Datagrams within a host.
+//! Unix datagram sockets.
 
 use std::net::Shutdown;
 
-use super::common::{ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, NOT_FOUND, REFUSED, a_moment, error, waits};
+use super::common::{
+    ADDRESS_IN_USE, BROKEN_PIPE, NOT_CONNECTED, NOT_FOUND, REFUSED, error, let_packets_arrive, waits,
+};
 use super::world::io::{ErrorKind, Interest};
 use super::world::net::UnixDatagram;
 use super::world::{Place, run, spawn};
@@ -23,7 +25,7 @@ fn a_pair_is_connected() {
 }
 
 #[test]
-fn a_datagram_comes_with_the_path_of_its_sender() {
+fn recv_from_returns_the_path_of_the_sender() {
     run(|| async {
         let (here, there) = (Place::new(), Place::new());
         let (one, other) = (UnixDatagram::bind(&here).unwrap(), UnixDatagram::bind(&there).unwrap());
@@ -40,7 +42,7 @@ fn a_datagram_comes_with_the_path_of_its_sender() {
 }
 
 #[test]
-fn who_is_connected_needs_no_path() {
+fn a_connected_socket_sends_without_a_path() {
     run(|| async {
         let there = Place::new();
         let other = UnixDatagram::bind(&there).unwrap();
@@ -55,7 +57,7 @@ fn who_is_connected_needs_no_path() {
 }
 
 #[test]
-fn a_path_is_taken_once() {
+fn a_path_can_be_bound_once() {
     run(|| async {
         let place = Place::new();
         let socket = UnixDatagram::bind(&place).unwrap();
@@ -68,7 +70,7 @@ fn a_path_is_taken_once() {
 }
 
 #[test]
-fn a_path_where_nothing_is() {
+fn connecting_to_an_unused_path_fails() {
     run(|| async {
         let place = Place::new();
         let one = UnixDatagram::unbound().unwrap();
@@ -78,19 +80,19 @@ fn a_path_where_nothing_is() {
 }
 
 #[test]
-fn who_is_left_is_told() {
+fn sending_to_a_closed_peer_fails() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         other.send(b"last").await.unwrap();
         drop(other);
-        // What was sent stays.
+        // Sent datagrams stay.
         assert_eq!(one.recv(&mut [0; 16]).await.unwrap(), 4);
         assert_eq!(error(one.send(b"x").await), REFUSED);
     });
 }
 
 #[test]
-fn datagrams_have_borders_and_may_be_empty() {
+fn datagram_boundaries_are_kept_and_datagrams_may_be_empty() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         for text in ["too long", "", "x"] {
@@ -105,7 +107,7 @@ fn datagrams_have_borders_and_may_be_empty() {
 }
 
 #[test]
-fn who_sends_faster_than_is_received_waits() {
+fn a_sender_waits_while_the_queue_is_full() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         let sends = spawn(async move {
@@ -115,8 +117,8 @@ fn who_sends_faster_than_is_received_waits() {
                 one.send(&datagram).await.unwrap();
             }
         });
-        a_moment().await;
-        assert!(!sends.is_finished(), "none is dropped");
+        let_packets_arrive().await;
+        assert!(!sends.is_finished(), "the sender waits for capacity");
         for number in 0..5_000_u32 {
             let mut bytes = [0; 4];
             other.recv(&mut bytes).await.unwrap();
@@ -127,7 +129,7 @@ fn who_sends_faster_than_is_received_waits() {
 }
 
 #[test]
-fn trying_does_not_wait() {
+fn try_methods_do_not_wait() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         let mut bytes = [0; 16];
@@ -147,7 +149,7 @@ fn trying_does_not_wait() {
 }
 
 #[test]
-fn a_buffer_that_grows_takes_a_datagram() {
+fn a_growing_buffer_receives_a_datagram() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         for _ in 0..4 {
@@ -165,7 +167,7 @@ fn a_buffer_that_grows_takes_a_datagram() {
 }
 
 #[test]
-fn trying_goes_by_what_is_known_to_be_ready() {
+fn try_io_requires_readiness() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         assert_eq!(other.try_recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -178,7 +180,7 @@ fn trying_goes_by_what_is_known_to_be_ready() {
 }
 
 #[test]
-fn a_datagram_has_a_greatest_length() {
+fn a_datagram_has_a_maximum_size() {
     run(|| async {
         let (one, _other) = UnixDatagram::pair().unwrap();
         assert_eq!(error(one.send(&[0; 1_000_000]).await), "Message too long (os error 90)");
@@ -186,7 +188,7 @@ fn a_datagram_has_a_greatest_length() {
 }
 
 #[test]
-fn who_has_shut_down_may_not_send() {
+fn sending_after_shutdown_fails() {
     run(|| async {
         let (one, other) = UnixDatagram::pair().unwrap();
         one.shutdown(Shutdown::Write).unwrap();

@@ -1,12 +1,12 @@
-//! Listeners at paths.
+//! Unix listeners.
 
-use super::common::{ADDRESS_IN_USE, NOT_FOUND, REFUSED, a_moment, error, waits};
+use super::common::{ADDRESS_IN_USE, NOT_FOUND, REFUSED, error, let_packets_arrive, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt};
 use super::world::net::{UnixListener, UnixStream};
 use super::world::{Place, run, spawn};
 
 #[test]
-fn a_listener_is_at_its_path() {
+fn a_listener_has_its_path() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
@@ -22,7 +22,7 @@ fn a_listener_is_at_its_path() {
 }
 
 #[test]
-fn both_sides_know_the_path_of_the_listener() {
+fn both_ends_know_the_path_of_the_listener() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
@@ -36,7 +36,7 @@ fn both_sides_know_the_path_of_the_listener() {
 }
 
 #[test]
-fn a_path_is_taken_once() {
+fn a_path_can_be_bound_once() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
@@ -47,7 +47,7 @@ fn a_path_is_taken_once() {
 }
 
 #[test]
-fn a_path_where_nothing_is() {
+fn connecting_to_an_unused_path_fails() {
     run(|| async {
         let place = Place::new();
         assert_eq!(error(UnixStream::connect(&place).await), NOT_FOUND);
@@ -55,17 +55,17 @@ fn a_path_where_nothing_is() {
 }
 
 #[test]
-fn a_path_is_no_longer_than_107_bytes() {
+fn a_path_has_at_most_107_bytes() {
     run(|| async {
         let long = format!("/{}", "x".repeat(107));
-        let told = "path must be shorter than SUN_LEN";
-        assert_eq!(error(UnixListener::bind(&long)), told);
-        assert_eq!(error(UnixStream::connect(&long).await), told);
+        let expected = "path must be shorter than SUN_LEN";
+        assert_eq!(error(UnixListener::bind(&long)), expected);
+        assert_eq!(error(UnixStream::connect(&long).await), expected);
     });
 }
 
 #[test]
-fn who_comes_first_is_let_in_first() {
+fn connections_are_accepted_in_order() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
@@ -84,25 +84,25 @@ fn who_comes_first_is_let_in_first() {
 }
 
 #[test]
-fn who_was_never_accepted_is_cut_off_with_the_listener() {
+fn closing_the_listener_resets_queued_connections() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
         let mut client = UnixStream::connect(&place).await.unwrap();
         drop(listener);
-        a_moment().await;
+        let_packets_arrive().await;
         assert!(matches!(client.read(&mut [0; 8]).await, Ok(0) | Err(_)));
         assert!(client.write(b"x").await.is_err());
     });
 }
 
 #[test]
-fn a_listener_waits_for_somebody() {
+fn accept_waits_for_a_connection() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
         let accepts = spawn(async move { listener.accept().await.map(|_| ()) });
-        a_moment().await;
+        let_packets_arrive().await;
         assert!(!accepts.is_finished());
         let _client = UnixStream::connect(&place).await.unwrap();
         accepts.await.unwrap().unwrap();
@@ -110,7 +110,7 @@ fn a_listener_waits_for_somebody() {
 }
 
 #[test]
-fn a_name_need_not_be_a_path() {
+fn a_name_may_be_abstract() {
     run(|| async {
         let place = Place::new();
         let name = format!("\0{}", place.as_ref().display());

@@ -1,4 +1,4 @@
-//! Files and folders. The simulation has none: there a path is free as soon as its socket is gone, in any folder.
+//! Socket files and folders. The simulation has none: closing a socket frees its path, in any folder.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use super::world::net::{UnixDatagram, UnixListener, UnixStream};
 use super::world::{Place, run};
 
 #[test]
-fn a_path_can_be_removed_under_a_listener() {
+fn a_path_can_be_removed_while_its_listener_is_open() {
     run(|| async {
         let place = Place::new();
         let listener = UnixListener::bind(&place).unwrap();
         let mut client = UnixStream::connect(&place).await.unwrap();
         place.unlink();
         assert_eq!(error(UnixStream::connect(&place).await), NOT_FOUND);
-        // Whoever is connected stays so, and the path is free.
+        // Connections stay, and the path is free.
         let (mut server, _) = listener.accept().await.unwrap();
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
@@ -27,7 +27,7 @@ fn a_path_can_be_removed_under_a_listener() {
 }
 
 #[test]
-fn a_folder_that_is_not_there() {
+fn binding_in_a_missing_folder_fails() {
     run(|| async {
         let path = Path::new("/this-folder-does-not-exist/socket");
         assert_eq!(error(UnixListener::bind(path)), NOT_FOUND);
@@ -36,7 +36,7 @@ fn a_folder_that_is_not_there() {
 }
 
 #[test]
-fn a_path_is_taken_even_by_one_who_is_gone() {
+fn the_path_of_a_closed_socket_stays_in_use() {
     run(|| async {
         let place = Place::new();
         drop(UnixListener::bind(&place).unwrap());

@@ -1,6 +1,6 @@
-//! Streams within a host.
+//! Unix streams.
 
-use super::common::{BROKEN_PIPE, RESET, a_moment, error, pattern, waits};
+use super::common::{BROKEN_PIPE, RESET, error, let_packets_arrive, pattern, waits};
 use super::world::io::{AsyncReadExt, AsyncWriteExt, ErrorKind, Interest};
 use super::world::net::UnixStream;
 use super::world::{MUCH, run, spawn};
@@ -21,7 +21,7 @@ fn a_pair_is_connected() {
 }
 
 #[test]
-fn what_was_written_comes_before_the_end() {
+fn written_bytes_arrive_before_the_end() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         one.write_all(b"last words").await.unwrap();
@@ -34,12 +34,12 @@ fn what_was_written_comes_before_the_end() {
 }
 
 #[test]
-fn who_goes_before_all_is_read_resets() {
+fn closing_with_unread_bytes_resets() {
     run(|| async {
         let (mut one, other) = UnixStream::pair().unwrap();
         one.write_all(b"never read").await.unwrap();
         drop(other);
-        // Whoever writes is not told why.
+        // A write does not report the reset.
         assert_eq!(error(one.write(b"x").await), BROKEN_PIPE);
         assert_eq!(error(one.read(&mut [0; 8]).await), RESET);
         assert_eq!(one.read(&mut [0; 8]).await.unwrap(), 0);
@@ -48,7 +48,7 @@ fn who_goes_before_all_is_read_resets() {
 }
 
 #[test]
-fn who_has_shut_down_may_still_read() {
+fn reading_after_shutdown_works() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         one.write_all(b"question").await.unwrap();
@@ -65,14 +65,14 @@ fn who_has_shut_down_may_still_read() {
 }
 
 #[test]
-fn many_bytes_arrive_whole_and_in_order() {
+fn many_bytes_arrive_complete_and_in_order() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         let sent = pattern(MUCH);
         let expected = sent.clone();
         let writes = spawn(async move { one.write_all(&sent).await.unwrap() });
-        a_moment().await;
-        assert!(!writes.is_finished(), "all of it is under way");
+        let_packets_arrive().await;
+        assert!(!writes.is_finished(), "the writer waits");
         let mut received = Vec::new();
         other.read_to_end(&mut received).await.unwrap();
         writes.await.unwrap();
@@ -81,7 +81,7 @@ fn many_bytes_arrive_whole_and_in_order() {
 }
 
 #[test]
-fn trying_does_not_wait() {
+fn try_methods_do_not_wait() {
     run(|| async {
         let (mut one, other) = UnixStream::pair().unwrap();
         let mut bytes = [0; 8];
@@ -99,7 +99,7 @@ fn trying_does_not_wait() {
 }
 
 #[test]
-fn halves_go_to_tasks_of_their_own() {
+fn halves_move_to_separate_tasks() {
     run(|| async {
         let (one, mut other) = UnixStream::pair().unwrap();
         let (mut reads, mut writes) = one.into_split();
@@ -119,7 +119,7 @@ fn halves_go_to_tasks_of_their_own() {
 }
 
 #[test]
-fn halves_are_one_again() {
+fn halves_are_reunited() {
     run(|| async {
         let (one, other) = UnixStream::pair().unwrap();
         let (reads, writes) = one.into_split();
@@ -132,7 +132,7 @@ fn halves_are_one_again() {
 }
 
 #[test]
-fn halves_are_borrowed() {
+fn halves_can_borrow_the_stream() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         {
@@ -148,7 +148,7 @@ fn halves_are_borrowed() {
 }
 
 #[test]
-fn a_read_that_is_given_up_takes_nothing() {
+fn a_cancelled_read_removes_nothing() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         let mut bytes = [0; 8];
@@ -159,10 +159,10 @@ fn a_read_that_is_given_up_takes_nothing() {
 }
 
 #[test]
-fn nothing_is_read_into_nothing() {
+fn reading_into_an_empty_buffer_returns_nothing() {
     run(|| async {
         let (mut one, mut other) = UnixStream::pair().unwrap();
-        assert!(waits(other.read(&mut [])).await, "for something to read");
+        assert!(waits(other.read(&mut [])).await, "an empty read waits for data");
         one.write_all(b"x").await.unwrap();
         assert_eq!(other.read(&mut []).await.unwrap(), 0);
         assert_eq!(other.read_u8().await.unwrap(), b'x');

@@ -1,10 +1,11 @@
-//! What socket operations fail with, as the operating system has it.
+//! The errors of socket operations.
 //!
-//! Always true: kinds and texts are those of Linux, on every machine.
+//! # Invariants
+//! Error kinds and texts are Linux's, on every platform.
 
 use std::io;
 
-/// An error of the operating system.
+/// An operating system error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errno {
     WouldBlock,
@@ -29,7 +30,7 @@ pub(crate) enum Errno {
 }
 
 impl Errno {
-    /// Its number under Linux.
+    /// Returns Linux's number for the error.
     const fn number(self) -> i32 {
         match self {
             Self::NotPermitted => 1,
@@ -54,8 +55,8 @@ impl Errno {
         }
     }
 
-    /// Its kind and text, for systems whose own numbers mean something else.
-    const fn told(self) -> (io::ErrorKind, &'static str) {
+    /// Returns the kind and the text, for platforms whose error numbers differ.
+    const fn kind_and_text(self) -> (io::ErrorKind, &'static str) {
         use io::ErrorKind as Kind;
         match self {
             Self::NotPermitted => (Kind::PermissionDenied, "Operation not permitted (os error 1)"),
@@ -90,7 +91,7 @@ impl From<Errno> for io::Error {
         if cfg!(target_os = "linux") {
             return Self::from_raw_os_error(errno.number());
         }
-        let (kind, text) = errno.told();
+        let (kind, text) = errno.kind_and_text();
         Self::new(kind, text)
     }
 }
@@ -119,7 +120,7 @@ mod tests {
             Errno::PermissionDenied,
         ] {
             let error = io::Error::from(errno);
-            assert_eq!((error.kind(), error.to_string().as_str()), errno.told());
+            assert_eq!((error.kind(), error.to_string().as_str()), errno.kind_and_text());
         }
         let uncategorized = [
             Errno::MessageTooLong,
@@ -128,7 +129,7 @@ mod tests {
             Errno::FamilyNotSupported,
         ];
         for errno in uncategorized {
-            assert_eq!(io::Error::from(errno).to_string(), errno.told().1);
+            assert_eq!(io::Error::from(errno).to_string(), errno.kind_and_text().1);
         }
     }
 }

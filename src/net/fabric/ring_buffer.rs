@@ -1,46 +1,47 @@
-//! The bytes of one direction of a stream, first in, first out.
+//! A ring buffer for the bytes of one direction of a stream.
 //!
-//! Always true: bytes come out in the order in which they went in, each once; a ring without bytes has no allocation of its
-//! own, so that an idle stream costs next to nothing.
+//! # Invariants
+//! Bytes come out in the order in which they went in, each once. An empty ring owns no allocation, so an idle stream
+//! takes little memory.
 
-/// Rings of this size and smaller are kept for the next stream that has something to say.
+/// Buffers up to this size are kept in the pool.
 const KEPT_BYTES_MAX: usize = 512 * 1024;
 
-/// So many are kept.
+/// The pool keeps at most this many buffers.
 const KEPT_MAX: usize = 64;
 
-/// The least room that is made at once.
+/// The minimum size of a buffer.
 const LEAST: usize = 4 * 1024;
 
-/// Room that no ring uses just now.
+/// Unused buffers, for reuse.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Vec<Box<[u8]>>);
+pub(super) struct BufferPool(Vec<Box<[u8]>>);
 
-impl Pool {
+impl BufferPool {
     fn take(&mut self, least: usize) -> Box<[u8]> {
         match self.0.pop() {
-            Some(room) if room.len() >= least => room,
+            Some(buffer) if buffer.len() >= least => buffer,
             _ => vec![0; least.next_power_of_two().max(LEAST)].into_boxed_slice(),
         }
     }
 
-    fn give(&mut self, room: Box<[u8]>) {
-        if self.0.len() < KEPT_MAX && room.len() <= KEPT_BYTES_MAX && !room.is_empty() {
-            self.0.push(room);
+    fn give(&mut self, buffer: Box<[u8]>) {
+        if self.0.len() < KEPT_MAX && buffer.len() <= KEPT_BYTES_MAX && !buffer.is_empty() {
+            self.0.push(buffer);
         }
     }
 }
 
 /// A queue of bytes.
 #[derive(Debug, Default)]
-pub(super) struct Ring {
-    room: Box<[u8]>,
+pub(super) struct RingBuffer {
+    buffer: Box<[u8]>,
     start: u32,
     len: u32,
 }
 
-impl Ring {
-    /// How many bytes there are.
+impl RingBuffer {
+    /// Returns the number of bytes.
     #[inline]
     pub(super) fn len(&self) -> u32 {
         self.len
@@ -48,64 +49,64 @@ impl Ring {
 
     /// Appends bytes.
     #[inline]
-    pub(super) fn push(&mut self, bytes: &[u8], pool: &mut Pool) {
+    pub(super) fn push(&mut self, bytes: &[u8], pool: &mut BufferPool) {
         let needed = self.len as usize + bytes.len();
-        if needed > self.room.len() {
+        if needed > self.buffer.len() {
             self.grow(needed, pool);
         }
-        let size = self.room.len();
+        let size = self.buffer.len();
         let mut end = self.start as usize + self.len as usize;
         if end >= size {
             end -= size;
         }
         let first = bytes.len().min(size - end);
-        self.room[end..end + first].copy_from_slice(&bytes[..first]);
-        self.room[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        self.buffer[end..end + first].copy_from_slice(&bytes[..first]);
+        self.buffer[..bytes.len() - first].copy_from_slice(&bytes[first..]);
         self.len = needed as u32;
     }
 
     #[inline(never)]
-    fn grow(&mut self, needed: usize, pool: &mut Pool) {
-        let mut room = pool.take(needed);
+    fn grow(&mut self, needed: usize, pool: &mut BufferPool) {
+        let mut buffer = pool.take(needed);
         let (first, second) = self.first(self.len);
-        room[..first.len()].copy_from_slice(first);
-        room[first.len()..first.len() + second.len()].copy_from_slice(second);
+        buffer[..first.len()].copy_from_slice(first);
+        buffer[first.len()..first.len() + second.len()].copy_from_slice(second);
         self.start = 0;
-        pool.give(std::mem::replace(&mut self.room, room));
+        pool.give(std::mem::replace(&mut self.buffer, buffer));
     }
 
-    /// The first `count` bytes, in two pieces.
+    /// Returns the first `count` bytes, in two pieces.
     #[inline]
     pub(super) fn first(&self, count: u32) -> (&[u8], &[u8]) {
         let (start, count) = (self.start as usize, count as usize);
-        let first = count.min(self.room.len() - start);
-        (&self.room[start..start + first], &self.room[..count - first])
+        let first = count.min(self.buffer.len() - start);
+        (&self.buffer[start..start + first], &self.buffer[..count - first])
     }
 
-    /// Takes the first `count` bytes out.
+    /// Removes the first `count` bytes.
     #[inline]
-    pub(super) fn consume(&mut self, count: u32, pool: &mut Pool) {
-        debug_assert!(count <= self.len, "no more than there is");
+    pub(super) fn consume(&mut self, count: u32, pool: &mut BufferPool) {
+        debug_assert!(count <= self.len, "the ring holds that many bytes");
         self.len -= count;
         if self.len == 0 {
             self.start = 0;
-            pool.give(std::mem::take(&mut self.room));
+            pool.give(std::mem::take(&mut self.buffer));
             return;
         }
         let start = self.start as usize + count as usize;
-        self.start = if start >= self.room.len() { start - self.room.len() } else { start } as u32;
+        self.start = if start >= self.buffer.len() { start - self.buffer.len() } else { start } as u32;
     }
 
     /// Drops all but the first `count` bytes.
-    pub(super) fn truncate(&mut self, count: u32, pool: &mut Pool) {
+    pub(super) fn truncate(&mut self, count: u32, pool: &mut BufferPool) {
         self.consume_end(self.len.saturating_sub(count), pool);
     }
 
-    fn consume_end(&mut self, count: u32, pool: &mut Pool) {
+    fn consume_end(&mut self, count: u32, pool: &mut BufferPool) {
         self.len -= count;
         if self.len == 0 {
             self.start = 0;
-            pool.give(std::mem::take(&mut self.room));
+            pool.give(std::mem::take(&mut self.buffer));
         }
     }
 }
@@ -116,13 +117,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Pool, Ring};
+    use super::{BufferPool, RingBuffer};
 
     proptest! {
-        /// Against a plain queue.
+        /// Compares the ring with a `VecDeque`.
         #[test]
         fn keeps_bytes_in_order(operations in prop::collection::vec((0_u8..4, 0_u32..9_000), 0..60)) {
-            let (mut ring, mut pool) = (Ring::default(), Pool::default());
+            let (mut ring, mut pool) = (RingBuffer::default(), BufferPool::default());
             let mut model: VecDeque<u8> = VecDeque::new();
             let mut next = 0_u8;
             for (what, count) in operations {

@@ -1,4 +1,4 @@
-//! What reports call sockets and streams.
+//! The names of sockets and streams in reports.
 
 pub(super) const TCP_SOCKET: &str = "tcp socket";
 pub(super) const TCP_LISTENER: &str = "tcp listener";

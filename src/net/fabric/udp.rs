@@ -1,58 +1,59 @@
-//! Sockets of UDP, and datagrams on their way.
+//! UDP sockets, and datagrams in flight.
 //!
-//! Always true: a datagram comes whole or not at all, and says truly who sent it; whoever has set its socket to one peer hears
-//! of nobody else, and learns when nobody is there.
+//! # Invariants
+//! A datagram arrives whole or not at all, with its true source address. A connected socket receives from its peer
+//! only, and gets an error if the peer's port is unreachable.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::address::{loopback_if_unspecified, mapped, with_port};
 use super::connection::{LOCAL, Options};
-use super::handshake::{mapped, to_itself, with_port};
 use super::hosts::{Binding, Protocol, Reuse};
-use super::waiters::{As, Waiters};
-use super::{Errno, Event, Fabric, Key, Turn};
+use super::waiters::{WaitSlot, Waiters};
+use super::{CallContext, Errno, Event, Fabric, Key};
 
-/// The longest datagram.
-const LONGEST: usize = 65_507;
+/// The maximum size of a datagram.
+const DATAGRAM_BYTES_MAX: usize = 65_507;
 
-/// How many bytes wait to be received at most, as under Linux, and what each datagram takes besides its own.
+/// The size of a receive queue in bytes, as under Linux, and the overhead that each datagram adds.
 const QUEUE_BYTES: usize = 212_992;
 const OVERHEAD: usize = 256;
 
-/// What has come, and from whom.
+/// A datagram in a receive queue.
 #[derive(Debug)]
 struct Datagram {
-    about: About,
+    meta: RecvMeta,
     bytes: Box<[u8]>,
 }
 
-/// What is known of a datagram that has come.
+/// What the receiver learns of a datagram besides its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct About {
+pub(crate) struct RecvMeta {
     pub(crate) from: SocketAddr,
-    /// The address of this host that it was sent to.
+    /// The destination address of the datagram, an address of this host.
     #[cfg_attr(not(feature = "quinn"), expect(dead_code, reason = "read by an adapter"))]
     pub(crate) to: IpAddr,
     pub(crate) bytes: usize,
-    /// As [`Manner::congestion`].
+    /// See [`Transmit::congestion`].
     #[cfg_attr(not(feature = "quinn"), expect(dead_code, reason = "read by an adapter"))]
     pub(crate) congestion: u8,
 }
 
-/// How a datagram is to be sent, besides to whom.
+/// How to send a datagram.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manner {
-    /// From which of the host's addresses; any that goes with the receiver's otherwise.
+pub(crate) struct Transmit {
+    /// The source address. By default, the host's address of the destination's family.
     pub(crate) source: Option<IpAddr>,
-    /// The two bits of explicit congestion notification, which arrive as they are sent.
+    /// The two bits of explicit congestion notification. They arrive as they were sent.
     pub(crate) congestion: u8,
-    /// Where it is longer than a packet of the link may be, it is lost, and does not travel in pieces.
+    /// Whether a datagram that exceeds the link's MTU is dropped instead of fragmented.
     pub(crate) whole: bool,
 }
 
-/// What is under way.
+/// A datagram in flight.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     link: u32,
     pub(super) host: u32,
     pub(super) to: SocketAddr,
@@ -62,11 +63,11 @@ pub(super) struct Flight {
     congestion: u8,
     whole: bool,
     bytes: Box<[u8]>,
-    /// It has been under way, and is held where it was to come.
-    came: bool,
+    /// Whether it had reached its destination when the link was held.
+    reached_destination: bool,
 }
 
-/// A socket of UDP.
+/// A UDP socket.
 #[derive(Debug)]
 pub(crate) struct UdpSocket<W> {
     pub(crate) host: u32,
@@ -83,21 +84,21 @@ pub(crate) struct UdpSocket<W> {
     pub(super) readers: Waiters<W>,
 }
 
-impl Flight {
-    fn about(&self) -> About {
-        About { from: self.from, to: self.to.ip(), bytes: self.bytes.len(), congestion: self.congestion }
+impl InFlight {
+    fn meta(&self) -> RecvMeta {
+        RecvMeta { from: self.from, to: self.to.ip(), bytes: self.bytes.len(), congestion: self.congestion }
     }
 }
 
 impl<W> UdpSocket<W> {
-    /// Whether a receive would not wait.
+    /// Returns whether a receive would not wait.
     pub(crate) fn is_readable(&self) -> bool {
         !self.queue.is_empty() || self.error.is_some()
     }
 }
 
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
-    /// A socket at an address of `host`.
+    /// Creates a socket bound to an address of `host`.
     pub(crate) fn bind_udp(&mut self, host: u32, local: SocketAddr) -> Result<Key, Errno> {
         let key = self.udp.insert(UdpSocket {
             host,
@@ -128,25 +129,25 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    /// A socket.
+    /// Returns a socket.
     pub(crate) fn udp(&mut self, key: Key) -> Option<&mut UdpSocket<W>> {
         self.udp.get(key)
     }
 
-    /// Nobody holds the socket any more.
+    /// Closes a socket.
     pub(crate) fn close_udp(&mut self, key: Key) {
         let Some(mut socket) = self.udp.remove(key) else { return };
         self.hosts.unbind(socket.host, Protocol::Udp, socket.local.port(), key.slot);
-        socket.readers.wake(&mut self.garbage);
+        socket.readers.wake(&mut self.released);
     }
 
-    /// Sets the one whom the socket speaks to.
+    /// Connects a socket to a peer.
     pub(crate) fn connect_udp(&mut self, key: Key, peer: SocketAddr) -> Result<(), Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
         if peer.is_ipv6() && socket.local.is_ipv4() {
             return Err(Errno::FamilyNotSupported);
         }
-        let peer = to_itself(peer);
+        let peer = loopback_if_unspecified(peer);
         let source = self.hosts.source(socket.host, peer.ip()).ok_or(Errno::NetworkUnreachable)?;
         if socket.local.ip().is_unspecified() {
             socket.local.set_ip(source);
@@ -155,14 +156,14 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(())
     }
 
-    /// Sends a datagram, to `to` or to the peer.
+    /// Sends a datagram to `to`, or to the peer.
     pub(crate) fn send(
         &mut self,
-        turn: &mut Turn<'_>,
+        ctx: &mut CallContext<'_>,
         key: Key,
         to: Option<SocketAddr>,
         bytes: &[u8],
-        manner: Manner,
+        transmit: Transmit,
     ) -> Result<usize, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
         if let Some(errno) = socket.error.take() {
@@ -175,18 +176,18 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         if to.port() == 0 {
             return Err(Errno::InvalidInput);
         }
-        if bytes.len() > LONGEST {
+        if bytes.len() > DATAGRAM_BYTES_MAX {
             return Err(Errno::MessageTooLong);
         }
-        let to = SocketAddr::new(to_itself(to).ip().to_canonical(), to.port());
+        let to = SocketAddr::new(loopback_if_unspecified(to).ip().to_canonical(), to.port());
         let is_broadcast = to.ip() == IpAddr::V4(Ipv4Addr::BROADCAST);
         if is_broadcast && !socket.broadcast {
             return Err(Errno::PermissionDenied);
         }
         let (host, loops, local) = (socket.host, socket.loops, socket.local);
         let to_many = is_broadcast || to.ip().is_multicast();
-        let own = manner.source.unwrap_or(local.ip()).to_canonical();
-        if manner.source.is_some() && !self.hosts.is_own(host, own) {
+        let own = transmit.source.unwrap_or(local.ip()).to_canonical();
+        if transmit.source.is_some() && !self.hosts.is_own(host, own) {
             return Err(Errno::AddrNotAvailable);
         }
         let from = if own.is_unspecified() || own.is_ipv4() != to.ip().is_ipv4() {
@@ -198,10 +199,20 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let mut sends = |host: u32, fabric: &mut Self| {
             let own = fabric.udp.get(key).map_or(host, |socket| socket.host);
             let link = fabric.link(own, host);
-            let Manner { congestion, whole, .. } = manner;
+            let Transmit { congestion, whole, .. } = transmit;
             let bytes = bytes.into();
-            let flight = Flight { link, host, to, from, sender: key, congestion, whole, bytes, came: false };
-            fabric.launch(turn, flight);
+            let datagram = InFlight {
+                link,
+                host,
+                to,
+                from,
+                sender: key,
+                congestion,
+                whole,
+                bytes,
+                reached_destination: false,
+            };
+            fabric.transmit_datagram(ctx, datagram);
         };
         if to_many {
             for other in 0..self.hosts.hosts.len() as u32 {
@@ -215,76 +226,77 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(bytes.len())
     }
 
-    /// A datagram leaves.
-    fn launch(&mut self, turn: &mut Turn<'_>, flight: Flight) {
-        if flight.link == LOCAL {
-            self.land(turn, flight);
+    /// Sends a datagram over its link.
+    fn transmit_datagram(&mut self, ctx: &mut CallContext<'_>, datagram: InFlight) {
+        if datagram.link == LOCAL {
+            self.deliver_datagram(ctx, datagram);
             return;
         }
-        let link = self.links.at(flight.link);
+        let link = self.links.at(datagram.link);
         if link.held {
-            self.held.push(flight);
+            self.held.push(datagram);
             return;
         }
         let (from, to) = (link.from, link.to);
-        if !self.passes(flight.link, from, to) {
+        if !self.passes(datagram.link, from, to) {
             return;
         }
-        let bytes = flight.bytes.len() as u64 + 28;
-        let headers = if flight.to.is_ipv4() { 28 } else { 48 };
-        if flight.whole && flight.bytes.len() + headers > self.links.at(flight.link).model.mtu as usize {
+        let bytes = datagram.bytes.len() as u64 + 28;
+        let headers = if datagram.to.is_ipv4() { 28 } else { 48 };
+        if datagram.whole && datagram.bytes.len() + headers > self.links.at(datagram.link).params.mtu as usize
+        {
             return;
         }
-        let arrivals = self.links.at(flight.link).send_datagram(turn.now_ns, bytes, turn.dice);
-        let double = arrivals[1].map(|at_ns| (at_ns, Flight { bytes: flight.bytes.clone(), ..flight }));
-        let first = arrivals[0].map(|at_ns| (at_ns, flight));
-        for (at_ns, flight) in first.into_iter().chain(double) {
-            if at_ns <= turn.now_ns {
-                self.land(turn, flight);
+        let arrivals = self.links.at(datagram.link).send_datagram(ctx.now_ns, bytes, ctx.decider);
+        let double = arrivals[1].map(|at_ns| (at_ns, InFlight { bytes: datagram.bytes.clone(), ..datagram }));
+        let first = arrivals[0].map(|at_ns| (at_ns, datagram));
+        for (at_ns, datagram) in first.into_iter().chain(double) {
+            if at_ns <= ctx.now_ns {
+                self.deliver_datagram(ctx, datagram);
             } else {
-                let flight = self.flights.insert(flight);
-                self.queue.push(at_ns, Event::Datagram { flight });
+                let datagram = self.in_flight.insert(datagram);
+                self.queue.push(at_ns, Event::Datagram { datagram });
             }
         }
     }
 
-    /// What was held on a link leaves.
-    pub(crate) fn release_datagrams(&mut self, turn: &mut Turn<'_>, link: u32) {
+    /// Releases the datagrams held on a link.
+    pub(crate) fn release_datagrams(&mut self, ctx: &mut CallContext<'_>, link: u32) {
         let held = std::mem::take(&mut self.held);
-        let (released, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|flight| flight.link == link);
+        let (released, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|datagram| datagram.link == link);
         self.held = kept;
-        for flight in released {
-            if flight.came {
-                self.come(turn, flight);
+        for datagram in released {
+            if datagram.reached_destination {
+                self.arrive_or_hold(ctx, datagram);
             } else {
-                self.launch(turn, flight);
+                self.transmit_datagram(ctx, datagram);
             }
         }
     }
 
-    /// A datagram comes.
-    pub(super) fn datagram(&mut self, turn: &mut Turn<'_>, flight: Key) {
-        if let Some(flight) = self.flights.remove(flight) {
-            self.come(turn, flight);
+    /// Handles a datagram that arrives.
+    pub(super) fn datagram_arrives(&mut self, ctx: &mut CallContext<'_>, datagram: Key) {
+        if let Some(datagram) = self.in_flight.remove(datagram) {
+            self.arrive_or_hold(ctx, datagram);
         }
     }
 
-    fn come(&mut self, turn: &mut Turn<'_>, flight: Flight) {
-        let link = self.links.at(flight.link);
+    fn arrive_or_hold(&mut self, ctx: &mut CallContext<'_>, datagram: InFlight) {
+        let link = self.links.at(datagram.link);
         let (from, to, held) = (link.from, link.to, link.held);
         if held {
-            self.held.push(Flight { came: true, ..flight });
-        } else if self.passes(flight.link, from, to) {
-            self.land(turn, flight);
+            self.held.push(InFlight { reached_destination: true, ..datagram });
+        } else if self.passes(datagram.link, from, to) {
+            self.deliver_datagram(ctx, datagram);
         }
     }
 
-    fn land(&mut self, turn: &mut Turn<'_>, flight: Flight) {
-        let ip = flight.to.ip();
+    fn deliver_datagram(&mut self, ctx: &mut CallContext<'_>, datagram: InFlight) {
+        let ip = datagram.to.ip();
         let to_many = ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
         if to_many {
             let bound: Vec<Binding> =
-                self.hosts.sockets(flight.host, Protocol::Udp, flight.to.port()).collect();
+                self.hosts.sockets(datagram.host, Protocol::Udp, datagram.to.port()).collect();
             for binding in bound {
                 let Some(socket) = self.udp.at(binding.socket) else { continue };
                 let takes = if ip.is_multicast() {
@@ -293,23 +305,23 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                     binding.ip.is_unspecified()
                 };
                 if takes {
-                    self.deliver(binding.socket, flight.about(), flight.bytes.clone());
+                    self.enqueue(binding.socket, datagram.meta(), datagram.bytes.clone());
                 }
             }
             return;
         }
-        match self.hosts.socket(flight.host, Protocol::Udp, flight.to) {
-            Some(slot) => self.deliver(slot, flight.about(), flight.bytes),
-            None => self.nobody_is_there(turn, &flight),
+        match self.hosts.socket(datagram.host, Protocol::Udp, datagram.to) {
+            Some(slot) => self.enqueue(slot, datagram.meta(), datagram.bytes),
+            None => self.send_port_unreachable(ctx, &datagram),
         }
     }
 
-    fn deliver(&mut self, slot: u32, mut about: About, bytes: Box<[u8]>) {
+    fn enqueue(&mut self, slot: u32, mut meta: RecvMeta, bytes: Box<[u8]>) {
         let Some(socket) = self.udp.at(slot) else { return };
         if socket.local.is_ipv6() {
-            about.from = mapped(about.from);
+            meta.from = mapped(meta.from);
         }
-        if socket.peer.is_some_and(|peer| peer != about.from) {
+        if socket.peer.is_some_and(|peer| peer != meta.from) {
             return;
         }
         let taken = socket.queued_bytes + bytes.len() + OVERHEAD;
@@ -317,42 +329,43 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             return;
         }
         socket.queued_bytes = taken;
-        socket.queue.push_back(Datagram { about, bytes });
+        socket.queue.push_back(Datagram { meta, bytes });
         socket.readers.wake(&mut self.woken);
     }
 
-    /// The sender learns of it, if it speaks to this one alone.
-    fn nobody_is_there(&mut self, turn: &mut Turn<'_>, flight: &Flight) {
-        let Some(sender) = self.udp.get(flight.sender) else { return };
-        if sender.peer.is_none_or(|peer| peer.port() != flight.to.port()) {
+    /// Reports an unreachable port to the sender, if it is connected to that port.
+    fn send_port_unreachable(&mut self, ctx: &mut CallContext<'_>, datagram: &InFlight) {
+        let Some(sender) = self.udp.get(datagram.sender) else { return };
+        if sender.peer.is_none_or(|peer| peer.port() != datagram.to.port()) {
             return;
         }
         let host = sender.host;
-        let back = self.link(flight.host, host);
+        let back = self.link(datagram.host, host);
         if back == LOCAL {
-            self.refused(flight.sender);
-        } else if self.passes(back, flight.host, host) {
-            let at_ns = self.links.at(back).send_segment(turn.now_ns, 56, turn.dice);
-            self.queue.push(at_ns, Event::Refused { socket: flight.sender });
+            self.port_unreachable_arrives(datagram.sender);
+        } else if self.passes(back, datagram.host, host) {
+            let at_ns = self.links.at(back).send_segment(ctx.now_ns, 56, ctx.decider);
+            self.queue.push(at_ns, Event::PortUnreachable { socket: datagram.sender });
         }
     }
 
-    /// The socket learns that nobody is at its peer's address.
-    pub(super) fn refused(&mut self, key: Key) {
+    /// Handles the report of an unreachable port.
+    pub(super) fn port_unreachable_arrives(&mut self, key: Key) {
         if let Some(socket) = self.udp.get(key) {
             socket.error = Some(Errno::ConnectionRefused);
             socket.readers.wake(&mut self.woken);
         }
     }
 
-    /// Receives a datagram: `take` gets as much of it as fits in `max` bytes, and the rest is lost. With `peek` it stays.
+    /// Receives a datagram. `take` gets at most `max` bytes of it, and the rest is dropped. With `peek` the datagram
+    /// stays queued.
     pub(crate) fn receive(
         &mut self,
         key: Key,
         max: usize,
         peek: bool,
         take: impl FnOnce(&[u8]),
-    ) -> Result<About, Errno> {
+    ) -> Result<RecvMeta, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
         if let Some(errno) = socket.error.take() {
             return Err(errno);
@@ -360,22 +373,22 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let datagram = socket.queue.front().ok_or(Errno::WouldBlock)?;
         let count = datagram.bytes.len().min(max);
         take(&datagram.bytes[..count]);
-        let about = About { bytes: count, ..datagram.about };
+        let meta = RecvMeta { bytes: count, ..datagram.meta };
         if !peek {
             socket.queued_bytes -= datagram.bytes.len() + OVERHEAD;
             socket.queue.pop_front();
         }
-        Ok(about)
+        Ok(meta)
     }
 
-    /// Somebody waits for a datagram.
-    pub(crate) fn wait_to_receive(&mut self, key: Key, who: W, how: As) {
+    /// Registers a waiter for a datagram.
+    pub(crate) fn wait_to_receive(&mut self, key: Key, waiter: W, slot: WaitSlot) {
         if let Some(socket) = self.udp.get(key) {
-            self.garbage.extend(socket.readers.add(who, how));
+            self.released.extend(socket.readers.add(waiter, slot));
         }
     }
 
-    /// The socket hears what is sent to a group from now on, or no more.
+    /// Joins or leaves a multicast group.
     pub(crate) fn set_member(&mut self, key: Key, group: IpAddr, joins: bool) -> Result<(), Errno> {
         if !group.is_multicast() {
             return Err(Errno::InvalidInput);
@@ -396,18 +409,18 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    /// The link from one host to another.
+    /// Returns the link from one host to another.
     pub(crate) fn link(&mut self, from: u32, to: u32) -> u32 {
         if from == to { LOCAL } else { self.links.between(from, to) }
     }
 
-    /// The sockets of this host are gone.
+    /// Removes the sockets of a crashed host.
     pub(super) fn crash_udp(&mut self, host: u32) {
         for key in self.udp.keys() {
             if self.udp.get(key).is_some_and(|socket| socket.host == host)
                 && let Some(mut socket) = self.udp.remove(key)
             {
-                socket.readers.wake(&mut self.garbage);
+                socket.readers.wake(&mut self.released);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a failure says of the network: for which socket a task waits, what keeps it waiting, and what was broken then.
+//! The network in failure reports: the socket that a task waits for, why it waits, and nodes and links in trouble.
 
 use timeloop::io::{AsyncReadExt, AsyncWriteExt};
 use timeloop::net::{Network, TcpListener, TcpStream, UdpSocket};
@@ -8,12 +8,12 @@ use timeloop::{Failure, run};
 
 use crate::support::{by_name, explorer};
 
-/// What is said of the tasks that wait, and of the network.
-fn told(failure: Failure) -> String {
+/// Returns the part of a deadlock report about waiting tasks and the network.
+fn described(failure: Failure) -> String {
     assert_eq!(failure.kind, timeloop::FailureKind::Deadlock, "{failure}");
     let text = failure.to_string();
-    let (_, rest) = text.split_once('\n').expect("somebody waits");
-    // Where they were spawned is told elsewhere.
+    let (_, rest) = text.split_once('\n').expect("the report lists waiting tasks");
+    // Omits where the tasks were spawned.
     let parts = rest.trim_start().split(", spawned at ");
     parts
         .enumerate()
@@ -24,7 +24,7 @@ fn told(failure: Failure) -> String {
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_read_over_a_link_that_is_cut() {
+fn a_read_over_a_cut_link() {
     async fn serve() {
         let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -42,7 +42,7 @@ fn a_read_over_a_link_that_is_cut() {
         let _cut = Network::current().cut("server", "test"); // @cut
         stream.read_exact(&mut [0; 6]).await.unwrap(); // @read
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <read> since 3 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect>:26: nothing is under way, the link `server` -> `test` is cut, and at the other end `serve` on server (root.1) reads, too
   `serve` on server (root.1) waits at <request> since 2.5 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect>:26: nothing is under way, the link `server` -> `test` is cut, and at the other end `root` reads, too
   the network then:
@@ -50,7 +50,7 @@ fn a_read_over_a_link_that_is_cut() {
 }
 
 #[test]
-fn an_accept_that_nobody_asks_for() {
+fn an_accept_without_clients() {
     let failure = run(1, || async {
         let server = World::current().node("server").start(|| async {
             let listener = TcpListener::bind("0.0.0.0:80").await.unwrap(); // @bind
@@ -58,13 +58,13 @@ fn an_accept_that_nobody_asks_for() {
         });
         server.until_down().await; // @until down
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <until down> since 0 s; it waits for node `server` to go down, which is up, with 1 task
   `main` on server (root.1) waits at <accept> since 0 s; it accepts at the tcp listener `0.0.0.0:80` of node `server`, bound at <bind>:28: nobody asks for a connection");
 }
 
 #[test]
-fn a_read_from_a_node_that_is_paused() {
+fn a_read_from_a_paused_node() {
     let failure = run(1, || async {
         let server = World::current().node("server").start(|| async {
             let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
@@ -79,7 +79,7 @@ fn a_read_from_a_node_that_is_paused() {
         stream.write_all(b"anybody there?").await.unwrap();
         stream.read_exact(&mut [0; 5]).await.unwrap(); // @read 2
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <read 2> since 2 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is under way, and 14 bytes from here wait to be read
   `main` on server (root.1) waits at <accept 2> since 2.5 ms for its node to be resumed
   the network then:
@@ -87,7 +87,7 @@ fn a_read_from_a_node_that_is_paused() {
 }
 
 #[test]
-fn two_that_write_and_do_not_read() {
+fn two_writers_that_do_not_read() {
     async fn writes(mut stream: TcpStream) {
         stream.write_all(&vec![0; 1 << 20]).await.unwrap(); // @write
         stream.read_exact(&mut vec![0; 1 << 20]).await.unwrap();
@@ -100,13 +100,13 @@ fn two_that_write_and_do_not_read() {
         sleep(MS).await;
         writes(TcpStream::connect("server:80").await.unwrap()).await; // @client
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <write> since 2 ms; it writes to the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <client>:16: there is no room, 131,072 bytes from here wait to be read, and at the other end `main` on server (root.1) writes, too
   `main` on server (root.1) waits at <write> since 2.5 ms; it writes to the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <client>:16: there is no room, 131,072 bytes from here wait to be read, and at the other end `root` writes, too");
 }
 
 #[test]
-fn two_that_read_and_do_not_write() {
+fn two_readers_that_do_not_write() {
     let failure = run(1, || async {
         let listener = TcpListener::bind("127.0.0.1:80").await.unwrap(); // @bind 2
         let client = timeloop::spawn(async {
@@ -120,13 +120,13 @@ fn two_that_read_and_do_not_write() {
             more = listener.accept() => drop(more), // @server accepts
         }
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <server accepts> since 0 s; it reads from the tcp connection `127.0.0.1:32768` -> `127.0.0.1:80`, opened at <connect 3>:30: nothing is under way, and at the other end `root.1` reads, too; or it accepts at the tcp listener `127.0.0.1:80`, bound at <bind 2>:24: nobody asks for a connection
   `root.1` waits at <client reads> since 0 s; it reads from the tcp connection `127.0.0.1:32768` -> `127.0.0.1:80`, opened at <connect 3>:30: nothing is under way, and at the other end `root` reads, too");
 }
 
 #[test]
-fn a_node_that_has_crashed() {
+fn a_crashed_node() {
     let failure = run(1, || async {
         let server = World::current().node("server").start(|| async {
             let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
@@ -141,14 +141,14 @@ fn a_node_that_has_crashed() {
             stream.read_u8().await.unwrap(); // @read 3
         }
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <read 3> since 4 ms; it reads from the tcp connection `10.0.0.1:32768` (test) -> `10.0.0.2:80` (server), opened at <connect 4>:26: node `server` is down
   the network then:
   - node `server` is down: it crashed at 3 ms, by <crash>:16");
 }
 
 #[test]
-fn datagrams_that_do_not_come() {
+fn held_datagrams() {
     let failure = run(1, || async {
         World::current().node("sink").start(|| async {
             let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap(); // @bind udp
@@ -165,7 +165,7 @@ fn datagrams_that_do_not_come() {
         socket.send(b"two").await.unwrap();
         socket.recv(&mut [0; 8]).await.unwrap(); // @answer
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <answer> since 1 ms; it receives at the udp socket `10.0.0.1:32768`, bound at <bind own>:22, connected to `10.0.0.2:9` (sink): nothing is under way, and the link `test` -> `sink` is held
   `main` on sink (root.1) waits at <recv> since 0 s; it receives at the udp socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held on the way
   the network then:
@@ -174,7 +174,7 @@ fn datagrams_that_do_not_come() {
 
 #[cfg(unix)]
 #[test]
-fn sockets_within_a_host() {
+fn unix_sockets() {
     use timeloop::net::{UnixDatagram, UnixListener, UnixStream};
 
     let failure = run(1, || async {
@@ -189,7 +189,7 @@ fn sockets_within_a_host() {
                 }); // @unix serve
             }
         });
-        let quiet = UnixStream::connect("/run/app.sock").await.unwrap(); // @unix quiet
+        let silent = UnixStream::connect("/run/app.sock").await.unwrap(); // @unix silent
         let _writer = timeloop::spawn(async {
             let mut stream = UnixStream::connect("/run/app.sock").await.unwrap(); // @unix connect
             stream.write_all(&vec![0; 1 << 20]).await.unwrap(); // @unix write
@@ -203,20 +203,20 @@ fn sockets_within_a_host() {
         });
         let (one, _other) = UnixDatagram::pair().unwrap(); // @pair
         one.recv(&mut [0; 8]).await.unwrap(); // @unix recv
-        drop((log, quiet));
+        drop((log, silent));
     });
-    assert_eq!(by_name!(told(failure.unwrap_err())), "\
+    assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` waits at <unix recv> since 0 s; it receives at the unix datagram socket, made at <pair>:29: nothing waits to be received
   `root.1` waits at <unix accept> since 0 s; it accepts at the unix listener `/run/app.sock`, bound at <unix listener>:24: nobody asks for a connection
   `root.2` waits at <unix write> since 0 s; it writes to the unix stream `/run/app.sock`, opened at <unix connect>:30: there is no room, and 172,031 bytes from here wait to be read
   `root.3` waits at <unix send> since 0 s; it sends to the unix datagram socket `/run/log.sock`, made at <unbound>:24: there is no room: 11 datagrams wait to be received there
-  `root.1.1` waits at <unix read> since 0 s; it reads from the unix stream `/run/app.sock`, opened at <unix quiet>:21: nothing is under way
+  `root.1.1` waits at <unix read> since 0 s; it reads from the unix stream `/run/app.sock`, opened at <unix silent>:21: nothing is under way
   `root.1.2` waits at an unknown place since 0 s");
 }
 
-/// What was given up stays no longer, and what is polled by others on their own account does.
+/// Cancelled waits are not described. Waits of futures polled by other tasks are.
 #[test]
-fn what_a_task_waits_for_now() {
+fn only_current_waits_are_described() {
     use futures_util::StreamExt as _;
     use futures_util::stream::FuturesUnordered;
 
@@ -238,17 +238,17 @@ fn what_a_task_waits_for_now() {
         drop(listener);
     });
     assert_eq!(
-        by_name!(told(failure.unwrap_err())),
+        by_name!(described(failure.unwrap_err())),
         "\
   `root` waits at <all> since 2 ms; it receives at the udp socket `127.0.0.1:9`, bound at <bind 4>:22: nothing is under way"
     );
 }
 
-/// A panic or an error that comes of the network is told with what was wrong there.
+/// A panic or an error is reported with the state of the network.
 #[test]
-fn what_was_broken_when_a_test_failed() {
+fn the_state_of_the_network_at_a_failure() {
     for returns in [false, true] {
-        let found = explorer("net::told::broken").run(move || async move {
+        let found = explorer("net::reports::broken").run(move || async move {
             let world = World::current();
             let nodes = ["a", "b", "c"].map(|name| world.node(name).start(std::future::pending::<()>));
             let network = Network::current();
@@ -287,8 +287,8 @@ fn what_was_broken_when_a_test_failed() {
 }
 
 #[test]
-fn nothing_is_said_where_all_is_as_usual() {
-    let exploration = explorer("net::told::usual").run(|| async {
+fn a_healthy_network_is_not_described() {
+    let exploration = explorer("net::reports::healthy").run(|| async {
         World::current().node("a").start(std::future::pending::<()>);
         let network = Network::current();
         network.cut("a", "test").heal();

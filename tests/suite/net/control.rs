@@ -1,4 +1,4 @@
-//! What a test can turn at the network and at sockets, and what it is told where that makes no sense.
+//! Control of the network and of sockets by the test, and errors for invalid arguments.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,13 +11,13 @@ use timeloop::world::{Node, World};
 use crate::support::{explorer, panic_text};
 
 fn run<F: Future<Output = ()>>(f: impl Fn() -> F + Sync) {
-    explorer("net::knobs").runs(5).check(f);
+    explorer("net::control").runs(5).check(f);
 }
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A node that takes every connection at port 7 and keeps it.
-fn keeper(name: &str) -> Node {
+/// Starts a node that accepts all connections at port 7 and keeps them open.
+fn keep_connections(name: &str) -> Node {
     World::current().node(name).start(|| async {
         let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
         let mut kept = Vec::new();
@@ -27,8 +27,8 @@ fn keeper(name: &str) -> Node {
     })
 }
 
-/// How long a connection to this node takes to come about, if less than ten seconds.
-async fn connects(name: &str) -> Option<Duration> {
+/// Returns how long connecting to the node takes; `None` after ten seconds.
+async fn connect_time(name: &str) -> Option<Duration> {
     let start = Instant::now();
     let connected = timeout(Duration::from_secs(10), TcpStream::connect((name, 7))).await;
     connected.ok().map(|connected| {
@@ -38,28 +38,32 @@ async fn connects(name: &str) -> Option<Duration> {
 }
 
 #[test]
-fn a_node_that_is_clogged_or_cut_off_is_so_from_all_others() {
+fn clogging_or_isolating_a_node_affects_all_its_links() {
     run(|| async {
-        let _nodes = ["one", "two"].map(keeper);
+        let _nodes = ["one", "two"].map(keep_connections);
         sleep(MS).await;
         let network = Network::current();
         network.clog_node("one", Duration::from_secs(2));
-        assert_eq!(connects("one").await, Some(Duration::from_secs(2) + MS), "it goes on where it stood");
-        assert_eq!(connects("two").await, Some(MS));
+        assert_eq!(
+            connect_time("one").await,
+            Some(Duration::from_secs(2) + MS),
+            "clogged packets arrive after the clog"
+        );
+        assert_eq!(connect_time("two").await, Some(MS));
         let cut = network.isolate("one");
-        assert_eq!(connects("one").await, None);
-        assert_eq!(connects("two").await, Some(MS));
+        assert_eq!(connect_time("one").await, None);
+        assert_eq!(connect_time("two").await, Some(MS));
         cut.heal();
-        assert_eq!(connects("one").await, Some(MS));
+        assert_eq!(connect_time("one").await, Some(MS));
         network.swizzle(&["one", "two"], Duration::from_secs(4)).await;
-        // The first was clogged for two seconds of those four, the second till the third.
-        assert_eq!(connects("one").await, Some(MS));
-        assert!(connects("two").await > Some(MS));
+        // The first node was clogged from 0 s to 2 s, the second from 1 s to 3 s.
+        assert_eq!(connect_time("one").await, Some(MS));
+        assert!(connect_time("two").await > Some(MS));
     });
 }
 
 #[test]
-fn a_partition_may_be_of_one_way() {
+fn a_partition_can_be_one_way() {
     run(|| async {
         World::current().node("one").start(|| async {
             let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
@@ -83,30 +87,30 @@ fn a_partition_may_be_of_one_way() {
         }
         socket.send_to(b"y", "one:9").await.unwrap();
         assert_eq!(socket.recv(&mut bytes).await.unwrap(), 1);
-        assert_eq!(bytes[0], b'y', "what was lost stays lost");
+        assert_eq!(bytes[0], b'y', "lost datagrams stay lost");
     });
 }
 
 #[test]
-fn latencies_are_those_that_were_given() {
+fn latencies_follow_the_model() {
     run(|| async {
-        let _node = keeper("one");
+        let _node = keep_connections("one");
         sleep(MS).await;
         let network = Network::current();
         network.set_between("test", "one", &LinkModel::new().latencies(&[3 * MS, 5 * MS]));
         for _ in 0..20 {
-            let took = connects("one").await.unwrap();
+            let took = connect_time("one").await.unwrap();
             assert!([6 * MS, 8 * MS, 10 * MS].contains(&took), "{took:?}");
         }
         network.set_between("test", "one", &LinkModel::new().latency_with_tail(10 * MS, 50 * MS));
         for _ in 0..20 {
-            assert!(connects("one").await.unwrap() > 2 * MS);
+            assert!(connect_time("one").await.unwrap() > 2 * MS);
         }
     });
 }
 
 #[test]
-fn a_longer_datagram_is_lost_with_any_of_its_pieces() {
+fn a_fragmented_datagram_is_lost_with_any_fragment() {
     run(|| async {
         World::current().node("one").start(|| async {
             let socket = UdpSocket::bind("0.0.0.0:9").await.unwrap();
@@ -128,15 +132,15 @@ fn a_longer_datagram_is_lost_with_any_of_its_pieces() {
                 come[which] += u32::from(answer.is_ok());
             }
         }
-        // Where nothing is drawn, nothing is lost.
+        // The baseline run loses nothing.
         assert!(come == [60, 60] || (come[0] > 40 && come[1] < 30), "{come:?}");
     });
 }
 
 #[test]
-fn silence_counts_as_the_end_after_as_long_as_the_test_says() {
+fn the_silence_timeout_can_be_set() {
     run(|| async {
-        let _node = keeper("one");
+        let _node = keep_connections("one");
         sleep(MS).await;
         let network = Network::current();
         network.set_silence_timeout(Duration::from_secs(5));
@@ -150,7 +154,7 @@ fn silence_counts_as_the_end_after_as_long_as_the_test_says() {
 }
 
 #[test]
-fn groups_of_ipv6_are_joined_and_left() {
+fn ipv6_groups_are_joined_and_left() {
     run(|| async {
         let socket = UdpSocket::bind("[::]:9").await.unwrap();
         let group: Ipv6Addr = "ff02::1234".parse().unwrap();
@@ -166,13 +170,13 @@ fn groups_of_ipv6_are_joined_and_left() {
         four.set_tos_v4(16).unwrap();
         assert_eq!(four.tos_v4().unwrap(), 16);
         let error = four.join_multicast_v4(Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput, "that is no group");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "not a multicast address");
     });
 }
 
 #[cfg(unix)]
 #[test]
-fn who_is_at_the_other_end_is_this_very_program() {
+fn peer_credentials_are_fixed() {
     run(|| async {
         let (one, other) = timeloop::net::UnixStream::pair().unwrap();
         let (mine, theirs) = (one.peer_cred().unwrap(), other.peer_cred().unwrap());
@@ -182,9 +186,9 @@ fn who_is_at_the_other_end_is_this_very_program() {
 }
 
 #[test]
-fn faults_last_as_long_as_they_may() {
+fn fault_durations_respect_their_bounds() {
     run(|| async {
-        let _node = keeper("one");
+        let _node = keep_connections("one");
         let start = Instant::now();
         let plan = FaultPlan::over(Duration::from_secs(10))
             .one_way_cuts(3)
@@ -192,27 +196,27 @@ fn faults_last_as_long_as_they_may() {
             .nodes(["one", "test"]);
         plan.run().await;
         assert_eq!(start.elapsed(), Duration::from_secs(10));
-        assert_eq!(connects("one").await, Some(MS), "then all is whole");
+        assert_eq!(connect_time("one").await, Some(MS), "then all is whole");
     });
     assert_eq!(
         panic_text(|| drop(FaultPlan::over(Duration::from_secs(1)).lasting(5 * MS, MS))),
-        "faults that last at least 5ms can't end within 1ms; swap them"
+        "the shortest fault, 5ms, is longer than the longest, 1ms; swap them"
     );
     assert_eq!(
         panic_text(|| drop(FaultPlan::over(MS).lasting(MS, 5 * MS))),
-        "faults that last 5ms have no room in a plan over 1ms; make it longer"
+        "faults of up to 5ms do not fit into a plan of 1ms; make the plan longer"
     );
     assert_eq!(
         panic_text(|| drop(FaultPlan::over(Duration::ZERO))),
-        "a fault plan over no time has no room for a fault; give it some time"
+        "a fault plan needs a duration above zero"
     );
 }
 
-/// Each is what the real API gives, or says what would make sense.
+/// Each error is that of the real API, or describes a valid argument.
 #[test]
-fn bad_input_is_told() {
+fn bad_input_is_rejected() {
     run(|| async {
-        let node = keeper("one");
+        let node = keep_connections("one");
         sleep(MS).await;
         let foreign = (node.address(), 80);
         let text = "Cannot assign requested address (os error 99)";
@@ -228,7 +232,7 @@ fn bad_input_is_told() {
             (ErrorKind::InvalidInput, "invalid socket address".into())
         );
         let network = Network::current();
-        let nobody = "there is no node `nobody`; there are `test`, `one`";
+        let nobody = "there is no node `nobody`; the nodes are `test`, `one`";
         assert_eq!(panic_text(|| drop(network.partition(&[&["one"], &["nobody"]]))), nobody);
         assert_eq!(panic_text(|| drop(network.partition_one_way(&["nobody"], &["one"]))), nobody);
         assert_eq!(panic_text(|| drop(network.isolate("nobody"))), nobody);
@@ -236,40 +240,40 @@ fn bad_input_is_told() {
         assert_eq!(panic_text(|| network.clog_node("nobody", MS)), nobody);
         assert_eq!(
             panic_text(|| network.set_silence_timeout(Duration::ZERO)),
-            "a timeout of zero would end every connection; give at least 1 ns"
+            "a timeout of zero would fail every connection; set at least 1 ns"
         );
     });
     assert_eq!(
         panic_text(|| drop(LinkModel::new().bandwidth(0))),
-        "a bandwidth of 0 lets nothing pass; give at least 1 byte a second, or cut the link"
+        "a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().mtu(575))),
-        "a link passes packets of 576 bytes at least; an MTU of 575 is too small"
+        "an MTU of 575 is too small; the minimum is 576 bytes"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latencies(&[]))),
-        "there is no latency to choose from; give at least one"
+        "the list of latencies is empty; pass at least one"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latency(Duration::from_secs(3_601)))),
-        "a latency of 3601s is more than an hour; cut the link instead"
+        "a latency of 3601s exceeds one hour; cut the link instead"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latency_with_tail(5 * MS, MS))),
-        "a median latency of 5ms does not go with 1ms at 99 %; give 0 < median <= p99"
+        "the median latency, 5ms, is zero or exceeds the 99th percentile, 1ms"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().loss(f64::NAN))),
-        "a chance is a number from 0 to 1; NaN is not"
+        "a probability must be between 0 and 1, not NaN"
     );
 }
 
-/// A writer that waited for room of a host that crashed was never told: it hung where a real one is reset or times out.
+/// Regression: a writer that waited for capacity at a crashed host hung, where a real one is reset or times out.
 #[test]
-fn who_waits_for_room_learns_that_the_other_side_has_crashed() {
+fn a_blocked_writer_fails_when_its_peer_has_crashed() {
     run(|| async {
-        let node = keeper("one");
+        let node = keep_connections("one");
         sleep(MS).await;
         let mut stream = TcpStream::connect("one:7").await.unwrap();
         let writer = timeloop::spawn(async move {
@@ -282,18 +286,18 @@ fn who_waits_for_room_learns_that_the_other_side_has_crashed() {
         sleep(Duration::from_secs(1)).await;
         node.crash();
         sleep(Duration::from_secs(10)).await;
-        assert!(!writer.is_finished(), "silence is no end yet");
+        assert!(!writer.is_finished(), "the silence timeout is not over");
         node.restart();
         let kind = timeout(Duration::from_secs(130), writer).await.expect("it is tried again").unwrap();
         assert_eq!(kind, ErrorKind::ConnectionReset);
     });
 }
 
-/// The new connection was taken for one of those that had crashed, and reset.
+/// Regression: the new connection was mistaken for a crashed one and reset.
 #[test]
-fn a_host_that_crashes_while_it_is_asked_answers_once_it_is_back() {
+fn a_host_that_crashes_during_a_handshake_answers_after_its_restart() {
     run(|| async {
-        let node = keeper("one");
+        let node = keep_connections("one");
         sleep(MS).await;
         let client = timeloop::spawn(TcpStream::connect("one:7"));
         sleep(MS / 4).await;
@@ -302,7 +306,7 @@ fn a_host_that_crashes_while_it_is_asked_answers_once_it_is_back() {
         node.restart();
         let mut stream = client.await.unwrap().unwrap();
         stream.write_all(b"x").await.unwrap();
-        let quiet = timeout(Duration::from_secs(1), stream.read(&mut [0; 1])).await;
-        assert!(quiet.is_err(), "it is a whole connection: {quiet:?}");
+        let pending = timeout(Duration::from_secs(1), stream.read(&mut [0; 1])).await;
+        assert!(pending.is_err(), "the connection is established: {pending:?}");
     });
 }

@@ -1,8 +1,9 @@
-//! Fault plans: what breaks in a run, when and for how long, drawn by the run's seed.
+//! Fault plans: which faults happen in a run, when and for how long, drawn from the seed.
 //!
-//! Always true: a plan is a set of decisions of the fault domain, made when it starts, of which value 0 is no fault, at
-//! once, for the shortest time, to the first that it can happen to; when a plan has ended, all that it broke is whole
-//! again; it never takes down more nodes than its budget says.
+//! # Invariants
+//! A plan is a set of decisions in the fault domain, made when the plan starts. Value 0 means no fault, the earliest
+//! time, the shortest duration and the first target. When a plan ends, all its faults are undone. A plan never leaves
+//! fewer nodes up than its budget requires.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::engine::{self, context};
 use crate::time::{Instant, sleep_until};
 use crate::world::World;
 
-/// So finely are instants and durations told apart.
+/// The number of steps into which start times and durations are divided.
 const STEPS: u32 = 256;
 
 /// The kinds of faults, in the order in which they are drawn.
@@ -27,18 +28,19 @@ const KINDS: [FaultKind; 6] = [
     FaultKind::Pause,
 ];
 
-/// The number that stands for a kind in decisions; it never changes.
+/// Returns the number of a kind in decision keys. It is part of a stored format and must not change.
 const fn code(kind: FaultKind) -> u32 {
     kind as u32 + 1
 }
 
-/// Whether it happens to a node, and not to a link.
+/// Returns whether the fault affects a node; the other kinds affect a link.
 const fn is_of_node(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::Isolate | FaultKind::Crash | FaultKind::Pause)
 }
 
-/// What breaks in a run, drawn by its seed. Each kind of fault is off until it is asked for, and is switched off in half of
-/// all runs even so: runs with few kinds of faults find what runs with all of them hide.
+/// A plan of faults, drawn from the run's seed. Only the kinds of faults that are added to the plan can happen. Each
+/// kind is switched off in half of the runs, because runs with few kinds of faults find bugs that the other kinds
+/// would mask.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +56,7 @@ const fn is_of_node(kind: FaultKind) -> bool {
 ///         .crashes(2)
 ///         .keep_up(2);
 ///     faults.run().await;
-///     // From here on the world is calm: what is to come to an end comes to one now.
+///     // From here on no fault is active, so the system under test must recover.
 ///     assert!(World::current().nodes().iter().all(|node| node.is_up()));
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
@@ -73,22 +75,23 @@ pub struct FaultPlan {
 #[derive(Debug)]
 struct Fault {
     kind: FaultKind,
-    /// The node, or the link's ends.
+    /// The node, or the ends of the link.
     nodes: [usize; 2],
     from: Duration,
     until: Duration,
 }
 
 impl FaultPlan {
-    /// A plan without faults yet: those that are added begin and end within this time from when it is run.
+    /// Creates a plan without faults. Faults that are added begin and end within `duration` from the start of the
+    /// plan.
     ///
     /// # Panics
-    /// If it is zero.
+    /// If the duration is zero.
     #[must_use]
     #[track_caller]
     pub fn over(duration: Duration) -> Self {
         if duration.is_zero() {
-            panic!("a fault plan over no time has no room for a fault; give it some time");
+            panic!("a fault plan needs a duration above zero");
         }
         Self {
             over: duration,
@@ -105,74 +108,76 @@ impl FaultPlan {
         self
     }
 
-    /// Up to so many times the links between two nodes are cut, both ways; and as often a node is cut off from all others.
+    /// Allows up to `most` cuts between two nodes, in both directions, and up to `most` isolations of a node from all
+    /// others.
     #[must_use]
     pub fn partitions(self, most: u32) -> Self {
         self.with(FaultKind::Cut, most).with(FaultKind::Isolate, most)
     }
 
-    /// Up to so many times the link from one node to another is cut, one way.
+    /// Allows up to `most` cuts of a link in one direction.
     #[must_use]
     pub fn one_way_cuts(self, most: u32) -> Self {
         self.with(FaultKind::OneWayCut, most)
     }
 
-    /// Up to so many times the links between two nodes are clogged: nothing arrives for a while, and then all of it.
+    /// Allows up to `most` clogs of the links between two nodes: nothing arrives for a while, and then all of it
+    /// does.
     #[must_use]
     pub fn clogs(self, most: u32) -> Self {
         self.with(FaultKind::Clog, most)
     }
 
-    /// Up to so many times a node crashes, and is started again after a while.
+    /// Allows up to `most` crashes of a node. A crashed node is restarted when the fault ends.
     #[must_use]
     pub fn crashes(self, most: u32) -> Self {
         self.with(FaultKind::Crash, most)
     }
 
-    /// Up to so many times a node is paused.
+    /// Allows up to `most` pauses of a node.
     #[must_use]
     pub fn pauses(self, most: u32) -> Self {
         self.with(FaultKind::Pause, most)
     }
 
-    /// How long a fault lasts: from 10 ms to a quarter of the plan's time otherwise.
+    /// Sets how long a fault lasts. The default is from 10 ms to a quarter of the plan's duration.
     ///
     /// # Panics
-    /// If `shortest` is above `longest`, or `longest` above the plan's time.
+    /// If `shortest` exceeds `longest`, or `longest` exceeds the plan's duration.
     #[must_use]
     #[track_caller]
     pub fn lasting(mut self, shortest: Duration, longest: Duration) -> Self {
         if shortest > longest {
-            panic!("faults that last at least {shortest:?} can't end within {longest:?}; swap them");
+            panic!("the shortest fault, {shortest:?}, is longer than the longest, {longest:?}; swap them");
         }
         if longest > self.over {
             let over = self.over;
-            panic!("faults that last {longest:?} have no room in a plan over {over:?}; make it longer");
+            panic!("faults of up to {longest:?} do not fit into a plan of {over:?}; make the plan longer");
         }
         (self.shortest, self.longest) = (shortest, longest);
         self
     }
 
-    /// The nodes that faults happen to; all but the test's own otherwise.
+    /// Sets the nodes that faults may affect. The default is all nodes except the test's own.
     #[must_use]
     pub fn nodes<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.nodes = Some(names.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// The budget: so many of the nodes are always up, not paused and not cut off by this plan. A crash, pause or
-    /// isolation that would leave fewer does not take place.
+    /// Sets the budget: at least `count` nodes stay up, not paused and not isolated by this plan. A crash, pause or
+    /// isolation that would leave fewer is skipped.
     #[must_use]
     pub fn keep_up(mut self, count: usize) -> Self {
         self.keep_up = count;
         self
     }
 
-    /// Draws the plan and carries it out. When this ends, all links that it has cut are healed, and all nodes that it has
-    /// taken down or paused are up.
+    /// Draws the faults and carries them out. When this returns, all cut links are healed, and all nodes that the
+    /// plan has crashed or paused are running.
     ///
     /// # Panics
-    /// Outside of a run, and if there is no node of one of the names given.
+    /// Outside of a run, and if a name given to [`nodes`](Self::nodes) is unknown.
     pub async fn run(self) {
         let world = World::current();
         let names = match &self.nodes {
@@ -184,14 +189,14 @@ impl FaultPlan {
         };
         for name in &names {
             if world.get(name).is_none() {
-                panic!("there is no node `{name}`, to which the fault plan is to happen; declare it first");
+                panic!("there is no node `{name}` for the fault plan; declare it first");
             }
         }
         let faults = self.draw(&names);
         self.carry_out(&faults, &names).await;
     }
 
-    /// The faults of this run, in no order.
+    /// Draws the faults of this run, in no particular order.
     fn draw(&self, names: &[String]) -> Vec<Fault> {
         let plan = number();
         let mut faults = Vec::new();
@@ -202,7 +207,7 @@ impl FaultPlan {
             if targets == 0 || most == 0 {
                 continue;
             }
-            // Kept by nobody: where it is off, none of its faults is asked for.
+            // Not recorded: if the kind is off, none of its faults is drawn.
             let off = WorldDecision {
                 domain: Domain::Fault,
                 path: [code(kind), 1],
@@ -259,45 +264,39 @@ impl FaultPlan {
         Some(fault)
     }
 
-    /// Each fault begins and ends in its time.
+    /// Starts and ends each fault at its time.
     async fn carry_out(&self, faults: &[Fault], names: &[String]) {
         let world = World::current();
         let network = Network::current().planned();
         let begin = Instant::now();
-        // What ends goes first, then what was drawn first.
+        // At one instant, faults that end come before faults that begin; then they are in the order of drawing.
         let mut events: Vec<(Duration, bool, usize)> = (0..)
             .zip(faults)
             .flat_map(|(index, fault)| [(fault.from, true, index), (fault.until, false, index)])
             .collect();
         events.sort_unstable();
-        let mut under_way: Vec<Option<Undo>> = faults.iter().map(|_| None).collect();
-        for (at, begins, index) in events {
+        let mut active: Vec<Option<Undo>> = faults.iter().map(|_| None).collect();
+        for (at, starts, index) in events {
             sleep_until(begin + at).await;
             let fault = &faults[index];
-            if begins {
-                if is_of_node(fault.kind) && !self.has_budget(&under_way, faults, names, fault.nodes[0]) {
+            if starts {
+                if is_of_node(fault.kind) && !self.has_budget(&active, faults, names, fault.nodes[0]) {
                     continue;
                 }
-                under_way[index] = fault.break_it(&world, &network, names);
-            } else if let Some(undo) = under_way[index].take() {
-                undo.mend(&world);
+                active[index] = fault.begin(&world, &network, names);
+            } else if let Some(undo) = active[index].take() {
+                undo.apply(&world);
             }
         }
         sleep_until(begin + self.over).await;
     }
 
-    /// Whether enough nodes are left without this one.
-    fn has_budget(
-        &self,
-        under_way: &[Option<Undo>],
-        faults: &[Fault],
-        names: &[String],
-        node: usize,
-    ) -> bool {
+    /// Returns whether enough nodes stay up without this one.
+    fn has_budget(&self, active: &[Option<Undo>], faults: &[Fault], names: &[String], node: usize) -> bool {
         let world = World::current();
         let cut_off = |node: usize| {
-            let under_way = under_way.iter().zip(faults).filter(|(undo, _)| undo.is_some());
-            under_way.into_iter().any(|(_, fault)| is_of_node(fault.kind) && fault.nodes[0] == node)
+            let active = active.iter().zip(faults).filter(|(undo, _)| undo.is_some());
+            active.into_iter().any(|(_, fault)| is_of_node(fault.kind) && fault.nodes[0] == node)
         };
         let left = (0..names.len()).filter(|&other| {
             let up = world.get(&names[other]).is_some_and(|node| node.is_up() && !node.is_paused());
@@ -307,18 +306,18 @@ impl FaultPlan {
     }
 }
 
-/// How something that is broken becomes whole again.
+/// How to end a fault.
 #[derive(Debug)]
 enum Undo {
     Heal(Partition),
     Restart(String),
     Resume(String),
-    /// By itself.
+    /// The fault ends by itself.
     Nothing,
 }
 
 impl Undo {
-    fn mend(self, world: &World) {
+    fn apply(self, world: &World) {
         match self {
             Self::Heal(partition) => partition.heal(),
             Self::Restart(name) => {
@@ -337,7 +336,7 @@ impl Undo {
 }
 
 impl Fault {
-    /// The fault as data for a report.
+    /// Describes the fault for reports.
     fn described(&self, names: &[String]) -> PlannedFault {
         let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         PlannedFault {
@@ -348,7 +347,7 @@ impl Fault {
         }
     }
 
-    fn break_it(&self, world: &World, network: &Network, names: &[String]) -> Option<Undo> {
+    fn begin(&self, world: &World, network: &Network, names: &[String]) -> Option<Undo> {
         let [one, other] = self.nodes.map(|node| names[node].as_str());
         let node = world.get(one)?;
         Some(match self.kind {
@@ -378,19 +377,19 @@ impl Fault {
     }
 }
 
-/// The next plan's number in its run: what two plans decide is told apart by it.
+/// Returns the number of the next plan in the run, which distinguishes the decisions of several plans.
 fn number() -> u32 {
     let number = context::with(|engine| {
         engine.network_here(|fabric, _, _| {
-            let number = fabric.plans;
-            fabric.plans += 1;
+            let number = fabric.plan_count;
+            fabric.plan_count += 1;
             number
         })
     });
     number.unwrap_or_else(|| engine::outside("draw a fault plan"))
 }
 
-/// Decides something, and keeps it to itself.
+/// Makes a decision without recording it.
 fn draw(decision: WorldDecision, arity: u32) -> u32 {
     match context::with(|engine| engine.draw_world(decision, arity)) {
         Some(value) => value,

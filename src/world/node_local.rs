@@ -1,7 +1,8 @@
-//! Values that belong to a node, until it goes down.
+//! [`NodeLocal`]: statics with a value per node.
 //!
-//! Always true: each node has a value of its own, made when it is first asked for and dropped when the node goes down, after
-//! its tasks; so what one incarnation has left there the next does not see.
+//! # Invariants
+//! Each node has its own value. It is created on first use and dropped after the node's tasks when the node goes
+//! down, so the next incarnation does not see it.
 
 use std::any::Any;
 use std::fmt;
@@ -10,10 +11,10 @@ use std::rc::Rc;
 
 use crate::engine::{self, context};
 
-/// A static of which each node has its own value, as each process would: dropped when the node goes down, and made anew
-/// after a restart.
+/// A static with a separate value for each node, as each process has its own. The value is dropped when the node goes
+/// down, and created again after a restart.
 ///
-/// In code under test a plain `static` or `thread_local!` is shared by all nodes, and by all runs.
+/// In contrast, a plain `static` or `thread_local!` is shared by all nodes and all runs.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -44,20 +45,20 @@ pub struct NodeLocal<T: 'static> {
 }
 
 impl<T: 'static> NodeLocal<T> {
-    /// A value for each node, which `make` makes.
+    /// Creates a static whose values `make` creates.
     pub const fn new(make: fn() -> T) -> Self {
         Self { make }
     }
 
-    /// Calls `f` with the value of the node of the task that calls it, which is made if there is none.
+    /// Calls `f` with the value of the calling task's node, creating it on first use.
     ///
-    /// What is left of a task after its node has gone down finds a value that nobody else does.
+    /// A task that still runs destructors after its node has gone down gets a value of its own.
     ///
     /// # Panics
     /// Outside of a run.
     #[track_caller]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        // Two statics never have the same address; it is compared, and decides nothing.
+        // Two statics never have the same address. Comparing addresses affects no decision.
         let key = ptr::from_ref(self).addr();
         let known = match context::with(|engine| engine.node_local(key)) {
             Some(known) => known,
@@ -66,11 +67,11 @@ impl<T: 'static> NodeLocal<T> {
         if let Some(value) = known.as_ref().and_then(|value| value.downcast_ref()) {
             return f(value);
         }
-        // Code of the user's, which may ask for this very value.
+        // `make` is user code and may access this very value.
         let value: Rc<dyn Any> = Rc::new((self.make)());
         let kept = context::with(|engine| engine.insert_node_local(key, value));
         let kept = kept.and_then(|kept| kept.downcast::<T>().ok());
-        f(&kept.expect("it was kept as what it is"))
+        f(&kept.expect("the kept value has the type of its static"))
     }
 }
 

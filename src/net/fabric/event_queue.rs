@@ -1,17 +1,18 @@
-//! What is under way in the network: events by the instant at which they come.
+//! The queue of future events of the fabric.
 //!
-//! Always true: events come in order of time, then of registration. Most links have a constant latency, so most events
-//! are registered in the order in which they come: those cost no more than a place at the end of a queue.
+//! # Invariants
+//! Events come out in order of time, then of registration. Most links have a constant latency, so most events are
+//! registered in ascending order of time. Those are appended to a deque; the others go into a heap.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// An event and when it comes.
+/// An event and its time.
 #[derive(Clone, Copy, Debug)]
 struct Entry<T> {
     at_ns: u64,
     number: u64,
-    what: T,
+    event: T,
 }
 
 impl<T> Entry<T> {
@@ -34,32 +35,32 @@ impl<T> PartialOrd for Entry<T> {
     }
 }
 
-/// The earliest is the greatest: that is the one that a heap gives out first.
+/// The earliest entry is the greatest, because `BinaryHeap` pops the greatest.
 impl<T> Ord for Entry<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         other.key().cmp(&self.key())
     }
 }
 
-/// Events to come.
+/// Events that are scheduled.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(super) struct EventQueue<T> {
     ascending: VecDeque<Entry<T>>,
     heap: BinaryHeap<Entry<T>>,
     next_number: u64,
 }
 
-impl<T> Default for Queue<T> {
+impl<T> Default for EventQueue<T> {
     fn default() -> Self {
         Self { ascending: VecDeque::new(), heap: BinaryHeap::new(), next_number: 0 }
     }
 }
 
-impl<T> Queue<T> {
-    /// Registers an event.
+impl<T> EventQueue<T> {
+    /// Schedules an event.
     #[inline]
-    pub(super) fn push(&mut self, at_ns: u64, what: T) {
-        let entry = Entry { at_ns, number: self.next_number, what };
+    pub(super) fn push(&mut self, at_ns: u64, event: T) {
+        let entry = Entry { at_ns, number: self.next_number, event };
         self.next_number += 1;
         if self.ascending.back().is_none_or(|last| last.at_ns <= at_ns) {
             self.ascending.push_back(entry);
@@ -68,7 +69,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// When the next event comes.
+    /// Returns the time of the next event.
     #[inline]
     pub(super) fn next_ns(&self) -> Option<u64> {
         let ascending = self.ascending.front().map(|entry| entry.at_ns);
@@ -79,7 +80,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes out the next event that has come by now.
+    /// Removes and returns the next event if it is due.
     #[inline]
     pub(super) fn take_due(&mut self, now_ns: u64) -> Option<T> {
         let in_heap = match (self.ascending.front(), self.heap.peek()) {
@@ -90,33 +91,34 @@ impl<T> Queue<T> {
         };
         if in_heap {
             self.heap.peek().filter(|entry| entry.at_ns <= now_ns)?;
-            self.heap.pop().map(|entry| entry.what)
+            self.heap.pop().map(|entry| entry.event)
         } else {
             self.ascending.front().filter(|entry| entry.at_ns <= now_ns)?;
-            self.ascending.pop_front().map(|entry| entry.what)
+            self.ascending.pop_front().map(|entry| entry.event)
         }
     }
 
-    /// All that is to come, in no order.
+    /// Returns all scheduled events, in no particular order.
     #[cfg(test)]
     pub(super) fn events(&self) -> impl Iterator<Item = &T> {
-        self.ascending.iter().chain(self.heap.iter()).map(|entry| &entry.what)
+        self.ascending.iter().chain(self.heap.iter()).map(|entry| &entry.event)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Queue;
+    use super::EventQueue;
 
     #[test]
     fn events_come_in_order_of_time_then_of_registration() {
-        let mut queue = Queue::default();
+        let mut queue = EventQueue::default();
         for (number, at_ns) in [5, 7, 3, 7, 3, 9, 0].into_iter().enumerate() {
             queue.push(at_ns, number);
         }
         assert_eq!(queue.next_ns(), Some(0));
-        let due =
-            |queue: &mut Queue<usize>, now| std::iter::from_fn(|| queue.take_due(now)).collect::<Vec<_>>();
+        let due = |queue: &mut EventQueue<usize>, now| {
+            std::iter::from_fn(|| queue.take_due(now)).collect::<Vec<_>>()
+        };
         assert_eq!(due(&mut queue, 6), [6, 2, 4, 0]);
         assert_eq!(due(&mut queue, 6), []);
         assert_eq!(due(&mut queue, 9), [1, 3, 5]);

@@ -1,16 +1,17 @@
-//! Programs of datagrams and faults against the model of what they promise: each comes whole, from whom it says, to whom
-//! it was sent, not before its time, no more often than the link allows, and, where nothing goes wrong, once and in order.
+//! Tests random programs of datagrams and faults against a model. A datagram arrives whole, from its true source, at
+//! its destination, not too early, and at most as often as the link allows. Without faults it arrives once and in
+//! order.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::super::datagram::{About, Manner};
-use super::super::{Delay, Errno, Key, Model, Turn};
-use super::{Fabric, Row};
+use super::super::udp::{RecvMeta, Transmit};
+use super::super::{CallContext, Delay, Errno, Key, LinkParams};
+use super::{Fabric, Repeat};
 
-/// Sockets: two on each of two hosts.
+/// Two sockets on each of two hosts.
 const SOCKETS: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +57,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One that was sent.
+/// A datagram that was sent.
 #[derive(Debug)]
 struct Sent {
     from: usize,
-    /// To one, or to the group.
+    /// The receiver; `None` for the group.
     to: Option<usize>,
     at_ns: u64,
     len: usize,
@@ -80,59 +81,59 @@ const GROUP: [u8; 4] = [239, 0, 0, 1];
 
 struct World {
     fabric: Fabric,
-    model: Model,
-    dice: Row,
+    model: LinkParams,
+    decider: Repeat,
     now_ns: u64,
     sockets: [Option<Key>; SOCKETS],
     peers: [Option<usize>; SOCKETS],
     members: [bool; SOCKETS],
     sent: Vec<Sent>,
-    /// Whether there was a fault, a close or a queue that was full.
-    troubled: bool,
+    /// Whether there was a fault, a closed socket, or a full queue.
+    disturbed: bool,
     cuts: [u32; 2],
     up: [bool; 2],
-    /// The number of the last one that each has received of each other.
+    /// The number of the last datagram that each socket has received from each other.
     last: [[usize; SOCKETS]; SOCKETS],
 }
 
 impl World {
-    fn new(model: Model, dice: Vec<u32>) -> Self {
+    fn new(model: LinkParams, decider: Vec<u32>) -> Self {
         let mut fabric = Fabric::default();
         for ip in ["10.0.0.1", "10.0.0.2"] {
             fabric.add_host(&[ip.parse().unwrap()], true);
         }
-        fabric.links.set_usual(Rc::new(model.clone()));
+        fabric.links.set_default_params(Rc::new(model.clone()));
         let mut world = Self {
             fabric,
             model,
-            dice: Row(dice, 0),
+            decider: Repeat(decider, 0),
             now_ns: 0,
             sockets: [None; SOCKETS],
             peers: [None; SOCKETS],
             members: [false; SOCKETS],
             sent: Vec::new(),
-            troubled: false,
+            disturbed: false,
             cuts: [0; 2],
             up: [true; 2],
             last: [[0; SOCKETS]; SOCKETS],
         };
-        (0..SOCKETS).for_each(|socket| world.take(Step::Bind(socket)));
+        (0..SOCKETS).for_each(|socket| world.step(Step::Bind(socket)));
         world
     }
 
-    fn call<R>(&mut self, f: impl FnOnce(&mut Fabric, &mut Turn<'_>) -> R) -> R {
-        f(&mut self.fabric, &mut Turn { now_ns: self.now_ns, dice: &mut self.dice })
+    fn call<R>(&mut self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
+        f(&mut self.fabric, &mut CallContext { now_ns: self.now_ns, decider: &mut self.decider })
     }
 
     fn advance(&mut self, until_ns: u64) {
         while let Some(next_ns) = self.fabric.next_ns().filter(|next_ns| *next_ns <= until_ns) {
             self.now_ns = next_ns;
-            self.call(|fabric, turn| fabric.advance(turn));
+            self.call(|fabric, ctx| fabric.advance(ctx));
         }
         self.now_ns = self.now_ns.max(until_ns);
     }
 
-    /// The bytes of a datagram: its number, then so many that follow from it.
+    /// Returns the bytes of a datagram: its number, then `len` bytes that follow from it.
     fn bytes(number: usize, len: usize) -> Vec<u8> {
         let rest = (0..len).map(|place| (number.wrapping_mul(31) + place) as u8);
         (number as u32).to_le_bytes().into_iter().chain(rest).collect()
@@ -143,14 +144,16 @@ impl World {
         let number = self.sent.len();
         let bytes = Self::bytes(number, len);
         let target = to.map_or((GROUP, 9).into(), address);
-        let sent = self.call(|fabric, turn| fabric.send(turn, key, Some(target), &bytes, Manner::default()));
+        let sent = self.call(|fabric, ctx| fabric.send(ctx, key, Some(target), &bytes, Transmit::default()));
         match sent {
             Ok(count) => {
                 assert_eq!(count, bytes.len());
                 let at_ns = self.now_ns;
                 self.sent.push(Sent { from, to, at_ns, len: bytes.len(), received: [0; SOCKETS] });
             }
-            Err(errno) => assert_eq!(errno, Errno::ConnectionRefused, "nobody was at the peer's"),
+            Err(errno) => {
+                assert_eq!(errno, Errno::ConnectionRefused, "the only possible error is an unreachable port")
+            }
         }
     }
 
@@ -159,18 +162,18 @@ impl World {
         let max = max.max(4);
         let mut bytes = Vec::new();
         match self.fabric.receive(key, max, false, |piece| bytes.extend_from_slice(piece)) {
-            Ok(About { bytes: count, from, .. }) => {
+            Ok(RecvMeta { bytes: count, from, .. }) => {
                 assert_eq!(count, bytes.len());
                 let number = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
                 let sent = &mut self.sent[number];
                 let whole = Self::bytes(number, sent.len - 4);
-                assert_eq!(count, whole.len().min(max), "it comes whole");
-                assert!(bytes == whole[..count], "it says what was sent");
-                assert_eq!(from, address(sent.from), "it says who sent it");
+                assert_eq!(count, whole.len().min(max), "the datagram is not whole");
+                assert!(bytes == whole[..count], "the bytes differ");
+                assert_eq!(from, address(sent.from), "wrong sender");
                 match sent.to {
-                    Some(to) => assert_eq!(to, socket, "it comes to whom it was sent"),
-                    // Port 9 alone is sent to.
-                    None => assert!(socket.is_multiple_of(2), "it comes to the group"),
+                    Some(to) => assert_eq!(to, socket, "wrong receiver"),
+                    // Only port 9 is sent to.
+                    None => assert!(socket.is_multiple_of(2), "wrong port"),
                 }
                 let local = host(sent.from) == host(socket);
                 let least_ns = match &self.model.delay {
@@ -178,22 +181,22 @@ impl World {
                     Delay::Constant(ns) => *ns,
                     Delay::Quantiles(table) => table[0],
                 };
-                assert!(sent.at_ns + least_ns <= self.now_ns, "not before its time");
+                assert!(sent.at_ns + least_ns <= self.now_ns, "too early");
                 sent.received[socket] += 1;
-                let most = if self.model.duplicate > 0 && !local { 2 } else { 1 };
-                assert!(sent.received[socket] <= most, "no more often than the link allows");
+                let count_max = if self.model.duplicate > 0 && !local { 2 } else { 1 };
+                assert!(sent.received[socket] <= count_max, "too often");
                 let ordered =
                     local || (self.model.reorder == 0 && matches!(self.model.delay, Delay::Constant(_)));
                 let last = &mut self.last[sent.from][socket];
                 let in_order = number >= *last || (self.model.duplicate > 0 && !local);
-                assert!(!ordered || self.troubled || in_order, "in order");
+                assert!(!ordered || self.disturbed || in_order, "out of order");
                 *last = number;
             }
             Err(errno) => assert!(matches!(errno, Errno::WouldBlock | Errno::ConnectionRefused)),
         }
     }
 
-    fn take(&mut self, step: Step) {
+    fn step(&mut self, step: Step) {
         match step {
             Step::Send(from, to, len) => self.send(from, Some(to), len),
             Step::SendToAll(from) => self.send(from, None, 10),
@@ -202,7 +205,7 @@ impl World {
                 if let Some(key) = self.sockets[socket] {
                     self.fabric.connect_udp(key, address(peer)).unwrap();
                     self.peers[socket] = Some(peer);
-                    self.troubled = true;
+                    self.disturbed = true;
                 }
             }
             Step::Join(socket) | Step::Leave(socket) => {
@@ -217,7 +220,7 @@ impl World {
                 if let Some(key) = self.sockets[socket].take() {
                     self.fabric.close_udp(key);
                     (self.peers[socket], self.members[socket]) = (None, false);
-                    self.troubled = true;
+                    self.disturbed = true;
                 }
             }
             Step::Bind(socket) => {
@@ -227,8 +230,8 @@ impl World {
                 }
             }
             Step::Cut(_) | Step::Hold(_) | Step::Crash(_) => {
-                self.troubled = true;
-                self.break_it(step);
+                self.disturbed = true;
+                self.inject(step);
             }
             Step::Heal(side) => {
                 self.cuts[side as usize] = 0;
@@ -237,7 +240,7 @@ impl World {
             Step::Release(side) => {
                 self.fabric.links.get(side.into(), 1 - u32::from(side)).held = false;
                 let link = self.fabric.links.between(side.into(), 1 - u32::from(side));
-                self.call(|fabric, turn| fabric.release(turn, link));
+                self.call(|fabric, ctx| fabric.release(ctx, link));
             }
             Step::Start(side) => {
                 self.up[side as usize] = true;
@@ -251,7 +254,7 @@ impl World {
             Step::Advance(by_ns) => self.advance(self.now_ns + by_ns),
         }
         self.fabric.woken.clear();
-        self.fabric.garbage.clear();
+        self.fabric.released.clear();
         for socket in 0..SOCKETS {
             if let (Some(key), Some(peer)) = (self.sockets[socket], self.peers[socket]) {
                 assert_eq!(self.fabric.udp(key).unwrap().peer, Some(address(peer)));
@@ -259,7 +262,7 @@ impl World {
         }
     }
 
-    fn break_it(&mut self, step: Step) {
+    fn inject(&mut self, step: Step) {
         match step {
             Step::Cut(side) => {
                 self.cuts[side as usize] += 1;
@@ -272,7 +275,7 @@ impl World {
                     self.sockets[socket] = None;
                     (self.peers[socket], self.members[socket]) = (None, false);
                 }
-                self.call(|fabric, turn| fabric.crash(turn, side.into()));
+                self.call(|fabric, ctx| fabric.crash(ctx, side.into()));
             }
             _ => {}
         }
@@ -283,44 +286,44 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn datagrams_come_whole_truly_and_no_more_often_than_they_may(
+    fn datagrams_behave_like_the_model(
         delay in prop_oneof![
             Just(Delay::Constant(0)),
             (1_u64..50_000_000).prop_map(Delay::Constant),
             Just(Delay::Quantiles([1_000_000, 2_000_000, 30_000_000].into())),
         ],
         chances in prop::array::uniform3(prop_oneof![Just(0), 1_u32..400_000]),
-        dice in prop::collection::vec(any::<u32>(), 1..40),
+        decider in prop::collection::vec(any::<u32>(), 1..40),
         faults in any::<bool>(),
         steps in prop::collection::vec(step(), 0..120),
     ) {
         let [loss, duplicate, reorder] = chances;
-        let calm = loss == 0;
-        let mut world = World::new(Model { delay, loss, duplicate, reorder, ..Model::default() }, dice);
+        let lossless = loss == 0;
+        let mut world = World::new(LinkParams { delay, loss, duplicate, reorder, ..LinkParams::default() }, decider);
         for step in steps {
-            let breaks = matches!(step, Step::Cut(_) | Step::Hold(_) | Step::Crash(_) | Step::Close(_) | Step::Connect(..));
-            if faults || !breaks {
-                world.take(step);
+            let fault = matches!(step, Step::Cut(_) | Step::Hold(_) | Step::Crash(_) | Step::Close(_) | Step::Connect(..));
+            if faults || !fault {
+                world.step(step);
             }
         }
         for side in 0..2 {
             for step in [Step::Heal(side), Step::Release(side), Step::Start(side)] {
-                world.take(step);
+                world.step(step);
             }
         }
-        world.take(Step::Advance(10_000_000_000));
+        world.step(Step::Advance(10_000_000_000));
         for socket in 0..SOCKETS {
             for _ in 0..300 {
-                world.take(Step::Receive(socket, 100));
+                world.step(Step::Receive(socket, 100));
             }
         }
-        if calm && !world.troubled {
+        if lossless && !world.disturbed {
             for sent in world.sent.iter().filter(|sent| sent.to.is_some()) {
-                prop_assert!(sent.received[sent.to.unwrap()] >= 1, "nothing was wrong, so it comes: {:?}", sent);
+                prop_assert!(sent.received[sent.to.unwrap()] >= 1, "lost without a fault: {:?}", sent);
             }
         }
         for socket in 0..SOCKETS {
-            world.take(Step::Close(socket));
+            world.step(Step::Close(socket));
         }
         world.fabric.check_empty();
     }

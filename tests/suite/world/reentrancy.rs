@@ -1,4 +1,4 @@
-//! Destructors, wakers and closures that do to nodes what they should not.
+//! Reentrancy: destructors, wakers and closures that change nodes.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
@@ -17,8 +17,8 @@ use crate::support::{Log, on_drop, panic_text};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A task on the node that calls `f` when it is dropped.
-fn dying(node: &Node, f: impl FnOnce() + 'static) {
+/// Spawns a task on the node that calls `f` when it is dropped.
+fn on_task_drop(node: &Node, f: impl FnOnce() + 'static) {
     let guard = on_drop(f);
     node.spawn(async move {
         let _guard = guard;
@@ -33,7 +33,7 @@ fn a_destructor_may_crash_its_node_again() {
         let log = Log::new();
         for number in 0..3 {
             let (node, log) = (node.clone(), log.clone());
-            dying(&node.clone(), move || {
+            on_task_drop(&node.clone(), move || {
                 node.crash();
                 node.resume();
                 assert!(!node.is_up());
@@ -47,13 +47,13 @@ fn a_destructor_may_crash_its_node_again() {
 }
 
 #[test]
-fn a_destructor_can_not_restart_its_node() {
+fn a_destructor_cannot_restart_its_node() {
     under_seeds(|| async {
         let (node, other) = (bare("db-1"), bare("db-2"));
         let log = Log::new();
         for host in [&node, &other] {
             let (node, other, log) = (node.clone(), other.clone(), log.clone());
-            dying(host, move || {
+            on_task_drop(host, move || {
                 other.crash();
                 log.push(panic_text(|| node.restart()));
                 log.push(panic_text(|| drop(node.spawn(async {}))));
@@ -63,7 +63,7 @@ fn a_destructor_can_not_restart_its_node() {
         sleep(SECOND).await;
         node.crash();
         let texts = [
-            "can't restart node `db-1` from a destructor that runs because it goes down; restart it once it is down",
+            "can't restart node `db-1` in a destructor that runs because the node goes down; restart it later",
             "can't spawn a task on node `db-1`, which is down; restart it first",
             "can't pause node `db-1`, which is down; restart it first",
         ];
@@ -74,13 +74,13 @@ fn a_destructor_can_not_restart_its_node() {
 }
 
 #[test]
-fn nodes_that_take_each_other_down_go_down_once() {
+fn nodes_that_crash_each_other_go_down_once() {
     under_seeds(|| async {
         let nodes: Rc<[Node]> = (0..50).map(|number| bare(&format!("n{number}"))).collect();
         let log = Log::new();
         for number in 0..50 {
             let (all, log) = (Rc::clone(&nodes), log.clone());
-            dying(&nodes[number], move || {
+            on_task_drop(&nodes[number], move || {
                 log.push(number);
                 all[(number + 1) % 50].crash();
                 all[(number + 7) % 50].crash();
@@ -101,7 +101,7 @@ fn a_destructor_may_start_other_nodes() {
         let node = bare("db-1");
         let log = Log::new();
         let inner = log.clone();
-        dying(&node, move || {
+        on_task_drop(&node, move || {
             let log = inner.clone();
             World::current().node("heir").start(move || {
                 let log = log.clone();
@@ -111,13 +111,13 @@ fn a_destructor_may_start_other_nodes() {
         sleep(SECOND).await;
         node.crash();
         sleep(SECOND).await;
-        assert_eq!(log.take(), ["heir"], "it is another host, and runs");
+        assert_eq!(log.take(), ["heir"], "the node is another host, so it runs");
     });
 }
 
-/// Each destructor spawns a task that has such a destructor.
+/// Each destructor spawns a task with such a destructor.
 #[test]
-fn destructors_that_spawn_for_ever_end_the_run() {
+fn destructors_that_spawn_forever_end_the_run() {
     fn spawns() {
         let guard = on_drop(spawns);
         spawn(async move { drop(guard) });
@@ -125,7 +125,7 @@ fn destructors_that_spawn_for_ever_end_the_run() {
     let limits = Limits { max_polls_per_instant: 1_000, ..Limits::default() };
     let outcome = run_from(StrategySpec::Fifo.source(Seed(0)), &limits, || async {
         let node = bare("db-1");
-        dying(&node, spawns);
+        on_task_drop(&node, spawns);
         sleep(SECOND).await;
         node.crash();
         sleep(SECOND).await;
@@ -134,14 +134,14 @@ fn destructors_that_spawn_for_ever_end_the_run() {
 }
 
 #[test]
-fn a_destructor_may_poll_what_gives_way() {
+fn a_destructor_may_poll_a_preemptible_operation() {
     let exploration = timeloop::Explorer::new("world::polls").runs(50).without_regressions().run(|| async {
         let node = bare("db-1");
         let resource = Rc::new(timeloop::Resource::new("row"));
         for _ in 0..2 {
             let resource = Rc::clone(&resource);
-            dying(&node, move || {
-                // Somebody who does not say that he is deaf.
+            on_task_drop(&node, move || {
+                // A waker that ignores wake-ups.
                 let waker = Waker::from(Arc::new(Deaf));
                 let mut context = Context::from_waker(&waker);
                 let mut write = Box::pin(resource.write());
@@ -167,7 +167,7 @@ fn a_destructor_may_poll_what_gives_way() {
     }
 }
 
-/// A waker of somebody's own is called between steps, when a timer comes due.
+/// A custom waker is called between steps, when a timer fires.
 #[test]
 fn a_waker_may_crash_a_node() {
     thread_local! {
@@ -176,7 +176,7 @@ fn a_waker_may_crash_a_node() {
     struct Crashes;
     impl Wake for Crashes {
         fn wake(self: Arc<Self>) {
-            NODE.with_borrow(|node| node.as_ref().expect("it is there").crash());
+            NODE.with_borrow(|node| node.as_ref().expect("the node exists").crash());
         }
     }
     under_seeds(|| async {
@@ -199,16 +199,16 @@ fn a_waker_may_crash_a_node() {
 }
 
 #[test]
-fn an_output_s_destructor_may_crash_the_node_of_its_task() {
+fn the_destructor_of_an_output_may_crash_its_node() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
-        dying(&node, {
+        on_task_drop(&node, {
             let log = log.clone();
             move || log.push("dropped")
         });
         let other = node.clone();
-        // Nobody awaits it: its output is dropped when it ends.
+        // Nobody awaits the task, so its output is dropped when it ends.
         drop(node.spawn(async move { on_drop(move || other.crash()) }));
         sleep(SECOND).await;
         assert_eq!(log.take(), ["dropped"]);
@@ -217,7 +217,7 @@ fn an_output_s_destructor_may_crash_the_node_of_its_task() {
 }
 
 #[test]
-fn the_destructor_of_a_task_that_panics_or_is_aborted_may_crash_its_node() {
+fn the_destructor_of_a_panicked_or_aborted_task_may_crash_its_node() {
     under_seeds(|| async {
         for panics in [true, false] {
             let node = bare(if panics { "panics" } else { "aborted" });
@@ -239,7 +239,7 @@ fn the_destructor_of_a_task_that_panics_or_is_aborted_may_crash_its_node() {
 
 /// The future's destructor runs within `task_panicked`, where the slot is neither polled nor free.
 #[test]
-fn a_captured_destructor_of_a_task_that_panics_may_restart_its_node() {
+fn a_captured_destructor_of_a_panicked_task_may_restart_its_node() {
     under_seeds(|| async {
         let node = bare("db-1");
         let other = node.clone();
@@ -256,7 +256,7 @@ fn a_captured_destructor_of_a_task_that_panics_may_restart_its_node() {
 }
 
 #[test]
-fn crashing_and_restarting_in_one_step_a_thousand_times() {
+fn a_thousand_crashes_and_restarts_in_one_step() {
     under_seeds(|| async {
         let alive = Rc::new(());
         let kept = Rc::clone(&alive);
@@ -280,7 +280,7 @@ fn crashing_and_restarting_in_one_step_a_thousand_times() {
 }
 
 #[test]
-fn a_local_set_of_a_node_goes_with_it() {
+fn a_crash_drops_local_sets() {
     under_seeds(|| async {
         let node = bare("db-1");
         let log = Log::new();
@@ -307,16 +307,16 @@ fn a_local_set_of_a_node_goes_with_it() {
     });
 }
 
-/// `catch_unwind` and the like see nothing: a crash is no panic.
+/// A crash is not a panic, so `catch_unwind` does not observe it.
 #[test]
-fn a_crash_can_not_be_caught() {
+fn a_crash_cannot_be_caught() {
     under_seeds(|| async {
         let node = bare("db-1");
         let task = node.spawn(
             std::panic::AssertUnwindSafe(async {
                 Node::current().crash();
                 yield_now().await;
-                panic!("never comes");
+                panic!("unreachable");
             })
             .catch_unwind(),
         );
@@ -325,13 +325,13 @@ fn a_crash_can_not_be_caught() {
 }
 
 #[test]
-fn whatever_is_done_to_nodes_at_the_end_of_a_run_does_nothing() {
+fn changing_nodes_at_the_end_of_a_run_does_nothing() {
     timeloop::run(0, || async {
         let node = World::current().node("db-1").start(pending::<()>);
         let paused = bare("db-2");
         for host in [&node, &paused] {
             let (node, paused) = (node.clone(), paused.clone());
-            dying(host, move || {
+            on_task_drop(host, move || {
                 node.crash();
                 node.restart();
                 paused.resume();
@@ -349,7 +349,7 @@ fn whatever_is_done_to_nodes_at_the_end_of_a_run_does_nothing() {
 }
 
 #[test]
-fn shutting_down_from_all_sides() {
+fn several_tasks_may_shut_down_one_node() {
     under_seeds(|| async {
         let node = World::current().node("db-1").start(|| async {
             timeloop::world::shutdown_requested().await;
@@ -371,9 +371,9 @@ fn shutting_down_from_all_sides() {
     });
 }
 
-/// As many watchers as polls: none is told twice, and none is forgotten.
+/// There are as many watchers as polls; each is woken exactly once.
 #[test]
-fn many_may_wait_for_one_node() {
+fn many_tasks_may_wait_for_one_node() {
     under_seeds(|| async {
         let node = World::current().node("db-1").start(pending::<()>);
         let down = Rc::new(Cell::new(0));

@@ -1,4 +1,4 @@
-//! Around tasks: gather, wait, wait_for, shield, as_completed, task groups, to_thread.
+//! Functions on tasks: gather, wait, wait_for, shield, as_completed, task groups, to_thread.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use timeloop::time::{Duration, Instant, sleep, timeout};
 use super::{SECOND, always};
 use crate::support::Log;
 
-/// Sleeps and gives its number, or fails with it if it is odd.
+/// Sleeps and returns its number; an odd number is an error.
 async fn work(seconds: u32) -> Result<u32, u32> {
     sleep(seconds * SECOND).await;
     if seconds.is_multiple_of(2) { Ok(seconds) } else { Err(seconds) }
@@ -37,13 +37,13 @@ fn gather() {
     });
 }
 
-/// `gather` raises the first exception; unlike asyncio's, `try_join!` drops the others there and then.
+/// `gather` raises the first exception; unlike asyncio's, `try_join!` drops the others at once.
 #[test]
-fn gather_that_fails() {
+fn failed_gather() {
     let printed = always(|| async {
         let start = Instant::now();
         let log = Log::new();
-        let finally = log.on_drop("the other one is dropped");
+        let finally = log.on_drop("the other future is dropped");
         let other = async move {
             let _finally = finally;
             work(10).await
@@ -53,12 +53,12 @@ fn gather_that_fails() {
         assert_eq!(try_join_all([2, 4, 6].map(work)).await, Ok(vec![2, 4, 6]));
         log.take()
     });
-    assert_eq!(printed, ["the other one is dropped"]);
+    assert_eq!(printed, ["the other future is dropped"]);
 }
 
-/// As in asyncio, the others of a gather of *tasks* run on when one fails.
+/// As in asyncio, if one of the gathered *tasks* fails, the others continue.
 #[test]
-fn gather_of_tasks_that_fails_leaves_the_others_running() {
+fn a_failed_gather_of_tasks_leaves_the_others_running() {
     always(|| async {
         let start = Instant::now();
         let mut tasks: Vec<_> = [1, 4].map(|seconds| spawn(work(seconds))).into();
@@ -83,7 +83,7 @@ fn wait_for_all() {
     });
 }
 
-/// `wait(…, return_when=FIRST_COMPLETED)`: the others stay in the set and run on.
+/// `wait(…, return_when=FIRST_COMPLETED)`: the others stay in the set and continue.
 #[test]
 fn wait_for_the_first_completed() {
     always(|| async {
@@ -91,7 +91,7 @@ fn wait_for_the_first_completed() {
         let mut pending: JoinSet<_> = [3, 1, 2].map(number).into_iter().collect();
         assert_eq!(pending.join_next().await.unwrap().unwrap(), 1);
         assert_eq!((pending.len(), start.elapsed()), (2, SECOND));
-        // Of two, without tasks: the other is dropped.
+        // Of two futures, the other one is dropped.
         let first = timeloop::select! {
             output = number(5) => output,
             output = number(4) => output,
@@ -137,7 +137,7 @@ fn wait_with_a_timeout() {
     });
 }
 
-/// `wait_for` cancels what it gave up on.
+/// `wait_for` cancels the future after the timeout.
 #[test]
 fn wait_for() {
     let printed = always(|| async {
@@ -154,7 +154,7 @@ fn wait_for() {
     assert_eq!(printed, ["cancelled"]);
 }
 
-/// `wait_for` of a task: giving up on a handle does not cancel its task, so that is said.
+/// `wait_for` of a task: dropping a handle does not cancel its task, so the program aborts it.
 #[test]
 fn wait_for_a_task() {
     always(|| async {
@@ -165,14 +165,14 @@ fn wait_for_a_task() {
     });
 }
 
-/// `shield`: whoever awaits a task through its handle may be cancelled, and the task goes on.
+/// `shield`: cancelling a future that awaits a task does not cancel the task.
 #[test]
 fn shield() {
     always(|| async {
         let start = Instant::now();
         let mut inner = spawn(number(3));
         assert!(timeout(SECOND, &mut inner).await.is_err(), "the waiter is cancelled");
-        assert_eq!((inner.await.unwrap(), start.elapsed()), (3, 3 * SECOND), "and not what it waited for");
+        assert_eq!((inner.await.unwrap(), start.elapsed()), (3, 3 * SECOND), "the task is not cancelled");
 
         let saved = Rc::new(Cell::new(0));
         let save = Rc::clone(&saved);
@@ -207,7 +207,7 @@ fn as_completed() {
     });
 }
 
-/// A task group: it ends when all its tasks have, and the first that fails cancels the others.
+/// A task group: it ends when all its tasks have ended, and the first failure cancels the others.
 async fn task_group(log: &Log, seconds: &[u32]) -> Result<u32, u32> {
     let mut group = JoinSet::new();
     for &seconds in seconds {
@@ -237,11 +237,15 @@ fn task_groups() {
         assert_eq!(task_group(&log, &[2, 4, 6]).await, Ok(12));
         assert_eq!((log.take().len(), start.elapsed()), (3, 6 * SECOND));
         assert_eq!(task_group(&log, &[2, 4, 3, 100]).await, Err(3));
-        assert_eq!((log.take().len(), start.elapsed()), (4, 9 * SECOND), "all have ended when the group has");
+        assert_eq!(
+            (log.take().len(), start.elapsed()),
+            (4, 9 * SECOND),
+            "all tasks have ended when the group has"
+        );
     });
 }
 
-/// A group that is cancelled cancels its tasks.
+/// Cancelling a group cancels its tasks.
 #[test]
 fn a_cancelled_task_group() {
     always(|| async {
@@ -252,7 +256,7 @@ fn a_cancelled_task_group() {
     });
 }
 
-/// `to_thread`: no thread, but a step of its own that the scheduler places among the others.
+/// `to_thread`: no thread, but a separate step that the scheduler orders.
 #[test]
 fn to_thread() {
     always(|| async {
