@@ -1,7 +1,6 @@
-//! The memory of a million connections on which nothing happens.
+//! Measures the memory of a million idle connections.
 //!
-//! Always true: it is measured in a process of its own, started for it, at its peak, both ends of each connection and all
-//! of the process included.
+//! The result is the peak memory of a separate process, which includes both ends of each connection.
 
 use std::cell::Cell;
 use std::process::Command;
@@ -12,28 +11,28 @@ use timeloop::net::{TcpListener, TcpStream};
 use timeloop::time::{Duration, sleep};
 use timeloop::world::World;
 
-use crate::sides;
+use crate::networks;
 use crate::workload::PORT;
 
-/// The argument that makes this program the process that is measured.
+/// The argument that starts this program as the measured process.
 pub(crate) const ARGUMENT: &str = "--idle-in";
-/// The peak that is to be kept, in MB of a million bytes.
+/// The maximum peak, in MB of a million bytes.
 pub(crate) const GOAL_MB: f64 = 1_000.0;
 
-/// A host has so many ports for connections to one place, and more; so there are several that connect.
+/// The connections are spread over several clients, because a host has a limited number of ports.
 const CLIENTS: u64 = 40;
 const EACH: u64 = 25_000;
 
-/// The peak in MB; `None` where the system does not tell.
-pub(crate) fn peak_mb(way: &str) -> Option<f64> {
+/// Returns the peak in MB; `None` if the system does not report it.
+pub(crate) fn peak_mb(mode: &str) -> Option<f64> {
     if !cfg!(target_os = "linux") {
         return None;
     }
     let program = std::env::current_exe().ok()?;
-    let output = Command::new(program).args([ARGUMENT, way]).output().ok()?;
+    let output = Command::new(program).args([ARGUMENT, mode]).output().ok()?;
     assert!(
         output.status.success(),
-        "the process that measures the connections {way} failed: {}",
+        "the process that measures the connections ({mode}) failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -42,16 +41,16 @@ pub(crate) fn peak_mb(way: &str) -> Option<f64> {
     Some(kib * 1_024.0 / 1e6)
 }
 
-/// The process that is measured: makes the connections, prints what the system says of it, and ends.
+/// Runs the measured process: opens the connections, prints the process status and exits.
 ///
-/// `held`: the streams lie in vectors. `read`: for each there is a task on the server that waits for what comes.
-pub(crate) fn child(way: &str) {
-    let reads = match way {
+/// With `held`, the streams are stored in vectors. With `read`, a server task waits in a read on each stream.
+pub(crate) fn child(mode: &str) {
+    let reads = match mode {
         "held" => false,
         "read" => true,
-        _ => panic!("`{way}` is no way to be idle; accepted are `held` and `read`"),
+        _ => panic!("unknown mode `{mode}`; the modes are `held` and `read`"),
     };
-    sides::one_run().check(|| async move {
+    networks::one_run().check(|| async move {
         let accepted = Rc::new(Cell::new(0));
         let count = Rc::clone(&accepted);
         let server = World::current().node("server").build();
@@ -83,8 +82,8 @@ pub(crate) fn child(way: &str) {
         while accepted.get() < CLIENTS * EACH {
             sleep(Duration::from_secs(1)).await;
         }
-        print!("{}", std::fs::read_to_string("/proc/self/status").expect("Linux tells a process its memory"));
-        // Closing a million connections is not what is measured.
+        print!("{}", std::fs::read_to_string("/proc/self/status").expect("Linux has /proc/self/status"));
+        // Exits at once: closing the connections is not measured.
         std::process::exit(0);
     });
 }

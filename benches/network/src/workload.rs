@@ -1,27 +1,27 @@
-//! What is measured: the two ends of a connection, written once for all three networks.
+//! The workloads: both ends of a connection, written once for all three networks.
 //!
-//! Always true: a side adds nodes and sockets alone; each write is flushed, since madsim sends nothing before.
+//! Each write is flushed, because madsim sends nothing before a flush.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The bytes of a message.
+/// The size of a message.
 pub(crate) const MESSAGE: usize = 64;
-/// The bytes that are read at most at once.
+/// The maximum number of bytes per read.
 const MOST: usize = 64 * 1_024;
-/// The port that servers listen at.
+/// The port of the server.
 pub(crate) const PORT: u16 = 7;
 
-/// What passes between the two ends.
+/// A workload.
 #[derive(Clone, Copy)]
 pub(crate) enum Work {
-    /// So many messages there, each answered before the next is sent.
+    /// Sends that many messages, each answered before the next is sent.
     RoundTrips(u64),
-    /// So many bytes one way, with writes of this length, and a byte back at the end.
+    /// Sends that many bytes, with writes of this size, and gets one byte back at the end.
     Bulk { bytes: u64, write: usize },
 }
 
 impl Work {
-    /// The end that connects.
+    /// Runs the client's end.
     pub(crate) async fn client<S: AsyncRead + AsyncWrite + Unpin>(self, stream: &mut S) {
         match self {
             Self::RoundTrips(count) => {

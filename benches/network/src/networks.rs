@@ -1,7 +1,6 @@
-//! The three networks: two nodes each, and a millisecond from one to the other.
+//! Runs a workload on each of the three networks: two nodes, with a latency of 1 ms.
 //!
-//! Always true: a side runs the work once, in a simulation of its own, and gives the simulated time between the connection
-//! and the work's end.
+//! Each function runs the workload once in a new simulation. It returns the simulated time from the connection to the end.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -9,22 +8,22 @@ use std::time::Duration;
 
 use crate::workload::{PORT, Work};
 
-/// How long a packet takes, each way.
+/// The latency in each direction.
 pub(crate) const LATENCY: Duration = Duration::from_millis(1);
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
 
-/// Limits that no benchmark meets.
+/// Limits that no benchmark reaches.
 pub(crate) fn limits() -> timeloop::Limits {
     timeloop::Limits { max_steps: u64::MAX, max_polls_per_instant: u64::MAX, ..timeloop::Limits::default() }
 }
 
-/// An explorer of one run under the strategy `random`.
+/// Returns an explorer for one run with the strategy `random`.
 pub(crate) fn one_run() -> timeloop::Explorer {
     timeloop::Explorer::new("network").limits(limits()).strategy(timeloop::StrategySpec::Random).runs(1)
 }
 
-/// The time that a simulation took, kept until it is over.
+/// The simulated time of a workload.
 #[derive(Clone, Default)]
 struct Took(Arc<Mutex<Duration>>);
 
@@ -74,7 +73,7 @@ pub(crate) fn madsim(work: Work) -> Duration {
     use madsim::time::sleep;
 
     let mut config = madsim::Config::default();
-    // The range has to hold something.
+    // The range must not be empty.
     config.net.send_latency = LATENCY..LATENCY + Duration::from_nanos(1);
     let runtime = Runtime::with_seed_and_config(1, config);
     let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 1).into(), PORT);
@@ -84,7 +83,7 @@ pub(crate) fn madsim(work: Work) -> Duration {
         let listener = TcpListener::bind(ANY).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         work.server(&mut stream).await;
-        // What was written last is on its way still.
+        // The last bytes are still in flight.
         sleep(100 * LATENCY).await;
     });
     let took = Took::default();
@@ -92,7 +91,7 @@ pub(crate) fn madsim(work: Work) -> Duration {
     let asking = client.spawn(async move {
         sleep(LATENCY).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
-        // The system's clock is the simulation's here.
+        // Within the simulation, this is the virtual clock.
         let start = crate::now();
         work.client(&mut stream).await;
         its.is(start.elapsed());
@@ -104,11 +103,11 @@ pub(crate) fn madsim(work: Work) -> Duration {
     took.get()
 }
 
-/// madsim's sockets are real ones then.
+/// Without `--cfg madsim`, madsim uses real sockets.
 #[cfg(not(madsim))]
 pub(crate) fn madsim(_: Work) -> Duration {
     eprintln!(
-        "madsim does not simulate in this build; run it in benches/network, where Cargo finds `--cfg madsim`"
+        "madsim does not simulate in this build; run it in benches/network, where Cargo sets `--cfg madsim`"
     );
     std::process::exit(2);
 }
@@ -127,7 +126,7 @@ pub(crate) fn turmoil(work: Work) -> Duration {
         let listener = TcpListener::bind(ANY).await?;
         let (mut stream, _) = listener.accept().await?;
         work.server(&mut stream).await;
-        // What was written last is on its way still.
+        // The last bytes are still in flight.
         std::future::pending().await
     });
     let took = Took::default();
