@@ -1,12 +1,12 @@
-//! Two workers, a lease that says which of them may write, and a pause at the wrong moment: the one that slept writes although
-//! its lease is over. Then the same with a store that looks at the lease's number.
+//! Two workers write under a lease. A worker that is paused between checking its lease and writing writes after the lease has
+//! expired. A store that checks the number of the lease prevents that.
 //!
 //! ```text
 //! cargo run --example leases
 //! ```
 //!
-//! Always true: it prints the same in every process and on every machine.
-#![expect(clippy::print_stdout, reason = "the example tells a story")]
+//! The output is the same in every process and on every machine.
+#![expect(clippy::print_stdout, reason = "the example prints its results")]
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,13 +20,13 @@ use timeloop::{Exploration, Explorer};
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(10);
 
-/// Gives out leases, one at a time, each with a number of its own.
+/// Grants leases, one at a time, with increasing numbers.
 struct Leases {
     newest: Cell<(u64, Instant)>,
 }
 
 impl Leases {
-    /// A lease, if the last one is over: its number, and until when it is good.
+    /// Grants a lease if the last one has expired; returns its number and its expiry.
     fn acquire(&self) -> Option<(u64, Instant)> {
         let (number, until) = self.newest.get();
         if Instant::now() < until {
@@ -37,16 +37,16 @@ impl Leases {
     }
 }
 
-/// What the workers write to.
+/// The store that the workers write to.
 struct Store {
-    /// Whether it refuses whoever comes with an older lease than somebody before.
-    looks_at_numbers: bool,
+    /// Whether the store rejects writes with an older lease than an earlier write.
+    checks_lease: bool,
     newest: Cell<u64>,
 }
 
 impl Store {
     fn write(&self, lease: u64) {
-        if self.looks_at_numbers && lease < self.newest.get() {
+        if self.checks_lease && lease < self.newest.get() {
             return;
         }
         let newest = self.newest.replace(lease);
@@ -54,12 +54,12 @@ impl Store {
     }
 }
 
-/// Works while it has a lease.
+/// Acquires leases, and writes while it holds one.
 async fn work(leases: Rc<Leases>, store: Rc<Store>) {
     loop {
         if let Some((number, until)) = leases.acquire() {
             while Instant::now() < until {
-                yield_now().await; // the write is on its way
+                yield_now().await; // the write is in flight
                 store.write(number);
                 sleep(SECOND).await;
             }
@@ -69,9 +69,9 @@ async fn work(leases: Rc<Leases>, store: Rc<Store>) {
 }
 
 /// The test. In a test suite it would have the attribute `#[timeloop::test]`.
-async fn only_the_newest_lease_writes(looks_at_numbers: bool) {
+async fn only_the_newest_lease_writes(checks_lease: bool) {
     let leases = Rc::new(Leases { newest: Cell::new((0, Instant::now())) });
-    let store = Rc::new(Store { looks_at_numbers, newest: Cell::new(0) });
+    let store = Rc::new(Store { checks_lease, newest: Cell::new(0) });
     let worker = |name: &str| -> Node {
         let (leases, store) = (Rc::clone(&leases), Rc::clone(&store));
         World::current().node(name).start(move || work(Rc::clone(&leases), Rc::clone(&store)))
@@ -80,30 +80,30 @@ async fn only_the_newest_lease_writes(looks_at_numbers: bool) {
     for round in 0..5 {
         let unlucky = &workers[round % 2];
         sleep(SECOND * 3).await;
-        unlucky.pause(); // its host is moved, say
+        unlucky.pause(); // for example, its virtual machine is migrated
         sleep(LEASE + SECOND * 2).await;
         unlucky.resume();
     }
 }
 
-fn explored(looks_at_numbers: bool) -> Exploration {
-    let name = if looks_at_numbers { "leases::numbered" } else { "leases::trusted" };
+fn explored(checks_lease: bool) -> Exploration {
+    let name = if checks_lease { "leases::numbered" } else { "leases::trusted" };
     Explorer::new(name)
         .command("cargo run --example leases")
         .without_environment()
         .without_regressions()
         .silent()
-        .run(|| only_the_newest_lease_writes(looks_at_numbers))
+        .run(|| only_the_newest_lease_writes(checks_lease))
 }
 
 fn main() {
-    println!("1. The workers look at the clock, and then write:\n");
+    println!("1. The workers check the clock, and then write:\n");
     let exploration = explored(false);
     print!("{}", exploration.report());
-    assert!(exploration.found.is_some(), "a worker may be paused between the two");
+    assert!(exploration.found.is_some(), "a worker may be paused between the check and the write");
 
-    println!("\n2. The store looks at the number of the lease as well:\n");
+    println!("\n2. The store checks the number of the lease too:\n");
     let exploration = explored(true);
     print!("{}", exploration.report());
-    assert!(exploration.found.is_none(), "whoever comes late is refused");
+    assert!(exploration.found.is_none(), "late writes are rejected");
 }

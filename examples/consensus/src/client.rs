@@ -1,6 +1,7 @@
-//! A client: one operation after the other, each sent again until a leader has answered it or patience is at its end.
+//! A client: sends one operation after the other, each with retries until a leader answers or the operation times out.
 //!
-//! Always true: an operation has one number, however often it is sent; one without an answer may have taken effect or not.
+//! # Invariants
+//! A retried operation keeps its number. An operation without an answer may have taken effect or not.
 
 use std::cell::Cell;
 use std::io;
@@ -15,57 +16,57 @@ use timeloop::time::{Duration, Instant, sleep, timeout, timeout_at};
 use crate::wire::{PORT, Request, Response, receive, send};
 use crate::{Answer, Command, Operation, name_of};
 
-/// What clients asked for and were told.
+/// The operations of the clients and their results.
 pub type History = Recorder<KeyValueOperation<u8, u32>, KeyValueReturned<u32>>;
 
-/// How long one node is waited for.
-const ATTEMPT: Duration = Duration::from_millis(300);
-/// How long an operation is tried.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// After an attempt that came to nothing.
+/// The time limit of an attempt at one node.
+const ATTEMPT_LIMIT: Duration = Duration::from_millis(300);
+/// The time limit of an operation.
+const OPERATION_LIMIT: Duration = Duration::from_secs(2);
+/// The delay after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Between two operations, at most.
-const THINKS_MS_MAX: u64 = 200;
-/// How many registers there are.
+/// The maximum delay between two operations.
+const THINK_TIME_MS_MAX: u64 = 200;
+/// The number of registers.
 const REGISTERS: u8 = 3;
 
-/// A client, and how far it is.
+/// A client and its state.
 #[derive(Debug)]
 pub struct Client {
     number: u32,
     nodes: u64,
     history: History,
     done: Rc<Cell<u32>>,
-    asked: u32,
-    /// Who was the leader the last time.
+    last_number: u32,
+    /// The last known leader.
     leader: u64,
     connection: Option<(u64, TcpStream)>,
-    /// What each register held when this client last heard of it.
+    /// The last known value of each register.
     known: [Option<u32>; REGISTERS as usize],
 }
 
 impl Client {
-    /// A client of so many nodes, which counts in `done` what it was answered.
+    /// Creates a client of a cluster with `nodes` nodes. It counts its answered operations in `done`.
     #[must_use]
     pub fn new(number: u32, nodes: u64, history: History, done: Rc<Cell<u32>>) -> Self {
         let known = [None; REGISTERS as usize];
-        Self { number, nodes, history, done, asked: 0, leader: 1, connection: None, known }
+        Self { number, nodes, history, done, last_number: 0, leader: 1, connection: None, known }
     }
 
-    /// Asks for one thing after the other, on and on.
+    /// Performs operations in an endless loop.
     pub async fn run(mut self) {
         loop {
-            let think_ms = timeloop::rng().random_range(0..THINKS_MS_MAX);
+            let think_ms = timeloop::rng().random_range(0..THINK_TIME_MS_MAX);
             sleep(Duration::from_millis(think_ms)).await;
             let operation = self.choose();
             self.perform(operation).await;
         }
     }
 
-    /// As often as not to read; else to write something that nobody has written before.
+    /// Chooses the next operation: reads or writes with equal probability. Each write has a new value.
     fn choose(&mut self) -> Operation {
-        self.asked += 1;
-        let value = self.number * 10_000 + self.asked;
+        self.last_number += 1;
+        let value = self.number * 10_000 + self.last_number;
         let register = timeloop::rng().random_range(0..REGISTERS);
         match timeloop::rng().random_range(0..6) {
             0..3 => Operation::Read(register),
@@ -78,27 +79,27 @@ impl Client {
     }
 
     async fn perform(&mut self, operation: Operation) {
-        let call = self.history.call(self.number, asked(&operation));
-        let command = Command { client: self.number, number: self.asked, operation };
-        match timeout(PATIENCE, self.attempts(&command)).await {
+        let call = self.history.call(self.number, history_operation(&operation));
+        let command = Command { client: self.number, number: self.last_number, operation };
+        match timeout(OPERATION_LIMIT, self.attempts(&command)).await {
             Ok(answer) => {
                 self.learn(&command.operation, &answer);
                 self.done.set(self.done.get() + 1);
-                call.returned(told(&answer));
+                call.returned(history_result(&answer));
             }
-            // What it reads is seen by nobody.
+            // Nobody sees the value of a read without an answer.
             Err(_) if matches!(command.operation, Operation::Read(_)) => call.forget(),
-            // It may take effect yet, at any time: `call` never returns.
+            // The operation may still take effect, so `call` never returns.
             Err(_) => {}
         }
     }
 
     async fn attempts(&mut self, command: &Command) -> Answer {
         loop {
-            match timeout_at(Instant::now() + ATTEMPT, self.attempt(command)).await {
+            match timeout_at(Instant::now() + ATTEMPT_LIMIT, self.attempt(command)).await {
                 Ok(Ok(Response::Done(answer))) => return answer,
-                Ok(Ok(Response::NotHere(Some(leader)))) if leader != self.leader => self.leader = leader,
-                // Who knows? The next one, perhaps.
+                Ok(Ok(Response::NotLeader(Some(leader)))) if leader != self.leader => self.leader = leader,
+                // The leader is unknown, so tries the next node.
                 _ => self.leader = self.leader % self.nodes + 1,
             }
             sleep(PAUSE).await;
@@ -129,8 +130,8 @@ impl Client {
     }
 }
 
-/// The operation, as the history has it.
-fn asked(operation: &Operation) -> KeyValueOperation<u8, u32> {
+/// Converts an operation for the history.
+fn history_operation(operation: &Operation) -> KeyValueOperation<u8, u32> {
     match *operation {
         Operation::Read(register) => KeyValueOperation::Get(register),
         Operation::Write(register, value) => KeyValueOperation::Put(register, value),
@@ -140,7 +141,8 @@ fn asked(operation: &Operation) -> KeyValueOperation<u8, u32> {
     }
 }
 
-fn told(answer: &Answer) -> KeyValueReturned<u32> {
+/// Converts an answer for the history.
+fn history_result(answer: &Answer) -> KeyValueReturned<u32> {
     match *answer {
         Answer::Value(value) => KeyValueReturned::Value(value),
         Answer::Written => KeyValueReturned::Done,

@@ -1,7 +1,8 @@
-//! A disk: slots that hold bytes, and a cache in front of them that a crash empties.
+//! A simulated disk: slots that hold bytes, with a write cache that a crash discards.
 //!
-//! Always true: what was written before a sync began, and only that, is durable once it has ended; a crash takes all that is
-//! not durable, and nothing else; writes are never reordered.
+//! # Invariants
+//! A completed sync makes durable exactly the writes from before its start. A crash loses exactly the writes that are not
+//! durable. Writes are never reordered.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -10,12 +11,12 @@ use std::time::Duration;
 
 use timeloop::time::sleep;
 
-/// Where something is kept.
+/// A place on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slot {
     /// The last vote.
     Vote,
-    /// Up to which entry the log has been cut off at its beginning.
+    /// The last purged entry.
     Purged,
     /// The state of the registers up to some entry.
     Snapshot,
@@ -23,33 +24,33 @@ pub enum Slot {
     Entry(u64),
 }
 
-/// What a slot is made to hold; `None` empties it.
+/// A write to a slot; `None` removes its value.
 type Written = (Slot, Option<Vec<u8>>);
 
-/// A disk in the test's hands. Clones are the same one: it outlives the node that writes to it.
+/// A disk. Clones share it, and it outlives the node that writes to it.
 #[derive(Clone, Debug)]
 pub struct Disk {
     state: Rc<RefCell<State>>,
-    sync_takes: Duration,
+    sync_duration: Duration,
 }
 
 #[derive(Debug, Default)]
 struct State {
     durable: BTreeMap<Slot, Vec<u8>>,
     cache: VecDeque<Written>,
-    /// How many writes have become durable so far.
+    /// The number of writes that are durable.
     synced: u64,
 }
 
 impl Disk {
-    /// An empty disk, to which a sync takes so long.
+    /// Creates an empty disk with this duration of a sync.
     #[must_use]
-    pub fn new(sync_takes: Duration) -> Self {
-        Self { state: Rc::default(), sync_takes }
+    pub fn new(sync_duration: Duration) -> Self {
+        Self { state: Rc::default(), sync_duration }
     }
 
-    /// Starts a node on this disk: all that it holds. What the node before had written without syncing it is gone, and comes
-    /// second: the slots, in the order in which they were written.
+    /// Mounts the disk for a node that starts. Returns the durable values, and the slots of the lost writes in order: those
+    /// that the previous incarnation had not synced.
     #[must_use]
     pub fn mount(&self) -> (BTreeMap<Slot, Vec<u8>>, Vec<Slot>) {
         let mut state = self.state.borrow_mut();
@@ -62,21 +63,21 @@ impl Disk {
         self.state.borrow_mut().cache.push_back((slot, bytes.into()));
     }
 
-    /// Whether there is something to sync.
+    /// Returns whether there are unsynced writes.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         !self.state.borrow().cache.is_empty()
     }
 
-    /// Makes durable what has been written before.
+    /// Makes all earlier writes durable.
     pub async fn sync(&self) {
         let upto = {
             let state = self.state.borrow();
             state.synced + state.cache.len() as u64
         };
-        sleep(self.sync_takes).await;
+        sleep(self.sync_duration).await;
         let mut state = self.state.borrow_mut();
-        // Another sync may have been faster.
+        // A concurrent sync may have made some of them durable.
         while state.synced < upto {
             state.synced += 1;
             match state.cache.pop_front() {

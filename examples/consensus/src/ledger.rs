@@ -1,6 +1,7 @@
-//! The ledger: what all nodes agree on, noted by the test as it happens, beyond the reach of crashes.
+//! The ledger checks the agreement of the nodes: the test records what each node applies, independent of crashes.
 //!
-//! Always true: noting changes nothing about the run; the first thing that is wrong stays.
+//! # Invariants
+//! Recording does not affect the run. The first violation is kept.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use timeloop::time::{Duration, Instant};
 use crate::disk::Slot;
 use crate::{Types, name_of};
 
-/// What has been seen in a run. Clones are the same one.
+/// The record of a run. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Ledger(Rc<Inner>);
 
@@ -21,34 +22,34 @@ pub struct Ledger(Rc<Inner>);
 struct Inner {
     begin: Instant,
     seen: RefCell<Seen>,
-    is_wrong: Notify,
+    violated: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     /// The latest leader that each node has followed, by term and number.
     followed: BTreeMap<u64, (u64, u64)>,
-    /// What has been applied as an entry, and by whom first.
+    /// The applied entries, each with the first node that applied it.
     applied: BTreeMap<u64, (u64, Entry<Types>)>,
-    /// Up to where each node has applied.
+    /// The last entry that each node has applied.
     reached: BTreeMap<u64, u64>,
-    /// What crashes took, a sentence each.
+    /// Descriptions of the lost writes, one per crash.
     losses: Vec<String>,
-    /// The first thing that was.
-    wrong: Option<String>,
+    /// The first violation.
+    violation: Option<String>,
 }
 
 impl Ledger {
-    /// A ledger of a run that begins now.
+    /// Creates the ledger of a run.
     #[must_use]
     pub fn new() -> Self {
-        Self(Rc::new(Inner { begin: Instant::now(), seen: RefCell::default(), is_wrong: Notify::new() }))
+        Self(Rc::new(Inner { begin: Instant::now(), seen: RefCell::default(), violated: Notify::new() }))
     }
 
-    /// A node hears from a leader, which was elected in this term.
+    /// Records that a node follows a leader of this term, and checks that it does not return to an earlier one.
     ///
-    /// openraft's terms may have several, one after the other; each leads by its own vote, and by no other's.
-    pub fn leads(&self, node: u64, term: u64, leader: u64) {
+    /// In openraft a term may have several leaders in succession, each elected by its own vote.
+    pub fn record_leader(&self, node: u64, term: u64, leader: u64) {
         let mut seen = self.0.seen.borrow_mut();
         let followed = seen.followed.entry(node).or_default();
         let before = std::mem::replace(followed, (term, leader).max(*followed));
@@ -56,44 +57,42 @@ impl Ledger {
         if (term, leader) < before {
             let [node, leader, other] = [node, leader, before.1].map(name_of);
             let known = before.0;
-            self.is_wrong(&format!(
-                "{node} follows {leader} of term {term}, and has followed {other} of term {known} before"
+            self.record_violation(&format!(
+                "{node} follows {leader} of term {term} after {other} of term {known}"
             ));
         }
     }
 
-    /// A node applies an entry.
-    ///
-    /// Whatever any two nodes have applied as one entry is the same.
-    pub fn applies(&self, node: u64, entry: &Entry<Types>) {
+    /// Records that a node applies an entry, and checks that all nodes apply the same entry at an index.
+    pub fn record_applied(&self, node: u64, entry: &Entry<Types>) {
         let index = entry.log_id.index;
         let mut seen = self.0.seen.borrow_mut();
         seen.reached.insert(node, index);
         let (first, known) = seen.applied.entry(index).or_insert_with(|| (node, entry.clone()));
         if known != entry {
-            let wrong = format!(
-                "{} applies {} as entry {index}, which {} has applied as {}: what was committed is lost",
+            let violation = format!(
+                "{} applies {} as entry {index}, which {} has applied as {}: a committed entry is lost",
                 name_of(node),
-                told(entry),
+                describe(entry),
                 name_of(*first),
-                told(known),
+                describe(known),
             );
             drop(seen);
-            self.is_wrong(&wrong);
+            self.record_violation(&violation);
         }
     }
 
-    /// A node has taken over a snapshot, up to some entry.
-    pub fn installs(&self, node: u64, last: Option<LogId<u64>>) {
+    /// Records that a node has installed a snapshot up to an entry.
+    pub fn record_snapshot(&self, node: u64, last: Option<LogId<u64>>) {
         self.0.seen.borrow_mut().reached.insert(node, last.map_or(0, |last| last.index));
     }
 
-    /// A node starts; these slots were written before its crash, and not synced.
-    pub fn starts(&self, node: u64, lost: &[Slot]) {
+    /// Records that a node starts after losing the writes to these slots.
+    pub fn record_start(&self, node: u64, lost: &[Slot]) {
         if lost.is_empty() {
             return;
         }
-        let mut what = Vec::new();
+        let mut parts = Vec::new();
         let entries: Vec<u64> = lost
             .iter()
             .filter_map(|slot| match slot {
@@ -102,25 +101,25 @@ impl Ledger {
             })
             .collect();
         match (entries.iter().min(), entries.iter().max()) {
-            (Some(first), Some(last)) if first < last => what.push(format!("its entries {first} to {last}")),
-            (Some(first), _) => what.push(format!("its entry {first}")),
+            (Some(first), Some(last)) if first < last => parts.push(format!("its entries {first} to {last}")),
+            (Some(first), _) => parts.push(format!("its entry {first}")),
             (None, _) => {}
         }
         for (slot, name) in [
             (Slot::Vote, "its vote"),
             (Slot::Snapshot, "its snapshot"),
-            (Slot::Purged, "where its log begins"),
+            (Slot::Purged, "the beginning of its log"),
         ] {
             if lost.contains(&slot) {
-                what.push(name.to_owned());
+                parts.push(name.to_owned());
             }
         }
         let at = self.now();
-        let loss = format!("{} had lost {} when it started again at {at}", name_of(node), what.join(" and "));
+        let loss = format!("{} had lost {} when it restarted at {at}", name_of(node), parts.join(" and "));
         self.0.seen.borrow_mut().losses.push(loss);
     }
 
-    /// Up to which entry each node has applied, if they are that far; nodes are numbered from 1.
+    /// Returns a description of a node that has not applied all entries; `None` if there is none. Nodes are numbered from 1.
     #[must_use]
     pub fn behind(&self, nodes: u64) -> Option<String> {
         let seen = self.0.seen.borrow();
@@ -131,35 +130,35 @@ impl Ledger {
         })
     }
 
-    /// Waits until something is wrong, and tells what, with all that crashes took before.
-    pub async fn until_wrong(&self) -> String {
+    /// Waits for a violation and returns it, with the writes that crashes lost before.
+    pub async fn until_violation(&self) -> String {
         loop {
-            if let Some(wrong) = self.wrong() {
-                return wrong;
+            if let Some(violation) = self.violation() {
+                return violation;
             }
-            self.0.is_wrong.notified().await;
+            self.0.violated.notified().await;
         }
     }
 
-    /// What is wrong, if anything is.
+    /// Returns the first violation.
     #[must_use]
-    pub fn wrong(&self) -> Option<String> {
-        self.0.seen.borrow().wrong.clone()
+    pub fn violation(&self) -> Option<String> {
+        self.0.seen.borrow().violation.clone()
     }
 
-    /// What crashes have taken, for a failure's message.
+    /// Describes the writes that crashes have lost, for a failure's message.
     #[must_use]
     pub fn losses(&self) -> String {
         let seen = self.0.seen.borrow();
-        // The latest tell most.
+        // The latest ones are the most relevant.
         let from = seen.losses.len().saturating_sub(5);
         seen.losses[from..].iter().map(|loss| format!("\n{loss}")).collect()
     }
 
-    fn is_wrong(&self, wrong: &str) {
-        let wrong = format!("{wrong}{}", self.losses());
-        self.0.seen.borrow_mut().wrong.get_or_insert(wrong);
-        self.0.is_wrong.notify_one();
+    fn record_violation(&self, violation: &str) {
+        let violation = format!("{violation}{}", self.losses());
+        self.0.seen.borrow_mut().violation.get_or_insert(violation);
+        self.0.violated.notify_one();
     }
 
     fn now(&self) -> String {
@@ -174,11 +173,11 @@ impl Default for Ledger {
     }
 }
 
-/// An entry in words.
-fn told(entry: &Entry<Types>) -> String {
+/// Describes an entry.
+fn describe(entry: &Entry<Types>) -> String {
     let term = entry.log_id.leader_id.term;
     match &entry.payload {
-        EntryPayload::Blank => format!("the beginning of term {term}"),
+        EntryPayload::Blank => format!("the start of term {term}"),
         EntryPayload::Normal(command) => {
             format!("{:?} of client {} (term {term})", command.operation, command.client)
         }

@@ -1,11 +1,10 @@
-//! A replicated register map on `openraft` as published, and the world that it is tested in.
+//! A replicated register map on `openraft` as published, and its simulation.
 //!
-//! What a production system would have: [`node`] (a server), [`peer`] (RPC between servers, over TCP), [`store`] (the log on
-//! disk), [`machine`] (the registers), [`client`], [`wire`] (frames). What only the test has: [`runtime`] (timeloop in the
-//! place of tokio), [`disk`] (which forgets what was not synced), [`ledger`] (invariants), [`scenario`] (five nodes, faults,
-//! checks).
+//! The production part: [`node`] (a server), [`peer`] (RPC between servers over TCP), [`store`] (the log on disk), [`machine`]
+//! (the registers), [`client`], [`wire`] (frames). The test part: [`runtime`] (timeloop instead of tokio), [`disk`] (loses
+//! unsynced writes), [`ledger`] (invariants), [`scenario`] (five nodes, faults, checks).
 //!
-//! Always true: nothing here runs on tokio's runtime, reads a clock or draws a random number but through timeloop.
+//! Nothing here uses tokio's runtime. Time and random numbers come from timeloop.
 
 pub mod client;
 pub mod disk;
@@ -23,7 +22,7 @@ use std::io::Cursor;
 use serde::{Deserialize, Serialize};
 
 openraft::declare_raft_types!(
-    /// What this system plugs into openraft.
+    /// The types that this system uses with openraft.
     pub Types:
         D = Command,
         R = Option<Answer>,
@@ -34,57 +33,57 @@ openraft::declare_raft_types!(
         AsyncRuntime = runtime::Timeloop,
 );
 
-/// A server's name in the world.
+/// Returns the name of a server's node.
 #[must_use]
 pub fn name_of(node: u64) -> String {
     format!("db-{node}")
 }
 
-/// What a client asks for.
+/// An operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// What the register holds.
+    /// Reads a register.
     Read(u8),
-    /// To make it hold a value.
+    /// Writes a value.
     Write(u8, u32),
-    /// To make it hold `new` if it holds `expected`.
+    /// Writes `new` if the register holds `expected`.
     CompareAndSwap {
         /// The register.
         register: u8,
-        /// `None` where nothing was written yet.
+        /// The expected value; `None` if nothing was written yet.
         expected: Option<u32>,
-        /// What it holds then.
+        /// The new value.
         new: u32,
     },
 }
 
-/// What a client is told.
+/// The answer to an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// To a read.
+    /// The value of a read.
     Value(Option<u32>),
-    /// To a write.
+    /// The write is done.
     Written,
-    /// To a compare-and-swap: whether it held what was expected.
+    /// Whether a compare-and-swap found the expected value.
     Swapped(bool),
 }
 
-/// An operation in the log. A client that hears nothing sends it again under the same number, and it takes effect once.
+/// An operation in the log. A client retries it with the same number, and it takes effect once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// Who asked.
+    /// The client.
     pub client: u32,
-    /// The how-many-th operation of that client.
+    /// The number of the operation of that client.
     pub number: u32,
-    /// For what.
+    /// The operation.
     pub operation: Operation,
 }
 
-/// What is wrong with the glue between openraft and the world, on purpose.
+/// A bug planted in the code around openraft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A log entry is acknowledged once it is written; it is synced a little later.
+    /// A log entry is acknowledged once it is written, and synced later.
     AcknowledgesBeforeSync,
-    /// Reads are answered from the leader's own copy, without asking a majority whether it still leads.
+    /// Reads are answered from the leader's registers without confirming the leader with a majority.
     ReadsLocally,
 }

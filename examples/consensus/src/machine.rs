@@ -1,7 +1,7 @@
-//! The registers of a node: what the log comes to, entry by entry.
+//! The state machine: the registers of a node, to which log entries are applied.
 //!
-//! Always true: a command that a client sends again takes effect once; the registers are kept in memory, and on disk as
-//! snapshots, from which a node that starts goes on.
+//! # Invariants
+//! A retried command takes effect once. The registers are in memory, with snapshots on disk that a restarted node loads.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::{Answer, Command, Operation, Types};
 
 type Result<T> = std::result::Result<T, StorageError<u64>>;
 
-/// The registers of a node. Clones are the same ones.
+/// The registers of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Machine(Rc<Inner>);
 
@@ -33,14 +33,14 @@ struct Inner {
     disk: Disk,
     ledger: Ledger,
     state: RefCell<State>,
-    snapshot: RefCell<Option<Kept>>,
-    /// The index of the last entry that has been applied.
+    snapshot: RefCell<Option<StoredSnapshot>>,
+    /// The index of the last applied entry.
     applied: watch::Sender<u64>,
 }
 
-/// A snapshot as it is on disk.
+/// A snapshot on disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredSnapshot {
     meta: SnapshotMeta<u64, BasicNode>,
     bytes: Vec<u8>,
 }
@@ -50,7 +50,7 @@ struct State {
     last: Option<LogId<u64>>,
     membership: StoredMembership<u64, BasicNode>,
     registers: BTreeMap<u8, u32>,
-    /// For each client the number of its last command, and what it was told.
+    /// The number and the answer of each client's last command.
     sessions: BTreeMap<u32, (u32, Answer)>,
 }
 
@@ -81,31 +81,31 @@ impl State {
 }
 
 impl Machine {
-    /// The registers of a node that starts: those of the snapshot on its disk.
+    /// Opens the registers of a node that starts, from the snapshot on its disk.
     #[must_use]
     pub fn open(node: u64, disk: Disk, slots: &BTreeMap<Slot, Vec<u8>>, ledger: Ledger) -> Self {
-        let snapshot: Option<Kept> = slots.get(&Slot::Snapshot).map(|bytes| decoded(bytes));
-        let state: State = snapshot.as_ref().map(|kept| decoded(&kept.bytes)).unwrap_or_default();
+        let snapshot: Option<StoredSnapshot> = slots.get(&Slot::Snapshot).map(|bytes| decoded(bytes));
+        let state: State = snapshot.as_ref().map(|stored| decoded(&stored.bytes)).unwrap_or_default();
         let (applied, _) = watch::channel(index(state.last));
-        ledger.installs(node, state.last);
+        ledger.record_snapshot(node, state.last);
         let (state, snapshot) = (RefCell::new(state), RefCell::new(snapshot));
         Self(Rc::new(Inner { node, disk, ledger, state, snapshot, applied }))
     }
 
-    /// What a register holds, once this entry has been applied.
+    /// Returns the value of a register after this entry has been applied.
     pub async fn read(&self, register: u8, after: Option<LogId<u64>>) -> Option<u32> {
         let after = index(after);
         if *self.0.applied.borrow() < after {
             let mut applied = self.0.applied.subscribe();
-            // The sender is this very machine.
+            // The sender cannot be dropped: this machine owns it.
             let _ = applied.wait_for(|applied| *applied >= after).await;
         }
         self.0.state.borrow().registers.get(&register).copied()
     }
 
-    async fn keep(&self, kept: Kept) {
-        self.0.disk.write(Slot::Snapshot, encoded(&kept));
-        self.0.snapshot.replace(Some(kept));
+    async fn store(&self, stored: StoredSnapshot) {
+        self.0.disk.write(Slot::Snapshot, encoded(&stored));
+        self.0.snapshot.replace(Some(stored));
         self.0.disk.sync().await;
     }
 }
@@ -116,17 +116,17 @@ fn index(log_id: Option<LogId<u64>>) -> u64 {
 
 impl RaftSnapshotBuilder<Types> for Machine {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>> {
-        let kept = {
+        let stored = {
             let state = self.0.state.borrow();
             let meta = SnapshotMeta {
                 last_log_id: state.last,
                 last_membership: state.membership.clone(),
                 snapshot_id: format!("{}-{}", self.0.node, index(state.last)),
             };
-            Kept { meta, bytes: encoded(&*state) }
+            StoredSnapshot { meta, bytes: encoded(&*state) }
         };
-        self.keep(kept.clone()).await;
-        Ok(Snapshot { meta: kept.meta, snapshot: Box::new(Cursor::new(kept.bytes)) })
+        self.store(stored.clone()).await;
+        Ok(Snapshot { meta: stored.meta, snapshot: Box::new(Cursor::new(stored.bytes)) })
     }
 }
 
@@ -146,7 +146,7 @@ impl RaftStateMachine<Types> for Machine {
         let mut answers = Vec::new();
         let mut state = self.0.state.borrow_mut();
         for entry in entries {
-            self.0.ledger.applies(self.0.node, &entry);
+            self.0.ledger.record_applied(self.0.node, &entry);
             state.last = Some(entry.log_id);
             answers.push(match entry.payload {
                 EntryPayload::Blank => None,
@@ -174,10 +174,10 @@ impl RaftStateMachine<Types> for Machine {
         meta: &SnapshotMeta<u64, BasicNode>,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<()> {
-        let kept = Kept { meta: meta.clone(), bytes: snapshot.into_inner() };
-        let state: State = decoded(&kept.bytes);
-        self.keep(kept).await;
-        self.0.ledger.installs(self.0.node, state.last);
+        let stored = StoredSnapshot { meta: meta.clone(), bytes: snapshot.into_inner() };
+        let state: State = decoded(&stored.bytes);
+        self.store(stored).await;
+        self.0.ledger.record_snapshot(self.0.node, state.last);
         self.0.applied.send_replace(index(state.last));
         self.0.state.replace(state);
         Ok(())
@@ -189,6 +189,6 @@ impl RaftStateMachine<Types> for Machine {
             .snapshot
             .borrow()
             .clone()
-            .map(|kept| Snapshot { meta: kept.meta, snapshot: Box::new(Cursor::new(kept.bytes)) }))
+            .map(|stored| Snapshot { meta: stored.meta, snapshot: Box::new(Cursor::new(stored.bytes)) }))
     }
 }

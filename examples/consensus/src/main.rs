@@ -1,8 +1,7 @@
-//! The story: a sweep of seeds without a bug, with the simulated time that it makes of real time; then each planted bug,
-//! found, shrunk and told.
+//! Sweeps seeds without a bug and measures the speed, then finds, shrinks and reports each planted bug.
 //!
-//! `consensus` tells it; `consensus 10000` sweeps so many seeds; `consensus measure` finds the planted bugs from ten other
-//! base seeds each. `TIMELOOP_*` is heeded.
+//! `consensus` does both; `consensus 10000` sweeps that many seeds; `consensus measure` finds each planted bug with ten base
+//! seeds. The variables `TIMELOOP_*` apply.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,14 +9,14 @@ use std::time::Duration;
 use consensus::{Bug, scenario};
 use timeloop::{Domain, Exploration, Explorer};
 
-/// Seeds of the sweep, unless told otherwise.
+/// The default number of seeds in the sweep.
 const SEEDS: u64 = 1_000;
-/// Runs within which a planted bug is to be found.
+/// The maximum number of runs to find a planted bug.
 const RUNS_MAX: u64 = 1_000;
 
 const COMMAND: &str = "cargo run --release --manifest-path examples/consensus/Cargo.toml";
 
-/// Virtual time of all runs so far.
+/// The virtual time of all runs so far.
 static SIMULATED_MS: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
@@ -28,14 +27,14 @@ fn main() {
         seeds => {
             let seeds = seeds.map_or(Some(SEEDS), |seeds| seeds.parse().ok().filter(|seeds| *seeds > 0));
             let Some(seeds) = seeds else {
-                eprintln!("what to do? a number of seeds, `measure`, or one of {NAMES:?} is accepted");
+                eprintln!("invalid argument; pass a number of seeds, `measure`, or one of {NAMES:?}");
                 std::process::exit(2);
             };
             sweep(seeds);
             for name in NAMES {
                 println!("\nPlanted: {name}");
                 let exploration = planted(name, 0);
-                println!("  {}\n\n{}", told(&exploration), exploration.report());
+                println!("  {}\n\n{}", summary(&exploration), exploration.report());
             }
         }
     }
@@ -57,7 +56,7 @@ async fn run(bug: Option<Bug>) {
     SIMULATED_MS.fetch_add(start.elapsed().as_millis() as u64, Ordering::Relaxed);
 }
 
-/// So many seeds without a bug.
+/// Runs that many seeds without a bug.
 fn sweep(seeds: u64) {
     let explorer = Explorer::new("consensus").runs(seeds).stalls(false).command(COMMAND);
     let start = core_time();
@@ -69,20 +68,20 @@ fn sweep(seeds: u64) {
     }
     let simulated = Duration::from_millis(SIMULATED_MS.load(Ordering::Relaxed));
     println!(
-        "{} nodes, heartbeats of 50 ms, {} runs, clean: {:.1} simulated hours",
+        "{} nodes, heartbeats of 50 ms, {} runs passed: {:.1} simulated hours",
         scenario::NODES,
         exploration.schedules(),
         simulated.as_secs_f64() / 3_600.0,
     );
     if took.is_zero() {
-        println!("  (how long this took is known on Linux alone)");
+        println!("  (the core time is measured on Linux only)");
     } else {
         let times = simulated.as_secs_f64() / took.as_secs_f64();
-        println!("  in {:.1} s of core time: {times:.0} simulated hours a core-hour", took.as_secs_f64());
+        println!("  in {:.1} s of core time: {times:.0} simulated hours per core-hour", took.as_secs_f64());
     }
 }
 
-/// The time that all threads of this process have spent on a core; zero where the system does not say.
+/// Returns the core time of all threads of this process; zero if the system does not report it.
 fn core_time() -> Duration {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
     // The name of the program may have spaces; it ends with the last bracket. Ticks are hundredths of a second.
@@ -102,8 +101,8 @@ fn planted(name: &str, base: u64) -> Exploration {
         .run(move || run(bug))
 }
 
-/// In how many runs it was found, and what it was shrunk to.
-fn told(exploration: &Exploration) -> String {
+/// Describes in which run the bug was found, and the result of shrinking.
+fn summary(exploration: &Exploration) -> String {
     let Some(found) = &exploration.found else {
         return format!("not found in {} runs", exploration.runs);
     };
@@ -117,7 +116,7 @@ fn told(exploration: &Exploration) -> String {
     )
 }
 
-/// How many faults deviations are of: a fault is what happens, to whom, when and for how long.
+/// Returns the number of faults in the deviations. A fault has several: whether it happens, its target, start and duration.
 fn faults(deviations: &[timeloop::Deviation]) -> usize {
     let mut faults: Vec<_> = deviations
         .iter()
@@ -128,14 +127,14 @@ fn faults(deviations: &[timeloop::Deviation]) -> usize {
     faults.len()
 }
 
-/// Ten base seeds for each planted bug.
+/// Finds each planted bug with ten base seeds.
 fn measure() {
     for name in NAMES {
         println!("{name}:");
         let mut runs = 0;
         for number in 0..10 {
             let exploration = planted(name, number * 1_000_000);
-            println!("  base seed {}: {}", number * 1_000_000, told(&exploration));
+            println!("  base seed {}: {}", number * 1_000_000, summary(&exploration));
             runs += exploration.runs;
         }
         println!("  {} runs on average", runs / 10);

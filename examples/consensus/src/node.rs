@@ -1,6 +1,7 @@
-//! A server: openraft with our store, registers and network, and a port that peers and clients talk to.
+//! A server: openraft with its store, registers and network, and a port for peers and clients.
 //!
-//! Always true: a node that starts knows what is on its disk, and nothing else.
+//! # Invariants
+//! The state of a node that starts comes from its disk only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +20,7 @@ use crate::store::Store;
 use crate::wire::{PORT, Request, Response, receive, send};
 use crate::{Bug, Command, Operation, Types, name_of};
 
-/// openraft's settings: its own, but for how often it makes snapshots, so that a short run has some.
+/// Returns openraft's default configuration with more frequent snapshots, so that a short run has some.
 #[must_use]
 pub fn config() -> Arc<Config> {
     let config = Config {
@@ -27,7 +28,7 @@ pub fn config() -> Arc<Config> {
         election_timeout_min: 150,
         election_timeout_max: 300,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(50),
-        // The defaults are what a command line without arguments comes to: asked for once a program, and not here.
+        // `Config::default` parses an empty command line, so it is called once per thread.
         ..BASE.with(Config::clone)
     };
     Arc::new(config)
@@ -37,10 +38,10 @@ thread_local! {
     static BASE: Config = Config::default();
 }
 
-/// Runs a node of a cluster of so many.
+/// Runs a node of a cluster with `nodes` nodes.
 ///
 /// # Errors
-/// When it cannot listen.
+/// Returns an error if the node cannot listen.
 pub async fn serve(
     node: u64,
     nodes: u64,
@@ -50,7 +51,7 @@ pub async fn serve(
     bug: Option<Bug>,
 ) -> io::Result<()> {
     let (slots, lost) = disk.mount();
-    ledger.starts(node, &lost);
+    ledger.record_start(node, &lost);
     let store = Store::open(disk.clone(), &slots, bug);
     let machine = Machine::open(node, disk, &slots, ledger.clone());
     let raft = Raft::new(node, config, Peers, store, machine.clone()).await.map_err(io::Error::other)?;
@@ -59,13 +60,13 @@ pub async fn serve(
     if node == 1 {
         let members: BTreeMap<u64, BasicNode> =
             (1..=nodes).map(|node| (node, BasicNode::new(format!("{}:{PORT}", name_of(node))))).collect();
-        // It is refused where that has been done: the node has been started before.
+        // Fails if the cluster is already initialized, because this is a restart.
         let _ = raft.initialize(members).await;
     }
     let server = Server { node, raft, machine, ledger, bug };
     loop {
         let (stream, _) = listener.accept().await?;
-        timeloop::spawn(connection(server.clone(), stream));
+        timeloop::spawn(serve_connection(server.clone(), stream));
     }
 }
 
@@ -78,15 +79,15 @@ struct Server {
     bug: Option<Bug>,
 }
 
-/// Answers one request after the other, until the connection is gone.
-async fn connection(server: Server, mut stream: TcpStream) {
+/// Answers requests until the connection ends.
+async fn serve_connection(server: Server, mut stream: TcpStream) {
     while let Ok(request) = receive(&mut stream).await {
         let response = match request {
             Request::Append(rpc) => {
                 let leader = *rpc.vote.leader_id();
                 let answer = server.raft.append_entries(rpc).await;
                 if matches!(answer, Ok(AppendEntriesResponse::Success)) {
-                    server.ledger.leads(server.node, leader.term, leader.node_id);
+                    server.ledger.record_leader(server.node, leader.term, leader.node_id);
                 }
                 Response::Append(answer)
             }
@@ -104,32 +105,32 @@ async fn connection(server: Server, mut stream: TcpStream) {
 }
 
 impl Server {
-    /// Through the log.
+    /// Writes through the log.
     async fn write(&self, command: Command) -> Response {
         match self.raft.client_write(command).await {
-            Ok(response) => response.data.map_or(Response::NotHere(None), Response::Done),
+            Ok(response) => response.data.map_or(Response::NotLeader(None), Response::Done),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
-                Response::NotHere(to.leader_id)
+                Response::NotLeader(to.leader_id)
             }
-            Err(_) => Response::NotHere(None),
+            Err(_) => Response::NotLeader(None),
         }
     }
 
-    /// A majority says that this node leads; then its registers are read, once they are as far as the log was. (That is
-    /// openraft's `ensure_linearizable`, whose way of waiting uses `tokio::select!`.)
+    /// Confirms with a majority that this node leads, and then reads its registers once they have applied the log up to that
+    /// point. This replaces openraft's `ensure_linearizable`, which waits with `tokio::select!`.
     async fn read(&self, register: u8) -> Response {
         let after = if self.bug == Some(Bug::ReadsLocally) {
             match self.raft.current_leader().await {
                 Some(leader) if leader == self.node => None,
-                other => return Response::NotHere(other),
+                other => return Response::NotLeader(other),
             }
         } else {
             match self.raft.get_read_log_id().await {
                 Ok((after, _)) => after,
                 Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to))) => {
-                    return Response::NotHere(to.leader_id);
+                    return Response::NotLeader(to.leader_id);
                 }
-                Err(_) => return Response::NotHere(None),
+                Err(_) => return Response::NotLeader(None),
             }
         };
         Response::Done(crate::Answer::Value(self.machine.read(register, after).await))

@@ -1,6 +1,7 @@
-//! RPC to the other nodes, as openraft wants it: one call at a time, over a connection that is made when it is needed.
+//! RPC to other nodes: one call at a time, over a connection that is opened on demand.
 //!
-//! Always true: a connection on which a call was given up is not used again, so no answer is taken for another call's.
+//! # Invariants
+//! The connection of a cancelled call is not used again, so a response always belongs to its call.
 
 use std::io;
 
@@ -17,15 +18,15 @@ use timeloop::time::{Duration, sleep};
 use crate::Types;
 use crate::wire::{Request, Response, receive, send};
 
-/// After a failure, so long until the next call. (openraft has a backoff of its own, for peers that are said to be
-/// unreachable; it uses `tokio::select!`, whose order no seed decides, so no peer is ever said to be.)
+/// The delay after a failed call. It replaces openraft's backoff for unreachable peers, which uses `tokio::select!`, whose
+/// order the seed does not decide. So no peer is ever reported as unreachable.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Makes [`Peer`]s.
+/// Creates [`Peer`]s.
 #[derive(Debug)]
 pub struct Peers;
 
-/// Another node.
+/// The client of another node.
 #[derive(Debug)]
 pub struct Peer {
     node: u64,
@@ -53,7 +54,7 @@ impl Peer {
     }
 
     async fn try_call(&mut self, request: &Request) -> io::Result<Response> {
-        // If this is dropped halfway, so is the connection.
+        // If the call is cancelled, the connection is dropped too.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => TcpStream::connect(&self.address).await?,
@@ -64,8 +65,8 @@ impl Peer {
         Ok(response)
     }
 
-    /// What came of a call: openraft's own answer, or an error of the other node's.
-    #[expect(clippy::result_large_err, reason = "openraft's own")]
+    /// Converts the response to openraft's result: the answer, or an error of the other node.
+    #[expect(clippy::result_large_err, reason = "the error type is openraft's")]
     fn outcome<T, E: std::error::Error>(
         &self,
         answer: Option<Result<T, RaftError<u64, E>>>,
@@ -73,7 +74,7 @@ impl Peer {
         match answer {
             Some(answer) => answer.map_err(|error| RPCError::RemoteError(RemoteError::new(self.node, error))),
             None => {
-                let error = io::Error::new(io::ErrorKind::InvalidData, "an answer to another question");
+                let error = io::Error::new(io::ErrorKind::InvalidData, "the response has the wrong type");
                 Err(RPCError::Network(NetworkError::new(&error)))
             }
         }

@@ -1,6 +1,6 @@
 //! openraft's runtime trait over timeloop: tasks, time, randomness and one-shot channels.
 //!
-//! Always true: all that openraft waits for, spawns or draws goes through here, but for `tokio::sync`, which needs no runtime.
+//! openraft also uses `tokio::sync`, which needs no runtime.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -11,7 +11,7 @@ use openraft::async_runtime::{AsyncOneshotSendExt, AsyncRuntime};
 use timeloop::sync::oneshot;
 use timeloop::{task, time};
 
-/// timeloop, as openraft's runtime.
+/// timeloop as openraft's runtime.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Timeloop;
 
@@ -22,7 +22,7 @@ impl AsyncRuntime for Timeloop {
     type Instant = Instant;
     type TimeoutError = time::error::Elapsed;
     type Timeout<R, T: Future<Output = R> + OptionalSend> = time::Timeout<T>;
-    type ThreadLocalRng = Randomness;
+    type ThreadLocalRng = TaskRandom;
     type OneshotSender<T: OptionalSend> = Sender<T>;
     type OneshotReceiverError = oneshot::error::RecvError;
     type OneshotReceiver<T: OptionalSend> = oneshot::Receiver<T>;
@@ -62,8 +62,8 @@ impl AsyncRuntime for Timeloop {
         error.is_panic()
     }
 
-    fn thread_rng() -> Randomness {
-        Randomness(timeloop::rng())
+    fn thread_rng() -> TaskRandom {
+        TaskRandom(timeloop::rng())
     }
 
     fn oneshot<T: OptionalSend>() -> (Self::OneshotSender<T>, Self::OneshotReceiver<T>) {
@@ -133,11 +133,11 @@ impl SubAssign<Duration> for Instant {
     }
 }
 
-/// The task's random numbers, as the `rand` that openraft was built with has them: of these are its election timeouts.
+/// The task's random numbers for openraft's version of `rand`. openraft draws its election timeouts from them.
 #[derive(Debug)]
-pub struct Randomness(timeloop::TaskRng);
+pub struct TaskRandom(timeloop::TaskRng);
 
-impl rand_0_8::RngCore for Randomness {
+impl rand_0_8::RngCore for TaskRandom {
     fn next_u32(&mut self) -> u32 {
         rand::Rng::next_u32(&mut self.0)
     }

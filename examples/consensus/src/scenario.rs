@@ -1,6 +1,7 @@
-//! The scenario: five nodes, three clients, faults for a while, and then calm; and what must hold.
+//! The scenario: five nodes and three clients, with faults for a while, and the checks.
 //!
-//! Always true: a majority of nodes is up at any time; in the end everything works again, or the run fails.
+//! # Invariants
+//! A majority of the nodes is up at any time. The run fails if a client or a node does not recover after the faults.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -18,38 +19,38 @@ use crate::disk::Disk;
 use crate::ledger::Ledger;
 use crate::{Bug, name_of, node};
 
-/// How many nodes there are.
+/// The number of nodes.
 pub const NODES: u64 = 5;
-/// How many clients.
+/// The number of clients.
 const CLIENTS: u32 = 3;
-/// How long a sync takes.
+/// The duration of a sync.
 const SYNC: Duration = Duration::from_millis(5);
-/// For so long there are faults.
+/// How long faults are injected.
 pub const FAULTS: Duration = Duration::from_secs(10);
-/// Once there are none any more, each client is served within so long, and each node has caught up.
+/// The maximum time until clients are served and nodes have caught up after the faults.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// One run, with or without something wrong in our glue.
+/// Runs the scenario, with or without a planted bug.
 ///
 /// # Panics
-/// When something does not hold.
+/// If a check fails.
 pub async fn run(bug: Option<Bug>) {
     let (ledger, history) = (Ledger::new(), History::new());
-    let mut life = pin!(live(bug, &ledger, &history));
-    let mut watch = pin!(ledger.until_wrong());
-    let wrong = poll_fn(|context| match watch.as_mut().poll(context) {
-        Poll::Ready(wrong) => Poll::Ready(Some(wrong)),
-        Poll::Pending => life.as_mut().poll(context).map(|()| None),
+    let mut steps = pin!(run_steps(bug, &ledger, &history));
+    let mut watch = pin!(ledger.until_violation());
+    let violation = poll_fn(|context| match watch.as_mut().poll(context) {
+        Poll::Ready(violation) => Poll::Ready(Some(violation)),
+        Poll::Pending => steps.as_mut().poll(context).map(|()| None),
     });
-    if let Some(wrong) = wrong.await {
-        panic!("{wrong}");
+    if let Some(violation) = violation.await {
+        panic!("{violation}");
     }
     if let Err(violation) = history.check(&KeyValue::new()) {
         panic!("{violation}{}", ledger.losses());
     }
 }
 
-async fn live(bug: Option<Bug>, ledger: &Ledger, history: &History) {
+async fn run_steps(bug: Option<Bug>, ledger: &Ledger, history: &History) {
     let world = World::current();
     let latency = LinkModel::new().latency_with_tail(Duration::from_millis(1), Duration::from_millis(20));
     Network::current().set_all(&latency);
@@ -64,9 +65,9 @@ async fn live(bug: Option<Bug>, ledger: &Ledger, history: &History) {
     let done: Vec<Rc<Cell<u32>>> = (1..=CLIENTS)
         .map(|number| {
             let done = Rc::new(Cell::new(0));
-            let (history, told) = (history.clone(), Rc::clone(&done));
+            let (history, count) = (history.clone(), Rc::clone(&done));
             let client = world.node(format!("client-{number}"));
-            client.start(move || Client::new(number, NODES, history.clone(), Rc::clone(&told)).run());
+            client.start(move || Client::new(number, NODES, history.clone(), Rc::clone(&count)).run());
             done
         })
         .collect();
@@ -84,7 +85,7 @@ async fn live(bug: Option<Bug>, ledger: &Ledger, history: &History) {
         .keep_up(3);
     faults.run().await;
 
-    served(&done, "in the calm after the faults").await;
+    served(&done, "after the faults").await;
     for number in 1..=CLIENTS {
         if let Some(client) = world.get(&format!("client-{number}")) {
             client.crash();
@@ -98,11 +99,11 @@ async fn live(bug: Option<Bug>, ledger: &Ledger, history: &History) {
     if timeout(RECOVERY, caught_up).await.is_err()
         && let Some(behind) = ledger.behind(NODES)
     {
-        panic!("{behind} after {RECOVERY:?} of calm{}", ledger.losses());
+        panic!("{behind}, {RECOVERY:?} after the faults{}", ledger.losses());
     }
 }
 
-/// Waits until each client has been answered twice: the second time it has asked from now on.
+/// Waits until each client has completed two operations. The second one started after this call.
 async fn served(done: &[Rc<Cell<u32>>], when: &str) {
     let before: Vec<u32> = done.iter().map(|done| done.get()).collect();
     let unserved = || (0..done.len()).find(|&client| done[client].get() < before[client] + 2);

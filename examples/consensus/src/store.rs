@@ -1,7 +1,7 @@
-//! The log of a node, on its disk, as openraft wants it: appended to, cut off at both ends, and with the node's vote.
+//! The log store of a node for openraft: the entries and the vote, on the node's disk.
 //!
-//! Always true, unless a [`Bug`] is planted: openraft is told that something is kept once it is durable, and not before;
-//! syncs are shared by what was written while another was under way.
+//! # Invariants
+//! Without a planted [`Bug`], a write is reported to openraft only once it is durable. Writes during a sync share the next one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use crate::{Bug, Types};
 
 type Result<T> = std::result::Result<T, StorageError<u64>>;
 
-/// How long what was written may stay unsynced, where nobody waits for it.
+/// The delay of a sync with the planted bug.
 const WRITE_BACK: Duration = Duration::from_millis(100);
 
-/// The log and the vote of a node. Clones are the same ones.
+/// The log and the vote of a node. Clones share them.
 #[derive(Clone)]
 pub struct Store(Rc<Inner>);
 
@@ -33,13 +33,13 @@ struct Inner {
     entries: RefCell<BTreeMap<u64, Entry<Types>>>,
     purged: Cell<Option<LogId<u64>>>,
     vote: Cell<Option<Vote<u64>>>,
-    /// Whom to tell after the next sync.
+    /// The callbacks to call after the next sync.
     waiting: RefCell<Vec<LogFlushed<Types>>>,
     written: Notify,
 }
 
 impl Store {
-    /// The store of a node that starts: reads all that its disk holds, and spawns what syncs it.
+    /// Opens the store of a node that starts: reads its disk, and spawns the task that syncs it.
     #[must_use]
     pub fn open(disk: Disk, slots: &BTreeMap<Slot, Vec<u8>>, bug: Option<Bug>) -> Self {
         let entries = slots.iter().filter_map(|(slot, bytes)| match slot {
@@ -55,12 +55,12 @@ impl Store {
             waiting: RefCell::default(),
             written: Notify::new(),
         }));
-        timeloop::spawn(store.clone().sync_on_and_on());
+        timeloop::spawn(store.clone().sync_loop());
         store
     }
 
-    /// One sync after the other, as long as something is written.
-    async fn sync_on_and_on(self) {
+    /// Syncs whenever something was written.
+    async fn sync_loop(self) {
         loop {
             self.0.written.notified().await;
             if self.0.bug == Some(Bug::AcknowledgesBeforeSync) {
@@ -128,7 +128,7 @@ impl RaftLogStorage<Types> for Store {
     }
 
     async fn truncate(&mut self, from: LogId<u64>) -> Result<()> {
-        // The last one first: what is left after a crash has no hole.
+        // Removes the last entry first, so that a crash leaves no gap.
         for index in self.0.entries.borrow_mut().split_off(&from.index).into_keys().rev() {
             self.0.disk.write(Slot::Entry(index), None);
         }

@@ -1,6 +1,6 @@
-//! What goes over the wire: frames of a length and a message.
+//! The wire format: frames of a length and a message.
 //!
-//! Always true: a frame is sent by one write; one that is longer than it may be ends the connection.
+//! A frame is sent with one write. A frame that exceeds the maximum size ends the connection.
 
 use std::io;
 
@@ -16,58 +16,58 @@ use timeloop::net::TcpStream;
 
 use crate::{Answer, Command, Types};
 
-/// The port that nodes listen on.
+/// The port of the nodes.
 pub const PORT: u16 = 7_000;
 
-/// Bytes of a message.
+/// The maximum size of a message.
 const FRAME_MAX: u32 = 16 << 20;
 
-/// What a node is asked, by its peers or by clients.
+/// A request to a node, from a peer or a client.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "they are openraft's, but for the last")]
+#[expect(missing_docs, reason = "all but the last are openraft's")]
 pub enum Request {
     Append(AppendEntriesRequest<Types>),
     Vote(VoteRequest<u64>),
     Snapshot(InstallSnapshotRequest<Types>),
-    /// A client's operation, by number.
+    /// A client's operation.
     Client(Command),
 }
 
-/// What it answers.
+/// A response of a node.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "they are openraft's, but for the last two")]
+#[expect(missing_docs, reason = "all but the last two are openraft's")]
 pub enum Response {
     Append(Result<AppendEntriesResponse<u64>, RaftError<u64>>),
     Vote(Result<VoteResponse<u64>, RaftError<u64>>),
     Snapshot(Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>),
     /// The operation is done.
     Done(Answer),
-    /// The operation may be done or not. This node does not lead; another may, and has this number.
-    NotHere(Option<u64>),
+    /// The operation may be done or not. This node is not the leader; the leader's number follows if it is known.
+    NotLeader(Option<u64>),
 }
 
-/// The bytes of a value.
+/// Serializes a value.
 ///
 /// # Panics
-/// Never: there is none that has no bytes.
+/// Never: all values can be serialized.
 #[must_use]
 pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("what is sent or kept has bytes")
+    postcard::to_stdvec(value).expect("the value can be serialized")
 }
 
-/// The value of bytes that this program has made itself.
+/// Deserializes a value that [`encoded`] has serialized.
 ///
 /// # Panics
-/// When the bytes are somebody else's.
+/// If the bytes are invalid.
 #[must_use]
 pub fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> T {
-    postcard::from_bytes(bytes).expect("what was kept is what was written")
+    postcard::from_bytes(bytes).expect("the stored bytes are valid")
 }
 
 /// Sends a message.
 ///
 /// # Errors
-/// When the connection is gone.
+/// Returns an error if the connection is closed.
 pub async fn send<T: Serialize>(stream: &mut TcpStream, message: &T) -> io::Result<()> {
     let frame = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
     let mut frame = frame;
@@ -79,11 +79,11 @@ pub async fn send<T: Serialize>(stream: &mut TcpStream, message: &T) -> io::Resu
 /// Waits for a message.
 ///
 /// # Errors
-/// When the connection is gone, or what comes is no message.
+/// Returns an error if the connection is closed, or the message is invalid.
 pub async fn receive<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<T> {
     let length = stream.read_u32_le().await?;
     if length > FRAME_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is too long"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is too large"));
     }
     let mut bytes = vec![0; length as usize];
     stream.read_exact(&mut bytes).await?;

@@ -1,4 +1,4 @@
-//! What the example promises: clean without a bug, each planted bug found and shrunk, and one seed one run.
+//! Tests that runs without a bug pass, that each planted bug is found and shrunk, and that a seed always gives the same run.
 
 use consensus::{Bug, scenario};
 use timeloop::{Deviation, Domain, Explorer, Found, Limits, run_from};
@@ -7,7 +7,7 @@ fn explorer(name: &'static str) -> Explorer {
     Explorer::new(name).stalls(false).without_regressions().without_environment().silent()
 }
 
-/// How many faults these deviations are of.
+/// Returns the number of faults in the deviations.
 fn faults(deviations: &[Deviation]) -> usize {
     let mut faults: Vec<_> = deviations.iter().map(|deviation| (&deviation.task, deviation.resume)).collect();
     faults.dedup();
@@ -15,12 +15,12 @@ fn faults(deviations: &[Deviation]) -> usize {
 }
 
 #[test]
-fn without_a_bug_it_is_clean() {
+fn runs_without_a_bug_pass() {
     explorer("clean").runs(300).check(|| scenario::run(None));
 }
 
 #[test]
-fn a_seed_is_one_run() {
+fn a_seed_always_gives_the_same_run() {
     let digest = |jobs| explorer("digest").runs(30).jobs(jobs).run(|| scenario::run(None)).digest;
     assert_eq!(digest(1), digest(2));
 }
@@ -31,19 +31,19 @@ fn planted(bug: Bug) -> (u64, Box<Found>) {
     let found = exploration.found.unwrap_or_else(|| panic!("{report}"));
     assert!(found.replayed && found.not_shrunk.is_none(), "{}", found.report);
 
-    // The token is the schedule: it fails so again.
+    // The token reproduces the failure.
     let schedule = timeloop::StoredSchedule::from_token(&found.token, "planted").unwrap();
     let again = run_from(schedule.source(), &Limits::default(), move || scenario::run(Some(bug)));
     assert_eq!(again.trace_hash, found.trace_hash);
     assert_eq!(again.result.unwrap_err().message(), found.failure.message());
-    // And it is the bug that fails: without it, the same faults do no harm.
+    // Without the bug, the same faults cause no failure.
     let without = run_from(schedule.source(), &Limits::default(), || scenario::run(None));
     assert_eq!(without.result.map_err(|failure| failure.message()), Ok(()));
     (exploration.runs, found)
 }
 
 #[test]
-fn an_acknowledgement_before_the_sync_is_found_and_told() {
+fn an_acknowledgement_before_the_sync_is_found() {
     let (runs, found) = planted(Bug::AcknowledgesBeforeSync);
     assert!(runs <= 1_000, "{runs}");
     let deviations = found.shrunk.deviations().unwrap();
@@ -52,12 +52,12 @@ fn an_acknowledgement_before_the_sync_is_found_and_told() {
 
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(report.contains("crashes"), "{report}");
-    assert!(report.contains("what was committed is lost"), "{report}");
+    assert!(report.contains("a committed entry is lost"), "{report}");
     assert!(report.contains("had lost its entr"), "{report}");
 }
 
 #[test]
-fn a_stale_read_is_no_order_of_the_history() {
+fn a_stale_read_is_not_linearizable() {
     let (_, found) = planted(Bug::ReadsLocally);
     assert!(found.failure.message().contains("is not linearizable"), "{}", found.report);
     let deviations = found.shrunk.deviations().unwrap();

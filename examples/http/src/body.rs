@@ -1,4 +1,4 @@
-//! Bytes that can be told from any others, in pieces, with a checksum.
+//! Bodies: reproducible bytes, streamed in chunks, with a checksum.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,24 +12,24 @@ use timeloop::time::{Duration, Sleep, sleep};
 
 use crate::BoxError;
 
-/// The body of a request or a response, of any kind.
+/// The body of a request or a response.
 pub type Content = BoxBody<Bytes, BoxError>;
 
-/// A body that is sent at once.
+/// Creates a body that is sent at once.
 pub fn whole(bytes: impl Into<Bytes>) -> Content {
     Full::new(bytes.into()).map_err(never).boxed()
 }
 
-/// A body whose length is not told beforehand: HTTP/1 sends it in chunks.
-pub fn in_pieces(bytes: Bytes, piece: usize, pause: Duration) -> Content {
-    Pieces { rest: bytes, piece, pause, sleep: None }.map_err(never).boxed()
+/// Creates a body without a declared length: HTTP/1 sends it in chunks.
+pub fn in_chunks(bytes: Bytes, chunk: usize, pause: Duration) -> Content {
+    Chunks { rest: bytes, chunk, pause, sleep: None }.map_err(never).boxed()
 }
 
 fn never(never: Infallible) -> BoxError {
     match never {}
 }
 
-/// The bytes that a seed stands for.
+/// Returns the bytes that belong to a seed.
 pub fn bytes_of(seed: u64, length: usize) -> Bytes {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -43,36 +43,36 @@ pub fn bytes_of(seed: u64, length: usize) -> Bytes {
     bytes.into()
 }
 
-/// A checksum that grows with the bytes: FNV-1a.
+/// An incremental checksum: FNV-1a.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksum(pub u64);
 
 impl Checksum {
-    /// That of no bytes.
+    /// The checksum of no bytes.
     pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    /// That of these bytes.
+    /// Returns the checksum of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::EMPTY.and(bytes)
     }
 
-    /// With these bytes behind.
+    /// Returns the checksum after these additional bytes.
     #[must_use]
     pub fn and(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)))
     }
 }
 
-/// A body that comes piece by piece, with a pause before each but the first.
+/// A body in chunks, with a pause before each but the first.
 #[derive(Debug)]
-struct Pieces {
+struct Chunks {
     rest: Bytes,
-    piece: usize,
+    chunk: usize,
     pause: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Body for Pieces {
+impl Body for Chunks {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -89,7 +89,7 @@ impl Body for Pieces {
         if !self.pause.is_zero() {
             self.sleep = Some(Box::pin(sleep(self.pause)));
         }
-        let count = self.piece.clamp(1, self.rest.len());
+        let count = self.chunk.clamp(1, self.rest.len());
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(count)))))
     }
 }

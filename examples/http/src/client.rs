@@ -1,4 +1,4 @@
-//! A client that keeps its connection, as a tower service: asks, and gives the answer when all of it has come.
+//! A client that keeps its connection and returns complete responses. It is a tower service.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,51 +22,51 @@ use crate::depot::SUM;
 use crate::layers::{Backoff, TimeLimit};
 use crate::{BoxError, Protocol};
 
-/// What is asked for. It can be asked again.
+/// A request that can be sent again.
 #[derive(Clone, Debug)]
-pub struct Ask {
-    /// How.
+pub struct Query {
+    /// The method.
     pub method: Method,
-    /// For what.
+    /// The path.
     pub path: String,
-    /// With what.
+    /// The body.
     pub body: Bytes,
 }
 
-impl Ask {
-    /// For what is at a path.
+impl Query {
+    /// Creates a GET request.
     pub fn get(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), body: Bytes::new() }
     }
 
-    /// To put something there.
+    /// Creates a PUT request.
     pub fn put(path: impl Into<String>, body: Bytes) -> Self {
         Self { method: Method::PUT, path: path.into(), body }
     }
 }
 
-/// An answer, with all of its body.
+/// A response with its complete body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether it worked.
+    /// The status.
     pub status: StatusCode,
-    /// What there is.
+    /// The body.
     pub body: Bytes,
 }
 
-/// A body is not what its checksum says: nothing that may happen in this world.
+/// A body does not match its checksum, which must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body is not what its checksum says")
+        f.write_str("the body does not match its checksum")
     }
 }
 
 impl std::error::Error for Corrupt {}
 
-/// Speaks to one server.
+/// A client of one server.
 #[derive(Clone, Debug)]
 pub struct Client(Rc<Shared>);
 
@@ -74,107 +74,107 @@ pub struct Client(Rc<Shared>);
 struct Shared {
     protocol: Protocol,
     server: String,
-    /// HTTP/1: connections that nobody uses at the moment.
+    /// HTTP/1: the idle connections.
     idle: RefCell<Vec<http1::SendRequest<Content>>>,
-    /// HTTP/2: the one connection. The lock is held while it is being made.
-    many: Mutex<Option<http2::SendRequest<Content>>>,
+    /// HTTP/2: the shared connection. The lock is held while connecting.
+    shared: Mutex<Option<http2::SendRequest<Content>>>,
     connections: Cell<u32>,
 }
 
 impl Client {
-    /// Of the server at an address, such as `depot:80`. There is no connection before one is needed.
+    /// Creates a client of the server at an address, such as `depot:80`. It connects on first use.
     pub fn new(protocol: Protocol, server: impl Into<String>) -> Self {
         Self(Rc::new(Shared {
             protocol,
             server: server.into(),
             idle: RefCell::default(),
-            many: Mutex::new(None),
+            shared: Mutex::new(None),
             connections: Cell::new(0),
         }))
     }
 
-    /// How many connections it has made, or tried to make.
+    /// Returns how many connections the client has tried to open.
     pub fn connections(&self) -> u32 {
         self.0.connections.get()
     }
 
-    /// This client with a limit to how long an attempt may take, which asks again until it is answered.
-    pub fn patient(
+    /// Wraps the client in a time limit for each attempt, and in retries.
+    pub fn with_retries(
         self,
         limit: Duration,
         attempts: u32,
-    ) -> impl Service<Ask, Response = Answer, Error = BoxError, Future: 'static> + Clone {
+    ) -> impl Service<Query, Response = Answer, Error = BoxError, Future: 'static> + Clone {
         let backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1), attempts };
         ServiceBuilder::new().retry(backoff).layer(TimeLimit(limit)).service(self)
     }
 
-    /// Sends a request, and gives the response's head as soon as it is here.
+    /// Sends a request, and returns the response once its head has arrived.
     ///
     /// # Errors
-    /// If there is no connection, or it ends before.
+    /// Returns an error if connecting fails, or the connection ends early.
     pub async fn send(&self, request: Request<Content>) -> Result<Response<Incoming>, BoxError> {
         match self.0.protocol {
-            Protocol::Http1 => Ok(self.one().await?.send_request(request).await?),
-            Protocol::Http2 => Ok(self.many().await?.send_request(request).await?),
+            Protocol::Http1 => Ok(self.http1_connection().await?.send_request(request).await?),
+            Protocol::Http2 => Ok(self.http2_connection().await?.send_request(request).await?),
         }
     }
 
-    /// Asks once.
+    /// Sends a request once.
     ///
     /// # Errors
-    /// If the connection fails before all of the answer is here.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, BoxError> {
+    /// Returns an error if the connection ends before the response is complete.
+    pub async fn query(&self, query: Query) -> Result<Answer, BoxError> {
         let uri = match self.0.protocol {
-            Protocol::Http1 => ask.path,
-            Protocol::Http2 => format!("http://{}{}", self.0.server, ask.path),
+            Protocol::Http1 => query.path,
+            Protocol::Http2 => format!("http://{}{}", self.0.server, query.path),
         };
         let request = Request::builder()
-            .method(ask.method)
+            .method(query.method)
             .uri(uri)
             .header(header::HOST, &self.0.server)
-            .header(SUM, Checksum::of(&ask.body).0)
-            .body(whole(ask.body))?;
+            .header(SUM, Checksum::of(&query.body).0)
+            .body(whole(query.body))?;
         match self.0.protocol {
             Protocol::Http1 => {
-                let mut connection = self.one().await?;
+                let mut connection = self.http1_connection().await?;
                 let answer = received(connection.send_request(request).await?).await?;
                 self.0.idle.borrow_mut().push(connection);
                 Ok(answer)
             }
-            Protocol::Http2 => received(self.many().await?.send_request(request).await?).await,
+            Protocol::Http2 => received(self.http2_connection().await?.send_request(request).await?).await,
         }
     }
 
-    /// A connection of HTTP/1 on which nothing is under way.
-    async fn one(&self) -> Result<http1::SendRequest<Content>, BoxError> {
+    /// Returns an idle HTTP/1 connection.
+    async fn http1_connection(&self) -> Result<http1::SendRequest<Content>, BoxError> {
         loop {
             let kept = self.0.idle.borrow_mut().pop();
             let Some(mut kept) = kept else { break };
-            // The server may have closed it meanwhile.
+            // The server may have closed it in the meantime.
             if kept.ready().await.is_ok() {
                 return Ok(kept);
             }
         }
         let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(stream).await?;
-        // What goes wrong on it is told to whoever sent a request.
+        // An error of the connection is returned to the request on it.
         timeloop::spawn(async { connection.with_upgrades().await.ok() });
         sender.ready().await?;
         Ok(sender)
     }
 
-    /// The connection of HTTP/2.
-    async fn many(&self) -> Result<http2::SendRequest<Content>, BoxError> {
-        let mut kept = self.0.many.lock().await;
+    /// Returns the HTTP/2 connection.
+    async fn http2_connection(&self) -> Result<http2::SendRequest<Content>, BoxError> {
+        let mut kept = self.0.shared.lock().await;
         if let Some(sender) = kept.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
         let stream = self.connect().await?;
         let (sender, connection) = http2::Builder::new(Executor::new())
             .timer(Timer::new())
-            // Whether a stream that was reset is still remembered would be for the real clock to say.
+            // Otherwise the real clock decides how long a reset stream is remembered.
             .reset_stream_duration(Duration::MAX)
-            // A server that is silent for 3 s is given up.
+            // Gives up on a server that is silent for 3 s.
             .keep_alive_interval(Duration::from_secs(1))
             .keep_alive_timeout(Duration::from_secs(2))
             .initial_stream_window_size(16 * 1024)
@@ -193,7 +193,7 @@ impl Client {
     }
 }
 
-impl Service<Ask> for Client {
+impl Service<Query> for Client {
     type Response = Answer;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, BoxError>>>>;
@@ -202,13 +202,13 @@ impl Service<Ask> for Client {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, ask: Ask) -> Self::Future {
+    fn call(&mut self, query: Query) -> Self::Future {
         let client = self.clone();
-        Box::pin(async move { client.ask(ask).await })
+        Box::pin(async move { client.query(query).await })
     }
 }
 
-/// The answer that a response is, once all of it is here.
+/// Waits for the complete response.
 async fn received(response: Response<Incoming>) -> Result<Answer, BoxError> {
     let status = response.status();
     let sum = response.headers().get(SUM).and_then(|sum| sum.to_str().ok()?.parse().ok());

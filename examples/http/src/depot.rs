@@ -1,13 +1,13 @@
-//! The service: documents that are put and got, and a few paths that show what HTTP can do.
+//! The service: it stores documents, and has some paths that demonstrate HTTP.
 //!
-//! | | |
+//! | request | response |
 //! |---|---|
-//! | `PUT /documents/N` | keeps a document, if it is what its checksum says |
-//! | `GET /documents/N` | gives it, piece by piece |
-//! | `GET /blob/SEED/LENGTH` | gives so many bytes |
-//! | `GET /wait/MILLIS` | takes so long |
-//! | `POST /echo` | sends back what comes, while it comes |
-//! | `GET /tunnel` | with `upgrade: lines`, the connection becomes one of [`lines`](crate::lines) |
+//! | `PUT /documents/N` | stores a document if it matches its checksum |
+//! | `GET /documents/N` | returns the document in chunks |
+//! | `GET /blob/SEED/LENGTH` | returns that many bytes |
+//! | `GET /wait/MILLIS` | answers after that time |
+//! | `POST /echo` | streams the request body back |
+//! | `GET /tunnel` | with `upgrade: lines`, upgrades the connection to the [`lines`](crate::lines) protocol |
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,51 +22,51 @@ use timeloop::time::{Duration, sleep};
 use tokio_util::codec::{Framed, LinesCodec};
 
 use crate::BoxError;
-use crate::body::{Checksum, Content, bytes_of, in_pieces, whole};
+use crate::body::{Checksum, Content, bytes_of, in_chunks, whole};
 use crate::lines;
 
-/// The header with a body's checksum.
+/// The header with the checksum of a body.
 pub const SUM: &str = "x-sum";
 
-/// What is kept, and what is counted. Clones share it, and it outlives a crash of the node: it is the node's disk.
+/// The stored documents and the counters. Clones share them. They survive a crash of the node, like a disk.
 #[derive(Clone, Debug, Default)]
-pub struct Depot(Rc<Kept>);
+pub struct Depot(Rc<State>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct State {
     documents: RefCell<BTreeMap<u32, Bytes>>,
-    begun: Cell<u32>,
-    under_way: Cell<u32>,
+    received: Cell<u32>,
+    active: Cell<u32>,
 }
 
-/// Counts a request that is being answered, until it is dropped.
+/// Counts an active request until it is dropped.
 #[derive(Debug)]
-struct UnderWay(Depot);
+struct ActiveRequest(Depot);
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        let count = &self.0.0.under_way;
+        let count = &self.0.0.active;
         count.set(count.get() - 1);
     }
 }
 
 impl Depot {
-    /// An empty one.
+    /// Creates an empty depot.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many requests have come.
-    pub fn begun(&self) -> u32 {
-        self.0.begun.get()
+    /// Returns the number of requests received.
+    pub fn received(&self) -> u32 {
+        self.0.received.get()
     }
 
-    /// How many of them are being answered: those whose response has no head yet.
-    pub fn under_way(&self) -> u32 {
-        self.0.under_way.get()
+    /// Returns the number of requests whose response has no head yet.
+    pub fn active(&self) -> u32 {
+        self.0.active.get()
     }
 
-    /// What is kept.
+    /// Returns a stored document.
     pub fn document(&self, number: u32) -> Option<Bytes> {
         self.0.documents.borrow().get(&number).cloned()
     }
@@ -74,16 +74,16 @@ impl Depot {
     /// Answers a request.
     ///
     /// # Errors
-    /// When the request breaks off.
+    /// Returns an error if the request is incomplete.
     pub async fn answer(self, mut request: Request<Incoming>) -> Result<Response<Content>, BoxError> {
-        self.0.begun.set(self.0.begun.get() + 1);
-        self.0.under_way.set(self.0.under_way.get() + 1);
-        let _under_way = UnderWay(self.clone());
+        self.0.received.set(self.0.received.get() + 1);
+        self.0.active.set(self.0.active.get() + 1);
+        let _active = ActiveRequest(self.clone());
         let path = request.uri().path().to_owned();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let numbers: Vec<u32> = parts.iter().skip(1).filter_map(|part| part.parse().ok()).collect();
         match (request.method(), parts[0], &numbers[..]) {
-            (&Method::PUT, "documents", &[number]) => self.keep(number, request).await,
+            (&Method::PUT, "documents", &[number]) => self.store(number, request).await,
             (&Method::GET, "documents", &[number]) => match self.document(number) {
                 Some(bytes) => with_sum(bytes, 1_000, Duration::from_millis(1)),
                 None => status(StatusCode::NOT_FOUND),
@@ -115,9 +115,10 @@ impl Depot {
         }
     }
 
-    /// Keeps a document once all of it has come.
-    async fn keep(&self, number: u32, request: Request<Incoming>) -> Result<Response<Content>, BoxError> {
-        let told = request.headers().get(SUM).and_then(|sum| sum.to_str().ok()?.parse().ok()).map(Checksum);
+    /// Stores a document once its body is complete.
+    async fn store(&self, number: u32, request: Request<Incoming>) -> Result<Response<Content>, BoxError> {
+        let expected =
+            request.headers().get(SUM).and_then(|sum| sum.to_str().ok()?.parse().ok()).map(Checksum);
         let (mut body, mut bytes, mut sum) = (request.into_body(), Vec::new(), Checksum::EMPTY);
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
@@ -125,7 +126,7 @@ impl Depot {
                 bytes.extend_from_slice(&data);
             }
         }
-        if told != Some(sum) {
+        if expected != Some(sum) {
             return status(StatusCode::UNPROCESSABLE_ENTITY);
         }
         self.0.documents.borrow_mut().insert(number, bytes.into());
@@ -137,7 +138,7 @@ fn status(status: StatusCode) -> Result<Response<Content>, BoxError> {
     Ok(Response::builder().status(status).body(whole(""))?)
 }
 
-fn with_sum(bytes: Bytes, piece: usize, pause: Duration) -> Result<Response<Content>, BoxError> {
+fn with_sum(bytes: Bytes, chunk: usize, pause: Duration) -> Result<Response<Content>, BoxError> {
     let head = Response::builder().header(SUM, Checksum::of(&bytes).0);
-    Ok(head.body(in_pieces(bytes, piece, pause))?)
+    Ok(head.body(in_chunks(bytes, chunk, pause))?)
 }

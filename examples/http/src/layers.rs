@@ -1,7 +1,6 @@
-//! The layers of a tower that need a clock, written with timeloop's.
+//! The tower layers that need a clock, with timeloop's.
 //!
-//! Tower's own `timeout`, `rate_limit` and `ExponentialBackoff` sleep by tokio's clock, which needs tokio's runtime. All that
-//! they do is to call `sleep`: here is the same with another one.
+//! Tower's own `timeout`, `rate_limit` and `ExponentialBackoff` call tokio's `sleep`, which needs tokio's runtime.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,9 +12,9 @@ use tower::retry::Policy;
 use tower::{Layer, Service};
 
 use crate::BoxError;
-use crate::client::{Answer, Ask};
+use crate::client::{Answer, Query};
 
-/// Gives up on an answer that takes longer than this.
+/// Limits the time until a response.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimit(pub Duration);
 
@@ -27,7 +26,7 @@ impl<S> Layer<S> for TimeLimit {
     }
 }
 
-/// A service that [`TimeLimit`] is laid around.
+/// A service with a [`TimeLimit`].
 #[derive(Clone, Debug)]
 pub struct TimeLimited<S> {
     inner: S,
@@ -48,38 +47,37 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let answer = timeout(self.limit, self.inner.call(request));
-        Box::pin(async { answer.await.map_err(|_| TooLate)?.map_err(Into::into) })
+        Box::pin(async { answer.await.map_err(|_| TimedOut)?.map_err(Into::into) })
     }
 }
 
-/// There was no answer in time.
+/// The response took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLate;
+pub struct TimedOut;
 
-impl fmt::Display for TooLate {
+impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there was no answer in time")
+        f.write_str("no response within the time limit")
     }
 }
 
-impl std::error::Error for TooLate {}
+impl std::error::Error for TimedOut {}
 
-/// Asks again, later each time, for as long as asking again can help: what is asked is to have the same effect when it
-/// is asked twice.
+/// Retries a request with exponential backoff after a connection or server error. Requests must be idempotent.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    /// Waited before the second attempt; twice as much before each after it.
+    /// The delay before the second attempt. It doubles for each further attempt.
     pub first: Duration,
-    /// The longest wait.
+    /// The maximum delay.
     pub longest: Duration,
-    /// How many attempts there are left.
+    /// The number of attempts left.
     pub attempts: u32,
 }
 
-impl Policy<Ask, Answer, BoxError> for Backoff {
+impl Policy<Query, Answer, BoxError> for Backoff {
     type Future = Sleep;
 
-    fn retry(&mut self, _: &mut Ask, answer: &mut Result<Answer, BoxError>) -> Option<Sleep> {
+    fn retry(&mut self, _: &mut Query, answer: &mut Result<Answer, BoxError>) -> Option<Sleep> {
         if matches!(answer, Ok(answer) if !answer.status.is_server_error()) || self.attempts <= 1 {
             return None;
         }
@@ -89,7 +87,7 @@ impl Policy<Ask, Answer, BoxError> for Backoff {
         Some(sleep(wait))
     }
 
-    fn clone_request(&mut self, ask: &Ask) -> Option<Ask> {
-        Some(ask.clone())
+    fn clone_request(&mut self, query: &Query) -> Option<Query> {
+        Some(query.clone())
     }
 }

@@ -1,4 +1,4 @@
-//! A protocol of lines, over any stream: `ping` is answered by `pong`, `sum 1 2 3` by `6`, `bye` by the end.
+//! A line protocol over any stream: the response to `ping` is `pong`, that to `sum 1 2 3` is `6`, and `bye` closes it.
 
 use futures_util::{SinkExt, StreamExt as _};
 use timeloop::io::{AsyncRead, AsyncWrite};
@@ -6,10 +6,10 @@ use timeloop::net::TcpListener;
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 use tokio_util::sync::CancellationToken;
 
-/// Answers lines until there are no more.
+/// Answers lines until the end of the stream.
 ///
 /// # Errors
-/// When the stream fails, or a line is longer than the codec allows.
+/// Returns an error if the stream fails, or a line exceeds the codec's limit.
 pub async fn answer<S>(mut lines: Framed<S, LinesCodec>) -> Result<(), LinesCodecError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -21,19 +21,19 @@ where
             Some("ping") => "pong".to_owned(),
             Some("sum") => words.filter_map(|word| word.parse::<i64>().ok()).sum::<i64>().to_string(),
             Some("bye") => break,
-            _ => "what?".to_owned(),
+            _ => "unknown command".to_owned(),
         };
         lines.send(answer).await?;
     }
     SinkExt::<String>::close(&mut lines).await
 }
 
-/// Answers whoever connects, until it is told to stop; then those who are connected are let go too.
+/// Serves connections until `stop` is cancelled, which also closes the open connections.
 ///
 /// # Errors
-/// When the listener fails.
+/// Returns an error if the listener fails.
 pub async fn serve(listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-    // Where the listener fails, all else stops with it.
+    // If the listener fails, the open connections are closed too.
     let _guard = stop.clone().drop_guard();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, _) = accepted?;

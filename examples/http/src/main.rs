@@ -1,14 +1,14 @@
-//! A minute in the life of a depot: a client puts documents and gets them back, while its server crashes and a link is cut.
+//! A demo: a client puts and gets documents while its server crashes and a link is cut.
 //!
 //! ```text
 //! cargo run
 //! ```
 //!
-//! It says the same each time, because the world in which it happens obeys a seed.
+//! The output is the same each time, because the seed decides everything.
 
 use http_depot::Protocol;
 use http_depot::body::bytes_of;
-use http_depot::client::{Ask, Client};
+use http_depot::client::{Client, Query};
 use http_depot::depot::Depot;
 use http_depot::server::Server;
 use timeloop::net::{LinkModel, Network};
@@ -17,7 +17,7 @@ use timeloop::world::World;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-async fn story(protocol: Protocol) {
+async fn demo(protocol: Protocol) {
     let begin = Instant::now();
     let say = move |what: String| println!("{:>8.3} s  {what}", begin.elapsed().as_secs_f64());
     println!("\n{protocol:?}");
@@ -31,18 +31,22 @@ async fn story(protocol: Protocol) {
         Server::new(protocol).run(kept.clone(), until.clone())
     });
     let client = Client::new(protocol, "depot:80");
-    let patient = client.clone().patient(Duration::from_secs(2), 20);
+    let with_retries = client.clone().with_retries(Duration::from_secs(2), 20);
     let work = timeloop::spawn(async move {
         for number in 1..=5_u32 {
             let (path, document) = (format!("/documents/{number}"), bytes_of(number.into(), 40_000));
-            let put =
-                patient.clone().oneshot(Ask::put(&path, document.clone())).await.expect("kept in the end");
-            let got = patient.clone().oneshot(Ask::get(&path)).await.expect("given in the end");
-            let same = if got.body == document { "the same" } else { "something else" };
-            let told = (put.status.as_u16(), got.status.as_u16(), got.body.len(), client.connections());
+            let put = with_retries
+                .clone()
+                .oneshot(Query::put(&path, document.clone()))
+                .await
+                .expect("the document is stored");
+            let got =
+                with_retries.clone().oneshot(Query::get(&path)).await.expect("the document is returned");
+            let same = if got.body == document { "the same" } else { "different bytes" };
+            let result = (put.status.as_u16(), got.status.as_u16(), got.body.len(), client.connections());
             say(format!(
                 "client   document {number}: put {}, got {}, {} bytes, {same}; connections so far: {}",
-                told.0, told.1, told.2, told.3
+                result.0, result.1, result.2, result.3
             ));
             sleep(Duration::from_secs(2)).await;
         }
@@ -51,20 +55,20 @@ async fn story(protocol: Protocol) {
     say("test     depot crashes".to_owned());
     node.crash();
     sleep(Duration::from_millis(2_500)).await;
-    say("test     depot is started again".to_owned());
+    say("test     depot restarts".to_owned());
     node.restart();
     sleep(Duration::from_millis(2_500)).await;
     say("test     the link between test and depot is cut".to_owned());
     let cut = Network::current().partition(&[&["test"], &["depot"]]);
     sleep(Duration::from_secs(4)).await;
-    say("test     the link is whole again".to_owned());
+    say("test     the link is healed".to_owned());
     cut.heal();
     work.await.expect("the client's task ends");
     stop.cancel();
-    say(format!("test     depot is told to stop; it has had {} requests", depot.begun()));
+    say(format!("test     depot stops after {} requests", depot.received()));
 }
 
 fn main() -> Result<(), timeloop::Failure> {
-    timeloop::run(7, || story(Protocol::Http1))?;
-    timeloop::run(7, || story(Protocol::Http2))
+    timeloop::run(7, || demo(Protocol::Http1))?;
+    timeloop::run(7, || demo(Protocol::Http2))
 }

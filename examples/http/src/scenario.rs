@@ -1,5 +1,5 @@
-//! Clients that put and get documents while links are cut and the server crashes: whoever asks again is answered in the end,
-//! and no byte is another.
+//! Clients put and get documents while links are cut and the server crashes. Retried requests succeed in the end, and no
+//! body is corrupt.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,32 +13,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Protocol;
 use crate::body::{Checksum, bytes_of};
-use crate::client::{Answer, Ask, Client, Corrupt};
+use crate::client::{Answer, Client, Corrupt, Query};
 use crate::depot::Depot;
 use crate::layers::Backoff;
 use crate::server::Server;
 
-/// How long things break, before it is calm for good.
+/// How long faults are injected.
 pub const FAULTS_LAST: Duration = Duration::from_secs(20);
 
-/// What is known of a run in the end.
+/// The summary of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Requests that were answered.
+pub struct Summary {
+    /// The number of successful requests.
     pub answers: u32,
-    /// Attempts that came to nothing before.
+    /// The number of failed attempts.
     pub failed: u32,
-    /// Connections that the clients have made, or tried to make.
+    /// The number of connections that the clients have tried to open.
     pub connections: u32,
-    /// Requests that have come to the service.
-    pub begun: u32,
-    /// How often the server crashed.
+    /// The number of requests received by the service.
+    pub received: u32,
+    /// The number of crashes of the server.
     pub crashes: u32,
-    /// Over everything that any client has received.
+    /// The checksum of everything that the clients have received.
     pub sum: Checksum,
 }
 
-/// What the clients of a run have in common.
+/// The counters that the clients of a run share.
 #[derive(Clone, Debug)]
 struct Tally(Rc<(Cell<u32>, Cell<u32>, Cell<Checksum>)>);
 
@@ -50,19 +50,19 @@ impl Tally {
     }
 }
 
-/// Asks until it is answered.
-async fn ask(client: &Client, tally: &Tally, ask: Ask) -> Answer {
+/// Sends a request until it succeeds.
+async fn send_until_answered(client: &Client, tally: &Tally, query: Query) -> Answer {
     let mut backoff =
         Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1), attempts: 1_000 };
     loop {
-        let answer = timeout(Duration::from_secs(2), client.ask(ask.clone())).await;
+        let answer = timeout(Duration::from_secs(2), client.query(query.clone())).await;
         match answer {
             Ok(Ok(answer)) if !answer.status.is_server_error() => {
                 tally.answered(&answer);
                 return answer;
             }
             Ok(Err(error)) if error.is::<Corrupt>() => {
-                panic!("a body of {} {}: {error}", ask.method, ask.path)
+                panic!("the body of {} {}: {error}", query.method, query.path)
             }
             _ => {}
         }
@@ -74,7 +74,7 @@ async fn ask(client: &Client, tally: &Tally, ask: Ask) -> Answer {
     }
 }
 
-/// Puts documents of its own and gets them back, now and then, for as long as there are faults.
+/// Repeatedly puts a document and gets it back, while there are faults.
 async fn work(name: &'static str, number: u32, client: Client, tally: Tally) {
     let begin = Instant::now();
     let mut round = 0;
@@ -82,22 +82,25 @@ async fn work(name: &'static str, number: u32, client: Client, tally: Tally) {
         let (path, seed) = (format!("/documents/{number}"), u64::from(number * 1_000 + round));
         let length = timeloop::rng().random_range(0..8_000_usize);
         let document = bytes_of(seed, length);
-        let put = ask(&client, &tally, Ask::put(&path, document.clone())).await;
+        let put = send_until_answered(&client, &tally, Query::put(&path, document.clone())).await;
         assert_eq!(put.status, StatusCode::CREATED, "{name}");
-        let got = ask(&client, &tally, Ask::get(&path)).await;
-        assert!(got.status == StatusCode::OK && got.body == document, "{name} gets what it has put");
-        let blob = ask(&client, &tally, Ask::get(format!("/blob/{seed}/{length}"))).await;
+        let got = send_until_answered(&client, &tally, Query::get(&path)).await;
+        assert!(
+            got.status == StatusCode::OK && got.body == document,
+            "{name} gets the document that it has put"
+        );
+        let blob = send_until_answered(&client, &tally, Query::get(format!("/blob/{seed}/{length}"))).await;
         assert!(blob.body == document, "{name}");
         round += 1;
         sleep(Duration::from_millis(timeloop::rng().random_range(0..5_000))).await;
     }
 }
 
-/// Two clients with two tasks each, a server, and what may happen to them.
+/// Runs two clients with two tasks each, a server and a fault plan.
 ///
 /// # Panics
-/// If something is lost, corrupt, or not answered in time.
-pub async fn depot_under_faults(protocol: Protocol) -> Told {
+/// If a document is lost or corrupt, or a request takes too long.
+pub async fn depot_under_faults(protocol: Protocol) -> Summary {
     let far =
         LinkModel::new().latency_with_tail(Duration::from_millis(5), Duration::from_millis(200)).loss(0.02);
     Network::current().set_all(&far);
@@ -120,27 +123,29 @@ pub async fn depot_under_faults(protocol: Protocol) -> Told {
     let plan = || FaultPlan::over(FAULTS_LAST).lasting(Duration::from_millis(50), Duration::from_secs(4));
     let links = timeloop::spawn(plan().partitions(2).one_way_cuts(2).clogs(1).run());
     let server = timeloop::spawn(plan().nodes(["depot"]).crashes(2).pauses(1).run());
-    let calm = Instant::now() + FAULTS_LAST;
+    let faults_end = Instant::now() + FAULTS_LAST;
     links.await.unwrap();
     server.await.unwrap();
-    sleep_until(calm).await;
-    // Everybody comes to an end soon, and is answered at once from then on.
+    sleep_until(faults_end).await;
+    // All tasks end soon, and new requests succeed at once.
     for task in tasks {
-        timeout(Duration::from_secs(60), task).await.expect("all comes to an end once it is calm").unwrap();
+        timeout(Duration::from_secs(60), task).await.expect("the task ends after the faults").unwrap();
     }
     Network::current().set_all(&LinkModel::new());
     for client in &clients {
         for _ in 0..3 {
-            let answer = timeout(Duration::from_secs(10), ask(client, &tally, Ask::get("/nothing"))).await;
-            assert_eq!(answer.expect("it is calm").status, StatusCode::NOT_FOUND);
+            let answer =
+                timeout(Duration::from_secs(10), send_until_answered(client, &tally, Query::get("/nothing")))
+                    .await;
+            assert_eq!(answer.expect("the request succeeds without faults").status, StatusCode::NOT_FOUND);
         }
     }
     let (answers, failed, sum) = &*tally.0;
-    Told {
+    Summary {
         answers: answers.get(),
         failed: failed.get(),
         connections: clients.iter().map(Client::connections).sum(),
-        begun: depot.begun(),
+        received: depot.received(),
         crashes: node.incarnation() - 1,
         sum: sum.get(),
     }

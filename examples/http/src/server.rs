@@ -1,4 +1,4 @@
-//! Serves a depot: accepts, has each connection attended by a task, and comes to an end gently.
+//! The server: accepts connections, serves each in a task, and shuts down gracefully.
 
 use std::io;
 use std::pin::pin;
@@ -17,44 +17,44 @@ use tower::{Service, ServiceBuilder, service_fn};
 
 use crate::body::{Content, whole};
 use crate::depot::Depot;
-use crate::layers::{TimeLimit, TooLate};
+use crate::layers::{TimeLimit, TimedOut};
 use crate::{BoxError, Protocol};
 
 /// The server's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
-    /// What it speaks.
+    /// The HTTP version.
     pub protocol: Protocol,
-    /// How many requests are answered at a time; who comes then is told to come again.
-    pub at_a_time: usize,
-    /// How long an answer may take to begin.
+    /// The maximum number of concurrent requests; further requests get the status 503.
+    pub concurrency: usize,
+    /// The maximum time until a response begins.
     pub limit: Duration,
-    /// How long a request's head may take to come, on HTTP/1.
+    /// The maximum time until a request head is complete, for HTTP/1.
     pub head_limit: Duration,
-    /// How long the server waits for connections to end once it is told to stop.
+    /// How long the server waits for connections to end after the stop.
     pub grace: Duration,
 }
 
 impl Server {
-    /// With usual settings.
+    /// Creates a server with default settings.
     pub fn new(protocol: Protocol) -> Self {
         let [limit, head_limit, grace] = [5, 10, 30].map(Duration::from_secs);
-        Self { protocol, at_a_time: 100, limit, head_limit, grace }
+        Self { protocol, concurrency: 100, limit, head_limit, grace }
     }
 
-    /// Serves on port 80 until it is told to stop.
+    /// Serves on port 80 until `stop` is cancelled.
     ///
     /// # Errors
-    /// When the port can't be had.
+    /// Returns an error if the port is in use.
     pub async fn run(self, depot: Depot, stop: CancellationToken) -> io::Result<()> {
         let listener = TcpListener::bind("0.0.0.0:80").await?;
-        let service = self.tower(depot);
+        let service = self.layered_service(depot);
         let mut connections = JoinSet::new();
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             let (stream, _) = accepted?;
             stream.set_nodelay(true)?;
-            connections.spawn(self.attend(stream, service.clone(), stop.clone()));
-            // Those that have ended are forgotten.
+            connections.spawn(self.serve_connection(stream, service.clone(), stop.clone()));
+            // Removes the tasks that have ended.
             while connections.try_join_next().is_some() {}
         }
         drop(listener);
@@ -63,31 +63,33 @@ impl Server {
         Ok(())
     }
 
-    /// The depot with everything around it.
-    fn tower(
+    /// Wraps the depot in its layers.
+    fn layered_service(
         self,
         depot: Depot,
     ) -> impl Service<Request<Incoming>, Response = Response<Content>, Error = BoxError, Future: 'static>
     + Clone
     + 'static {
         ServiceBuilder::new()
-            .map_result(|answer: Result<_, BoxError>| Ok(answer.unwrap_or_else(|error| refusal(&error))))
+            .map_result(|answer: Result<_, BoxError>| {
+                Ok(answer.unwrap_or_else(|error| error_response(&error)))
+            })
             .load_shed()
-            .concurrency_limit(self.at_a_time)
+            .concurrency_limit(self.concurrency)
             .layer(TimeLimit(self.limit))
             .service(service_fn(move |request| depot.clone().answer(request)))
     }
 
-    /// Attends to one connection until it ends; told to stop, it answers what has been asked and then ends it.
-    async fn attend<S>(self, stream: TcpStream, service: S, stop: CancellationToken)
+    /// Serves one connection until it ends. After the stop, it answers the pending requests and closes the connection.
+    async fn serve_connection<S>(self, stream: TcpStream, service: S, stop: CancellationToken)
     where
         S: Service<Request<Incoming>, Response = Response<Content>, Error = BoxError, Future: 'static>
             + Clone
             + 'static,
     {
         let (stream, service) = (Io::new(stream), TowerToHyperService::new(service));
-        // The two connections have the same methods, and no trait for them.
-        macro_rules! gently {
+        // The connection types have the same methods, but no common trait.
+        macro_rules! serve_gracefully {
             ($connection:expr) => {{
                 let mut connection = pin!($connection);
                 if stop.run_until_cancelled(connection.as_mut()).await.is_none() {
@@ -97,16 +99,16 @@ impl Server {
             }};
         }
         match self.protocol {
-            Protocol::Http1 => gently!(
+            Protocol::Http1 => serve_gracefully!(
                 http1::Builder::new()
                     .timer(Timer::new())
                     .header_read_timeout(self.head_limit)
-                    // It would be that of the real clock.
+                    // The header would show the real time.
                     .auto_date_header(false)
                     .serve_connection(stream, service)
                     .with_upgrades()
             ),
-            Protocol::Http2 => gently!(
+            Protocol::Http2 => serve_gracefully!(
                 http2::Builder::new(Executor::new())
                     .timer(Timer::new())
                     .keep_alive_interval(Duration::from_secs(2))
@@ -119,11 +121,11 @@ impl Server {
     }
 }
 
-/// What is answered where there is no answer.
-fn refusal(error: &BoxError) -> Response<Content> {
+/// Returns the response for an error.
+fn error_response(error: &BoxError) -> Response<Content> {
     let status = if error.is::<Overloaded>() {
         StatusCode::SERVICE_UNAVAILABLE
-    } else if error.is::<TooLate>() {
+    } else if error.is::<TimedOut>() {
         StatusCode::GATEWAY_TIMEOUT
     } else {
         StatusCode::BAD_REQUEST

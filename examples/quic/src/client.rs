@@ -1,4 +1,4 @@
-//! The client: asks, compares, and asks again where the server has gone.
+//! The client: sends messages, compares the answers, and retries when the connection is lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use quinn::{Connection, ConnectionError, Endpoint};
 use timeloop::time::sleep;
 
-/// Why an exchange came to nothing, through no fault of its own: try again.
+/// An exchange failed because of the network or the server and can be retried.
 #[derive(Debug)]
 pub struct Lost(pub Box<dyn std::error::Error + Send + Sync>);
 
@@ -16,10 +16,10 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Lost {
     }
 }
 
-/// Sends a message in a stream of its own, and receives it back while it sends.
+/// Sends a message on a new stream, and receives the echo concurrently.
 ///
 /// # Panics
-/// If other bytes come back: nothing on the way may change one.
+/// If the echo differs from the message.
 pub async fn exchange(connection: &Connection, number: u64, length: usize) -> Result<(), Lost> {
     let (mut sends, mut receives) = connection.open_bi().await?;
     let sent = crate::message(number, length);
@@ -32,41 +32,37 @@ pub async fn exchange(connection: &Connection, number: u64, length: usize) -> Re
         let mut at = 0;
         while let Some(chunk) = receives.read_chunk(usize::MAX, true).await? {
             let expected = sent.get(at..at + chunk.bytes.len());
-            assert_eq!(
-                Some(&chunk.bytes[..]),
-                expected,
-                "message {number} changed on its way, from byte {at} on"
-            );
+            assert_eq!(Some(&chunk.bytes[..]), expected, "message {number} differs from byte {at} on");
             at += chunk.bytes.len();
         }
-        assert_eq!(at, length, "message {number} came back cut short");
+        assert_eq!(at, length, "the echo of message {number} is too short");
         Ok::<(), Lost>(())
     };
     timeloop::try_join!(send, receive)?;
     Ok(())
 }
 
-/// A client that keeps a connection, and makes another when it is lost.
+/// A client that keeps a connection, and reconnects when it is lost.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
     server: SocketAddr,
     connection: Option<Connection>,
-    /// How many connections were made.
+    /// The number of connections.
     pub connections: u32,
-    /// How many exchanges were tried again.
+    /// The number of retried exchanges.
     pub retries: u32,
     /// Why the last connection was lost.
     pub last_loss: Option<ConnectionError>,
 }
 
 impl Client {
-    /// A client of the server at this address.
+    /// Creates a client of the server at this address.
     pub fn new(endpoint: Endpoint, server: SocketAddr) -> Self {
         Self { endpoint, server, connection: None, connections: 0, retries: 0, last_loss: None }
     }
 
-    /// The connection, made anew where there is none.
+    /// Returns the connection, reconnecting if it is closed.
     pub async fn connection(&mut self) -> Result<Connection, Lost> {
         if let Some(connection) = &self.connection {
             match connection.close_reason() {
@@ -79,14 +75,14 @@ impl Client {
         Ok(self.connection.insert(connection).clone())
     }
 
-    /// Exchanges a message, however often it takes.
+    /// Exchanges a message, with retries until that succeeds.
     pub async fn exchange(&mut self, number: u64, length: usize) {
         loop {
-            let tried = async {
+            let attempt = async {
                 let connection = self.connection().await?;
                 exchange(&connection, number, length).await
             };
-            if tried.await.is_ok() {
+            if attempt.await.is_ok() {
                 return;
             }
             self.retries += 1;

@@ -1,7 +1,7 @@
-//! A mirror: a server that sends back whatever it is sent, over QUIC, and a client that does not give up.
+//! An echo server over QUIC, and a client that retries.
 //!
-//! Always true: [`serve`] and [`Client`] are written as for a real network: they know quinn, and of timeloop the clock alone;
-//! what is the simulation's is in [`world`].
+//! [`serve`] and [`Client`] are written as for a real network: they use quinn, and timeloop for time and tasks only. The
+//! simulation is in [`world`].
 
 pub mod client;
 pub mod server;
@@ -11,7 +11,7 @@ pub mod world;
 pub use client::{Client, Lost, exchange};
 pub use server::serve;
 
-/// The bytes of message `number`: from the first few of them it can be told which message it is.
+/// Returns the bytes of message `number`. The first bytes identify the message.
 pub fn message(number: u64, length: usize) -> Vec<u8> {
     let mut bytes = number.to_le_bytes().to_vec();
     let mut state = number;

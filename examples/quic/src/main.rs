@@ -1,4 +1,4 @@
-//! A day of a mirror, and how fast such days go by: `cargo run --release`, or with `figures` for the latter alone.
+//! A demo of the echo server, then measurements: `cargo run --release`, or with `figures` for the measurements only.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use timeloop::time::sleep;
 
 fn main() -> Result<(), timeloop::Failure> {
     if std::env::args().nth(1).as_deref() != Some("figures") {
-        timeloop::run(7, story)?;
+        timeloop::run(7, demo)?;
     }
     figures()
 }
 
-/// Tells what happens, with the time of the simulation.
-fn tell(what: &str) {
-    println!("{:>8.3} s  {what}", quic_mirror::world::since_start().as_secs_f64());
+/// Prints an event with its virtual time.
+fn print_event(event: &str) {
+    println!("{:>8.3} s  {event}", quic_mirror::world::since_start().as_secs_f64());
 }
 
-async fn story() {
+async fn demo() {
     let server = start_server(|socket| socket);
     let network = Network::current();
     network
@@ -29,56 +29,53 @@ async fn story() {
     let mut client = Client::new(endpoint.clone(), address_of(&server));
 
     client.exchange(1, 10_000).await;
-    tell("a handshake, and 10 kB there and back");
-    let connection = client.connection().await.expect("it is there");
+    print_event("a handshake, and an echo of 10 kB");
+    let connection = client.connection().await.expect("the client is connected");
     let mut streams = timeloop::task::JoinSet::new();
     for number in 2..52 {
         let connection = connection.clone();
         streams.spawn(async move { exchange(&connection, number, 10_000).await });
     }
     while let Some(ended) = streams.join_next().await {
-        ended.expect("no byte changes").expect("nothing is lost for good");
+        ended.expect("no byte changes").expect("the exchange succeeds");
     }
-    tell("50 streams at once, 10 kB each");
+    print_event("50 concurrent streams with 10 kB each");
     network.set_all(&LinkModel::flaky());
     client.exchange(52, 500_000).await;
     let lost = connection.stats().path.lost_packets;
-    tell(&format!("500 kB on a bad day: {lost} packets were lost and sent again"));
+    print_event(&format!("500 kB over a flaky link: {lost} packets were lost and sent again"));
     network.set_all(&LinkModel::new().mtu(1_300));
     client.exchange(53, 100_000).await;
     let mtu = connection.stats().path.current_mtu;
-    tell(&format!("the line takes no more than 1,300 bytes now: packets have {mtu}"));
-    let socket = UdpSocket::bind("0.0.0.0:0").await.expect("some port is free");
+    print_event(&format!("the MTU of the link is 1,300 bytes now: packets have {mtu}"));
+    let socket = UdpSocket::bind("0.0.0.0:0").await.expect("a port is free");
     endpoint.rebind_abstract(quic::socket(socket)).expect("the host is up");
     client.exchange(54, 10_000).await;
-    tell("the client has moved to another port, and the connection with it");
+    print_event("the client has migrated to another port");
     server.crash();
-    tell("the server crashes");
+    print_event("the server crashes");
     sleep(Duration::from_millis(300)).await;
     server.restart();
     let reason = connection.closed().await;
-    tell(&format!("it is back, and knows nothing of the connection: {reason}"));
+    print_event(&format!("the server is back and has lost the connection: {reason}"));
     client.exchange(55, 10_000).await;
-    tell("another handshake, and on it goes");
+    print_event("another handshake");
     let cut = network.isolate("server");
-    let reason = client.connection().await.expect("it is there").closed().await;
-    tell(&format!("the server is cut off: {reason}"));
+    let reason = client.connection().await.expect("the client is connected").closed().await;
+    print_event(&format!("the server is isolated: {reason}"));
     cut.heal();
     client.exchange(56, 10_000).await;
-    tell(&format!(
-        "all is well: {} connections, {} exchanges tried again",
-        client.connections, client.retries
-    ));
+    print_event(&format!("done: {} connections, {} retried exchanges", client.connections, client.retries));
     endpoint.close(0_u32.into(), b"done");
     endpoint.wait_idle().await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "what is measured is the machine")]
+#[expect(clippy::disallowed_methods, reason = "the program measures real time")]
 fn real_now() -> Instant {
     Instant::now()
 }
 
-/// How fast it goes by.
+/// Measures handshakes, exchanges and throughput.
 fn figures() -> Result<(), timeloop::Failure> {
     let rate = |count: f64, start: Instant| count / start.elapsed().as_secs_f64();
     let start = real_now();
@@ -86,24 +83,24 @@ fn figures() -> Result<(), timeloop::Failure> {
         let server = start_server(|socket| socket);
         for _ in 0..500 {
             let endpoint = client_endpoint(transport(), |socket| socket).await;
-            let connecting = endpoint.connect(address_of(&server), tls::NAME).expect("the address is one");
-            connecting.await.expect("the server is there").close(0_u32.into(), b"");
+            let connecting = endpoint.connect(address_of(&server), tls::NAME).expect("the address is valid");
+            connecting.await.expect("the server answers").close(0_u32.into(), b"");
             endpoint.wait_idle().await;
         }
     })?;
-    println!("{:>8.0} handshakes a second, each with an endpoint of its own", rate(500.0, start));
+    println!("{:>8.0} handshakes per second, each with a new endpoint", rate(500.0, start));
     let start = real_now();
     timeloop::run(1, || async {
         let server = start_server(|socket| socket);
         let endpoint = client_endpoint(transport(), |socket| socket).await;
-        let connection = endpoint.connect(address_of(&server), tls::NAME).expect("the address is one");
-        let connection = connection.await.expect("the server is there");
+        let connection = endpoint.connect(address_of(&server), tls::NAME).expect("the address is valid");
+        let connection = connection.await.expect("the server answers");
         for number in 0..5_000 {
-            exchange(&connection, number, 100).await.expect("the server is there");
+            exchange(&connection, number, 100).await.expect("the server answers");
         }
     })?;
-    println!("{:>8.0} exchanges of 100 bytes a second, one after another", rate(5_000.0, start));
-    println!("\n2 MB there and back, 10 ms each way, 1 MB a second:");
+    println!("{:>8.0} sequential exchanges of 100 bytes per second", rate(5_000.0, start));
+    println!("\nEcho of 2 MB, latency 10 ms, 1 MB per second:");
     let mut real = Duration::ZERO;
     for (number, loss) in [0.0, 0.001, 0.005, 0.01, 0.02, 0.05].into_iter().enumerate() {
         let start = real_now();
@@ -115,17 +112,17 @@ fn figures() -> Result<(), timeloop::Failure> {
                 let server = start_server(|socket| socket);
                 let endpoint = client_endpoint(transport(), |socket| socket).await;
                 let connection =
-                    endpoint.connect(address_of(&server), tls::NAME).expect("the address is one");
-                let connection = connection.await.expect("the server is there");
+                    endpoint.connect(address_of(&server), tls::NAME).expect("the address is valid");
+                let connection = connection.await.expect("the server answers");
                 let start = timeloop::time::Instant::now();
-                exchange(&connection, 1, 2_000_000).await.expect("the server is there");
+                exchange(&connection, 1, 2_000_000).await.expect("the server answers");
                 start.elapsed()
             })?;
         }
         real += start.elapsed();
         let kilobytes = 2_000.0 * runs as f64 / taken.as_secs_f64();
-        println!("{:>8.1} % of packets lost: {kilobytes:>5.0} kB a second", 100.0 * loss);
+        println!("{:>8.1} % of packets lost: {kilobytes:>5.0} kB per second", 100.0 * loss);
     }
-    println!("{:>8.0} MB a second of the machine's time", 2.0 * 2.0 * 30.0 / real.as_secs_f64());
+    println!("{:>8.0} MB per second of real time", 2.0 * 2.0 * 30.0 / real.as_secs_f64());
     Ok(())
 }

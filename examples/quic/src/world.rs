@@ -1,4 +1,4 @@
-//! The simulation: what takes the place of the operating system, and where the server runs.
+//! The simulation: endpoints on simulated sockets, and the node of the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use timeloop::world::{Node, World};
 /// The port of the server.
 pub const PORT: u16 = 443;
 
-/// The server's key of stateless resets, kept where a crash does not reach it.
+/// The server's key for stateless resets, which survives a crash.
 const RESET_KEY: [u8; 32] = *b"so that clients hear of a crash.";
 
-/// What both sides set otherwise than quinn does: the other side counts as gone after 5 s of silence.
+/// Returns the transport settings of both ends: an idle timeout of 5 s, and keep-alive packets.
 pub fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(quinn::VarInt::from_u32(5_000).into()));
@@ -23,10 +23,10 @@ pub fn transport() -> TransportConfig {
     transport
 }
 
-/// What lies between an endpoint and its socket: nothing, or something that listens.
+/// Wraps the socket of an endpoint, to record what is sent.
 pub type Wire = fn(Arc<dyn AsyncUdpSocket>) -> Arc<dyn AsyncUdpSocket>;
 
-/// A server's endpoint, on the node of whoever calls it.
+/// Creates a server endpoint on the calling task's node.
 pub async fn server_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint {
     let socket = UdpSocket::bind(("::", PORT)).await.expect("the port is free");
     let mut config = quic::endpoint_config();
@@ -38,9 +38,9 @@ pub async fn server_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint
         .expect("the host is up")
 }
 
-/// A client's endpoint, on the node of whoever calls it.
+/// Creates a client endpoint on the calling task's node.
 pub async fn client_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint {
-    let socket = UdpSocket::bind("0.0.0.0:0").await.expect("some port is free");
+    let socket = UdpSocket::bind("0.0.0.0:0").await.expect("a port is free");
     let mut config = quic::client_config(crate::tls::client());
     config.transport_config(Arc::new(transport));
     let socket = wire(quic::socket(socket));
@@ -51,19 +51,19 @@ pub async fn client_endpoint(transport: TransportConfig, wire: Wire) -> Endpoint
     endpoint
 }
 
-/// Starts the node `server`, which serves; so it does again whenever it is restarted.
+/// Starts the node `server`, which also serves after each restart.
 pub fn start_server(wire: Wire) -> Node {
     World::current().node("server").start(move || async move {
         crate::serve(server_endpoint(transport(), wire).await).await;
     })
 }
 
-/// Where a node's server is.
+/// Returns the address of a node's server.
 pub fn address_of(node: &Node) -> SocketAddr {
     (node.address(), PORT).into()
 }
 
-/// How long the run has lasted.
+/// Returns the virtual time since the start of the run.
 pub fn since_start() -> Duration {
     let now = std::time::SystemTime::from(timeloop::time::SystemTime::now());
     now.duration_since(std::time::UNIX_EPOCH + timeloop::Limits::default().epoch).unwrap_or_default()

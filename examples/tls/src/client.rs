@@ -1,7 +1,8 @@
-//! A client that tries again until it is answered.
+//! A client that retries until it gets a response.
 //!
-//! Always true: a request that may have been carried out is the same when it is sent again; an attempt takes no longer than its
-//! patience.
+//! # Invariants
+//! A retried request is identical to the first one, because that one may have been executed. An attempt takes no longer than
+//! the time limit.
 
 use std::io;
 use std::time::Duration;
@@ -15,10 +16,10 @@ use tokio_rustls::rustls::HandshakeKind;
 
 use crate::store::{Request, read_value};
 use crate::tls::store_name;
-use crate::wire::{Tapped, Wire};
+use crate::wire::{Recorded, Wire};
 
 /// A connection to the store.
-pub type Connection = TlsStream<Tapped<TcpStream>>;
+pub type Connection = TlsStream<Recorded<TcpStream>>;
 
 /// A client of the store.
 #[expect(missing_debug_implementations, reason = "tokio-rustls' connectors have none")]
@@ -26,65 +27,65 @@ pub struct Client {
     connector: TlsConnector,
     address: String,
     wire: Wire,
-    /// How long an attempt may take.
-    patience: Duration,
+    /// The time limit of an attempt.
+    attempt_limit: Duration,
     connection: Option<Connection>,
-    told: Told,
+    counters: Counters,
 }
 
-/// What a client has been through.
+/// Counts the events of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Told {
-    /// Handshakes in which certificates were shown.
+pub struct Counters {
+    /// Full handshakes, with certificates.
     pub full: u32,
     /// Handshakes with a ticket.
     pub resumed: u32,
-    /// Attempts that came to nothing.
+    /// Failed attempts.
     pub failed: u32,
-    /// Connections that were cut off without a word.
-    pub cut_off: u32,
-    /// Requests that were answered.
+    /// Connections that were closed without `close_notify`.
+    pub truncated: u32,
+    /// Successful requests.
     pub answered: u32,
 }
 
 impl Client {
-    /// A client of the store at an address, such as `store:443`.
+    /// Creates a client of the store at an address, such as `store:443`.
     pub fn new(connector: TlsConnector, address: impl Into<String>, wire: Wire) -> Self {
-        let (patience, connection, told) = (Duration::from_secs(3), None, Told::default());
-        Self { connector, address: address.into(), wire, patience, connection, told }
+        let (attempt_limit, connection, counters) = (Duration::from_secs(3), None, Counters::default());
+        Self { connector, address: address.into(), wire, attempt_limit, connection, counters }
     }
 
-    /// What it has been through.
+    /// Returns the counters.
     #[must_use]
-    pub fn told(&self) -> Told {
-        self.told
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
-    /// Adds to what it has been through before.
-    pub fn goes_on_from(&mut self, told: Told) {
-        self.told = told;
+    /// Continues counting from these counters.
+    pub fn set_counters(&mut self, counters: Counters) {
+        self.counters = counters;
     }
 
-    /// A new connection.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// Those of TCP, and those of the handshake.
+    /// Returns errors of TCP and of the handshake.
     pub async fn connect(&mut self) -> io::Result<Connection> {
         let stream = TcpStream::connect(&*self.address).await?;
         stream.set_nodelay(true)?;
-        let connection = self.connector.connect(store_name(), self.wire.tap(stream)).await?;
+        let connection = self.connector.connect(store_name(), self.wire.record(stream)).await?;
         match connection.get_ref().1.handshake_kind() {
-            Some(HandshakeKind::Resumed) => self.told.resumed += 1,
-            _ => self.told.full += 1,
+            Some(HandshakeKind::Resumed) => self.counters.resumed += 1,
+            _ => self.counters.full += 1,
         }
         Ok(connection)
     }
 
-    /// One attempt to be answered.
+    /// Sends a request once.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect) and of the connection, which is given up then.
-    pub async fn ask_once(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+    /// Returns errors of [`connect`](Self::connect) and of the connection, which is then dropped.
+    pub async fn request_once(&mut self, request: &Request) -> io::Result<Vec<u8>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -92,40 +93,40 @@ impl Client {
         request.write(&mut connection).await?;
         let value = read_value(&mut connection).await?;
         self.connection = Some(connection);
-        self.told.answered += 1;
+        self.counters.answered += 1;
         Ok(value)
     }
 
-    /// Asks until it is answered.
-    pub async fn ask(&mut self, request: &Request) -> Vec<u8> {
+    /// Sends a request, with retries until it succeeds.
+    pub async fn request(&mut self, request: &Request) -> Vec<u8> {
         loop {
-            match timeout(self.patience, self.ask_once(request)).await {
+            match timeout(self.attempt_limit, self.request_once(request)).await {
                 Ok(Ok(value)) => return value,
                 Ok(Err(error)) => {
                     assert_ne!(
                         error.kind(),
                         io::ErrorKind::InvalidData,
-                        "TLS sees no corrupted byte: {error}"
+                        "TLS reports a corrupt byte: {error}"
                     );
-                    self.told.cut_off += u32::from(error.kind() == io::ErrorKind::UnexpectedEof);
+                    self.counters.truncated += u32::from(error.kind() == io::ErrorKind::UnexpectedEof);
                 }
                 Err(_) => {}
             }
-            self.told.failed += 1;
+            self.counters.failed += 1;
             sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Says that there is no more to ask, and waits to hear the same.
+    /// Closes the connection, and waits for the store's `close_notify`.
     ///
     /// # Errors
-    /// Those of the connection: `UnexpectedEof` where it was cut off.
-    pub async fn end(&mut self) -> io::Result<()> {
+    /// Returns errors of the connection; `UnexpectedEof` if it ends without `close_notify`.
+    pub async fn close(&mut self) -> io::Result<()> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
         connection.shutdown().await?;
         match connection.read(&mut [0]).await? {
             0 => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer to no question")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "an unexpected response")),
         }
     }
 }

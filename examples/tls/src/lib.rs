@@ -1,9 +1,9 @@
-//! A store of values behind TLS, and its clients, on the hosts of a simulated network: tokio-rustls and rustls as published.
+//! A key-value store behind TLS, and its clients, on a simulated network: tokio-rustls and rustls as published.
 //!
-//! Always true: what goes over the wire is the seed's to decide, to the last byte.
+//! The seed decides every byte on the wire.
 //!
-//! [`store`] is what production would run, and knows nothing of a simulation; [`tls`] has its configurations; [`client`] tries
-//! again until it is answered; [`world`] puts all of it on nodes, and listens at the [`wire`].
+//! [`store`] is production code that knows nothing of the simulation. [`tls`] has the configurations, and [`client`] retries
+//! requests. [`world`] runs everything on nodes, and records the bytes on the [`wire`].
 
 pub mod client;
 pub mod store;

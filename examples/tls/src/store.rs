@@ -1,6 +1,7 @@
-//! The store: what it is asked and what it answers, over whatever stream.
+//! The store and its protocol, over any stream.
 //!
-//! Always true: what was acknowledged is in the store; a stream that ends otherwise than by its own protocol is an error.
+//! # Invariants
+//! Acknowledged values are in the store. A stream that ends without a proper shutdown is an error.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,10 +10,10 @@ use std::rc::Rc;
 
 use timeloop::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The longest value.
-pub const LONGEST: u32 = 1 << 20;
+/// The maximum size of a value.
+pub const VALUE_BYTES_MAX: u32 = 1 << 20;
 
-/// The values by key; a clone is the same store.
+/// The values by key. Clones share the values.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     values: Rc<RefCell<BTreeMap<u32, Versioned>>>,
@@ -21,21 +22,21 @@ pub struct Store {
 /// A value, and its version.
 type Versioned = (u32, Vec<u8>);
 
-/// What it is asked.
+/// A request to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// To keep a value by its key, unless it has a later version: so a request that comes late, by a connection that its
-    /// sender has given up, undoes nothing. The answer is the value that was sent.
+    /// Stores a value with a key and a version, unless the store has a later version. So a request that arrives late, over
+    /// a connection that its sender has dropped, overwrites nothing. The response is the value.
     Put(u32, u32, Vec<u8>),
-    /// For a value; the answer is empty where there is none.
+    /// Returns a value; empty if there is none.
     Get(u32),
 }
 
 impl Request {
-    /// Sends it.
+    /// Sends the request.
     ///
     /// # Errors
-    /// Those of the stream.
+    /// Returns errors of the stream.
     pub async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         let (kind, key, version, value) = match self {
             Self::Put(key, version, value) => (1, *key, *version, value.as_slice()),
@@ -51,10 +52,10 @@ impl Request {
         stream.flush().await
     }
 
-    /// Receives one; `None` where the other side has said that there is no more.
+    /// Receives a request; `None` at the end of the stream.
     ///
     /// # Errors
-    /// Those of the stream, and a request that is none.
+    /// Returns errors of the stream, and an error for an invalid request.
     pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Self>> {
         let mut kind = [0];
         if stream.read(&mut kind).await? == 0 {
@@ -65,19 +66,19 @@ impl Request {
         match kind {
             [1] => Ok(Some(Self::Put(key, version, value))),
             [2] => Ok(Some(Self::Get(key))),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a request of no known kind")),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a request of an unknown kind")),
         }
     }
 }
 
-/// Receives an answer.
+/// Receives a response.
 ///
 /// # Errors
-/// Those of the stream, and a length that is none.
+/// Returns errors of the stream, and an error for an invalid size.
 pub async fn read_value(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = stream.read_u32().await?;
-    if length > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a value that is too long"));
+    if length > VALUE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a value that is too large"));
     }
     let mut value = vec![0; length as usize];
     stream.read_exact(&mut value).await?;
@@ -85,25 +86,25 @@ pub async fn read_value(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec
 }
 
 impl Store {
-    /// The value of a key, empty where there is none.
+    /// Returns the value of a key; empty if there is none.
     #[must_use]
     pub fn get(&self, key: u32) -> Vec<u8> {
         self.values.borrow().get(&key).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
-    /// Answers requests until the other side says that there are no more, and says so then too: how many there were.
+    /// Serves requests until the client shuts down the stream, and shuts it down too. Returns the number of requests.
     ///
     /// # Errors
-    /// Those of the stream: `UnexpectedEof` where it was cut off.
+    /// Returns errors of the stream; `UnexpectedEof` if it ends without a proper shutdown.
     pub async fn serve(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<u32> {
         let mut count = 0;
         while let Some(request) = Request::read(stream).await? {
             let value = match request {
                 Request::Put(key, version, value) => {
                     let mut values = self.values.borrow_mut();
-                    let kept = values.entry(key).or_default();
-                    if kept.0 <= version {
-                        *kept = (version, value.clone());
+                    let stored = values.entry(key).or_default();
+                    if stored.0 <= version {
+                        *stored = (version, value.clone());
                     }
                     value
                 }

@@ -1,6 +1,6 @@
-//! The configurations of rustls: who is who, and that all random numbers and times are the run's.
+//! The rustls configurations, with certificates, and with random numbers and time from the run.
 //!
-//! Always true: whoever calls these functions does so within a run, on the node whose configuration it is.
+//! Call these functions within a run, on the node that uses the configuration.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-/// A certificate with its key, as they lie in `certificates`.
+/// A certificate and its key from the folder `certificates`.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     certificate: &'static [u8],
@@ -29,79 +29,81 @@ macro_rules! identity {
     };
 }
 
-/// The store's.
+/// The identity of the store.
 pub const STORE: Identity = identity!("store");
-/// The store's too, but good only until 2026-01-08: for a week from the start of a run.
+/// Another identity of the store. Its certificate is valid until 2026-01-08, for a week from the start of a run.
 pub const BRIEF: Identity = identity!("brief");
-/// The clients'.
+/// The identity of the clients.
 pub const CLIENT: Identity = identity!("client");
-/// One that says that it is a client's, by an authority that nobody knows.
+/// The identity of a client, signed by an unknown authority.
 pub const INTRUDER: Identity = identity!("intruder");
 
-/// The name on the store's certificates.
+/// The name in the store's certificates.
 pub const STORE_NAME: &str = "store.test";
 
-/// The versions of TLS that one speaks.
+/// A set of TLS versions.
 pub type Versions = &'static [&'static SupportedProtocolVersion];
-/// TLS 1.3 alone.
+/// Only TLS 1.3.
 pub const ONLY_13: Versions = &[&TLS13];
-/// TLS 1.2 alone.
+/// Only TLS 1.2.
 pub const ONLY_12: Versions = &[&TLS12];
-/// Both.
+/// Both versions.
 pub const BOTH: Versions = &[&TLS13, &TLS12];
 
-/// ring, with the run's random numbers.
+/// Returns ring's provider with the run's random numbers.
 #[must_use]
 pub fn run_provider() -> Arc<CryptoProvider> {
     Arc::new(provider(ring::default_provider()))
 }
 
-/// The name on the store's certificates, as rustls takes it.
+/// Returns the name in the store's certificates, in rustls' type.
 #[must_use]
 pub fn store_name() -> ServerName<'static> {
-    ServerName::try_from(STORE_NAME).expect("it is a name")
+    ServerName::try_from(STORE_NAME).expect("the name is valid")
 }
 
 fn authority() -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let authority = include_bytes!("../certificates/authority.pem");
-    roots.add(CertificateDer::from_pem_slice(authority).expect("it is a certificate")).expect("it is good");
+    roots
+        .add(CertificateDer::from_pem_slice(authority).expect("the certificate is valid"))
+        .expect("the authority is valid");
     Arc::new(roots)
 }
 
 fn parts(identity: Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let certificate = CertificateDer::from_pem_slice(identity.certificate).expect("it is a certificate");
-    (vec![certificate], PrivateKeyDer::from_pem_slice(identity.key).expect("it is a key"))
+    let certificate = CertificateDer::from_pem_slice(identity.certificate).expect("the certificate is valid");
+    (vec![certificate], PrivateKeyDer::from_pem_slice(identity.key).expect("the key is valid"))
 }
 
-/// How a server is to be.
+/// The settings of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
-    /// Who it is.
+    /// Its identity.
     pub identity: Identity,
-    /// What it speaks.
+    /// Its TLS versions.
     pub versions: Versions,
-    /// Whether clients have to say who they are.
-    pub asks_clients: bool,
+    /// Whether clients need a certificate.
+    pub requires_client_certificate: bool,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { identity: STORE, versions: BOTH, asks_clients: false }
+        Self { identity: STORE, versions: BOTH, requires_client_certificate: false }
     }
 }
 
 impl Server {
-    /// Its configuration; it gives tickets.
+    /// Creates the configuration, which issues tickets.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns errors of rustls.
     pub fn config(self, provider: Arc<CryptoProvider>) -> Result<ServerConfig, Error> {
         let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(NodeClock))
             .with_protocol_versions(self.versions)?;
-        let builder = if self.asks_clients {
+        let builder = if self.requires_client_certificate {
             let verifier = WebPkiClientVerifier::builder_with_provider(authority(), provider.clone());
-            builder.with_client_cert_verifier(verifier.build().expect("the authority is good"))
+            builder.with_client_cert_verifier(verifier.build().expect("the authority is valid"))
         } else {
             builder.with_no_client_auth()
         };
@@ -112,12 +114,12 @@ impl Server {
     }
 }
 
-/// How a client is to be.
+/// The settings of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// Who it is, if it says.
+    /// Its identity, if it presents a certificate.
     pub identity: Option<Identity>,
-    /// What it speaks.
+    /// Its TLS versions.
     pub versions: Versions,
 }
 
@@ -128,15 +130,15 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Its configuration; it remembers sessions.
+    /// Creates the configuration, which caches sessions.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns errors of rustls.
     pub fn config(self, provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
         let verifier = WebPkiServerVerifier::builder_with_provider(authority(), provider.clone());
         let builder = ClientConfig::builder_with_details(provider, Arc::new(NodeClock))
             .with_protocol_versions(self.versions)?
-            .with_webpki_verifier(verifier.build().expect("the authority is good"));
+            .with_webpki_verifier(verifier.build().expect("the authority is valid"));
         match self.identity {
             Some(identity) => {
                 let (chain, key) = parts(identity);

@@ -1,6 +1,6 @@
-//! A tap at a stream: what passes goes into a hash.
+//! Records the bytes that pass through streams, as a hash.
 //!
-//! Always true: it changes nothing of what passes, and not when.
+//! Recording changes neither the bytes nor their timing.
 
 use std::cell::Cell;
 use std::io;
@@ -10,30 +10,30 @@ use std::task::{Context, Poll, ready};
 
 use timeloop::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What has passed, in all streams that it listens to; a clone is the same.
+/// Records the bytes of all its streams. Clones share the record.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
     seen: Rc<Cell<Seen>>,
 }
 
-/// What has passed.
+/// A summary of the recorded bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// A hash of every byte, in the order in which they passed, and of who wrote and who read them.
+    /// A hash of all bytes in order, and of their directions.
     pub hash: u64,
-    /// How many bytes were written.
+    /// The number of bytes written.
     pub written: u64,
-    /// How many bytes were read.
+    /// The number of bytes read.
     pub read: u64,
 }
 
 impl Wire {
-    /// Listens to a stream.
-    pub fn tap<S>(&self, stream: S) -> Tapped<S> {
-        Tapped { stream, wire: self.clone() }
+    /// Wraps a stream to record its bytes.
+    pub fn record<S>(&self, stream: S) -> Recorded<S> {
+        Recorded { stream, wire: self.clone() }
     }
 
-    /// What has passed by now.
+    /// Returns the summary so far.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.seen.get()
@@ -55,14 +55,14 @@ impl Wire {
     }
 }
 
-/// A stream that is listened to, from [`Wire::tap`].
+/// A stream whose bytes are recorded; from [`Wire::record`].
 #[derive(Debug)]
-pub struct Tapped<S> {
+pub struct Recorded<S> {
     stream: S,
     wire: Wire,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Recorded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -75,7 +75,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Recorded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.wire.pass(b'w', &bytes[..count]);

@@ -1,7 +1,7 @@
-//! The store and its clients on the nodes of a world, with faults.
+//! Runs the store and its clients on simulated nodes, with faults.
 //!
-//! Always true: what the store has acknowledged outlives its crashes; all else that it knows, keys of tickets included, does
-//! not.
+//! # Invariants
+//! Acknowledged values survive a crash of the store. The rest of its state does not, including the keys of its tickets.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -14,25 +14,25 @@ use timeloop::time::{Instant, sleep, timeout};
 use timeloop::world::{Node, World};
 use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 
-use crate::client::{Client, Told};
+use crate::client::{Client, Counters};
 use crate::store::{Request, Store};
 use crate::tls::{self, run_provider};
-use crate::wire::{Seen, Tapped, Wire};
+use crate::wire::{Recorded, Seen, Wire};
 
-/// Where the store listens.
+/// The address of the store.
 pub const ADDRESS: &str = "store:443";
 
-/// How the store's connections have ended, in order.
+/// The results of the store's connections, in order.
 pub type Endings = Rc<RefCell<Vec<Result<u32, io::ErrorKind>>>>;
 
-/// Starts the store on a node called `store`, and again after each crash.
-pub fn start_store(how: tls::Server, store: Store, wire: Wire) -> (Node, Endings) {
+/// Starts the store on a node called `store`. It also starts after each restart.
+pub fn start_store(settings: tls::Server, store: Store, wire: Wire) -> (Node, Endings) {
     let endings = Endings::default();
     let theirs = endings.clone();
     let node = World::current().node("store").start(move || {
         let (store, wire, endings) = (store.clone(), wire.clone(), theirs.clone());
         async move {
-            let config = how.config(run_provider()).map_err(io::Error::other)?;
+            let config = settings.config(run_provider()).map_err(io::Error::other)?;
             let acceptor = TlsAcceptor::from(Arc::new(config));
             let listener = TcpListener::bind("0.0.0.0:443").await?;
             loop {
@@ -58,23 +58,23 @@ async fn accept(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     wire: &Wire,
-) -> io::Result<server::TlsStream<Tapped<TcpStream>>> {
+) -> io::Result<server::TlsStream<Recorded<TcpStream>>> {
     stream.set_nodelay(true)?;
-    // A client that is cut off in the middle of it will never end it.
-    timeout(Duration::from_secs(10), acceptor.accept(wire.tap(stream))).await?
+    // A handshake with a disconnected client never ends.
+    timeout(Duration::from_secs(10), acceptor.accept(wire.record(stream))).await?
 }
 
-/// A client of the store at an address, of the node that it is made on.
+/// Creates a client of the store at an address, on the calling task's node.
 ///
 /// # Panics
 /// Outside of a run.
 #[must_use]
-pub fn client(how: tls::Client, address: &str, wire: &Wire) -> Client {
-    let config = how.config(run_provider()).expect("the configuration is good");
+pub fn client(settings: tls::Client, address: &str, wire: &Wire) -> Client {
+    let config = settings.config(run_provider()).expect("the configuration is valid");
     Client::new(TlsConnector::from(Arc::new(config)), address, wire.clone())
 }
 
-/// The value that a client puts as its so-many-th: from a few bytes to a few records of TLS.
+/// Returns the n-th value that a client puts. Its size varies from a few bytes to a few TLS records.
 #[must_use]
 pub fn value(client: u32, number: u32) -> Vec<u8> {
     let length = [7, 300, 5_000, 40_000][number as usize % 4];
@@ -87,95 +87,98 @@ pub fn value(client: u32, number: u32) -> Vec<u8> {
     .collect()
 }
 
-/// How long things break in [`bad_day`].
+/// How long faults are injected in [`store_under_faults`].
 pub const FAULTS_LAST: Duration = Duration::from_secs(20);
-/// Within what time of the end of all faults all is to be done.
-pub const CALM_WITHIN: Duration = Duration::from_secs(30);
+/// The maximum time until the clients finish after the last fault.
+pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 
-/// What has come of a bad day.
+/// The summary of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Day {
-    /// What was on the wire.
+pub struct Summary {
+    /// The bytes on the wire.
     pub wire: Seen,
-    /// What the clients have been through.
-    pub told: Vec<Told>,
-    /// How many times the store was started.
+    /// The counters of the clients.
+    pub counters: Vec<Counters>,
+    /// The number of starts of the store.
     pub incarnations: u32,
-    /// How the connections have ended that the store saw the end of.
+    /// The results of the store's connections.
     pub endings: Vec<Result<u32, io::ErrorKind>>,
 }
 
-/// Three clients put and get their values while links are bad, cut and clogged and nodes crash and pause; then it is calm, and all
-/// get what they want.
+/// Runs three clients that put and get values while links lose packets, are cut and clogged, and nodes crash and pause. All
+/// clients finish after the faults.
 ///
 /// # Panics
-/// If a byte is not what it was, or if something is not done in time.
-pub async fn bad_day(versions: tls::Versions) -> Day {
+/// If a byte is wrong, or a client does not finish in time.
+pub async fn store_under_faults(versions: tls::Versions) -> Summary {
     let network = Network::current();
     let bad =
         LinkModel::new().latency_between(Duration::from_millis(1), Duration::from_millis(30)).loss(0.05);
     network.set_all(&bad);
     let (store, wire) = (Store::default(), Wire::default());
-    let how = tls::Server { versions, asks_clients: true, ..tls::Server::default() };
-    let (node, endings) = start_store(how, store.clone(), wire.clone());
-    let clients: Vec<Rc<Diary>> = (1..=CLIENTS).map(|number| start_client(number, versions, &wire)).collect();
+    let settings = tls::Server { versions, requires_client_certificate: true, ..tls::Server::default() };
+    let (node, endings) = start_store(settings, store.clone(), wire.clone());
+    let clients: Vec<Rc<Progress>> =
+        (1..=CLIENTS).map(|number| start_client(number, versions, &wire)).collect();
     let faults = FaultPlan::over(FAULTS_LAST).partitions(4).one_way_cuts(4).clogs(4).crashes(6).pauses(4);
     faults.lasting(Duration::from_millis(200), Duration::from_secs(6)).run().await;
 
-    let calm = Instant::now();
-    // Whoever comes now is served at once.
+    let faults_end = Instant::now();
+    // A new client is served at once.
     let mut late = client(tls::Client { identity: Some(tls::CLIENT), versions }, ADDRESS, &wire);
     let put = Request::Put(CLIENTS + 1, 0, value(9, 3));
-    let answer = timeout(Duration::from_secs(10), late.ask(&put)).await.expect("it is calm");
-    assert!(answer == value(9, 3), "the late one is answered what it has put");
-    late.end().await.expect("the store says goodbye");
-    while clients.iter().any(|diary| diary.next.get() <= LAST) {
-        assert!(calm.elapsed() < CALM_WITHIN, "the clients are done in time");
+    let answer = timeout(Duration::from_secs(10), late.request(&put))
+        .await
+        .expect("the request succeeds without faults");
+    assert!(answer == value(9, 3), "the new client gets the value that it has put");
+    late.close().await.expect("the store closes the connection");
+    while clients.iter().any(|progress| progress.next.get() <= LAST) {
+        assert!(faults_end.elapsed() < RECOVERY_MAX, "the clients finish too late");
         sleep(Duration::from_millis(100)).await;
     }
     for client in 1..=CLIENTS {
-        assert!(store.get(client) == value(client, LAST), "the last value of client {client} is kept");
+        assert!(store.get(client) == value(client, LAST), "the last value of client {client} is lost");
     }
-    let mut told: Vec<Told> = clients.iter().map(|diary| diary.told.get()).collect();
-    told.push(late.told());
+    let mut counters: Vec<Counters> = clients.iter().map(|progress| progress.counters.get()).collect();
+    counters.push(late.counters());
     let endings = endings.borrow().clone();
-    Day { wire: wire.seen(), told, incarnations: node.incarnation(), endings }
+    Summary { wire: wire.seen(), counters, incarnations: node.incarnation(), endings }
 }
 
 const CLIENTS: u32 = 3;
 /// The number of the last value that each client puts.
 const LAST: u32 = 9;
 
-/// What a client keeps on its disk.
+/// The persistent state of a client.
 #[derive(Debug, Default)]
-struct Diary {
+struct Progress {
     next: Cell<u32>,
-    told: Cell<Told>,
+    counters: Cell<Counters>,
 }
 
-/// Starts a client on a node of its own: it puts a value, gets it, waits a little, and so on, from where it was when it crashed.
-fn start_client(number: u32, versions: tls::Versions, wire: &Wire) -> Rc<Diary> {
-    let diary = Rc::new(Diary::default());
-    let (theirs, wire) = (diary.clone(), wire.clone());
+/// Starts a client on a separate node. It repeatedly puts a value, gets it and waits. After a crash it continues.
+fn start_client(number: u32, versions: tls::Versions, wire: &Wire) -> Rc<Progress> {
+    let progress = Rc::new(Progress::default());
+    let (theirs, wire) = (progress.clone(), wire.clone());
     World::current().node(format!("client-{number}")).start(move || {
-        let (diary, wire) = (theirs.clone(), wire.clone());
+        let (progress, wire) = (theirs.clone(), wire.clone());
         async move {
             let mut client = client(tls::Client { identity: Some(tls::CLIENT), versions }, ADDRESS, &wire);
-            client.goes_on_from(diary.told.get());
-            while diary.next.get() <= LAST {
-                let round = diary.next.get();
+            client.set_counters(progress.counters.get());
+            while progress.next.get() <= LAST {
+                let round = progress.next.get();
                 let value = value(number, round);
-                let answer = client.ask(&Request::Put(number, round, value.clone())).await;
-                assert!(answer == value, "what is put is answered");
-                let answer = client.ask(&Request::Get(number)).await;
-                assert!(answer == value, "what was put is there");
-                diary.told.set(client.told());
-                diary.next.set(round + 1);
+                let answer = client.request(&Request::Put(number, round, value.clone())).await;
+                assert!(answer == value, "the response to a put is the value");
+                let answer = client.request(&Request::Get(number)).await;
+                assert!(answer == value, "the stored value is returned");
+                progress.counters.set(client.counters());
+                progress.next.set(round + 1);
                 sleep(Duration::from_secs(1)).await;
             }
-            // Whether that is heard does not matter any more.
-            let _ = timeout(Duration::from_secs(3), client.end()).await;
+            // The result does not matter any more.
+            let _ = timeout(Duration::from_secs(3), client.close()).await;
         }
     });
-    diary
+    progress
 }

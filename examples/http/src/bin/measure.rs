@@ -1,4 +1,4 @@
-//! How many requests and virtual seconds the simulation makes in a second of real time.
+//! Measures how many requests and virtual seconds the simulation runs per second of real time.
 //!
 //! ```text
 //! cargo run --release --bin measure
@@ -7,17 +7,17 @@
 use std::time::{Duration, Instant};
 
 use http_depot::Protocol::{self, Http1, Http2};
-use http_depot::client::{Ask, Client};
+use http_depot::client::{Client, Query};
 use http_depot::depot::Depot;
+use http_depot::repeat::each_twice;
 use http_depot::scenario::depot_under_faults;
 use http_depot::server::Server;
-use http_depot::twice::each_twice;
 use timeloop::world::World;
 use timeloop::{Limits, Seed, StrategySpec, run_from};
 use tokio_util::sync::CancellationToken;
 
-/// A server and eight tasks with a client each, or one for all: so many requests from each, one after the other.
-async fn calm(protocol: Protocol, requests: u32) {
+/// Runs a server and eight tasks that share a client. Each task sends that many requests in sequence.
+async fn without_faults(protocol: Protocol, requests: u32) {
     World::current()
         .node("depot")
         .start(move || Server::new(protocol).run(Depot::new(), CancellationToken::new()));
@@ -28,7 +28,7 @@ async fn calm(protocol: Protocol, requests: u32) {
             let client = shared.clone();
             timeloop::spawn(async move {
                 for _ in 0..requests {
-                    client.ask(Ask::get("/blob/1/100")).await.unwrap();
+                    client.query(Query::get("/blob/1/100")).await.unwrap();
                 }
             })
         })
@@ -38,7 +38,7 @@ async fn calm(protocol: Protocol, requests: u32) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "it measures real time, outside of any run")]
+#[expect(clippy::disallowed_methods, reason = "the program measures real time outside of runs")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -47,27 +47,28 @@ fn main() {
     let limits = Limits { max_steps: 100_000_000, ..Limits::default() };
     for protocol in [Http1, Http2] {
         let begin = now();
-        let outcome = run_from(StrategySpec::Random.source(Seed(0)), &limits, || calm(protocol, 10_000));
-        outcome.result.expect("all is calm");
+        let outcome =
+            run_from(StrategySpec::Random.source(Seed(0)), &limits, || without_faults(protocol, 10_000));
+        outcome.result.expect("the run passes");
         let seconds = begin.elapsed().as_secs_f64();
         println!(
-            "{protocol:?}, calm, 8 at a time: {:.0} requests a second, {:.1} steps a request",
+            "{protocol:?}, without faults, 8 concurrent requests: {:.0} requests per second, {:.1} steps per request",
             80_000.0 / seconds,
             outcome.steps as f64 / 80_000.0
         );
     }
     for protocol in [Http1, Http2] {
         let begin = now();
-        let made = each_twice(0..200, &limits, || depot_under_faults(protocol));
+        let runs = each_twice(0..200, &limits, || depot_under_faults(protocol));
         let seconds = begin.elapsed().as_secs_f64() / 2.0;
-        let answers: u32 = made.outputs.iter().map(|told| told.answers).sum();
-        let attempts: u32 = made.outputs.iter().map(|told| told.answers + told.failed).sum();
+        let answers: u32 = runs.outputs.iter().map(|summary| summary.answers).sum();
+        let attempts: u32 = runs.outputs.iter().map(|summary| summary.answers + summary.failed).sum();
         println!(
-            "{protocol:?}, under faults: {:.0} answers ({:.0} attempts) and {:.0} virtual seconds a second, {:.0} runs a second",
+            "{protocol:?}, under faults: {:.0} answers ({:.0} attempts) and {:.0} virtual seconds per second, {:.0} runs per second",
             f64::from(answers) / seconds,
             f64::from(attempts) / seconds,
-            made.virtual_seconds / seconds,
-            made.outputs.len() as f64 / seconds
+            runs.virtual_seconds / seconds,
+            runs.outputs.len() as f64 / seconds
         );
     }
 }

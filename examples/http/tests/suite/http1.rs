@@ -1,11 +1,10 @@
-//! HTTP/1: connections that are kept, requests that do not wait for each other, bodies in chunks, heads that never come,
-//! upgrades, and the end.
+//! HTTP/1: keep-alive, pipelining, chunked bodies, incomplete heads, upgrades and shutdown.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
 use http_depot::Protocol::Http1;
-use http_depot::body::{bytes_of, in_pieces};
-use http_depot::client::Ask;
+use http_depot::body::{bytes_of, in_chunks};
+use http_depot::client::Query;
 use http_depot::server::Server;
 use hyper::{Request, StatusCode};
 use timeloop::adapters::hyper::Io;
@@ -17,30 +16,31 @@ use tokio_util::codec::{Framed, LinesCodec};
 use crate::support::{all, client_of, explorer, get, start};
 
 #[test]
-fn a_connection_is_kept() {
+fn a_connection_is_kept_alive() {
     explorer("http1::kept").check(|| async {
         let (_, depot, _) = start(Server::new(Http1));
         let client = client_of(Http1).await;
         for number in 0..5 {
             let document = bytes_of(number, 3_000);
             let path = format!("/documents/{number}");
-            let kept = client.ask(Ask::put(&path, document.clone())).await.unwrap();
+            let kept = client.query(Query::put(&path, document.clone())).await.unwrap();
             assert_eq!(kept.status, StatusCode::CREATED);
-            let got = client.ask(Ask::get(&path)).await.unwrap();
+            let got = client.query(Query::get(&path)).await.unwrap();
             assert_eq!((got.status, got.body), (StatusCode::OK, document));
         }
-        assert_eq!((client.connections(), depot.begun()), (1, 10));
+        assert_eq!((client.connections(), depot.received()), (1, 10));
     });
 }
 
 #[test]
-fn requests_in_one_go_are_answered_in_turn() {
+fn pipelined_requests_are_answered_in_order() {
     explorer("http1::pipelined").check(|| async {
         start(Server::new(Http1));
         client_of(Http1).await;
         let mut stream = TcpStream::connect("depot:80").await.unwrap();
-        let ask = |path, more| format!("GET {path} HTTP/1.1\r\nhost: depot\r\n{more}\r\n");
-        let asked = [ask("/wait/50", ""), ask("/blob/1/3", ""), ask("/nowhere", "connection: close\r\n")];
+        let request = |path, more| format!("GET {path} HTTP/1.1\r\nhost: depot\r\n{more}\r\n");
+        let asked =
+            [request("/wait/50", ""), request("/blob/1/3", ""), request("/nowhere", "connection: close\r\n")];
         stream.write_all(asked.concat().as_bytes()).await.unwrap();
         let mut answered = Vec::new();
         stream.read_to_end(&mut answered).await.unwrap();
@@ -54,19 +54,19 @@ fn requests_in_one_go_are_answered_in_turn() {
 }
 
 #[test]
-fn a_body_comes_back_while_it_is_sent() {
+fn a_body_is_echoed_while_it_is_sent() {
     explorer("http1::echo").check(|| async {
         start(Server::new(Http1));
         let client = client_of(Http1).await;
         let sent = bytes_of(7, 50_000);
-        let body = in_pieces(sent.clone(), 10_000, Duration::from_secs(1));
+        let body = in_chunks(sent.clone(), 10_000, Duration::from_secs(1));
         let request = Request::post("/echo").header("host", "depot").body(body).unwrap();
         let mut echo = client.send(request).await.unwrap().into_body();
         let mut back = Vec::new();
         let begin = Instant::now();
         while let Some(frame) = echo.frame().await {
             back.extend_from_slice(&frame.unwrap().into_data().unwrap());
-            // The fifth piece is sent 4 s after the first; what came before is here by then.
+            // The fifth chunk is sent 4 s after the first. The earlier ones have been echoed by then.
             assert!(begin.elapsed() > Duration::from_secs(3) || back.len() <= 40_000);
         }
         assert_eq!(back, sent);
@@ -74,19 +74,19 @@ fn a_body_comes_back_while_it_is_sent() {
 }
 
 #[test]
-fn a_body_of_a_megabyte_comes_whole() {
+fn a_body_of_a_megabyte_arrives_complete() {
     explorer("http1::megabyte").runs(20).check(|| async {
         start(Server::new(Http1));
         let client = client_of(Http1).await;
-        let answer = client.ask(Ask::get("/blob/3/1000000")).await.unwrap();
+        let answer = client.query(Query::get("/blob/3/1000000")).await.unwrap();
         assert_eq!(answer.body, bytes_of(3, 1_000_000));
-        let put = client.ask(Ask::put("/documents/1", answer.body)).await.unwrap();
+        let put = client.query(Query::put("/documents/1", answer.body)).await.unwrap();
         assert_eq!(put.status, StatusCode::CREATED);
     });
 }
 
 #[test]
-fn a_head_that_does_not_come_is_given_up() {
+fn an_incomplete_head_times_out() {
     explorer("http1::head").check(|| async {
         start(Server { head_limit: Duration::from_secs(7), ..Server::new(Http1) });
         client_of(Http1).await;
@@ -102,7 +102,7 @@ fn a_head_that_does_not_come_is_given_up() {
 }
 
 #[test]
-fn a_connection_becomes_one_of_lines() {
+fn a_connection_is_upgraded_to_lines() {
     explorer("http1::tunnel").check(|| async {
         start(Server::new(Http1));
         let client = client_of(Http1).await;
@@ -124,50 +124,50 @@ fn a_connection_becomes_one_of_lines() {
 }
 
 #[test]
-fn told_to_stop_it_answers_what_was_asked() {
+fn shutdown_answers_pending_requests() {
     explorer("http1::stop").check(|| async {
         let (node, depot, stop) = start(Server::new(Http1));
         let client = client_of(Http1).await;
-        client.ask(Ask::get("/nothing")).await.unwrap();
+        client.query(Query::get("/nothing")).await.unwrap();
         let asked = timeloop::spawn({
             let client = client.clone();
-            async move { client.ask(Ask::get("/wait/2000")).await }
+            async move { client.query(Query::get("/wait/2000")).await }
         });
-        while depot.begun() < 2 {
+        while depot.received() < 2 {
             sleep(Duration::from_millis(1)).await;
         }
         stop.cancel();
         sleep(Duration::from_millis(10)).await;
-        // A connection that comes now finds nobody.
+        // New connections are refused.
         let refused = TcpStream::connect("depot:80").await.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         assert_eq!(asked.await.unwrap().unwrap().status, StatusCode::OK);
-        client.ask(Ask::get("/nothing")).await.unwrap_err();
+        client.query(Query::get("/nothing")).await.unwrap_err();
         assert!(node.is_up());
     });
 }
 
-/// What was received of a body when its sender is gone is never taken for all of it.
+/// A partial body is never taken for a complete one.
 #[test]
-fn a_body_that_breaks_off_is_an_error() {
+fn an_incomplete_body_is_an_error() {
     explorer("http1::broken").check(|| async {
         let (node, depot, _) = start(Server::new(Http1));
         let client = client_of(Http1).await;
-        client.ask(Ask::put("/documents/1", bytes_of(1, 50_000))).await.unwrap();
+        client.query(Query::put("/documents/1", bytes_of(1, 50_000))).await.unwrap();
         let mut body = client.send(get("/documents/1")).await.unwrap().into_body();
         body.frame().await.unwrap().unwrap();
         node.restart();
-        // The host knows nothing of the connection, and says so when it is asked anything.
+        // The restarted host resets the old connection.
         sleep(Duration::from_millis(1)).await;
         let rest = timeloop::time::timeout(Duration::from_secs(1), body.collect()).await;
-        assert!(!matches!(rest, Ok(Ok(_))), "it is not whole");
-        let again = client.ask(Ask::get("/documents/1")).await.unwrap();
+        assert!(!matches!(rest, Ok(Ok(_))), "the body is incomplete");
+        let again = client.query(Query::get("/documents/1")).await.unwrap();
         assert_eq!(again.body, depot.document(1).unwrap());
     });
 }
 
 #[test]
-fn a_response_is_read_at_the_reader_s_pace() {
+fn a_slow_reader_gets_the_complete_response() {
     explorer("http1::slow_reader").runs(20).check(|| async {
         start(Server::new(Http1));
         let client = client_of(Http1).await;

@@ -1,4 +1,4 @@
-//! tokio-util's codecs and its cancellation, over a simulated stream.
+//! tokio-util's codecs and cancellation tokens over a simulated stream.
 
 use std::io::ErrorKind;
 
@@ -19,7 +19,7 @@ fn flaky() {
 }
 
 #[test]
-fn lines_are_answered_until_it_is_told_to_stop() {
+fn lines_are_answered_until_the_stop() {
     explorer("lines::lines").check(|| async {
         flaky();
         let stop = CancellationToken::new();
@@ -49,7 +49,7 @@ fn lines_are_answered_until_it_is_told_to_stop() {
 }
 
 #[test]
-fn a_line_that_is_too_long_ends_its_connection_and_no_other() {
+fn a_line_that_is_too_long_closes_its_connection_only() {
     explorer("lines::too_long").check(|| async {
         let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
         timeloop::spawn(lines::serve(listener, CancellationToken::new()));
@@ -63,7 +63,7 @@ fn a_line_that_is_too_long_ends_its_connection_and_no_other() {
 }
 
 #[test]
-fn frames_come_whole_and_in_order() {
+fn frames_arrive_complete_and_in_order() {
     explorer("lines::frames").check(|| async {
         flaky();
         let sizes = [0, 1, 1_459, 1_460, 1_461, 70_000, 3];
@@ -93,9 +93,9 @@ fn frames_come_whole_and_in_order() {
     });
 }
 
-/// What is below a token is cancelled with it, what is above it is not, and who waits is woken.
+/// Cancelling a token cancels its child tokens and not its parent, and wakes the waiting tasks.
 #[test]
-fn who_waits_for_a_token_is_woken() {
+fn cancelling_a_token_wakes_waiting_tasks() {
     explorer("lines::tokens").check(|| async {
         let all = CancellationToken::new();
         let some = all.child_token();

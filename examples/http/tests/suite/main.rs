@@ -1,9 +1,9 @@
-//! hyper, tower and tokio-util in a simulated world, a module per thing.
+//! Tests of hyper, tower and tokio-util in a simulated world.
 
 mod faults;
 mod http1;
 mod http2;
 mod lines;
+mod repeat;
 mod stack;
 mod support;
-mod twice;

@@ -1,4 +1,4 @@
-//! What several tests use.
+//! Helpers that several tests share.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
@@ -14,8 +14,8 @@ use timeloop::time::Duration;
 use timeloop::world::{Node, World};
 use tokio_util::sync::CancellationToken;
 
-/// An explorer that leaves nothing behind. Time does not pass while a task is ready: these tests count on a server that
-/// listens after a millisecond, and on deadlines that are kept.
+/// Returns an explorer that stores no regressions. Time does not pass while a task is ready, because these tests rely on a
+/// server that listens after a millisecond, and on exact deadlines.
 pub(crate) fn explorer(name: &'static str) -> Explorer {
     Explorer::new(name)
         .without_regressions()
@@ -24,7 +24,7 @@ pub(crate) fn explorer(name: &'static str) -> Explorer {
         .stalls(false)
 }
 
-/// A node `depot` with a server, and what the server keeps.
+/// Starts a node `depot` with a server; returns the node, the depot and the stop token.
 pub(crate) fn start(server: Server) -> (Node, Depot, CancellationToken) {
     let (depot, stop) = (Depot::new(), CancellationToken::new());
     let (kept, until) = (depot.clone(), stop.clone());
@@ -32,19 +32,19 @@ pub(crate) fn start(server: Server) -> (Node, Depot, CancellationToken) {
     (node, depot, stop)
 }
 
-/// A client of that server, once it listens.
+/// Returns a client of that server, once it listens.
 pub(crate) async fn client_of(protocol: Protocol) -> Client {
     timeloop::time::sleep(Duration::from_millis(1)).await;
     Client::new(protocol, "depot:80")
 }
 
-/// A request without a body.
+/// Creates a request without a body.
 pub(crate) fn get(path: &str) -> Request<Content> {
     let uri = format!("http://depot:80{path}");
     Request::get(uri).header("host", "depot:80").body(whole("")).unwrap()
 }
 
-/// All of a body.
+/// Returns the complete body.
 pub(crate) async fn all(body: Incoming) -> Bytes {
     Limited::new(body, 100_000_000).collect().await.unwrap().to_bytes()
 }

@@ -1,4 +1,4 @@
-//! One thing at a time, under many schedules.
+//! One feature per test, with many schedules.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -15,12 +15,12 @@ use timeloop::world::World;
 use timeloop::{Explorer, task};
 
 fn check<F: Future<Output = ()>>(f: impl Fn() -> F + Sync) {
-    // Times are told to the millisecond here, so none may pass while a task is ready.
+    // The tests check times to the millisecond, so none may pass while a task is ready.
     let explorer = Explorer::new("quic").runs(20).stalls(false);
     explorer.without_environment().without_regressions().check(f);
 }
 
-/// A client of `start_server`'s server, on the test's own node.
+/// Starts the server, and connects a client on the test's own node.
 async fn client() -> (Endpoint, Connection) {
     let server = start_server(|socket| socket);
     let endpoint = client_endpoint(transport(), |socket| socket).await;
@@ -47,7 +47,7 @@ fn many_streams_share_a_connection() {
 }
 
 #[test]
-fn datagrams_are_lost_and_never_changed() {
+fn datagrams_may_be_lost_but_are_never_changed() {
     check(|| async {
         let (_endpoint, connection) = client().await;
         Network::current().set_all(&LinkModel::new().loss(0.1).duplicates(0.1).reorders(0.1));
@@ -59,20 +59,20 @@ fn datagrams_are_lost_and_never_changed() {
         while let Ok(Ok(datagram)) = timeout(Duration::from_secs(1), connection.read_datagram()).await {
             let number = u64::from_le_bytes(datagram[..8].try_into().unwrap());
             assert_eq!(datagram, message(number, 50));
-            assert!(seen.insert(number), "{number} comes twice");
+            assert!(seen.insert(number), "{number} arrives twice");
         }
-        // All of them in the quiet run.
+        // The baseline run delivers all datagrams.
         assert!((100..=200).contains(&seen.len()), "{} of 200", seen.len());
     });
 }
 
 #[test]
-fn a_client_finds_out_how_long_packets_may_be() {
+fn a_client_discovers_the_mtu() {
     check(|| async {
         let (_endpoint, connection) = client().await;
         exchange(&connection, 1, 100_000).await.unwrap();
         sleep(Duration::from_secs(3)).await;
-        // 1,500 bytes would take 1,472; quinn looks no further than this.
+        // An MTU of 1,500 allows 1,472 bytes, but quinn stops at this size.
         assert_eq!(connection.stats().path.current_mtu, 1_452);
 
         Network::current().set_all(&LinkModel::new().mtu(1_300));
@@ -85,13 +85,13 @@ fn a_client_finds_out_how_long_packets_may_be() {
         let connection = endpoint.connect(connection.remote_address(), tls::NAME).unwrap().await.unwrap();
         exchange(&connection, 3, 100_000).await.unwrap();
         sleep(Duration::from_secs(3)).await;
-        // 20 bytes of IP and 8 of UDP go off; quinn stops within 20 of what is possible.
+        // The headers take 28 bytes. quinn stops within 20 bytes of the maximum.
         assert!((1_352..=1_372).contains(&connection.stats().path.current_mtu));
     });
 }
 
 #[test]
-fn a_connection_moves_with_its_client() {
+fn a_connection_migrates_with_its_client() {
     check(|| async {
         let server = World::current().node("server").build();
         let (one, other): (IpAddr, IpAddr) = ([10, 1, 0, 1].into(), [10, 2, 0, 1].into());
@@ -116,14 +116,14 @@ fn a_connection_moves_with_its_client() {
             connection.closed().await;
         });
         let (first, second) = accepted.await.unwrap();
-        // The server's socket is one of IPv6.
+        // The server's socket is an IPv6 socket.
         assert_eq!((first.ip().to_canonical(), second.ip().to_canonical()), (one, other));
         moved.await.unwrap();
     });
 }
 
 #[test]
-fn answers_come_from_the_address_that_was_asked() {
+fn answers_come_from_the_destination_address() {
     check(|| async {
         let addresses: [IpAddr; 2] = [[10, 9, 0, 1].into(), [10, 9, 0, 2].into()];
         World::current().node("server").address(addresses[0]).address(addresses[1]).start(|| async {
@@ -157,7 +157,7 @@ fn a_session_is_resumed_without_a_round_trip() {
         connection.close(0_u32.into(), b"");
         endpoint.wait_idle().await;
 
-        // The server forgets its sessions when it crashes.
+        // A crash of the server loses its sessions.
         World::current().get("server").unwrap().restart();
         let Ok((connection, accepted)) = endpoint.connect(address, tls::NAME).unwrap().into_0rtt() else {
             panic!("there is no session");
@@ -169,11 +169,11 @@ fn a_session_is_resumed_without_a_round_trip() {
 }
 
 #[test]
-fn silence_ends_a_connection_after_its_idle_timeout() {
+fn a_silent_connection_times_out() {
     check(|| async {
         let (_endpoint, connection) = client().await;
         exchange(&connection, 1, 1_000).await.unwrap();
-        // What is acknowledged late comes before the silence.
+        // Waits for delayed acknowledgements.
         sleep(Duration::from_millis(100)).await;
         let start = Instant::now();
         let _cut = Network::current().isolate("server");
@@ -184,7 +184,7 @@ fn silence_ends_a_connection_after_its_idle_timeout() {
 }
 
 #[test]
-fn a_server_that_was_started_again_resets_connections() {
+fn a_restarted_server_resets_connections() {
     check(|| async {
         let (_endpoint, connection) = client().await;
         exchange(&connection, 1, 1_000).await.unwrap();
@@ -198,7 +198,7 @@ fn a_server_that_was_started_again_resets_connections() {
     });
 }
 
-/// Serves those alone who have shown that they are where they say.
+/// Serves only clients with a validated address.
 async fn serve_validated(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         if !incoming.remote_address_validated() {
@@ -211,7 +211,7 @@ async fn serve_validated(endpoint: Endpoint) {
 }
 
 #[test]
-fn a_client_shows_its_address_by_a_token() {
+fn a_token_validates_the_address_of_a_client() {
     check(|| async {
         let server = World::current().node("server").start(|| async {
             serve_validated(server_endpoint(transport(), |socket| socket).await).await;
@@ -219,7 +219,7 @@ fn a_client_shows_its_address_by_a_token() {
         let endpoint = client_endpoint(transport(), |socket| socket).await;
         endpoint.connect(address_of(&server), tls::NAME).unwrap().await.unwrap();
 
-        // A token is good for 15 s by the server's clock; what takes longer than that is turned away.
+        // A token is valid for 15 s by the server's clock; later it is rejected.
         let network = Network::current();
         network.set_link("server", "test", &LinkModel::new().latency(Duration::from_millis(500)));
         let jump = task::spawn_local(async move {
@@ -234,7 +234,7 @@ fn a_client_shows_its_address_by_a_token() {
 }
 
 #[test]
-fn congestion_control_fills_the_line_and_gives_way_to_loss() {
+fn congestion_control_uses_the_bandwidth_and_reacts_to_loss() {
     async fn seconds(model: LinkModel) -> f64 {
         let (_endpoint, connection) = client().await;
         let model = model.latency(Duration::from_millis(10)).bandwidth(1_000_000).queue(50_000);
@@ -247,15 +247,15 @@ fn congestion_control_fills_the_line_and_gives_way_to_loss() {
     for (seed, loss) in [(1, 0.0), (2, 0.002), (3, 0.02)] {
         let model = || LinkModel::new().loss(loss);
         let taken = timeloop::run(seed, || seconds(model())).unwrap();
-        assert!((2.1..60.0).contains(&taken), "2 MB at 1 MB a second take {taken} s with a loss of {loss}");
-        assert!(taken > slowest, "{taken} s with a loss of {loss}, {slowest} s with less of it");
+        assert!((2.1..60.0).contains(&taken), "2 MB at 1 MB per second took {taken} s with a loss of {loss}");
+        assert!(taken > slowest, "{taken} s with a loss of {loss}, {slowest} s with less loss");
         slowest = taken;
-        assert!(loss > 0.0 || taken < 3.0, "2 MB at 1 MB a second take {taken} s without loss");
+        assert!(loss > 0.0 || taken < 3.0, "2 MB at 1 MB per second took {taken} s without loss");
     }
 }
 
 #[test]
-fn sockets_of_the_operating_system_are_refused() {
+fn sockets_of_the_operating_system_are_rejected() {
     check(|| async {
         let error = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap_err();
         assert_eq!(error.to_string(), "no async runtime found");
@@ -264,14 +264,14 @@ fn sockets_of_the_operating_system_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
-            "a socket of the operating system has no place in a run; give `Endpoint::new_with_abstract_socket` or \
-             `Endpoint::rebind_abstract` a `timeloop::adapters::quinn::socket`"
+            "a run cannot use a socket of the operating system; pass a `timeloop::adapters::quinn::socket` to \
+             `Endpoint::new_with_abstract_socket` or `Endpoint::rebind_abstract`"
         );
     });
 }
 
 #[test]
-fn what_outlives_its_run_is_dropped_in_peace() {
+fn connections_can_be_dropped_after_their_run() {
     let kept = timeloop::run(1, || async { client().await }).unwrap();
     kept.1.close(0_u32.into(), b"too late");
     assert_eq!(kept.1.close_reason(), Some(ConnectionError::LocallyClosed));
@@ -279,7 +279,7 @@ fn what_outlives_its_run_is_dropped_in_peace() {
 }
 
 #[test]
-fn a_timer_of_quinn_s_is_one_of_the_run() {
+fn timers_of_quinn_use_virtual_time() {
     check(|| async {
         let runtime: Arc<dyn quinn::Runtime> = Arc::new(quic::Runtime);
         let start = runtime.now();

@@ -1,4 +1,4 @@
-//! What QUIC does over a simulated network.
+//! Tests of QUIC over the simulated network.
 
 mod behaviour;
 mod faults;

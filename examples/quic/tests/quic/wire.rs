@@ -1,6 +1,6 @@
-//! Listening to what goes over the wire.
+//! Records what is sent over the wire.
 //!
-//! Always true: a run has one thread, so what this thread has heard since [`start`] is what the run has sent.
+//! A run has one thread, so the datagrams recorded on this thread since [`start`] are those of the run.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,28 +13,28 @@ use std::task::{Context, Poll};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
-/// What was sent: a hash of the datagrams' receivers and lengths, one of their bytes besides, and how many bytes.
+/// What was sent: a hash of the receivers and sizes of datagrams, a hash of their bytes, and the number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct Recorded {
     pub(crate) shape: u64,
     pub(crate) contents: u64,
     pub(crate) bytes: u64,
 }
 
-const NOTHING: Heard = Heard { shape: 0, contents: 0, bytes: 0 };
+const NOTHING: Recorded = Recorded { shape: 0, contents: 0, bytes: 0 };
 
 thread_local! {
-    static HEARD: Cell<Heard> = const { Cell::new(NOTHING) };
+    static RECORDED: Cell<Recorded> = const { Cell::new(NOTHING) };
 }
 
-/// Forgets what was heard.
+/// Clears the record.
 pub(crate) fn start() {
-    HEARD.set(NOTHING);
+    RECORDED.set(NOTHING);
 }
 
-/// What was heard.
-pub(crate) fn heard() -> Heard {
-    HEARD.get()
+/// Returns the record.
+pub(crate) fn recorded() -> Recorded {
+    RECORDED.get()
 }
 
 fn hash(state: u64, bytes: &[u8]) -> u64 {
@@ -43,31 +43,31 @@ fn hash(state: u64, bytes: &[u8]) -> u64 {
     step(words.fold(state, step), bytes.len() as u64)
 }
 
-/// A socket to which somebody listens.
-struct Tapped(Arc<dyn AsyncUdpSocket>);
+/// A socket whose transmissions are recorded.
+struct RecordingSocket(Arc<dyn AsyncUdpSocket>);
 
-/// Listens to a socket.
-pub(crate) fn tap(socket: Arc<dyn AsyncUdpSocket>) -> Arc<dyn AsyncUdpSocket> {
-    Arc::new(Tapped(socket))
+/// Wraps a socket to record its transmissions.
+pub(crate) fn record(socket: Arc<dyn AsyncUdpSocket>) -> Arc<dyn AsyncUdpSocket> {
+    Arc::new(RecordingSocket(socket))
 }
 
-impl fmt::Debug for Tapped {
+impl fmt::Debug for RecordingSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl AsyncUdpSocket for Tapped {
+impl AsyncUdpSocket for RecordingSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Arc::clone(&self.0).create_io_poller()
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let Heard { shape, contents, bytes } = HEARD.get();
+        let Recorded { shape, contents, bytes } = RECORDED.get();
         let sent = transmit.contents;
-        let about = format!("{} {} {:?}", transmit.destination, sent.len(), transmit.segment_size);
-        HEARD.set(Heard {
-            shape: hash(shape, about.as_bytes()),
+        let header = format!("{} {} {:?}", transmit.destination, sent.len(), transmit.segment_size);
+        RECORDED.set(Recorded {
+            shape: hash(shape, header.as_bytes()),
             contents: hash(contents, sent),
             bytes: bytes + sent.len() as u64,
         });

@@ -1,5 +1,5 @@
-//! Under loss, partitions, clogs, crashes and pauses nothing hangs, no byte is wrong, and a seed's bytes on the wire are
-//! the same each time.
+//! Loss, partitions, clogs, crashes and pauses: no task hangs, no byte is wrong, and a seed always gives the same bytes on
+//! the wire.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -8,81 +8,83 @@ use std::thread;
 
 use timeloop::Explorer;
 use tls_store::tls::{BOTH, ONLY_12, Versions};
-use tls_store::world::{Day, bad_day};
+use tls_store::world::{Summary, store_under_faults};
 
 use crate::support::run_of;
 
-/// So many bad days, each of them twice, on two threads.
-fn bad_days(versions: Versions, count: u64) -> Vec<Day> {
-    let days: Mutex<Vec<(u64, Day)>> = Mutex::default();
+/// Runs that many seeds twice each, on two threads.
+fn run_twice(versions: Versions, count: u64) -> Vec<Summary> {
+    let summaries: Mutex<Vec<(u64, Summary)>> = Mutex::default();
     thread::scope(|scope| {
         for first in 0..2 {
-            let days = &days;
+            let summaries = &summaries;
             scope.spawn(move || {
                 for seed in (first..count).step_by(2) {
-                    let [one, again] = [(); 2].map(|()| run_of(seed, || bad_day(versions)));
-                    let day = match one.result {
-                        Ok(day) => day,
+                    let [one, again] = [(); 2].map(|()| run_of(seed, || store_under_faults(versions)));
+                    let summary = match one.result {
+                        Ok(summary) => summary,
                         Err(failure) => panic!("seed {seed}: {failure}"),
                     };
-                    assert_eq!(one.trace_hash, again.trace_hash, "seed {seed} takes the same steps again");
                     assert_eq!(
-                        day,
-                        again.result.unwrap(),
-                        "seed {seed} has the same bytes on the wire again"
+                        one.trace_hash, again.trace_hash,
+                        "seed {seed} takes different steps in the second run"
                     );
-                    days.lock().unwrap().push((seed, day));
+                    assert_eq!(
+                        summary,
+                        again.result.unwrap(),
+                        "seed {seed} has different bytes on the wire in the second run"
+                    );
+                    summaries.lock().unwrap().push((seed, summary));
                 }
             });
         }
     });
-    let mut days = days.into_inner().unwrap();
-    days.sort_by_key(|(seed, _)| *seed);
-    days.into_iter().map(|(_, day)| day).collect()
+    let mut summaries = summaries.into_inner().unwrap();
+    summaries.sort_by_key(|(seed, _)| *seed);
+    summaries.into_iter().map(|(_, summary)| summary).collect()
 }
 
-/// That things do go wrong on bad days.
-fn judge(days: &[Day]) {
-    let wires: BTreeSet<_> = days.iter().map(|day| day.wire).collect();
-    assert_eq!(wires.len(), days.len(), "no two days have the same bytes");
-    let told = || days.iter().flat_map(|day| &day.told);
+/// Checks that enough faults have happened.
+fn check_faults(summaries: &[Summary]) {
+    let wires: BTreeSet<_> = summaries.iter().map(|summary| summary.wire).collect();
+    assert_eq!(wires.len(), summaries.len(), "two seeds have the same bytes");
+    let counters = || summaries.iter().flat_map(|summary| &summary.counters);
     let share = |count: usize, of: usize| count as f64 / of as f64;
-    let crashed = share(days.iter().filter(|day| day.incarnations > 1).count(), days.len());
-    assert!(crashed > 0.2, "the store crashes on some days: {crashed}");
-    let failed = told().map(|told| told.failed).sum::<u32>() as usize;
-    assert!(failed > days.len(), "attempts fail: {failed}");
-    let resumed = told().map(|told| told.resumed).sum::<u32>() as usize;
-    assert!(resumed > days.len() / 2, "sessions are resumed: {resumed}");
-    let full = told().map(|told| told.full).sum::<u32>() as usize;
-    let endings = || days.iter().flat_map(|day| &day.endings);
+    let crashed = share(summaries.iter().filter(|summary| summary.incarnations > 1).count(), summaries.len());
+    assert!(crashed > 0.2, "the store crashes too rarely: {crashed}");
+    let failed = counters().map(|counters| counters.failed).sum::<u32>() as usize;
+    assert!(failed > summaries.len(), "too few failed attempts: {failed}");
+    let resumed = counters().map(|counters| counters.resumed).sum::<u32>() as usize;
+    assert!(resumed > summaries.len() / 2, "too few resumed sessions: {resumed}");
+    let full = counters().map(|counters| counters.full).sum::<u32>() as usize;
+    let endings = || summaries.iter().flat_map(|summary| &summary.endings);
     let ended = |kind| endings().filter(|ending| **ending == Err(kind)).count();
-    assert!(endings().any(Result::is_ok), "some connections end as they are to");
-    let (cut_off, reset) = (ended(ErrorKind::UnexpectedEof), ended(ErrorKind::ConnectionReset));
-    assert!(cut_off > 0 && reset > 0, "cut off {cut_off}, reset {reset}");
-    assert_eq!(ended(ErrorKind::InvalidData), 0, "no byte is wrong");
+    assert!(endings().any(Result::is_ok), "no connection ends properly");
+    let (truncated, reset) = (ended(ErrorKind::UnexpectedEof), ended(ErrorKind::ConnectionReset));
+    assert!(truncated > 0 && reset > 0, "truncated {truncated}, reset {reset}");
+    assert_eq!(ended(ErrorKind::InvalidData), 0, "a byte is wrong");
     println!(
-        "{} days: {full} full handshakes, {resumed} resumed, {failed} attempts failed; of the store's connections \
-         {cut_off} were cut off and {reset} reset",
-        days.len()
+        "{} runs: {full} full and {resumed} resumed handshakes, {failed} failed attempts; of the store's connections, \
+         {truncated} were truncated and {reset} reset",
+        summaries.len()
     );
 }
 
 #[test]
-fn a_thousand_bad_days() {
-    judge(&bad_days(BOTH, 1_000));
+fn a_thousand_seeds() {
+    check_faults(&run_twice(BOTH, 1_000));
 }
 
 #[test]
-fn two_hundred_bad_days_of_tls_12() {
-    judge(&bad_days(ONLY_12, 200));
+fn two_hundred_seeds_with_tls_12() {
+    check_faults(&run_twice(ONLY_12, 200));
 }
 
 #[test]
-fn bad_days_under_every_strategy() {
-    // What the strategies do to it: tasks that starve, and time that passes while they could run.
+fn all_strategies() {
     let explorer = Explorer::new("tls::faults::strategies").without_regressions().without_environment();
-    // A client that starves is not done in time.
+    // Without stalls: a starved client does not finish in time.
     explorer.stalls(false).runs(100).check(|| async {
-        bad_day(BOTH).await;
+        store_under_faults(BOTH).await;
     });
 }

@@ -1,4 +1,4 @@
-//! Handshakes: of both versions, with and without a client's certificate, and the same bytes each time.
+//! Handshakes: both versions, client certificates, and reproducible bytes.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,44 +13,47 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::{AlertDescription, ProtocolVersion};
 
-use crate::support::{anyone, ask_and_end, check, is_alert, moment, run_of, store, store_of};
+use crate::support::{
+    anonymous_client, assert_alert, check, let_packets_arrive, request_and_close, run_of, store, store_of,
+};
 
 #[test]
-fn both_versions_are_spoken() {
+fn both_versions_are_supported() {
     check("tls::handshakes::both", || async {
         let (_, endings, wire) = store_of(BOTH).await;
-        for (versions, spoken) in [
+        for (versions, expected) in [
             (BOTH, ProtocolVersion::TLSv1_3),
             (ONLY_13, ProtocolVersion::TLSv1_3),
             (ONLY_12, ProtocolVersion::TLSv1_2),
         ] {
-            let mut client = anyone(versions, &wire);
+            let mut client = anonymous_client(versions, &wire);
             let mut connection = client.connect().await.unwrap();
-            assert_eq!(connection.get_ref().1.protocol_version(), Some(spoken));
+            assert_eq!(connection.get_ref().1.protocol_version(), Some(expected));
             connection.shutdown().await.unwrap();
             assert_eq!(connection.read(&mut [0]).await.unwrap(), 0);
-            ask_and_end(&mut client).await.unwrap();
+            request_and_close(&mut client).await.unwrap();
         }
-        moment().await;
+        let_packets_arrive().await;
         assert_eq!(*endings.borrow(), [Ok(0), Ok(1), Ok(0), Ok(1), Ok(0), Ok(1)]);
     });
 }
 
 #[test]
-fn those_who_speak_different_versions_do_not_get_on() {
+fn a_handshake_without_a_common_version_fails() {
     check("tls::handshakes::neither", || async {
         let (_, endings, wire) = store_of(ONLY_13).await;
-        let error = anyone(ONLY_12, &wire).connect().await.expect_err("they do not get on");
-        is_alert(error, AlertDescription::ProtocolVersion);
-        moment().await;
+        let error = anonymous_client(ONLY_12, &wire).connect().await.expect_err("there is no common version");
+        assert_alert(error, AlertDescription::ProtocolVersion);
+        let_packets_arrive().await;
         assert_eq!(*endings.borrow(), [Err(ErrorKind::InvalidData)]);
     });
 }
 
 #[test]
-fn clients_say_who_they_are() {
+fn client_certificates_are_verified() {
     check("tls::handshakes::clients", || async {
-        let (_, endings, wire) = store(tls::Server { asks_clients: true, ..tls::Server::default() }).await;
+        let (_, endings, wire) =
+            store(tls::Server { requires_client_certificate: true, ..tls::Server::default() }).await;
         for versions in [ONLY_13, ONLY_12] {
             for (identity, alert) in [
                 (Some(tls::CLIENT), None),
@@ -58,51 +61,51 @@ fn clients_say_who_they_are() {
                 (None, Some(AlertDescription::CertificateRequired)),
             ] {
                 let mut client = client(tls::Client { identity, versions }, ADDRESS, &wire);
-                match (ask_and_end(&mut client).await, alert) {
+                match (request_and_close(&mut client).await, alert) {
                     (answered, None) => answered.unwrap(),
-                    (refused, Some(alert)) => is_alert(refused.unwrap_err(), alert),
+                    (refused, Some(alert)) => assert_alert(refused.unwrap_err(), alert),
                 }
             }
         }
-        moment().await;
+        let_packets_arrive().await;
         let refused = endings.borrow().iter().filter(|ending| ending.is_err()).count();
         assert_eq!(refused, 4);
     });
 }
 
-/// What is on the wire where a client with this provider asks twice.
-fn on_the_wire(seed: u64, versions: Versions, provider: fn() -> Arc<CryptoProvider>) -> Seen {
+/// Returns the bytes on the wire of a client with this provider that sends two requests.
+fn recorded_bytes(seed: u64, versions: Versions, provider: fn() -> Arc<CryptoProvider>) -> Seen {
     let outcome = run_of(seed, || async {
         let (_, _, wire) = store_of(versions).await;
-        let how = tls::Client { identity: None, versions };
-        let connector = TlsConnector::from(Arc::new(how.config(provider()).unwrap()));
+        let settings = tls::Client { identity: None, versions };
+        let connector = TlsConnector::from(Arc::new(settings.config(provider()).unwrap()));
         let mut client = Client::new(connector, ADDRESS, wire.clone());
         for version in 0..2 {
-            client.ask_once(&Request::Put(1, version, vec![1; 20_000])).await.unwrap();
-            client.end().await.unwrap();
+            client.request_once(&Request::Put(1, version, vec![1; 20_000])).await.unwrap();
+            client.close().await.unwrap();
         }
-        assert_eq!((client.told().full, client.told().resumed), (1, 1));
+        assert_eq!((client.counters().full, client.counters().resumed), (1, 1));
         wire.seen()
     });
     outcome.result.unwrap()
 }
 
 #[test]
-fn the_same_seed_has_the_same_bytes() {
+fn a_seed_always_gives_the_same_bytes() {
     for versions in [ONLY_13, ONLY_12] {
-        let one = on_the_wire(1, versions, run_provider);
-        assert_eq!(on_the_wire(1, versions, run_provider), one);
-        assert_ne!(on_the_wire(2, versions, run_provider).hash, one.hash);
+        let one = recorded_bytes(1, versions, run_provider);
+        assert_eq!(recorded_bytes(1, versions, run_provider), one);
+        assert_ne!(recorded_bytes(2, versions, run_provider).hash, one.hash);
         assert!(one.written > 80_000 && one.written == one.read, "{one:?}");
     }
 }
 
-/// ring's key exchange, with secrets that ring draws itself.
+/// Returns the run's provider with ring's key exchange, which draws its secrets itself.
 fn key_exchange_of_ring() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { kx_groups: ring::default_provider().kx_groups, ..(*run_provider()).clone() })
 }
 
-/// ring's random numbers.
+/// Returns the run's provider with ring's random numbers.
 fn random_numbers_of_ring() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         secure_random: ring::default_provider().secure_random,
@@ -111,18 +114,21 @@ fn random_numbers_of_ring() -> Arc<CryptoProvider> {
 }
 
 #[test]
-fn what_draws_elsewhere_has_not_the_same_bytes() {
-    // Both also show that the run's key exchange gets on with ring's.
+fn random_numbers_of_ring_change_the_bytes() {
+    // This also shows that the run's key exchange works with ring's.
     for provider in [key_exchange_of_ring, random_numbers_of_ring] {
         for versions in [ONLY_13, ONLY_12] {
-            assert_ne!(on_the_wire(1, versions, provider).hash, on_the_wire(1, versions, provider).hash);
+            assert_ne!(
+                recorded_bytes(1, versions, provider).hash,
+                recorded_bytes(1, versions, provider).hash
+            );
         }
     }
 }
 
-/// In debug and release builds and on all machines; another version of rustls may send other bytes.
+/// The bytes are the same in debug and release builds and on all machines. They may change with the version of rustls.
 #[test]
-fn the_bytes_of_a_seed_are_known() {
-    let hashes = [ONLY_13, ONLY_12].map(|versions| on_the_wire(7, versions, run_provider).hash);
+fn the_bytes_of_a_seed_are_pinned() {
+    let hashes = [ONLY_13, ONLY_12].map(|versions| recorded_bytes(7, versions, run_provider).hash);
     assert_eq!(hashes, [4_011_951_476_181_018_083, 2_603_661_881_333_126_357]);
 }

@@ -1,9 +1,9 @@
-//! What TLS promises, over the simulated network.
+//! Tests of TLS over the simulated network.
 
 mod clocks;
 mod endings;
 mod faults;
 mod handshakes;
-mod middle;
+mod man_in_the_middle;
 mod resumption;
 mod support;

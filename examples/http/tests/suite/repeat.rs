@@ -1,4 +1,4 @@
-//! What varies from one run of a seed to the next is found out, and what of the real world is left in hyper is not such a thing.
+//! The determinism check detects differences, and hyper's access to the real world causes none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use http_depot::twice::each_twice;
+use http_depot::repeat::each_twice;
 use hyper::body::Incoming;
 use hyper::header::DATE;
 use hyper::service::service_fn;
@@ -16,26 +16,26 @@ use timeloop::net::{TcpListener, TcpStream};
 use timeloop::time::sleep;
 use timeloop::{Limits, Seed, StrategySpec, run_from};
 
-/// What is said of seeds 3 and 4 whose runs give what `test` gives.
-fn said<Fut: Future<Output = u32>>(test: impl Fn() -> Fut) -> String {
-    let made = catch_unwind(AssertUnwindSafe(|| each_twice(3..5, &Limits::default(), test)));
-    *made.expect_err("the second run is another").downcast::<String>().expect("a text")
+/// Returns the panic message of checking seeds 3 and 4 with `test`.
+fn panic_of_check<Fut: Future<Output = u32>>(test: impl Fn() -> Fut) -> String {
+    let result = catch_unwind(AssertUnwindSafe(|| each_twice(3..5, &Limits::default(), test)));
+    *result.expect_err("the second run differs").downcast::<String>().expect("the panic has a message")
 }
 
 #[test]
-fn a_run_that_is_another_the_second_time_is_found_out() {
+fn a_run_that_differs_is_detected() {
     let runs = AtomicU32::new(0);
     let count = || runs.fetch_add(1, Ordering::Relaxed);
-    let steps = said(|| async {
+    let steps = panic_of_check(|| async {
         sleep(timeloop::time::Duration::from_nanos(count().into())).await;
         0
     });
-    assert!(steps.contains("seed 3 takes other steps the second time"), "{steps}");
-    let outputs = said(|| async { count() });
-    assert!(outputs.contains("seed 3 gives something else the second time"), "{outputs}");
+    assert!(steps.contains("seed 3 takes different steps in the second run"), "{steps}");
+    let outputs = panic_of_check(|| async { count() });
+    assert!(outputs.contains("seed 3 has a different output in the second run"), "{outputs}");
 }
 
-/// The date of a response on HTTP/1 and on HTTP/2.
+/// Returns the date headers of an HTTP/1 and an HTTP/2 response.
 async fn dates() -> [String; 2] {
     async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
         Ok(Response::new(Full::from("here")))
@@ -71,9 +71,9 @@ async fn dates() -> [String; 2] {
 }
 
 #[test]
-fn a_real_date_is_told_and_changes_no_step() {
+fn a_real_date_changes_no_step() {
     let [first, second] = [0, 1].map(|run| {
-        // The date has changed by then.
+        // Waits until the date has changed.
         std::thread::sleep(Duration::from_millis(1_100 * run));
         run_from(StrategySpec::Random.source(Seed(7)), &Limits::default(), dates)
     });
