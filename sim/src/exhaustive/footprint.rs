@@ -1,18 +1,19 @@
-//! What a step did to what others share, and which steps depend on each other.
+//! [`Footprint`]: the effects of a step on shared state, from which [`depend`] decides which steps depend on each
+//! other.
 //!
-//! Always true: two neighbouring steps of different tasks that do not depend on each other may be swapped, and every later
-//! step is as before.
+//! # Invariants
+//! - Swapping two neighbouring independent steps of different tasks leaves every later step as it was.
 
 use crate::{Operation, TaskKey};
 
-/// All that a step did that others may notice.
+/// The effects of a step that other tasks can observe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Footprint {
     /// Its operations, each once, in order.
     pub(super) operations: Vec<Operation>,
-    /// The other tasks that it woke or spawned, be it that they were ready already.
+    /// The other tasks that it woke or spawned, including those that were ready already.
     pub(super) wakes: Vec<TaskKey>,
-    /// Whether the run ended with it, so that whoever was still ready did not come to run.
+    /// Whether the run ended with it, so that the tasks still ready never ran.
     pub(super) ends: bool,
 }
 
@@ -29,7 +30,7 @@ impl Footprint {
         }
     }
 
-    /// Adds what another step did.
+    /// Adds the effects of another step.
     pub(super) fn merge(&mut self, other: &Self) {
         other.operations.iter().for_each(|operation| self.performs(*operation));
         other.wakes.iter().for_each(|task| self.wakes(*task));
@@ -43,18 +44,18 @@ impl Footprint {
     }
 }
 
-/// Whether the order of two steps may matter, each given by its task and what it did.
+/// Returns whether the order of two steps may matter. Each step is given by its task and its footprint.
 ///
-/// A wake counts as an operation on the task that is woken. Those who wake it do not depend on each other: it is ready
-/// after either.
+/// A wake counts as an operation on the woken task. Two steps that wake the same task do not depend on each other,
+/// because it is ready after either.
 pub(super) fn depend(one: (TaskKey, &Footprint), other: (TaskKey, &Footprint)) -> bool {
-    let ((task, did), (other_task, other_did)) = (one, other);
+    let ((task, footprint), (other_task, other_footprint)) = (one, other);
     task == other_task
-        || did.ends
-        || other_did.ends
-        || did.wakes.contains(&other_task)
-        || other_did.wakes.contains(&task)
-        || did.operations.iter().any(|a| other_did.operations.iter().any(|b| a.races_with(*b)))
+        || footprint.ends
+        || other_footprint.ends
+        || footprint.wakes.contains(&other_task)
+        || other_footprint.wakes.contains(&task)
+        || footprint.operations.iter().any(|a| other_footprint.operations.iter().any(|b| a.races_with(*b)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! One step of the path through the tree of schedules, and what is still to be tried in its place.
+//! [`Frame`]: one step of the path through the tree of schedules, and the alternatives still to be tried there.
 //!
-//! Always true: the task that the frame runs is among those that are ready there, and none that sleeps.
+//! # Invariants
+//! - The task that the frame runs is ready there and not asleep.
 
-use super::clock::Clock;
 use super::footprint::Footprint;
+use super::vector_clock::VectorClock;
 use crate::{Announced, DecisionKey, TaskKey};
 
 /// A task that is ready where a step is taken.
@@ -22,88 +23,88 @@ pub(super) struct Choice {
     pub(super) value: u32,
 }
 
-/// A task that need not run next, as all that begins so has been explored; until something that its next step depends on
-/// has happened.
+/// A member of a sleep set: a task that need not run next, because every schedule that starts with it has been
+/// explored. It wakes up when a step happens on which its next step depends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sleeper {
     pub(super) task: TaskKey,
-    /// What its next step does.
-    pub(super) does: Footprint,
+    /// The effects of its next step.
+    pub(super) footprint: Footprint,
 }
 
 /// A step of the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// Who is ready, in order of arrival; empty where a stored frontier has not been walked along yet.
+    /// The ready tasks, in order of arrival; empty until the path of a stored frontier has been run.
     pub(super) ready: Vec<Candidate>,
-    /// The one of them that goes on where it has given way just before, if there is one.
-    pub(super) goes_on: Option<u32>,
+    /// The index of the task that was preempted just before, if it continues here.
+    pub(super) continuing: Option<u32>,
     /// The task that runs.
     pub(super) task: TaskKey,
-    /// What it chooses meanwhile.
+    /// The choices made within the step.
     pub(super) choices: Vec<Choice>,
-    /// What it does.
-    pub(super) does: Footprint,
+    /// The effects of the step.
+    pub(super) footprint: Footprint,
 
-    // For the search with reduction.
-    /// The tasks that are to be tried here, the one that runs included.
-    pub(super) wanted: Vec<TaskKey>,
-    /// The tasks that need not be tried here, those that have been included.
+    // Used by the search with reduction.
+    /// The tasks to try here, including the one that runs.
+    pub(super) backtrack: Vec<TaskKey>,
+    /// The tasks that need not be tried here, including those already tried.
     pub(super) asleep: Vec<Sleeper>,
-    /// How many of them slept already when the search came here first.
+    /// How many of them were asleep when the search first reached this step.
     pub(super) asleep_before: u32,
-    /// What the task did in earlier runs from here, in which it chose otherwise.
-    pub(super) did: Footprint,
-    /// How often time has moved before the step.
+    /// The effects of this task in earlier runs from here, in which it chose otherwise.
+    pub(super) earlier_footprint: Footprint,
+    /// The number of advances of time before the step.
     pub(super) instant: u32,
-    /// The steps that woke the task that runs since it was last run, as indices into the path.
+    /// The steps that woke the task since it last ran, as indices into the path.
     pub(super) wakers: Vec<u32>,
     /// Whether it would have been ready without any of them.
     pub(super) ready_anyway: bool,
-    /// Which task it is, counted from 0 in the order in which the search first saw them.
+    /// The task's number, in the order in which the search first saw the tasks, from 0.
     pub(super) number: u32,
-    /// The how-many-th step of the task it is, from 1.
+    /// The number of the step among those of its task, from 1.
     pub(super) nth: u32,
-    /// Which steps come before it.
-    pub(super) clock: Clock,
+    /// The steps that happen before it.
+    pub(super) clock: VectorClock,
     /// The steps before it that it races with, as indices into the path.
     pub(super) races: Vec<usize>,
 
-    // For the bounded search.
-    /// Which of the candidates, in the order in which they are tried, runs.
+    // Used by the bounded search.
+    /// The rank of the candidate that runs, in the order in which they are tried.
     pub(super) rank: u32,
-    /// How much of the bound has been used up before the step.
+    /// The part of the bound used up before the step.
     pub(super) spent: u32,
 }
 
 impl Frame {
-    /// A step of `task` of which no more is known yet.
+    /// Creates a step of `task` without further information.
     pub(super) fn of(task: TaskKey) -> Self {
         Self {
             ready: Vec::new(),
-            goes_on: None,
+            continuing: None,
             task,
             choices: Vec::new(),
-            does: Footprint::default(),
-            wanted: Vec::new(),
+            footprint: Footprint::default(),
+            backtrack: Vec::new(),
             asleep: Vec::new(),
             asleep_before: 0,
-            did: Footprint::default(),
+            earlier_footprint: Footprint::default(),
             instant: 0,
             wakers: Vec::new(),
             ready_anyway: false,
             number: 0,
             nth: 0,
-            clock: Clock::default(),
+            clock: VectorClock::default(),
             races: Vec::new(),
             rank: 0,
             spent: 0,
         }
     }
 
-    /// The candidate with this rank: first whoever goes on, then the others in order of arrival.
+    /// Returns the candidate with this rank: first the task that continues, then the others in order of arrival.
     pub(super) fn candidate(&self, rank: usize) -> Option<&Candidate> {
-        let index = match (self.goes_on.map(|index| index as usize), rank) {
+        let index = match (self.continuing.map(|index| index as usize), rank) {
             (None, rank) => rank,
             (Some(first), 0) => first,
             (Some(first), rank) if rank <= first => rank - 1,
@@ -116,12 +117,12 @@ impl Frame {
         self.asleep.iter().any(|sleeper| sleeper.task == task)
     }
 
-    /// The tasks that slept already when the search came here first.
+    /// Returns the tasks that were asleep when the search first reached this step.
     pub(super) fn slept_before(&self) -> &[Sleeper] {
         &self.asleep[..self.asleep_before as usize]
     }
 
-    /// Moves on to the next combination of choices within the step; whether there is one.
+    /// Advances to the next combination of choices within the step; returns whether there is one.
     pub(super) fn choose_next(&mut self) -> bool {
         while let Some(choice) = self.choices.last_mut() {
             if choice.value + 1 < choice.arity {
@@ -140,14 +141,14 @@ mod tests {
     use crate::{DecisionKey, TaskKey};
 
     #[test]
-    fn whoever_goes_on_comes_first() {
+    fn the_continuing_task_comes_first() {
         let ready = (0..4).map(|task| Candidate { task: TaskKey(task), resume: 0, announced: None });
         let mut frame = Frame { ready: ready.collect(), ..Frame::of(TaskKey(0)) };
         let order = |frame: &Frame| {
             (0..).map_while(|rank| frame.candidate(rank)).map(|candidate| candidate.task.0).collect()
         };
-        let orders: [Vec<u64>; 3] = [None, Some(0), Some(2)].map(|goes_on| {
-            frame.goes_on = goes_on;
+        let orders: [Vec<u64>; 3] = [None, Some(0), Some(2)].map(|continuing| {
+            frame.continuing = continuing;
             order(&frame)
         });
         assert_eq!(orders, [vec![0, 1, 2, 3], vec![0, 1, 2, 3], vec![2, 0, 1, 3]]);

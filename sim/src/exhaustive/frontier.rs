@@ -1,4 +1,4 @@
-//! The frontier of a search as text: where it stopped, to go on from there another time.
+//! The frontier of a search as text, from which a later search continues.
 //!
 //! ```text
 //! timeloop frontier, version 1
@@ -15,11 +15,13 @@
 //! checksum 9ba2dbd5
 //! ```
 //!
-//! A step's line names its task, its rank, what was spent before it and how many slept before; an operation is a resource and the code of the
-//! access, anything else in what a step did is a task that it woke, and `end` the run's end.
+//! The line of a step names its task, its rank, the part of the bound used up before it, and how many tasks were asleep
+//! before. `did` lists its effects: an operation is a resource and the code of the access, `end` is the end of the run,
+//! and any other word is a task that it woke. `want` names a task to try there.
 //!
-//! Always true: what is read back is the search that was written, or nothing; and it is for the very program that wrote it,
-//! for of any other it is not known what has been explored.
+//! # Invariants
+//! - Reading a frontier yields the search that was written, or an error.
+//! - A frontier is valid only for the program that wrote it; for another program, it is unknown what has been explored.
 
 use std::fmt::{self, Write as _};
 
@@ -30,7 +32,7 @@ use crate::{Access, DecisionKey, Domain, Operation, ResourceKey, TaskKey};
 
 const HEADER: &str = "timeloop frontier, version 1";
 
-/// What a frontier holds besides the path.
+/// The contents of a frontier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frontier {
     pub(super) schedules: u64,
@@ -39,15 +41,15 @@ pub(super) struct Frontier {
     pub(super) frames: Vec<Frame>,
 }
 
-/// Why a search can't go on where an earlier one stopped.
+/// Why a search can't continue an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrontierError {
-    /// The frontier is that of another program, or of a search with another bound or other limits.
+    /// The frontier belongs to another program, or to a search with another bound or other limits.
     Other,
-    /// The text is not one that this version writes.
+    /// The text does not have the format of this version.
     Damaged {
-        /// The first line that is no good, from 1.
+        /// The first invalid line, from 1.
         line: usize,
     },
 }
@@ -63,7 +65,7 @@ impl fmt::Display for FrontierError {
 
 impl std::error::Error for FrontierError {}
 
-/// Writes a frontier. `of` says what it is a frontier of, in one line.
+/// Formats a frontier. `of` identifies in one line the search that it belongs to.
 pub(super) fn print(frontier: &Frontier, of: &str) -> String {
     let mut text = format!("{HEADER}\nof {of}\n");
     let bounded = if frontier.bounded { "yes" } else { "no" };
@@ -77,15 +79,15 @@ pub(super) fn print(frontier: &Frontier, of: &str) -> String {
             let domain = domain.code();
             let _ = writeln!(text, "  chose {domain} {subject:x} {number} {index} {arity} {value}");
         }
-        let _ = writeln!(text, "  did{}", Spelled(&frame.does));
-        if frame.did != Footprint::default() {
-            let _ = writeln!(text, "  earlier{}", Spelled(&frame.did));
+        let _ = writeln!(text, "  did{}", Words(&frame.footprint));
+        if frame.earlier_footprint != Footprint::default() {
+            let _ = writeln!(text, "  earlier{}", Words(&frame.earlier_footprint));
         }
-        for task in &frame.wanted {
+        for task in &frame.backtrack {
             let _ = writeln!(text, "  want {:x}", task.0);
         }
-        for Sleeper { task, does } in &frame.asleep {
-            let _ = writeln!(text, "  asleep {:x}{}", task.0, Spelled(does));
+        for Sleeper { task, footprint } in &frame.asleep {
+            let _ = writeln!(text, "  asleep {:x}{}", task.0, Words(footprint));
         }
     }
     let checksum = crc32(text.as_bytes());
@@ -93,10 +95,10 @@ pub(super) fn print(frontier: &Frontier, of: &str) -> String {
     text
 }
 
-/// A footprint as words, with a space before each.
-struct Spelled<'a>(&'a Footprint);
+/// Formats a footprint as words, with a space before each.
+struct Words<'a>(&'a Footprint);
 
-impl fmt::Display for Spelled<'_> {
+impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for operation in &self.0.operations {
             write!(f, " {:x}.{}", operation.resource.0, operation.access.code())?;
@@ -108,7 +110,7 @@ impl fmt::Display for Spelled<'_> {
     }
 }
 
-/// Reads a frontier.
+/// Parses a frontier.
 pub(super) fn parse(text: &str, of: &str) -> Result<Frontier, FrontierError> {
     let text = text.replace("\r\n", "\n");
     let mut frontier = Frontier { schedules: 0, redundant: 0, bounded: false, frames: Vec::new() };
@@ -149,7 +151,7 @@ fn header(frontier: &mut Frontier, schedules: &str, redundant: &str, bounded: &s
     Some(())
 }
 
-/// Adds what a line says.
+/// Adds the contents of a line.
 fn add(frames: &mut Vec<Frame>, what: &str, words: &[&str]) -> Option<()> {
     if what == "step" {
         let [task, rank, spent, asleep_before] = words else { return None };
@@ -169,11 +171,11 @@ fn add(frames: &mut Vec<Frame>, what: &str, words: &[&str]) -> Option<()> {
             let (arity, value) = (arity.parse().ok()?, value.parse().ok()?);
             frame.choices.push(Choice { key, arity, value });
         }
-        ("did", words) => frame.does = footprint(words)?,
-        ("earlier", words) => frame.did = footprint(words)?,
-        ("want", [task]) => frame.wanted.push(task_key(task)?),
+        ("did", words) => frame.footprint = footprint(words)?,
+        ("earlier", words) => frame.earlier_footprint = footprint(words)?,
+        ("want", [task]) => frame.backtrack.push(task_key(task)?),
         ("asleep", [task, words @ ..]) => {
-            frame.asleep.push(Sleeper { task: task_key(task)?, does: footprint(words)? });
+            frame.asleep.push(Sleeper { task: task_key(task)?, footprint: footprint(words)? });
         }
         _ => return None,
     }

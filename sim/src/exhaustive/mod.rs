@@ -1,31 +1,38 @@
-//! Exhaustive search: every schedule of a small test that differs in more than the order of what does not matter, once.
+//! Exhaustive search: runs one schedule of each equivalence class of a small test's schedules. [`Search`] performs it
+//! one run at a time.
 //!
-//! Two schedules are *equivalent* if one becomes the other by swapping neighbouring steps that do not depend on each other.
-//! Steps depend on each other if they are of one task, if operations of theirs race (see [`Operation::races_with`]), if one
-//! wakes or spawns the task of the other, or if one ends the run. Steps at different instants of virtual time never race:
-//! time moves when no task is ready, and then everything before comes before everything after. Of equivalent schedules one
-//! is run; besides, every value of every other choice (which branch of a `select!` is polled first) is tried.
+//! Two schedules are *equivalent* if one becomes the other by swapping neighbouring independent steps. Two steps depend
+//! on each other in these cases:
+//! - they are steps of one task;
+//! - their operations race (see [`Operation::races_with`]);
+//! - one wakes or spawns the task of the other;
+//! - one ends the run.
 //!
-//! The search keeps nothing but the path that it is on: each run repeats a part of the last one and then goes another way.
-//! Sleep sets keep equivalent schedules from being run twice; a run that can't but become one is cut short and counted
-//! as redundant.
+//! Steps at different instants of virtual time never race: time advances only when no task is ready. The search runs
+//! one of several equivalent schedules. It also tries every value of every other choice, such as the branch of a
+//! `select!` that is polled first.
 //!
-//! What it does not see: state that tasks share and nobody announces (an `Rc<Cell>` between two awaits). Tasks are
-//! interleaved at announced operations and at waits, and accesses that nobody announces do not count as racing. The random
-//! numbers of the code under test are those of seed 0 in every run.
+//! The search keeps only the path of the current run: each run repeats a prefix of the last one and then differs. Sleep
+//! sets keep equivalent schedules from being run twice. A run that could only become equivalent to an earlier one is
+//! cut short and counted as redundant.
 //!
-//! Always true: where all is said to have been explored, nothing was skipped: no bound ended the search, every repeated
-//! part of a run went as before, and no run was ended from outside.
+//! The search does not see unannounced accesses to shared state (an `Rc<Cell>` between two awaits). It interleaves
+//! tasks at announced operations and at waits, and unannounced accesses do not count as racing. In every run, the
+//! random numbers that the code under test draws are those of seed 0.
+//!
+//! # Invariants
+//! - If the search is reported as complete, nothing was skipped: no bound ended it, every repeated prefix was
+//!   identical, and no run was ended from outside.
 //!
 //! [`Operation::races_with`]: crate::Operation::races_with
 
-mod clock;
 mod footprint;
 mod frame;
 mod frontier;
 mod races;
+mod search_run;
 mod searched;
-mod walk;
+mod vector_clock;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -33,8 +40,8 @@ use std::rc::Rc;
 use frame::{Frame, Sleeper};
 use frontier::Frontier;
 pub use frontier::FrontierError;
+use search_run::{RunState, SearchRun};
 pub use searched::Searched;
-use walk::{Standing, Walk};
 
 use crate::{
     AnySource, Bound, DecisionKey, Domain, Ended, FailureKind, Operation, Ready, Seed, Source, Stream,
@@ -42,12 +49,12 @@ use crate::{
 };
 
 impl Bound {
-    /// What it costs to run the candidate with this rank.
+    /// Returns the part of the bound that running the candidate with this rank uses up.
     fn cost(self, frame: &Frame, rank: u32) -> u32 {
         match self {
             Self::None => 0,
             Self::Delays(_) => rank,
-            Self::Preemptions(_) => u32::from(rank > 0 && frame.goes_on.is_some()),
+            Self::Preemptions(_) => u32::from(rank > 0 && frame.continuing.is_some()),
         }
     }
 
@@ -59,46 +66,46 @@ impl Bound {
     }
 }
 
-/// How a run added to the search.
+/// The result of a run for the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Absorbed {
-    /// A schedule unlike those before passed.
+    /// A new schedule passed.
     Passed,
-    /// It was going to be equivalent to one before, and was cut short.
+    /// The run would have been equivalent to an earlier one, and was cut short.
     Redundant,
-    /// It failed.
+    /// A new schedule failed.
     Failed,
-    /// It did not repeat, from this step on, what it was to repeat.
+    /// From this step on, the run differed from the path that it had to repeat.
     Diverged(usize),
 }
 
 /// An exhaustive search, one run at a time.
 #[derive(Debug)]
 pub struct Search {
-    walk: Rc<RefCell<Walk>>,
-    /// The tasks that have been seen.
+    walk: Rc<RefCell<SearchRun>>,
+    /// The tasks seen so far.
     tasks: Vec<TaskKey>,
     started: bool,
-    /// Whether the path is still that of the run that was absorbed last.
+    /// Whether the path is still that of the last absorbed run.
     absorbed: bool,
     ended: bool,
     schedules: u64,
     redundant: u64,
-    /// Whether the bound kept anything from being tried.
+    /// Whether the bound excluded any schedule.
     bounded: bool,
-    /// Whether something happened that the search can't vouch for.
+    /// Whether something happened that makes the search's completeness unknown.
     tainted: bool,
-    /// Whether the path comes from a stored frontier, and no run along it has been made yet.
+    /// Whether the path comes from a stored frontier and has not been run yet.
     resumed: bool,
 }
 
 impl Search {
-    /// A search from its beginning.
+    /// Creates a search that starts from the beginning.
     #[must_use]
     pub fn new(bound: Bound) -> Self {
         Self {
-            walk: Rc::new(RefCell::new(Walk::new(bound))),
+            walk: Rc::new(RefCell::new(SearchRun::new(bound))),
             tasks: Vec::new(),
             started: false,
             absorbed: false,
@@ -111,11 +118,11 @@ impl Search {
         }
     }
 
-    /// A search that goes on where another one stopped: `frontier` is what that one [left](Self::frontier), and `of` says
-    /// which program and which limits it has been made under.
+    /// Creates a search that continues an earlier one. `frontier` is the text that the earlier one
+    /// [returned](Self::frontier); `of` identifies the program and the limits.
     ///
     /// # Errors
-    /// When it is a frontier of something else, or can't be read.
+    /// Returns an error if the frontier belongs to something else or can't be read.
     pub fn resume(bound: Bound, frontier: &str, of: &str) -> Result<Self, FrontierError> {
         let Frontier { schedules, redundant, bounded, frames } = frontier::parse(frontier, of)?;
         let search = Self { started: true, schedules, redundant, bounded, resumed: true, ..Self::new(bound) };
@@ -123,10 +130,11 @@ impl Search {
         Ok(search)
     }
 
-    /// Where the search stands, as text; `None` where there is nothing left to explore, or no telling what has been.
+    /// Returns the state of the search as text; `None` if everything has been explored, or if it is unknown what has
+    /// been.
     #[must_use]
     pub fn frontier(&mut self, of: &str) -> Option<String> {
-        self.go_on();
+        self.advance_path();
         if self.ended || self.tainted {
             return None;
         }
@@ -135,16 +143,18 @@ impl Search {
         Some(frontier::print(&Frontier { schedules, redundant, bounded, frames }, of))
     }
 
-    /// Whether the last run was the first after [`resume`](Self::resume): should it have strayed, the code is not what it was.
+    /// Returns whether the last run was the first after [`resume`](Self::resume). If that run diverged, the code has
+    /// changed.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.resumed
     }
 
-    /// The source of the next run, whose end is then to be [absorbed](Self::absorb); `None` when there is nothing left.
+    /// Returns the source of the next run, whose result must then be [absorbed](Self::absorb); `None` if everything has
+    /// been explored.
     #[must_use]
     pub fn next_run(&mut self) -> Option<AnySource> {
-        self.go_on();
+        self.advance_path();
         if self.ended {
             return None;
         }
@@ -154,7 +164,7 @@ impl Search {
     }
 
     /// Turns the path into that of the next run.
-    fn go_on(&mut self) {
+    fn advance_path(&mut self) {
         if std::mem::take(&mut self.absorbed) {
             self.resumed = false;
             let mut walk = self.walk.borrow_mut();
@@ -165,41 +175,41 @@ impl Search {
         }
     }
 
-    /// A source that repeats the run that has been absorbed last.
+    /// Returns a source that repeats the last absorbed run.
     #[must_use]
-    pub fn same_again(&self) -> AnySource {
+    pub fn repeat_last(&self) -> AnySource {
         self.walk.borrow_mut().begin(true);
         self.source()
     }
 
     fn source(&self) -> AnySource {
-        AnySource::Other(Box::new(Explored(Rc::clone(&self.walk))))
+        AnySource::Other(Box::new(SearchSource(Rc::clone(&self.walk))))
     }
 
-    /// Learns from the run that has just been made.
+    /// Updates the search with the run just made.
     pub fn absorb(&mut self, ended: &Ended) -> Absorbed {
         let mut guard = self.walk.borrow_mut();
         let walk = &mut *guard;
         walk.end_step();
-        let absorbed = match walk.standing {
-            Standing::Diverged(step) => Absorbed::Diverged(step),
-            Standing::Going if walk.begun < walk.frames.len() => Absorbed::Diverged(walk.begun),
-            Standing::Going if ended.failure.is_some() => Absorbed::Failed,
-            Standing::Going => Absorbed::Passed,
-            Standing::Blocked => Absorbed::Redundant,
+        let absorbed = match walk.state {
+            RunState::Diverged(step) => Absorbed::Diverged(step),
+            RunState::OnPath if walk.begun < walk.frames.len() => Absorbed::Diverged(walk.begun),
+            RunState::OnPath if ended.failure.is_some() => Absorbed::Failed,
+            RunState::OnPath => Absorbed::Passed,
+            RunState::Blocked => Absorbed::Redundant,
         };
         let kind = ended.failure.as_ref().map(|failure| failure.kind);
         let ends = match absorbed {
             Absorbed::Diverged(_) => {
-                // From here on there is no telling what has been explored.
+                // From here on it is unknown what has been explored.
                 self.ended = true;
                 self.tainted = true;
                 return absorbed;
             }
             Absorbed::Redundant => {
                 self.redundant += 1;
-                // A run that was cut short fails in one way or another, which says nothing; but for this.
-                self.tainted |= kind == Some(FailureKind::Escape) || walk.overslept;
+                // The failure of a run that was cut short means nothing, except for an escape.
+                self.tainted |= kind == Some(FailureKind::Escape) || walk.sleep_limit_reached;
                 false
             }
             Absorbed::Passed | Absorbed::Failed => {
@@ -209,7 +219,7 @@ impl Search {
                         true
                     }
                     Some(FailureKind::Deadlock) => false,
-                    // A bound, or something from outside, ended it: it might have gone on.
+                    // A limit, or something from outside, ended the run: it might have continued.
                     Some(_) => {
                         self.tainted = true;
                         true
@@ -219,9 +229,9 @@ impl Search {
         };
         if walk.bound == Bound::None {
             if ends && let Some(last) = walk.frames.last_mut() {
-                last.does.ends = true;
-                // Whoever was still ready might have run before.
-                races::want_all(last);
+                last.footprint.ends = true;
+                // The tasks still ready might have run before.
+                races::add_all_to_backtrack(last);
             }
             let fresh = if self.resumed { 0 } else { walk.repeated.saturating_sub(1) };
             races::analyse(&mut walk.frames, fresh, &mut self.tasks);
@@ -230,41 +240,41 @@ impl Search {
         absorbed
     }
 
-    /// Whether everything has been explored, within the bound if there is one.
+    /// Returns whether everything has been explored, within the bound if there is one.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.started && self.ended && !self.tainted
     }
 
-    /// Whether the bound kept any schedule from being explored so far.
+    /// Returns whether the bound has excluded any schedule so far.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         self.bounded
     }
 
-    /// How many schedules have been explored, no two of them equivalent unless the search is bounded.
+    /// Returns the number of schedules explored; no two of them are equivalent unless the search is bounded.
     #[must_use]
     pub fn schedules(&self) -> u64 {
         self.schedules
     }
 
-    /// How many runs were cut short because they were going to be equivalent to one before.
+    /// Returns the number of runs cut short because they would have been equivalent to an earlier one.
     #[must_use]
     pub fn redundant(&self) -> u64 {
         self.redundant
     }
 }
 
-/// Turns the path into that of the next run; whether there is one.
-fn advance(walk: &mut Walk) -> bool {
+/// Turns the path into that of the next run; returns whether there is one.
+fn advance(walk: &mut SearchRun) -> bool {
     while let Some(frame) = walk.frames.last_mut() {
-        frame.did.merge(&frame.does);
+        frame.earlier_footprint.merge(&frame.footprint);
         if frame.choose_next() {
             return true;
         }
-        let does = std::mem::take(&mut frame.did);
-        frame.asleep.push(Sleeper { task: frame.task, does });
-        let next = frame.wanted.iter().find(|task| !frame.sleeps(**task)).copied();
+        let footprint = std::mem::take(&mut frame.earlier_footprint);
+        frame.asleep.push(Sleeper { task: frame.task, footprint });
+        let next = frame.backtrack.iter().find(|task| !frame.sleeps(**task)).copied();
         if let Some(next) = next {
             frame.task = next;
             return true;
@@ -274,8 +284,8 @@ fn advance(walk: &mut Walk) -> bool {
     false
 }
 
-/// The same without reduction.
-fn advance_bounded(walk: &mut Walk, bounded: &mut bool) -> bool {
+/// As [`advance`], without reduction.
+fn advance_bounded(walk: &mut SearchRun, bounded: &mut bool) -> bool {
     let bound = walk.bound;
     while let Some(frame) = walk.frames.last_mut() {
         if frame.choose_next() {
@@ -297,9 +307,9 @@ fn advance_bounded(walk: &mut Walk, bounded: &mut bool) -> bool {
 
 /// The source of one run of a search.
 #[derive(Debug)]
-struct Explored(Rc<RefCell<Walk>>);
+struct SearchSource(Rc<RefCell<SearchRun>>);
 
-impl Source for Explored {
+impl Source for SearchSource {
     fn ready(&mut self, task: Ready) {
         self.0.borrow_mut().ready(task);
     }

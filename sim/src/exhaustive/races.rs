@@ -1,21 +1,24 @@
-//! Races: pairs of steps that might have come in the other order, and what is to be tried because of them.
+//! Races: pairs of steps that could have happened in the other order, and the alternatives to try because of them.
 //!
-//! The rule is that of source sets (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction, 2014): for
-//! each race, from before its first step there must be a task to be tried that can begin a schedule in which the second
-//! step comes first.
+//! The rule is that of source sets (Abdulla, Aronis, Jonsson, Sagonas: *Optimal Dynamic Partial Order Reduction*, POPL
+//! 2014). For each race, some task must be tried before its first step that can begin a schedule in which the second
+//! step happens first.
 //!
-//! Always true: steps at different instants of virtual time never race; nor does a step with one that only it made possible.
+//! # Invariants
+//! - Steps at different instants of virtual time never race.
+//! - A step never races with a step that only it made possible.
 
-use super::clock::Clock;
 use super::footprint::depend;
 use super::frame::Frame;
+use super::vector_clock::VectorClock;
 use crate::TaskKey;
 
-/// Works out, for the steps from `fresh` on, what comes before them and with what they race, and adds to what is wanted.
+/// Computes, for the steps from `fresh` on, which steps happen before them and with which they race. Adds the tasks to
+/// try to the backtrack sets.
 pub(super) fn analyse(frames: &mut [Frame], fresh: usize, tasks: &mut Vec<TaskKey>) {
-    // What comes before everything at this instant.
-    let mut before_instant = Clock::default();
-    let mut so_far = Clock::default();
+    // The steps that happen before everything at this instant.
+    let mut before_instant = VectorClock::default();
+    let mut so_far = VectorClock::default();
     let mut instant_begins = 0;
     for step in 0..frames.len() {
         if step > 0 && frames[step].instant != frames[step - 1].instant {
@@ -36,8 +39,8 @@ pub(super) fn analyse(frames: &mut [Frame], fresh: usize, tasks: &mut Vec<TaskKe
     }
 }
 
-/// One step among those before it.
-fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instant: &Clock) {
+/// Orders one step after those before it, and finds its races.
+fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instant: &VectorClock) {
     let (earlier, rest) = frames.split_at_mut(step);
     let this = &mut rest[0];
     let mut clock = std::mem::take(&mut this.clock);
@@ -48,7 +51,7 @@ fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instan
     if !this.ready_anyway {
         for &waker in &this.wakers {
             let waker = &earlier[waker as usize];
-            // Without this one none of the others would have come to wake the task.
+            // Without this step, none of the others would have woken the task.
             if this.wakers.iter().all(|&other| comes_before(waker, &earlier[other as usize].clock)) {
                 clock.join(&waker.clock);
             }
@@ -57,7 +60,9 @@ fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instan
     let mut races = Vec::new();
     for other in (instant_begins..step).rev() {
         let frame = &earlier[other];
-        if !comes_before(frame, &clock) && depend((frame.task, &frame.does), (this.task, &this.does)) {
+        if !comes_before(frame, &clock)
+            && depend((frame.task, &frame.footprint), (this.task, &this.footprint))
+        {
             races.push(other);
             clock.join(&frame.clock);
         }
@@ -77,23 +82,24 @@ fn order(frames: &mut [Frame], step: usize, instant_begins: usize, before_instan
     }
 }
 
-/// Whether a step comes before the one with this clock, or is it.
-fn comes_before(frame: &Frame, clock: &Clock) -> bool {
+/// Returns whether a step happens before the one with this clock, or is that step.
+fn comes_before(frame: &Frame, clock: &VectorClock) -> bool {
     clock.has(frame.number, frame.nth)
 }
 
-/// Sees to it that a schedule in which the step `second` comes before the step `first` is tried.
+/// Ensures that a schedule in which the step `second` happens before the step `first` is tried.
 fn reverse(frames: &mut [Frame], first: usize, second: usize) {
-    // The steps of such a schedule: those between that can do without the first, then the second.
+    // The steps of such a schedule: those in between that do not need `first`, then `second`.
     let needs_first = |step: usize| comes_before(&frames[first], &frames[step].clock);
     let mut steps: Vec<usize> = (first + 1..second).filter(|&step| !needs_first(step)).collect();
     steps.push(second);
     begin_with_one_of(frames, first, &steps);
 }
 
-/// What the task of a step `second` would do where `first` has not happened is not known from this run: it may find a lock
-/// free, and go on. As a rule another run will show that, which then races in turn. But where the task sleeps
-/// from before, there will be none. What it does is known then, and if `third` races with that, it is to be tried before.
+/// Handles a task that is asleep at `first`. This run does not show what the task of `second` would do if `first` had
+/// not happened: it may find a lock free, and continue. Usually another run shows that, and races in turn. Where the
+/// task was asleep already, there is no such run. Its effects are known then, and if `third` races with them, `third`
+/// must be tried first.
 fn reverse_as_slept(frames: &mut [Frame], first: usize, second: usize, third: usize) {
     let [here, as_run, other] = [first, second, third].map(|step| &frames[step]);
     let Some(slept) = here.slept_before().iter().find(|sleeper| sleeper.task == as_run.task) else { return };
@@ -101,7 +107,7 @@ fn reverse_as_slept(frames: &mut [Frame], first: usize, second: usize, third: us
         || comes_before(here, &other.clock)
         || comes_before(as_run, &other.clock)
         || comes_before(other, &as_run.clock)
-        || !depend((slept.task, &slept.does), (other.task, &other.does))
+        || !depend((slept.task, &slept.footprint), (other.task, &other.footprint))
     {
         return;
     }
@@ -110,7 +116,7 @@ fn reverse_as_slept(frames: &mut [Frame], first: usize, second: usize, third: us
     begin_with_one_of(frames, first, &steps);
 }
 
-/// Sees to it that one of the tasks with which a schedule of these steps can begin is tried before the step `first`.
+/// Ensures that one of the tasks that can begin a schedule of these steps is tried in place of the step `first`.
 fn begin_with_one_of(frames: &mut [Frame], first: usize, steps: &[usize]) {
     let can_begin = |position: usize| {
         let clock = &frames[steps[position]].clock;
@@ -121,23 +127,23 @@ fn begin_with_one_of(frames: &mut [Frame], first: usize, steps: &[usize]) {
         .map(|position| frames[steps[position]].task)
         .collect();
     let here = &frames[first];
-    if beginners.iter().any(|&task| here.wanted.contains(&task) || here.sleeps(task)) {
+    if beginners.iter().any(|&task| here.backtrack.contains(&task) || here.sleeps(task)) {
         return;
     }
     let is_ready = |task: &TaskKey| here.ready.iter().any(|candidate| candidate.task == *task);
-    // The task of the last step itself, if it can: that leads most directly to the other order.
+    // Prefer the task of the last step: it leads most directly to the other order.
     match beginners.iter().rev().find(|task| is_ready(task)).copied() {
-        Some(task) => frames[first].wanted.push(task),
-        // Something that nobody announces has a part in this: better too much than too little.
-        None => want_all(&mut frames[first]),
+        Some(task) => frames[first].backtrack.push(task),
+        // An unannounced event is involved: try everything.
+        None => add_all_to_backtrack(&mut frames[first]),
     }
 }
 
-/// Every task that is ready is to be tried here.
-pub(super) fn want_all(frame: &mut Frame) {
+/// Adds every ready task to the backtrack set.
+pub(super) fn add_all_to_backtrack(frame: &mut Frame) {
     for candidate in &frame.ready {
-        if !frame.wanted.contains(&candidate.task) {
-            frame.wanted.push(candidate.task);
+        if !frame.backtrack.contains(&candidate.task) {
+            frame.backtrack.push(candidate.task);
         }
     }
 }

@@ -1,24 +1,25 @@
-//! How far an exhaustive search has come, for people.
+//! [`Searched`]: the progress of an exhaustive search, as shown to people.
 //!
-//! Always true: it says "all" only of a search that is complete.
+//! # Invariants
+//! - Only the text of a complete search says "all".
 
 use std::fmt;
 
 use super::{Bound, Search};
 use crate::grouped;
 
-/// How far an exhaustive search has come.
+/// The progress of an exhaustive search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Searched {
-    /// What bounded it.
+    /// The bound of the search.
     pub bound: Bound,
-    /// Whether everything within that bound has been explored.
+    /// Whether everything within the bound has been explored.
     pub complete: bool,
-    /// Schedules explored, those of the searches that this one went on from included. Without a bound no two of them differ
-    /// merely in the order of what does not matter.
+    /// The number of schedules explored, including those of the searches that this one continued. Without a bound, no
+    /// two of them are equivalent.
     pub schedules: u64,
-    /// Runs besides that were cut short, because they were going to be like an earlier one.
+    /// The number of further runs, cut short because they would have been equivalent to an earlier one.
     pub redundant: u64,
 }
 
@@ -33,8 +34,8 @@ impl Searched {
     }
 }
 
-/// What comes after "passes in": `all 1,234 schedules that differ in the order of operations`,
-/// `all 56 schedules with at most 2 preemptions`, `100,000 schedules, and there are more`.
+/// Formats the text after "passes in": `all 1,234 schedules that differ in the order of operations`, `all 56 schedules
+/// with at most 2 preemptions`, `100,000 schedules, and there are more`.
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = grouped(self.schedules);
@@ -66,18 +67,18 @@ mod tests {
 
     #[test]
     fn all_is_said_of_a_complete_search_alone() {
-        let told =
+        let text =
             |bound, complete, schedules| Searched { bound, complete, schedules, redundant: 0 }.to_string();
         assert_eq!(
-            told(Bound::None, true, 1_234),
+            text(Bound::None, true, 1_234),
             "all 1,234 schedules that differ in the order of operations"
         );
         assert_eq!(
-            told(Bound::None, true, 1),
+            text(Bound::None, true, 1),
             "the only schedule that there is, up to the order of what does not matter"
         );
-        assert_eq!(told(Bound::Preemptions(2), true, 56), "all 56 schedules with at most 2 preemptions");
-        assert_eq!(told(Bound::Delays(1), true, 7), "all 7 schedules with at most 1 delay");
-        assert_eq!(told(Bound::None, false, 100_000), "100,000 schedules, and there are more");
+        assert_eq!(text(Bound::Preemptions(2), true, 56), "all 56 schedules with at most 2 preemptions");
+        assert_eq!(text(Bound::Delays(1), true, 7), "all 7 schedules with at most 1 delay");
+        assert_eq!(text(Bound::None, false, 100_000), "100,000 schedules, and there are more");
     }
 }

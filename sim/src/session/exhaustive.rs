@@ -165,7 +165,7 @@ impl Session<'_> {
         let number = search.schedules();
         let by = FoundBy::Search { number };
         // Repeat the run with a record, to get a schedule that does not need the search.
-        let again = self.runner.make(search.same_again(), Detail::Record);
+        let again = self.runner.make(search.repeat_last(), Detail::Record);
         let failure = ended.failure.as_deref();
         let repeats = again.trace_hash == ended.trace_hash
             && again.failure.as_ref().map(|failure| failure.fingerprint())

@@ -1,19 +1,20 @@
-//! Vector clocks: which steps of a run must come before which.
+//! Vector clocks: [`VectorClock`] records which steps of a run happen before a step.
 //!
-//! Always true: the entry of a task in a step's clock is the number of the last step of that task which comes before the
-//! step or is it; all earlier steps of that task do too.
+//! # Invariants
+//! - The entry of a task in a step's clock is the number of the task's last step that happens before the step or is it.
+//!   All earlier steps of that task happen before the step, too.
 
-/// How many steps of each task come before a step, it included.
+/// The number of steps of each task that happen before a step, that step included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Clock(Vec<u32>);
+pub(super) struct VectorClock(Vec<u32>);
 
-impl Clock {
-    /// Whether the step with this number (the task's first is 1) is among those before.
+impl VectorClock {
+    /// Returns whether the step with this number (the task's first is 1) is included.
     pub(super) fn has(&self, task: u32, number: u32) -> bool {
         self.0.get(task as usize).is_some_and(|&last| last >= number)
     }
 
-    /// Everything before `other` is before this too.
+    /// Adds everything that happens before `other`.
     pub(super) fn join(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -42,11 +43,11 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use super::Clock;
+    use super::VectorClock;
 
     #[test]
     fn joins_by_the_later_of_both() {
-        let (mut one, mut two) = (Clock::default(), Clock::default());
+        let (mut one, mut two) = (VectorClock::default(), VectorClock::default());
         one.set(0, 3);
         two.set(2, 1);
         two.set(0, 2);
