@@ -1,10 +1,11 @@
 //! The generator behind every stream: ChaCha with eight rounds.
 //!
-//! That of `rand_chacha` makes four blocks at once in wide registers. In a debug build each of those instructions is a few
-//! calls, so that a number costs a sixth of a step, and the first of a run as much as ten steps; tests run in debug builds.
-//! There a plain one makes a block at a time, with nothing to call.
+//! Release builds use `rand_chacha`, which generates four blocks at once in wide registers. In a debug build each of
+//! those instructions is several calls: a number would cost a sixth of a step, and the first number of a run as much as
+//! ten steps. Tests run in debug builds, so those use a plain implementation that generates one block at a time.
 //!
-//! Always true: the words of both are the same for the same key, in the same order.
+//! # Invariants
+//! - Both implementations generate the same words, in the same order, for the same key.
 
 #[cfg(debug_assertions)]
 pub(crate) use plain::{ChaCha8, WORDS};
@@ -20,7 +21,7 @@ mod wide {
     /// The words of four blocks.
     pub(crate) const WORDS: usize = 64;
 
-    /// The state that blocks are made of.
+    /// The state of the generator.
     #[derive(Clone, Debug)]
     pub(crate) struct ChaCha8(ChaCha8Core);
 
@@ -30,7 +31,7 @@ mod wide {
             Self(ChaCha8Core::from_seed(key))
         }
 
-        /// The next four blocks.
+        /// Generates the next four blocks.
         #[inline]
         pub(crate) fn generate(&mut self, words: &mut [u32; WORDS]) {
             self.0.generate(words);
@@ -43,7 +44,7 @@ mod plain {
     /// The words of a block.
     pub(crate) const WORDS: usize = 16;
 
-    /// The state that blocks are made of.
+    /// The state of the generator.
     #[derive(Clone, Debug)]
     pub(crate) struct ChaCha8 {
         key: [u32; 8],
@@ -77,7 +78,7 @@ mod plain {
             Self { key: words, block: 0 }
         }
 
-        /// The next block.
+        /// Generates the next block.
         pub(crate) fn generate(&mut self, words: &mut [u32; WORDS]) {
             // "expand 32-byte k", the key, the number of the block and that of the stream, which is always 0.
             let [c0, c1, c2, c3] = [0x6170_7865_u32, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];

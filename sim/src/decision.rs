@@ -1,13 +1,15 @@
-//! Decisions: every nondeterministic choice of a run.
+//! Decisions: every nondeterministic choice of a run has a [`DecisionKey`] in a [`Domain`].
 //!
-//! Always true: a decision is keyed by content (which task, which of its resumptions, which choice within it), never by
-//! its position in the run, so taking one deviation out moves no other; and value 0 is the quiet choice.
+//! # Invariants
+//! - A decision is keyed by content (its task, the task's resumption, the choice within it), never by its position in
+//!   the run. So removing one deviation moves no other.
+//! - Value 0 is the baseline choice.
 
 use std::fmt;
 
 use crate::{Announced, TaskKey};
 
-/// What kind of choice a decision is.
+/// The kind of choice that a decision makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Domain {
@@ -17,13 +19,13 @@ pub enum Domain {
     Select,
     /// Random numbers drawn by the code under test.
     User,
-    /// Whether a task gives way before an operation that it has announced.
+    /// Whether a task is preempted before an operation that it has announced.
     Operation,
     /// Whether time passes while a task is ready.
     Stall,
-    /// What becomes of a packet on its way.
+    /// What happens to a packet in transit.
     Network,
-    /// Whether something breaks, when, and for how long.
+    /// Whether a fault happens, when, and for how long.
     Fault,
 }
 
@@ -32,7 +34,7 @@ impl Domain {
     pub const ALL: [Self; 7] =
         [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall, Self::Network, Self::Fault];
 
-    /// The number that stands for this domain in stored schedules and in streams; it never changes.
+    /// Returns the number of this domain in stored schedules and in streams. It never changes.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -46,7 +48,7 @@ impl Domain {
         }
     }
 
-    /// The domain with this code.
+    /// Returns the domain with this code.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|domain| domain.code() == code)
@@ -67,9 +69,9 @@ impl fmt::Display for Domain {
     }
 }
 
-/// Which decision: what it is about, and the n-th of which kind.
+/// Identifies a decision: its subject, and the n-th choice of its kind.
 ///
-/// `resume` is the task's resumption, of which 0 is its first poll, and `index` counts the choices of one kind within it.
+/// `resume` is the task's resumption (0 is its first poll), and `index` counts the choices of one kind within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the fields are those of the type's own documentation")]
 pub enum DecisionKey {
@@ -77,21 +79,22 @@ pub enum DecisionKey {
     Schedule { task: TaskKey, resume: u32 },
     /// Which branch of a `select!` is polled first.
     Select { task: TaskKey, resume: u32, index: u32 },
-    /// What the code under test draws.
+    /// A random number drawn by the code under test.
     User { task: TaskKey, resume: u32, index: u32 },
-    /// Whether a task gives way before its operation of this index.
+    /// Whether a task is preempted before its operation with this index.
     Operation { task: TaskKey, resume: u32, index: u32 },
-    /// Whether time passes while a task is ready. The index is 0 where the task is about to be resumed, and one more than
-    /// the operation's where it has given way before one.
+    /// Whether time passes while a task is ready. The index is 0 where the task is about to be resumed; where it was
+    /// preempted before an operation, it is one more than the operation's.
     Stall { task: TaskKey, resume: u32, index: u32 },
-    /// What becomes of the n-th packet on a link, which its key stands for; one of several questions.
+    /// What happens to the n-th packet on a link, which is given by its key; one of several questions about it.
     Packet { link: u64, number: u32, question: u32 },
-    /// Whether and how something breaks in the n-th plan, where its key stands for what; one of several questions.
+    /// Whether and how a fault happens in the n-th plan of faults for the subject with this key; one of several
+    /// questions about it.
     Fault { fault: u64, number: u32, question: u32 },
 }
 
 impl DecisionKey {
-    /// The key that is stored as these numbers; see [`parts`](Self::parts).
+    /// Returns the key stored as these numbers; see [`parts`](Self::parts).
     #[must_use]
     pub const fn from_parts(domain: Domain, subject: u64, number: u32, index: u32) -> Self {
         let (task, resume) = (TaskKey(subject), number);
@@ -106,8 +109,8 @@ impl DecisionKey {
         }
     }
 
-    /// The numbers that stand for the key wherever it is stored: its domain, what it is about (a task's key, say), and two
-    /// counts.
+    /// Returns the numbers that represent the key in stored formats: its domain, its subject (a task's key, for
+    /// example), and two counts.
     #[must_use]
     pub const fn parts(self) -> (Domain, u64, u32, u32) {
         match self {
@@ -121,13 +124,13 @@ impl DecisionKey {
         }
     }
 
-    /// The kind of choice.
+    /// Returns the kind of choice.
     #[must_use]
     pub const fn domain(self) -> Domain {
         self.parts().0
     }
 
-    /// The task that it is about; `None` if it is about the world around the tasks.
+    /// Returns the task that the decision is about; `None` if it is about the network or a fault.
     #[must_use]
     pub const fn task(self) -> Option<TaskKey> {
         match self {
@@ -144,21 +147,20 @@ impl DecisionKey {
 /// A task that is ready to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Where the simulation keeps the task: what a source gives back to name the task that it chose, and never a reason
+    /// The simulation's slot for the task. A source returns it to name the task that it chose; a slot is never a reason
     /// for a choice.
     pub slot: u32,
-    /// Which resumption of the task this will be: 0 is its first. Going on after having given way before an operation is
-    /// part of the same resumption.
+    /// The task's resumption: 0 is its first. A task that continues after a preemption is still in the same resumption.
     pub resume: u32,
-    /// Who the task is.
+    /// The task.
     pub task: TaskKey,
-    /// The operation that it has given way for, and does first when it runs; `None` where it was woken or has just been
-    /// spawned, and nobody knows yet what it does next.
+    /// The operation before which the task was preempted, which it performs first when it runs. `None` if the task was
+    /// spawned or woken, so that its next operation is unknown.
     pub announced: Option<Announced>,
 }
 
 impl Ready {
-    /// The decision when this runs, in the domain of what kind of readiness it is.
+    /// Returns the key of the decision when this task runs.
     #[must_use]
     #[inline]
     pub fn key(&self) -> DecisionKey {
@@ -169,7 +171,7 @@ impl Ready {
         }
     }
 
-    /// The decision whether time passes before this runs.
+    /// Returns the key of the decision whether time passes before this task runs.
     #[must_use]
     pub fn stall_key(&self) -> DecisionKey {
         let index = self.announced.map_or(0, |announced| announced.index + 1);

@@ -1,7 +1,8 @@
-//! What came of an exploration.
+//! The result of an exploration: [`Exploration`], and [`Found`] for the failure that it found.
 //!
-//! Always true: everything in it but the texts' paths is a function of the test, the settings and the code under test, for
-//! any number of workers and on any machine.
+//! # Invariants
+//! - Everything except the paths in texts is a function of the test, the settings and the code under test, for any
+//!   number of workers and on any machine.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use crate::shrink::StopReason;
 use crate::sweep::Frequency;
 use crate::{Critical, Failure, Fingerprint, Record, Schedule, Searched, Seed, StrategySpec, TestName};
 
-/// What came of exploring a test.
+/// The result of exploring a test.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Exploration {
@@ -19,35 +20,35 @@ pub struct Exploration {
     pub test: TestName,
     /// The seed of the first run.
     pub base_seed: Seed,
-    /// The strategy that was asked for; that of a single run is in its [`Schedule`].
+    /// The requested strategy; that of a single run is in its [`Schedule`].
     pub strategy: StrategySpec,
-    /// Whether the quiet run was made first, which counts as a schedule besides [`runs`](Self::runs).
+    /// Whether the baseline run was made first, which counts as a schedule in addition to [`runs`](Self::runs).
     pub baseline_run: bool,
-    /// Runs made while exploring seeds: up to and with the first that failed. The quiet run, and runs for confirming,
-    /// counting and shrinking, and of stored schedules, come on top.
+    /// The number of runs made while exploring seeds, up to and including the first that failed. The baseline run, runs
+    /// of stored schedules, and runs for confirming, counting and shrinking are not included.
     pub runs: u64,
-    /// The steps of those runs.
+    /// The total number of steps of those runs.
     pub steps: u64,
-    /// One number for the trace hashes of all those runs.
+    /// A digest of the trace hashes of those runs.
     pub digest: u64,
-    /// How far an exhaustive search has come; `None` under any other strategy.
+    /// The progress of an exhaustive search; `None` under any other strategy.
     pub searched: Option<Searched>,
     /// The failure, if there is one.
     pub found: Option<Box<Found>>,
-    /// What kept the exploration from being made, or from being made in full.
+    /// The error that prevented the exploration, or a part of it.
     pub error: Option<ExploreError>,
-    /// What a person should know besides, a sentence each.
+    /// Further notes for the user, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Exploration {
-    /// Whether nothing failed and nothing was amiss.
+    /// Returns whether there was neither a failure nor an error.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.found.is_none() && self.error.is_none()
     }
 
-    /// How many schedules were tried: the quiet one, and one for each seed; or those of an exhaustive search.
+    /// Returns the number of schedules tried: the baseline run and one for each seed, or those of an exhaustive search.
     #[must_use]
     pub fn schedules(&self) -> u64 {
         match &self.searched {
@@ -56,7 +57,7 @@ impl Exploration {
         }
     }
 
-    /// The report: of the failure, of what was amiss, or that all runs passed.
+    /// Returns the report: of the failure and of the error, or that all runs passed.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = match &self.found {
@@ -77,11 +78,11 @@ impl Exploration {
         text
     }
 
-    /// Does nothing if the exploration passed; else prints the report to standard error and panics with it.
+    /// Returns if the exploration passed; otherwise prints the report to standard error and panics with it.
     ///
     /// # Panics
-    /// When a run failed or something was amiss. The panic's payload is the report, as a `String`; the panic hook is not
-    /// called, so that nothing stands between the reader and the report.
+    /// Panics if a run failed or there was an error. The payload is the report, as a `String`. The panic hook is not
+    /// called, so that nothing is printed after the report.
     pub fn check(&self) {
         if !self.passed() {
             console::fail_with(self.report());
@@ -93,21 +94,21 @@ impl Exploration {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// What failed, as it does under [`shrunk`](Self::shrunk).
+    /// The failure under [`shrunk`](Self::shrunk).
     pub failure: Failure,
-    /// What makes it the same as another.
+    /// The fingerprint by which failures are compared.
     pub fingerprint: Fingerprint,
-    /// What led to it.
+    /// How it was found.
     pub by: FoundBy,
-    /// The input that the test was given, as it prints, where it was given one besides the schedule.
+    /// The test's input, formatted, if it has one besides the schedule.
     pub input: Option<String>,
     /// The schedule as it was found.
     pub schedule: Schedule,
-    /// The smallest schedule that fails in the same way; the one found where shrinking was not possible.
+    /// The smallest schedule found that fails in the same way; the original one if shrinking was not possible.
     pub shrunk: Schedule,
-    /// What the failure hangs on: the one order, or choice, without which the test does not fail so.
+    /// The critical order or choice: without it, the test does not fail in this way.
     pub critical: Option<Critical>,
-    /// How many changes of [`shrunk`](Self::shrunk) were tried in search of that and fail as well.
+    /// The number of changes to [`shrunk`](Self::shrunk) tried in search of that which fail as well.
     pub critical_tried: u64,
     /// Why the schedule was not shrunk, if it was not.
     pub not_shrunk: Option<String>,
@@ -115,32 +116,33 @@ pub struct Found {
     pub trace_hash: u64,
     /// How often the test fails.
     pub frequency: Frequency,
-    /// Deviations from the quiet run in the run as it was found; `None` where shrinking was not possible.
+    /// The number of deviations from the baseline run in the run as it was found; `None` if shrinking was not possible.
     pub deviations_before: Option<usize>,
-    /// Runs that shrinking took.
+    /// The number of runs that shrinking made.
     pub shrink_runs: u64,
-    /// Which bound ended shrinking, if one did.
+    /// The bound that ended shrinking, if one did.
     pub shrink_ended_by: Option<StopReason>,
     /// The token of [`shrunk`](Self::shrunk).
     pub token: String,
-    /// Whether the token, read back, has repeated the failure with the same trace hash.
+    /// Whether the token was parsed and replayed, and repeated the failure with the same trace hash.
     pub replayed: bool,
-    /// The record of that replay, for other ways of showing it; `None` for a run too long to be kept.
+    /// The record of that replay, for other ways of showing it; `None` if the run is too long to be recorded.
     pub record: Option<Box<Record>>,
-    /// Where the schedule was stored, or why not, in words.
+    /// Where the schedule was stored, or why it was not, in words.
     pub stored: Option<String>,
     /// The report.
     pub report: String,
 }
 
 impl Found {
-    /// Deviations from the quiet run in [`shrunk`](Self::shrunk); `None` where shrinking was not possible.
+    /// Returns the number of deviations from the baseline run in [`shrunk`](Self::shrunk); `None` if shrinking was not
+    /// possible.
     #[must_use]
     pub fn deviations_after(&self) -> Option<usize> {
         self.shrunk.deviations().map(<[_]>::len)
     }
 
-    /// What failed, in one line: the comment of a stored schedule.
+    /// Returns the failure in one line, which is the comment of a stored schedule.
     #[must_use]
     pub fn headline(&self) -> String {
         let Failure { kind, site, .. } = &self.failure;
@@ -150,38 +152,38 @@ impl Found {
     }
 }
 
-/// What led to a failure.
+/// How a failure was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FoundBy {
-    /// The quiet run, which is made first: every task in its turn.
+    /// By the baseline run, which is made first: every task in FIFO order.
     Baseline,
-    /// Exploring.
+    /// By exploring seeds.
     Seed {
-        /// Which run, from 0.
+        /// The index of the run, from 0.
         index: u64,
         /// Its seed.
         seed: Seed,
     },
-    /// Exhaustive search.
+    /// By exhaustive search.
     Search {
-        /// The how-many-th of its schedules, from 1.
+        /// The number of the schedule within the search, from 1.
         number: u64,
     },
-    /// A stored schedule that still fails.
+    /// By a stored schedule that still fails.
     Regression {
         /// The file.
         path: PathBuf,
         /// The line where the schedule begins.
         line: usize,
     },
-    /// The schedule that `TIMELOOP_REPLAY` asked for.
+    /// By the schedule in `TIMELOOP_REPLAY`.
     Replay,
-    /// The schedule that was handed to [`investigate`](crate::investigate).
+    /// By the schedule passed to [`investigate`](crate::investigate).
     Given,
-    /// A property's test case.
+    /// By a property's test case.
     Case {
-        /// Which case, from 0.
+        /// The index of the case, from 0.
         index: u64,
         /// Its seed.
         seed: Seed,

@@ -1,4 +1,4 @@
-//! How reports name tasks and places in source code.
+//! Names of tasks and places in reports: [`TaskLabel`] and [`Site`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,15 +30,15 @@ impl fmt::Display for Site {
     }
 }
 
-/// Who a task is, for people.
+/// A task as shown to people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskLabel {
     /// Its spawn path.
     pub path: TaskPath,
-    /// The name that it was given, or that of the function that it runs; empty where neither is known.
+    /// The task's name, or else that of the function that it runs; empty if neither is known.
     pub name: Cow<'static, str>,
     /// Where it was spawned; `None` for the root.
     pub spawned: Option<Site>,
-    /// The name of the node that it runs on; `None` for the one where the test itself runs.
+    /// The name of the node that it runs on; `None` for the test's own node.
     pub node: Option<Cow<'static, str>>,
 }

@@ -28,7 +28,6 @@ mod int_map;
 mod label;
 mod operation;
 mod outcome;
-mod path;
 mod profile;
 mod progress;
 mod record;
@@ -46,7 +45,9 @@ mod sorting;
 mod source;
 mod stopwatch;
 mod strategy;
+mod stream;
 mod sweep;
+mod task_path;
 mod test_name;
 mod text;
 mod token;
@@ -68,7 +69,6 @@ pub use outcome::{
     Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, FailureKind, Fingerprint, Holder, Note,
     Resumed,
 };
-pub use path::{ParsePathError, TaskKey, TaskPath};
 pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
@@ -78,7 +78,7 @@ pub use record::{
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
-pub use seed::{Seed, Stream};
+pub use seed::Seed;
 pub use session::{explore, investigate, render_report};
 pub use shrink::StopReason;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
@@ -87,7 +87,9 @@ pub use strategy::{
     Bound, Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Scratch, Stall, Starve, Strategy, StrategySpec,
     Surw, UnknownStrategy, Urw,
 };
+pub use stream::Stream;
 pub use sweep::{Frequency, OtherFailure};
+pub use task_path::{ParsePathError, TaskKey, TaskPath};
 pub use test_name::TestName;
 pub use text::{Nanos, grouped};
 pub use token::TokenError;

@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::estimates::Told;
+use crate::estimates::KeyedEstimates;
 use crate::sorting::{pair, sort_by_number};
 use crate::source::{AnySource, Seeded, Source};
-use crate::strategy::portfolio::{self, Traits};
+use crate::strategy::portfolio::{self, RunTraits};
 use crate::{
     Access, DecisionKey, Domain, Estimates, Numbers, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
     StrategySpec, Stream, TaskKey, TaskPath,
@@ -150,7 +150,8 @@ impl Profile {
     /// the one whose turn it is; any other is itself.
     #[must_use]
     pub fn plan(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Estimates) {
-        let (strategy, Told { steps, tasks, instants, resource, counts }) = self.choose(strategy, seed);
+        let (strategy, KeyedEstimates { steps, tasks, instants, resource, counts }) =
+            self.choose(strategy, seed);
         let mut counts: Vec<_> = counts.iter().map(|&(key, count)| (self.path(key), count)).collect();
         counts.sort_unstable();
         (strategy, Estimates { steps, tasks, instants, resource, counts })
@@ -166,8 +167,8 @@ impl Profile {
     /// The source of that schedule, made more cheaply.
     #[must_use]
     pub fn source(&self, strategy: StrategySpec, seed: Seed) -> AnySource {
-        let (strategy, told) = self.choose(strategy, seed);
-        AnySource::Seeded(Seeded::told(seed, strategy, &told))
+        let (strategy, keyed) = self.choose(strategy, seed);
+        AnySource::Seeded(Seeded::with_estimates(seed, strategy, &keyed))
     }
 
     /// The same in the memory of earlier sources.
@@ -177,8 +178,8 @@ impl Profile {
         if strategy == StrategySpec::Random {
             return AnySource::Seeded(Seeded::random_in(scratch, seed));
         }
-        let (strategy, told) = self.choose(strategy, seed);
-        AnySource::Seeded(Seeded::told_in(scratch, seed, strategy, &told))
+        let (strategy, keyed) = self.choose(strategy, seed);
+        AnySource::Seeded(Seeded::with_estimates_in(scratch, seed, strategy, &keyed))
     }
 
     /// The path of a task that has been counted.
@@ -192,8 +193,8 @@ impl Profile {
         numbers.into_iter().rev().collect()
     }
 
-    fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Told<'_>) {
-        let traits = Traits { shares: !self.shared.is_empty(), has_time: self.instants > 0 };
+    fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, KeyedEstimates<'_>) {
+        let traits = RunTraits { shares: !self.shared.is_empty(), has_time: self.instants > 0 };
         let asked_for = strategy;
         let strategy = match asked_for {
             StrategySpec::Portfolio => portfolio::choose(seed, traits),
@@ -211,14 +212,14 @@ impl Profile {
             },
             _ => (None, &[]),
         };
-        let told = Told {
+        let keyed = KeyedEstimates {
             steps: self.points.saturating_add(self.operation_points),
             tasks: self.tasks,
             instants: self.instants,
             resource,
             counts,
         };
-        (strategy, strategy.uses(told))
+        (strategy, strategy.uses(keyed))
     }
 
     /// What the run whose turn it is attends to: each resource as often as it is touched, spread evenly over the turns.

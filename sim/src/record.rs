@@ -1,8 +1,10 @@
-//! The record of a run: who became ready when, who ran, what was chosen.
+//! The [`Record`] of a run: which tasks became ready and when, which ran, and what was chosen.
 //!
-//! Kept only for runs that are to be explained; exploring keeps a rolling hash instead.
+//! Only runs that are shrunk or reported are recorded. Exploring keeps a rolling hash instead.
 //!
-//! Always true: `steps` lists arrivals in the order in which they ran, each at most once; indices never dangle.
+//! # Invariants
+//! - `steps` lists arrivals in the order in which they ran, each at most once.
+//! - All indices are in range.
 
 use std::borrow::Cow;
 
@@ -14,11 +16,11 @@ use crate::{
 /// A task that took part in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRecord {
-    /// Who it is.
+    /// The task's key.
     pub key: TaskKey,
-    /// Path, name and the place where it was spawned.
+    /// The task's path, name and spawn location.
     pub label: TaskLabel,
-    /// Virtual time of its spawning, nanoseconds since the run's start.
+    /// The virtual time at which it was spawned, in nanoseconds since the run's start.
     pub spawned_at_ns: u64,
 }
 
@@ -27,11 +29,11 @@ pub struct TaskRecord {
 pub struct Arrival {
     /// Index into [`Record::tasks`].
     pub task: u32,
-    /// Which resumption of the task this will be.
+    /// The task's resumption.
     pub resume: u32,
-    /// The how-many-th operation of that resumption the task has given way for, where it has.
+    /// The index within the resumption of the operation before which the task was preempted; `None` if it was not.
     pub operation: Option<u32>,
-    /// How many steps had begun when it became ready.
+    /// The number of steps that had begun when it became ready.
     pub after_steps: u64,
 }
 
@@ -42,7 +44,7 @@ pub struct Step {
     pub arrival: u32,
     /// Virtual time, nanoseconds since the run's start.
     pub at_ns: u64,
-    /// Where the task waits after this step, where known; `None` also when the step ended the task.
+    /// Where the task waits after this step, if known. Also `None` if the step ended the task.
     pub waits_at: Option<Site>,
     /// Whether the task ended with this step.
     pub finished: bool,
@@ -53,60 +55,60 @@ pub struct Step {
 /// A decision other than which task runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Which decision.
+    /// The decision's key.
     pub key: DecisionKey,
-    /// Index into [`Record::tasks`] of the task that it is about.
+    /// The index into [`Record::tasks`] of the decision's task.
     pub task: u32,
-    /// How many possibilities there were.
+    /// The number of possibilities.
     pub arity: u32,
-    /// Which was taken.
+    /// The value that was chosen.
     pub value: u32,
-    /// Index into [`Record::steps`] of the step that asked.
+    /// The index into [`Record::steps`] of the step that made the decision.
     pub step: u64,
 }
 
-/// A decision about the world around the tasks that was not the quiet one.
+/// A decision about the network or a fault that differs from the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldDeviation {
-    /// The decision, as what differs from the quiet run.
+    /// The decision, as a deviation from the baseline run.
     pub deviation: Deviation,
-    /// How many steps had begun.
+    /// The number of steps that had begun.
     pub after_steps: u64,
-    /// What it came to.
+    /// Its effect.
     pub effect: WorldEffect,
 }
 
-/// An operation that a step did.
+/// An operation that a step performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Performed {
     /// Index into [`Record::steps`].
     pub step: u64,
-    /// The how-many-th operation of the task's resumption; `None` for one that is not announced before it is done, such
-    /// as letting go of a lock.
+    /// The operation's index within the task's resumption; `None` for one that is not announced in advance, such as
+    /// releasing a lock.
     pub index: Option<u32>,
     /// The operation.
     pub operation: Operation,
-    /// Where the code asked for it.
+    /// The source location of the operation.
     pub site: Option<Site>,
 }
 
-/// Something that a step did to the world in which the tasks live: it crashed a node, say.
+/// A change that a step made to the simulated world: it crashed a node, for example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldEvent {
     /// Index into [`Record::steps`].
     pub step: u64,
-    /// What it did.
+    /// The change.
     pub change: WorldChange,
 }
 
-/// What kind of thing a resource is.
+/// The kind of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResourceKind {
-    /// Something that tasks share: a lock, a channel, what the code under test has named.
+    /// An object that tasks share: a lock, a channel, or one named by the code under test.
     #[default]
     Shared,
-    /// The end of a task, which others may await.
+    /// The end of a task, which other tasks may await.
     TaskEnd,
     /// A socket.
     Socket,
@@ -115,26 +117,26 @@ pub enum ResourceKind {
 /// A resource that a run touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceRecord {
-    /// Which.
+    /// The resource's key.
     pub key: ResourceKey,
-    /// What kind of thing it is.
+    /// The resource's kind.
     pub kind: ResourceKind,
-    /// What it is called: `mutex`, or the name that the code under test has given it.
+    /// The resource's name: `mutex`, for example, or a name given by the code under test.
     pub name: Cow<'static, str>,
-    /// Where it was made.
+    /// Where it was created.
     pub made: Option<Site>,
 }
 
-/// Virtual time moving to its next instant.
+/// An advance of virtual time to its next instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
-    /// How many arrivals there were before it.
+    /// The number of arrivals before it.
     pub after_arrivals: u64,
-    /// How many steps.
+    /// The number of steps before it.
     pub after_steps: u64,
 }
 
-/// All that happened in a run, in the harness's words.
+/// All recorded events of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Every task, the root first, in order of spawning.
@@ -145,32 +147,32 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Every other decision, in order.
     pub choices: Vec<Choice>,
-    /// Every decision about the world that was not the quiet one, in order.
+    /// Every decision about the network or a fault that differs from the baseline, in order.
     pub world_deviations: Vec<WorldDeviation>,
     /// Every operation, in order.
     pub operations: Vec<Performed>,
     /// Every resource, in the order in which they were first touched.
     pub resources: Vec<ResourceRecord>,
-    /// Every move of virtual time, in order.
+    /// Every advance of virtual time, in order.
     pub advances: Vec<Advance>,
-    /// What was done to the world, in order.
+    /// Every change of the simulated world, in order.
     pub events: Vec<WorldEvent>,
 }
 
 impl Record {
-    /// The arrival that a step ran.
+    /// Returns the arrival that a step ran.
     #[must_use]
     pub fn arrival_of(&self, step: &Step) -> Arrival {
         self.arrivals[step.arrival as usize]
     }
 
-    /// The task that a step ran.
+    /// Returns the task that a step ran.
     #[must_use]
     pub fn task_of(&self, step: &Step) -> &TaskRecord {
         &self.tasks[self.arrival_of(step).task as usize]
     }
 
-    /// For each arrival the step that ran it.
+    /// Returns, for each arrival, the step that ran it.
     pub(crate) fn ran_at(&self) -> Vec<Option<usize>> {
         let mut ran_at = vec![None; self.arrivals.len()];
         for (number, step) in self.steps.iter().enumerate() {
@@ -179,7 +181,7 @@ impl Record {
         ran_at
     }
 
-    /// The arrival that a deviation is about, if the run comes to it.
+    /// Returns the arrival that a deviation is about, if the run reaches it.
     pub(crate) fn arrival_about(&self, deviation: &Deviation) -> Option<usize> {
         let operation = match deviation.domain {
             Domain::Schedule | Domain::Select | Domain::User => None,
@@ -194,26 +196,26 @@ impl Record {
         })
     }
 
-    /// What a deviation came to in the world around the tasks, if the run comes to it.
+    /// Returns the effect of a deviation about the network or a fault, if the run reaches it.
     pub(crate) fn effect_of(&self, deviation: &Deviation) -> Option<&WorldDeviation> {
         self.world_deviations.iter().find(|other| other.deviation.key() == deviation.key())
     }
 
-    /// How many steps had begun when the turn of an arrival that ran at `step` began: when it became ready, or when time
-    /// last moved on while it was held back.
+    /// Returns the number of steps that had begun when an arrival that ran at `step` took its place in FIFO order: when
+    /// it became ready, or when time last advanced while it was held back.
     pub(crate) fn turn_begins(&self, arrival: usize, step: usize) -> u64 {
         let end = self.advances.partition_point(|advance| advance.after_steps <= step as u64);
         let last = self.advances[..end].last().filter(|advance| advance.after_arrivals > arrival as u64);
         last.map_or(self.arrivals[arrival].after_steps, |advance| advance.after_steps)
     }
 
-    /// What the record knows of a resource.
+    /// Returns the record of a resource.
     #[must_use]
     pub fn resource(&self, key: ResourceKey) -> Option<&ResourceRecord> {
         self.resources.iter().find(|resource| resource.key == key)
     }
 
-    /// Whether a resource stands for the end of a task, which it was made with.
+    /// Returns whether a resource is the end of a task. It then has the task's spawn location.
     pub(crate) fn is_task_end(&self, key: ResourceKey) -> bool {
         self.resource(key).is_some_and(|resource| {
             resource.kind == ResourceKind::TaskEnd
@@ -222,7 +224,7 @@ impl Record {
         })
     }
 
-    /// The operations of step number `step`, in order.
+    /// Returns the operations of step number `step`, in order.
     pub fn operations_of(&self, step: usize) -> &[Performed] {
         let step = step as u64;
         let start = self.operations.partition_point(|performed| performed.step < step);
@@ -230,7 +232,7 @@ impl Record {
         &self.operations[start..end]
     }
 
-    /// What step number `step` did to the world, in order.
+    /// Returns the changes that step number `step` made to the simulated world, in order.
     pub fn events_of(&self, step: usize) -> &[WorldEvent] {
         let step = step as u64;
         let start = self.events.partition_point(|event| event.step < step);
@@ -238,8 +240,8 @@ impl Record {
         &self.events[start..end]
     }
 
-    /// Where the task of step number `step` resumes: the place where it waited before; `None` for a first
-    /// resumption, and where the place is not known.
+    /// Returns where the task of step number `step` resumes, which is where it waited before; `None` for a first
+    /// resumption, and where the location is unknown.
     #[must_use]
     pub fn resumes_at(&self, step: usize) -> Option<&Site> {
         let task = self.arrival_of(&self.steps[step]).task;

@@ -1,37 +1,40 @@
-//! Rewriting a recorded run as deviations from the quiet run.
+//! Rewrites a recorded run as deviations from the baseline run: [`Record::deviations`].
 //!
-//! Always true: replaying the deviations repeats the run exactly, without the strategy that found it; and their number
-//! is the smallest that can do so. A resumption needs no deviation if it runs in its turn, and the largest set of
-//! resumptions that run in their turn is a longest subsequence of the steps in which arrivals only increase; those that
-//! were still ready when the run ended count as running after all others.
+//! A resumption needs no deviation if it runs in FIFO order. The largest set of such resumptions is a longest
+//! subsequence of the steps in which arrivals only increase. Resumptions that were still ready when the run ended count
+//! as running after all others.
 //!
-//! A task that gave way before an operation and went on before anything else happened did not need to: its two steps are
-//! one in the quiet run, and one here. A task that was ready while time passed has a deviation for that, and its turn
-//! begins when the time has come.
+//! A task that was preempted before an operation, and continued before anything else happened, did not need the
+//! preemption: its two steps are one in the baseline run, and are merged here. A task that was ready while time
+//! advanced gets a stall deviation, and its place in FIFO order begins when the stall ends.
+//!
+//! # Invariants
+//! - Replaying the deviations repeats the run exactly, without the strategy that found it.
+//! - Their number is the smallest possible.
 
 use crate::sorting::sort_by_number;
 use crate::{Arrival, Choice, Deviation, Domain, Record};
 
 impl Record {
-    /// The deviations that make the quiet run repeat this one.
+    /// Returns the deviations that make the baseline run repeat this one.
     #[must_use]
     pub fn deviations(&self) -> Vec<Deviation> {
         self.rewritten(true)
     }
 
-    /// The same, but that a task gives way wherever it did in this run.
+    /// As [`deviations`](Self::deviations), but keeps every preemption of this run.
     pub(crate) fn literal_deviations(&self) -> Vec<Deviation> {
         self.rewritten(false)
     }
 
     fn rewritten(&self, merged: bool) -> Vec<Deviation> {
-        // For each step the number of steps before it that remain, and whether it does.
+        // For each step, the number of remaining steps before it, and whether it remains.
         let mut before = Vec::with_capacity(self.steps.len() + 1);
         let mut remains = Vec::with_capacity(self.steps.len());
         let mut count = 0_u64;
         for number in 0..self.steps.len() {
             before.push(count);
-            let kept = !(merged && self.goes_right_on(number));
+            let kept = !(merged && self.continues_at_once(number));
             remains.push(kept);
             count += u64::from(kept);
         }
@@ -39,7 +42,7 @@ impl Record {
 
         let ran_at = self.ran_at();
         let mut deviations = Vec::new();
-        // Turns, in the order in which they begin.
+        // Arrivals in the order in which their places in FIFO order begin.
         let mut turns: Vec<Turn> = Vec::new();
         for (number, arrival) in self.arrivals.iter().enumerate() {
             let ran = ran_at[number];
@@ -66,7 +69,7 @@ impl Record {
         }
         turns.sort_unstable_by_key(|turn| turn.begins);
 
-        // Those that gave way are moved in any case: in the quiet run they would not have.
+        // Arrivals after a preemption always need a deviation: in the baseline run there is no preemption.
         let plain: Vec<usize> =
             (0..turns.len()).filter(|&turn| self.arrivals[turns[turn].arrival].operation.is_none()).collect();
         let mut order = plain.clone();
@@ -97,7 +100,7 @@ impl Record {
         all
     }
 
-    /// The deviation by which a choice has this value.
+    /// Returns the deviation that gives a choice this value.
     pub(crate) fn chosen(&self, choice: &Choice, value: u32) -> Deviation {
         let task = self.tasks[choice.task as usize].label.path.clone();
         let (domain, _, resume, index) = choice.key.parts();
@@ -109,8 +112,8 @@ impl Record {
         Deviation { task, resume: arrival.resume, domain, index, value }
     }
 
-    /// Whether the step goes on where its task gave way in the step before it, at the same time.
-    pub(crate) fn goes_right_on(&self, step: usize) -> bool {
+    /// Returns whether the step continues the preempted task of the step before it, at the same time.
+    pub(crate) fn continues_at_once(&self, step: usize) -> bool {
         let arrival = self.arrival_of(&self.steps[step]);
         let Some(previous) = step.checked_sub(1) else { return false };
         arrival.operation.is_some()
@@ -118,12 +121,12 @@ impl Record {
             && self.advances.binary_search_by_key(&(step as u64), |advance| advance.after_steps).is_err()
     }
 
-    /// How often time moved while an arrival was ready, and the last move.
+    /// Counts the advances of time while an arrival was ready, and finds the last one.
     fn advances_between(&self, arrival: usize, ran: Option<usize>) -> Stalled {
         let first = self.advances.partition_point(|advance| advance.after_arrivals <= arrival as u64);
         let end = match ran {
             Some(step) => self.advances.partition_point(|advance| advance.after_steps <= step as u64),
-            // A task that never ran had time pass by it as often as it could have.
+            // A task that never ran was ready during all later advances.
             None => self.advances.len(),
         };
         let count = end.saturating_sub(first);
@@ -133,24 +136,24 @@ impl Record {
 
 struct Stalled {
     count: u32,
-    /// Index into the advances.
+    /// The index of the last one in the record's advances.
     last: Option<usize>,
 }
 
-/// An arrival as the replay will see it.
+/// An arrival as the replay will order it.
 #[derive(Debug)]
 struct Turn {
-    /// Where it stands among the others: what it comes after, then ties.
+    /// Its position among the others; the later fields break ties.
     begins: (u64, u64, usize),
     /// Index into [`Record::arrivals`].
     arrival: usize,
-    /// How many steps there are before its turn begins.
+    /// The number of steps before its place in FIFO order begins.
     after: u64,
-    /// The step that runs it; the number of steps where none does.
+    /// The step that runs it, or the number of steps if none does.
     end: usize,
 }
 
-/// Marks the members of one longest strictly increasing subsequence (patience sorting).
+/// Marks the members of one longest strictly increasing subsequence.
 fn longest_increasing(numbers: &[u32]) -> Vec<bool> {
     // For each length, the position at which a subsequence of that length ends with the smallest number so far.
     let mut ends: Vec<usize> = Vec::new();

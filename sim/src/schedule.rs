@@ -1,10 +1,11 @@
-//! Schedules: what a person keeps of a run.
+//! Schedules: a [`Schedule`] describes a run so that it can be stored and repeated.
 //!
-//! Always true: a schedule and the code under test determine the run, wherever and whenever it is repeated.
+//! # Invariants
+//! - A schedule and the code under test determine the run, wherever and whenever it is repeated.
 
 use crate::{DecisionKey, Domain, Estimates, Seed, StrategySpec, TaskPath};
 
-/// One decision that differs from the quiet run.
+/// One decision that differs from the baseline run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Deviation {
     /// The task that the decision is about.
@@ -13,58 +14,62 @@ pub struct Deviation {
     pub resume: u32,
     /// The kind of choice.
     pub domain: Domain,
-    /// The how-many-th choice of this domain within the resumption, from 0 (always 0 for [`Domain::Schedule`]).
+    /// The index of the choice among those of this domain within the resumption, from 0 (always 0 for
+    /// [`Domain::Schedule`]).
     pub index: u32,
-    /// What was decided, never 0. [`Domain::Schedule`]: the resumption runs after `value - 1` other steps instead of
-    /// in its turn. [`Domain::Select`]: the branch that is polled first. [`Domain::Network`] and [`Domain::Fault`]: what the
-    /// world makes of it, more the greater it is.
+    /// The decided value, never 0.
+    ///
+    /// - [`Domain::Schedule`]: the resumption runs after `value - 1` other steps instead of in FIFO order.
+    /// - [`Domain::Select`]: the branch that is polled first.
+    /// - [`Domain::Network`] and [`Domain::Fault`]: the greater the value, the more the network or fault differs from
+    ///   the baseline.
     pub value: u32,
 }
 
 impl Deviation {
-    /// The key of the decision.
+    /// Returns the key of the decision.
     #[must_use]
     pub fn key(&self) -> DecisionKey {
         DecisionKey::from_parts(self.domain, self.task.key().0, self.resume, self.index)
     }
 }
 
-/// How to make every decision of a run, as a value that can be printed, stored, replayed and shrunk.
+/// Every decision of a run, as a value that can be printed, stored, replayed and shrunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// Found by exploring: all follows from the seed, the strategy and what that was told.
+    /// A schedule found by exploring: determined by the seed, the strategy and its estimates.
     Seeded {
         /// The run's seed.
         seed: Seed,
         /// The strategy that chose among ready tasks, with its parameters.
         strategy: StrategySpec,
-        /// What the strategy was told of the run beforehand.
+        /// The strategy's estimates of the run.
         estimates: Estimates,
     },
-    /// The quiet run, but for these decisions.
+    /// The baseline run except for these decisions.
     Deviations {
         /// The seed of the random numbers that the code under test draws.
         randomness: Seed,
-        /// What differs from the quiet run; no two have the same key.
+        /// The deviations from the baseline run; no two have the same key.
         deviations: Vec<Deviation>,
     },
 }
 
 impl Schedule {
-    /// The run with this seed under a strategy that was told nothing.
+    /// Creates the schedule of the run with this seed under a strategy without estimates.
     #[must_use]
     pub fn seeded(seed: Seed, strategy: StrategySpec) -> Self {
         Self::Seeded { seed, strategy, estimates: Estimates::default() }
     }
 
-    /// The quiet run: first in, first out, no faults.
+    /// Creates the schedule of the baseline run: first in, first out, no faults.
     #[must_use]
     pub fn baseline() -> Self {
         Self::Deviations { randomness: Seed(0), deviations: Vec::new() }
     }
 
-    /// Whether time may pass under it while a task is ready.
+    /// Returns whether virtual time may advance under it while a task is ready.
     #[must_use]
     pub fn stalls(&self) -> bool {
         match self {
@@ -76,7 +81,7 @@ impl Schedule {
         }
     }
 
-    /// The deviations from the quiet run; `None` where a strategy decides.
+    /// Returns the deviations from the baseline run; `None` if a strategy decides.
     #[must_use]
     pub fn deviations(&self) -> Option<&[Deviation]> {
         match self {

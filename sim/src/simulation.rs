@@ -1,75 +1,79 @@
-//! What the harness asks of a simulation: given a source of decisions, run once and say how it ended.
+//! [`Simulation`]: the interface between the harness and whatever it runs. A simulation runs once with a given source
+//! of decisions and returns how the run ended.
 //!
-//! Always true: two runs whose sources decide the same have the same trace hash and the same failure.
+//! # Invariants
+//! - Two runs whose sources make the same decisions have the same trace hash and the same failure.
 
 use std::time::Duration;
 
 use crate::{AnySource, Failure, Record};
 
-/// Something that can be run once under a source of decisions.
+/// A program that can be run once with a source of decisions.
 pub trait Simulation: Sync {
     /// Runs once, taking every decision from `request.source`.
     fn run(&self, request: Request<'_>) -> Ended;
 }
 
-/// How much of a run is kept.
+/// How much of a run is recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// The trace hash alone: for exploring.
+    /// Only the trace hash; for exploring.
     #[default]
     Lean,
-    /// A [`Record`] of every step and decision: for rewriting and shrinking.
+    /// A [`Record`] of every step and decision; for rewriting and shrinking.
     Record,
-    /// As `Record`, and for each step the line of source where the task then waits, where it can be known:
-    /// for reporting. Slow.
+    /// As `Record`, plus the source location where each step's task waits, where it can be known; for reports. Slow.
     Explain,
 }
 
-/// One run to be made.
+/// A request for one run.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Where decisions come from.
+    /// The source of decisions.
     pub source: AnySource,
-    /// When to give up.
+    /// The bounds of the run.
     pub limits: &'a Limits,
-    /// What to keep.
+    /// How much to record.
     pub detail: Detail,
-    /// Under [`Detail::Explain`], the step from which on places are looked up, besides those of the first few thousand
-    /// steps: a long run that has been made before is told by its beginning and its end.
+    /// Under [`Detail::Explain`], the step from which source locations are looked up; those of the first few thousand
+    /// steps are always looked up. The report of a long run shows its beginning and its end.
     pub explain_from: u64,
-    /// Whether a panic prints its usual message to standard error; else nothing is printed.
+    /// Whether a panic prints its usual message to standard error. If not, nothing is printed.
     pub loud: bool,
 }
 
 /// How a run ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What failed; `None` when the run passed.
+    /// The failure; `None` if the run passed.
     pub failure: Option<Box<Failure>>,
-    /// The rolling hash over every step's task and virtual time and every choice.
+    /// The rolling hash of every step's task and virtual time and of every choice.
     pub trace_hash: u64,
-    /// How many steps the run took.
+    /// The number of steps.
     pub steps: u64,
-    /// How much virtual time passed, in nanoseconds.
+    /// The virtual time that passed, in nanoseconds.
     pub elapsed_ns: u64,
-    /// What was recorded; `None` for [`Detail::Lean`].
+    /// The record; `None` for [`Detail::Lean`].
     pub record: Option<Box<Record>>,
-    /// How many stored deviations the run never came to.
+    /// The number of stored deviations that the run did not reach.
     pub unapplied: usize,
 }
 
-/// The bounds of a run. Each failure that comes of one names it.
+/// The bounds of a run. Each failure caused by one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Steps a run. Default 2,000,000, which is also as many as can be recorded to be shrunk and told.
+    /// The maximum number of steps of a run. Default 2,000,000, which is also the maximum that can be recorded, shrunk
+    /// and reported.
     pub max_steps: u64,
-    /// Steps at one instant of virtual time, beyond which the run counts as a livelock. Default 100,000.
+    /// The maximum number of steps at one instant of virtual time, beyond which the run counts as a livelock. Default
+    /// 100,000.
     pub max_polls_per_instant: u64,
-    /// Virtual time a run. Default 100 years.
+    /// The maximum virtual time of a run. Default 100 years.
     pub max_virtual_time: Duration,
-    /// Tasks alive at one time. Default, and at most, 16,000,000.
+    /// The maximum number of tasks alive at one time. Default, and at most, 16,000,000.
     pub max_tasks: u32,
-    /// Real time that one poll may take before the process is stopped; zero switches the watchdog off. Default 10 s.
+    /// The real time that one poll may take before the process is stopped; zero switches the watchdog off. Default 10
+    /// s.
     pub stuck_after: Duration,
     /// The virtual wall clock at the run's start, as time since the Unix epoch. Default 2026-01-01T00:00:00Z.
     pub epoch: Duration,

@@ -1,12 +1,13 @@
-//! The source for fuzzing: each choice takes bytes from the input, in order.
+//! The source for fuzzing, [`Bytes`]: each choice takes bytes from the input, in order.
 //!
-//! Always true: where the bytes are exhausted the quiet choice is made, so a short input is a calm run; and any bytes
-//! whatsoever are a valid run.
+//! # Invariants
+//! - After the last byte, every choice is the baseline one, so a short input means a run close to the baseline.
+//! - Any sequence of bytes is a valid run.
 
 use super::Source;
 use crate::{DecisionKey, Domain, Operation, Ready, Seed, Stream};
 
-/// Decides by a fuzzer's bytes.
+/// Makes decisions from a fuzzer's bytes.
 #[derive(Debug)]
 pub struct Bytes {
     bytes: Vec<u8>,
@@ -16,13 +17,13 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// A source that takes its choices from `bytes`.
+    /// Creates a source that takes its choices from `bytes`.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self { bytes: bytes.into(), taken: 0, ready: Vec::new() }
     }
 
-    /// A number below `bound`: one byte where that suffices, else four.
+    /// Takes a number below `bound` from one byte if that suffices, else from four.
     fn below(&mut self, bound: u32) -> u32 {
         let width = if bound <= 256 { 1 } else { 4 };
         let end = self.bytes.len().min(self.taken + width);

@@ -1,7 +1,9 @@
-//! Sources of decisions: a seed and a strategy, a stored schedule, or a fuzzer's bytes.
+//! Sources of decisions: a seed with a strategy ([`Seeded`]), a stored schedule ([`Replay`]), or a fuzzer's bytes
+//! ([`Bytes`]). [`Source`] is the trait they implement, and [`AnySource`] is the type that a run uses.
 //!
-//! Always true: a simulation asks its source, and nothing else, whenever it has a choice; and a source never learns
-//! more than keys, arities and the order in which tasks became ready.
+//! # Invariants
+//! - A simulation takes every nondeterministic choice from its source.
+//! - A source learns only keys, arities and the order in which tasks became ready.
 
 mod bytes;
 mod replay;
@@ -19,79 +21,82 @@ use crate::{DecisionKey, Operation, Ready, Schedule, Stream, TaskKey};
 
 /// Makes every decision of one run.
 pub trait Source: fmt::Debug {
-    /// A task has become ready; calls come in order of arrival.
+    /// Adds a task that has become ready. Calls come in order of arrival.
     fn ready(&mut self, task: Ready);
 
-    /// A task that is ready already has been woken once more, by the task that runs or by a timer.
+    /// Records that a ready task has been woken once more, by the running task or by a timer.
     fn woken(&mut self, task: TaskKey) {
         let _ = task;
     }
 
-    /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
+    /// Removes the next task from the ready ones and returns its slot; returns `None` when no task may run.
     ///
-    /// What is taken is a step: the simulation runs the task once, and counts and records it as one.
+    /// Each returned slot is one step: the simulation runs the task once, and counts and records that as a step.
     ///
-    /// A source may also answer `None` while it holds tasks back. Then time passes, if there is anything to wait for; if
-    /// not, the simulation asks it to [let go](Self::let_go).
+    /// A source may also return `None` while it holds tasks back. Virtual time then advances if there is anything to
+    /// wait for; otherwise the simulation calls [`let_go`](Self::let_go).
     fn next(&mut self) -> Option<u32>;
 
-    /// Whether the source wants to be told of operations: asked once, before the run. Else it is not told of any but those
-    /// that give way of themselves.
+    /// Returns whether the source needs to know each operation before it happens. Called once, before the run. If it
+    /// returns `false`, the source is asked only about operations that the code under test announces explicitly.
     fn wants_operations(&self) -> bool {
         false
     }
 
-    /// Whether the source wants to be told of each step of a task on a node, as an operation that reads the node, because
-    /// what happens to nodes races with all that happens on them; asked once, before the run.
+    /// Returns whether each step of a task on a node is reported to the source as an operation that reads the node.
+    /// What happens to a node races with everything that runs on it. Called once, before the run.
     fn wants_nodes(&self) -> bool {
         false
     }
 
-    /// A task is about to do `operation`: whether it gives way first, and becomes ready again at once.
+    /// Returns whether to preempt the task before it performs `operation`. A preempted task becomes ready again at
+    /// once.
     fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let _ = (key, operation);
         false
     }
 
-    /// The task that runs does `operation` now, be it one that it has announced or one for which it can't give way.
+    /// Records that the running task performs `operation`, whether or not it could have been preempted before it.
     fn performed(&mut self, task: TaskKey, operation: Operation) {
         let _ = (task, operation);
     }
 
-    /// No task is ready that is not held back, and time is about to move by so many nanoseconds: whether it may. If not, the
-    /// source has let go of the tasks that it held back, or of some.
+    /// Returns whether virtual time may advance by `by_ns` nanoseconds. Called when the only ready tasks are those held
+    /// back. If it returns `false`, the source has released at least some of them.
     fn lets_time_pass(&mut self, by_ns: u64) -> bool {
         let _ = by_ns;
         true
     }
 
-    /// Virtual time has moved to its next instant.
+    /// Records that virtual time has advanced to its next instant.
     fn time_passed(&mut self) {}
 
-    /// Nothing else can happen any more: the tasks that were held back become ready. Whether there were any.
+    /// Releases the tasks that are held back, because nothing else can happen. Returns whether there were any.
     fn let_go(&mut self) -> bool {
         false
     }
 
-    /// Decides among `arity` possibilities, of which 0 is the quiet one. The answer is below `arity`.
+    /// Chooses one of `arity` possibilities, of which 0 is the baseline choice. The returned value is less than
+    /// `arity`.
     ///
-    /// A simulation asks only where there is a choice: `arity` is 2 or more.
+    /// A simulation calls this only where there is a choice: `arity` is at least 2.
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32;
 
-    /// The stream that the code under test draws its random numbers from, for the entity (a task) given.
+    /// Creates the stream from which the code under test draws its random numbers, for this entity (a task).
     fn user_stream(&mut self, entity: u64) -> Stream;
 
-    /// `parent` has spawned `child`, which becomes ready right after.
+    /// Records that `parent` has spawned `child`, which becomes ready right after.
     fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
         let _ = (parent, child);
     }
 
-    /// The task has ended and will not be ready again.
+    /// Records that the task has ended. It will not become ready again.
     fn finished(&mut self, task: TaskKey) {
         let _ = task;
     }
 
-    /// How many stored deviations the run never came to: more than none when a schedule was made for other code.
+    /// Returns the number of stored deviations that the run did not reach. It is above 0 if the schedule was made for
+    /// other code.
     fn unapplied(&self) -> usize {
         0
     }
@@ -99,8 +104,8 @@ pub trait Source: fmt::Debug {
 
 /// A source in use by a run.
 ///
-/// It dereferences to the [`Source`] in it. Its own methods do the same as those of the trait, without a call through a table,
-/// and under the random strategy without any: a good part of a step would be such calls.
+/// Dereferences to the [`Source`] in it. Its own methods do the same as those of the trait, without a virtual call and,
+/// under the random strategy, without any call. Such calls would be a good part of a step's time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnySource {
@@ -110,7 +115,7 @@ pub enum AnySource {
     Other(Box<dyn Source>),
 }
 
-/// Evaluates an expression for whichever source it is.
+/// Evaluates an expression for the source in an [`AnySource`].
 macro_rules! for_source {
     ($any:expr, $source:ident => $call:expr) => {
         match $any {
@@ -121,7 +126,7 @@ macro_rules! for_source {
 }
 
 impl AnySource {
-    /// A task has become ready; calls come in order of arrival.
+    /// Adds a task that has become ready. Calls come in order of arrival.
     #[inline(always)]
     pub fn ready(&mut self, task: Ready) {
         match self {
@@ -137,7 +142,7 @@ impl AnySource {
         for_source!(self, source => source.ready(task));
     }
 
-    /// Takes the task that runs next out of the ready ones, and gives its slot; `None` when none is ready.
+    /// Removes the next task from the ready ones and returns its slot; returns `None` when no task may run.
     #[inline(always)]
     #[expect(clippy::should_implement_trait, reason = "it is the method of a trait of this crate")]
     pub fn next(&mut self) -> Option<u32> {
@@ -184,7 +189,7 @@ impl AnySource {
         for_source!(self, source => source.time_passed());
     }
 
-    /// `parent` has spawned `child`, which becomes ready right after.
+    /// Records that `parent` has spawned `child`, which becomes ready right after.
     #[inline]
     pub fn spawned(&mut self, parent: TaskKey, child: TaskKey) {
         if !self.is_random() {
@@ -192,7 +197,7 @@ impl AnySource {
         }
     }
 
-    /// The task has ended and will not be ready again.
+    /// Records that the task has ended. It will not become ready again.
     #[inline]
     pub fn finished(&mut self, task: TaskKey) {
         if !self.is_random() {
@@ -240,7 +245,7 @@ impl<S: Source + 'static> From<Box<S>> for AnySource {
     }
 }
 
-/// The source that makes the decisions of a schedule.
+/// Creates the source that makes the decisions of a schedule.
 impl From<&Schedule> for AnySource {
     fn from(schedule: &Schedule) -> Self {
         schedule.source()
@@ -248,13 +253,12 @@ impl From<&Schedule> for AnySource {
 }
 
 impl Schedule {
-    /// A source that makes the decisions of this schedule.
+    /// Creates a source that makes the decisions of this schedule.
     #[must_use]
     pub fn source(&self) -> AnySource {
         match self {
-            Self::Seeded { seed, strategy, estimates } => {
-                estimates.tell(|told| AnySource::Seeded(Seeded::told(*seed, *strategy, told)))
-            }
+            Self::Seeded { seed, strategy, estimates } => estimates
+                .with_keys(|keyed| AnySource::Seeded(Seeded::with_estimates(*seed, *strategy, keyed))),
             Self::Deviations { randomness, deviations } => {
                 AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
             }

@@ -1,45 +1,48 @@
-//! The source for replaying: the baseline run plus a sparse set of deviations.
+//! The source for replaying, [`Replay`]: the baseline run plus a sparse set of deviations.
 //!
-//! Always true: without deviations tasks run first in, first out and every choice is 0; a deviation applies to the one
-//! decision that its key names and leaves the others where they were.
+//! A schedule deviation moves one resumption. With value `v`, the resumption runs after `v - 1` other steps have run
+//! since it became ready, instead of in FIFO order. So one deviation can delay a task for long or move it ahead of many
+//! others. An operation deviation preempts a task before an operation, and its value says in the same way when the task
+//! continues. A stall deviation of value `v` holds a ready task back until virtual time has advanced `v` times; only
+//! then does its place in FIFO order begin.
 //!
-//! A schedule deviation fixes when one resumption runs: value `v` says "after `v - 1` other steps have run since it
-//! became ready" instead of "in its turn". So one deviation can make a task wait for long or go ahead of many. An
-//! operation deviation makes a task give way before an operation, and says the same of when it goes on. A stall
-//! deviation of value `v` makes a task, though ready, wait until time has moved `v` times; only then its turn begins.
+//! # Invariants
+//! - Without deviations, tasks run first in, first out, and every choice is 0.
+//! - A deviation applies to the one decision with its key and moves no other.
 
 use std::collections::VecDeque;
 
 use super::Source;
 use crate::{DecisionKey, Deviation, Domain, IntMap, Numbers, Operation, Ready, Seed, Stream};
 
-/// Decides by a stored set of deviations.
+/// Makes decisions from a stored set of deviations.
 #[derive(Debug)]
 pub struct Replay {
     randomness: Seed,
     deviations: Deviations,
-    /// How many of the deviations move a task that is ready: without any, the common path is a plain queue.
+    /// The number of deviations that move ready tasks. Without any, the common path is a plain queue.
     moved: usize,
-    /// How many of them make a task give way before an operation.
+    /// The number of deviations that preempt a task before an operation.
     preemptions: usize,
-    /// The slots of the tasks that run in their turn.
+    /// The slots of the tasks that run in FIFO order.
     queue: VecDeque<u32>,
-    /// Resumptions that a deviation has moved, by the step at which they run and then by arrival.
+    /// The resumptions that a deviation has moved, by the step at which they run and then by arrival.
     parked: Numbers,
-    /// Tasks that wait for time to pass, by when that is over and then by arrival.
+    /// The tasks held back by a stall, by the instant at which it ends and then by arrival.
     stalled: IntMap<Ready>,
     step: u64,
     arrivals: u64,
-    /// How many times time has moved.
+    /// The number of times that virtual time has advanced.
     instants: u64,
 }
 
-/// When a resumption is due: a step or an instant, and in the order of arrival then.
+/// Returns the sort key of a resumption that is due at a step or an instant: resumptions due at the same time run in
+/// order of arrival.
 fn when(time: u64, arrival: u64) -> u128 {
     u128::from(time) << 64 | u128::from(arrival)
 }
 
-/// The deviations by what they are about: their values, and whether they have been applied.
+/// The value of each deviation, and whether it has been applied, by decision.
 #[derive(Debug, Default)]
 struct Deviations {
     by_domain: [IntMap<(u32, bool)>; Domain::ALL.len()],
@@ -55,7 +58,7 @@ impl Deviations {
         deviations
     }
 
-    /// The domain's index, and the key within the domain.
+    /// Returns the domain's index, and the key within the domain.
     fn place(key: DecisionKey) -> (usize, u128) {
         let (domain, subject, number, index) = key.parts();
         let key = u128::from(subject) << 64 | u128::from(number) << 32 | u128::from(index);
@@ -78,7 +81,8 @@ impl Deviations {
 }
 
 impl Replay {
-    /// The baseline run of `randomness` with `deviations`.
+    /// Creates a source for the baseline run with `deviations`; the code under test draws its random numbers from
+    /// `randomness`.
     #[must_use]
     pub fn new(randomness: Seed, deviations: &[Deviation]) -> Self {
         let deviations = Deviations::new(deviations);
@@ -100,7 +104,7 @@ impl Replay {
         }
     }
 
-    /// The turn of a ready task begins.
+    /// Begins the place of a ready task in FIFO order.
     fn begin_turn(&mut self, task: Ready, arrival: u64) {
         let value = if self.moved == 0 { 0 } else { self.value(task.key()) };
         if value == 0 {
@@ -153,7 +157,8 @@ impl Source for Replay {
 
     fn next(&mut self) -> Option<u32> {
         let due = match self.parked.first_key_value() {
-            // A parked task also runs early when nothing else is ready: time does not pass while a task can run.
+            // A parked task also runs early when no other task is ready, because time does not advance while a task can
+            // run.
             Some((&first, _)) => first < when(self.step + 1, 0) || self.queue.is_empty(),
             None => false,
         };
@@ -163,7 +168,7 @@ impl Source for Replay {
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
-        // A value from before an edit of the code may be out of range now: the quiet choice then.
+        // After an edit of the code, a value may be out of range: use the baseline choice.
         let value = self.value(key);
         if value < arity { value } else { 0 }
     }

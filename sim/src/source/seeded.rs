@@ -1,47 +1,52 @@
-//! The source for exploring: a seed, and a strategy that chooses among ready tasks.
+//! The source for exploring, [`Seeded`]: a seed, and a strategy that chooses among ready tasks.
 //!
 //! # Invariants
-//! Choices of different domains and tasks come from different streams, each made when first drawn from.
+//! - Choices of different domains and entities come from different streams, each created by its first draw.
 
 use super::{AnySource, Source};
-use crate::estimates::Told;
+use crate::estimates::KeyedEstimates;
 use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
 use crate::{DecisionKey, Domain, IntMap, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
 
 /// A stream for each domain and entity.
 type Streams = IntMap<Box<Stream>>;
 
-/// Decides by a seed and a strategy.
+/// Makes decisions from a seed and a strategy.
 #[derive(Debug)]
 pub struct Seeded {
     pub(super) strategy: StrategyState,
     pub(super) draw: Draw,
-    /// `None` until something but an order of tasks is decided: most runs never come to it.
+    /// `None` until the first decision other than the order of tasks; most runs have none.
     streams: Option<Box<Streams>>,
 }
 
 impl Seeded {
-    /// A source that draws from `seed` and leaves the order of tasks to `strategy`.
+    /// Creates a source that draws from `seed` and leaves the order of tasks to `strategy`.
     #[must_use]
     pub fn new(seed: Seed, strategy: impl Strategy + 'static) -> Self {
         Self { strategy: StrategyState::Other(Box::new(strategy)), draw: Draw::new(seed), streams: None }
     }
 
-    /// The same for a strategy by name, which was told this of the run.
-    pub(crate) fn told(seed: Seed, strategy: StrategySpec, told: &Told<'_>) -> Self {
-        Self { strategy: StrategyState::new(strategy, seed, told), draw: Draw::new(seed), streams: None }
+    /// Creates a source for a strategy by name, with its estimates of the run.
+    pub(crate) fn with_estimates(seed: Seed, strategy: StrategySpec, estimates: &KeyedEstimates<'_>) -> Self {
+        Self { strategy: StrategyState::new(strategy, seed, estimates), draw: Draw::new(seed), streams: None }
     }
 
     /// The same in the memory of an earlier source.
-    pub(crate) fn told_in(scratch: &Scratch, seed: Seed, strategy: StrategySpec, told: &Told<'_>) -> Self {
+    pub(crate) fn with_estimates_in(
+        scratch: &Scratch,
+        seed: Seed,
+        strategy: StrategySpec,
+        estimates: &KeyedEstimates<'_>,
+    ) -> Self {
         Self {
-            strategy: scratch.state(strategy, seed, told),
+            strategy: scratch.state(strategy, seed, estimates),
             draw: Draw::within(scratch, seed),
             streams: None,
         }
     }
 
-    /// A source under the random strategy.
+    /// Creates a source with the random strategy.
     #[inline]
     pub(crate) fn random(seed: Seed) -> Self {
         Self { strategy: StrategyState::Random(Random::default()), draw: Draw::new(seed), streams: None }
@@ -55,15 +60,15 @@ impl Seeded {
 }
 
 impl StrategySpec {
-    /// The source of decisions of a run with `seed` under this strategy, when nothing is known of what the run will do:
-    /// strategies that live on estimates are at their worst. [`explore`](crate::explore) makes a quiet run first, and
-    /// [`Profile::source`](crate::Profile::source) gives them the estimates from it.
+    /// Creates the source of decisions of a run with `seed` under this strategy, without estimates of the run.
+    /// Strategies that depend on estimates are at their weakest then. [`explore`](crate::explore) makes a baseline run
+    /// first, and [`Profile::source`](crate::Profile::source) passes them the estimates from it.
     #[must_use]
     #[inline]
     pub fn source(self, seed: Seed) -> AnySource {
         AnySource::Seeded(match self {
             Self::Random => Seeded::random(seed),
-            _ => Seeded::told(seed, self, &Told::default()),
+            _ => Seeded::with_estimates(seed, self, &KeyedEstimates::default()),
         })
     }
 }
@@ -141,7 +146,8 @@ mod tests {
     use super::*;
     use crate::{Access, Announced, Profile, ResourceKey};
 
-    /// Who runs, step by step, of a few tasks that announce what they do; the run is left after so many steps.
+    /// Returns the slots that run, step by step, of a few tasks that announce their operations. Stops after `most`
+    /// steps.
     fn steps(mut source: AnySource, most: usize) -> Vec<u32> {
         let keys: Vec<_> = (1..6).map(|number| TaskKey::ROOT.child(number)).collect();
         let operation = |slot: u32, done: u32| {
@@ -182,7 +188,7 @@ mod tests {
         steps
     }
 
-    /// What a run has left in the memory of the next does not reach its decisions.
+    /// Memory that a run leaves to the next does not affect its decisions.
     #[test]
     fn a_source_in_used_memory_decides_as_a_new_one() {
         let scratch = Scratch::default();
@@ -195,11 +201,11 @@ mod tests {
             for seed in (0..64).map(Seed) {
                 let source = || profile.source_in(&scratch, strategy, seed);
                 let new = steps(profile.source(strategy, seed), usize::MAX);
-                // What is held back waits for time to pass, which it does not here.
+                // Tasks that are held back wait for time to advance, which it does not here.
                 let holds_back =
                     matches!(strategy, StrategySpec::Starve | StrategySpec::Stall | StrategySpec::Portfolio);
                 assert!(holds_back || new.len() >= 5, "{strategy}, {seed}: {new:?}");
-                // Left in the midst of it, and with nothing told.
+                // A run abandoned half way, and one without estimates.
                 steps(source(), seed.0 as usize % new.len().max(1));
                 steps(Profile::default().source_in(&scratch, strategy, Seed(seed.0 + 1)), 7);
                 assert_eq!(steps(source(), usize::MAX), new, "{strategy}, {seed}");

@@ -1,19 +1,23 @@
-//! Delay bounding: first in, first out, but for a few delays. Emmi, Qadeer, Rakamarić: *Delay-Bounded Scheduling*, POPL
-//! 2011.
+//! Delay bounding: first in, first out, except for a few delays. Emmi, Qadeer, Rakamarić: *Delay-Bounded Scheduling*,
+//! POPL 2011.
 //!
-//! At each of a few random points the task that would run goes behind all others that are ready. Most bugs need but one
-//! or two delays, and a schedule close to the quiet one is easy to explain. Weak where many tasks must be late, or one
-//! must be late for long.
+//! At each of a few random points, the task that would run moves behind all other ready tasks. Most bugs need only one
+//! or two delays, and a schedule close to the baseline is easy to explain.
 //!
-//! Parameters: the most delays that a run may have (how many it has is random, and at least one where any is allowed),
-//! and the number of choices that they are spread over.
+//! Delay bounding is weak where many tasks must be late, or one task must be late for long.
 //!
-//! Always true: with a bound of 0 this is the quiet run; only where two or more tasks could run is there a choice, and
-//! else nothing is drawn.
+//! Deviation from the paper: the paper enumerates all schedules within the bound; here the delays are drawn at random.
+//!
+//! Parameters: the maximum number of delays (a run has a random number of them, at least one unless the bound is 0),
+//! and the number of choices within which they lie.
+//!
+//! # Invariants
+//! - With a bound of 0 this is the baseline run.
+//! - There is a choice only where two or more tasks could run; elsewhere nothing is drawn.
 
 use std::collections::VecDeque;
 
-use super::points::Points;
+use super::change_points::ChangePoints;
 use super::{Draw, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
@@ -21,36 +25,36 @@ use crate::{Operation, Ready, TaskKey};
 #[derive(Debug)]
 pub struct Delay {
     bound: u32,
-    /// Slots, in order of arrival.
+    /// The slots of the ready tasks, in the order in which they run.
     ready: VecDeque<u32>,
-    /// The choices at which the first is delayed.
-    delays: Points,
-    /// The running task gives way: it is behind all others, and the next choice has been made.
+    /// The choices at which the task at the front is delayed.
+    delay_points: ChangePoints,
+    /// Whether the running task was delayed before an operation, so that the next choice has been made already.
     decided: bool,
 }
 
 impl Delay {
-    /// Up to `bound` delays within the first `steps` choices.
+    /// Creates a run with up to `bound` delays within the first `steps` choices.
     #[must_use]
     pub fn new(bound: u32, steps: u32) -> Self {
-        Self { bound, ready: VecDeque::new(), delays: Points::within(steps), decided: false }
+        Self { bound, ready: VecDeque::new(), delay_points: ChangePoints::within(steps), decided: false }
     }
 
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self, bound: u32, steps: u32) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self, bound: u32, steps: u32) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
         *self = Self { ready, ..Self::new(bound, steps) };
     }
 
-    /// Counts a choice; how many of the first are delayed at it.
+    /// Counts a choice; returns how many delays fall on it.
     #[inline]
     fn delays_now(&mut self, draw: &mut Draw) -> u32 {
         if self.bound == 0 {
             return 0;
         }
         let bound = self.bound;
-        self.delays.next(draw, |draw| if bound > 1 { 1 + draw.below(bound) } else { 1 })
+        self.delay_points.next(draw, |draw| if bound > 1 { 1 + draw.below(bound) } else { 1 })
     }
 
     fn rotate(&mut self, times: u32) {
@@ -100,7 +104,7 @@ impl Strategy for Delay {
         if delays == 0 {
             return false;
         }
-        // This task is the first of those that are delayed.
+        // The running task is the first of those delayed.
         self.rotate(delays - 1);
         self.decided = true;
         true

@@ -1,6 +1,8 @@
-//! First in, first out: the quiet run.
+//! First in, first out: the order of the baseline run.
 //!
-//! Always true: tasks run in order of arrival and give way for no operation; nothing is drawn.
+//! # Invariants
+//! - Tasks run in order of arrival and are never preempted.
+//! - Nothing is drawn.
 
 use std::collections::VecDeque;
 
@@ -10,7 +12,7 @@ use crate::{Operation, Ready, TaskKey};
 /// First in, first out.
 #[derive(Debug, Default)]
 pub struct Fifo {
-    /// Slots, in order of arrival.
+    /// The slots of the ready tasks, in order of arrival.
     ready: VecDeque<u32>,
 }
 

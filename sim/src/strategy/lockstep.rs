@@ -1,35 +1,39 @@
-//! Lockstep: tasks take turns, one operation each.
+//! Lockstep: tasks take turns, one operation each. Not from a paper.
 //!
-//! The opposite of the quiet run, in which a task goes on for as long as it can: here each gives way before every
-//! operation, and goes behind all others that are ready. Whatever two tasks do in the same order they do at the same time:
-//! both read before either writes, both take their first lock before either takes its second. So the plainest races and
-//! deadlocks show in the very first such run. Weak beyond: there are few such runs.
+//! In the baseline run a task continues for as long as it can. Here each task is preempted before every operation and
+//! moves behind all other ready tasks. Two tasks with the same operations perform them side by side: both read before
+//! either writes, and both take their first lock before either takes its second. So the simplest races and deadlocks
+//! appear in the first such run.
 //!
-//! In most runs a task that starts or was woken takes a random place among those that are ready; in the others it goes
-//! behind them.
+//! Lockstep is weak beyond those, because there are few such schedules.
 //!
-//! Always true: no task does two operations while another is ready; where one task alone could run nothing is drawn.
+//! In three runs of four, a task that is spawned or woken takes a random place among the ready tasks. In the fourth it
+//! goes behind them.
+//!
+//! # Invariants
+//! - No task performs two operations while another is ready.
+//! - Where only one task could run, nothing is drawn.
 
 use std::collections::VecDeque;
 
 use super::{Draw, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
-/// One run in so many keeps the order of arrival.
+/// One run in this many keeps the order of arrival.
 const ORDERLY_ONE_IN: u32 = 4;
 
 /// Tasks take turns, one operation each.
 #[derive(Debug, Default)]
 pub struct Lockstep {
-    /// Slots, in the order of their turns.
+    /// The slots of the ready tasks, in the order in which they run.
     ready: VecDeque<u32>,
-    /// Whether new arrivals keep their order; `None` before the first choice.
+    /// Whether new arrivals go to the back; `None` before the first choice.
     orderly: Option<bool>,
 }
 
 impl Lockstep {
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self) {
         self.ready.clear();
         self.orderly = None;
     }

@@ -1,10 +1,12 @@
-//! The portfolio: which strategy a run has, chosen from its seed.
+//! The portfolio, the default strategy: the seed of a run chooses one of the other strategies, by a fixed mix
+//! ([`UNTIMED_TABLE`], [`TIMED_TABLE`]).
 //!
-//! No single rule wins everywhere, so each run has the strategy that its seed says, with the estimates from the quiet run.
+//! No single strategy is best for every test. Each run's strategy gets the estimates from the baseline run.
 //!
-//! Always true: the choice is a function of the seed and of what the quiet run was like; it is a fixed pattern over
-//! consecutive seeds, so that any few of them hold some of each; and it draws nothing, so that all else that comes of the
-//! seed is what it would be under the strategy by itself.
+//! # Invariants
+//! - The choice is a function of the seed and of properties of the baseline run.
+//! - The mix is a fixed pattern over consecutive seeds, so that any few of them contain several strategies.
+//! - The choice draws nothing, so a run is the same as under its strategy alone.
 
 use super::StrategySpec;
 use crate::Seed;
@@ -19,42 +21,43 @@ const LOCKSTEP: StrategySpec = StrategySpec::Lockstep;
 const STARVE: StrategySpec = StrategySpec::Starve;
 const STALL: StrategySpec = StrategySpec::Stall;
 
-/// The strategy of each seed, by what is left when it is divided by the length.
+/// The strategy of each seed, by the remainder of dividing it by the table's length, where virtual time does not
+/// advance.
 ///
-/// Tuned on the corpus (`cargo bench --bench search`): selective uniformity finds most bugs soonest, lockstep the plainest
-/// at once, and the others what neither sees.
-const TABLE: [StrategySpec; 32] = [
+/// Tuned on the corpus (`cargo bench --bench search`): SURW finds most bugs soonest, lockstep finds the simplest at
+/// once, and the others find what these two miss.
+const UNTIMED_TABLE: [StrategySpec; 32] = [
     LOCKSTEP, RANDOM, SURW, SURW, POS, SURW, SURW, URW, SURW, SURW, POS, SURW, SURW, SURW, PCT, SURW, //
     SURW, POS, SURW, SURW, URW, SURW, SURW, STARVE, SURW, RANDOM, SURW, POS, SURW, DELAY, SURW, PCT,
 ];
 
-/// The same where virtual time moves. What hangs on time is found by none but the two that let it pass, so that they have
-/// half of the seeds; they try orders of tasks as well.
+/// As [`UNTIMED_TABLE`], where virtual time advances. Only the two strategies that let time pass find timing bugs, so
+/// they have half of the seeds; they also try different orders of tasks.
 const TIMED_TABLE: [StrategySpec; 16] = [
     LOCKSTEP, STARVE, STALL, SURW, STARVE, URW, SURW, STARVE, STALL, SURW, STARVE, POS, SURW, STARVE, STALL,
     PCT,
 ];
 
-/// What takes turns where a run has nothing for the strategy of the table to work on.
-const INSTEAD: [StrategySpec; 4] = [RANDOM, PCT, POS, PCT];
+/// The strategies that take the place of SURW, in turn, where tasks share no resource.
+const SURW_SUBSTITUTES: [StrategySpec; 4] = [RANDOM, PCT, POS, PCT];
 
-/// What the choice looks at.
+/// The properties of the baseline run by which the portfolio chooses.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traits {
-    /// Tasks share a resource that at least one of them changes.
+pub(crate) struct RunTraits {
+    /// Whether tasks share a resource that at least one of them changes.
     pub(crate) shares: bool,
-    /// Virtual time moves.
+    /// Whether virtual time advances.
     pub(crate) has_time: bool,
 }
 
-/// For each place of a table, how many before it have the same strategy.
-const fn counted<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
+/// Counts, for each place of a table, the earlier places with the same strategy.
+const fn earlier_occurrences<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
     let mut numbers = [0; N];
     let mut place = 0;
     while place < N {
         let mut before = 0;
         while before < place {
-            // No table has one strategy with different parameters.
+            // No table contains one strategy with different parameters.
             if table[before].code() == table[place].code() {
                 numbers[place] += 1;
             }
@@ -65,34 +68,38 @@ const fn counted<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
     numbers
 }
 
-/// How many places of a table have the same strategy as each.
-const fn shares<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
-    let mut shares = [0; N];
+/// Counts, for each place of a table, all places with the same strategy.
+const fn occurrences<const N: usize>(table: &[StrategySpec; N]) -> [u8; N] {
+    let mut counts = [0; N];
     let mut place = 0;
     while place < N {
         let mut other = 0;
         while other < N {
             if table[other].code() == table[place].code() {
-                shares[place] += 1;
+                counts[place] += 1;
             }
             other += 1;
         }
         place += 1;
     }
-    shares
+    counts
 }
 
-/// A table, with what is counted in it beforehand: each run asks.
+/// A table with its precomputed counts, which every run needs.
 #[derive(Debug)]
 struct Table<const N: usize> {
     strategies: [StrategySpec; N],
-    counted: [u8; N],
-    shares: [u8; N],
+    earlier_occurrences: [u8; N],
+    occurrences: [u8; N],
 }
 
 impl<const N: usize> Table<N> {
     const fn new(strategies: [StrategySpec; N]) -> Self {
-        Self { strategies, counted: counted(&strategies), shares: shares(&strategies) }
+        Self {
+            strategies,
+            earlier_occurrences: earlier_occurrences(&strategies),
+            occurrences: occurrences(&strategies),
+        }
     }
 
     #[inline]
@@ -103,30 +110,30 @@ impl<const N: usize> Table<N> {
     #[inline]
     fn ordinal(&self, seed: Seed) -> u64 {
         let place = (seed.0 % N as u64) as usize;
-        (seed.0 / N as u64) * u64::from(self.shares[place]) + u64::from(self.counted[place])
+        (seed.0 / N as u64) * u64::from(self.occurrences[place]) + u64::from(self.earlier_occurrences[place])
     }
 }
 
-static USUAL: Table<32> = Table::new(TABLE);
+static UNTIMED: Table<32> = Table::new(UNTIMED_TABLE);
 static TIMED: Table<16> = Table::new(TIMED_TABLE);
 
-/// The strategy of a run with this seed.
-pub(crate) fn choose(seed: Seed, traits: Traits) -> StrategySpec {
-    let strategy = if traits.has_time { TIMED.strategy(seed) } else { USUAL.strategy(seed) };
+/// Returns the strategy of the run with this seed.
+pub(crate) fn choose(seed: Seed, traits: RunTraits) -> StrategySpec {
+    let strategy = if traits.has_time { TIMED.strategy(seed) } else { UNTIMED.strategy(seed) };
     if traits.shares || strategy.code() != SURW.code() {
         return strategy;
     }
-    INSTEAD[(ordinal(seed, traits) % INSTEAD.len() as u64) as usize]
+    SURW_SUBSTITUTES[(ordinal(seed, traits) % SURW_SUBSTITUTES.len() as u64) as usize]
 }
 
-/// The how-many-th seed it is among those that have the same strategy in the table.
-pub(crate) fn ordinal(seed: Seed, traits: Traits) -> u64 {
-    if traits.has_time { TIMED.ordinal(seed) } else { USUAL.ordinal(seed) }
+/// Returns the number of seeds below this one that have the same strategy in the table.
+pub(crate) fn ordinal(seed: Seed, traits: RunTraits) -> u64 {
+    if traits.has_time { TIMED.ordinal(seed) } else { UNTIMED.ordinal(seed) }
 }
 
-/// The strategy of a run with this seed, where nothing is known of what the run will do.
-pub(crate) fn blind(seed: Seed) -> StrategySpec {
-    choose(seed, Traits::default())
+/// Returns the strategy of the run with this seed when nothing is known of the run.
+pub(crate) fn without_estimates(seed: Seed) -> StrategySpec {
+    choose(seed, RunTraits::default())
 }
 
 #[cfg(test)]
@@ -136,7 +143,7 @@ mod tests {
     #[test]
     fn seeds_that_have_a_strategy_in_common_are_numbered() {
         for has_time in [false, true] {
-            let traits = Traits { shares: true, has_time };
+            let traits = RunTraits { shares: true, has_time };
             let surw: Vec<_> = (0..40).map(Seed).filter(|seed| choose(*seed, traits) == SURW).collect();
             assert!(surw.len() > 4);
             for (number, seed) in (0..).zip(surw) {
@@ -148,13 +155,13 @@ mod tests {
     #[test]
     fn what_does_not_suit_is_replaced() {
         let chosen = |shares, has_time| -> Vec<_> {
-            (0..64).map(|seed| choose(Seed(seed), Traits { shares, has_time })).collect()
+            (0..64).map(|seed| choose(Seed(seed), RunTraits { shares, has_time })).collect()
         };
         assert!(!chosen(false, false).contains(&SURW));
-        for instead in INSTEAD {
+        for instead in SURW_SUBSTITUTES {
             assert!(chosen(false, false).contains(&instead));
         }
-        assert_eq!(chosen(true, false)[..32], TABLE);
+        assert_eq!(chosen(true, false)[..32], UNTIMED_TABLE);
         assert_eq!(chosen(true, true)[16..32], TIMED_TABLE);
         assert!(!chosen(true, false).contains(&STALL) && chosen(true, true).contains(&STALL));
     }

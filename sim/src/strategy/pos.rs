@@ -1,21 +1,25 @@
 //! POS: partial order sampling. Yuan, Yang, Gu: *Partial Order Aware Concurrency Sampling*, CAV 2018.
 //!
-//! Every pending operation has a random priority of its own, and the task with the highest runs. Then the task that ran
-//! draws a new one for its next operation, and so does every task whose pending operation races with what was done: an
-//! order between operations that do not race is of no interest, and one between those that do is as likely as its
-//! reverse. Weak where a bug needs one order of many tasks in a row, since each step forgets those before it.
+//! Every pending operation has a random priority, and the task whose operation has the highest priority runs. Then new
+//! priorities are drawn for the next operation of that task and for every pending operation that races with the one
+//! just performed. So the orders of independent operations are not sampled separately, and each order of two racing
+//! operations is equally likely.
 //!
-//! In the paper every task's next operation is known. Of a task that was woken or has just been started it is not, and its
-//! race with others is decided unawares. So three runs in four prefer woken tasks: whoever was woken runs at once, up to its first
-//! operation. In the fourth it has a priority like the others, so that everything that can happen has a chance.
+//! POS is weak where a bug needs one order of many tasks in a row, because each step forgets the priorities before it.
+//!
+//! Deviation from the paper: the paper knows every task's next operation. Here it is unknown for a task that was
+//! spawned or woken. Three runs in four therefore prefer such tasks: they run at once, until their first operation. In
+//! the fourth, they have random priorities like the others, so that every schedule is possible.
 //!
 //! No parameters.
 //!
-//! Always true: a task of which nobody knows what it does next races with nothing; where one task alone could run nothing
-//! is drawn.
+//! # Invariants
+//! - A task whose next operation is unknown races with nothing.
+//! - Where only one task could run, nothing is drawn.
 
-use super::priority::{Fairness, NONE, WakePriority, placed};
-use super::{CROWD, Draw, Strategy};
+use super::fairness::Fairness;
+use super::wake_priority::{NONE, WakePriority, placed};
+use super::{Draw, SCAN_MAX, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
 #[derive(Debug)]
@@ -25,38 +29,39 @@ struct Pending {
     operation: Option<Operation>,
 }
 
-/// A random priority for each pending operation, drawn again where there is a race.
+/// A random priority for each pending operation, redrawn where there is a race.
 #[derive(Debug, Default)]
 pub struct Pos {
     ready: Vec<Pending>,
     wake_priority: WakePriority,
     current: u32,
-    /// The priority of the operation that the running task gives way for.
+    /// The priority of the operation before which the running task was preempted.
     preempted_priority: u32,
-    /// What was chosen instead, by index, and among how many: it holds if nothing but the running task joins them.
+    /// The index of the task chosen in its place, and the number of ready tasks at that time. The choice is valid only
+    /// if none but the preempted task has become ready since.
     chosen: Option<(usize, usize)>,
     fairness: Fairness,
 }
 
 impl Pos {
-    /// No task is ready yet.
+    /// Creates the state of a run without ready tasks.
     #[must_use]
     pub fn new() -> Self {
         let mut pos = Self::default();
-        pos.renew();
+        pos.reset();
         pos
     }
 
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
-        // Room for a few tasks at once: growing to it would take as long as a short run.
+        // Capacity for a few tasks at once: growing step by step would take as long as a short run.
         ready.reserve(8);
         *self = Self { ready, ..Self::default() };
     }
 
-    /// Where the highest priority is, and what it is; those that are not drawn yet are drawn.
+    /// Returns the index of the highest priority and its value. Draws the missing priorities.
     #[inline]
     fn highest(&mut self, draw: &mut Draw) -> (usize, u32) {
         let prefers_woken = self.wake_priority.is_on(draw);
@@ -88,7 +93,7 @@ impl Strategy for Pos {
             (1, _) => 0,
             (count, None) if self.fairness.demands_random(draw) => draw.index(count),
             (count, Some((index, among))) if count == among + 1 => index,
-            (count, _) if count > CROWD => draw.index(count),
+            (count, _) if count > SCAN_MAX => draw.index(count),
             _ => self.highest(draw).0,
         };
         self.current = self.ready.swap_remove(index).slot;
@@ -113,7 +118,7 @@ impl Strategy for Pos {
         let among = self.ready.len();
         if self.fairness.demands_random(draw) {
             self.chosen = Some((draw.index(among), among));
-        } else if among <= CROWD {
+        } else if among <= SCAN_MAX {
             let (index, highest) = self.highest(draw);
             if mine > highest {
                 return false;
@@ -130,7 +135,7 @@ impl Strategy for Pos {
 
     #[inline]
     fn performed(&mut self, _task: TaskKey, operation: Operation, _draw: &mut Draw) {
-        if self.ready.len() > CROWD {
+        if self.ready.len() > SCAN_MAX {
             return;
         }
         self.chosen = None;

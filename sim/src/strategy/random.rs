@@ -1,45 +1,46 @@
-//! Random walk: uniform over the ready tasks at each step.
+//! A random walk: uniform over the ready tasks at each step.
 //!
 //! # Invariants
-//! With one ready task nothing is drawn, so a run without concurrency uses no randomness at all.
+//! - With one ready task nothing is drawn, so a run without concurrency uses no randomness.
 
 use super::{Draw, Strategy};
 use crate::Ready;
 
-/// At least so many tasks have room, once there is any.
-const ROOM_MIN: usize = 16;
+/// The capacity for ready tasks, once any is allocated.
+const CAPACITY_MIN: usize = 16;
 
-/// Room for more tasks than this is not kept for another run.
-const ROOM_KEPT_MAX: usize = 1_000;
+/// A larger capacity than this is not kept for another run.
+const CAPACITY_KEPT_MAX: usize = 1_000;
 
 /// Uniform over the ready tasks at each step.
 #[derive(Debug, Default)]
 pub struct Random {
-    /// Slots, in no particular order, and behind them room for more. Not a vector: in a debug build, to put one into that and
-    /// to take it out costs more than to draw which.
+    /// The slots of the ready tasks, in no particular order, followed by spare capacity. Not a `Vec`: in a debug build,
+    /// its `push` and `swap_remove` cost more than the random draw.
     ready: Box<[u32]>,
-    /// How many there are.
+    /// The number of ready tasks.
     count: usize,
-    /// The slot of the first task, if it was ready before there was room: a run of one step needs none.
+    /// The slot of the first task, if it became ready before anything was allocated: a run of one step needs no
+    /// allocation.
     first: Option<u32>,
     begun: bool,
 }
 
 impl Random {
-    /// Begins a run in the memory of an earlier one.
+    /// Begins a run that reuses the memory of an earlier one.
     #[inline]
     pub(super) fn in_memory(ready: Box<[u32]>) -> Self {
-        let ready = if ready.is_empty() { [0; ROOM_MIN].into() } else { ready };
+        let ready = if ready.is_empty() { [0; CAPACITY_MIN].into() } else { ready };
         Self { ready, count: 0, first: None, begun: false }
     }
 
-    /// Takes the memory, for another run.
+    /// Takes the memory, for use by another run.
     #[inline]
     pub(super) fn take_memory(&mut self) -> Box<[u32]> {
-        if self.ready.len() > ROOM_KEPT_MAX { Box::default() } else { std::mem::take(&mut self.ready) }
+        if self.ready.len() > CAPACITY_KEPT_MAX { Box::default() } else { std::mem::take(&mut self.ready) }
     }
 
-    /// Adds a task for which there is no room.
+    /// Adds a task when the capacity is used up.
     #[cold]
     #[inline(never)]
     fn add(&mut self, slot: u32) {
@@ -49,11 +50,11 @@ impl Random {
             return;
         }
         let mut ready = std::mem::take(&mut self.ready).into_vec();
-        let room = (2 * ready.len()).max(ROOM_MIN);
+        let capacity = (2 * ready.len()).max(CAPACITY_MIN);
         ready.extend(self.first.take());
         ready.push(slot);
         self.count = ready.len();
-        ready.resize(room, 0);
+        ready.resize(capacity, 0);
         self.ready = ready.into_boxed_slice();
     }
 }
@@ -69,7 +70,7 @@ impl Strategy for Random {
         }
     }
 
-    // Where the loop stands.
+    // Inlined into the event loop.
     #[inline(always)]
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
         if self.count == 0 {

@@ -1,12 +1,14 @@
-//! Strategies by name: how people and stored schedules say which one, with all its parameters.
+//! Strategies by name: [`StrategySpec`] identifies a strategy and its parameters in configuration and stored schedules.
 //!
-//! Always true: what is printed reads back as the same; a strategy's code never changes; and a strategy that is read
-//! from anywhere is one that can be run, whatever its numbers.
+//! # Invariants
+//! - A printed strategy parses back to the same value.
+//! - A strategy's code never changes.
+//! - Every strategy that can be parsed or decoded can be run, whatever its parameters.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::estimates::Told;
+use crate::estimates::KeyedEstimates;
 
 /// A strategy by name, with all its parameters: what a schedule's token stores.
 ///
@@ -28,79 +30,81 @@ use crate::estimates::Told;
 pub enum StrategySpec {
     /// Uniform over the ready tasks ([`Random`](super::Random)).
     Random,
-    /// First in, first out ([`Fifo`](super::Fifo)): the order of the quiet run.
+    /// First in, first out ([`Fifo`](super::Fifo)): the order of the baseline run.
     Fifo,
-    /// Random priorities of tasks that change at a few random points ([`Pct`](super::Pct)): Burckhardt, Kothari, Musuvathi,
+    /// Random task priorities that change at a few random points ([`Pct`](super::Pct)): Burckhardt, Kothari, Musuvathi,
     /// Nagarakatte, *A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010.
     Pct {
-        /// One more than there are such points at most; from 1 to 1,000.
+        /// One more than the maximum number of change points; from 1 to 1,000.
         depth: u32,
     },
-    /// A random priority for each operation, drawn anew where operations race ([`Pos`](super::Pos)): Yuan, Yang, Gu, *Partial Order
-    /// Aware Concurrency Sampling*, CAV 2018.
+    /// A random priority for each operation, redrawn where operations race ([`Pos`](super::Pos)): Yuan, Yang, Gu,
+    /// *Partial Order Aware Concurrency Sampling*, CAV 2018.
     Pos,
-    /// In proportion to what each task still has to do ([`Urw`](super::Urw)): Zhao, Wolff, Mathur, Roychoudhury, *Selectively Uniform
-    /// Concurrency Testing*, ASPLOS 2025.
+    /// Chooses tasks in proportion to their remaining work ([`Urw`](super::Urw)): Zhao, Wolff, Mathur, Roychoudhury,
+    /// *Selectively Uniform Concurrency Testing*, ASPLOS 2025.
     Urw,
-    /// The same for the accesses to one resource, whatever the other operations ([`Surw`](super::Surw)): the same paper.
+    /// Uniform over the orders of accesses to one resource, whatever the other operations ([`Surw`](super::Surw)): the
+    /// same paper.
     Surw,
-    /// First in, first out, but for a few tasks that are made to wait ([`Delay`](super::Delay)): Emmi, Qadeer, Rakamarić,
+    /// First in, first out, except that a few tasks are delayed ([`Delay`](super::Delay)): Emmi, Qadeer, Rakamarić,
     /// *Delay-Bounded Scheduling*, POPL 2011.
     Delay {
-        /// How many at most; from 1 to 1,000.
+        /// The maximum number of delays; from 1 to 1,000.
         bound: u32,
     },
     /// Tasks take turns, one operation each ([`Lockstep`](super::Lockstep)).
     Lockstep,
-    /// One task is kept waiting for a stretch of virtual time ([`Starve`](super::Starve)): after O'Callahan, *Introducing rr chaos
+    /// One task is held back for some virtual time ([`Starve`](super::Starve)): after O'Callahan, *Introducing rr chaos
     /// mode*, 2016.
     Starve,
-    /// Time passes while tasks are ready ([`Stall`](super::Stall)): after Zhou and others, *FoundationDB: A Distributed Unbundled
-    /// Transactional Key Value Store*, SIGMOD 2021.
+    /// Virtual time advances while tasks are ready ([`Stall`](super::Stall)): after Zhou and others, *FoundationDB: A
+    /// Distributed Unbundled Transactional Key Value Store*, SIGMOD 2021.
     Stall,
-    /// One of the above (but [`Fifo`](super::Fifo)(Self::Fifo)) a run, chosen from its seed and from what the quiet run was like.
+    /// One of the above strategies (except [`Fifo`](Self::Fifo)) for each run, chosen by its seed and by properties of
+    /// the baseline run.
     #[default]
     Portfolio,
-    /// Every schedule that differs in what matters, once; for small tests. By source sets: Abdulla, Aronis, Jonsson,
-    /// Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014.
+    /// Explores one schedule of each class of equivalent schedules; for small tests. Uses source sets: Abdulla, Aronis,
+    /// Jonsson, Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014.
     Exhaustive {
-        /// What bounds the search.
+        /// The bound of the search.
         bound: Bound,
     },
 }
 
-/// What [`FromStr`] accepts, in words.
+/// The strategies that [`FromStr`] accepts, for error messages.
 pub(crate) const ACCEPTED: &str = "accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, \
                         `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, \
                         `exhaustive(preemptions = 2)`)";
 
-/// What an exhaustive search is bounded by.
+/// The bound of an exhaustive search.
 ///
-/// The search (`strategy = "exhaustive"`) is for small tests: a few tasks with a few operations each. Tasks are interleaved at
-/// announced operations and at waits. Schedules that differ merely in the order of steps that don't depend on each other
-/// count as one; so does what happens at different instants of virtual time, which never races. Every value of every other
-/// choice, such as the branch of a `select!` that is polled first, is tried.
+/// The search (`strategy = "exhaustive"`) is for small tests: a few tasks with a few operations each. It interleaves
+/// tasks at announced operations and at waits. Schedules that differ only in the order of independent steps count as
+/// one. Steps at different instants of virtual time never race. The search also tries every value of every other
+/// choice, such as the branch of a `select!` that is polled first.
 ///
-/// It does not see what nobody announces: where tasks share an `Rc<Cell>` or an atomic, announce the accesses as those of a
-/// resource, or bound the search, for then every interleaving counts as one of its own. Random numbers that the code draws
-/// are those of seed 0 in every run. A task that looks at something again and again until it changes has schedules
-/// without end; such a search stops at the number of runs, and goes on from there the next time.
+/// The search does not see unannounced accesses. Where tasks share an `Rc<Cell>` or an atomic, announce the accesses as
+/// those of a resource, or bound the search: a bounded search explores every interleaving. In every run, the random
+/// numbers that the code draws are those of seed 0. A task that polls shared state until it changes has infinitely many
+/// schedules; such a search stops at the number of runs, and the next one continues from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bound {
-    /// By nothing: one schedule of each kind of equivalent ones is explored.
+    /// No bound: explores one schedule of each equivalence class.
     #[default]
     None,
-    /// By delays: tasks run in turn, each until it waits, but for this many times in all that the one whose turn it is
-    /// comes later. Every such schedule is explored, equivalent ones too.
+    /// A number of delays: tasks run in FIFO order, each until it waits, except that up to this many times in total the
+    /// task at the front is passed over. Explores every such schedule, including equivalent ones.
     Delays(u32),
-    /// By preemptions: this many times in all another task runs where one has given way before an operation. Every such
-    /// schedule is explored, equivalent ones too.
+    /// A number of preemptions: up to this many times in total, another task runs in place of one that was preempted
+    /// before an operation. Explores every such schedule, including equivalent ones.
     Preemptions(u32),
 }
 
 impl StrategySpec {
-    /// Every strategy, with the parameters that it has where none are given.
+    /// Every strategy, with its default parameters.
     pub const ALL: [Self; 12] = [
         Self::Random,
         Self::Fifo,
@@ -116,7 +120,7 @@ impl StrategySpec {
         Self::Exhaustive { bound: Bound::None },
     ];
 
-    /// The strategy's name without its parameters.
+    /// Returns the strategy's name without its parameters.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -135,7 +139,7 @@ impl StrategySpec {
         }
     }
 
-    /// The number that stands for this strategy in stored schedules, whatever its parameters; it never changes.
+    /// Returns the number of this strategy in stored schedules, whatever its parameters. It never changes.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -154,37 +158,37 @@ impl StrategySpec {
         }
     }
 
-    /// The strategy with this code, with the parameters that it has where none are given.
+    /// Returns the strategy with this code and its default parameters.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.code() == code)
     }
 
-    /// Returns the strategy to use where time passes while a task is ready only if it `stalls`.
+    /// Returns the strategy to use in a run in which time may advance while tasks are ready only if `stalls` is set.
     #[must_use]
     pub fn with_stalls(self, stalls: bool) -> Self {
         match self {
-            // It has nothing else to do.
+            // Without stalls, it is a random walk.
             Self::Stall if !stalls => Self::Random,
             strategy => strategy,
         }
     }
 
-    /// What of these estimates the strategy has a use for.
-    pub(crate) fn uses(self, estimates: Told<'_>) -> Told<'_> {
-        let nothing = Told::default();
-        let Told { steps, tasks, instants, resource, counts } = estimates;
+    /// Returns only those estimates that the strategy uses.
+    pub(crate) fn uses(self, estimates: KeyedEstimates<'_>) -> KeyedEstimates<'_> {
+        let nothing = KeyedEstimates::default();
+        let KeyedEstimates { steps, tasks, instants, resource, counts } = estimates;
         match self {
-            Self::Pct { .. } | Self::Delay { .. } | Self::Stall => Told { steps, ..nothing },
-            Self::Starve => Told { tasks, instants, ..nothing },
-            Self::Urw => Told { counts, ..nothing },
-            Self::Surw => Told { resource, counts, ..nothing },
+            Self::Pct { .. } | Self::Delay { .. } | Self::Stall => KeyedEstimates { steps, ..nothing },
+            Self::Starve => KeyedEstimates { tasks, instants, ..nothing },
+            Self::Urw => KeyedEstimates { counts, ..nothing },
+            Self::Surw => KeyedEstimates { resource, counts, ..nothing },
             _ => nothing,
         }
     }
 }
 
-/// `surw`, `pct(depth = 3)`.
+/// Formats the strategy as `surw` or `pct(depth = 3)`.
 impl fmt::Display for StrategySpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -200,7 +204,7 @@ impl fmt::Display for StrategySpec {
     }
 }
 
-/// A text that names no strategy.
+/// The error for a text that names no strategy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownStrategy(String);
 

@@ -1,74 +1,77 @@
-//! Stall: time passes while tasks are ready, so that timeouts fire early relative to work. After the event loops that
-//! stand still now and then in FoundationDB's simulation (Zhou et al., *FoundationDB: A Distributed Unbundled
-//! Transactional Key Value Store*, SIGMOD 2021).
+//! Stall: virtual time advances while tasks are ready, so that timeouts fire early relative to work. After the stalled
+//! event loops in FoundationDB's simulation (Zhou et al., *FoundationDB: A Distributed Unbundled Transactional Key
+//! Value Store*, SIGMOD 2021).
 //!
-//! At a few random points the task that would run is held back, or all that are ready, until virtual time has moved a few
-//! times; otherwise a random walk. In a world where work takes no time a timeout fires only if something waits for
-//! longer; here it may fire at any point, as it may on a machine that is busy. Weak where nothing depends on time: then
-//! it is a random walk.
+//! At a few random points, the task that would run, or every ready task, is held back until virtual time has advanced a
+//! few times. Otherwise the run is a random walk. In a simulation, work takes no time, so a timeout fires only if its
+//! task waits for longer. With stalls it may fire at any point, as on a busy machine.
 //!
-//! Parameters: the number of points (steps and operations) that the stalls are spread over.
+//! Stalls are weak where nothing depends on time: the run is then a random walk.
 //!
-//! Wants operations: a task may be held back between two of them as well as where it was woken.
+//! Parameters: the number of points (steps and operations) within which the stalls lie.
 //!
-//! Always true: whoever is held back is let go when nothing else can happen, and before a second of virtual time has passed,
-//! so that a timeout with a generous margin is no false alarm; whether time passes is a choice even where
-//! one task alone could run, so a run of this strategy always draws.
+//! The strategy wants operations, so that it can hold back a task between two of them as well as where it was woken.
+//!
+//! # Invariants
+//! - A task that is held back is released when nothing else can happen.
+//! - A task is held back for less than a second of virtual time, so that timeouts with a generous margin do not fire.
+//! - Stalls are possible even where only one task could run, so a run of this strategy always draws.
 
-use super::walk::Walk;
+use super::random_walk::RandomWalk;
 use super::{Draw, HELD_BACK_NS, Strategy};
 use crate::sorting::sort_by_number;
 use crate::{Operation, Ready, TaskKey};
 
-/// The most stalls in a run.
+/// The maximum number of stalls in a run.
 const STALLS_MAX: u32 = 3;
 
-/// The most moves of time that a stall lasts.
+/// The maximum number of moves of virtual time that a stall lasts.
 const MOVES_MAX: u32 = 4;
 
-/// For so many choices at one instant tasks are held back; then they are let go, as others may go on until they have run.
+/// Tasks are held back for at most this many choices at one instant, because the other tasks may spin until they have
+/// run.
 const HELD_BACK_MAX: u32 = 2_000;
 
 /// One stall.
 #[derive(Clone, Copy, Debug)]
-struct Point {
-    /// The how-many-th point it is at.
+struct StallPoint {
+    /// The number of the point at which the stall begins, from 1.
     at: u64,
-    /// How many moves of time it lasts.
+    /// The number of moves of virtual time that the stall lasts.
     moves: u32,
-    /// All that are ready are held back.
+    /// Whether every ready task is held back.
     all: bool,
 }
 
-/// Tasks are held back while time passes.
+/// Holds tasks back while virtual time advances.
 #[derive(Debug)]
 pub struct Stall {
     steps: u32,
-    /// The stalls that are still to come, the last of them first; `None` before the first point.
-    points: Option<Vec<Point>>,
+    /// The remaining stalls in descending order; `None` before the first point.
+    points: Option<Vec<StallPoint>>,
     counted: u64,
-    ready: Walk,
+    ready: RandomWalk,
     held: Vec<u32>,
-    /// How many moves of time they are held back for.
+    /// The number of moves of virtual time for which they are still held back.
     moves: u32,
-    /// For how many choices at this instant they have been.
+    /// The number of choices at this instant for which they have been held back.
     held_back: u32,
-    /// For how much virtual time.
+    /// The virtual time for which they have been held back.
     held_back_ns: u64,
     current: u32,
-    /// The running task gives way to be held back.
+    /// Whether the running task was preempted to be held back.
     preempted: bool,
 }
 
 impl Stall {
-    /// A few stalls within the first `steps` points.
+    /// Creates a run with a few stalls within the first `steps` points.
     #[must_use]
     pub fn new(steps: u32) -> Self {
         Self {
             steps: steps.max(1),
             points: None,
             counted: 0,
-            ready: Walk::default(),
+            ready: RandomWalk::default(),
             held: Vec::new(),
             moves: 0,
             held_back: 0,
@@ -78,17 +81,17 @@ impl Stall {
         }
     }
 
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self, steps: u32) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self, steps: u32) {
         let (mut ready, mut held) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.held));
         ready.clear();
         held.clear();
         *self = Self { ready, held, ..Self::new(steps) };
     }
 
-    /// Counts a point; the stall at it, if there is one.
+    /// Counts a point; returns the stall at it, if there is one.
     #[inline]
-    fn point(&mut self, draw: &mut Draw) -> Option<Point> {
+    fn next_point(&mut self, draw: &mut Draw) -> Option<StallPoint> {
         self.counted += 1;
         if !self.held.is_empty() {
             self.held_back += 1;
@@ -100,7 +103,7 @@ impl Stall {
         let points = self.points.get_or_insert_with(|| {
             let many = 1 + draw.below(STALLS_MAX);
             let mut points: Vec<_> = (0..many)
-                .map(|_| Point {
+                .map(|_| StallPoint {
                     at: u64::from(draw.below(steps)) + 1,
                     moves: 1 + draw.below(MOVES_MAX),
                     all: draw.below(2) == 0,
@@ -125,7 +128,7 @@ impl Stall {
         held
     }
 
-    fn hold(&mut self, point: Point) {
+    fn hold(&mut self, point: StallPoint) {
         self.moves = self.moves.max(point.moves);
         if point.all {
             self.ready.empty_into(&mut self.held);
@@ -154,7 +157,7 @@ impl Strategy for Stall {
     fn next(&mut self, draw: &mut Draw) -> Option<u32> {
         self.preempted = false;
         let mut next = self.ready.next(draw)?;
-        if let Some(point) = self.point(draw) {
+        if let Some(point) = self.next_point(draw) {
             self.held.push(next);
             self.hold(point);
             next = self.ready.next(draw)?;
@@ -172,12 +175,12 @@ impl Strategy for Stall {
         if self.preempted {
             return true;
         }
-        if let Some(point) = self.point(draw) {
+        if let Some(point) = self.next_point(draw) {
             self.preempted = true;
             self.hold(point);
             return true;
         }
-        self.ready.turns(draw)
+        self.ready.should_preempt(draw)
     }
 
     fn lets_time_pass(&mut self, by_ns: u64) -> bool {

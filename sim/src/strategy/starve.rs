@@ -1,110 +1,119 @@
-//! Starvation of one victim: after the chaos mode of the recorder rr (O'Callahan, *Introducing rr chaos mode*, 2016).
+//! Starvation of one victim task: after the chaos mode of the recorder rr (O'Callahan, *Introducing rr chaos mode*,
+//! 2016).
 //!
-//! One task, chosen at random, is kept waiting from one of its first steps on: while anything else can run it does not,
-//! and even then time moves a few times first. The others take a random walk. It finds what a random walk hardly ever
-//! does: that one task is late for very long. Weak where more than one task must be late, or where the victim must get
-//! a little further in between.
+//! One task, chosen at random, is held back from one of its first steps on: it does not run while any other task can,
+//! and then virtual time advances a few times first. The other tasks take a random walk. This finds bugs in which one
+//! task is very late, which a random walk hardly ever does.
 //!
-//! Parameters: how many tasks there are, the victim being one of them, and the most moves of virtual time that it waits
-//! for.
+//! Starvation is weak where several tasks must be late, or where the victim must make some progress in between.
 //!
-//! Wants operations: a victim that never has to wait for anything would otherwise be late only where it starts.
+//! Deviation from rr: rr runs only threads of high priority during some intervals; here one victim is held back, for a
+//! number of moves of virtual time.
 //!
-//! Always true: a victim is waited for when nothing else can happen, and no longer than [`PASSED_OVER_MAX`] steps at one
-//! instant, so that those who spin until it moves do not spin for ever; it loses less than a second of virtual time; where one task alone could run nothing is drawn.
+//! Parameters: the number of tasks among which the victim is chosen, and the most moves of virtual time for which it is
+//! held back.
+//!
+//! The strategy wants operations: otherwise a victim that never waits could be held back only where it starts.
+//!
+//! # Invariants
+//! - The victim runs when nothing else can happen.
+//! - The victim is passed over for at most [`PASSED_OVER_MAX`] steps at one instant, so that tasks that spin until it
+//!   runs do not spin for ever.
+//! - The victim is held back for less than a second of virtual time.
+//! - Where only one task could run, nothing is drawn.
 
-use super::slots::Slots;
-use super::walk::Walk;
+use super::random_walk::RandomWalk;
+use super::task_table::TaskTable;
 use super::{Draw, HELD_BACK_NS, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
-/// For so many steps at one instant the victim is passed over; then it is one as others.
+/// The victim is passed over for at most this many steps at one instant; after that it is scheduled like the others.
 const PASSED_OVER_MAX: u32 = 2_000;
 
-/// It is kept waiting from one of so many of its first steps on.
+/// The victim is held back from one of this many of its first steps on.
 const FIRST_STEPS: u32 = 8;
 
-/// Whom to starve.
+/// The plan of a run: which task is starved, and how.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    /// The how-many-th task it is, the root being 0.
+    /// The victim's number in order of arrival; the root is 0.
     victim: u32,
-    /// How many of its steps it takes as others do.
-    undisturbed: u32,
-    /// How many moves of time it still waits for.
+    /// The number of steps that the victim takes before it is held back.
+    undisturbed_steps: u32,
+    /// The moves of virtual time for which it is still held back.
     moves: u32,
-    /// For how many steps it has been passed over at this instant.
+    /// The steps for which it has been passed over at this instant.
     passed_over: u32,
-    /// It is one as others from now on.
+    /// Whether the victim is scheduled like the others from now on.
     over: bool,
 }
 
-/// One task is kept waiting.
+/// Holds back one task.
 #[derive(Debug)]
 pub struct Starve {
     tasks: u32,
     instants: u32,
     plan: Option<Plan>,
-    /// The how-many-th task each is, from 1.
-    numbers: Slots<u32>,
+    /// The number of each task in order of arrival, from 1.
+    numbers: TaskTable<u32>,
     seen: u32,
-    others: Walk,
-    /// The victim's slot while it waits.
+    others: RandomWalk,
+    /// The victim's slot while it is held back.
     waiting: Option<u32>,
-    /// How much time has passed meanwhile.
+    /// The virtual time for which it has been held back.
     waited_ns: u64,
     current: u32,
 }
 
 impl Starve {
-    /// One of the first `tasks` tasks waits for up to `instants` moves of time.
+    /// Creates a run in which one of the first `tasks` tasks is held back for up to `instants` moves of virtual time.
     #[must_use]
     pub fn new(tasks: u32, instants: u32) -> Self {
         Self {
             tasks: tasks.max(1),
             instants,
             plan: None,
-            numbers: Slots::default(),
+            numbers: TaskTable::default(),
             seen: 0,
-            others: Walk::default(),
+            others: RandomWalk::default(),
             waiting: None,
             waited_ns: 0,
             current: 0,
         }
     }
 
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self, tasks: u32, instants: u32) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self, tasks: u32, instants: u32) {
         let (mut numbers, mut others) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.others));
-        numbers.empty();
+        numbers.clear();
         others.clear();
         *self = Self { numbers, others, ..Self::new(tasks, instants) };
     }
 
-    fn planned(&mut self, draw: &mut Draw) {
+    fn make_plan(&mut self, draw: &mut Draw) {
         let victim = draw.below(self.tasks);
-        let undisturbed = if draw.below(2) == 0 { 0 } else { draw.below(FIRST_STEPS) };
+        let undisturbed_steps = if draw.below(2) == 0 { 0 } else { draw.below(FIRST_STEPS) };
         let moves = draw.below(self.instants.saturating_add(1));
-        self.plan = Some(Plan { victim, undisturbed, moves, passed_over: 0, over: false });
+        self.plan = Some(Plan { victim, undisturbed_steps, moves, passed_over: 0, over: false });
     }
 
-    /// Whether the task in this slot is the victim, and is to be kept waiting now.
+    /// Returns whether the task in this slot is the victim and is held back now. Counts its undisturbed steps.
     #[inline]
-    fn keeps_waiting(&mut self, slot: u32) -> bool {
+    fn is_starved(&mut self, slot: u32) -> bool {
         let number = *self.numbers.at(slot) - 1;
         let Some(plan) = &mut self.plan else { return false };
         if plan.over || plan.victim != number {
             return false;
         }
-        if plan.undisturbed > 0 {
-            plan.undisturbed -= 1;
+        if plan.undisturbed_steps > 0 {
+            plan.undisturbed_steps -= 1;
             return false;
         }
         true
     }
 
-    /// The victim has waited long enough.
-    fn forgive(&mut self) {
+    /// Schedules the victim like the others from now on.
+    fn stop_starving(&mut self) {
         if let Some(plan) = &mut self.plan {
             plan.over = true;
         }
@@ -119,13 +128,13 @@ impl Starve {
 
     fn choose(&mut self, draw: &mut Draw) -> Option<u32> {
         if self.plan.is_none() && self.others.len() > 1 {
-            self.planned(draw);
+            self.make_plan(draw);
             let victim = self.plan.map_or(0, |plan| plan.victim);
-            // Whoever became ready before there was a plan.
+            // The victim may have become ready before there was a plan.
             if let Some(slot) = self.numbers.position(|number| number == victim + 1)
                 && self.others.remove(slot)
             {
-                if self.keeps_waiting(slot) {
+                if self.is_starved(slot) {
                     self.waiting = Some(slot);
                 } else {
                     self.others.push(slot);
@@ -137,9 +146,9 @@ impl Starve {
         {
             plan.passed_over += 1;
             if plan.passed_over > PASSED_OVER_MAX || (self.others.is_empty() && plan.moves == 0) {
-                // Nothing else can run any more, and no time is to pass: then it is its turn.
+                // Nothing else can run, and no time may pass: the victim's turn.
                 if plan.passed_over > PASSED_OVER_MAX {
-                    self.forgive();
+                    self.stop_starving();
                 } else {
                     plan.passed_over = 0;
                     self.release();
@@ -164,7 +173,7 @@ impl Strategy for Starve {
             self.seen += 1;
             *number = self.seen;
         }
-        if self.keeps_waiting(task.slot) {
+        if self.is_starved(task.slot) {
             self.waiting = Some(task.slot);
         } else {
             self.others.push(task.slot);
@@ -186,11 +195,11 @@ impl Strategy for Starve {
     fn should_preempt(&mut self, _task: TaskKey, _operation: Operation, draw: &mut Draw) -> bool {
         let number = *self.numbers.at(self.current) - 1;
         match &mut self.plan {
-            Some(plan) if !plan.over && plan.victim == number && plan.undisturbed == 0 => {
-                // If there is nothing to wait for, it would be its turn at once.
+            Some(plan) if !plan.over && plan.victim == number && plan.undisturbed_steps == 0 => {
+                // If there is nothing to wait for, the victim would run next anyway.
                 !self.others.is_empty() || plan.moves > 0
             }
-            _ => self.others.turns(draw),
+            _ => self.others.should_preempt(draw),
         }
     }
 
@@ -200,7 +209,7 @@ impl Strategy for Starve {
         }
         self.waited_ns = self.waited_ns.saturating_add(by_ns);
         if self.waited_ns >= HELD_BACK_NS {
-            self.forgive();
+            self.stop_starving();
             return false;
         }
         true
@@ -211,7 +220,7 @@ impl Strategy for Starve {
         plan.passed_over = 0;
         if self.waiting.is_some() {
             match plan.moves {
-                0 | 1 => self.forgive(),
+                0 | 1 => self.stop_starving(),
                 _ => plan.moves -= 1,
             }
         }

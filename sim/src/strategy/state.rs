@@ -1,4 +1,5 @@
-//! The states of all strategies in one type, so that a call costs one `match`; and the memory that a worker's runs share.
+//! [`StrategyState`], one enum over the states of all strategies, so that a call costs one `match`; and [`Scratch`],
+//! the memory that a worker's runs share.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,17 +7,17 @@ use std::rc::Rc;
 use super::{
     Delay, Fifo, Lockstep, Pct, Pos, Random, Stall, Starve, Strategy, StrategySpec, Surw, Urw, portfolio,
 };
-use crate::estimates::Told;
+use crate::estimates::KeyedEstimates;
 use crate::{Seed, Stream};
 
-/// What is taken for the number of steps, and of tasks, where there is no estimate.
+/// The assumed numbers of steps and tasks where there is no estimate.
 const STEPS_UNKNOWN: u32 = 32;
 const TASKS_UNKNOWN: u32 = 4;
 
-/// What a parameter is clamped to when a run is made.
+/// The largest value of a strategy's parameter; larger ones are clamped when a run begins.
 const PARAMETER_MAX: u32 = 1_000;
 
-/// The strategy of a run, in the state that the run has brought it to.
+/// The strategy of a run with its current state.
 #[derive(Debug)]
 pub(crate) enum StrategyState {
     Random(Random),
@@ -29,11 +30,11 @@ pub(crate) enum StrategyState {
     Lockstep(Box<Lockstep>),
     Starve(Box<Starve>),
     Stall(Box<Stall>),
-    /// One of the user's own.
+    /// A strategy implemented by the user.
     Other(Box<dyn Strategy>),
 }
 
-/// Evaluates an expression for whichever strategy a state is of.
+/// Evaluates an expression for the strategy in a [`StrategyState`].
 macro_rules! for_strategy {
     ($state:expr, $strategy:ident => $call:expr) => {
         match $state {
@@ -54,20 +55,20 @@ macro_rules! for_strategy {
 pub(crate) use for_strategy;
 
 impl StrategyState {
-    /// The state in which a run with `seed` begins, for a strategy that was told this of the run.
-    pub(crate) fn new(strategy: StrategySpec, seed: Seed, told: &Told<'_>) -> Self {
-        Memory::default().state(strategy, seed, told)
+    /// Creates the initial state for a run with `seed`, from the strategy's `estimates` of the run.
+    pub(crate) fn new(strategy: StrategySpec, seed: Seed, estimates: &KeyedEstimates<'_>) -> Self {
+        Memory::default().state(strategy, seed, estimates)
     }
 }
 
-/// The memory that the runs which a thread makes one after another have in common.
+/// The memory that a thread's consecutive runs share.
 ///
-/// Each source that is made [in it](crate::Profile::source_in) takes what earlier ones have left, and leaves it to the next
-/// when it is dropped: to allocate it anew would take as long as some steps.
+/// Each source created [with it](crate::Profile::source_in) takes the memory that earlier ones left, and returns it
+/// when dropped. Allocating it anew would take as long as several steps.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch(Rc<RefCell<Memory>>);
 
-/// What is kept of each strategy.
+/// The memory kept for each strategy.
 #[derive(Debug, Default)]
 struct Memory {
     stream: Option<Box<Stream>>,
@@ -84,22 +85,27 @@ struct Memory {
 
 impl Scratch {
     /// As [`StrategyState::new`].
-    pub(crate) fn state(&self, strategy: StrategySpec, seed: Seed, told: &Told<'_>) -> StrategyState {
-        self.0.borrow_mut().state(strategy, seed, told)
+    pub(crate) fn state(
+        &self,
+        strategy: StrategySpec,
+        seed: Seed,
+        estimates: &KeyedEstimates<'_>,
+    ) -> StrategyState {
+        self.0.borrow_mut().state(strategy, seed, estimates)
     }
 
-    /// The same for the random strategy.
+    /// As [`state`](Self::state), for the random strategy.
     #[inline]
     pub(crate) fn random(&self) -> StrategyState {
         self.0.borrow_mut().random()
     }
 
-    /// Takes the place of an earlier run's schedule stream.
+    /// Takes an earlier run's schedule stream, to reuse its allocation.
     pub(super) fn stream(&self) -> Option<Box<Stream>> {
         self.0.borrow_mut().stream.take()
     }
 
-    /// Keeps what a run that has ended has left.
+    /// Keeps the memory of a run that has ended.
     #[inline]
     pub(super) fn keep(&self, state: &mut StrategyState, stream: Option<Box<Stream>>) {
         let mut memory = self.0.borrow_mut();
@@ -133,42 +139,47 @@ impl Memory {
         }
     }
 
-    fn state(&mut self, strategy: StrategySpec, seed: Seed, told: &Told<'_>) -> StrategyState {
-        let Told { tasks, instants, resource, counts, .. } = *told;
-        let steps = if told.steps == 0 { STEPS_UNKNOWN } else { told.steps };
+    fn state(&mut self, strategy: StrategySpec, seed: Seed, estimates: &KeyedEstimates<'_>) -> StrategyState {
+        let KeyedEstimates { tasks, instants, resource, counts, .. } = *estimates;
+        let steps = if estimates.steps == 0 { STEPS_UNKNOWN } else { estimates.steps };
         match strategy {
             StrategySpec::Random => self.random(),
-            // A single run of an exhaustive search: the one where it begins.
+            // A single run of an exhaustive search: the schedule that the search starts with.
             StrategySpec::Fifo | StrategySpec::Exhaustive { .. } => StrategyState::Fifo(Box::default()),
-            // Which one it is has to be said where its estimates are.
-            StrategySpec::Portfolio => self.state(portfolio::blind(seed), seed, told),
+            // [`Profile`](crate::Profile) resolves the portfolio where it computes the estimates; here there are none
+            // to choose by.
+            StrategySpec::Portfolio => self.state(portfolio::without_estimates(seed), seed, estimates),
             StrategySpec::Pct { depth } => {
                 let depth = depth.clamp(1, PARAMETER_MAX);
-                StrategyState::Pct(renewed(&mut self.pct, |pct| pct.renew(depth, steps)))
+                StrategyState::Pct(reset_or_new(&mut self.pct, |pct| pct.reset(depth, steps)))
             }
-            StrategySpec::Pos => StrategyState::Pos(renewed(&mut self.pos, Pos::renew)),
-            StrategySpec::Urw => StrategyState::Urw(renewed(&mut self.urw, |urw| urw.renew(counts))),
+            StrategySpec::Pos => StrategyState::Pos(reset_or_new(&mut self.pos, Pos::reset)),
+            StrategySpec::Urw => StrategyState::Urw(reset_or_new(&mut self.urw, |urw| urw.reset(counts))),
             StrategySpec::Surw => {
-                StrategyState::Surw(renewed(&mut self.surw, |surw| surw.renew(resource, counts)))
+                StrategyState::Surw(reset_or_new(&mut self.surw, |surw| surw.reset(resource, counts)))
             }
             StrategySpec::Delay { bound } => {
                 let bound = bound.clamp(1, PARAMETER_MAX);
-                StrategyState::Delay(renewed(&mut self.delay, |delay| delay.renew(bound, steps)))
+                StrategyState::Delay(reset_or_new(&mut self.delay, |delay| delay.reset(bound, steps)))
             }
-            StrategySpec::Lockstep => StrategyState::Lockstep(renewed(&mut self.lockstep, Lockstep::renew)),
+            StrategySpec::Lockstep => {
+                StrategyState::Lockstep(reset_or_new(&mut self.lockstep, Lockstep::reset))
+            }
             StrategySpec::Starve => {
                 let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
-                StrategyState::Starve(renewed(&mut self.starve, |starve| starve.renew(tasks, instants)))
+                StrategyState::Starve(reset_or_new(&mut self.starve, |starve| starve.reset(tasks, instants)))
             }
-            StrategySpec::Stall => StrategyState::Stall(renewed(&mut self.stall, |stall| stall.renew(steps))),
+            StrategySpec::Stall => {
+                StrategyState::Stall(reset_or_new(&mut self.stall, |stall| stall.reset(steps)))
+            }
         }
     }
 }
 
-/// Takes what an earlier run has left, or a new state where there is none, and begins a run in it.
+/// Takes an earlier run's state, or creates one, and resets it for a new run.
 #[inline]
-fn renewed<S: Default>(kept: &mut Option<Box<S>>, renew: impl FnOnce(&mut S)) -> Box<S> {
+fn reset_or_new<S: Default>(kept: &mut Option<Box<S>>, reset: impl FnOnce(&mut S)) -> Box<S> {
     let mut state = kept.take().unwrap_or_default();
-    renew(&mut state);
+    reset(&mut state);
     state
 }

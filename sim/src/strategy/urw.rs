@@ -1,56 +1,64 @@
-//! URW: the uniform random walk. Zhao, Wolff, Mathur, Roychoudhury: *Selectively Uniform Concurrency Testing*, ASPLOS 2025.
+//! URW: the uniform random walk. Zhao, Wolff, Mathur, Roychoudhury: *Selectively Uniform Concurrency Testing*, ASPLOS
+//! 2025.
 //!
-//! Each ready task runs next with a chance in proportion to what is left of it: its own steps, and those of the tasks that
-//! it has yet to spawn. Given exact counts, every interleaving is as likely as any other; a random walk prefers those in
-//! which short tasks end early. Bad where the counts are, and where most steps do not matter.
+//! Each ready task runs next with a chance proportional to its remaining work: its own steps, and those of the tasks
+//! that it has yet to spawn. With exact counts, every interleaving is equally likely; a plain random walk prefers those
+//! in which short tasks end early.
 //!
-//! Parameters: how many steps (resumptions, and operations that can give way) each task and all its descendants take.
+//! URW is weak where the counts are wrong, and where most steps do not matter for the bug.
 //!
-//! Always true: what is left of a task is never less than one step, and unknown tasks have one; where one task alone could
-//! run nothing is drawn.
+//! Deviation from the paper: every task has at least one step left, so a task without an estimate, or with one that was
+//! too low, still runs.
+//!
+//! Parameters: how many steps (resumptions, and operations with a preemption point) each task takes together with all
+//! its descendants.
+//!
+//! # Invariants
+//! - At least one step is left to every task, unknown tasks included.
+//! - Where only one task could run, nothing is drawn.
 
 use super::weights::{Weights, below};
-use super::{CROWD, Draw, Strategy};
+use super::{Draw, SCAN_MAX, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
-/// In proportion to what is left of each task.
+/// Chooses tasks in proportion to their remaining work.
 #[derive(Debug, Default)]
 pub struct Urw {
     left: Weights,
-    /// What is left of each ready task, and its slot.
+    /// The remaining work and the slot of each ready task.
     ready: Vec<(u32, u32)>,
-    /// The sum of what is left of the ready tasks.
+    /// The sum of the remaining work of the ready tasks.
     total: u64,
     current: u32,
-    /// The task that was chosen when the running one gave way.
+    /// The task that was chosen when the running one was preempted.
     chosen: Option<u32>,
 }
 
 impl Urw {
-    /// `counts` says how many steps a task and all its descendants take.
+    /// Creates the state of a run; `counts` says how many steps each task and all its descendants take.
     #[must_use]
     pub fn new(counts: &[(TaskKey, u32)]) -> Self {
         let mut urw = Self::default();
-        urw.renew(counts);
+        urw.reset(counts);
         urw
     }
 
-    /// Begins a run in the memory of the last one.
-    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)]) {
+    /// Begins a run that reuses the memory of the last one.
+    pub(super) fn reset(&mut self, counts: &[(TaskKey, u32)]) {
         let Self { left, ready, total, current, chosen } = self;
-        left.renew(counts, 1);
+        left.reset(counts, 1);
         ready.clear();
         *total = 0;
         *current = 0;
         *chosen = None;
     }
 
-    /// The index of a ready task, each with a chance in proportion to what is left of it.
+    /// Picks the index of a ready task, with chances proportional to the remaining work.
     #[inline]
     fn pick(&self, draw: &mut Draw) -> usize {
         match self.ready.len() {
             0 | 1 => 0,
-            count if count > CROWD => self.pick_in_crowd(draw),
+            count if count > SCAN_MAX => self.pick_by_rejection(draw),
             _ => self.index_of(below(self.total, draw)),
         }
     }
@@ -67,8 +75,8 @@ impl Urw {
         unreachable!("the point lies below the sum of all")
     }
 
-    fn pick_in_crowd(&self, draw: &mut Draw) -> usize {
-        self.left.pick_in_crowd(self.ready.len(), |index| self.ready[index].0, draw)
+    fn pick_by_rejection(&self, draw: &mut Draw) -> usize {
+        self.left.pick_by_rejection(self.ready.len(), |index| self.ready[index].0, draw)
     }
 }
 
@@ -109,8 +117,8 @@ impl Strategy for Urw {
         if !self.ready.is_empty() {
             let point = below(self.total + u64::from(self.left.at(self.current)), draw);
             if point < self.total {
-                let crowd = self.ready.len() > CROWD;
-                let index = if crowd { self.pick_in_crowd(draw) } else { self.index_of(point) };
+                let crowd = self.ready.len() > SCAN_MAX;
+                let index = if crowd { self.pick_by_rejection(draw) } else { self.index_of(point) };
                 self.chosen = Some(self.ready[index].1);
                 return true;
             }

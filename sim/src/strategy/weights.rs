@@ -1,26 +1,28 @@
-//! Counts of what is left to be done, by task: what the uniform random walks weigh tasks by.
+//! The remaining work of each task, by which URW and SURW weigh tasks.
 //!
-//! Always true: what a task will spawn counts as part of it until it is spawned, and as part of the child from then on.
+//! # Invariants
+//! - The work of a future child counts as its parent's until the child is spawned, and as the child's from then on.
 
 use super::Draw;
-use super::slots::Slots;
+use super::task_table::TaskTable;
 use crate::TaskKey;
 
-/// What is left of each task and the descendants that it has yet to spawn.
+/// The remaining work of each task and of the descendants that it has yet to spawn.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
-    /// Estimates for whole tasks, by key.
+    /// The estimates of whole tasks, sorted by key.
     counts: Vec<(TaskKey, u32)>,
-    /// What is not known to be less.
+    /// The least remaining work of any task.
     least: u32,
-    left: Slots<Option<u32>>,
-    /// The most that was ever left of a task.
+    left: TaskTable<Option<u32>>,
+    /// The most remaining work that any task has had.
     most: u32,
 }
 
 impl Weights {
-    /// Begins a run in the memory of the last one. Unknown tasks have `least` left, and no task has less.
-    pub(super) fn renew(&mut self, counts: &[(TaskKey, u32)], least: u32) {
+    /// Begins a run that reuses the memory of the last one. Every task has at least `least` work left, unknown ones
+    /// exactly that.
+    pub(super) fn reset(&mut self, counts: &[(TaskKey, u32)], least: u32) {
         let Self { counts: own, least: own_least, left, most } = self;
         *own_least = least;
         own.clear();
@@ -28,7 +30,7 @@ impl Weights {
         if !own.is_sorted() {
             own.sort_unstable();
         }
-        left.empty();
+        left.clear();
         *most = 1;
     }
 
@@ -37,7 +39,7 @@ impl Weights {
         found.map_or(self.least, |index| self.counts[index].1.max(self.least))
     }
 
-    /// What is left of a task that may be new.
+    /// Returns the remaining work of a task, which may be new.
     #[inline]
     pub(super) fn of(&mut self, slot: u32, task: TaskKey) -> u32 {
         if let Some(left) = *self.left.of(slot, task) { left } else { self.add(slot, task) }
@@ -50,13 +52,13 @@ impl Weights {
         estimate
     }
 
-    /// What is left of whoever is in `slot`.
+    /// Returns the remaining work of the task in `slot`.
     #[inline]
     pub(super) fn at(&mut self, slot: u32) -> u32 {
         self.left.at(slot).unwrap_or(self.least)
     }
 
-    /// One fewer is left of whoever is in `slot`.
+    /// Takes one step off the task in `slot`.
     #[inline]
     pub(super) fn step(&mut self, slot: u32) {
         let least = self.least;
@@ -65,8 +67,8 @@ impl Weights {
         }
     }
 
-    /// The child's part is taken from the parent, which is most often the one that runs, in the slot given. Gives the
-    /// part, and what was left of the parent before.
+    /// Moves the child's share from its parent to the child. `running` is the slot of the running task, which usually
+    /// is the parent. Returns the share, and the remaining work of the parent before.
     pub(super) fn spawned(&mut self, running: u32, parent: TaskKey, child: TaskKey) -> (u32, u32) {
         let slot = if self.left.is(running, parent) { Some(running) } else { self.left.find(parent) };
         let (part, least) = (self.estimate(child), self.least);
@@ -80,15 +82,21 @@ impl Weights {
         (part, 0)
     }
 
-    /// Whether `slot` is known to be that of `task`.
+    /// Returns whether `slot` is known to hold `task`.
     pub(super) fn is(&self, slot: u32, task: TaskKey) -> bool {
         self.left.is(slot, task)
     }
 
-    /// One of many, each with a chance in proportion to its weight, without adding up all: some are turned down.
+    /// Picks one of `many` by rejection sampling, with chances proportional to their weights, without summing all of
+    /// them.
     #[cold]
-    pub(super) fn pick_in_crowd(&self, many: usize, weight: impl Fn(usize) -> u32, draw: &mut Draw) -> usize {
-        for _ in 0..PATIENCE {
+    pub(super) fn pick_by_rejection(
+        &self,
+        many: usize,
+        weight: impl Fn(usize) -> u32,
+        draw: &mut Draw,
+    ) -> usize {
+        for _ in 0..REJECTIONS_MAX {
             let index = draw.index(many);
             if draw.below(self.most) < weight(index) {
                 return index;
@@ -98,10 +106,10 @@ impl Weights {
     }
 }
 
-/// How many are turned down in a crowd before one is taken as it comes.
-const PATIENCE: u32 = 64;
+/// After this many rejections the next one is taken whatever its weight.
+const REJECTIONS_MAX: u32 = 64;
 
-/// A number below `bound`.
+/// Draws a number below `bound`.
 #[inline]
 pub(super) fn below(bound: u64, draw: &mut Draw) -> u64 {
     match u32::try_from(bound) {

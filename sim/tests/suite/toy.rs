@@ -248,15 +248,15 @@ impl World<'_> {
             self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
         }
         // Having given way for nobody leaves no trace.
-        let goes_right_on = ready.announced.is_some() && self.preempted_last == Some(slot);
-        if !goes_right_on {
+        let continues_at_once = ready.announced.is_some() && self.preempted_last == Some(slot);
+        if !continues_at_once {
             self.mix(ready.task.0 ^ u64::from(ready.resume));
             self.mix(self.now_ns);
         }
         self.preempted_last = None;
         let mut goes_on = self.tasks[slot].preempted_at.take();
         match goes_on {
-            Some(announced) if !goes_right_on => self.mix(u64::from(announced.index) + 1),
+            Some(announced) if !continues_at_once => self.mix(u64::from(announced.index) + 1),
             Some(_) => {}
             None => {
                 self.tasks[slot].resumes += 1;

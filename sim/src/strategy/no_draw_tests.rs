@@ -1,4 +1,5 @@
-//! Where there is no choice nothing is drawn: so that a run without concurrency is the same under every seed.
+//! Tests that a strategy draws nothing where it has no choice, so that a run without concurrency is the same under
+//! every seed.
 
 use super::{Delay, Draw, Fifo, Pct, Pos, Random, Starve, Strategy, Surw, Urw};
 use crate::{Access, Announced, Operation, Ready, ResourceKey, Seed, TaskKey};
@@ -8,7 +9,7 @@ fn ready(slot: u32, task: TaskKey, operation: Option<Operation>) -> Ready {
     Ready { slot, resume: 0, task, announced }
 }
 
-/// One task after the other, each alone, with operations and children that start when it waits.
+/// Runs three tasks one after the other, each alone, with operations; each spawns the next.
 fn alone(strategy: &mut dyn Strategy, draw: &mut Draw) {
     let operation = Operation { resource: ResourceKey(1), access: Access::Write };
     let mut task = TaskKey::ROOT;
@@ -17,7 +18,7 @@ fn alone(strategy: &mut dyn Strategy, draw: &mut Draw) {
         for resumption in 0..4 {
             assert_eq!(strategy.next(draw), Some(slot));
             if strategy.wants_operations() {
-                assert!(!strategy.should_preempt(task, operation, draw), "there is nobody to give way to");
+                assert!(!strategy.should_preempt(task, operation, draw), "no other task is ready");
             }
             strategy.performed(task, operation, draw);
             assert_eq!(strategy.next(draw), None);
@@ -48,12 +49,12 @@ fn nothing_is_drawn() {
     for mut strategy in strategies {
         let mut draw = Draw::new(Seed(1));
         alone(&mut *strategy, &mut draw);
-        assert!(draw.stream.is_none(), "{strategy:?}");
-        // With a second task there is a choice: the test can tell.
+        assert!(draw.has_not_begun(), "{strategy:?}");
+        // With several ready tasks there is a choice, which shows that the check above can fail.
         for slot in 5..9 {
             strategy.ready(ready(slot, TaskKey(u64::from(slot)), None), &mut draw);
         }
         assert!(strategy.next(&mut draw).is_some());
-        assert_eq!(draw.stream.is_none(), format!("{strategy:?}").starts_with("Fifo"), "{strategy:?}");
+        assert_eq!(draw.has_not_begun(), format!("{strategy:?}").starts_with("Fifo"), "{strategy:?}");
     }
 }

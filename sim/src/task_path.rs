@@ -1,7 +1,8 @@
-//! Who a task is: its spawn path, and the key that stands for the path in decisions.
+//! The identity of a task: its spawn path, [`TaskPath`], and the hash of the path, [`TaskKey`].
 //!
-//! Always true: both depend on content alone (which task spawned it, as that task's how-many-th child), never on slots,
-//! addresses or the order in which unrelated tasks were spawned.
+//! # Invariants
+//! - Both depend only on content: the parent task, and the number of the child among the parent's children. They never
+//!   depend on slots, addresses or the order in which unrelated tasks were spawned.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ impl TaskKey {
     /// The run's first task.
     pub const ROOT: Self = Self(0x7469_6D65_6C6F_6F70);
 
-    /// The key of this task's child number `index` (the first is 1).
+    /// Returns the key of this task's child number `index` (the first is 1).
     #[must_use]
     #[inline]
     pub const fn child(self, index: u32) -> Self {
@@ -39,13 +40,13 @@ impl TaskKey {
 pub struct TaskPath(Vec<u32>);
 
 impl TaskPath {
-    /// The path of the run's first task.
+    /// Returns the path of the run's first task.
     #[must_use]
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// The path of this task's child number `index` (the first is 1).
+    /// Returns the path of this task's child number `index` (the first is 1).
     #[must_use]
     pub fn child(&self, index: u32) -> Self {
         let mut indices = Vec::with_capacity(self.0.len() + 1);
@@ -54,13 +55,13 @@ impl TaskPath {
         Self(indices)
     }
 
-    /// The child numbers from the root down.
+    /// Returns the child numbers from the root down.
     #[must_use]
     pub fn indices(&self) -> &[u32] {
         &self.0
     }
 
-    /// The key that stands for this path in decisions.
+    /// Returns the key of this path in decisions.
     #[must_use]
     pub fn key(&self) -> TaskKey {
         self.0.iter().fold(TaskKey::ROOT, |key, &index| key.child(index))
@@ -80,7 +81,7 @@ impl fmt::Display for TaskPath {
     }
 }
 
-/// A text that is no spawn path.
+/// The error for a text that is not a spawn path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsePathError(String);
 

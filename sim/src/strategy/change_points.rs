@@ -1,39 +1,43 @@
-//! Points: the few choices of a run, drawn beforehand, at which a strategy does something out of the ordinary.
+//! Change points: the few choices of a run, drawn in advance, at which PCT changes priorities and delay bounding delays
+//! a task.
 //!
-//! Always true: choices are counted from 1, and the points are drawn when the first is made.
+//! # Invariants
+//! - Choices are counted from 1.
+//! - The points are drawn when the first choice is made.
 
 use super::Draw;
 
-/// Points within the first choices of a run.
+/// The change points of a run.
 #[derive(Debug, Default)]
-pub(super) struct Points {
-    /// Within how many choices.
+pub(super) struct ChangePoints {
+    /// The points lie within this many choices.
     steps: u32,
-    /// How many choices have been made.
+    /// The number of choices made.
     counted: u64,
-    /// Those that are still to come, the last of them first; `None` before the first choice.
+    /// The remaining points in descending order; `None` before the first choice.
     left: Option<Vec<u64>>,
 }
 
-impl Points {
-    /// Within the first `steps` choices.
+impl ChangePoints {
+    /// Creates change points within the first `steps` choices.
     pub(super) fn within(steps: u32) -> Self {
         Self { steps: steps.max(1), counted: 0, left: None }
     }
 
-    /// How many choices have been made.
+    /// Returns the number of choices made.
     #[inline]
     pub(super) fn counted(&self) -> u64 {
         self.counted
     }
 
-    /// Within how many choices the points lie.
+    /// Returns the number of choices within which the points lie.
     #[inline]
     pub(super) fn steps(&self) -> u32 {
         self.steps
     }
 
-    /// Counts a choice; how many of the points it is. `many` says how many there are in the run, when that is to be drawn.
+    /// Counts a choice; returns how many of the points fall on it. `many` returns the number of points in the run; it
+    /// is called when the points are drawn.
     #[inline]
     pub(super) fn next(&mut self, draw: &mut Draw, many: impl FnOnce(&mut Draw) -> u32) -> u32 {
         self.counted += 1;

@@ -1,22 +1,23 @@
-//! What a strategy knows of each task, found by the task's slot.
+//! A strategy's state for each task, looked up by the task's slot.
 //!
-//! Always true: a slot is a place to look and never a reason for a choice; an entry belongs to one task, and starts anew
-//! when the slot is given to another.
+//! # Invariants
+//! - A slot is only a place to look and never a reason for a choice.
+//! - An entry belongs to one task. It is reset when another task gets the slot.
 
 use crate::TaskKey;
 
 /// An entry for each task, by slot.
 #[derive(Debug)]
-pub(super) struct Slots<T>(Vec<(TaskKey, T)>);
+pub(super) struct TaskTable<T>(Vec<(TaskKey, T)>);
 
-impl<T> Default for Slots<T> {
+impl<T> Default for TaskTable<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: Copy + Default> Slots<T> {
-    /// The entry of `task`, which is in `slot`.
+impl<T: Copy + Default> TaskTable<T> {
+    /// Returns the entry of `task`, which is in `slot`.
     #[inline]
     pub(super) fn of(&mut self, slot: u32, task: TaskKey) -> &mut T {
         let index = slot as usize;
@@ -30,32 +31,32 @@ impl<T: Copy + Default> Slots<T> {
         &mut entry.1
     }
 
-    /// The entry of whoever is in `slot`.
+    /// Returns the entry of the task in `slot`.
     #[inline]
     pub(super) fn at(&mut self, slot: u32) -> &mut T {
         &mut self.0[slot as usize].1
     }
 
-    /// Whether `slot` is known to be that of `task`.
+    /// Returns whether `slot` is known to hold `task`.
     #[inline]
     pub(super) fn is(&self, slot: u32, task: TaskKey) -> bool {
         self.0.get(slot as usize).is_some_and(|entry| entry.0 == task)
     }
 
-    /// The slot of `task`, looked for in all of them: for what happens seldom.
+    /// Returns the slot of `task` by scanning all of them; for rare events.
     pub(super) fn find(&self, task: TaskKey) -> Option<u32> {
         let index = self.0.iter().position(|entry| entry.0 == task)?;
         u32::try_from(index).ok()
     }
 
-    /// The first slot with an entry of this kind: for what happens seldom.
+    /// Returns the first slot whose entry satisfies `is`; for rare events.
     pub(super) fn position(&self, is: impl Fn(T) -> bool) -> Option<u32> {
         let index = self.0.iter().position(|entry| is(entry.1))?;
         u32::try_from(index).ok()
     }
 
-    /// Forgets all, and gives back room that was for very many.
-    pub(super) fn empty(&mut self) {
+    /// Removes all entries and frees a large capacity.
+    pub(super) fn clear(&mut self) {
         const KEPT_MAX: usize = 1_000;
         self.0.clear();
         self.0.shrink_to(KEPT_MAX);
