@@ -1,4 +1,4 @@
-//! Exhaustive search against brute force: the same ends, and no schedule twice.
+//! Compares the exhaustive search with brute force: the same final states, and no schedule twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use timeloop_sim::{
     TaskKey, explore,
 };
 
-use crate::machine::{BruteForce, Did, Machine, Op, run};
+use crate::brute_force::{BruteForce, Machine, Op, StepEffects, run};
 use crate::toy::{self, Toy};
 
-/// A schedule without the order of what does not matter: each step, by its task and its how-many-th, with what it chose and
-/// those before it that it depends on.
+/// A schedule up to equivalence: each step, by its task and its number within the task, with its choices and the
+/// earlier steps on which it depends.
 type Trace = BTreeMap<(TaskKey, usize), (Vec<u32>, BTreeSet<(TaskKey, usize)>)>;
 
-fn depend(one: &(TaskKey, u32, Did), other: &(TaskKey, u32, Did)) -> bool {
+fn depend(one: &(TaskKey, u32, StepEffects), other: &(TaskKey, u32, StepEffects)) -> bool {
     let races = |a: &Operation, b: &Operation| {
         a.resource == b.resource && (a.access != Access::Read || b.access != Access::Read)
     };
-    let wakes = |did: &Did, task| did.wakes.iter().any(|(woken, _)| *woken == task);
-    let ends = |task: TaskKey, did: &Did| did.ended && task == TaskKey::ROOT;
+    let wakes = |effects: &StepEffects, task| effects.wakes.iter().any(|(woken, _)| *woken == task);
+    let ends = |task: TaskKey, effects: &StepEffects| effects.ended && task == TaskKey::ROOT;
     one.0 == other.0
         || one.1 != other.1
         || ends(one.0, &one.2)
@@ -31,7 +31,7 @@ fn depend(one: &(TaskKey, u32, Did), other: &(TaskKey, u32, Did)) -> bool {
         || one.2.operations.iter().any(|a| other.2.operations.iter().any(|b| races(a, b)))
 }
 
-fn trace(steps: &[(TaskKey, u32, Did)]) -> Trace {
+fn trace(steps: &[(TaskKey, u32, StepEffects)]) -> Trace {
     let mut counts = BTreeMap::new();
     let mut names = Vec::new();
     let mut trace = Trace::new();
@@ -51,7 +51,7 @@ fn trace(steps: &[(TaskKey, u32, Did)]) -> Trace {
 struct Explored {
     finals: BTreeSet<Machine>,
     traces: BTreeSet<Trace>,
-    /// Schedules that are equivalent to an earlier one.
+    /// The number of schedules that are equivalent to an earlier one.
     repeated: u64,
     schedules: u64,
     redundant: u64,
@@ -62,7 +62,7 @@ fn searched(root: &Arc<[Op]>, bound: Bound, runs: u64) -> Explored {
     explore_in_parts(root, bound, runs, u64::MAX)
 }
 
-/// The same, stopped and taken up again after every so many runs.
+/// As [`searched`], but stopped and resumed after every `part` runs.
 fn explore_in_parts(root: &Arc<[Op]>, bound: Bound, runs: u64, part: u64) -> Explored {
     const OF: &str = "a machine";
 
@@ -120,9 +120,9 @@ fn a_task(length: usize) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(an_op(), 1..=length)
 }
 
-/// A root that spawns one to three tasks, one of which may spawn another, and does something of its own.
+/// A root that spawns one to three tasks, one of which may spawn another, and has some operations of its own.
 ///
-/// `length` is that of a task where there are few of them.
+/// `length` is the length of each task if there are few of them.
 fn a_program(length: usize) -> impl Strategy<Value = Arc<[Op]>> {
     let others = prop::collection::vec(a_task(length), 1..=3);
     let nested = prop::option::weighted(0.3, a_task(2));
@@ -145,14 +145,14 @@ fn a_program(length: usize) -> impl Strategy<Value = Arc<[Op]>> {
     })
 }
 
-/// How much came of some programs together.
+/// Totals over several programs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     schedules: u64,
     redundant: u64,
-    /// Interleavings of all of them.
+    /// Interleavings of all programs.
     ways: u64,
-    /// Programs all of whose interleavings were run one by one.
+    /// Programs whose interleavings were all run.
     enumerated: u64,
 }
 
@@ -192,7 +192,7 @@ fn compare(programs: u32, length: usize) -> Totals {
 }
 
 #[test]
-fn it_agrees_with_brute_force() {
+fn the_search_agrees_with_brute_force() {
     let totals = compare(if cfg!(debug_assertions) { 1_000 } else { 10_000 }, 3);
     assert!(totals.enumerated > 500, "{totals:?}");
     assert!(totals.schedules * 100 < totals.ways, "{totals:?}");
@@ -200,13 +200,13 @@ fn it_agrees_with_brute_force() {
 }
 
 #[test]
-fn it_agrees_with_brute_force_on_longer_programs() {
+fn the_search_agrees_with_brute_force_on_longer_programs() {
     let totals = compare(if cfg!(debug_assertions) { 30 } else { 3_000 }, 4);
     assert!(totals.schedules * 100 < totals.ways, "{totals:?}");
 }
 
 #[test]
-fn it_goes_on_where_it_stopped() {
+fn a_stored_search_continues_where_it_stopped() {
     let writer = |register| Op::Spawn([Op::Read(0), Op::Write(register), Op::Send(0)].into());
     let root: Arc<[Op]> = [
         writer(0),
@@ -228,7 +228,7 @@ fn it_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn a_frontier_that_is_not_its_own_is_refused() {
+fn a_frontier_of_another_search_is_refused() {
     let root: Arc<[Op]> = [Op::Spawn([Op::Write(0)].into()), Op::Read(0), Op::Choose(2)].into();
     let mut search = Search::new(Bound::None);
     let ran = run(&root, search.next_run().expect("a search begins"));
@@ -265,7 +265,7 @@ fn a_run_that_does_not_repeat_itself_ends_the_search() {
 }
 
 #[test]
-fn a_run_may_stray_at_its_very_first_step() {
+fn a_run_may_diverge_at_its_first_step() {
     let root: Arc<[Op]> = [Op::Spawn([Op::Write(0)].into()), Op::Read(0)].into();
     let mut search = Search::new(Bound::None);
     let ran = run(&root, search.next_run().expect("a search begins"));
@@ -274,7 +274,7 @@ fn a_run_may_stray_at_its_very_first_step() {
     let stranger = |slot| Ready { slot, resume: 0, task: TaskKey(u64::from(slot) + 7), announced: None };
     source.ready(stranger(0));
     assert_eq!(source.next(), Some(0));
-    // What such a run does is of no account.
+    // The rest of such a run does not matter.
     source.ready(stranger(1));
     source.woken(stranger(1).task);
     assert_eq!(source.choose(stranger(0).key(), 2), 0);
@@ -282,10 +282,10 @@ fn a_run_may_stray_at_its_very_first_step() {
     assert_eq!(search.absorb(&ran.ended), Absorbed::Diverged(0));
 }
 
-/// The root sends in the step in which it gets the lock; where it finds the lock taken, it never does. So what races with
-/// the sending shows in some of the runs alone.
+/// The root sends in the step in which it gets the lock. Where it finds the lock taken, it never sends. So the races
+/// with the send appear in only some of the runs.
 #[test]
-fn what_a_step_does_may_depend_on_what_came_before() {
+fn the_effects_of_a_step_may_depend_on_earlier_steps() {
     let receiver = Op::Spawn([Op::Receive(0)].into());
     let root: Arc<[Op]> = [
         Op::Spawn([receiver, Op::Read(0)].into()),
@@ -301,7 +301,7 @@ fn what_a_step_does_may_depend_on_what_came_before() {
 }
 
 #[test]
-fn nothing_is_kept_where_ci_is_set() {
+fn no_frontier_is_stored_where_ci_is_set() {
     let folder = std::env::temp_dir().join(format!("timeloop-exhaustive-{}", std::process::id()));
     let nine = Toy::new([toy::Op::Select(3, 0), toy::Op::Select(3, 1)]);
     let config = |runs| {
@@ -334,9 +334,9 @@ fn nothing_is_kept_where_ci_is_set() {
     assert!(whole.notes.is_empty() && !folder.exists());
 }
 
-/// Who looks at a register again and again until another task has come does not keep it from coming.
+/// A task that polls a register until another task has run does not keep that task from running.
 #[test]
-fn a_task_that_spins_lets_the_others_have_their_turn() {
+fn a_spinning_task_does_not_starve_the_others() {
     let reads: Vec<Op> = (0..3_000).map(|_| Op::Read(0)).collect();
     let root: Arc<[Op]> = [Op::Spawn(reads.into()), Op::Spawn([Op::Write(0)].into()), Op::Join(1)].into();
     let mut search = Search::new(Bound::None);

@@ -1,4 +1,4 @@
-//! Exploring: the same answer for any number of workers, and in any process.
+//! Tests of exploring: the same result for any number of workers, and in any process.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -9,7 +9,7 @@ use timeloop_sim::{
 
 use crate::toy::{self, Op, Toy};
 
-/// A configuration that neither reads nor leaves anything outside; what its seeds mean is pinned here and there.
+/// A configuration that reads and writes nothing outside the process. Some tests pin what its seeds do.
 pub(crate) fn config(name: &str) -> Config {
     let config = Config { strategy: StrategySpec::Random, ..Config::new(format!("toys::{name}")) };
     Config {
@@ -31,7 +31,7 @@ impl<S: Simulation> Simulation for Counted<S> {
     }
 }
 
-/// Several tasks that choose, sleep and draw, and never fail.
+/// Several tasks that choose, sleep and draw random numbers, and never fail.
 fn calm() -> Toy {
     let task = |cell, flag| {
         let ops =
@@ -87,7 +87,7 @@ fn a_thousand_seeds_have_one_digest() {
         assert_eq!(exploration.runs, 1_000);
         exploration.digest
     });
-    // Pinned: a change of this number is a change of what every seed means.
+    // Pinned: if this number changes, the meaning of every seed has changed.
     assert_eq!(digests, [14_538_069_842_968_612_811; 3]);
 }
 
@@ -99,23 +99,23 @@ fn the_lowest_failing_seed_is_found() {
     let FoundBy::Seed { index, seed } = found.by else { panic!("found by a seed, not by {:?}", found.by) };
     assert_eq!(Seed(index), seed);
     assert_eq!(exploration.runs, index + 1);
-    // None of the seeds before fails.
+    // No earlier seed fails.
     if index > 0 {
         assert!(explore(&Config { runs: Some(index), ..config("races") }, &toy).passed());
     }
-    // Counting up from that seed finds it at once.
+    // An exploration that starts at that seed finds it at once.
     let again = explore(&Config { seed, ..config("races") }, &toy);
     assert_eq!(again.runs, 1);
     assert_eq!(again.found.unwrap().schedule, found.schedule);
 }
 
 #[test]
-fn a_failure_that_is_quick_does_not_win_over_a_lower_one_that_is_slow() {
+fn a_slow_failure_at_a_lower_seed_wins_over_a_quick_one() {
     struct Delayed(Toy);
     impl Simulation for Delayed {
         fn run(&self, request: Request<'_>) -> Ended {
             let ended = self.0.run(request);
-            // Every fourth run or so is slow, among them failing ones.
+            // About every fourth run is slow, including some that fail.
             if ended.trace_hash.is_multiple_of(4) {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
@@ -145,8 +145,8 @@ fn how_often_it_fails_is_counted_beyond_the_first_failure() {
 }
 
 #[test]
-fn other_failures_are_counted_apart() {
-    // Fails at one place or at another, depending on which task goes first.
+fn other_failures_are_counted_separately() {
+    // Fails at one of two places, depending on which task runs first.
     let stop =
         |cell| toy::program("stop", [Op::AddIf(5, 0, cell, 1), Op::AddIf(0, 0, 5, 1), Op::Raise(cell)]);
     let toy =
@@ -175,7 +175,7 @@ fn every_seed_is_run_once() {
             let toy = Counted(calm(), AtomicU64::new(0));
             let exploration =
                 explore(&Config { jobs: Some(jobs), runs: Some(runs), ..config("races") }, &toy);
-            // The quiet run comes first, except where a single run was asked for.
+            // The baseline run comes first, except where a single run is requested.
             let baseline = u64::from(runs > 1);
             assert_eq!(toy.1.load(Relaxed), baseline + runs, "{jobs} workers");
             assert_eq!((exploration.runs, exploration.schedules()), (runs, baseline + runs));
@@ -201,7 +201,7 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
 }
 
 #[test]
-fn each_bound_ends_a_run_that_goes_on() {
+fn each_bound_ends_an_endless_run() {
     let spin = Toy::new(vec![Op::Yield; 200]);
     let kind = |config: Config| {
         explore(&Config { runs: Some(3), ..config }, &spin).found.map(|found| found.failure.kind)
@@ -228,12 +228,12 @@ fn checking_a_failed_exploration_panics_with_the_report() {
 }
 
 #[test]
-fn progress_is_told_on_the_calling_thread() {
+fn progress_is_reported_on_the_calling_thread() {
     use std::sync::{Arc, Mutex};
     use timeloop_sim::{Phase, Progress};
 
-    let told: Arc<Mutex<Vec<(Progress, std::thread::ThreadId)>>> = Arc::default();
-    let telling = Arc::clone(&told);
+    let reported: Arc<Mutex<Vec<(Progress, std::thread::ThreadId)>>> = Arc::default();
+    let reporting = Arc::clone(&reported);
     struct Slow(Toy);
     impl Simulation for Slow {
         fn run(&self, request: Request<'_>) -> Ended {
@@ -245,17 +245,17 @@ fn progress_is_told_on_the_calling_thread() {
         runs: Some(200),
         jobs: Some(2),
         progress: Some(OnProgress::new(move |progress| {
-            telling.lock().unwrap().push((progress.clone(), std::thread::current().id()));
+            reporting.lock().unwrap().push((progress.clone(), std::thread::current().id()));
         })),
         ..config("slow")
     };
     assert!(explore(&config, &Slow(calm())).passed());
-    let told = told.lock().unwrap();
-    assert!(!told.is_empty());
-    for (progress, thread) in told.iter() {
+    let reported = reported.lock().unwrap();
+    assert!(!reported.is_empty());
+    for (progress, thread) in reported.iter() {
         assert_eq!((progress.phase, progress.of), (Phase::Exploring, 200));
         assert!(progress.runs > 0 && progress.runs <= 200);
         assert_eq!(*thread, std::thread::current().id());
     }
-    assert!(told.is_sorted_by_key(|(progress, _)| progress.runs));
+    assert!(reported.is_sorted_by_key(|(progress, _)| progress.runs));
 }

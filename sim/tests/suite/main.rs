@@ -1,12 +1,12 @@
 //! The harness, tested with toy simulations, which need no async runtime. Each module tests one behavior.
 
+mod brute_force;
 mod critical_pair;
 mod environment;
 mod exhaustive;
 mod exploring;
 mod history;
 mod imports;
-mod machine;
 mod nondeterminism;
 mod regressions;
 mod replay;

@@ -1,6 +1,7 @@
-//! A toy simulation: tasks are lists of operations, and there is nothing asynchronous about it.
+//! A toy simulation without async code: tasks are lists of operations.
 //!
-//! Always true: it decides nothing itself; all that varies between runs comes from the source.
+//! # Invariants
+//! - The simulation decides nothing itself; all differences between runs come from the source.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,28 +14,28 @@ use timeloop_sim::{
     ResourceRecord, Simulation, Site, SpawnSite, Step, Stream, TaskKey, TaskLabel, TaskPath, TaskRecord,
 };
 
-/// What a task does next. Cells, flags and registers are numbers that start at 0.
+/// A task's next operation. Cells, flags and registers are numbers that start at 0.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// Lets others run.
+    /// Yields.
     Yield,
-    /// Announces an access to a cell, before which it may give way.
+    /// Announces an access to a cell, before which the task may be preempted.
     Touch(usize, Access),
-    /// Waits for some nanoseconds.
+    /// Sleeps for some nanoseconds.
     Sleep(u64),
-    /// Takes a cell's number into the task's register.
+    /// Loads a cell's number into the task's register.
     Load(usize),
-    /// Puts the register plus a number into a cell.
+    /// Stores the register plus a number in a cell.
     Store(usize, i64),
-    /// Starts another task.
+    /// Spawns another task.
     Spawn(Program),
-    /// Raises a flag, and with it everyone who waits for it.
+    /// Raises a flag, which wakes every task that waits for it.
     Raise(usize),
     /// Waits for a flag.
     Wait(usize),
     /// Waits for a flag unless a cell has this number.
     WaitUnless(usize, i64, usize),
-    /// Chooses among some branches and stores which.
+    /// Chooses one of some branches and stores its number.
     Select(u32, usize),
     /// Stores a random number below a bound.
     Draw(u32, usize),
@@ -42,11 +43,11 @@ pub(crate) enum Op {
     AddIf(usize, i64, usize, i64),
     /// Panics unless a cell has this number.
     Expect(usize, i64),
-    /// Yields again and again while a cell has this number.
+    /// Yields in a loop while a cell has this number.
     SpinIf(usize, i64),
-    /// Goes on for ever without returning.
+    /// Never returns.
     Hang,
-    /// Goes on for ever without returning if a cell has this number.
+    /// Never returns if a cell has this number.
     HangIf(usize, i64),
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn program(name: &'static str, ops: impl Into<Arc<[Op]>>) -> Program 
     Program { name, ops: ops.into() }
 }
 
-/// Tasks that start at the root.
+/// A program that starts with its root task.
 #[derive(Clone, Debug)]
 pub(crate) struct Toy(pub(crate) Program);
 
@@ -78,11 +79,11 @@ struct Task {
     next_op: usize,
     register: i64,
     resumes: u32,
-    /// How many accesses the resumption under way has announced.
+    /// The number of accesses announced in the current resumption.
     touched: u32,
-    /// And how many choices it has made.
+    /// The number of choices made in it.
     choices: u32,
-    /// Where it has given way.
+    /// The access before which the task was preempted.
     preempted_at: Option<Announced>,
     children: u32,
     since_ns: u64,
@@ -114,7 +115,7 @@ impl Task {
         TaskLabel { path: self.path.clone(), name: Cow::Borrowed(self.program.name), spawned, node: None }
     }
 
-    /// Each operation is a line of a file that is called as the task is.
+    /// Each operation is a line of a file named after the task.
     fn site(&self) -> Site {
         let name = if self.program.name.is_empty() { "root" } else { self.program.name };
         let line = u32::try_from(self.next_op).unwrap() + 1;
@@ -130,7 +131,7 @@ struct World<'a> {
     waiting: Vec<(usize, usize)>,
     timers: BTreeMap<(u64, u64), usize>,
     timers_set: u64,
-    /// The task that gave way in the last step.
+    /// The task that was preempted in the last step.
     preempted_last: Option<usize>,
     now_ns: u64,
     trace_hash: u64,
@@ -247,15 +248,15 @@ impl World<'_> {
             let arrival = u32::try_from(self.record.arrivals.iter().rposition(is_this).unwrap()).unwrap();
             self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
         }
-        // Having given way for nobody leaves no trace.
+        // A task that continues right after its preemption leaves no trace.
         let continues_at_once = ready.announced.is_some() && self.preempted_last == Some(slot);
         if !continues_at_once {
             self.mix(ready.task.0 ^ u64::from(ready.resume));
             self.mix(self.now_ns);
         }
         self.preempted_last = None;
-        let mut goes_on = self.tasks[slot].preempted_at.take();
-        match goes_on {
+        let mut continues = self.tasks[slot].preempted_at.take();
+        match continues {
             Some(announced) if !continues_at_once => self.mix(u64::from(announced.index) + 1),
             Some(_) => {}
             None => {
@@ -276,7 +277,7 @@ impl World<'_> {
             };
             let site = self.tasks[slot].site();
             let waits = match op {
-                Op::Touch(cell, access) if self.is_preempted(slot, cell, access, &mut goes_on) => {
+                Op::Touch(cell, access) if self.is_preempted(slot, cell, access, &mut continues) => {
                     self.ready(slot);
                     self.preempted_last = Some(slot);
                     true
@@ -319,17 +320,17 @@ impl World<'_> {
         }
     }
 
-    /// Whether the task gives way before an access; if not, it is done.
+    /// Returns whether the task is preempted before an access; if not, performs the access.
     fn is_preempted(
         &mut self,
         slot: usize,
         cell: usize,
         access: Access,
-        goes_on: &mut Option<Announced>,
+        continues: &mut Option<Announced>,
     ) -> bool {
         let operation = Operation { resource: ResourceKey(cell as u64), access };
         let task = self.tasks[slot].key;
-        let index = match goes_on.take() {
+        let index = match continues.take() {
             Some(announced) => announced.index,
             None => {
                 let index = self.tasks[slot].touched;
@@ -368,7 +369,7 @@ impl World<'_> {
         }
     }
 
-    /// Executes an operation at which a task does not wait; whether the task goes on.
+    /// Executes an operation at which the task does not wait; returns whether the task continues.
     #[expect(clippy::print_stderr, reason = "stands for what the panic hook prints")]
     fn execute(&mut self, slot: usize, op: Op, site: Site, steps: u64) -> bool {
         match op {
@@ -447,7 +448,7 @@ impl World<'_> {
         let waiting: Vec<usize> = self.waiting.iter().map(|(_, task)| *task).collect();
         let blocked = waiting.into_iter().map(|slot| {
             let task = &mut self.tasks[slot];
-            // The operation that it waits in is the one before the next.
+            // The task waits in the operation before the next one.
             task.next_op -= 1;
             let waits_at = explain.then(|| task.site());
             task.next_op += 1;
@@ -472,8 +473,8 @@ impl World<'_> {
     }
 }
 
-/// Two tasks that each add one to cell 0 by loading, waiting a turn and storing. The second starts late, so that the quiet
-/// run loses nothing; one deviation is enough to lose an update.
+/// Two tasks that each add one to cell 0 by loading, yielding and storing. The second starts late, so the baseline run
+/// loses nothing; one deviation is enough to lose an update.
 pub(crate) fn lost_update() -> Toy {
     let transfer = program("transfer", [Op::Load(0), Op::Yield, Op::Store(0, 1), Op::Raise(1)]);
     let audit =
@@ -481,16 +482,16 @@ pub(crate) fn lost_update() -> Toy {
     Toy::new([Op::Spawn(transfer), Op::Spawn(audit), Op::Wait(1), Op::Wait(2), Op::Expect(0, 2)])
 }
 
-/// A signal that is lost when it comes before its waiter: the root waits for ever.
+/// A signal that is lost if it comes before its waiter: the root then waits for ever.
 pub(crate) fn lost_wake() -> Toy {
     let waiter = program("waiter", [Op::Store(0, 1), Op::Yield, Op::Wait(1), Op::Raise(2)]);
-    // Heard only if the waiter has registered, which is what cell 0 says.
+    // The signal has an effect only if the waiter has registered, which cell 0 shows.
     let notifier = program("notifier", [Op::Yield, Op::WaitUnless(0, 1, 9), Op::Raise(1)]);
     Toy::new([Op::Spawn(waiter), Op::Spawn(notifier), Op::Wait(2)])
 }
 
-/// As many pairs of tasks as given; the run fails if in every pair the second goes first. So it takes exactly one deviation
-/// a pair.
+/// Pairs of tasks; the run fails if in every pair the second task runs first. So it takes exactly one deviation per
+/// pair.
 pub(crate) fn races(pairs: usize) -> Toy {
     let total = 15;
     let mut ops = Vec::new();
@@ -511,7 +512,7 @@ pub(crate) fn select() -> Toy {
     Toy::new([Op::Spawn(chooser), Op::Wait(0)])
 }
 
-/// Reads and adds to cell 0 by two accesses each; an update is lost when the other task comes between them.
+/// Two tasks that add to cell 0 by two accesses each; an update is lost if the other task runs between them.
 pub(crate) fn lost_access() -> Toy {
     let deposit = |name, flag| {
         let [read, write] = [Access::Read, Access::Write].map(|access| Op::Touch(0, access));

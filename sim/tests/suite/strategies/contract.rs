@@ -1,15 +1,15 @@
-//! What every strategy owes the simulation: no task is lost, none is invented, and the seed decides everything.
+//! The contract of every strategy: no task is lost, none is invented, and the seed decides everything.
 
 use proptest::prelude::*;
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, Ready, ResourceKey, Seed, Source, TaskKey};
 
-use super::machine::{self, Go, Line, Program, all, read, write};
-use super::profile::{ALL, Profile};
+use super::estimates::{ALL, Profile};
+use super::line_programs::{self, Go, Line, Program, all, read, write};
 
-/// Strategies that may hold back all that is ready.
+/// Strategies that may hold back every ready task.
 const HOLDING: [&str; 2] = ["starve", "stall"];
 
-/// Something of everything.
+/// A program with some of every operation.
 fn mixture() -> Program {
     let locks = vec![Line::Lock(0), Line::Yield, write(0, |_, _| Go::On), Line::Unlock(0)];
     let spawns = vec![
@@ -27,7 +27,7 @@ fn everything_ends_and_the_seed_decides() {
     for strategy in ALL {
         let mut seen = Vec::new();
         for seed in 0..300 {
-            let run = || machine::run(&program, &mut *profile.source(strategy, Seed(seed)));
+            let run = || line_programs::run(&program, &mut *profile.source(strategy, Seed(seed)));
             let outcome = run();
             assert!(!outcome.stuck, "{strategy}, seed {seed}");
             assert_eq!(outcome, run(), "{strategy}, seed {seed}");
@@ -40,12 +40,12 @@ fn everything_ends_and_the_seed_decides() {
     }
 }
 
-/// What happens next, as far as the source does not decide it.
+/// The next event, as far as the source does not decide it.
 #[derive(Clone, Debug)]
 enum Event {
     Wake(u8),
     Spawn,
-    /// The task that runs is about to do this, and goes on or gives way.
+    /// The running task announces this operation, and continues or is preempted.
     Operation(u8, usize),
     /// The step ends: the task waits, or has ended.
     Step(bool),
@@ -69,7 +69,7 @@ enum State {
     Running,
 }
 
-/// A simulation that has no program: slots with tasks in them.
+/// A simulation without a program: slots with tasks in them.
 struct Slots {
     tasks: Vec<Option<(TaskKey, State)>>,
     running: Option<usize>,
@@ -93,7 +93,7 @@ impl Slots {
         let parent = self.running.and_then(|slot| self.tasks[slot]).map_or(TaskKey::ROOT, |task| task.0);
         self.spawned += 1;
         let child = parent.child(self.spawned);
-        // Slots are used again.
+        // Slots are reused.
         let slot = self.tasks.iter().position(Option::is_none).unwrap_or(self.tasks.len());
         if slot == self.tasks.len() {
             self.tasks.push(None);
@@ -103,10 +103,10 @@ impl Slots {
         self.ready(slot, None, source);
     }
 
-    /// Takes a step, if anything is ready, and lets time pass until something is.
+    /// Takes a step if any task is ready, letting time pass while all ready tasks are held back.
     fn step(&mut self, holds: bool, source: &mut dyn Source) -> Result<(), TestCaseError> {
         let ready = self.with(State::Ready);
-        for patience in 0.. {
+        for attempt in 0.. {
             if let Some(slot) = source.next() {
                 prop_assert!(ready.contains(&(slot as usize)), "{slot} is not ready");
                 self.tasks[slot as usize].as_mut().expect("it is ready").1 = State::Running;
@@ -117,8 +117,8 @@ impl Slots {
                 prop_assert!(!source.let_go(), "nothing is held");
                 return Ok(());
             }
-            prop_assert!(holds && patience < 20, "{} tasks are ready, and none is handed out", ready.len());
-            if patience % 2 == 0 {
+            prop_assert!(holds && attempt < 20, "{} tasks are ready, and none is handed out", ready.len());
+            if attempt % 2 == 0 {
                 source.time_passed();
             } else {
                 prop_assert!(source.let_go(), "tasks are held");
@@ -180,7 +180,7 @@ fn play(strategy: &str, seed: u64, events: &[Event]) -> Result<(), TestCaseError
             }
         }
     }
-    // Whoever is still ready is handed out, once.
+    // Every task still ready is returned, once.
     while !slots.with(State::Ready).is_empty() {
         slots.running = None;
         slots.step(holds, source)?;
@@ -203,12 +203,12 @@ proptest! {
 
 #[test]
 fn a_crowd_takes_no_time() {
-    // Ten thousand tasks that all do the same to one thing: looking at each of them at each step would be a hundred
-    // million looks.
+    // Ten thousand tasks with the same operation: scanning all of them at each step would take a hundred million
+    // comparisons.
     let program = all(vec![vec![write(0, |_, _| Go::On)]; 10_000]);
     let profile = Profile::of(&program);
     for strategy in ALL {
-        let outcome = machine::run(&program, &mut *profile.source(strategy, Seed(7)));
+        let outcome = line_programs::run(&program, &mut *profile.source(strategy, Seed(7)));
         assert!(!outcome.stuck, "{strategy}");
         assert_eq!(outcome.done.len(), 20_002, "{strategy}");
     }

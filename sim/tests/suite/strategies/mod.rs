@@ -1,9 +1,9 @@
-//! The strategies, on toy tasks.
+//! Tests of the strategies, on toy programs.
 
-mod choices;
 mod contract;
-mod machine;
-mod profile;
-mod programs;
-mod time;
-mod uniform;
+mod estimates;
+mod line_programs;
+mod pct_and_delay;
+mod published_figures;
+mod starve_and_stall;
+mod uniformity;

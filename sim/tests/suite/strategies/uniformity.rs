@@ -1,17 +1,18 @@
-//! URW is uniform over interleavings, SURW over the orders of accesses to one resource; POS over the orders of a race.
+//! URW is uniform over interleavings, SURW over the orders of accesses to one resource, and POS over the orders of a
+//! race.
 //!
-//! Seeds are fixed, so a test that passes passes always; the bounds are those that one fair sampler in ten thousand would
-//! break.
+//! Seeds are fixed, so a test always passes or always fails. A fair sampler would break the bounds with a chance of one
+//! in ten thousand.
 
 use std::collections::BTreeMap;
 
 use timeloop_sim::{Fifo, Pos, Random, Seed, Seeded, Source, Surw, Urw};
 
-use super::machine::{self, Go, Line, Outcome, Program, all, cell, write};
+use super::line_programs::{self, Go, Line, Outcome, Program, all, cell, write};
 
 const RUNS: u64 = 10_000;
 
-/// How often each order of tasks came up, by what is looked at in a run.
+/// Counts how often each order of tasks occurs, where `look` extracts the order from a run.
 fn orders<S: Source>(
     program: &Program,
     source: impl Fn(Seed) -> S,
@@ -19,13 +20,13 @@ fn orders<S: Source>(
 ) -> BTreeMap<Vec<usize>, u64> {
     let mut orders = BTreeMap::new();
     for seed in 0..RUNS {
-        *orders.entry(look(&machine::run(program, &mut source(Seed(seed))))).or_insert(0) += 1;
+        *orders.entry(look(&line_programs::run(program, &mut source(Seed(seed))))).or_insert(0) += 1;
     }
     orders
 }
 
-/// Chi-square of counts over this many orders that ought to be equally frequent, in standard deviations above what is
-/// expected.
+/// Returns chi-square of counts over this many orders that should be equally frequent, in standard deviations above the
+/// expected value.
 fn bias(orders: &BTreeMap<Vec<usize>, u64>, many: usize) -> f64 {
     let expected = RUNS as f64 / many as f64;
     let seen: f64 = orders.values().map(|count| (*count as f64 - expected).powi(2) / expected).sum();
@@ -37,10 +38,10 @@ fn bias(orders: &BTreeMap<Vec<usize>, u64>, many: usize) -> f64 {
 const BIAS_MAX: f64 = 4.5;
 
 fn baseline(program: &Program) -> Outcome {
-    machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()))
+    line_programs::run(program, &mut Seeded::new(Seed(0), Fifo::default()))
 }
 
-/// Everything but what the root does.
+/// The order of all operations except the root's.
 fn tasks(outcome: &Outcome) -> Vec<usize> {
     outcome.done.iter().map(|done| done.task).filter(|task| *task > 0).collect()
 }
@@ -52,7 +53,7 @@ fn touch(number: usize) -> Line {
 #[test]
 fn interleavings_are_uniform_under_urw() {
     let yields = |times: usize| all(vec![vec![Line::Yield; times - 1]; 6 / times]);
-    // Their first resumption is a step too.
+    // The first resumption of each task is a step, too.
     let operations = |times: usize| all((1..=6 / times).map(|task| vec![touch(task); times - 1]).collect());
     for (program, many) in [(yields(3), 20), (yields(2), 90), (operations(3), 20), (operations(2), 90)] {
         let counts = baseline(&program).counts(|_| true);
@@ -61,7 +62,7 @@ fn interleavings_are_uniform_under_urw() {
         let off = bias(&seen, many);
         assert!(off < BIAS_MAX, "{off}");
     }
-    // The test can tell: a random walk is not uniform where tasks differ in length.
+    // A random walk is not uniform where tasks differ in length, so the check can fail.
     let uneven = all(vec![vec![Line::Yield; 3], vec![Line::Yield; 1]]);
     let counts = baseline(&uneven).counts(|_| true);
     let off = bias(&orders(&uneven, |seed| Seeded::new(seed, Urw::new(&counts)), tasks), 15);
@@ -71,13 +72,15 @@ fn interleavings_are_uniform_under_urw() {
 }
 
 #[test]
-fn a_task_counts_for_those_that_it_has_yet_to_spawn_under_urw() {
-    // Its three steps and its child's two, of which the first comes after its own second, against two of another task.
+fn a_task_counts_its_future_children_under_urw() {
+    // One task has three steps and a child with two, of which the first comes after its own second; another task has
+    // two.
     let parent = vec![Line::Yield, Line::Spawn(vec![vec![Line::Yield]]), Line::Yield];
     let program = vec![Line::Spawn(vec![parent, vec![Line::Yield]])];
     let counts = baseline(&program).counts(|_| true);
     let seen = orders(&program, |seed| Seeded::new(seed, Urw::new(&counts)), tasks);
-    // Parent twice, then its last with the child's two: 3 orders of 5 steps, and 21 ways to mix in the other's two.
+    // Two steps of the parent, then its last one with the child's two: 3 orders of 5 steps, and 21 ways to merge the
+    // other task's two.
     assert_eq!(seen.len(), 63);
     let off = bias(&seen, 63);
     assert!(off < BIAS_MAX, "{off}");
@@ -85,29 +88,31 @@ fn a_task_counts_for_those_that_it_has_yet_to_spawn_under_urw() {
 
 #[test]
 fn orders_of_accesses_are_uniform_under_surw() {
-    // Two accesses each, among more or less of other things.
+    // Two accesses each, among a varying number of other operations.
     let task = |before: usize, between: usize, after: usize| {
         let noise = |times| vec![touch(1); times];
         [noise(before), vec![touch(0)], noise(between), vec![touch(0), Line::Yield], noise(after)].concat()
     };
     let program = all(vec![task(0, 5, 0), task(3, 0, 1), task(1, 1, 4)]);
-    let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
+    let about =
+        |done: &line_programs::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
     let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Surw::new(Some(cell(0)), &counts)), look);
     assert_eq!(seen.len(), 90);
     let off = bias(&seen, 90);
     assert!(off < BIAS_MAX, "{off}");
-    // The same program without a resource to attend to.
+    // The same program without a resource.
     let off = bias(&orders(&program, |seed| Seeded::new(seed, Surw::new(None, &counts)), look), 90);
     assert!(off > 50.0, "{off}");
 }
 
 #[test]
-fn surw_can_do_everything_else_in_any_order() {
-    // Besides the accesses that it attends to, each task does one thing: all 6 ways to order those come up.
+fn surw_runs_other_operations_in_any_order() {
+    // Besides its accesses to the resource, each task performs one operation: all 6 orders of those occur.
     let program = all(vec![vec![touch(0), touch(1)], vec![touch(1), touch(0)], vec![touch(1)]]);
-    let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
+    let about =
+        |done: &line_programs::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
     let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| {
         outcome.done.iter().filter(|done| done.operation.is_some()).map(|done| done.task).collect()
@@ -118,11 +123,12 @@ fn surw_can_do_everything_else_in_any_order() {
 }
 
 #[test]
-fn an_intention_goes_on_to_the_child() {
-    // All the accesses of the one are its child's, and are intended before there is a child.
+fn a_child_inherits_the_intention() {
+    // All accesses of the first task are its child's; it is drawn as the intended one before there is a child.
     let parent = vec![touch(1), touch(1), Line::Spawn(vec![vec![touch(0), touch(0)]])];
     let program = vec![Line::Spawn(vec![parent, vec![touch(0)]])];
-    let about = |done: &machine::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
+    let about =
+        |done: &line_programs::Done| done.operation.is_some_and(|operation| operation.resource == cell(0));
     let counts = baseline(&program).counts(about);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Surw::new(Some(cell(0)), &counts)), look);
@@ -132,9 +138,10 @@ fn an_intention_goes_on_to_the_child() {
 }
 
 #[test]
-fn a_race_is_drawn_again_at_each_operation_under_pos() {
-    // Two operations against one: if each race is drawn by itself, the one is as often between the two as after both. If
-    // whoever has lost once keeps its low priority, it is only half as often. (Not quite, since some runs are not hasty.)
+fn a_race_is_redrawn_at_each_operation_under_pos() {
+    // Two operations race with one. If each race is redrawn, the one is as often between the two as after both. If a
+    // task that lost once kept its low priority, it would be between them only half as often. (Not exactly, since some
+    // runs do not prefer woken tasks.)
     let program = all(vec![vec![touch(0), touch(0)], vec![touch(0)]]);
     let look = |outcome: &Outcome| outcome.order_of(cell(0));
     let seen = orders(&program, |seed| Seeded::new(seed, Pos::new()), look);
@@ -143,8 +150,8 @@ fn a_race_is_drawn_again_at_each_operation_under_pos() {
 }
 
 #[test]
-fn a_late_access_is_no_wonder_under_pos() {
-    // The first comes after nine steps of another task.
+fn a_late_access_is_not_rare_under_pos() {
+    // Whether the first task's access comes after the nine steps of the other task.
     let late = |outcome: &Outcome| vec![usize::from(outcome.order_of(cell(0))[0] == 2)];
     let program = all(vec![vec![touch(0)], [vec![touch(1); 8], vec![touch(0)]].concat()]);
     let share =

@@ -1,21 +1,21 @@
-//! What strategies are told of a program: counts from its quiet run; and each of them by name.
+//! The estimates for a program's strategies, from its baseline run; and each strategy by name.
 
 use timeloop_sim::{
     Delay, Domain, Fifo, Pct, Pos, Random, ResourceKey, Seed, Seeded, Source, Stall, Starve, Stream, Surw,
     TaskKey, Urw,
 };
 
-use super::machine::{self, Done, Program};
+use super::line_programs::{self, Done, Program};
 
 pub(super) struct Profile {
     choices: u32,
     tasks: u32,
     counts: Counts,
-    /// What two or more tasks touch: which, accesses, and by whom.
+    /// The resources that two or more tasks access: the key, the number of accesses, and the tasks.
     resources: Vec<(ResourceKey, u32, Counts)>,
 }
 
-/// How much a task and all its descendants do.
+/// The work of each task and all its descendants.
 type Counts = Vec<(TaskKey, u32)>;
 
 fn many(length: usize) -> u32 {
@@ -23,9 +23,9 @@ fn many(length: usize) -> u32 {
 }
 
 impl Profile {
-    /// Of a program whose quiet run passes.
+    /// Makes the baseline run of a program, which must pass.
     pub(super) fn of(program: &Program) -> Self {
-        let baseline = machine::run(program, &mut Seeded::new(Seed(0), Fifo::default()));
+        let baseline = line_programs::run(program, &mut Seeded::new(Seed(0), Fifo::default()));
         assert!(!baseline.failed, "the baseline run passes");
         let mut keys: Vec<_> =
             baseline.done.iter().filter_map(|done| Some(done.operation?.resource)).collect();
@@ -45,12 +45,12 @@ impl Profile {
         }
     }
 
-    /// How many choices a run has.
+    /// Returns the number of choices in a run.
     pub(super) fn choices(&self) -> u32 {
         self.choices
     }
 
-    /// One of the resources, each with a chance in proportion to its accesses.
+    /// Chooses one of the resources, with chances proportional to their accesses.
     fn surw(&self, seed: Seed) -> Surw {
         let total = self.resources.iter().map(|(_, many, _)| many).sum::<u32>();
         if total == 0 {
@@ -66,7 +66,7 @@ impl Profile {
         unreachable!("the point lies below the sum")
     }
 
-    /// The source of a run.
+    /// Creates the source of a run.
     pub(super) fn source(&self, strategy: &str, seed: Seed) -> Box<dyn Source> {
         match strategy {
             "random" => Box::new(Seeded::new(seed, Random::default())),
@@ -76,7 +76,7 @@ impl Profile {
             "pos" => Box::new(Seeded::new(seed, Pos::new())),
             "urw" => Box::new(Seeded::new(seed, Urw::new(&self.counts))),
             "surw" => Box::new(Seeded::new(seed, self.surw(seed))),
-            "surw, told nothing" => Box::new(Seeded::new(seed, Surw::new(None, &[]))),
+            "surw, no resource" => Box::new(Seeded::new(seed, Surw::new(None, &[]))),
             "delay2" => Box::new(Seeded::new(seed, Delay::new(2, self.choices))),
             "starve" => Box::new(Seeded::new(seed, Starve::new(self.tasks, 4))),
             "stall" => Box::new(Seeded::new(seed, Stall::new(self.choices + 8))),
@@ -94,7 +94,7 @@ pub(super) const ALL: [&str; 11] = [
     "pos",
     "urw",
     "surw",
-    "surw, told nothing",
+    "surw, no resource",
     "delay2",
     "starve",
     "stall",

@@ -1,11 +1,11 @@
-//! How soon a bug is found: small programs of the literature, written anew from their meaning.
+//! How soon bugs are found: small programs of the literature, rewritten from their descriptions.
 //!
-//! The figures that they are compared with are the published means over 20 trials, cap 10,000.
+//! The published figures are means over 20 trials, capped at 10,000 schedules.
 
 use timeloop_sim::Seed;
 
-use super::machine::{self, Go, Line, Program, all, read, write};
-use super::profile::Profile;
+use super::estimates::Profile;
+use super::line_programs::{self, Go, Line, Program, all, read, write};
 
 /// Setters write `a` and then `b`; checkers read both once, and fail unless they see all or nothing.
 fn reorder(setters: usize, checkers: usize) -> Program {
@@ -22,8 +22,8 @@ fn reorder(setters: usize, checkers: usize) -> Program {
     setting(setters, checkers, checker)
 }
 
-/// The same, but checkers compare one cell after the other, and read it anew for each comparison: they fail only if they
-/// land inside a setter.
+/// As [`reorder`], but checkers compare one cell after the other, and read it again for each comparison. They fail only
+/// if they run in the middle of a setter.
 fn reorder_lazy(setters: usize, checkers: usize) -> Program {
     let checker = vec![
         read(0, |cells, _| if cells[0] == 0 { Go::On } else { Go::Skip }),
@@ -50,7 +50,7 @@ fn setting(setters: usize, checkers: usize, checker: Program) -> Program {
     all(programs)
 }
 
-/// A writer sets one datum under one lock and the other, which depends on it, under another.
+/// A writer sets one datum under one lock, and another datum that depends on it under another lock.
 fn twostage(writers: usize, readers: usize) -> Program {
     let writer = vec![
         Line::Lock(0),
@@ -86,7 +86,7 @@ fn twostage(writers: usize, readers: usize) -> Program {
     all(programs)
 }
 
-/// Cells: 0 stopping, 1 how many are in besides the driver itself, 2 stopped.
+/// Cells: 0 is the stopping flag, 1 the number of tasks inside besides the driver itself, 2 the stopped flag.
 fn bluetooth() -> Program {
     let worker = vec![
         read(0, |cells, _| if cells[0] == 0 { Go::On } else { Go::End }),
@@ -160,7 +160,7 @@ fn mean(program: &Program, strategy: &str, bases: u64) -> f64 {
         .map(|base| {
             let first = (0..CAP).find(|index| {
                 let seed = Seed(base * 1_000_000).of_run(*index);
-                machine::run(program, &mut *profile.source(strategy, seed)).failed
+                line_programs::run(program, &mut *profile.source(strategy, seed)).failed
             });
             first.map_or(CAP, |index| index + 1)
         })
@@ -196,7 +196,7 @@ fn bugs_are_found_as_soon_as_published() {
         let figures = format!("{strategy}: {}", figures.collect::<Vec<_>>().join(", "));
         println!("{figures}; geometric mean {:.1}", geometric_mean(&ours));
         assert!(geometric_mean(&ours) <= geometric_mean(&published), "{figures}");
-        // The mean of 20 trials is off by a fifth or so, theirs as well as ours.
+        // The mean of 20 trials is off by about a fifth, in the publication as well as here.
         for (ours, published) in ours.iter().zip(&published) {
             assert!(*ours <= published * 1.5, "{figures}");
         }

@@ -1,18 +1,18 @@
-//! Starvation and stalls: time passes while tasks are ready.
+//! Starvation and stalls: virtual time advances while tasks are ready.
 
 use timeloop_sim::{Seed, Seeded, Stall, Starve};
 
-use super::machine::{self, Go, Line, Program, all, read, write};
-use super::profile::Profile;
+use super::estimates::Profile;
+use super::line_programs::{self, Go, Line, Program, all, read, write};
 
 const RUNS: u64 = 1_000;
 
-/// In what share of its runs something is true.
-fn share(program: &Program, strategy: &str, holds: impl Fn(&machine::Outcome) -> bool) -> f64 {
+/// Returns the share of runs for which `holds` is true.
+fn share(program: &Program, strategy: &str, holds: impl Fn(&line_programs::Outcome) -> bool) -> f64 {
     let profile = Profile::of(program);
     let times = (0..RUNS)
         .filter(|seed| {
-            let outcome = machine::run(program, &mut *profile.source(strategy, Seed(*seed)));
+            let outcome = line_programs::run(program, &mut *profile.source(strategy, Seed(*seed)));
             assert!(!outcome.stuck, "{strategy}, seed {seed}: everything ends");
             holds(&outcome)
         })
@@ -21,10 +21,10 @@ fn share(program: &Program, strategy: &str, holds: impl Fn(&machine::Outcome) ->
 }
 
 #[test]
-fn a_victim_is_kept_waiting() {
+fn a_victim_is_held_back() {
     let program = all(vec![vec![Line::Yield; 6]; 4]);
-    // One of them does nothing before all others have ended.
-    let one_is_last = |outcome: &machine::Outcome| {
+    // Whether one of them does nothing before all others have ended.
+    let one_is_last = |outcome: &line_programs::Outcome| {
         let order: Vec<_> = outcome.done.iter().map(|done| done.task).filter(|task| *task > 0).collect();
         let last = order[order.len() - 1];
         order[order.len() - 7..].iter().all(|task| *task == last)
@@ -34,8 +34,8 @@ fn a_victim_is_kept_waiting() {
     assert!(random < 0.02 && starve > 0.3, "{random} {starve}");
 }
 
-/// A task writes at once; another one looks after it has slept three times. In the quiet run, and in any in which time
-/// moves only when nothing is ready, it sees what was written.
+/// One task writes at once; another one reads after three sleeps. In the baseline run, and in any run in which time
+/// advances only when no task is ready, it reads what was written.
 fn late_write() -> Program {
     all(vec![
         vec![
@@ -56,7 +56,7 @@ fn late_write() -> Program {
 
 #[test]
 fn time_passes_while_a_task_is_ready() {
-    let failed = |outcome: &machine::Outcome| outcome.failed;
+    let failed = |outcome: &line_programs::Outcome| outcome.failed;
     for strategy in ["random", "pct3", "pos", "urw", "surw", "delay2"] {
         assert_eq!(share(&late_write(), strategy, failed), 0.0, "{strategy}");
     }
@@ -67,19 +67,19 @@ fn time_passes_while_a_task_is_ready() {
 }
 
 #[test]
-fn who_waits_for_no_time_waits_for_none() {
+fn a_victim_without_timers_is_not_held_back_in_time() {
     for seed in 0..RUNS {
-        let outcome = machine::run(&late_write(), &mut Seeded::new(Seed(seed), Starve::new(3, 0)));
+        let outcome = line_programs::run(&late_write(), &mut Seeded::new(Seed(seed), Starve::new(3, 0)));
         assert!(!outcome.failed, "{seed}");
     }
 }
 
 #[test]
-fn all_is_let_go_where_there_is_no_time() {
+fn held_tasks_are_released_where_time_does_not_advance() {
     let program = all(vec![vec![Line::Yield; 6]; 4]);
     for seed in 0..RUNS {
         for steps in [1, 5, 30] {
-            let outcome = machine::run(&program, &mut Seeded::new(Seed(seed), Stall::new(steps)));
+            let outcome = line_programs::run(&program, &mut Seeded::new(Seed(seed), Stall::new(steps)));
             assert!(!outcome.stuck && outcome.moves == 0);
             assert_eq!(outcome.done.len(), 30);
         }

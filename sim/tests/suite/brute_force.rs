@@ -1,7 +1,10 @@
-//! A toy of tasks that share registers, locks and channels, as a machine whose state can be copied and compared.
+//! A toy machine whose tasks share registers, locks and channels. Its state can be copied and compared, so that
+//! [`BruteForce`] can enumerate all schedules.
 //!
-//! Always true: a step is a function of the state, the task and its choices, so that all schedules can be enumerated without
-//! any harness; a task gives way before each operation, as it does under a source that wants operations.
+//! # Invariants
+//! - A step is a function of the state, the task and its choices, so all schedules can be enumerated without the
+//!   harness.
+//! - A task is preempted before each operation, as the exhaustive search does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,58 +14,58 @@ use timeloop_sim::{
     TaskKey,
 };
 
-/// What a task does next.
+/// A task's next operation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
-    /// Learns a register's number.
+    /// Mixes a register's number into the task's value.
     Read(u8),
-    /// Puts what it knows into a register.
+    /// Stores the task's value in a register.
     Write(u8),
-    /// Takes a lock, for which it queues.
+    /// Acquires a lock, in FIFO order.
     Lock(u8),
-    /// Lets go of a lock, without announcing it.
+    /// Releases a lock, without announcing it.
     Unlock(u8),
-    /// Puts what it knows into a channel, without announcing it.
+    /// Sends the task's value to a channel, without announcing it.
     Send(u8),
-    /// Takes the first out of a channel, for which it waits.
+    /// Receives from a channel, waiting while it is empty.
     Receive(u8),
-    /// Takes the first out of the first of two channels that has something.
+    /// Receives from the first of two channels that is not empty.
     ReceiveAny(u8, u8),
-    /// Chooses, and learns what.
+    /// Makes a choice, and mixes it into the task's value.
     Choose(u8),
-    /// Lets others run.
+    /// Yields.
     Yield,
-    /// Waits for time to pass.
+    /// Sleeps.
     Sleep(u8),
-    /// Starts another task.
+    /// Spawns another task.
     Spawn(Arc<[Op]>),
-    /// Waits for the end of the task that it spawned as its how-many-th, if there is such a one.
+    /// Waits for the end of the n-th task that it spawned, if there is one.
     Join(u8),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Ready(Stage),
-    /// It goes on at this stage.
+    /// The task continues at this stage.
     Waiting(Stage),
     Ended,
 }
 
-/// Where a task stands before its next operation.
+/// The stage of a task before its next operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Fresh,
-    /// It has given way for it.
+    /// It was preempted before the operation.
     Preempted,
-    /// It has tried before and waited, and looks again without giving way.
-    Again,
+    /// It has tried before and waited, and now retries without a preemption.
+    Retry,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Task {
     ops: Arc<[Op]>,
     next: usize,
-    knows: u64,
+    value: u64,
     status: Status,
     children: Vec<TaskKey>,
     joiner: Option<TaskKey>,
@@ -80,7 +83,7 @@ struct Channel {
     waiting: Vec<TaskKey>,
 }
 
-/// All that there is.
+/// The complete state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Machine {
     tasks: BTreeMap<TaskKey, Task>,
@@ -91,11 +94,11 @@ pub(crate) struct Machine {
     now: u64,
 }
 
-/// What a step did.
+/// The effects of a step.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Did {
+pub(crate) struct StepEffects {
     pub(crate) operations: Vec<Operation>,
-    /// Whom it woke or spawned, in order, and whether that one was ready already.
+    /// The tasks that it woke or spawned, in order, and whether each was ready already.
     pub(crate) wakes: Vec<(TaskKey, bool)>,
     pub(crate) chosen: Vec<(u32, u32)>,
     pub(crate) announced: Option<Operation>,
@@ -133,7 +136,7 @@ impl Machine {
         let task = Task {
             ops,
             next: 0,
-            knows: key.0,
+            value: key.0,
             status: Status::Ready(Stage::Fresh),
             children: Vec::new(),
             joiner: None,
@@ -150,7 +153,7 @@ impl Machine {
         self.tasks.iter().filter(|(_, task)| is_ready(task)).map(|(key, _)| *key).collect()
     }
 
-    /// Time moves to the next timer; who becomes ready.
+    /// Advances time to the next timer; returns the tasks that become ready.
     pub(crate) fn advance(&mut self) -> Vec<TaskKey> {
         let Some(&(at, _)) = self.timers.first() else { return Vec::new() };
         self.now = at;
@@ -169,21 +172,21 @@ impl Machine {
         self.tasks.get_mut(&key).expect("a task that was spawned")
     }
 
-    fn wake(&mut self, key: TaskKey, did: &mut Did) {
+    fn wake(&mut self, key: TaskKey, effects: &mut StepEffects) {
         let task = self.task(key);
         match task.status {
-            Status::Ready(_) => did.wakes.push((key, true)),
+            Status::Ready(_) => effects.wakes.push((key, true)),
             Status::Waiting(stage) => {
                 task.status = Status::Ready(stage);
-                did.wakes.push((key, false));
+                effects.wakes.push((key, false));
             }
             Status::Ended => {}
         }
     }
 
-    /// One step of a task; `choose` chooses below a bound.
-    pub(crate) fn step(&mut self, key: TaskKey, choose: &mut dyn FnMut(u32) -> u32) -> Did {
-        let mut did = Did::default();
+    /// Runs one step of a task; `choose` chooses a number below a bound.
+    pub(crate) fn step(&mut self, key: TaskKey, choose: &mut dyn FnMut(u32) -> u32) -> StepEffects {
+        let mut effects = StepEffects::default();
         let Status::Ready(mut stage) = self.task(key).status else {
             panic!("a step of a task that is not ready")
         };
@@ -191,22 +194,22 @@ impl Machine {
             let task = self.task(key);
             let Some(op) = task.ops.get(task.next).cloned() else {
                 task.status = Status::Ended;
-                did.ended = true;
+                effects.ended = true;
                 let joiner = task.joiner.take();
-                did.operations.push(Operation { resource: end_of(key), access: Access::Write });
+                effects.operations.push(Operation { resource: end_of(key), access: Access::Write });
                 if let Some(joiner) = joiner {
-                    self.wake(joiner, &mut did);
+                    self.wake(joiner, &mut effects);
                 }
-                return did;
+                return effects;
             };
-            did.announced = self.announced(key, &op).filter(|_| stage == Stage::Fresh);
-            if did.announced.is_some() {
+            effects.announced = self.announced(key, &op).filter(|_| stage == Stage::Fresh);
+            if effects.announced.is_some() {
                 self.task(key).status = Status::Ready(Stage::Preempted);
-                return did;
+                return effects;
             }
-            let goes_on = self.perform(key, op, choose, &mut did);
+            let outcome = self.perform(key, op, choose, &mut effects);
             let task = self.task(key);
-            match goes_on {
+            match outcome {
                 None => {
                     task.next += 1;
                     stage = Stage::Fresh;
@@ -214,13 +217,13 @@ impl Machine {
                 Some((status, done)) => {
                     task.status = status;
                     task.next += usize::from(done);
-                    return did;
+                    return effects;
                 }
             }
         }
     }
 
-    /// The operation that a task gives way for before it does this.
+    /// Returns the operation before which a task is preempted.
     fn announced(&self, key: TaskKey, op: &Op) -> Option<Operation> {
         let (kind, number, access) = match *op {
             Op::Read(register) => (1, register, Access::Read),
@@ -236,15 +239,16 @@ impl Machine {
         Some(Operation { resource: resource(kind, u64::from(number) << 4), access })
     }
 
-    /// Does an operation; how the task stands afterwards and whether the operation is done, unless it goes right on.
+    /// Performs an operation. Returns the task's new status and whether the operation is done, or `None` if the task
+    /// continues.
     fn perform(
         &mut self,
         key: TaskKey,
         op: Op,
         choose: &mut dyn FnMut(u32) -> u32,
-        did: &mut Did,
+        effects: &mut StepEffects,
     ) -> Option<(Status, bool)> {
-        did.operations.extend(self.announced(key, &op));
+        effects.operations.extend(self.announced(key, &op));
         let does =
             |kind, number: u8, access| Operation { resource: resource(kind, u64::from(number) << 4), access };
         match op {
@@ -253,43 +257,43 @@ impl Machine {
                 self.learn(key, read);
             }
             Op::Write(register) => {
-                let knows = self.tasks[&key].knows;
-                self.registers.insert(register, knows);
+                let value = self.tasks[&key].value;
+                self.registers.insert(register, value);
             }
             Op::Lock(lock) => {
                 let lock = self.locks.entry(lock).or_default();
                 if lock.holder.is_some() {
                     lock.queue.push(key);
-                    // Whoever unlocks hands it over.
+                    // The lock is handed to the first task in the queue.
                     return Some((Status::Waiting(Stage::Fresh), false));
                 }
                 lock.holder = Some(key);
             }
             Op::Unlock(number) => {
-                did.operations.push(does(2, number, Access::Release));
+                effects.operations.push(does(2, number, Access::Release));
                 let lock = self.locks.entry(number).or_default();
                 if lock.holder == Some(key) {
                     lock.holder = (!lock.queue.is_empty()).then(|| lock.queue.remove(0));
                     if let Some(next) = lock.holder {
                         self.task(next).next += 1;
-                        self.wake(next, did);
+                        self.wake(next, effects);
                     }
                 }
             }
             Op::Send(number) => {
-                did.operations.push(does(3, number, Access::Send));
-                let knows = self.tasks[&key].knows;
+                effects.operations.push(does(3, number, Access::Send));
+                let value = self.tasks[&key].value;
                 let channel = self.channels.entry(number).or_default();
-                channel.numbers.push(knows);
+                channel.numbers.push(value);
                 for waiting in std::mem::take(&mut channel.waiting) {
-                    self.wake(waiting, did);
+                    self.wake(waiting, effects);
                 }
             }
-            Op::Receive(number) => return self.receive(key, &[number], did),
-            Op::ReceiveAny(one, other) => return self.receive(key, &[one, other], did),
+            Op::Receive(number) => return self.receive(key, &[number], effects),
+            Op::ReceiveAny(one, other) => return self.receive(key, &[one, other], effects),
             Op::Choose(arity) => {
                 let value = choose(u32::from(arity));
-                did.chosen.push((u32::from(arity), value));
+                effects.chosen.push((u32::from(arity), value));
                 self.learn(key, u64::from(value));
             }
             Op::Yield => return Some((Status::Ready(Stage::Fresh), true)),
@@ -302,26 +306,26 @@ impl Machine {
                 let child = key.child(task.children.len() as u32 + 1);
                 task.children.push(child);
                 self.add(child, ops);
-                did.wakes.push((child, false));
+                effects.wakes.push((child, false));
             }
             Op::Join(child) => {
                 let child = *self.tasks[&key].children.get(usize::from(child))?;
                 let child = self.task(child);
                 if child.status != Status::Ended {
                     child.joiner = Some(key);
-                    return Some((Status::Waiting(Stage::Again), false));
+                    return Some((Status::Waiting(Stage::Retry), false));
                 }
             }
         }
         None
     }
 
-    fn receive(&mut self, key: TaskKey, from: &[u8], did: &mut Did) -> Option<(Status, bool)> {
+    fn receive(&mut self, key: TaskKey, from: &[u8], effects: &mut StepEffects) -> Option<(Status, bool)> {
         for (index, number) in from.iter().enumerate() {
             let operation =
                 Operation { resource: resource(3, u64::from(*number) << 4), access: Access::Receive };
             if index > 0 {
-                did.operations.push(operation);
+                effects.operations.push(operation);
             }
             let channel = self.channels.entry(*number).or_default();
             if !channel.numbers.is_empty() {
@@ -339,33 +343,33 @@ impl Machine {
                 waiting.push(key);
             }
         }
-        Some((Status::Waiting(Stage::Again), false))
+        Some((Status::Waiting(Stage::Retry), false))
     }
 
     fn learn(&mut self, key: TaskKey, what: u64) {
         let task = self.task(key);
-        task.knows = mix(task.knows, what);
+        task.value = mix(task.value, what);
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct MachineRun {
     pub(crate) machine: Machine,
     pub(crate) ended: Ended,
-    /// Every step: who, how often time had moved, and what it did.
-    pub(crate) steps: Vec<(TaskKey, u32, Did)>,
+    /// Every step: its task, the number of advances of time before it, and its effects.
+    pub(crate) steps: Vec<(TaskKey, u32, StepEffects)>,
 }
 
-/// Runs a program under a source of decisions.
-pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
+/// Runs a program with a source of decisions.
+pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> MachineRun {
     let mut machine = Machine::new(Arc::clone(root));
-    // A task's slot is its place here; and its resumption, and its operation within it.
+    // A task's slot is its index here. Each entry has the task's resumption and its operation within the resumption.
     let mut slots: Vec<(TaskKey, u32, u32)> = Vec::new();
     let mut steps = Vec::new();
     let mut instant = 0;
     let mut failure = None;
-    fn show(
+    fn make_ready(
         source: &mut AnySource,
         slots: &mut Vec<(TaskKey, u32, u32)>,
         task: TaskKey,
@@ -384,7 +388,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
         source.ready(Ready { slot: slot as u32, resume: *resume - 1, task, announced });
         *index += 1;
     }
-    show(&mut source, &mut slots, TaskKey::ROOT, None);
+    make_ready(&mut source, &mut slots, TaskKey::ROOT, None);
     while !machine.is_over() {
         let Some(slot) = source.next() else {
             let due = machine.advance();
@@ -395,34 +399,34 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
             instant += 1;
             source.time_passed();
             for task in due {
-                // One that the source holds back is ready already.
-                show(&mut source, &mut slots, task, None);
+                // A task that the source holds back is ready already.
+                make_ready(&mut source, &mut slots, task, None);
             }
             continue;
         };
         let (task, resume, _) = slots[slot as usize];
         let mut index = 0;
-        let did = machine.step(task, &mut |arity| {
+        let effects = machine.step(task, &mut |arity| {
             let key = DecisionKey::Select { task, resume, index };
             index += 1;
             source.choose(key, arity)
         });
-        did.operations.iter().for_each(|operation| source.performed(task, *operation));
-        for (woken, again) in &did.wakes {
+        effects.operations.iter().for_each(|operation| source.performed(task, *operation));
+        for (woken, again) in &effects.wakes {
             if *again {
                 source.woken(*woken);
             } else {
-                show(&mut source, &mut slots, *woken, None);
+                make_ready(&mut source, &mut slots, *woken, None);
             }
         }
-        if let Some(operation) = did.announced {
+        if let Some(operation) = effects.announced {
             let key = DecisionKey::Operation { task, resume, index: 0 };
-            assert!(source.should_preempt(key, operation), "the machine gives way before every operation");
-            show(&mut source, &mut slots, task, Some(operation));
+            assert!(source.should_preempt(key, operation), "the search preempts before every operation");
+            make_ready(&mut source, &mut slots, task, Some(operation));
         } else if machine.ready().contains(&task) {
-            show(&mut source, &mut slots, task, None);
+            make_ready(&mut source, &mut slots, task, None);
         }
-        steps.push((task, instant, did));
+        steps.push((task, instant, effects));
     }
     let ended = Ended {
         failure,
@@ -432,7 +436,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> Ran {
         record: None,
         unapplied: 0,
     };
-    Ran { machine, ended, steps }
+    MachineRun { machine, ended, steps }
 }
 
 fn deadlock() -> Failure {
@@ -449,7 +453,7 @@ fn deadlock() -> Failure {
     }
 }
 
-/// Every state in which a program can end, and in how many ways, found by trying everything.
+/// Every state in which a program can end, and the number of ways to end, found by enumeration.
 #[derive(Debug, Default)]
 pub(crate) struct BruteForce {
     pub(crate) finals: BTreeSet<Machine>,
@@ -457,7 +461,7 @@ pub(crate) struct BruteForce {
 }
 
 impl BruteForce {
-    /// Tries everything from a state on; in how many ways it can end.
+    /// Tries everything from a state on; returns the number of ways to end.
     pub(crate) fn explore(&mut self, machine: &Machine) -> u64 {
         if let Some(&ways) = self.ways.get(machine) {
             return ways;
@@ -477,7 +481,7 @@ impl BruteForce {
             };
         }
         for task in ready.into_iter().filter(|_| !machine.is_over()) {
-            // Every combination of choices, the last counting up first.
+            // Every combination of choices, the last one counting up first.
             let mut script: Vec<(u32, u32)> = Vec::new();
             loop {
                 let mut next = machine.clone();

@@ -1,15 +1,15 @@
-//! What PCT and delay bounding promise of their choices.
+//! The guarantees of PCT and delay bounding.
 
 use timeloop_sim::{Delay, Fifo, Pct, Seed, Seeded};
 
-use super::machine::{self, Go, Line, Program, all, read, write};
-use super::profile::Profile;
+use super::estimates::Profile;
+use super::line_programs::{self, Go, Line, Program, all, read, write};
 
 fn noise(operations: usize) -> Program {
     vec![write(3, |_, _| Go::On); operations]
 }
 
-/// Fails if the one task sees what the other shows for one step: two orders.
+/// Fails if one task observes a value that the other shows for one step: two orderings.
 fn glimpse() -> Program {
     let shows = [
         noise(6),
@@ -29,7 +29,7 @@ fn glimpse() -> Program {
     all(vec![shows.concat(), looks, noise(5), noise(4)])
 }
 
-/// Fails if the one task sees first what is shown for one step, and later what is shown at last: three orders.
+/// Fails if one task first observes a value shown for one step, and later the final one: three orderings.
 fn glimpse_and_end() -> Program {
     let show: fn(i64) -> Line = |value| match value {
         0 => write(0, |cells, _| {
@@ -57,12 +57,12 @@ fn glimpse_and_end() -> Program {
 fn pct_keeps_its_bound() {
     const RUNS: u64 = 30_000;
     for (program, depth) in [(glimpse(), 2), (glimpse_and_end(), 3)] {
-        let baseline = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
+        let baseline = line_programs::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
         let (tasks, steps) = (baseline.tasks.len(), baseline.done.len());
         let bound = 1.0 / (tasks * steps.pow(depth - 1)) as f64;
         let run = |seed| {
             let strategy = Pct::new(depth, u32::try_from(steps).expect("a few"));
-            machine::run(&program, &mut Seeded::new(Seed(seed), strategy))
+            line_programs::run(&program, &mut Seeded::new(Seed(seed), strategy))
         };
         let failed = (0..RUNS).filter(|seed| run(*seed).failed).count();
         let rate = failed as f64 / RUNS as f64;
@@ -76,11 +76,11 @@ fn pct_without_change_points_runs_one_task_after_the_other() {
     let program = all(vec![noise(5), noise(5), noise(5)]);
     let mut first = [0; 4];
     for seed in 0..300 {
-        let outcome = machine::run(&program, &mut Seeded::new(Seed(seed), Pct::new(1, 20)));
+        let outcome = line_programs::run(&program, &mut Seeded::new(Seed(seed), Pct::new(1, 20)));
         let mut order: Vec<_> = outcome.done.iter().map(|done| done.task).collect();
         first[order[1]] += 1;
         order.dedup();
-        // The root, each of them in one go, and the root.
+        // The root, each of the tasks without interruption, and the root.
         assert_eq!(order.len(), 5, "{order:?}");
     }
     assert!(first[1..].iter().all(|times| *times > 60), "{first:?}");
@@ -91,7 +91,7 @@ fn one_change_point_is_one_switch() {
     let program = all(vec![noise(5), noise(5), noise(5)]);
     let mut switched = [0; 2];
     for seed in 0..300 {
-        let outcome = machine::run(&program, &mut Seeded::new(Seed(seed), Pct::new(2, 20)));
+        let outcome = line_programs::run(&program, &mut Seeded::new(Seed(seed), Pct::new(2, 20)));
         let mut order: Vec<_> = outcome.done.iter().map(|done| done.task).collect();
         order.dedup();
         assert!(order.len() <= 6, "{order:?}");
@@ -101,8 +101,8 @@ fn one_change_point_is_one_switch() {
 }
 
 #[test]
-fn whoever_spins_does_not_spin_for_ever() {
-    // It is first in half of the runs, and never stops by itself.
+fn a_spinning_task_does_not_run_for_ever() {
+    // The spinning task is first in half of the runs, and never stops by itself.
     let program = all(vec![
         vec![Line::Spin(0)],
         vec![write(0, |cells, _| {
@@ -111,10 +111,10 @@ fn whoever_spins_does_not_spin_for_ever() {
         })],
     ]);
     for seed in 0..50 {
-        for strategy in ["pct3", "starve", "surw, told nothing", "pos"] {
-            // The quiet run ends, and tells how long it was.
+        for strategy in ["pct3", "starve", "surw, no resource", "pos"] {
+            // The baseline run ends, and its length is the estimate.
             let profile = Profile::of(&program);
-            let outcome = machine::run(&program, &mut *profile.source(strategy, Seed(seed)));
+            let outcome = line_programs::run(&program, &mut *profile.source(strategy, Seed(seed)));
             assert!(!outcome.stuck, "{strategy} {seed}");
             assert!(outcome.done.len() < 5_000, "{strategy} {seed}: {} steps", outcome.done.len());
         }
@@ -127,13 +127,13 @@ fn without_delays_the_run_is_the_baseline_run() {
         vec![Line::Spawn(vec![noise(2), vec![Line::Sleep(5), Line::Yield]]), Line::Yield, Line::Join];
     let locks = vec![Line::Lock(0), Line::Yield, write(0, |_, _| Go::On), Line::Unlock(0)];
     let program = all(vec![spawns, locks.clone(), noise(3), locks]);
-    let baseline = machine::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
+    let baseline = line_programs::run(&program, &mut Seeded::new(Seed(0), Fifo::default()));
     let choices = Profile::of(&program).choices();
     let mut others = 0;
     for seed in 0..100 {
-        let same = machine::run(&program, &mut Seeded::new(Seed(seed), Delay::new(0, choices)));
+        let same = line_programs::run(&program, &mut Seeded::new(Seed(seed), Delay::new(0, choices)));
         assert_eq!(same.done, baseline.done);
-        let delayed = machine::run(&program, &mut Seeded::new(Seed(seed), Delay::new(2, choices)));
+        let delayed = line_programs::run(&program, &mut Seeded::new(Seed(seed), Delay::new(2, choices)));
         others += usize::from(delayed.done != baseline.done);
     }
     assert!(others > 80, "{others}");
@@ -143,7 +143,7 @@ fn without_delays_the_run_is_the_baseline_run() {
 fn one_delay_is_one_switch() {
     let program = all(vec![noise(4), noise(4)]);
     for seed in 0..200 {
-        let outcome = machine::run(&program, &mut Seeded::new(Seed(seed), Delay::new(1, 10)));
+        let outcome = line_programs::run(&program, &mut Seeded::new(Seed(seed), Delay::new(1, 10)));
         let mut order: Vec<_> = outcome.done.iter().map(|done| done.task).collect();
         order.dedup();
         let expected: [&[usize]; 3] = [&[0, 1, 2, 0], &[0, 2, 1, 0], &[0, 1, 2, 1, 0]];

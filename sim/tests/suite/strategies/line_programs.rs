@@ -1,41 +1,43 @@
-//! A machine for toy programs: tasks are lists of lines over integer cells, each line an operation that is announced.
+//! Toy programs and a machine that runs them: tasks are lists of lines over integer cells, and each line is an
+//! announced operation.
 //!
-//! Always true: it asks its source what an event loop would ask, in the order in which it would, and decides nothing.
+//! # Invariants
+//! - The machine calls its source as an event loop does, in the same order, and decides nothing itself.
 
 use std::collections::VecDeque;
 
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, Ready, ResourceKey, Source, TaskKey};
 
-/// What comes after a line.
+/// What follows a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Go {
     On,
-    /// The line after the next.
+    /// Skip the next line.
     Skip,
     End,
     Fail,
 }
 
-/// What a line does to the cells and to the task's own register.
+/// The effect of a line on the cells and on the task's own register.
 pub(crate) type Act = fn(&mut [i64], &mut [i64; 2]) -> Go;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Line {
     /// An operation on a cell.
     Do(usize, Access, Act),
-    /// Takes a lock, or waits for it in a queue.
+    /// Acquires a lock, or waits for it in a queue.
     Lock(usize),
-    /// Hands a lock to the first who waits for it.
+    /// Releases a lock to the first waiting task.
     Unlock(usize),
-    /// Is ready again at once.
+    /// Yields.
     Yield,
-    /// Sleeps for so many nanoseconds.
+    /// Sleeps for this many nanoseconds.
     Sleep(u64),
-    /// Looks at a cell again and again until it is not 0.
+    /// Polls a cell until it is not 0.
     Spin(usize),
-    /// Starts tasks.
+    /// Spawns tasks.
     Spawn(Vec<Program>),
-    /// Waits until all tasks that it has started have ended.
+    /// Waits until all tasks that it has spawned have ended.
     Join,
 }
 
@@ -49,17 +51,17 @@ pub(crate) fn write(cell: usize, act: Act) -> Line {
     Line::Do(cell, Access::Write, act)
 }
 
-/// A root that starts all of these and waits for them.
+/// A root that spawns all of these and waits for them.
 pub(crate) fn all(programs: Vec<Program>) -> Program {
     vec![Line::Spawn(programs), Line::Join]
 }
 
-/// The key of a cell, as a resource.
+/// The resource key of a cell.
 pub(crate) fn cell(number: usize) -> ResourceKey {
     ResourceKey(1 + number as u64)
 }
 
-/// The key of a lock, as a resource.
+/// The resource key of a lock.
 pub(crate) fn lock(number: usize) -> ResourceKey {
     ResourceKey(1_001 + number as u64)
 }
@@ -86,10 +88,10 @@ struct Task {
     state: State,
 }
 
-/// What a task did.
+/// One operation or resumption of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Done {
-    /// The how-many-th task.
+    /// The index of the task.
     pub(crate) task: usize,
     pub(crate) operation: Option<Operation>,
 }
@@ -97,20 +99,20 @@ pub(crate) struct Done {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) failed: bool,
-    /// Nothing could happen any more before all tasks had ended.
+    /// Whether the run got stuck before all tasks had ended.
     pub(crate) stuck: bool,
-    /// Everything that was done, in order: operations, and resumptions.
+    /// Every operation and resumption, in order.
     pub(crate) done: Vec<Done>,
-    /// Points at which two or more tasks could go on.
+    /// The number of points at which two or more tasks could run.
     pub(crate) choices: u32,
-    /// Moves of time.
+    /// The number of advances of time.
     pub(crate) moves: u32,
-    /// By task: key and parent.
+    /// The key and the parent of each task.
     pub(crate) tasks: Vec<(TaskKey, Option<usize>)>,
 }
 
 impl Outcome {
-    /// For each task, how many of what it and its descendants did pass.
+    /// Counts, for each task, the entries of it and its descendants for which `pass` is true.
     pub(crate) fn counts(&self, pass: impl Fn(&Done) -> bool) -> Vec<(TaskKey, u32)> {
         let mut counts: Vec<_> = self.tasks.iter().map(|(key, _)| (*key, 0)).collect();
         for done in self.done.iter().filter(|done| pass(done)) {
@@ -123,21 +125,21 @@ impl Outcome {
         counts
     }
 
-    /// Who did what to this resource, in order.
+    /// Returns the tasks that accessed this resource, in order.
     pub(crate) fn order_of(&self, resource: ResourceKey) -> Vec<usize> {
         let about = |done: &&Done| done.operation.is_some_and(|operation| operation.resource == resource);
         self.done.iter().filter(about).map(|done| done.task).collect()
     }
 }
 
-/// The most steps of a run.
+/// The maximum number of steps of a run.
 const STEPS_MAX: u32 = 100_000;
 
 pub(crate) struct Machine<'a> {
     source: &'a mut dyn Source,
     tasks: Vec<Task>,
     cells: Vec<i64>,
-    /// Who holds a lock, and who waits for it.
+    /// The holder and the waiting tasks of each lock.
     locks: Vec<(Option<usize>, VecDeque<usize>)>,
     timers: Vec<(u64, usize)>,
     now_ns: u64,
@@ -253,7 +255,7 @@ impl Machine<'_> {
         due.into_iter().for_each(|(_, task)| self.wake(task, None));
     }
 
-    /// Whether the task gives way before this operation.
+    /// Returns whether the task is preempted before this operation.
     fn is_preempted(&mut self, index: usize, operation: Operation) -> bool {
         let task = &mut self.tasks[index];
         if std::mem::take(&mut task.preempted) {
@@ -365,7 +367,7 @@ impl Machine<'_> {
     }
 
     fn end(&mut self, index: usize) {
-        // A task that ends early lets go of what it holds.
+        // A task that ends early releases its locks.
         for number in 0..self.locks.len() {
             if self.locks[number].0 == Some(index) {
                 self.unlock(index, number);
