@@ -350,11 +350,11 @@ mod tests {
 
         fn time_passed(&mut self) {
             if self.stream.below(2) == 0 {
-                self.let_go();
+                self.release_held();
             }
         }
 
-        fn let_go(&mut self) -> bool {
+        fn release_held(&mut self) -> bool {
             let any = !self.held.is_empty();
             self.ready.append(&mut self.held);
             any

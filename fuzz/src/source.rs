@@ -123,11 +123,11 @@ impl Source for FuzzSource {
 
     fn time_passed(&mut self) {
         if self.is_exhausted() || self.byte().is_multiple_of(2) {
-            self.let_go();
+            self.release_held();
         }
     }
 
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         let any = !self.held.is_empty();
         self.ready.append(&mut self.held);
         any

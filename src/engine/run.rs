@@ -307,10 +307,10 @@ impl Engine {
         let timer_ns = self.next_ns_with_world(timer_ns);
         let Some(deadline_ns) = timer_ns else {
             // A task that the strategy holds back is ready all the same.
-            return if core.scheduler.source.let_go() { None } else { Some(self.deadlock(core)) };
+            return if core.scheduler.source.release_held() { None } else { Some(self.deadlock(core)) };
         };
         if u128::from(deadline_ns) > core.scheduler.limits.max_virtual_time.as_nanos() {
-            if core.scheduler.source.let_go() {
+            if core.scheduler.source.release_held() {
                 return None;
             }
             return Some(self.time_limit(core, deadline_ns));
@@ -319,7 +319,7 @@ impl Engine {
         // A timer that is due already, such as one that was reset to the past, needs no time to pass. So no task can be held
         // back.
         let held = if by_ns == 0 {
-            core.scheduler.source.let_go()
+            core.scheduler.source.release_held()
         } else {
             !core.scheduler.source.lets_time_pass(by_ns)
         };

@@ -177,8 +177,8 @@ impl Source for Watching {
         self.source.time_passed();
     }
 
-    fn let_go(&mut self) -> bool {
-        self.source.let_go()
+    fn release_held(&mut self) -> bool {
+        self.source.release_held()
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {

@@ -98,10 +98,10 @@ impl Source for Scripted {
 
     fn time_passed(&mut self) {
         self.tell(Told::Passed);
-        self.let_go();
+        self.release_held();
     }
 
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         self.ready.append(&mut self.held);
         !self.ready.is_empty()
     }

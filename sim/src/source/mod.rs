@@ -34,7 +34,7 @@ pub trait Source: fmt::Debug {
     /// Each returned slot is one step: the simulation runs the task once, and counts and records that as a step.
     ///
     /// A source may also return `None` while it holds tasks back. Virtual time then advances if there is anything to
-    /// wait for; otherwise the simulation calls [`let_go`](Self::let_go).
+    /// wait for; otherwise the simulation calls [`release_held`](Self::release_held).
     fn next(&mut self) -> Option<u32>;
 
     /// Returns whether the source needs to know each operation before it happens. Called once, before the run. If it
@@ -72,7 +72,7 @@ pub trait Source: fmt::Debug {
     fn time_passed(&mut self) {}
 
     /// Releases the tasks that are held back, because nothing else can happen. Returns whether there were any.
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         false
     }
 

@@ -145,11 +145,11 @@ impl Source for Replay {
     fn time_passed(&mut self) {
         self.instants += 1;
         while self.stalled.first_key().is_some_and(|first| first < when(self.instants + 1, 0)) {
-            self.let_go();
+            self.release_held();
         }
     }
 
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         let Some((when, task)) = self.stalled.pop_first() else { return false };
         self.begin_turn(task, when as u64);
         true

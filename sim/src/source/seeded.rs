@@ -114,8 +114,8 @@ impl Source for Seeded {
         for_strategy!(&mut self.strategy, strategy => strategy.time_passed());
     }
 
-    fn let_go(&mut self) -> bool {
-        for_strategy!(&mut self.strategy, strategy => strategy.let_go())
+    fn release_held(&mut self) -> bool {
+        for_strategy!(&mut self.strategy, strategy => strategy.release_held())
     }
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {

@@ -100,7 +100,7 @@ pub trait Strategy: fmt::Debug {
     fn time_passed(&mut self) {}
 
     /// Releases the tasks that are held back, because nothing else can happen. Returns whether there were any.
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         false
     }
 

@@ -201,7 +201,7 @@ impl Strategy for Stall {
         }
     }
 
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         self.release()
     }
 }

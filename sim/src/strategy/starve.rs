@@ -226,7 +226,7 @@ impl Strategy for Starve {
         }
     }
 
-    fn let_go(&mut self) -> bool {
+    fn release_held(&mut self) -> bool {
         self.release()
     }
 }

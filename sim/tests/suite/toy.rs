@@ -176,7 +176,7 @@ impl World<'_> {
         while self.failure.is_none() && !self.tasks[0].ended {
             let Some(slot) = self.request.source.next() else {
                 let Some(((at_ns, _), task)) = self.timers.pop_first() else {
-                    if self.request.source.let_go() {
+                    if self.request.source.release_held() {
                         continue;
                     }
                     self.fail(None, FailureKind::Deadlock, Cause::Deadlock(self.waiting.len()), steps);

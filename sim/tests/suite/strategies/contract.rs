@@ -114,15 +114,15 @@ impl Slots {
                 return Ok(());
             }
             if ready.is_empty() {
-                prop_assert!(!source.let_go(), "nothing is held");
+                prop_assert!(!source.release_held(), "nothing is held");
                 return Ok(());
             }
             prop_assert!(holds && attempt < 20, "{} tasks are ready, and none is handed out", ready.len());
             if attempt % 2 == 0 {
                 source.time_passed();
             } else {
-                prop_assert!(source.let_go(), "tasks are held");
-                prop_assert!(!source.let_go(), "once is enough");
+                prop_assert!(source.release_held(), "tasks are held");
+                prop_assert!(!source.release_held(), "once is enough");
             }
         }
         Ok(())
@@ -186,7 +186,7 @@ fn play(strategy: &str, seed: u64, events: &[Event]) -> Result<(), TestCaseError
         slots.step(holds, source)?;
     }
     prop_assert_eq!(source.next(), None);
-    prop_assert!(!source.let_go());
+    prop_assert!(!source.release_held());
     Ok(())
 }
 

@@ -233,7 +233,7 @@ impl Machine<'_> {
                     }
                 }
                 None if !self.timers.is_empty() => self.pass_time(),
-                None if self.source.let_go() => assert!(self.ready > 0, "nobody was held"),
+                None if self.source.release_held() => assert!(self.ready > 0, "nobody was held"),
                 None => {
                     assert_eq!(self.ready, 0, "a ready task was lost");
                     self.outcome.stuck = true;
