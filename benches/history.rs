@@ -1,10 +1,12 @@
-//! What it costs to check a history for linearizability.
+//! Measures how long it takes to check a history for linearizability.
 //!
 //! ```text
 //! cargo bench --bench history
 //! ```
 //!
-//! Always true: histories come from a fixed seed; a number is the median of the rounds.
+//! # Invariants
+//! - Histories come from a fixed seed.
+//! - A number is the median of the rounds.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 use std::hint::black_box;
@@ -18,7 +20,7 @@ use timeloop::history::{History, Model};
 
 const ROUNDS: usize = 21;
 
-/// A small generator: what it draws is the same everywhere.
+/// A small generator with the same output on every platform.
 struct Draws(u64);
 
 impl Draws {
@@ -28,15 +30,15 @@ impl Draws {
     }
 }
 
-/// Where a client is with its call.
+/// The state of a client's call.
 enum Client<O, R> {
     Idle,
     Called(timeloop::history::CallId, O),
     Done(timeloop::history::CallId, R),
 }
 
-/// A history of so many operations by so many clients at once, on an object that behaves. A client in `lost_in` calls
-/// crashes, if that is not 0.
+/// Generates a history of a correct object with this many operations and concurrent clients. If `lost_in` is not 0, one
+/// in `lost_in` calls crashes its client.
 fn history<O: Clone, R>(
     operations: usize,
     clients: usize,

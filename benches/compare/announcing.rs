@@ -1,14 +1,16 @@
-//! What it costs to announce where nobody listens: tokio's bare primitives beside timeloop's, both in timeloop's loop.
+//! Measures the cost of announcing operations where nothing observes them: tokio's bare primitives beside timeloop's,
+//! both in timeloop's event loop.
 //!
-//! Always true: the two sides are one source, in which only the crate of the primitives differs; both run under the
-//! strategy `random`, which wants to know of no operation.
+//! # Invariants
+//! - Both sides are one source, in which only the crate of the primitives differs.
+//! - Both run under the strategy `random`, which wants no operations.
 
 use crate::workloads::in_timeloop;
 
-/// What an operation on a primitive may cost above the same on tokio's bare one, in ns.
+/// The allowed cost of an operation above the same one on tokio's bare primitive, in ns.
 pub(crate) const GOAL_NS: f64 = 2.0;
 
-/// The workloads with the primitives of the crate given.
+/// The workloads with the primitives of this crate.
 macro_rules! workloads {
     ($module:ident, $primitives:ident) => {
         mod $module {
@@ -18,7 +20,7 @@ macro_rules! workloads {
             use timeloop::task::yield_now;
             use $primitives::sync::{Mutex, Notify, RwLock, Semaphore, mpsc, oneshot, watch};
 
-            /// A lock that is free whenever it is asked for.
+            /// A lock without contention.
             pub(super) async fn mutex(times: u64) {
                 let counter = Mutex::new(0);
                 for _ in 0..times {
@@ -27,7 +29,7 @@ macro_rules! workloads {
                 assert_eq!(*counter.lock().await, times);
             }
 
-            /// Tasks that hold a lock while the others ask for it.
+            /// Tasks that hold a lock while the others wait for it.
             pub(super) async fn contended_mutex(times: u64) {
                 let counter = Arc::new(Mutex::new(0));
                 let users = (0..10).map(|_| {
@@ -46,7 +48,7 @@ macro_rules! workloads {
                 assert_eq!(*counter.lock().await, times);
             }
 
-            /// Tasks that write while the others ask to.
+            /// Tasks that hold a write lock while the others wait for it.
             pub(super) async fn contended_rwlock(times: u64) {
                 let counter = Arc::new(RwLock::new(0));
                 let users = (0..10).map(|_| {
@@ -65,7 +67,7 @@ macro_rules! workloads {
                 assert_eq!(*counter.read().await, times);
             }
 
-            /// A lock that is read and written in turn, and always free.
+            /// A lock that is read and written in turn, without contention.
             pub(super) async fn rwlock(times: u64) {
                 let counter = RwLock::new(0);
                 for _ in 0..times / 2 {
@@ -75,7 +77,7 @@ macro_rules! workloads {
                 assert_eq!(*counter.read().await, times);
             }
 
-            /// Permits of which there are enough.
+            /// A semaphore without contention.
             pub(super) async fn semaphore(times: u64) {
                 let permits = Semaphore::new(2);
                 for _ in 0..times {
@@ -84,7 +86,7 @@ macro_rules! workloads {
                 assert_eq!(permits.available_permits(), 2);
             }
 
-            /// Tasks that hold a permit while the others ask for it.
+            /// Tasks that hold a permit while the others wait for it.
             pub(super) async fn contended_semaphore(times: u64) {
                 let permits = Arc::new(Semaphore::new(1));
                 let users = (0..10).map(|_| {
@@ -101,7 +103,7 @@ macro_rules! workloads {
                 }
             }
 
-            /// A message there, a message back.
+            /// A message to another task and one back.
             pub(super) async fn message(times: u64) {
                 let (request, mut requests) = mpsc::unbounded_channel();
                 let (answer, mut answers) = mpsc::unbounded_channel();
@@ -118,7 +120,7 @@ macro_rules! workloads {
                 server.await.unwrap();
             }
 
-            /// The same through channels with room for one message.
+            /// A message to another task and one back, through channels with a capacity of one message.
             pub(super) async fn message_bounded(times: u64) {
                 let (request, mut requests) = mpsc::channel(1);
                 let (answer, mut answers) = mpsc::channel(1);
@@ -154,7 +156,7 @@ macro_rules! workloads {
                 server.await.unwrap();
             }
 
-            /// A channel for each message: made, used and dropped. The task that answers has been there before.
+            /// A channel for each message: created, used and dropped. The answering task exists already.
             pub(super) async fn oneshot(times: u64) {
                 let (request, mut requests) = tokio::sync::mpsc::unbounded_channel::<oneshot::Sender<u64>>();
                 let server = spawn(async move {
@@ -173,7 +175,7 @@ macro_rules! workloads {
                 server.await.unwrap();
             }
 
-            /// A value there, a value back.
+            /// A value to another task and one back.
             pub(super) async fn watch(times: u64) {
                 let (request, mut requests) = watch::channel(0);
                 let (answer, mut answers) = watch::channel(0);
@@ -205,10 +207,10 @@ pub(crate) struct Workload {
     pub(crate) announced: fn(u64),
 }
 
-/// How many operations a round is, in a release build.
+/// The number of operations of a round, in a release build.
 pub(crate) const OPERATIONS: u64 = 200_000;
 
-/// Every workload, in the order of the table.
+/// Returns every workload, in the order of the table.
 pub(crate) fn all() -> Vec<Workload> {
     macro_rules! workload {
         ($name:literal, $function:ident) => {
@@ -227,7 +229,7 @@ pub(crate) fn all() -> Vec<Workload> {
         workload!("semaphore", semaphore),
         workload!("contended semaphore", contended_semaphore),
         workload!("channel message", message),
-        workload!("message, room for one", message_bounded),
+        workload!("message, capacity 1", message_bounded),
         workload!("notify", notify),
         workload!("oneshot", oneshot),
         workload!("watch", watch),

@@ -1,16 +1,18 @@
-//! timeloop beside tokio's current-thread runtime with paused time: the same workloads, in the same run.
+//! Compares timeloop with tokio's current-thread runtime with paused time: the same workloads, in the same process.
 //!
 //! ```text
 //! cargo bench --bench compare                    # a release build: every workload, and memory
-//! cargo bench --bench compare --profile dev      # a debug build, as tests are
+//! cargo bench --bench compare --profile dev      # a debug build, as in tests
 //! cargo bench --bench compare -- mutex           # the workloads whose names contain this
-//! cargo bench --bench compare -- announcing      # what announcing costs where nobody listens
+//! cargo bench --bench compare -- announcing      # the cost of announcing where nothing observes it
 //! cargo bench --bench compare -- --quick         # fewer and shorter rounds, for CI
 //! cargo bench --bench compare -- --check         # exit code 1 if a goal is missed
 //! ```
 //!
-//! Always true: the sides take turns, round by round, so that a machine that slows down slows both; a number is the
-//! median of the rounds; timeloop runs under the strategy `random`.
+//! # Invariants
+//! - The sides take turns, round by round, so that a slower machine affects both.
+//! - A number is the median of the rounds.
+//! - timeloop runs under the strategy `random`.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod announcing;
@@ -20,16 +22,16 @@ mod workloads;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// How many times each side takes its turn.
+/// The number of rounds of each side.
 const ROUNDS: usize = 9;
 const QUICK_ROUNDS: usize = 3;
 
-/// What the command line asks for.
+/// The command line's options.
 #[derive(Default)]
 struct Arguments {
     quick: bool,
     check: bool,
-    /// The table of what announcing costs, alone.
+    /// Only the table with the cost of announcing.
     announcing: bool,
     names: Vec<String>,
 }
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         match argument.as_str() {
-            // What Cargo itself passes.
+            // Passed by Cargo itself.
             "--bench" => {}
             "--quick" => arguments.quick = true,
             "--check" => arguments.check = true,
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
     if missed > 0 && arguments.check { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Prints the tables; returns how many goals were missed, nothing to measure counting as one.
+/// Prints the tables; returns the number of missed goals. If there is nothing to measure, that counts as one.
 fn compare(arguments: &Arguments) -> usize {
     let rounds = if arguments.quick { QUICK_ROUNDS } else { ROUNDS };
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -87,7 +89,7 @@ fn compare(arguments: &Arguments) -> usize {
     table.missed
 }
 
-/// Tokio's runtime and timeloop.
+/// Compares tokio's runtime with timeloop.
 fn beside_tokio(arguments: &Arguments, rounds: usize, table: &mut Table) {
     table.head(["", "tokio", "timeloop", "ratio"]);
     for workload in workloads::all().into_iter().filter(|workload| arguments.ask_for(workload.name)) {
@@ -108,12 +110,12 @@ fn beside_tokio(arguments: &Arguments, rounds: usize, table: &mut Table) {
                 [format!("{tokio:.0}"), format!("{timeloop:.0}"), format!("{:.2}", tokio / timeloop)],
                 Some((format!("<= {:.0}", memory::GOAL_MB), timeloop <= memory::GOAL_MB)),
             ),
-            _ => println!("| {:<24} | can be told on Linux alone", memory::NAME),
+            _ => println!("| {:<24} | measured on Linux only", memory::NAME),
         }
     }
 }
 
-/// Tokio's bare primitives in timeloop's loop, and timeloop's own.
+/// Compares tokio's bare primitives in timeloop's event loop with timeloop's own.
 fn cost_of_announcing(arguments: &Arguments, rounds: usize, table: &mut Table) {
     table.head(["announcing", "bare", "announced", "cost"]);
     for workload in announcing::all().into_iter().filter(|workload| arguments.ask_for(workload.name)) {
@@ -129,7 +131,7 @@ fn cost_of_announcing(arguments: &Arguments, rounds: usize, table: &mut Table) {
     }
 }
 
-/// What has been printed.
+/// The printed table.
 #[derive(Default)]
 struct Table {
     lines: usize,
@@ -143,7 +145,7 @@ impl Table {
         println!("|{:-<26}|{:->10}:|{:->10}:|{:->8}:|{:->8}:|--------|", "", "", "", "", "");
     }
 
-    /// `goal` is what it says, and whether it is met.
+    /// Prints a line. `goal` is the goal's text, and whether it is met.
     fn line(&mut self, name: &str, [left, right, result]: [String; 3], goal: Option<(String, bool)>) {
         let verdict = match goal {
             None => "",
@@ -157,10 +159,10 @@ impl Table {
     }
 }
 
-/// Nanoseconds per operation of each side.
+/// Returns the nanoseconds per operation of each side.
 fn measure(sides: [fn(u64); 2], operations: u64, rounds: usize, quick: bool) -> [f64; 2] {
     let shorter = if cfg!(debug_assertions) { 10 } else { 1 } * if quick { 5 } else { 1 };
-    // A multiple of all the numbers that workloads divide theirs by.
+    // A multiple of all divisors that workloads use.
     let operations = (operations / shorter).next_multiple_of(1_000);
     #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     let time = |side: fn(u64)| {

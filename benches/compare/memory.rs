@@ -1,7 +1,8 @@
-//! Memory per sleeping task.
+//! Measures the memory per sleeping task.
 //!
-//! Always true: each side is measured in a process of its own, started for it, so that neither sees what the other, or a
-//! workload before it, left behind; what counts is the whole process at its peak.
+//! # Invariants
+//! - Each side is measured in a process of its own, so that neither is affected by the other or by an earlier workload.
+//! - The number is the peak of the whole process.
 
 use std::process::Command;
 
@@ -9,14 +10,14 @@ use crate::workloads;
 
 /// The line's name.
 pub(crate) const NAME: &str = "1M sleeping tasks, MB";
-/// How many tasks sleep.
+/// The number of sleeping tasks.
 pub(crate) const TASKS: u64 = 1_000_000;
-/// The argument that makes this program the process that is measured.
+/// The argument with which this program runs as the measured process.
 pub(crate) const ARGUMENT: &str = "--sleepers-in";
-/// The peak that timeloop is to stay below, in MB of a million bytes.
+/// The goal for timeloop's peak, in MB of a million bytes.
 pub(crate) const GOAL_MB: f64 = 300.0;
 
-/// The peak of one side in MB, measured in a process of its own; `None` where the system does not tell.
+/// Returns the peak of one side in MB, measured in a process of its own; `None` where the system does not report it.
 pub(crate) fn peak_mb(side: &str) -> Option<f64> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -34,11 +35,11 @@ pub(crate) fn peak_mb(side: &str) -> Option<f64> {
     Some(kib * 1_024.0 / 1e6)
 }
 
-/// The process that is measured: puts the tasks to sleep, prints what the system says of it, and ends.
+/// Runs the measured process: starts the sleeping tasks, prints the system's report on the process, and exits.
 pub(crate) fn child(side: &str) {
     let look = || {
-        print!("{}", std::fs::read_to_string("/proc/self/status").expect("Linux tells a process its memory"));
-        // Waking and ending a million tasks is not what is measured.
+        print!("{}", std::fs::read_to_string("/proc/self/status").expect("Linux reports a process's memory"));
+        // Waking and ending a million tasks is not measured.
         std::process::exit(0);
     };
     match side {

@@ -1,11 +1,12 @@
-//! What is measured, written once for both.
+//! The workloads, written once for both sides.
 //!
-//! Always true: the two sides are one source, in which only the name of the crate differs; a number is wall time divided
-//! by the operations that the workload is named for.
+//! # Invariants
+//! - Both sides are one source, in which only the name of the crate differs.
+//! - A number is wall time divided by the operations that the workload is named for.
 
 use timeloop::Limits;
 
-/// The workloads under the crate given.
+/// The workloads with this crate.
 macro_rules! workloads {
     ($module:ident, $runtime:ident) => {
         mod $module {
@@ -16,7 +17,7 @@ macro_rules! workloads {
             use $runtime::task::yield_now;
             use $runtime::time::{Duration, sleep};
 
-            /// Tasks that do nothing but let others run.
+            /// Tasks that only yield.
             pub(super) async fn polls(tasks: u64, each: u64) {
                 let yielders = (0..tasks).map(|_| {
                     spawn(async move {
@@ -30,7 +31,7 @@ macro_rules! workloads {
                 }
             }
 
-            /// Tasks that sleep, each for other times than its neighbours, up to ten seconds.
+            /// Tasks that sleep, each for other durations than its neighbours, up to ten seconds.
             pub(super) async fn timers(tasks: u64, each: u64) {
                 let sleepers = (0..tasks).map(|task| {
                     spawn(async move {
@@ -52,7 +53,7 @@ macro_rules! workloads {
                 }
             }
 
-            /// Tasks spawned by the hundred, then awaited.
+            /// A hundred tasks at a time, spawned and then awaited.
             pub(super) async fn spawn_join_100(hundreds: u64) {
                 for _ in 0..hundreds {
                     let tasks: Vec<_> = (0..100).map(|number| spawn(async move { number })).collect();
@@ -62,7 +63,7 @@ macro_rules! workloads {
                 }
             }
 
-            /// A test and the task that it talks to: a message there, a message back.
+            /// A test and its task: a message to the task and one back.
             pub(super) async fn ping_pong(turns: u64) {
                 let (request, mut requests) = mpsc::unbounded_channel();
                 let (answer, mut answers) = mpsc::unbounded_channel();
@@ -79,7 +80,7 @@ macro_rules! workloads {
                 server.await.unwrap();
             }
 
-            /// The same through channels with room for one message.
+            /// A message to the task and one back, through channels with a capacity of one message.
             pub(super) async fn ping_pong_bounded(turns: u64) {
                 let (request, mut requests) = mpsc::channel(1);
                 let (answer, mut answers) = mpsc::channel(1);
@@ -96,7 +97,7 @@ macro_rules! workloads {
                 server.await.unwrap();
             }
 
-            /// Tasks that hold a lock while the others ask for it.
+            /// Tasks that hold a lock while the others wait for it.
             pub(super) async fn mutex(tasks: u64, each: u64) {
                 let counter = Arc::new(Mutex::new(0));
                 let users = (0..tasks).map(|_| {
@@ -115,7 +116,7 @@ macro_rules! workloads {
                 assert_eq!(*counter.lock().await, tasks * each);
             }
 
-            /// Tasks that all sleep at one time; `look` is called when each has begun to.
+            /// Tasks that all sleep at the same time; `look` is called when each is asleep.
             pub(super) async fn sleepers(tasks: u64, look: fn()) {
                 for _ in 0..tasks {
                     spawn(sleep(Duration::from_secs(3_600)));
@@ -133,17 +134,17 @@ workloads!(on_timeloop, timeloop);
 /// One line of the table.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
-    /// How many operations a round is, in a release build.
+    /// The number of operations of a round, in a release build.
     pub(crate) operations: u64,
     pub(crate) tokio: fn(u64),
     pub(crate) timeloop: fn(u64),
-    /// How many times faster than tokio timeloop is to be in a release build; `None` where there is no goal.
+    /// The goal: how many times faster than tokio timeloop must be in a release build; `None` if there is none.
     pub(crate) goal: Option<f64>,
-    /// The same in a debug build.
+    /// The goal in a debug build.
     pub(crate) debug_goal: Option<f64>,
 }
 
-/// The same call under both.
+/// The same call with both crates.
 macro_rules! both {
     ($operations:ident => $name:ident($($argument:expr),*)) => {
         (
@@ -153,7 +154,7 @@ macro_rules! both {
     };
 }
 
-/// Every workload, in the order of the table.
+/// Returns every workload, in the order of the table.
 pub(crate) fn all() -> Vec<Workload> {
     type Sides = (fn(u64), fn(u64));
     let workload = |name, operations, (tokio, timeloop): Sides, goal, debug_goal| Workload {
@@ -171,18 +172,18 @@ pub(crate) fn all() -> Vec<Workload> {
         workload("spawn + join", 100_000, both!(n => spawn_join(n)), Some(5.0), None),
         workload("spawn + join, by the 100", 200_000, both!(n => spawn_join_100(n / 100)), None, None),
         workload("channel message", 200_000, both!(n => ping_pong(n / 2)), Some(2.5), None),
-        workload("message, room for one", 200_000, both!(n => ping_pong_bounded(n / 2)), None, None),
+        workload("message, capacity 1", 200_000, both!(n => ping_pong_bounded(n / 2)), None, None),
         workload("contended mutex", 200_000, both!(n => mutex(10, n / 10)), Some(3.0), None),
         workload("empty run", 50_000, (empty_tokio_runs, empty_timeloop_runs), Some(3.5), None),
     ]
 }
 
-/// Keeps this many tasks asleep in tokio, calls `look`, and ends.
+/// Keeps this many tasks asleep in tokio, calls `look`, and returns.
 pub(crate) fn sleepers_in_tokio(tasks: u64, look: fn()) {
     in_tokio(on_tokio::sleepers(tasks, look));
 }
 
-/// Keeps this many tasks asleep in timeloop, calls `look`, and ends.
+/// Keeps this many tasks asleep in timeloop, calls `look`, and returns.
 pub(crate) fn sleepers_in_timeloop(tasks: u64, look: fn()) {
     in_timeloop(move || on_timeloop::sleepers(tasks, look));
 }
@@ -196,13 +197,13 @@ fn in_tokio<T>(main: impl Future<Output = T>) -> T {
         .block_on(main)
 }
 
-/// One run as an exploration makes it, with higher bounds.
+/// Makes one run as an exploration does, with higher limits.
 pub(crate) fn in_timeloop<F: Future<Output = ()>>(main: impl Fn() -> F + Sync) {
-    // Millions of polls at one instant are a livelock in a test; here they are the measurement.
+    // Millions of polls at one instant are a livelock in a test; here they are measured.
     let limits = Limits { max_steps: u64::MAX, max_polls_per_instant: u64::MAX, ..Limits::default() };
     timeloop::Explorer::new("compare")
         .limits(limits)
-        // The default strategy would make the quiet run first: two runs where one is to be measured.
+        // The default strategy would make a baseline run first: two runs where one is measured.
         .strategy(timeloop::StrategySpec::Random)
         .runs(1)
         .jobs(1)

@@ -1,7 +1,7 @@
-//! Side by side with another tool's numbers for the same programs.
+//! Compares timeloop with another tool's results for the same programs.
 //!
-//! Always true: what is compared with is the other tool's best strategy for each program, by schedules and by time each
-//! on its own, so that it may be another one for each.
+//! # Invariants
+//! - The comparison uses the other tool's best strategy for each program, chosen separately by schedules and by time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use timeloop::StrategySpec;
 use crate::Row;
 use crate::table::{short, time};
 
-/// One line of the other tool's.
+/// One line of the other tool's results.
 #[derive(Debug)]
 pub(crate) struct Other {
     program: String,
@@ -19,7 +19,7 @@ pub(crate) struct Other {
     micros: f64,
 }
 
-/// Reads `program,strategy,found,schedules,microseconds`.
+/// Reads a file of lines `program,strategy,found,schedules,microseconds`.
 pub(crate) fn read(path: &str) -> Result<Vec<Other>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     let line = |line: &str| {

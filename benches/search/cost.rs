@@ -1,7 +1,9 @@
-//! What a step costs under each strategy, and a short run.
+//! Measures what a step and a short run cost under each strategy.
 //!
-//! Always true: nothing fails; each number is the least of several rounds, so that what else the machine does counts
-//! little; the estimates are those of the program's own quiet run.
+//! # Invariants
+//! - No run fails.
+//! - Each number is the minimum of several rounds, which reduces the influence of other load.
+//! - Each program's estimates come from its own baseline run.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,10 +19,10 @@ use crate::table::short;
 const ROUNDS: u64 = 7;
 const TASKS: usize = 5;
 const LONG: u32 = 2_000;
-/// How often each gives way in a short run, which takes 22 or 23 steps then.
+/// The number of times that each task yields in a short run, which takes 22 or 23 steps.
 const SHORT: u32 = 3;
 
-/// Tasks that give way so many times, and do nothing else.
+/// Tasks that yield this many times and do nothing else.
 async fn yields(times: u32) {
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
@@ -41,7 +43,7 @@ struct Variable {
     value: Cell<u32>,
 }
 
-/// Tasks that each read and write a variable so many times.
+/// Tasks that each read and write a variable this many times.
 async fn accesses(times: u32) {
     let variable = Rc::new(Variable { resource: Resource::new("variable"), value: Cell::new(0) });
     let tasks: Vec<_> = (0..TASKS)
@@ -64,7 +66,7 @@ async fn accesses(times: u32) {
 
 type Once = fn(AnySource, &Limits) -> Outcome<()>;
 
-/// Nanoseconds a run and steps a run, over `runs` runs.
+/// Returns the nanoseconds per run and the steps per run, over `runs` runs.
 fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
     let limits = Limits::default();
     let (source, watched) = Profile::watching();
@@ -88,7 +90,7 @@ fn measure(once: Once, strategy: StrategySpec, runs: u64) -> (f64, f64) {
     best
 }
 
-/// Nanoseconds a run that an `Explorer` makes of many, all of them without fault.
+/// Returns the nanoseconds per run that an `Explorer` takes for passing runs.
 fn explored<F: Future<Output = ()>>(strategy: StrategySpec, runs: u64, make: fn() -> F) -> f64 {
     let explorer = Explorer::new("cost").without_regressions().without_environment().silent().jobs(1);
     let explorer = explorer.runs(runs).strategy(strategy);

@@ -1,19 +1,21 @@
-//! How many schedules each strategy takes to find each bug of the corpus, and how long.
+//! Measures how many schedules, and how much time, each strategy needs to find each bug of the corpus.
 //!
 //! ```text
 //! cargo bench --bench search                            # every program, every strategy, 20 base seeds
 //! cargo bench --bench search -- --program reorder       # the program of this name, else those whose names contain it
 //! cargo bench --bench search -- --strategy surw         # this strategy; may be given several times
-//! cargo bench --bench search -- --seeds 5               # so many base seeds
+//! cargo bench --bench search -- --seeds 5               # the number of base seeds
 //! cargo bench --bench search -- --quick                 # 3 base seeds, at most 1,000 schedules each
 //! cargo bench --bench search -- --jobs 1                # one program at a time, for exact times
 //! cargo bench --bench search -- --csv                   # `program,strategy,found,schedules,microseconds`
-//! cargo bench --bench search -- --against shuttle.csv   # beside what `benches/shuttle` has printed with `--csv`
-//! cargo bench --bench search -- --cost                  # what a step costs, and a short run
+//! cargo bench --bench search -- --against shuttle.csv   # compare with the `--csv` output of `benches/shuttle`
+//! cargo bench --bench search -- --cost                  # the cost of a step, and of a short run
 //! ```
 //!
-//! Always true: a number is a function of program, strategy and base seeds, times apart; the quiet run, which gives the
-//! strategies their estimates, counts as a schedule; explorations stop at the first failure and do nothing else.
+//! # Invariants
+//! - A number is a function of program, strategy and base seeds, except for times.
+//! - The baseline run, which provides the strategies' estimates, counts as a schedule.
+//! - Explorations stop at the first failure; they neither confirm nor shrink it.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod against;
@@ -32,7 +34,7 @@ use programs::Program;
 use search::Found;
 use timeloop::StrategySpec;
 
-/// What the command line asks for.
+/// The command line's options.
 #[derive(Debug)]
 struct Arguments {
     programs: Vec<String>,
@@ -69,7 +71,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
             Ok(number) => Ok(number),
         };
         match argument.as_str() {
-            // What Cargo itself passes.
+            // Passed by Cargo itself.
             "--bench" => {}
             "--program" => arguments.programs.push(value()?),
             "--strategy" => {
@@ -135,10 +137,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// A program, and what each strategy took for it.
+/// A program, and the result of each strategy.
 type Row<'a> = (&'a Program, Vec<Found>);
 
-/// Each program on a thread of its own, so many at a time.
+/// Measures the programs, each on a thread of its own, `jobs` at a time.
 fn measure<'a>(arguments: &Arguments, programs: &[&'a Program]) -> Vec<Row<'a>> {
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(Vec::new());

@@ -1,7 +1,8 @@
-//! Searching for the first failure, and nothing more.
+//! Searches for the first failure.
 //!
-//! Always true: the runs are those that an exploration with the same strategy and base seed makes; whether a schedule is
-//! confirmed, shrunk or reported is no part of it.
+//! # Invariants
+//! - The runs are those of an exploration with the same strategy and base seed.
+//! - Confirming, shrinking and reporting are not included.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,10 @@ use timeloop::{AnySource, Limits, Profile, Seed, StrategySpec};
 
 use crate::programs::{Body, Program};
 
-/// At most so many schedules.
+/// The maximum number of schedules.
 pub(crate) const CAP: u64 = 10_000;
 
-/// How far base seeds are apart.
+/// The distance between base seeds.
 const APART: u64 = 1_000_000;
 
 /// The strategies, in the order of their columns.
@@ -30,25 +31,25 @@ pub(crate) const STRATEGIES: [&str; 11] = [
     "portfolio",
 ];
 
-/// What a strategy took for a program.
+/// The result of a strategy for a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    /// For how many base seeds it found the bug.
+    /// The number of base seeds for which it found the bug.
     pub(crate) found: u64,
-    /// Of how many.
+    /// The number of base seeds.
     pub(crate) of: u64,
-    /// Mean schedules up to the first failure; where there was none, the cap counts.
+    /// The mean number of schedules up to the first failure; where there was none, the cap counts.
     pub(crate) schedules: f64,
-    /// Mean time up to then.
+    /// The mean time up to the first failure.
     pub(crate) time: Duration,
 }
 
-/// How often a short search is repeated, the shortest time to count: the machine does other things too.
+/// The number of times that a short search is repeated; the shortest time counts, because of other load.
 const REPEATS: u32 = 10;
-/// Longer ones are not: what disturbs them is a small part.
+/// Longer searches are not repeated: other load is a small part of their time.
 const LONG: Duration = Duration::from_millis(20);
 
-/// The mean over `seeds` base seeds.
+/// Returns the mean over `seeds` base seeds.
 pub(crate) fn mean(program: &Program, strategy: StrategySpec, seeds: u64, cap: u64) -> Found {
     let (mut found, mut schedules, mut time) = (0, 0, Duration::ZERO);
     for number in 0..seeds {
@@ -73,7 +74,7 @@ fn timed(program: &Program, strategy: StrategySpec, base: u64, cap: u64) -> (Opt
     (first, start.elapsed())
 }
 
-/// Which schedule is the first to fail, from 1.
+/// Returns the number of the first failing schedule, from 1.
 pub(crate) fn first_failure(body: &Body, strategy: StrategySpec, base: u64, cap: u64) -> Option<u64> {
     let limits = Limits::default();
     let fails = |source: AnySource| !matches!((body.once)(source, &limits).result, Ok(Ok(())));

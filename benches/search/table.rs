@@ -1,7 +1,9 @@
-//! The table, as Markdown, and the same numbers for programs to read.
+//! Prints the results as a Markdown table and as CSV.
 //!
-//! Always true: a dash is a bug that was never found; a star, one that was not found from every base seed, which then
-//! counts the cap; geometric means count 10,000 for a miss and leave out nothing.
+//! # Invariants
+//! - A dash is a bug that was never found.
+//! - A star is a bug that was not found from every base seed; a miss counts as the cap.
+//! - Geometric means count 10,000 for a miss and leave out nothing.
 
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use crate::{Program, Row};
 const PUBLISHED: [&str; 5] = ["SURW", "PCT3", "PCT10", "POS", "random"];
 const SHUTTLE: [&str; 4] = ["random", "PCT3", "PCT10", "URW"];
 
-/// `pct(depth = 3)` takes more room than a column has; the other parameters are those that every run has.
+/// Returns a strategy's name for a column header. `pct(depth = 3)` is wider than a column; the other parameters are the
+/// defaults.
 pub(crate) fn short(strategy: StrategySpec) -> String {
     match strategy {
         StrategySpec::Pct { depth } => format!("pct{depth}"),
@@ -119,7 +122,7 @@ fn geometric(strategies: &[StrategySpec], rows: &[Row<'_>], name: &str, belongs:
     println!("{line}");
 }
 
-/// The geometric means of each column, if every row has it.
+/// Appends the geometric mean of each column, if every row has it.
 fn figures_mean<const N: usize>(line: &mut String, rows: impl Iterator<Item = Option<[Figure; N]>>) {
     let Some(rows) = rows.collect::<Option<Vec<_>>>() else {
         *line += &"  |".repeat(N);

@@ -1,6 +1,8 @@
-//! Bugs that only async code has, in the shape in which people write them, without time.
+//! Bugs that only async code has, in the form in which they occur in practice, without time.
 //!
-//! Always true: the quiet run passes; with `fixed`, every run does.
+//! # Invariants
+//! - The baseline run passes.
+//! - With `fixed`, every run passes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use timeloop::{spawn, sync};
 
 use super::shared::{Ended, Shared, join};
 
-/// A queue that is looked into under its lock, and waited for without.
+/// A queue that is checked under its lock, and waited for without it.
 #[derive(Default)]
 struct Inbox {
     items: Mutex<Vec<u32>>,
@@ -33,7 +35,7 @@ impl Inbox {
             };
             if let Some(item) = item {
                 if fixed && others {
-                    // What was told twice was heard once, maybe: it is passed on.
+                    // Two notifications may have been merged into one, so it is passed on.
                     self.arrived.notify_one();
                 }
                 return item;
@@ -43,8 +45,8 @@ impl Inbox {
     }
 }
 
-/// Two items arrive between the look and the wait of two tasks: the second notification finds nobody and is the same as
-/// the first.
+/// Two items arrive between the check and the wait of two tasks. No task waits for the second notification, so it is
+/// merged with the first.
 pub(super) async fn lost_notify(fixed: bool) -> Ended {
     let inbox = Rc::new(Inbox::default());
     let mut all: Vec<JoinHandle<()>> = Vec::new();
@@ -61,7 +63,7 @@ pub(super) async fn lost_notify(fixed: bool) -> Ended {
     join(all).await
 }
 
-/// Three accounts, three transfers, each from one to the next: each locks the payer first.
+/// Three accounts and three transfers, each from one account to the next. Each transfer locks the payer first.
 pub(super) async fn lock_order(fixed: bool) -> Ended {
     let accounts = Rc::new([100, 100, 100].map(Mutex::new));
     let mut all = Vec::new();
@@ -105,7 +107,8 @@ impl Shop {
     }
 }
 
-/// The last two pieces are sold three times: stock is looked at, and counted down only after the order is in.
+/// The last two pieces are sold three times: the stock is checked before the order is placed and decremented only
+/// afterwards.
 pub(super) async fn check_then_await(fixed: bool) -> Ended {
     let shop = Rc::new(Shop { stock: Shared::new("stock", 2), orders: Shared::new("orders", Vec::new()) });
     let mut all = Vec::new();
@@ -129,7 +132,7 @@ struct Row {
     text: &'static str,
 }
 
-/// What is cached of a row, and of which version; the text is gone once the row has changed.
+/// The cached text of a row and its version; the text is removed once the row has changed.
 #[derive(Clone, Copy)]
 struct Entry {
     version: u32,
@@ -162,7 +165,7 @@ impl Cached {
     }
 }
 
-/// A reader that missed the cache puts there what it has read, after a writer has thrown out the entry.
+/// After a cache miss, a reader stores the value that it has read, although a writer has invalidated the entry since.
 pub(super) async fn stale_cache(fixed: bool) -> Ended {
     let cached = Rc::new(Cached {
         row: Shared::new("row", Row { version: 0, text: "old" }),
@@ -190,7 +193,7 @@ struct Service {
 }
 
 impl Service {
-    /// Whether the job has been accepted.
+    /// Submits a job; returns whether it has been accepted.
     async fn submit(&self, job: u32, fixed: bool) -> bool {
         if fixed {
             let jobs = self.jobs.lock().await;
@@ -225,7 +228,7 @@ impl Service {
     }
 }
 
-/// A job is accepted, and not counted yet, when the service looks whether there are any.
+/// A job has been accepted but not counted when the service checks whether there are any.
 pub(super) async fn shutdown_race(fixed: bool) -> Ended {
     let (sender, receiver) = mpsc::channel(4);
     let service = Rc::new(Service {
@@ -263,7 +266,7 @@ impl Rendezvous {
             self.turnstile.add_permits(self.size);
         }
         drop(arrived);
-        // A task that is fast takes the permit of one that is slow, and is a round ahead.
+        // A fast task takes the permit of a slow one, and is a round ahead.
         self.turnstile.acquire().await.expect("never closed").forget();
     }
 }
@@ -304,7 +307,7 @@ pub(super) async fn barrier_reuse(fixed: bool) -> Ended {
     join(all).await
 }
 
-/// A subscriber that is held up for a while loses messages, and takes that for the end.
+/// A subscriber that is delayed loses messages, and takes that for the end of the stream.
 pub(super) async fn broadcast_lag(fixed: bool) -> Ended {
     const MESSAGES: u32 = 8;
     const CAPACITY: usize = 4;
@@ -325,7 +328,7 @@ pub(super) async fn broadcast_lag(fixed: bool) -> Ended {
     let publisher = spawn(async move {
         for message in 1..=MESSAGES {
             published.set(message).await;
-            // Without a subscriber there is nobody to tell.
+            // Without a subscriber, sending fails.
             let _ = sender.send(message);
             yield_now().await;
         }

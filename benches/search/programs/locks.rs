@@ -1,7 +1,9 @@
-//! Programs that take locks and yet are wrong: the wrong one, two where one is needed, or in the wrong order.
+//! Programs with locking mistakes: the wrong lock, two locks where one is needed, or the wrong order.
 //!
-//! Always true: as many tasks, locks and accesses as in the originals (SCTBench's `twostage_bad`, `wronglock_bad`,
-//! `token_ring_bad`, `deadlock01_bad`, `lazy01_bad`), each access and each taking of a lock a scheduling point.
+//! # Invariants
+//! - They have as many tasks, locks and accesses as the originals (SCTBench's `twostage_bad`, `wronglock_bad`,
+//!   `token_ring_bad`, `deadlock01_bad`, `lazy01_bad`). Each access and each acquisition of a lock is a scheduling
+//!   point.
 
 use std::rc::Rc;
 
@@ -17,7 +19,7 @@ struct Stages {
     data2: Shared<i32>,
 }
 
-/// Writers set the one under its lock and then the other under the other's; readers expect both.
+/// Writers set one value under its lock and then the other under its own; readers expect both.
 pub(super) async fn twostage(writers: usize, readers: usize) -> Ended {
     let stages = Rc::new(Stages {
         first: Mutex::new(()),
@@ -61,7 +63,7 @@ struct WrongLock {
     data: Shared<i32>,
 }
 
-/// One task counts up under a lock; `others` count up under another lock.
+/// One task increments a counter under one lock; `others` increment it under another lock.
 pub(super) async fn wronglock(others: usize) -> Ended {
     let shared =
         Rc::new(WrongLock { right: Mutex::new(()), wrong: Mutex::new(()), data: Shared::new("data", 0) });
@@ -91,7 +93,7 @@ struct Ring {
     done: [Shared<bool>; 3],
 }
 
-/// Three tasks pass a value on, each under the lock; a fourth expects all to have the same once all have run.
+/// Three tasks pass a value on, each under the lock; a fourth expects all values to be equal after all have run.
 pub(super) async fn token_ring() -> Ended {
     let ring = Rc::new(Ring {
         lock: Mutex::new(()),
@@ -127,7 +129,7 @@ struct TwoLocks {
     counter: Shared<i32>,
 }
 
-/// Two tasks take the same two locks in opposite order.
+/// Two tasks acquire the same two locks in opposite order.
 pub(super) async fn deadlock() -> Ended {
     let shared =
         Rc::new(TwoLocks { a: Mutex::new(()), b: Mutex::new(()), counter: Shared::new("counter", 1) });
@@ -160,7 +162,7 @@ impl Lazy {
     }
 }
 
-/// Two tasks add under a lock, and a third does not expect both to have been there.
+/// Two tasks add under a lock, and a third fails if both have run before it.
 pub(super) async fn lazy() -> Ended {
     let shared = Rc::new(Lazy { lock: Mutex::new(()), data: Shared::new("data", 0) });
     let [third, second, first] = [(); 3].map(|()| Rc::clone(&shared));

@@ -1,7 +1,9 @@
 //! The corpus: small programs with one bug each, and how each is run.
 //!
-//! Always true: a program is an `async fn` that depends on nothing but the run; it fails under some schedules (a panic, a
-//! deadlock) and passes under others; where there is a fixed variant, that one passes under all.
+//! # Invariants
+//! - A program is an `async fn` that depends on nothing but the run.
+//! - It fails under some schedules (a panic, a deadlock) and passes under others.
+//! - A fixed variant, where there is one, passes under all schedules.
 
 mod async_native;
 mod locks;
@@ -12,10 +14,10 @@ mod time;
 
 use timeloop::{AnySource, Exploration, Explorer, Limits, Outcome, run_from};
 
-/// A figure of a table: mean schedules to the first failure; `None` where it was never found.
+/// A figure of a table: the mean number of schedules to the first failure; `None` if it was never found.
 pub(crate) type Figure = Option<u32>;
 
-/// Never found within 10,000 schedules.
+/// Not found within 10,000 schedules.
 const NEVER: Figure = None;
 
 const fn some<const N: usize>(figures: [u32; N]) -> [Figure; N] {
@@ -34,21 +36,21 @@ const fn some<const N: usize>(figures: [u32; N]) -> [Figure; N] {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
-    /// What was published for SURW, PCT3, PCT10, POS and random, if it is in that table.
+    /// The published figures for SURW, PCT3, PCT10, POS and random, if the program is in that table.
     pub(crate) published: Option<[Figure; 5]>,
-    /// What was measured for shuttle 0.9.9 with random, PCT3, PCT10 and URW, if it is in that table.
+    /// The figures measured for shuttle 0.9.9 with random, PCT3, PCT10 and URW, if the program is in that table.
     pub(crate) shuttle: Option<[Figure; 4]>,
     pub(crate) buggy: Body,
-    /// The same without the bug.
+    /// The program without the bug.
     pub(crate) fixed: Option<Body>,
 }
 
-/// How a program is run.
+/// The functions that run a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
-    /// One run.
+    /// Makes one run.
     pub(crate) once: fn(AnySource, &Limits) -> Outcome<shared::Ended>,
-    /// A whole exploration.
+    /// Makes a whole exploration.
     pub(crate) explore: fn(&Explorer) -> Exploration,
 }
 
@@ -66,13 +68,13 @@ impl Program {
         Self { name, published: None, shuttle: None, buggy, fixed: None }
     }
 
-    /// 0 stands for "never".
+    /// Sets the figures; 0 means "not found".
     const fn published(mut self, figures: [u32; 5]) -> Self {
         self.published = Some(some(figures));
         self
     }
 
-    /// 0 stands for "never".
+    /// Sets the figures; 0 means "not found".
     const fn shuttle(mut self, figures: [u32; 4]) -> Self {
         self.shuttle = Some(some(figures));
         self

@@ -1,7 +1,8 @@
-//! Containers that several tasks use at once.
+//! Containers that several tasks use concurrently.
 //!
-//! Always true: as many tasks, items and accesses as in the originals (SCTBench's `stack_bad` with 10 items,
-//! `stringbuffer-jdk1.4`, and CHESS's work-stealing queue with 4 items, one thief and two attempts).
+//! # Invariants
+//! - They have as many tasks, items and accesses as the originals (SCTBench's `stack_bad` with 10 items,
+//!   `stringbuffer-jdk1.4`, and CHESS's work-stealing queue with 4 items, one thief and two attempts).
 
 use std::rc::Rc;
 
@@ -20,7 +21,7 @@ struct Stack {
     used: Shared<bool>,
 }
 
-/// One task pushes and another pops. The latter takes "something was pushed" for "something is there".
+/// One task pushes and another pops. The popping task takes "something was pushed" for "something is there".
 pub(super) async fn stack() -> Ended {
     let stack = Rc::new(Stack {
         lock: Mutex::new(()),
@@ -107,7 +108,7 @@ impl Buffer {
     }
 }
 
-/// A buffer is appended to another, its length taken first and its text then, while a task erases it and fills it again.
+/// A buffer is appended to another: first its length is read and then its text, while a task erases and refills it.
 pub(super) async fn stringbuffer() -> Ended {
     let buffer = Rc::new(Buffer::new("abc"));
     let other = Rc::clone(&buffer);
@@ -127,9 +128,9 @@ struct Queue {
     lock: Mutex<()>,
     head: Shared<isize>,
     tail: Shared<isize>,
-    /// Places for items, a power of two.
+    /// The slots for items; their number is a power of two.
     places: Shared<Vec<usize>>,
-    /// How often each item was taken.
+    /// The number of times that each item was taken.
     taken: [Shared<u32>; ITEMS],
 }
 
@@ -166,7 +167,7 @@ impl Queue {
         None
     }
 
-    /// Takes the last item if nobody can be stealing it; else has another look under the lock.
+    /// Takes the last item if no thief can be stealing it; otherwise checks again under the lock.
     async fn pop(&self) -> Option<usize> {
         let tail = self.tail.get().await - 1;
         self.tail.set(tail).await;
@@ -230,13 +231,13 @@ impl Queue {
     }
 }
 
-/// Where an index lies in a ring of `size` places.
+/// Returns the slot of an index in a ring of `size` slots.
 fn place(index: isize, size: usize) -> usize {
     index.rem_euclid(size.cast_signed()).cast_unsigned()
 }
 
 /// The owner pushes and pops at the tail without the lock while a thief steals at the head under it. A push may
-/// overwrite the place that a thief has claimed and not read yet.
+/// overwrite a slot that the thief has claimed and not read yet.
 pub(super) async fn work_stealing() -> Ended {
     let queue = Rc::new(Queue {
         lock: Mutex::new(()),

@@ -1,7 +1,8 @@
 //! Programs that share variables without any lock.
 //!
-//! Always true: as many tasks, variables and accesses as in the originals (SCTBench's `reorder_*_bad` and
-//! `bluetooth_driver_bad`), each access a scheduling point.
+//! # Invariants
+//! - They have as many tasks, variables and accesses as the originals (SCTBench's `reorder_*_bad` and
+//!   `bluetooth_driver_bad`). Each access is a scheduling point.
 
 use std::rc::Rc;
 
@@ -14,8 +15,8 @@ struct Pair {
     b: Shared<i32>,
 }
 
-/// `tasks - 1` tasks set `a`, then `b`; one expects both or neither. It looks again at what it has seen, as the original's
-/// condition does: first for neither, then for both.
+/// `tasks - 1` tasks set `a`, then `b`; one task expects both or neither. It reads again for each part of its
+/// condition, as the original does: first for neither, then for both.
 pub(super) async fn reorder(tasks: usize) -> Ended {
     let pair = Rc::new(Pair { a: Shared::new("a", 0), b: Shared::new("b", 0) });
     let mut all = Vec::with_capacity(tasks);
@@ -34,7 +35,7 @@ pub(super) async fn reorder(tasks: usize) -> Ended {
 }
 
 struct Driver {
-    /// Uses under way, and one for the driver itself.
+    /// The number of active uses, plus one for the driver itself.
     pending: Shared<i32>,
     stopping: Shared<bool>,
     idle: Shared<bool>,
@@ -53,7 +54,7 @@ impl Driver {
     }
 }
 
-/// A worker uses a driver that is being stopped: it checks that nobody stops it, then counts itself in.
+/// A worker uses a driver that is being stopped: it checks the stopping flag, and then increments the number of uses.
 pub(super) async fn bluetooth() -> Ended {
     let driver = Rc::new(Driver {
         pending: Shared::new("pending", 1),

@@ -1,6 +1,7 @@
-//! What tasks of the corpus share: a variable that announces each access, and waiting for all tasks.
+//! Shared state of the corpus: a variable that announces each access, and joining all tasks.
 //!
-//! Always true: each access is one scheduling point under every strategy, and is done right after it.
+//! # Invariants
+//! - Each access is one scheduling point under every strategy, and takes effect right after it.
 
 use std::cell::RefCell;
 
@@ -20,7 +21,7 @@ impl<T> Shared<T> {
         Self { resource: Resource::new(name), value: RefCell::new(value) }
     }
 
-    /// One read.
+    /// Reads the value.
     #[track_caller]
     pub(super) fn get(&self) -> impl Future<Output = T>
     where
@@ -29,7 +30,7 @@ impl<T> Shared<T> {
         self.look(T::clone)
     }
 
-    /// One read of a part.
+    /// Reads a part of the value.
     #[track_caller]
     pub(super) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> impl Future<Output = R> {
         let access = self.resource.read();
@@ -39,7 +40,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// One write.
+    /// Writes the value.
     #[track_caller]
     pub(super) fn set(&self, value: T) -> impl Future<Output = ()> {
         let access = self.resource.write();
@@ -49,7 +50,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// One access that both reads and writes: an atomic's, or an `update … where`.
+    /// Reads and writes the value in one access: an atomic operation, or an `update … where`.
     #[track_caller]
     pub(super) fn update<R>(&self, update: impl FnOnce(&mut T) -> R) -> impl Future<Output = R> {
         let access = self.resource.access(Access::Write);
@@ -60,8 +61,8 @@ impl<T> Shared<T> {
     }
 }
 
-/// How a program ends: the first task that failed is passed on as an error, since to panic anew would double what a failure
-/// costs.
+/// The result of a program. The first failed task is returned as an error, because a second panic would double the cost
+/// of a failure.
 pub(super) type Ended = Result<(), JoinError>;
 
 /// Waits for the tasks, in turn.

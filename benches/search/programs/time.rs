@@ -1,6 +1,8 @@
-//! Bugs that only async code has, where time matters: a wait that is cancelled, a timeout, a lease.
+//! Bugs that only async code has, where time matters: a cancelled wait, a timeout, a lease.
 //!
-//! Always true: the quiet run passes; with `fixed`, every run does, even where time passes while tasks are ready.
+//! # Invariants
+//! - The baseline run passes.
+//! - With `fixed`, every run passes, even where time passes while tasks are ready.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -16,7 +18,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A pool of connections: permits count those that are free, a locked list keeps them.
+/// A pool of connections: permits count the free ones, and a locked list holds them.
 struct Pool {
     permits: Semaphore,
     free: Mutex<Vec<u32>>,
@@ -32,7 +34,7 @@ impl Pool {
             return connection.expect("a permit stands for a connection");
         }
         permit.forget();
-        // Whoever gives up here has taken a permit and no connection.
+        // A request cancelled here has taken a permit and no connection.
         self.free.lock().await.pop().expect("a permit stands for a connection")
     }
 
@@ -41,7 +43,7 @@ impl Pool {
         self.permits.add_permits(1);
     }
 
-    /// Looks at the free connections, one by one.
+    /// Checks the free connections, one by one.
     async fn check(&self) {
         let free = self.free.lock().await;
         for _ in &*free {
@@ -50,7 +52,7 @@ impl Pool {
     }
 }
 
-/// A request gives up while it takes a connection out of a pool.
+/// A request is cancelled while it takes a connection out of a pool.
 pub(super) async fn cancelled_acquire(fixed: bool) -> Ended {
     let pool = Rc::new(Pool { permits: Semaphore::new(2), free: Mutex::new(vec![1, 2]), fixed });
     let mut all = Vec::new();
@@ -74,13 +76,13 @@ pub(super) async fn cancelled_acquire(fixed: bool) -> Ended {
     Ok(())
 }
 
-/// A frame: what comes first, and then what it announces.
+/// The parts of a frame: a header, and the body that it announces.
 enum Part {
     Header(u32),
     Body(u32),
 }
 
-/// Reads a frame; giving up between its parts loses the first.
+/// Reads a frame. Cancelling it between its parts loses the first.
 async fn read_frame(parts: &mut mpsc::Receiver<Part>) -> Option<u32> {
     let Part::Header(number) = parts.recv().await? else { panic!("a body without its header") };
     let Part::Body(body) = parts.recv().await? else { panic!("a header without its body") };
@@ -88,7 +90,7 @@ async fn read_frame(parts: &mut mpsc::Receiver<Part>) -> Option<u32> {
     Some(body)
 }
 
-/// The same, with the part that was read kept where the next call finds it.
+/// As [`read_frame`], but keeps the header where the next call finds it.
 async fn read_frame_fixed(parts: &mut mpsc::Receiver<Part>, header: &mut Option<u32>) -> Option<u32> {
     if header.is_none() {
         let Part::Header(number) = parts.recv().await? else { panic!("a body without its header") };
@@ -99,7 +101,7 @@ async fn read_frame_fixed(parts: &mut mpsc::Receiver<Part>, header: &mut Option<
     Some(body)
 }
 
-/// A loop reads frames, and flushes now and then: `select!` drops the frame that is being read.
+/// A loop reads frames and sometimes flushes: `select!` drops the frame that is being read.
 pub(super) async fn select_drops(fixed: bool) -> Ended {
     let (sender, mut receiver) = mpsc::channel(4);
     let writer = spawn(async move {
@@ -141,7 +143,7 @@ struct Charge {
     reply: oneshot::Sender<()>,
 }
 
-/// A request that takes too long is made again, and the money is taken twice.
+/// A request that takes too long is retried, and the money is taken twice.
 pub(super) async fn retry(fixed: bool) -> Ended {
     let (sender, mut receiver) = mpsc::channel::<Charge>(4);
     let charged = Rc::new(Cell::new(0));
@@ -153,7 +155,7 @@ pub(super) async fn retry(fixed: bool) -> Ended {
             if done.insert(key) || !fixed {
                 total.set(total.get() + 1);
             }
-            // Whoever asked may have given up.
+            // The requester may have given up.
             let _ = reply.send(());
         }
     });
@@ -186,10 +188,10 @@ struct Lease {
     until: Instant,
 }
 
-/// A store that one at a time may write to, for as long as its lease lasts.
+/// A store with one writer at a time, for the duration of its lease.
 struct Store {
     lease: Shared<Option<Lease>>,
-    /// The last writer's token, of which there is a higher one for each lease.
+    /// The last writer's token; each lease has a higher one.
     written: Shared<u32>,
     fixed: bool,
 }
@@ -210,7 +212,7 @@ impl Store {
 
     async fn write(&self, lease: Lease) {
         if self.fixed {
-            // The store itself refuses what comes from before.
+            // The store itself rejects writes under an older lease.
             self.written.update(|written| *written = lease.holder.max(*written)).await;
             return;
         }
@@ -225,7 +227,7 @@ impl Store {
     }
 }
 
-/// A holder looks at the clock, is held up, and writes when the lease is another's.
+/// A holder checks the clock, is delayed, and writes when the lease belongs to another.
 pub(super) async fn lease(fixed: bool) -> Ended {
     let store =
         Rc::new(Store { lease: Shared::new("lease", None), written: Shared::new("written", 0), fixed });

@@ -1,4 +1,5 @@
-//! How many schedules shuttle takes to find the bugs of the corpus, and how long: what `benches/search` is compared with.
+//! Measures how many schedules, and how much time, shuttle needs to find the bugs of the corpus; `benches/search`
+//! compares with it.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/shuttle/Cargo.toml                      # a table
@@ -8,9 +9,11 @@
 //!
 //! Further options: `--program`, `--seeds`, as in `benches/search`.
 //!
-//! Always true: the programs have the tasks, locks and accesses of those in `benches/search/programs`, as threads, shuttle's
-//! locks and shuttle's atomics; shuttle is set to do no more after a failure than to return; a schedule counts when it
-//! begins, those with which a scheduler makes estimates included.
+//! # Invariants
+//! - The programs have the tasks, locks and accesses of those in `benches/search/programs`, as threads with shuttle's
+//!   locks and atomics.
+//! - shuttle is configured to return right after a failure.
+//! - A schedule counts when it begins, including those with which a scheduler makes estimates.
 
 mod programs;
 
@@ -24,14 +27,14 @@ use programs::Program;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
-/// At most so many schedules.
+/// The maximum number of schedules.
 const CAP: usize = 10_000;
-/// How far base seeds are apart.
+/// The distance between base seeds.
 const APART: u64 = 1_000_000;
 
 const SCHEDULERS: [&str; 4] = ["random", "PCT3", "PCT10", "URW"];
 
-/// What a scheduler took for a program: for how many seeds it found the bug, mean schedules, mean time.
+/// The result of a scheduler for a program: the number of seeds for which it found the bug, mean schedules, mean time.
 struct Found {
     found: u64,
     schedules: f64,
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    // Every failure is a panic; there will be many.
+    // Every failure is a panic, so there will be many.
     std::panic::set_hook(Box::new(|_| ()));
     let programs = programs::ALL
         .iter()
@@ -84,9 +87,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How often a short search is repeated, the shortest time to count: the machine does other things too.
+/// The number of times that a short search is repeated; the shortest time counts, because of other load.
 const REPEATS: u32 = 10;
-/// Longer ones are not: what disturbs them is a small part.
+/// Longer searches are not repeated: other load is a small part of their time.
 const LONG: Duration = Duration::from_millis(20);
 
 fn mean(program: &Program, scheduler: &str, seeds: u64) -> Found {
@@ -108,7 +111,8 @@ fn mean(program: &Program, scheduler: &str, seeds: u64) -> Found {
     all
 }
 
-/// On a thread of its own: what shuttle leaves behind after a failure would make the next run on its thread fail.
+/// Measures a search on a thread of its own: after a failure, shuttle's thread-local state would make the next run
+/// fail.
 fn timed(program: &Program, scheduler: &str, seed: u64) -> (Option<u64>, Duration) {
     std::thread::scope(|scope| {
         let search = || {
@@ -126,7 +130,7 @@ fn timed(program: &Program, scheduler: &str, seed: u64) -> (Option<u64>, Duratio
     })
 }
 
-/// Which schedule is the first to fail, from 1.
+/// Returns the number of the first failing schedule, from 1.
 fn first_failure(program: &Program, scheduler: impl Scheduler + 'static) -> Option<u64> {
     let mut config = Config::new();
     config.failure_persistence = FailurePersistence::None;

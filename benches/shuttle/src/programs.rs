@@ -1,6 +1,7 @@
-//! The programs, as threads. What each is about is told in `benches/search/programs`, at the functions of the same names.
+//! The programs, as threads. The functions of the same names in `benches/search/programs` describe each.
 //!
-//! Always true: each access is one operation of an atomic, and so one scheduling point.
+//! # Invariants
+//! - Each access is one operation of an atomic, and so one scheduling point.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ pub(crate) struct Program {
     pub(crate) once: fn(),
 }
 
-/// Those of `benches/search` that come from elsewhere, in its order.
+/// The programs of `benches/search` that come from elsewhere, in its order.
 pub(crate) const ALL: [Program; 16] = [
     Program { name: "reorder_3", once: || reorder(3) },
     Program { name: "reorder_5", once: || reorder(5) },
@@ -41,7 +42,7 @@ fn join(threads: Vec<JoinHandle<()>>) {
 }
 
 fn lock(mutex: &Mutex<()>) -> impl Drop + '_ {
-    mutex.lock().expect("nobody panics with a lock and goes on")
+    mutex.lock().expect("no thread panics while it holds a lock")
 }
 
 #[derive(Default)]
@@ -365,7 +366,7 @@ fn stringbuffer() {
 const ITEMS: usize = 4;
 const STEALS: usize = 2;
 
-/// The places for items: one variable, each access to which is announced by an operation of the atomic.
+/// The slots for items: one variable; each access is announced by an operation of the atomic.
 struct Places {
     access: AtomicUsize,
     items: std::sync::Mutex<Vec<usize>>,
@@ -395,7 +396,7 @@ struct Queue {
     taken: [AtomicUsize; ITEMS],
 }
 
-/// Where an index lies in a ring of `size` places.
+/// Returns the slot of an index in a ring of `size` slots.
 fn place(index: i64, size: usize) -> usize {
     usize::try_from(index.rem_euclid(i64::try_from(size).expect("a few"))).expect("not negative")
 }
