@@ -255,10 +255,10 @@ fn describe(status: &ThreadStatus) -> String {
     let stuck_after = Nanos(status.stuck_after_ns.load(Relaxed));
     format!(
         "\ntimeloop: stuck: a poll has not returned for {stuck_after}\n{}\
-         While a poll lasts no other task can run, and it can't be interrupted: the process stops now.\n\
-         Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's\n\
-         own `blocking_*` calls where they have to wait.\n\
-         If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
+         No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.\n\
+         Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or\n\
+         a `blocking_*` method of tokio that has to wait.\n\
+         If the code is only slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
         describe_run(status),
     )
 }
@@ -406,10 +406,10 @@ timeloop: stuck: a poll has not returned for 10 s
   task     `root.2`, spawned at {location}
   step     1
   replay   TIMELOOP_REPLAY=TL10YJ2C9MD00012KFTM050 cargo test transfers -- --exact
-While a poll lasts no other task can run, and it can't be interrupted: the process stops now.
-Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's
-own `blocking_*` calls where they have to wait.
-If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.
+No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.
+Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or
+a `blocking_*` method of tokio that has to wait.
+If the code is only slow, raise `stuck_after`, or set it to zero to wait for ever.
 "
         );
         assert_eq!(describe(&status), expected);

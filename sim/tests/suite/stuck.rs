@@ -44,7 +44,7 @@ fn the_process_is_aborted_and_the_run_is_reported() {
     let replay = lines[4].strip_prefix("  replay   TIMELOOP_REPLAY=").expect(&text);
     assert_eq!(
         lines[5],
-        "While a poll lasts no other task can run, and it can't be interrupted: the process stops now."
+        "No other task can run during a poll, and a poll can't be interrupted, so the process is aborted."
     );
 
     // The printed command gets stuck again, in the same poll.

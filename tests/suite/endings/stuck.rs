@@ -32,10 +32,10 @@ timeloop: stuck: a poll has not returned for 500 ms
   task     `root.1`, spawned at <worker>:52
   step     3
   replay   TIMELOOP_REPLAY=TL10ZN12FZC00003CVCXK50 cargo test endings::stuck::hangs -- --exact
-While a poll lasts no other task can run, and it can't be interrupted: the process stops now.
-Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or tokio's
-own `blocking_*` calls where they have to wait.
-If the work is merely slow, raise `stuck_after`, or set it to zero to wait for ever.
+No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.
+Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or
+a `blocking_*` method of tokio that has to wait.
+If the code is only slow, raise `stuck_after`, or set it to zero to wait for ever.
 ";
 
 #[test]
