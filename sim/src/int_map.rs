@@ -1,26 +1,26 @@
 //! [`IntMap`], [`IntSet`] and [`AddressMap`]: ordered by integers, and compiled once.
 //!
-//! `BTreeMap` is generic down to its nodes: each pair of types takes everybody who compiles timeloop a tenth of a second.
-//! Here one tree, of [`Numbers`], leads from any key to a place in a vector, and only the vector depends on the values.
+//! `BTreeMap` is generic down to its nodes: each pair of key and value types costs every user a tenth of a second of
+//! compile time. Here, one tree of [`Numbers`] maps any key to an index into a vector, and only the vector is generic.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-/// A small number for each key: the one instance of `BTreeMap`.
+/// Maps keys to small numbers: the only instance of `BTreeMap` that these maps need.
 pub type Numbers = BTreeMap<u128, u32>;
 
-/// A map from integers, or what stands for integers, to values. It iterates in the order of its keys.
+/// A map from integers to values. It iterates in the order of its keys.
 pub struct IntMap<V> {
     places: Places,
     values: Vec<Option<V>>,
 }
 
-/// Where the values of a map are.
+/// The index of each key's value.
 #[derive(Default)]
 struct Places {
     by_key: Numbers,
-    /// The places whose values were removed.
+    /// The indices whose values were removed.
     free: Vec<u32>,
 }
 
@@ -29,7 +29,7 @@ impl Places {
         self.by_key.get(&key).map(|&place| place as usize)
     }
 
-    /// Gives a place to a new key: a free one, else the one behind the `used` places.
+    /// Assigns an index to a new key: a free one, or else the index after the `used` ones.
     fn add(&mut self, key: u128, used: usize) -> usize {
         let place = self.free.pop().unwrap_or_else(|| u32::try_from(used).expect("fewer than 2^32 values"));
         self.by_key.insert(key, place);
@@ -49,7 +49,7 @@ impl Places {
     }
 }
 
-/// Why there is a value at each place that a key leads to.
+/// The invariant that connects keys and values.
 const HAS_VALUE: &str = "a key and its value are added and removed together";
 
 impl<V> Default for IntMap<V> {
@@ -108,6 +108,7 @@ impl<V> IntMap<V> {
             .iter()
             .map(|(&key, &place)| (key, self.values[place as usize].as_ref().expect(HAS_VALUE)))
     }
+
     /// Returns whether the map has this key.
     pub fn contains_key(&self, key: impl Into<u128>) -> bool {
         self.places.by_key.contains_key(&key.into())
@@ -167,7 +168,7 @@ impl<V> fmt::Debug for IntMap<V> {
     }
 }
 
-/// A set of integers, or of what stands for integers.
+/// A set of integers.
 #[derive(Debug, Default)]
 pub struct IntSet(Numbers);
 

@@ -1,6 +1,6 @@
 //! Sorting by numbers, compiled once.
 //!
-//! The standard library's sorts are compiled anew, with all that belongs to them, for each type and each key.
+//! The standard library's sorts are generic: each item type and each key function compiles a whole sort again.
 
 /// Sorts by a number; items with equal numbers stay in order.
 pub(crate) fn sort_by_number<T>(items: &mut Vec<T>, number: impl Fn(&T) -> u128) {
@@ -11,7 +11,7 @@ pub(crate) fn sort_by_number<T>(items: &mut Vec<T>, number: impl Fn(&T) -> u128)
     items.extend(order.into_iter().filter_map(|(_, place)| unsorted[place].take()));
 }
 
-/// The number that orders pairs as they are.
+/// Returns a number that orders pairs by the first, then by the second.
 pub(crate) fn pair(first: u64, second: u64) -> u128 {
     u128::from(first) << 64 | u128::from(second)
 }

@@ -8,7 +8,6 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Ref;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::panic::Location;
@@ -20,7 +19,7 @@ use super::task_cell::TaskBox;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT};
 use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, mix};
-use timeloop_sim::{NodeEvent, ResourceKey};
+use timeloop_sim::{AddressMap, NodeEvent, ResourceKey};
 
 pub(crate) use timeloop_sim::NodeState;
 
@@ -180,8 +179,10 @@ pub(crate) struct Nodes {
 /// Finds nodes by name and by address.
 #[derive(Debug, Default)]
 struct Index {
-    names: BTreeMap<Arc<str>, NodeId>,
-    addresses: BTreeMap<IpAddr, NodeId>,
+    /// All nodes, in order of their names.
+    by_name: Vec<NodeId>,
+    /// The number of the node that has an address.
+    addresses: AddressMap,
 }
 
 impl Nodes {
@@ -203,9 +204,10 @@ impl Nodes {
     fn push(&mut self, name: &str, addresses: Vec<IpAddr>) -> &mut NodeRecord {
         let id = NodeId(self.nodes.len() as u32);
         let node = NodeRecord::new(name, addresses);
+        let place = self.place_by_name(name).unwrap_or_else(|place| place);
         let index = self.index.get_or_insert_default();
-        index.names.insert(Arc::clone(&node.name), id);
-        index.addresses.extend(node.addresses.iter().map(|address| (*address, id)));
+        index.by_name.insert(place, id);
+        node.addresses.iter().for_each(|address| index.addresses.insert(*address, id.0));
         self.nodes.push(node);
         self.nodes.last_mut().expect("just added")
     }
@@ -266,12 +268,19 @@ impl Nodes {
 
     /// Returns the node with this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<NodeId> {
-        self.index.as_ref()?.names.get(name).copied()
+        let place = self.place_by_name(name).ok()?;
+        Some(self.index.as_ref()?.by_name[place])
+    }
+
+    /// Returns the position of a name in the order of names, or the position where it would be inserted.
+    fn place_by_name(&self, name: &str) -> Result<usize, usize> {
+        let Some(index) = &self.index else { return Err(0) };
+        index.by_name.binary_search_by(|node| (*self.at(*node).name).cmp(name))
     }
 
     /// Returns the node with this address. Loopback addresses belong to no node.
     pub(crate) fn by_address(&self, address: IpAddr) -> Option<NodeId> {
-        self.index.as_ref()?.addresses.get(&address).copied()
+        self.index.as_ref()?.addresses.get(address).map(NodeId)
     }
 
     /// Returns all nodes, the test's first.

@@ -10,7 +10,6 @@
 
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -18,7 +17,7 @@ use std::task::Waker;
 #[cfg(feature = "net")]
 use timeloop_sim::WorldEffect;
 use timeloop_sim::{
-    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, NodeWait,
+    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, IntMap, NodeWait,
     Operation, Performed, Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel,
     TaskPath, TaskRecord, WorldChange, WorldEvent,
 };
@@ -114,31 +113,43 @@ const OURS: &str = {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     record: Record,
-    /// The newest arrival of each task, by task.
-    arrivals: Vec<u32>,
-    /// Where each task waits, by task.
-    waits: BTreeMap<u32, Rc<Backtrace>>,
+    /// What is known of each task, as the record numbers them.
+    tasks: Vec<WatchedTask>,
     /// The task that is being polled.
     current: u32,
-    /// The index in the record of each recorded resource.
-    known: BTreeMap<ResourceKey, usize>,
-    /// The operation that each task has announced last and not completed, by task.
-    wanted: BTreeMap<u32, Wanted>,
+    /// What is known of each resource, by its key.
+    resources: IntMap<WatchedResource>,
     /// The operation before which the current step was preempted, until its task is ready to continue.
     preempted: Option<DecisionKey>,
-    /// The nodes and sockets that each task waits for, by task.
-    noted_waits: BTreeMap<u32, Vec<NotedWait>>,
     /// The anomalies of the network at the end of the run.
     pub(super) network: Box<[Anomaly]>,
-    /// The resources of a special kind.
-    kinds: BTreeMap<ResourceKey, ResourceKind>,
-    /// The holders of each resource.
-    pub(super) holders: BTreeMap<ResourceKey, Vec<Holder>>,
     pub(super) sites: Option<Sites>,
     /// The steps whose tasks were not polled.
     parked: Vec<usize>,
     /// The step from which on places are noted, besides those of the first few thousand steps.
     pub(super) explain_from: u64,
+}
+
+/// What a recorder knows of a task.
+#[derive(Debug)]
+struct WatchedTask {
+    /// Its newest arrival, by its number in the record.
+    arrival: u32,
+    /// The place where it waits.
+    waits_at: Option<Rc<Backtrace>>,
+    /// The operation that it has announced last and not completed.
+    wanted: Option<Wanted>,
+    /// The nodes and sockets that it waits for.
+    noted_waits: Vec<NotedWait>,
+}
+
+/// What a recorder knows of a resource.
+#[derive(Debug, Default)]
+struct WatchedResource {
+    /// Its index in the record, once it is recorded.
+    index: Option<usize>,
+    kind: ResourceKind,
+    holders: Vec<Holder>,
 }
 
 /// An operation that a task has announced.
@@ -186,14 +197,19 @@ impl Recorder {
         if let Some(spawned) = spawned {
             self.set_kind(ResourceId::of_task(key, spawned).key(), ResourceKind::TaskEnd);
         }
-        self.arrivals.push(u32::MAX);
+        self.tasks.push(WatchedTask {
+            arrival: u32::MAX,
+            waits_at: None,
+            wanted: None,
+            noted_waits: Vec::new(),
+        });
     }
 
     #[cold]
     #[inline(never)]
     pub(super) fn ready(&mut self, id: Id, resume: u32, operation: Option<u32>) {
         let task = Self::index(id);
-        self.arrivals[task as usize] = self.record.arrivals.len() as u32;
+        self.tasks[task as usize].arrival = self.record.arrivals.len() as u32;
         let after_steps = self.record.steps.len() as u64;
         self.record.arrivals.push(Arrival { task, resume, operation, after_steps });
     }
@@ -202,10 +218,9 @@ impl Recorder {
     #[inline(never)]
     pub(super) fn begin_step(&mut self, id: Id, at_ns: u64, trace_hash: u64) {
         self.current = Self::index(id);
-        if let Some(waits) = self.noted_waits.get_mut(&self.current) {
-            waits.retain(|noted| noted.foreign);
-        }
-        let arrival = self.arrivals[self.current as usize];
+        let task = &mut self.tasks[self.current as usize];
+        task.noted_waits.retain(|noted| noted.foreign);
+        let arrival = task.arrival;
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
     }
 
@@ -237,10 +252,12 @@ impl Recorder {
         self.record.steps[step].finished = finished;
         let backtrace = self.sites.as_mut().and_then(|sites| sites.end_step(step));
         // If the place is not noted, it is unknown: an earlier place would mislead.
-        if finished || !self.is_noting() {
-            self.waits.remove(&self.current);
-        } else if let Some(backtrace) = backtrace {
-            self.waits.insert(self.current, backtrace);
+        let is_unknown = finished || !self.is_noting();
+        let waits_at = &mut self.tasks[self.current as usize].waits_at;
+        if is_unknown {
+            *waits_at = None;
+        } else if backtrace.is_some() {
+            *waits_at = backtrace;
         }
     }
 
@@ -304,7 +321,7 @@ impl Recorder {
         self.add_resource(operation.resource, name, made);
         // An operation that is not announced does not wait.
         if index.is_some() {
-            self.wanted.insert(self.current, Wanted { operation, at });
+            self.tasks[self.current as usize].wanted = Some(Wanted { operation, at });
         }
         // A future inside another one of timeloop's has no place in user code.
         let site = at.filter(|at| !at.file().starts_with(OURS)).map(Into::into);
@@ -314,25 +331,25 @@ impl Recorder {
     /// Adds a resource to the record, or updates its name: a socket may become a listener.
     fn add_resource(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
         let resources = &mut self.record.resources;
-        let index = *self.known.entry(key).or_insert(resources.len());
-        match resources.get_mut(index) {
-            Some(known) if known.name == name => {}
-            Some(known) => known.name = name,
+        let watched = self.resources.get_or_insert_with(key.0, WatchedResource::default);
+        match watched.index {
+            Some(index) if resources[index].name == name => {}
+            Some(index) => resources[index].name = name,
             None => {
-                let kind = self.kinds.get(&key).copied().unwrap_or_default();
-                resources.push(ResourceRecord { key, kind, name, made: user_site(made) });
+                watched.index = Some(resources.len());
+                resources.push(ResourceRecord { key, kind: watched.kind, name, made: user_site(made) });
             }
         }
     }
 
     /// Sets the kind of a resource that is not in the record yet.
     pub(super) fn set_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
-        self.kinds.insert(key, kind);
+        self.resources.get_or_insert_with(key.0, WatchedResource::default).kind = kind;
     }
 
     /// Notes what the running task waits for.
     pub(super) fn note_wait(&mut self, noted: NotedWait) {
-        let waits = self.noted_waits.entry(self.current).or_default();
+        let waits = &mut self.tasks[self.current as usize].noted_waits;
         match waits.iter_mut().find(|known| known.target == noted.target) {
             Some(known) => *known = noted,
             None => waits.push(noted),
@@ -341,15 +358,17 @@ impl Recorder {
 
     /// Returns the nodes and sockets that the task waits for.
     pub(super) fn waits_of(&self, id: Id) -> impl Iterator<Item = WaitTarget> {
-        self.noted_waits.get(&Self::index(id)).into_iter().flatten().map(|noted| noted.target)
+        self.tasks[Self::index(id) as usize].noted_waits.iter().map(|noted| noted.target)
     }
 
     /// Returns the nodes and sockets that all tasks wait for.
     #[cfg(feature = "net")]
     pub(super) fn all_waits(&self) -> impl Iterator<Item = (&TaskLabel, WaitTarget)> {
-        self.noted_waits.iter().flat_map(|(task, waits)| {
-            waits.iter().map(|noted| (&self.record.tasks[*task as usize].label, noted.target))
-        })
+        self.record
+            .tasks
+            .iter()
+            .zip(&self.tasks)
+            .flat_map(|(task, watched)| watched.noted_waits.iter().map(|noted| (&task.label, noted.target)))
     }
 
     /// Records that the running task holds this resource.
@@ -361,16 +380,17 @@ impl Recorder {
         at: Option<&'static Location<'static>>,
     ) {
         self.add_resource(resource, Cow::Borrowed(name), made);
-        if self.wanted.get(&self.current).is_some_and(|wanted| wanted.operation.resource == resource) {
-            self.wanted.remove(&self.current);
+        if let Some(task) = self.tasks.get_mut(self.current as usize) {
+            task.wanted.take_if(|wanted| wanted.operation.resource == resource);
         }
-        self.holders.entry(resource).or_default().push(Holder { task: self.current, at });
+        let watched = self.resources.get_or_insert_with(resource.0, WatchedResource::default);
+        watched.holders.push(Holder { task: self.current, at });
     }
 
     /// Records that a holder has released this resource: the running task, or the first holder if that does not hold it.
     pub(super) fn released(&mut self, resource: ResourceKey) {
         let current = self.current;
-        if let Some(holders) = self.holders.get_mut(&resource) {
+        if let Some(WatchedResource { holders, .. }) = self.resources.get_mut(resource.0) {
             let position = holders.iter().position(|holder| holder.task == current).unwrap_or(0);
             if position < holders.len() {
                 holders.remove(position);
@@ -382,16 +402,17 @@ impl Recorder {
     pub(super) fn blocked(&self, id: Id, awaits: Option<Id>) -> BlockedTask {
         let task = Self::index(id);
         let known = &self.record.tasks[task as usize];
-        let backtrace = self.waits.get(&task);
+        let watched = &self.tasks[task as usize];
+        let backtrace = watched.waits_at.as_ref();
         let waits_at = backtrace.and_then(|backtrace| sites::site(backtrace));
         let end = || awaits.map(|id| Awaited::End(self.label(id)));
         let waits_for = match backtrace.map_or(Leaf::Unknown, |backtrace| sites::leaf(backtrace)) {
             Leaf::Task => end(),
             Leaf::Sync => self.wanted(task, waits_at.as_ref()),
             // A task that has announced to acquire a lock and has not got it waits for it.
-            Leaf::Unknown => self
+            Leaf::Unknown => watched
                 .wanted
-                .get(&task)
+                .as_ref()
                 .filter(|wanted| wanted.operation.access == Access::Acquire)
                 .and_then(|_| self.wanted(task, waits_at.as_ref()))
                 .or_else(end),
@@ -413,7 +434,7 @@ impl Recorder {
     fn wanted(&self, task: u32, waits_at: Option<&Site>) -> Option<Awaited> {
         /// An expression that awaits rarely has more lines.
         const LINES: u32 = 20;
-        let wanted = self.wanted.get(&task)?;
+        let wanted = self.tasks[task as usize].wanted.as_ref()?;
         if let (Some(at), Some(waits_at)) = (wanted.at, waits_at)
             && at.file() == waits_at.file
             && at.line().abs_diff(waits_at.line) > LINES
@@ -426,7 +447,7 @@ impl Recorder {
             // Waits for sockets are noted separately.
             return None;
         }
-        let holders = self.holders.get(&resource).into_iter().flatten();
+        let holders = self.resources.get(resource.0).into_iter().flat_map(|watched| &watched.holders);
         let held_by = holders.map(|holder| timeloop_sim::Holder {
             task: self.record.tasks[holder.task as usize].label.clone(),
             at: holder.at.map(Into::into),

@@ -7,12 +7,11 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::mem;
 use std::panic::Location;
 use std::task::Waker;
 
-use timeloop_sim::{Announced, SpawnSite, Stream, TaskKey, TaskLabel};
+use timeloop_sim::{Announced, IntMap, SpawnSite, Stream, TaskKey, TaskLabel};
 
 use super::panics::PanicNote;
 use super::preemption::PreemptedPoll;
@@ -186,13 +185,13 @@ pub(super) struct Tasks {
     pub(super) unobserved: Option<Box<TaskPanic>>,
 }
 
-/// Data that few tasks have, kept beside the slots.
+/// Data that few tasks have, kept beside the slots, by their ids.
 #[derive(Default)]
 struct Extras {
-    names: BTreeMap<Id, Cow<'static, str>>,
-    streams: BTreeMap<Id, Box<Stream>>,
+    names: IntMap<Cow<'static, str>>,
+    streams: IntMap<Box<Stream>>,
     /// The panics of ended tasks whose output has not been taken.
-    panics: BTreeMap<Id, TaskPanic>,
+    panics: IntMap<TaskPanic>,
 }
 
 impl Default for Tasks {
@@ -379,37 +378,37 @@ impl Tasks {
 
     /// Stores the name that a task was given.
     pub(super) fn set_name(&mut self, id: Id, name: Cow<'static, str>) {
-        self.extras().names.insert(id, name);
+        self.extras().names.insert(id.number(), name);
     }
 
     /// Returns the name that a task was given.
     pub(super) fn name(&self, id: Id) -> Option<&Cow<'static, str>> {
-        self.extras.as_ref()?.names.get(&id)
+        self.extras.as_ref()?.names.get(id.number())
     }
 
     /// Returns the random stream of a task, which `make` creates on first use.
     pub(super) fn stream(&mut self, id: Id, make: impl FnOnce() -> Stream) -> &mut Stream {
-        self.extras.get_or_insert_default().streams.entry(id).or_insert_with(|| Box::new(make()))
+        self.extras.get_or_insert_default().streams.get_or_insert_with(id.number(), || Box::new(make()))
     }
 
     /// Drops the name and the random stream of a task.
     #[inline]
     pub(super) fn forget(&mut self, id: Id) {
         if let Some(extras) = &mut self.extras {
-            extras.names.remove(&id);
-            extras.streams.remove(&id);
+            extras.names.remove(id.number());
+            extras.streams.remove(id.number());
         }
     }
 
     /// Stores the panic of a task until the output of the task is taken.
     pub(super) fn keep_panic(&mut self, id: Id, panic: TaskPanic) {
-        self.extras().panics.insert(id, panic);
+        self.extras().panics.insert(id.number(), panic);
     }
 
     /// Takes the panic of an ended task, if its output has not been taken.
     #[cold]
     pub(super) fn take_panic(&mut self, id: Id) -> Option<TaskPanic> {
-        self.extras.as_mut()?.panics.remove(&id)
+        self.extras.as_mut()?.panics.remove(id.number())
     }
 }
 

@@ -4,8 +4,9 @@
 //! that it has become, and what was asked of the task in the meantime is done when it starts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::task::Waker;
+
+use timeloop_sim::IntMap;
 
 use super::{AbortHandle, Id, JoinHandle};
 use crate::engine::TaskRef;
@@ -20,7 +21,8 @@ struct Late {
 }
 
 thread_local! {
-    static LATE: RefCell<BTreeMap<TaskRef, Late>> = const { RefCell::new(BTreeMap::new()) };
+    /// By their numbers.
+    static LATE: RefCell<IntMap<Late>> = const { RefCell::new(IntMap::new()) };
     static NEXT: Cell<u64> = const { Cell::new(1) };
 }
 
@@ -36,7 +38,7 @@ pub(super) enum Asked {
 /// Adds a task that no loop has yet.
 pub(super) fn add() -> TaskRef {
     let task = TaskRef::late(NEXT.replace(NEXT.get() + 1));
-    LATE.with_borrow_mut(|late| late.insert(task, Late::default()));
+    LATE.with_borrow_mut(|late| late.insert(task.number(), Late::default()));
     task
 }
 
@@ -44,7 +46,7 @@ pub(super) fn add() -> TaskRef {
 pub(super) fn start<T>(task: TaskRef, handle: JoinHandle<T>) -> AbortHandle {
     let abort = handle.abort_handle();
     let joiner = LATE.with_borrow_mut(|late| {
-        let late = late.get_mut(&task)?;
+        let late = late.get_mut(task.number())?;
         late.started = Some((handle.task, handle.id));
         if late.aborted {
             abort.abort();
@@ -63,7 +65,7 @@ pub(super) fn start<T>(task: TaskRef, handle: JoinHandle<T>) -> AbortHandle {
 
 /// The task's set is gone.
 pub(super) fn forget(task: TaskRef) {
-    let joiner = LATE.try_with(|late| late.borrow_mut().remove(&task).and_then(|late| late.joiner));
+    let joiner = LATE.try_with(|late| late.borrow_mut().remove(task.number()).and_then(|late| late.joiner));
     if let Ok(Some(joiner)) = joiner {
         joiner.wake();
     }
@@ -72,7 +74,7 @@ pub(super) fn forget(task: TaskRef) {
 /// Asks for the task; `waker` is called when there is something to hear.
 pub(super) fn ask(task: TaskRef, waker: &Waker) -> Asked {
     let waker = waker.clone();
-    let (asked, previous) = LATE.with_borrow_mut(|late| match late.get_mut(&task) {
+    let (asked, previous) = LATE.with_borrow_mut(|late| match late.get_mut(task.number()) {
         Some(Late { started: Some((task, id)), .. }) => (Asked::Started(*task, *id), None),
         Some(late) => (Asked::Waiting, late.joiner.replace(waker)),
         None => (Asked::Gone, None),
@@ -83,24 +85,25 @@ pub(super) fn ask(task: TaskRef, waker: &Waker) -> Asked {
 
 /// The task that this one has become.
 pub(super) fn started(task: TaskRef) -> Option<(TaskRef, Id)> {
-    LATE.try_with(|late| late.borrow().get(&task).and_then(|late| late.started)).ok().flatten()
+    LATE.try_with(|late| late.borrow().get(task.number()).and_then(|late| late.started)).ok().flatten()
 }
 
 /// Whether the task is known and has not started.
 pub(super) fn is_waiting(task: TaskRef) -> bool {
-    LATE.try_with(|late| late.borrow().get(&task).is_some_and(|late| late.started.is_none())).unwrap_or(false)
+    LATE.try_with(|late| late.borrow().get(task.number()).is_some_and(|late| late.started.is_none()))
+        .unwrap_or(false)
 }
 
 /// Cancels the task as soon as it starts.
 pub(super) fn abort(task: TaskRef) {
-    let _ = LATE.try_with(|late| late.borrow_mut().get_mut(&task).map(|late| late.aborted = true));
+    let _ = LATE.try_with(|late| late.borrow_mut().get_mut(task.number()).map(|late| late.aborted = true));
 }
 
 /// Nobody will ask for the task's output any more.
 pub(super) fn detach(task: TaskRef) {
     let joiner = LATE.try_with(|late| {
         let mut late = late.borrow_mut();
-        let late = late.get_mut(&task)?;
+        let late = late.get_mut(task.number())?;
         late.detached = true;
         late.joiner.take()
     });

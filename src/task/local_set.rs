@@ -6,7 +6,6 @@
 use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
@@ -17,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use pin_project_lite::pin_project;
+use timeloop_sim::IntMap;
 
 use super::late;
 use super::spawn::spawn_named;
@@ -67,7 +67,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// By number, which is the order of spawning.
-    tasks: BTreeMap<u64, LocalTask>,
+    tasks: IntMap<LocalTask>,
     next: u64,
     /// The tasks that were resumed while nobody awaited the set.
     parked: Vec<Waker>,
@@ -232,10 +232,10 @@ impl Future for LocalSet {
 impl Drop for LocalSet {
     fn drop(&mut self) {
         self.shared.closed.set(true);
-        let state = mem::take(&mut *self.shared.state.borrow_mut());
+        let mut state = mem::take(&mut *self.shared.state.borrow_mut());
         let _entered = Entered::enter(&self.shared);
         let mut unheard = None;
-        for LocalTask { future, stage } in state.tasks.into_values() {
+        while let Some((_, LocalTask { future, stage })) = state.tasks.pop_first() {
             future.cancel();
             match stage {
                 Stage::Late { task, start } => {
@@ -333,16 +333,17 @@ impl Shared {
 
     /// Starts the tasks that were spawned before there was a loop, in order.
     fn start_late(&self) {
-        let late: Vec<_> = {
-            let mut state = self.state.borrow_mut();
-            let late = state.tasks.iter_mut().filter(|(_, task)| matches!(task.stage, Stage::Late { .. }));
-            late.map(|(&number, task)| (number, mem::replace(&mut task.stage, Stage::Spawned(None))))
-                .collect()
-        };
-        for (number, stage) in late {
-            let Stage::Late { start, .. } = stage else { continue };
+        let numbers: Vec<u128> = self.state.borrow().tasks.keys().collect();
+        for number in numbers {
+            let start = match self.state.borrow_mut().tasks.get_mut(number) {
+                Some(LocalTask { stage, .. }) if matches!(stage, Stage::Late { .. }) => {
+                    mem::replace(stage, Stage::Spawned(None))
+                }
+                _ => continue,
+            };
+            let Stage::Late { start, .. } = start else { continue };
             let abort = start();
-            if let Some(task) = self.state.borrow_mut().tasks.get_mut(&number) {
+            if let Some(task) = self.state.borrow_mut().tasks.get_mut(number) {
                 task.stage = Stage::Spawned(Some(abort));
             }
         }
@@ -351,7 +352,7 @@ impl Shared {
     /// A task has ended or was cancelled.
     fn end(&self, number: u64) {
         let mut state = self.state.borrow_mut();
-        let task = state.tasks.remove(&number);
+        let task = state.tasks.remove(number);
         let waiter = if state.tasks.is_empty() { state.waiter.take() } else { None };
         drop(state);
         drop(task);

@@ -4,8 +4,9 @@
 //! An address belongs to at most one host. Each host has loopback addresses of its own. Ephemeral ports are assigned
 //! in sequence, so a program gets the same ports in each run.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use timeloop_sim::{AddressMap, IntMap, IntSet};
 
 use super::Errno;
 
@@ -76,17 +77,28 @@ impl Binding {
     }
 }
 
-/// The local and the remote address of a connection.
-type Pair = (SocketAddr, SocketAddr);
+/// Returns the key of a port of a host.
+fn port_key(host: u32, protocol: Protocol, port: u16) -> u64 {
+    u64::from(host) << 32 | (protocol as u64) << 16 | u64::from(port)
+}
+
+/// Returns the key of a connection made by a host, from the numbers and ports of both IP addresses.
+fn connection_key(host: u32, own: (u32, u16), peer: (u32, u16)) -> u128 {
+    let end = |(ip, port): (u32, u16)| u128::from(ip) << 16 | u128::from(port);
+    u128::from(host) << 96 | end(own) << 48 | end(peer)
+}
 
 /// All hosts, and the sockets bound on them.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     pub(crate) hosts: Vec<Host>,
-    by_address: BTreeMap<IpAddr, u32>,
-    bindings: BTreeMap<(u32, Protocol, u16), Vec<Binding>>,
-    /// The connections made by each host.
-    connections: BTreeSet<(u32, Pair)>,
+    by_address: AddressMap,
+    /// The sockets bound to each port, by [`port_key`].
+    bindings: IntMap<Vec<Binding>>,
+    /// The [`connection_key`] of each connection, on the host that made it.
+    connections: IntSet,
+    /// The numbers of the IP addresses in these keys.
+    numbers: AddressMap,
 }
 
 impl Hosts {
@@ -94,7 +106,9 @@ impl Hosts {
     pub(crate) fn add(&mut self, addresses: &[IpAddr], up: bool) {
         let number = self.hosts.len() as u32;
         for &address in addresses {
-            self.by_address.entry(address).or_insert(number);
+            if self.by_address.get(address).is_none() {
+                self.by_address.insert(address, number);
+            }
         }
         let next_port = [*EPHEMERAL.start(); 2];
         self.hosts.push(Host { addresses: addresses.to_vec(), up, next_port });
@@ -106,7 +120,7 @@ impl Hosts {
         if ip.is_loopback() {
             return Some(host);
         }
-        self.by_address.get(&ip).copied()
+        self.by_address.get(ip)
     }
 
     /// Returns whether the host sends and receives packets.
@@ -148,11 +162,11 @@ impl Hosts {
         }
         let port = if port == 0 { self.free_port(host, protocol)? } else { port };
         // A client that was bound to a port is found by its binding.
-        let is_alone = !self.bindings.contains_key(&(host, protocol, port));
+        let is_alone = !self.bindings.contains_key(port_key(host, protocol, port));
         if protocol == Protocol::Tcp && is_alone && self.has_client(host, binding.ip, port) {
             return Err(Errno::AddrInUse);
         }
-        let bound = self.bindings.entry((host, protocol, port)).or_default();
+        let bound = self.bindings.get_or_insert_with(port_key(host, protocol, port), Vec::new);
         if bound.iter().any(|other| other.conflicts(&binding, protocol)) {
             return Err(Errno::AddrInUse);
         }
@@ -166,7 +180,7 @@ impl Hosts {
             let port = take_next(&mut self.hosts[host as usize].next_port[protocol as usize]);
             let is_clients =
                 protocol == Protocol::Tcp && self.has_client(host, Ipv6Addr::UNSPECIFIED.into(), port);
-            if !is_clients && !self.bindings.contains_key(&(host, protocol, port)) {
+            if !is_clients && !self.bindings.contains_key(port_key(host, protocol, port)) {
                 return Ok(port);
             }
         }
@@ -176,10 +190,10 @@ impl Hosts {
     /// Returns whether a client on `host` uses this port at an address that `ip` covers.
     fn has_client(&self, host: u32, ip: IpAddr, port: u16) -> bool {
         let is_from = |ip: IpAddr| {
-            let local = SocketAddr::new(ip, port);
-            let least = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-            let next = self.connections.range((host, (local, least))..).next();
-            next.is_some_and(|(owner, (address, _))| (*owner, *address) == (host, local))
+            let Some(number) = self.numbers.get(ip) else { return false };
+            let least = connection_key(host, (number, port), (0, 0));
+            let greatest = connection_key(host, (number, port), (u32::MAX, u16::MAX));
+            self.connections.next_key(least).is_some_and(|next| next <= greatest)
         };
         if !ip.is_unspecified() {
             return is_from(ip);
@@ -191,17 +205,17 @@ impl Hosts {
 
     /// Releases a port.
     pub(crate) fn unbind(&mut self, host: u32, protocol: Protocol, port: u16, socket: u32) {
-        let key = (host, protocol, port);
-        let Some(bound) = self.bindings.get_mut(&key) else { return };
+        let key = port_key(host, protocol, port);
+        let Some(bound) = self.bindings.get_mut(key) else { return };
         bound.retain(|binding| binding.socket != socket);
         if bound.is_empty() {
-            self.bindings.remove(&key);
+            self.bindings.remove(key);
         }
     }
 
     /// Marks a bound socket as listening.
     pub(crate) fn listen(&mut self, host: u32, port: u16, socket: u32) -> Result<(), Errno> {
-        let Some(bound) = self.bindings.get_mut(&(host, Protocol::Tcp, port)) else { return Ok(()) };
+        let Some(bound) = self.bindings.get_mut(port_key(host, Protocol::Tcp, port)) else { return Ok(()) };
         let Some(own) = bound.iter().position(|binding| binding.socket == socket) else { return Ok(()) };
         let listening = Binding { listens: true, ..bound[own] };
         let others = bound.iter().enumerate().filter(|(position, _)| *position != own);
@@ -214,7 +228,7 @@ impl Hosts {
 
     /// Returns the socket that receives packets for this address on `host`.
     pub(crate) fn socket(&self, host: u32, protocol: Protocol, to: SocketAddr) -> Option<u32> {
-        let bound = self.bindings.get(&(host, protocol, to.port()))?;
+        let bound = self.bindings.get(port_key(host, protocol, to.port()))?;
         let mut best: Option<(u8, u32)> = None;
         for binding in bound.iter().filter(|binding| binding.listens || protocol == Protocol::Udp) {
             // Of UDP sockets that share a port, the newest gets a unicast datagram, as under Linux.
@@ -229,7 +243,7 @@ impl Hosts {
 
     /// Returns all sockets bound to this port.
     pub(crate) fn sockets(&self, host: u32, protocol: Protocol, port: u16) -> impl Iterator<Item = Binding> {
-        self.bindings.get(&(host, protocol, port)).into_iter().flatten().copied()
+        self.bindings.get(port_key(host, protocol, port)).into_iter().flatten().copied()
     }
 
     /// Registers a connection. If `local` has port 0, it gets a port that no other connection to `peer` uses.
@@ -240,7 +254,7 @@ impl Hosts {
         peer: SocketAddr,
     ) -> Result<SocketAddr, Errno> {
         if local.port() != 0 {
-            return if self.connections.insert((host, (local, peer))) {
+            return if self.add_connection(host, local, peer) {
                 Ok(local)
             } else {
                 Err(Errno::AddrNotAvailable)
@@ -249,8 +263,8 @@ impl Hosts {
         for _ in EPHEMERAL {
             let port = take_next(&mut self.hosts[host as usize].next_port[Protocol::Tcp as usize]);
             let local = SocketAddr::new(local.ip(), port);
-            if !self.bindings.contains_key(&(host, Protocol::Tcp, port))
-                && self.connections.insert((host, (local, peer)))
+            if !self.bindings.contains_key(port_key(host, Protocol::Tcp, port))
+                && self.add_connection(host, local, peer)
             {
                 return Ok(local);
             }
@@ -258,15 +272,37 @@ impl Hosts {
         Err(Errno::AddrNotAvailable)
     }
 
+    /// Adds a connection. Returns false if it exists.
+    fn add_connection(&mut self, host: u32, local: SocketAddr, peer: SocketAddr) -> bool {
+        let key = self.connection_key(host, local, peer);
+        self.connections.insert(key)
+    }
+
+    fn connection_key(&mut self, host: u32, local: SocketAddr, peer: SocketAddr) -> u128 {
+        let [own, peer] = [local, peer].map(|end| (self.numbers.number(end.ip()), end.port()));
+        connection_key(host, own, peer)
+    }
+
     /// Removes a connection.
     pub(crate) fn disconnect(&mut self, host: u32, local: SocketAddr, peer: SocketAddr) {
-        self.connections.remove(&(host, (local, peer)));
+        let key = self.connection_key(host, local, peer);
+        self.connections.remove(key);
     }
 
     /// Removes all bindings and connections of a host.
     pub(crate) fn clear(&mut self, host: u32) {
-        self.bindings.retain(|(owner, ..), _| *owner != host);
-        self.connections.retain(|(owner, _)| *owner != host);
+        let last = port_key(host, Protocol::Udp, u16::MAX).into();
+        while let Some(port) =
+            self.bindings.next_key(port_key(host, Protocol::Tcp, 0)).filter(|port| *port <= last)
+        {
+            self.bindings.remove(port);
+        }
+        let first = connection_key(host, (0, 0), (0, 0));
+        let last = connection_key(host, (u32::MAX, u16::MAX), (u32::MAX, u16::MAX));
+        while let Some(connection) = self.connections.next_key(first).filter(|connection| *connection <= last)
+        {
+            self.connections.remove(connection);
+        }
     }
 
     /// Returns the number of bound ports and registered connections.

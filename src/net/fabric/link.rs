@@ -4,9 +4,10 @@
 //! A link has one direction. The fate of its n-th packet is a decision about that link and that packet; value 0 is
 //! the least latency and no fault. A link with constant latency and no faults makes no decisions.
 
-use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
+
+use timeloop_sim::Numbers;
 
 use super::PacketDecider;
 
@@ -193,11 +194,17 @@ impl Link {
     }
 }
 
+/// Returns the key of the link from one host to another.
+fn pair(from: u32, to: u32) -> u128 {
+    u128::from(from) << 32 | u128::from(to)
+}
+
 /// All links, created on first use.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     all: Vec<Link>,
-    by_pair: BTreeMap<(u32, u32), u32>,
+    /// The index of each link, by [`pair`].
+    by_pair: Numbers,
     /// The parameters of links that were not configured individually.
     default_params: Rc<LinkParams>,
 }
@@ -206,7 +213,7 @@ impl Links {
     /// Returns the number of the link from one host to another.
     pub(crate) fn between(&mut self, from: u32, to: u32) -> u32 {
         let Self { all, by_pair, default_params } = self;
-        *by_pair.entry((from, to)).or_insert_with(|| {
+        *by_pair.entry(pair(from, to)).or_insert_with(|| {
             let params = Rc::clone(default_params);
             all.push(Link {
                 from,
@@ -237,7 +244,7 @@ impl Links {
 
     /// Returns a link if it has been used or configured.
     pub(super) fn known(&self, from: u32, to: u32) -> Option<&Link> {
-        self.by_pair.get(&(from, to)).map(|number| &self.all[*number as usize])
+        self.by_pair.get(&pair(from, to)).map(|number| &self.all[*number as usize])
     }
 
     /// Returns the numbers of all links.
