@@ -40,7 +40,7 @@ fn a_schedule_prints_as_a_token_and_reads_back() {
     }
     assert_eq!(
         format!("{:?}", Schedule::baseline()),
-        format!("Schedule(the quiet run; {})", Schedule::baseline())
+        format!("Schedule(the baseline run; {})", Schedule::baseline())
     );
     let seeded = Schedule::seeded(7, StrategySpec::Pct { depth: 3 });
     assert_eq!(format!("{seeded:?}"), format!("Schedule(seed 7 strategy pct(depth = 3); {seeded})"));
