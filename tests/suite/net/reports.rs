@@ -210,7 +210,7 @@ fn unix_sockets() {
   `root.1` waits at <unix accept> since 0 s; it accepts at the unix listener `/run/app.sock`, bound at <unix listener>:24: nobody asks for a connection
   `root.2` waits at <unix write> since 0 s; it writes to the unix stream `/run/app.sock`, opened at <unix connect>:30: there is no room, and 172,031 bytes from here wait to be read
   `root.3` waits at <unix send> since 0 s; it sends to the unix datagram socket `/run/log.sock`, made at <unbound>:24: there is no room: 11 datagrams wait to be received there
-  `root.1.1` waits at <unix read> since 0 s; it reads from the unix stream `/run/app.sock`, opened at <unix silent>:21: nothing is under way
+  `root.1.1` waits at <unix read> since 0 s; it reads from the unix stream `/run/app.sock`, opened at <unix silent>:22: nothing is under way
   `root.1.2` waits at an unknown place since 0 s");
 }
 
