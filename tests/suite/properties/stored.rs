@@ -138,8 +138,8 @@ fn what_can_not_be_read_is_said() {
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
-        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; mend the \
-         line, or delete its schedule"
+        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; correct \
+         the line, or delete its schedule"
     );
     assert_eq!(
         problems("timeloop properties, version 2\n"),
