@@ -96,12 +96,12 @@ impl Source for Seeded {
     #[inline]
     fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         let DecisionKey::Operation { task, .. } = key else { return false };
-        for_strategy!(&mut self.strategy, strategy => strategy.should_preempt(task, operation, &mut self.draw))
+        self.strategy.as_dyn().should_preempt(task, operation, &mut self.draw)
     }
 
     #[inline]
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        for_strategy!(&mut self.strategy, strategy => strategy.performed(task, operation, &mut self.draw));
+        self.strategy.as_dyn().performed(task, operation, &mut self.draw);
     }
 
     #[inline]

@@ -55,6 +55,27 @@ macro_rules! for_strategy {
 pub(crate) use for_strategy;
 
 impl StrategyState {
+    /// Returns the strategy behind a table of functions.
+    ///
+    /// For the calls of an access, whose code differs much from strategy to strategy: in one `match` the short ones would
+    /// save as many registers as the longest.
+    #[inline]
+    pub(crate) fn as_dyn(&mut self) -> &mut dyn Strategy {
+        match self {
+            Self::Random(strategy) => strategy,
+            Self::Fifo(strategy) => &mut **strategy,
+            Self::Pct(strategy) => &mut **strategy,
+            Self::Pos(strategy) => &mut **strategy,
+            Self::Urw(strategy) => &mut **strategy,
+            Self::Surw(strategy) => &mut **strategy,
+            Self::Delay(strategy) => &mut **strategy,
+            Self::Lockstep(strategy) => &mut **strategy,
+            Self::Starve(strategy) => &mut **strategy,
+            Self::Stall(strategy) => &mut **strategy,
+            Self::Other(strategy) => &mut **strategy,
+        }
+    }
+
     /// Creates the initial state for a run with `seed`, from the strategy's `estimates` of the run.
     pub(crate) fn new(strategy: StrategySpec, seed: Seed, estimates: &KeyedEstimates<'_>) -> Self {
         Memory::default().state(strategy, seed, estimates)
