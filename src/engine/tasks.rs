@@ -169,7 +169,7 @@ pub(super) struct Tasks {
     /// The slots of this run, followed by vacant ones. Not a vector: in a debug build, indexing one takes as long as everything
     /// else that a step does with a slot.
     slots: Box<[Slot]>,
-    /// For each slot whose task was preempted: where its resumption stands. Elsewhere it means nothing.
+    /// The preempted poll of each slot. Meaningful only while the task of the slot is preempted.
     pub(super) preempted_polls: Vec<PreemptedPoll>,
     /// How many slots this run has used.
     used: u32,
