@@ -509,7 +509,8 @@ impl Engine {
         access: Access,
         at: &'static Location<'static>,
     ) -> u64 {
-        if attempt.state == FRESH {
+        let is_fresh = attempt.is_fresh();
+        if is_fresh {
             if attempt.mode == Mode::Always {
                 self.count_operation();
             }
@@ -520,9 +521,14 @@ impl Engine {
                 return FRESH;
             }
             attempt.index = self.operation_index();
+        }
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        if is_fresh {
             if self.is_polling()
                 && !is_polled_once(waker)
                 && let Some(step) = self.should_preempt(
+                    core,
                     attempt.index,
                     Operation { resource: resource.key(), access },
                     attempt.mode == Mode::Always,
@@ -530,12 +536,12 @@ impl Engine {
             {
                 return step;
             }
-        } else if self.core.borrow().scheduler.steps() == attempt.state {
+        } else if core.scheduler.steps() == attempt.state {
             // A combinator polls it again in the same step.
             return attempt.state;
         }
         if self.is_observed() {
-            self.performed_here(resource, name, access, Some(attempt.index), Some(at));
+            self.performed_in(core, resource, name, access, Some(attempt.index), Some(at));
         }
         ANNOUNCED
     }
@@ -568,13 +574,14 @@ impl Engine {
         index: Option<u32>,
         at: Option<&'static Location<'static>>,
     ) {
-        self.performed_here(resource, name, access, index, at);
+        self.performed_in(&mut self.core.borrow_mut(), resource, name, access, index, at);
     }
 
     #[inline(always)]
     #[expect(clippy::ptr_arg, reason = "its clone borrows what it does")]
-    fn performed_here(
+    fn performed_in(
         &self,
+        core: &mut Core,
         resource: &ResourceId,
         name: &Cow<'static, str>,
         access: Access,
@@ -582,12 +589,7 @@ impl Engine {
         at: Option<&'static Location<'static>>,
     ) {
         let current = self.current.get();
-        if current == NO_SLOT {
-            return;
-        }
-        let mut core = self.core.borrow_mut();
-        let core = &mut *core;
-        if core.ended {
+        if current == NO_SLOT || core.ended {
             return;
         }
         let operation = Operation { resource: resource.key(), access };

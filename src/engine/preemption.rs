@@ -108,9 +108,13 @@ impl Engine {
     /// A source that does not want operations is asked only about those that are `always` preemption points, even in a
     /// recorded run.
     #[inline]
-    pub(super) fn should_preempt(&self, index: u32, operation: Operation, always: bool) -> Option<u64> {
-        let mut core = self.core.borrow_mut();
-        let core = &mut *core;
+    pub(super) fn should_preempt(
+        &self,
+        core: &mut Core,
+        index: u32,
+        operation: Operation,
+        always: bool,
+    ) -> Option<u64> {
         if !(always || core.scheduler.wants_operations) {
             return None;
         }
