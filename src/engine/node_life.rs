@@ -276,7 +276,7 @@ impl Engine {
         } else if core.tasks.at(slot).interrupts.has(Interrupts::STOPPED) {
             drop(core);
             self.drop_future(slot);
-            self.end_task(slot);
+            self.end_task(self.core.borrow_mut(), slot);
         } else {
             let Core { tasks, scheduler, observer, .. } = &mut *core;
             scheduler.pending(tasks.at(slot), slot, self.step.woken.get(), observer);

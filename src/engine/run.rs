@@ -6,6 +6,7 @@
 //! - The loop polls and drops the root through [`Root`] alone, so it is compiled once and not for every test of a user.
 
 use std::any::Any;
+use std::cell::RefMut;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
@@ -197,8 +198,7 @@ impl Engine {
                 place.put_back(future);
             }
             if ended {
-                drop(guard);
-                self.end_task(number);
+                self.end_task(guard, number);
                 guard = self.core.borrow_mut();
             } else if !self.step.suspended.get() {
                 scheduler.pending(place, number, self.step.woken.get(), observer);
@@ -219,7 +219,7 @@ impl Engine {
         let polling = self.polled.replace(0) != 0;
         if polling && slot != ROOT_SLOT {
             self.task_panicked(slot, payload);
-            self.end_task(slot);
+            self.end_task(self.core.borrow_mut(), slot);
             return None;
         }
         let note = panics::take(&*payload);
@@ -349,13 +349,14 @@ impl Engine {
         None
     }
 
-    /// Ends the task in this slot after its last poll.
+    /// Ends the task in this slot after its last poll. `guard` borrows the core.
     #[inline(never)]
-    pub(super) fn end_task(&self, slot: u32) {
+    pub(super) fn end_task<'a>(&'a self, mut guard: RefMut<'a, Core>, slot: u32) {
         if let Some(payload) = self.panicked.take() {
+            drop(guard);
             self.task_panicked(slot, payload);
+            guard = self.core.borrow_mut();
         }
-        let mut guard = self.core.borrow_mut();
         if guard.tasks.at(slot).node != 0 {
             drop(guard);
             self.node_task_ended(slot);
