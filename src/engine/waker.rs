@@ -51,7 +51,7 @@ impl TaskRef {
     }
 
     /// Stands for a task that no loop has yet: its run is number 0, which no loop is.
-    pub(crate) fn late(number: u64) -> Self {
+    pub(crate) fn deferred(number: u64) -> Self {
         assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned where no loop was");
         Self::from_bits(number)
     }
@@ -63,7 +63,7 @@ impl TaskRef {
     }
 
     /// Whether it stands for a task that no loop had when it was spawned.
-    pub(crate) fn is_late(self) -> bool {
+    pub(crate) fn is_deferred(self) -> bool {
         self.run().0 == 0
     }
 

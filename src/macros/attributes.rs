@@ -1,8 +1,9 @@
-//! The attributes `test` and `main`: here is their documentation; the code is in `timeloop-macros`.
+//! Documentation of the attributes `test` and `main`. Their code is in `timeloop-macros`.
 //!
-//! Always true: what they write can be written by hand with [`Explorer`](crate::Explorer) and [`run`](crate::run).
+//! # Invariants
+//! The expansions use only [`Explorer`](crate::Explorer) and [`run`](crate::run), and could be written by hand.
 
-/// Makes an `async fn` a test that explores its schedules.
+/// Turns an `async fn` into a test that explores its schedules.
 ///
 /// ```rust,test_harness
 /// #[timeloop::test]
@@ -13,12 +14,13 @@
 /// }
 /// ```
 ///
-/// The body is run many times, under a different schedule each; the test fails with a report if one of these runs does:
-/// if it panics, hangs, or returns an `Err`. Each run begins with a fresh world, so what lives longer than the body
-/// (statics, thread locals) should not be part of the test.
+/// The attribute runs the body many times, each time under a different schedule. The test fails with a report if one of
+/// these runs panics, hangs, or returns an `Err`. Each run starts in a fresh simulated world. State that outlives the
+/// body (statics, thread locals) should not be part of the test.
 ///
-/// The function takes no parameters and returns `()` or a `Result`. Other attributes stay: `#[should_panic]` (one
-/// of the runs must fail; its schedule is not kept among the regressions), `#[ignore]`, `#[cfg(…)]`, docs.
+/// The function takes no parameters and returns `()` or a `Result`. Other attributes are kept: `#[ignore]`,
+/// `#[cfg(…)]`, docs, and `#[should_panic]`. With `#[should_panic]`, one of the runs must fail, and its schedule is not
+/// stored among the regressions.
 ///
 /// # Arguments
 ///
@@ -41,26 +43,26 @@
 /// |---|---|
 /// | `runs` | how many schedules to try |
 /// | `seed` | the base seed |
-/// | `strategy` | the strategy that decides who goes on, a string or a [`StrategySpec`](crate::StrategySpec): see below |
-/// | `stalls` | whether time may pass while a task is ready, as on a busy machine (the default); `false` where a test counts on exact times |
-/// | `jobs` | how many runs at once, each on a thread of its own |
-/// | `max_steps` | the bound on the steps of a run |
-/// | `max_polls_per_instant` | the bound on the polls at one instant of virtual time |
-/// | `max_virtual_time` | the bound on the virtual time of a run: a duration |
-/// | `max_tasks` | the bound on the tasks alive at one time |
-/// | `stuck_after` | after how much real time a poll that doesn't return is reported: a duration |
-/// | `epoch` | where the virtual wall clock begins, as time since the Unix epoch: a duration |
-/// | `crate` | the path of timeloop, where it isn't `::timeloop` |
+/// | `strategy` | the strategy that decides which task runs next, a string or a [`StrategySpec`](crate::StrategySpec): see below |
+/// | `stalls` | whether time may pass while a task is ready, as on a busy machine (the default); `false` if a test depends on exact times |
+/// | `jobs` | how many runs at once, each on its own thread |
+/// | `max_steps` | the limit on the steps of a run |
+/// | `max_polls_per_instant` | the limit on the polls at one instant of virtual time |
+/// | `max_virtual_time` | the limit on the virtual time of a run: a duration |
+/// | `max_tasks` | the limit on simultaneously alive tasks |
+/// | `stuck_after` | the real time after which a poll that has not returned is reported: a duration |
+/// | `epoch` | the start of the virtual wall clock, as time since the Unix epoch: a duration |
+/// | `crate` | the path of timeloop, if it is not `::timeloop` |
 ///
-/// A value is any expression that the method of that name of [`Explorer`](crate::Explorer) takes. A duration may also
-/// be a string of whole numbers and units (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`): `"500ms"`, `"1h 30m"`.
+/// A value is any expression that the [`Explorer`](crate::Explorer) method of that name takes. A duration may also be a
+/// string of whole numbers and units (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`): `"500ms"`, `"1h 30m"`.
 ///
-/// Strategies are `"portfolio"` (the default: one of those that follow a run), `"random"`, `"pct(depth = 3)"`, `"pos"`,
-/// `"urw"`, `"surw"`, `"delay(bound = 2)"`, `"lockstep"`, `"starve"` and `"stall"`; `"fifo"`, under which tasks run in turn;
-/// and `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"`, which make every run that there is,
-/// up to `runs`. A misspelt one is reported when the test runs, with those that there are.
+/// The strategies are `"portfolio"` (the default: picks one of the following for each run), `"random"`, `"pct(depth =
+/// 3)"`, `"pos"`, `"urw"`, `"surw"`, `"delay(bound = 2)"`, `"lockstep"`, `"starve"` and `"stall"`. `"fifo"` runs tasks
+/// in turn. `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"` make every possible run, up
+/// to `runs`. An unknown strategy is reported when the test runs, with a list of the known ones.
 ///
-/// `flavor`, `worker_threads` and `start_paused`, arguments of tokio's attribute, are accepted and do nothing: there is
+/// `flavor`, `worker_threads` and `start_paused`, arguments of tokio's attribute, are accepted without effect: there is
 /// one thread, and time is always virtual.
 ///
 /// # What does not compile
@@ -108,7 +110,7 @@
 /// ```
 pub use timeloop_macros::test;
 
-/// Makes an `async fn main` the main function of a program that is one run.
+/// Turns an `async fn main` into the main function of a program that makes one run.
 ///
 /// ```
 /// use timeloop::time::{Duration, sleep};
@@ -120,11 +122,10 @@ pub use timeloop_macros::test;
 /// }
 /// ```
 ///
-/// What the function returns is what `main` returns. If the run fails, the program prints the failure and exits with
-/// code 101.
+/// `main` returns what the function returns. If the run fails, the program prints the failure and exits with code 101.
 ///
-/// Arguments: `seed` (0 unless given), `crate` (the path of timeloop, where it isn't `::timeloop`), and tokio's `flavor`,
-/// `worker_threads` and `start_paused`, which do nothing.
+/// The arguments are `seed` (default 0), `crate` (the path of timeloop, if it is not `::timeloop`), and tokio's
+/// `flavor`, `worker_threads` and `start_paused`, which have no effect.
 ///
 /// ```compile_fail
 /// #[timeloop::main]

@@ -1,8 +1,9 @@
-//! `join!`.
+//! The macro `join!`.
 //!
-//! Always true: the tokens go to the procedural macro as they came, behind the path of this crate.
+//! # Invariants
+//! The tokens are passed unchanged to the procedural macro, after the path of this crate.
 
-/// Waits for several futures at once, on the same task, until all have completed; gives a tuple of their values.
+/// Waits until several futures have completed, concurrently on the same task. Returns a tuple of their outputs.
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -19,16 +20,16 @@
 /// # }).unwrap();
 /// ```
 ///
-/// The expressions are evaluated from the first to the last; instead of a future, one may give anything that turns
-/// into one ([`IntoFuture`]). A future is dropped as soon as it has completed. An `Err` is a value like any other:
-/// [`try_join!`](crate::try_join) is the macro that stops there.
+/// The expressions are evaluated in order. Each may be a future or any other [`IntoFuture`]. A future is dropped as
+/// soon as it has completed. An `Err` is an output like any other; use [`try_join!`](crate::try_join) to stop at the
+/// first one.
 ///
 /// # Order
 ///
-/// Each time the waiting task is polled, all futures that have not completed are polled: the first time beginning with
-/// the first, the next time with the second, and so forth, as in tokio. With `biased;` at the front it is always the
-/// first. Nothing of this is a decision of the run; futures whose order should vary belong in tasks of their own
-/// ([`spawn`](crate::spawn)).
+/// Each time the task is polled, all futures that have not completed are polled. As in tokio, the first poll starts
+/// with the first future, the next poll with the second, and so on. With `biased;` at the front, every poll starts with
+/// the first future. This order is not a decision of the run. To vary the order of futures, [`spawn`](crate::spawn)
+/// them as tasks.
 ///
 /// ```
 /// # timeloop::run(0, || async {

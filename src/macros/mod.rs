@@ -1,7 +1,8 @@
-//! The macros of the face: `select!`, `join!`, `try_join!`, `pin!`, `task_local!`, and the attributes `test` and `main`.
+//! The public macros: `select!`, `join!`, `try_join!`, `pin!`, `task_local!`, and the attributes `test` and `main`.
 //!
-//! Always true: each takes what tokio's macro of that name takes, and means the same; what `select!` polls first is a
-//! decision of the run.
+//! # Invariants
+//! Each macro takes the same input as tokio's macro of that name, with the same meaning. The branch that `select!`
+//! polls first is a decision of the run.
 
 mod attributes;
 mod join;

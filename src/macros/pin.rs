@@ -1,11 +1,11 @@
-//! `pin!`.
+//! The macro `pin!`.
 //!
-//! Always true: the pinned value lives as long as the block in which the macro stands, and no name reaches it but
-//! through the pin.
+//! # Invariants
+//! The pinned value lives until the end of the enclosing block, and is reachable only through the pin.
 
-/// Pins values where they are: turns variables into `Pin<&mut _>` of the same names.
+/// Pins values in place: replaces variables by `Pin<&mut _>` of the same names.
 ///
-/// A future that is awaited by reference (in [`select!`](crate::select) in a loop, say) must be pinned first:
+/// A future that is awaited by reference (in [`select!`](crate::select) in a loop, for example) must be pinned first:
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -15,7 +15,7 @@
 /// # }).unwrap();
 /// ```
 ///
-/// Or, in one go with the assignment:
+/// Or, together with the assignment:
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -27,7 +27,7 @@
 /// # }).unwrap();
 /// ```
 ///
-/// The arguments are variables and no other expressions, as in tokio; [`std::pin::pin!`] takes those.
+/// As in tokio, the arguments must be variables. For other expressions, use [`std::pin::pin!`].
 ///
 /// ```compile_fail
 /// timeloop::pin!(async {});

@@ -1,9 +1,10 @@
-//! `select!`.
+//! The macro `select!`.
 //!
-//! Always true: the tokens go to the procedural macro as they came, behind the path of this crate, so that the macro
-//! works under whatever name a user gives the crate, and inside the crate itself.
+//! # Invariants
+//! The tokens are passed unchanged to the procedural macro, after the path of this crate. The macro therefore works
+//! inside the crate and under any name that a user gives it.
 
-/// Waits for several futures at once and goes on with the first that completes; the others are dropped.
+/// Waits for several futures at once, and runs the handler of the first that completes. The others are dropped.
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -19,7 +20,7 @@
 ///
 /// # Branches
 ///
-/// Up to 64 branches, and an `else`, which stands last:
+/// A `select!` has up to 64 branches, and optionally an `else`, which must be last:
 ///
 /// ```text
 /// biased;                                                                  (optional, first)
@@ -28,19 +29,18 @@
 /// else => <expression>                                                     (optional, last)
 /// ```
 ///
-/// A handler that is a block needs no comma behind it; any other expression does. Instead of a future, an async
-/// expression may give anything that turns into one ([`IntoFuture`]).
+/// A handler that is a block needs no comma after it; any other expression does. An async expression may evaluate to a
+/// future or to any other [`IntoFuture`].
 ///
-/// 1. The preconditions are evaluated, from the first branch to the last. Where one is `false`, the branch is
-///    *disabled*.
-/// 2. The async expressions are evaluated, from the first to the last, those of disabled branches too.
-/// 3. The futures of the branches that are not disabled are polled. When one completes and its value matches the
-///    pattern, all futures are dropped, in the order of the branches, and the handler runs. Where the value does not
-///    match, it is dropped, the branch is disabled, and the waiting goes on.
-/// 4. When every branch is disabled, the `else` expression is evaluated; without an `else`, `select!` panics.
+/// 1. The preconditions are evaluated in order. If one is `false`, its branch is *disabled*.
+/// 2. The async expressions are evaluated in order, including those of disabled branches.
+/// 3. The futures of the enabled branches are polled. If one completes and its output matches the pattern, all futures
+///    are dropped, in the order of the branches, and the handler runs. If the output does not match, it is dropped, the
+///    branch is disabled, and `select!` continues to wait.
+/// 4. If every branch is disabled, the `else` expression is evaluated. Without an `else`, `select!` panics.
 ///
-/// Handlers are part of the function around: they may use `?`, `return`, `break`, `continue` and `.await`, and whatever
-/// the futures had borrowed.
+/// Handlers belong to the enclosing function: they may use `?`, `return`, `break`, `continue` and `.await`, and
+/// everything that the futures had borrowed.
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -66,12 +66,13 @@
 ///
 /// # Which branch is polled first
 ///
-/// Each time the waiting task is polled, one of the branches that are not disabled is polled first, then those after
-/// it, then those before it. Which one is a **decision** of the run, as reproducible as any other: the same seed
-/// gives the same choice, exploring tries them all, and a failing schedule names the branch if it mattered. In the
-/// quiet run, and outside of a run, it is the first. With `biased;` it is always the first, and there is no decision.
+/// Each time the task is polled, one of the enabled branches is polled first, then the branches after it, then those
+/// before it. Which branch is first is a **decision** of the run. It is reproducible: the same seed makes the same
+/// choice. Exploration tries all choices, and a failing schedule names the branch if it mattered. In the baseline run,
+/// and outside a run, the first branch is polled first. With `biased;` the first branch is always first, and there is
+/// no decision.
 ///
-/// That is the one difference from tokio, where the choice comes from a random generator of the thread.
+/// This is the only difference from tokio, which uses a thread-local random generator.
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -86,9 +87,9 @@
 ///
 /// # Cancellation
 ///
-/// All branches but one lose what they had under way. A future for `select!` in a loop should be one that can be
-/// dropped without loss before it completes, and made anew (receiving from a channel: yes; the second half of a
-/// message: no), or one that is kept outside of the loop, pinned, and given by reference:
+/// All branches but one lose their progress. A future for `select!` in a loop should therefore be cancel safe, so that
+/// it can be dropped and created anew without loss. Receiving from a channel is cancel safe; reading the second half of
+/// a message is not. Otherwise keep the future outside the loop, pinned, and pass it by reference:
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -110,7 +111,7 @@
 ///
 /// # Panics
 ///
-/// When every branch is disabled and there is no `else`.
+/// If every branch is disabled and there is no `else`.
 ///
 /// # What does not compile
 ///
@@ -130,7 +131,7 @@
 /// # }
 /// ```
 ///
-/// No comma behind a handler that is no block:
+/// No comma after a handler that is not a block:
 ///
 /// ```compile_fail
 /// # async fn shown() {
@@ -141,7 +142,7 @@
 /// # ;}
 /// ```
 ///
-/// A branch behind `else`:
+/// A branch after `else`:
 ///
 /// ```compile_fail
 /// # async fn shown() {
@@ -160,7 +161,7 @@
 /// # }
 /// ```
 ///
-/// Something that is no future:
+/// An expression that is not a future:
 ///
 /// ```compile_fail,E0277
 /// # async fn shown() {
@@ -168,7 +169,7 @@
 /// # }
 /// ```
 ///
-/// More than 64 branches, `else` with a condition, and `biased;` anywhere but first are refused alike.
+/// More than 64 branches, an `else` with a precondition, and `biased;` anywhere but first do not compile either.
 #[macro_export]
 macro_rules! select {
     ($($tokens:tt)*) => { $crate::__private::select! { $crate; $($tokens)* } };

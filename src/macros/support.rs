@@ -1,6 +1,7 @@
-//! What the macros' expansions call, public as `timeloop::__private` and no part of the interface.
+//! Functions and types that macro expansions use. Public as `timeloop::__private`, and not part of the interface.
 //!
-//! Always true: everything here is safe code over `core`; the one decision is [`select_start`]'s.
+//! # Invariants
+//! Everything here is safe code over `core`. [`select_start`] makes the only decision.
 
 use core::convert::Infallible;
 use core::pin::Pin;
@@ -9,14 +10,14 @@ use core::task::Context;
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
 
-/// Which of the `branches` enabled branches of a `select!` is polled first: a decision of the run where there are two
-/// or more, and 0 outside of a run.
+/// Returns which of the `branches` enabled branches of a `select!` is polled first. This is a decision of the run if
+/// there are two or more branches. Returns 0 outside a run.
 pub fn select_start(branches: u32) -> u32 {
     crate::engine::select_start(branches)
 }
 
-/// Which branch of a `select!` completed, and its value. A macro names as many types as it has branches, so that
-/// the variants of the others can't exist; from the ninth branch on, the value is in the `Select` of `Rest`.
+/// The branch of a `select!` that completed, and its output. A macro names one type per branch, so the variants of
+/// missing branches cannot be constructed. From the ninth branch on, the output is in the `Select` of `Rest`.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the variants differ by their number alone")]
 pub enum Select<
@@ -39,13 +40,13 @@ pub enum Select<
     B6(T6),
     B7(T7),
     Rest(More),
-    /// No branch is left to wait for.
+    /// All branches are disabled.
     Disabled,
 }
 
-/// Whether a future that has just been polled has given way before an operation. Then the task does nothing else in this
-/// step, so that what it is made of (the other branches of a `select!`, a deadline) is asked only once the operation has
-/// been done, as it would be had nobody given way.
+/// Returns whether the future that was just polled was preempted before an operation. Then the task does nothing else
+/// in this step: its other parts (the other branches of a `select!`, a deadline) are polled only after the operation
+/// was done, as they would be without the preemption.
 #[inline]
 pub fn is_suspended(context: &Context<'_>) -> bool {
     crate::engine::announce::is_suspended(context.waker())
@@ -59,14 +60,14 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// From the first branch on.
+    /// Starts with the first branch.
     pub fn biased(_interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
         Self { left: enabled(disabled, branches), from: 0 }
     }
 
-    /// From a branch on that the run decides, and around to the one before it.
+    /// Starts with a branch that the run decides, and wraps around.
     ///
-    /// A poll that was interrupted is made anew, in the same order: nothing has been decided meanwhile.
+    /// A poll that was interrupted is repeated in the same order, without a new decision.
     pub fn fair(interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
         let left = enabled(disabled, branches);
         if let Some(Self { from, .. }) = interrupted {
@@ -80,7 +81,7 @@ impl Turns {
     }
 }
 
-/// One bit for each branch that is not disabled.
+/// Returns a mask with one bit for each enabled branch.
 fn enabled(disabled: u64, branches: u32) -> u64 {
     !disabled & (u64::MAX >> (u64::BITS - branches))
 }
@@ -100,46 +101,47 @@ impl Iterator for Turns {
     }
 }
 
-/// In which order each poll of a `join!` polls its futures: from the first on, then from the second on, and so forth.
+/// The order in which a `join!` polls its futures. The first poll starts with the first future, the second poll with
+/// the second, and so on.
 #[derive(Debug, Default)]
 pub struct Rotating<const COUNT: u32> {
     first: u32,
 }
 
 impl<const COUNT: u32> Rotating<COUNT> {
-    /// The futures in the order of this poll.
+    /// Returns the futures in the order of this poll.
     pub fn next_round(&mut self) -> impl Iterator<Item = u32> + use<COUNT> {
         let first = self.first;
         self.first = (first + 1) % COUNT;
         (first..COUNT).chain(0..first)
     }
 
-    /// The poll was interrupted: the next one is in the same order.
+    /// Records that the poll was interrupted, so that the next one uses the same order.
     pub fn interrupted(&mut self) {
         self.first = (self.first + COUNT - 1) % COUNT;
     }
 }
 
-/// The same for `join!(biased; …)`: always from the first on.
+/// The order in which a `join!(biased; …)` polls its futures. Every poll starts with the first future.
 #[derive(Debug, Default)]
 pub struct InOrder<const COUNT: u32>;
 
 impl<const COUNT: u32> InOrder<COUNT> {
-    /// The futures in the order of this poll.
+    /// Returns the futures in the order of this poll.
     pub fn next_round(&mut self) -> impl Iterator<Item = u32> + use<COUNT> {
         0..COUNT
     }
 
-    /// The poll was interrupted.
+    /// Records that the poll was interrupted.
     pub fn interrupted(&mut self) {}
 }
 
-/// The value of a completed future of `join!`.
+/// Returns the output of a completed future of `join!`.
 pub fn take_output<F: Future>(future: Pin<&mut MaybeDone<F>>) -> F::Output {
     future.take_output().expect("a joined future has completed and its value is taken once")
 }
 
-/// The error of a completed future of `try_join!`, if it is one.
+/// Returns the error of a completed future of `try_join!`, or `None` if it succeeded.
 pub fn take_error<F, T, E>(mut future: Pin<&mut MaybeDone<F>>) -> Option<E>
 where
     F: Future<Output = Result<T, E>>,
@@ -148,7 +150,7 @@ where
     future.take_output()?.err()
 }
 
-/// The value of a completed future of `try_join!`, none of which failed.
+/// Returns the output of a completed future of `try_join!`, none of which failed.
 pub fn take_value<F, T, E>(future: Pin<&mut MaybeDone<F>>) -> T
 where
     F: Future<Output = Result<T, E>>,
@@ -156,7 +158,7 @@ where
     take_output(future).ok().expect("the first error of a try_join! ends it")
 }
 
-/// Ends a `select!` that has nothing left to wait for.
+/// Panics for a `select!` whose branches are all disabled.
 #[track_caller]
 #[cold]
 pub fn all_branches_disabled() -> ! {

@@ -1,13 +1,14 @@
-//! `task_local!`.
+//! The macro `task_local!`.
 //!
-//! Always true: a key's cell is private to the key, so only [`LocalKey`](crate::task::LocalKey) puts values into it.
+//! # Invariants
+//! A key's cell is private to the key, so only [`LocalKey`](crate::task::LocalKey) sets its value.
 
-/// Declares keys of values that belong to a task, not to a thread: statics of type
+/// Declares keys of values that belong to a task instead of a thread. The keys are statics of type
 /// [`LocalKey`](crate::task::LocalKey).
 ///
 /// ```
 /// timeloop::task_local! {
-///     /// Who asked.
+/// The user that sent the request.
 ///     pub static USER: String;
 ///     static DEPTH: u32
 /// }

@@ -1,11 +1,12 @@
-//! `try_join!`.
+//! The macro `try_join!`.
 //!
-//! Always true: the tokens go to the procedural macro as they came, behind the path of this crate.
+//! # Invariants
+//! The tokens are passed unchanged to the procedural macro, after the path of this crate.
 
-/// Waits for several futures at once, on the same task, until all have completed with `Ok`, or one with `Err`.
+/// Waits until all futures have completed with `Ok` or one with `Err`, concurrently on the same task.
 ///
-/// Gives `Ok` with a tuple of the values, or the first `Err`; then the futures that have not completed are dropped.
-/// The errors are of one type.
+/// Returns `Ok` with a tuple of the outputs, or the first `Err`, after which the other futures are dropped. The errors
+/// must have one type.
 ///
 /// ```
 /// # timeloop::run(0, || async {
@@ -24,12 +25,12 @@
 /// # }).unwrap();
 /// ```
 ///
-/// Of several futures that fail at the same poll, the one polled first decides; the order is that of
+/// If several futures fail at the same poll, the one polled first decides. The order is that of
 /// [`join!`](crate::join), `biased;` included.
 ///
 /// # What does not compile
 ///
-/// Futures that give no `Result`, or errors of two types:
+/// Futures without a `Result`, or with errors of different types:
 ///
 /// ```compile_fail,E0271
 /// # async fn shown() {

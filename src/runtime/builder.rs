@@ -1,7 +1,8 @@
-//! Building a runtime.
+//! Building a [`Runtime`].
 //!
-//! Always true: what asks for threads, drivers or names of threads is accepted and changes nothing, so that code that
-//! configures tokio compiles as it is; the seed, the strategy and the limits are timeloop's own.
+//! # Invariants
+//! Settings of threads, drivers and thread names are accepted without effect, so that code that configures tokio
+//! compiles unchanged. The seed, the strategy and the limits are timeloop's own.
 
 use std::io;
 use std::panic::Location;
@@ -11,7 +12,8 @@ use timeloop_sim::{Limits, Seed, StrategySpec};
 
 use super::Runtime;
 
-/// Builds a [`Runtime`], as [`tokio::runtime::Builder`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html).
+/// Builds a [`Runtime`], as [`tokio::runtime::Builder`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html)
+/// does.
 ///
 /// ```
 /// let runtime = timeloop::runtime::Builder::new_current_thread().enable_all().seed(7).build()?;
@@ -38,45 +40,48 @@ macro_rules! accepted {
 }
 
 impl Builder {
-    /// A builder; the same as [`new_multi_thread`](Self::new_multi_thread) here.
+    /// Creates a builder. Equivalent to [`new_multi_thread`](Self::new_multi_thread) here.
     #[must_use]
     pub fn new_current_thread() -> Self {
         Self { seed: Seed(0), strategy: StrategySpec::Random, limits: Limits::default() }
     }
 
-    /// A builder; there is one thread all the same, and the scheduler interleaves its tasks as threads would.
+    /// Creates a builder. The runtime has one thread all the same, and the scheduler interleaves its tasks as threads
+    /// would.
     #[must_use]
     pub fn new_multi_thread() -> Self {
         Self::new_current_thread()
     }
 
-    /// The seed that every decision comes from. Default 0.
+    /// Sets the seed of every decision. Default 0.
     pub fn seed(&mut self, seed: impl Into<Seed>) -> &mut Self {
         self.seed = seed.into();
         self
     }
 
-    /// How it is decided who goes on. Default [`StrategySpec::Random`]. There is no quiet run here from which a strategy could
-    /// learn what to expect; those that live on it are at their worst.
+    /// Sets the strategy that decides which task runs next. Default [`StrategySpec::Random`].
+    ///
+    /// A runtime makes no baseline run from which a strategy could estimate its parameters, so strategies that need
+    /// estimates perform worst here.
     pub fn strategy(&mut self, strategy: StrategySpec) -> &mut Self {
         self.strategy = strategy;
         self
     }
 
-    /// The bounds of all that the runtime runs.
+    /// Sets the limits of everything that the runtime runs.
     pub fn limits(&mut self, limits: Limits) -> &mut Self {
         self.limits = limits;
         self
     }
 
     accepted! {
-        /// Accepted and not needed: there is nothing to enable.
+        /// Accepted without effect: everything is enabled.
         enable_all();
-        /// Accepted and not needed: there is nothing to enable.
+        /// Accepted without effect: everything is enabled.
         enable_io();
-        /// Accepted and not needed: time is always there.
+        /// Accepted without effect: time is always enabled.
         enable_time();
-        /// Accepted and not needed: time is always virtual.
+        /// Accepted without effect: time is always virtual.
         start_paused(start_paused: bool);
         /// Accepted without effect: there is one thread.
         worker_threads(threads: usize);
@@ -94,25 +99,25 @@ impl Builder {
         on_thread_park(f: impl Fn() + Send + Sync + 'static);
         /// Accepted without effect: no thread is parked.
         on_thread_unpark(f: impl Fn() + Send + Sync + 'static);
-        /// Accepted without effect: there is no driver of real input and output.
+        /// Accepted without effect: there is no driver of real I/O.
         max_io_events_per_tick(events: usize);
         /// Accepted without effect: there is one thread.
         thread_stack_size(bytes: usize);
         /// Accepted without effect: there is one thread.
         thread_keep_alive(duration: Duration);
-        /// Accepted without effect: which task runs is the scheduler's decision.
+        /// Accepted without effect: the strategy decides which task runs next.
         event_interval(ticks: u32);
-        /// Accepted without effect: which task runs is the scheduler's decision.
+        /// Accepted without effect: the strategy decides which task runs next.
         global_queue_interval(ticks: u32);
     }
 
     /// Builds the runtime.
     ///
     /// # Errors
-    /// None today; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Inside of a run: only one loop runs at a time.
+    /// Inside a run, because a thread runs one loop at a time.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
         Ok(Runtime::build(self.strategy.source(self.seed), &self.limits, Location::caller()))

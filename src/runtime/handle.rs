@@ -1,7 +1,8 @@
 //! Handles to a runtime.
 //!
-//! Always true: a handle is a number and may go anywhere, but works only on the thread of its runtime: what another
-//! thread does can't be replayed.
+//! # Invariants
+//! A handle is a number. It may move to any thread, but works only on its runtime's thread, since the actions of other
+//! threads cannot be replayed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,20 +27,20 @@ impl Handle {
         Self { run }
     }
 
-    /// The handle of the current loop: that of a run, or of an entered runtime.
+    /// Returns the handle of the current loop: that of a run, or of an entered runtime.
     ///
     /// # Panics
-    /// Outside of both.
+    /// Outside both.
     #[must_use]
     #[track_caller]
     pub fn current() -> Self {
         Self::try_current().unwrap_or_else(|_| engine::outside("get the current handle"))
     }
 
-    /// The handle of the current loop.
+    /// Returns the handle of the current loop: that of a run, or of an entered runtime.
     ///
     /// # Errors
-    /// Outside of a run.
+    /// Outside both.
     pub fn try_current() -> Result<Self, TryCurrentError> {
         context::with(Engine::run_id).map(Self::new).ok_or(TryCurrentError(()))
     }
@@ -47,7 +48,7 @@ impl Handle {
     /// Spawns a task on the loop.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -75,10 +76,10 @@ impl Handle {
         }
     }
 
-    /// Spawns a closure that runs as one step; see [`spawn_blocking`](crate::task::spawn_blocking).
+    /// Spawns a closure that runs as one step, as [`spawn_blocking`](crate::task::spawn_blocking) does.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -88,10 +89,11 @@ impl Handle {
         self.spawn_named(async move { f() }, None, Location::caller())
     }
 
-    /// Runs the loop until `future` has ended; for a [`Runtime`](super::Runtime) that is not running.
+    /// Runs the loop until `future` completes. The loop must be that of a [`Runtime`](super::Runtime) that is not
+    /// running.
     ///
     /// # Panics
-    /// As [`Runtime::block_on`](super::Runtime::block_on): above all, inside of a run.
+    /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, inside a run.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         assert_no_loop(&|| "`Handle::block_on`".to_owned());
@@ -101,10 +103,10 @@ impl Handle {
         }
     }
 
-    /// Makes the runtime the current one of this thread until the guard is dropped. Inside of a run it changes nothing.
+    /// Makes the runtime current on this thread until the guard is dropped. Inside a run this has no effect.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         match engine::find_idle(self.run) {
@@ -116,13 +118,13 @@ impl Handle {
         }
     }
 
-    /// What sets this loop apart from all others that are alive.
+    /// Returns the loop's id, which differs from those of all other live loops.
     #[must_use]
     pub fn id(&self) -> Id {
         Id::new(self.run)
     }
 
-    /// A view of what the loop holds.
+    /// Returns a view of the loop's tasks and timers.
     ///
     /// ```
     /// timeloop::run(0, || async {
@@ -139,7 +141,7 @@ impl Handle {
         RuntimeMetrics::new(self.run)
     }
 
-    /// Always [`RuntimeFlavor::CurrentThread`].
+    /// Returns [`RuntimeFlavor::CurrentThread`].
     #[must_use]
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
         RuntimeFlavor::CurrentThread
@@ -150,7 +152,7 @@ impl Handle {
 #[track_caller]
 fn gone() -> ! {
     panic!(
-        "the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread"
+        "the event loop of this handle has ended or belongs to another thread; use a handle only on its loop's thread"
     )
 }
 
@@ -161,23 +163,23 @@ fn gone() -> ! {
 pub enum RuntimeFlavor {
     /// One thread.
     CurrentThread,
-    /// Several threads; never the case here.
+    /// Several threads. Never returned.
     MultiThread,
 }
 
-/// There is no current loop, as
+/// The error of [`Handle::try_current`] without a current loop, as
 /// [`tokio::runtime::TryCurrentError`](https://docs.rs/tokio/1/tokio/runtime/struct.TryCurrentError.html).
 #[derive(Debug)]
 pub struct TryCurrentError(());
 
 impl TryCurrentError {
-    /// Always true: there is no other way for it to be missing.
+    /// Returns `true`: this is the only reason for the error.
     #[must_use]
     pub fn is_missing_context(&self) -> bool {
         true
     }
 
-    /// Never the case here.
+    /// Returns `false`.
     #[must_use]
     pub fn is_thread_local_destroyed(&self) -> bool {
         false
@@ -186,13 +188,13 @@ impl TryCurrentError {
 
 impl fmt::Display for TryCurrentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no loop running, must be called from inside of a timeloop run")
+        f.write_str("no event loop is running: must be called inside a timeloop run")
     }
 }
 
 impl std::error::Error for TryCurrentError {}
 
-/// Keeps a runtime current; see [`Runtime::enter`](super::Runtime::enter).
+/// Keeps a runtime current. See [`Runtime::enter`](super::Runtime::enter).
 #[derive(Debug)]
 #[must_use = "the runtime is current only while the guard lives"]
 pub struct EnterGuard<'a> {

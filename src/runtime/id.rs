@@ -1,12 +1,13 @@
 //! Ids of loops.
 //!
-//! Always true: no two loops that are alive have one id. Which number it is varies between runs: decide nothing by it.
+//! # Invariants
+//! No two live loops have the same id. The numbers vary between runs, so no decision may depend on them.
 
 use std::fmt;
 
 use crate::engine::RunId;
 
-/// Sets a loop apart from all others that are alive, as
+/// Distinguishes a loop from all other live loops, as
 /// [`tokio::runtime::Id`](https://docs.rs/tokio/1/tokio/runtime/struct.Id.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id(u32);

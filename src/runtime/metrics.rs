@@ -1,12 +1,13 @@
-//! What a loop holds, counted.
+//! Counts of a loop's tasks and timers.
 //!
-//! Always true: looking changes nothing; for a loop that has ended, or runs on another thread, there is nothing to count.
+//! # Invariants
+//! Reading metrics changes nothing. All counts are 0 if the loop has ended or belongs to another thread.
 
 use std::time::Duration;
 
 use crate::engine::{self, Engine, RunId};
 
-/// A view of a loop, as
+/// A view of a loop's counts, as
 /// [`tokio::runtime::RuntimeMetrics`](https://docs.rs/tokio/1/tokio/runtime/struct.RuntimeMetrics.html).
 ///
 /// ```
@@ -37,28 +38,28 @@ impl RuntimeMetrics {
         engine::of_run(self.run, count).unwrap_or(0)
     }
 
-    /// Always 1.
+    /// Returns 1.
     #[must_use]
     pub fn num_workers(&self) -> usize {
         1
     }
 
-    /// How many spawned tasks have not ended.
+    /// Returns the number of spawned tasks that have not ended.
     #[must_use]
     pub fn num_alive_tasks(&self) -> usize {
         self.count(Engine::unfinished_tasks)
     }
 
-    /// How many spawned tasks are ready and wait for their turn.
+    /// Returns the number of spawned tasks that are ready to run.
     #[must_use]
     pub fn global_queue_depth(&self) -> usize {
         self.count(Engine::ready_tasks)
     }
 
-    /// Always zero: no real time is looked at.
+    /// Returns zero: no real time is measured.
     ///
     /// # Panics
-    /// For a worker other than 0.
+    /// If `worker` is not 0.
     #[must_use]
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
@@ -66,10 +67,10 @@ impl RuntimeMetrics {
         Duration::ZERO
     }
 
-    /// Always 0: there is no thread to park.
+    /// Returns 0: there is no thread to park.
     ///
     /// # Panics
-    /// For a worker other than 0.
+    /// If `worker` is not 0.
     #[must_use]
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
@@ -77,10 +78,10 @@ impl RuntimeMetrics {
         0
     }
 
-    /// Always 0: there is no thread to park.
+    /// Returns 0: there is no thread to park.
     ///
     /// # Panics
-    /// For a worker other than 0.
+    /// If `worker` is not 0.
     #[must_use]
     #[track_caller]
     pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
@@ -88,13 +89,13 @@ impl RuntimeMetrics {
         0
     }
 
-    /// How many timers are set. Timeloop's own.
+    /// Returns the number of timers that are set. Not part of tokio's interface.
     #[must_use]
     pub fn num_timers(&self) -> usize {
         self.count(|engine| engine.timers().0)
     }
 
-    /// How many entries the timer queue holds, those that cancelled timers have left behind included.
+    /// Returns the number of entries in the timer queue, including those left by cancelled timers.
     #[doc(hidden)]
     #[must_use]
     pub fn timer_entries(&self) -> usize {
@@ -104,5 +105,5 @@ impl RuntimeMetrics {
 
 #[track_caller]
 fn assert_worker(worker: usize) {
-    assert!(worker == 0, "there is no worker {worker}: a loop has one, number 0");
+    assert!(worker == 0, "no worker {worker}: a timeloop runtime has one worker, number 0");
 }

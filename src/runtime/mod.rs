@@ -1,14 +1,15 @@
-//! Runtimes, in the shape of [`tokio::runtime`](https://docs.rs/tokio/1/tokio/runtime/index.html), for code that builds
-//! its own.
+//! Runtimes, as in [`tokio::runtime`](https://docs.rs/tokio/1/tokio/runtime/index.html), for code that builds its own.
 //!
-//! Always true: a runtime is one event loop on the thread that built it, with virtual time and a seeded scheduler,
-//! whatever the builder was asked for in threads and drivers; and only one loop runs at a time on a thread.
+//! # Invariants
+//! - A runtime is one event loop on the thread that built it, with virtual time and a seeded scheduler, whatever
+//!   threads and drivers the builder configures.
+//! - A thread runs one loop at a time.
 
 mod builder;
 mod handle;
 mod id;
 mod metrics;
-#[expect(clippy::module_inception, reason = "the room's main concept, named as in tokio")]
+#[expect(clippy::module_inception, reason = "the module's main type, named as in tokio")]
 mod runtime;
 
 pub use builder::Builder;

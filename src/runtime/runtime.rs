@@ -1,6 +1,7 @@
-//! An event loop that lives longer than one call.
+//! [`Runtime`]: an event loop that outlives a call of `block_on`.
 //!
-//! Always true: its tasks and its virtual time are kept between calls of `block_on`, and move only during them.
+//! # Invariants
+//! Tasks and virtual time are kept between calls of `block_on`, and proceed only during them.
 
 use std::panic::{Location, resume_unwind};
 use std::pin::pin;
@@ -17,7 +18,7 @@ use crate::task::JoinHandle;
 /// An event loop with its tasks, as
 /// [`tokio::runtime::Runtime`](https://docs.rs/tokio/1/tokio/runtime/struct.Runtime.html).
 ///
-/// Unlike tokio's it stays on the thread that built it. Its [`Handle`] may go anywhere.
+/// Unlike tokio's, it stays on the thread that built it. Its [`Handle`] may move to other threads.
 ///
 /// ```
 /// let runtime = timeloop::runtime::Runtime::new()?;
@@ -32,10 +33,10 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime with seed 0 and the strategy `random`; see [`Builder`] for others.
+    /// Creates a runtime with seed 0 and the strategy `random`. Use [`Builder`] to change them.
     ///
     /// # Errors
-    /// None today; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn new() -> std::io::Result<Self> {
         Builder::new_multi_thread().enable_all().build()
@@ -51,13 +52,13 @@ impl Runtime {
         Self { engine, handle }
     }
 
-    /// A handle, which may be cloned and sent to where the runtime can't be.
+    /// Returns a handle, which may be cloned and sent to other threads.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Spawns a task; it runs during calls of [`block_on`](Self::block_on).
+    /// Spawns a task. It runs during calls of [`block_on`](Self::block_on).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -70,7 +71,7 @@ impl Runtime {
         }
     }
 
-    /// Spawns a closure that runs as one step; see [`spawn_blocking`](crate::task::spawn_blocking).
+    /// Spawns a closure that runs as one step, as [`spawn_blocking`](crate::task::spawn_blocking) does.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -80,34 +81,35 @@ impl Runtime {
         self.spawn(async move { f() })
     }
 
-    /// Runs the loop until `future` has ended.
+    /// Runs the loop until `future` completes.
     ///
     /// # Panics
-    /// With the future's own panic; with a description where the loop can't go on (a deadlock, a livelock, a bound, a
-    /// panic that nobody observed); and inside of a run, since only one loop runs at a time.
+    /// - If the future panics, with its payload.
+    /// - If the loop cannot continue (a deadlock, a livelock, a limit, an unobserved panic), with a description.
+    /// - Inside a run, because a thread runs one loop at a time.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         assert_no_loop(&|| self.engine.label().into_owned());
         block_on(&self.engine, future)
     }
 
-    /// Makes the runtime the current one of this thread, so that `spawn` and the like find it without `block_on`.
+    /// Makes the runtime current on this thread, so that `spawn` and similar functions work outside `block_on`.
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard::new(Rc::clone(&self.engine))
     }
 
-    /// A view of what the runtime holds.
+    /// Returns a view of the runtime's tasks and timers.
     #[must_use]
     pub fn metrics(&self) -> RuntimeMetrics {
         self.handle.metrics()
     }
 
-    /// Drops all tasks; the same as dropping the runtime here, since nothing runs in the background.
+    /// Drops all tasks. Equivalent to dropping the runtime, since nothing runs in the background.
     pub fn shutdown_timeout(self, duration: Duration) {
         let _ = duration;
     }
 
-    /// Drops all tasks; the same as dropping the runtime here.
+    /// Drops all tasks. Equivalent to dropping the runtime.
     pub fn shutdown_background(self) {}
 }
 
@@ -115,11 +117,11 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         let run = self.engine.run_id();
         if context::is_driving(run) {
-            // Its loop is on the stack and goes on; it can't be taken apart under itself.
-            assert!(std::thread::panicking(), "can't drop {} inside its own loop", self.engine.label());
+            // The loop is still on the stack, so it cannot be dropped now.
+            assert!(std::thread::panicking(), "cannot drop {} inside its own loop", self.engine.label());
             return;
         }
-        // A failure of tasks that are dropped here has nobody left to hear of it, as in tokio.
+        // As in tokio, a failure of a task that is dropped here is not reported.
         let _ = self.engine.finish(true, &mut || ());
     }
 }
@@ -133,7 +135,7 @@ pub(super) fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
     root.into_output().expect("it has ended")
 }
 
-/// Runs a loop until its root has ended.
+/// Runs a loop until its root future completes.
 #[track_caller]
 fn drive(engine: &Engine, root: &mut dyn Root) {
     let result = engine.drive(root, true);

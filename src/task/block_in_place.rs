@@ -1,12 +1,13 @@
 //! Blocking within a task.
 //!
-//! Always true: the closure is a part of the step of the task that calls it.
+//! # Invariants
+//! The closure is part of the calling task's step.
 
 /// Calls a blocking closure, as
-/// [`tokio::task::block_in_place`](https://docs.rs/tokio/1/tokio/task/fn.block_in_place.html).
+/// [`tokio::task::block_in_place`](https://docs.rs/tokio/1/tokio/task/fn.block_in_place.html) does.
 ///
-/// The closure runs at once, within the current step, and no other task runs meanwhile: so it must not wait for another
-/// task of the run, and a loop within it (`Handle::block_on`) is an error, since only one loop runs at a time on a thread.
+/// The closure runs within the current step, and no other task runs meanwhile. It must not wait for another task of the
+/// run. Starting a loop within it (`Handle::block_on`) is an error, because a thread runs one loop at a time.
 ///
 /// ```
 /// timeloop::run(0, || async {

@@ -1,6 +1,7 @@
 //! Spawning tasks with a name.
 //!
-//! Always true: a name is for people; it reaches no decision.
+//! # Invariants
+//! A name only appears in reports. It never affects a decision.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,8 +11,8 @@ use super::spawn::{spawn_local_named, spawn_named};
 use super::{JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
-/// Spawns tasks that have a name, as
-/// [`tokio::task::Builder`](https://docs.rs/tokio/1/tokio/task/struct.Builder.html). Reports of failures tell the name.
+/// Spawns tasks with a name, as [`tokio::task::Builder`](https://docs.rs/tokio/1/tokio/task/struct.Builder.html) does.
+/// Failure reports show the name.
 ///
 /// ```
 /// let failure = timeloop::run(0, || async {
@@ -28,12 +29,12 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// A builder of a task without a name.
+    /// Creates a builder for a task without a name.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives the task a name.
+    /// Sets the task's name.
     pub fn name(&self, name: &'a str) -> Self {
         Self { name: Some(name) }
     }
@@ -42,13 +43,13 @@ impl<'a> Builder<'a> {
         self.name.map(|name| Cow::Owned(name.to_owned()))
     }
 
-    /// Spawns a task; see [`spawn`](super::spawn).
+    /// Spawns a task, as [`spawn`](super::spawn) does.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[track_caller]
     pub fn spawn<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
     where
@@ -61,10 +62,10 @@ impl<'a> Builder<'a> {
     /// Spawns a task on the loop of `handle`.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn_on<Fut>(self, future: Fut, handle: &Handle) -> io::Result<JoinHandle<Fut::Output>>
     where
@@ -74,14 +75,13 @@ impl<'a> Builder<'a> {
         Ok(handle.spawn_named(future, self.owned_name(), Location::caller()))
     }
 
-    /// Spawns a task on the [`LocalSet`] whose context this is, if there is one; otherwise the same as
-    /// [`spawn`](Self::spawn) here.
+    /// Spawns a task on the current [`LocalSet`]. Without one, spawns as [`spawn`](Self::spawn) does.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Outside of both a run and a `LocalSet`.
+    /// Outside both a run and a `LocalSet`.
     #[track_caller]
     pub fn spawn_local<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
     where
@@ -94,7 +94,7 @@ impl<'a> Builder<'a> {
     /// Spawns a task on a [`LocalSet`].
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_local_on<Fut>(self, future: Fut, local_set: &LocalSet) -> io::Result<JoinHandle<Fut::Output>>
     where
@@ -104,13 +104,13 @@ impl<'a> Builder<'a> {
         Ok(local_set.spawn_named(future, self.owned_name(), Location::caller()))
     }
 
-    /// Spawns a closure that runs as one step; see [`spawn_blocking`](super::spawn_blocking).
+    /// Spawns a closure that runs as one step, as [`spawn_blocking`](super::spawn_blocking) does.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[track_caller]
     pub fn spawn_blocking<Function, Output>(self, function: Function) -> io::Result<JoinHandle<Output>>
     where
@@ -123,10 +123,10 @@ impl<'a> Builder<'a> {
     /// Spawns a closure that runs as one step on the loop of `handle`.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn_blocking_on<Function, Output>(
         self,

@@ -1,8 +1,11 @@
-//! Cooperative budgets, in the shape of [`tokio::task::coop`](https://docs.rs/tokio/1/tokio/task/coop/index.html).
+//! Cooperative budgets, as in [`tokio::task::coop`](https://docs.rs/tokio/1/tokio/task/coop/index.html).
 //!
-//! Always true: only what is in this module spends budget. A task that asks for budget gives way after 128 units in one
-//! step, as in tokio, so a loop that counts on that ends; everything else in timeloop is never made to give way, since
-//! which task runs is the scheduler's decision.
+//! A task has a budget of 128 units a step, as in tokio. Unlike in tokio, only the functions in this module spend it:
+//! channels, locks, timers and sockets do not.
+//!
+//! # Invariants
+//! The budget never decides which task runs next. Strategies preempt tasks at announced operations whatever is left of
+//! it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,10 +18,10 @@ use pin_project_lite::pin_project;
 
 use crate::engine::{RunId, context};
 
-/// How many units a task may spend in one step.
+/// The budget of one step, in units.
 const UNITS: u8 = 128;
 
-/// What is left of the budget of one step.
+/// The remaining budget of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Budget {
     step: (RunId, u64),
@@ -30,7 +33,7 @@ thread_local! {
     static UNCONSTRAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The budget of the step under way; `None` where there is no limit: outside of a run, and inside of [`unconstrained`].
+/// Returns the budget of the current step. `None` means no limit: outside a run, and inside [`unconstrained`].
 fn budget() -> Option<Budget> {
     if UNCONSTRAINED.get() {
         return None;
@@ -39,7 +42,7 @@ fn budget() -> Option<Budget> {
     Some(BUDGET.get().filter(|budget| budget.step == step).unwrap_or(Budget { step, left: UNITS }))
 }
 
-/// Whether the task may go on in this step.
+/// Returns whether the task has budget left in this step.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -52,7 +55,7 @@ pub fn has_budget_remaining() -> bool {
     budget().is_none_or(|budget| budget.left > 0)
 }
 
-/// Spends a unit of budget, and gives way to other tasks when none is left.
+/// Spends a unit of budget. If none is left, yields to other tasks first.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -70,10 +73,9 @@ pub async fn consume_budget() {
     .await;
 }
 
-/// Spends a unit of budget; when none is left, `Pending`, and the task is woken at once.
+/// Spends a unit of budget. If none is left, wakes the task at once and returns `Pending`.
 ///
-/// The unit is given back when the answer is dropped, unless [`made_progress`](RestoreOnPending::made_progress) was
-/// called.
+/// Dropping the returned value restores the unit, unless [`made_progress`](RestoreOnPending::made_progress) was called.
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     let Some(budget) = budget() else {
         return Poll::Ready(RestoreOnPending { before: Cell::new(None), _not_send: PhantomData });
@@ -86,7 +88,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     Poll::Ready(RestoreOnPending { before: Cell::new(Some(budget)), _not_send: PhantomData })
 }
 
-/// The answer of [`poll_proceed`].
+/// The spent unit of [`poll_proceed`], restored on drop.
 #[must_use]
 pub struct RestoreOnPending {
     before: Cell<Option<Budget>>,
@@ -94,7 +96,7 @@ pub struct RestoreOnPending {
 }
 
 impl RestoreOnPending {
-    /// The unit was well spent: it is not given back.
+    /// Keeps the unit spent when this is dropped.
     pub fn made_progress(&self) {
         self.before.set(None);
     }
@@ -114,7 +116,7 @@ impl fmt::Debug for RestoreOnPending {
     }
 }
 
-/// Makes a future spend a unit of budget when it completes, and give way when none is left.
+/// Wraps a future so that its completion spends a unit of budget. If none is left, it yields to other tasks first.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -147,13 +149,13 @@ impl<F: Future> Future for Coop<F> {
     }
 }
 
-/// Frees a future from budgets.
+/// Wraps a future so that no budget applies inside it.
 ///
 /// ```
 /// timeloop::run(0, || async {
 ///     timeloop::task::coop::unconstrained(async {
 ///         for _ in 0..1000 {
-///             timeloop::task::coop::consume_budget().await; // never gives way
+///             timeloop::task::coop::consume_budget().await; // never yields
 ///         }
 ///     })
 ///     .await;

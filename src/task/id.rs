@@ -1,11 +1,11 @@
-//! The id of the task that is running.
+//! The id of the current task.
 
 use crate::engine::{Id, context};
 
-/// The id of the task that is running.
+/// Returns the id of the current task.
 ///
 /// # Panics
-/// Outside of a task; as in tokio, the future given to `block_on` (here also the test's own) has no id.
+/// Outside a task. As in tokio, the future passed to `block_on` (here also the test's own) has no id.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -21,7 +21,7 @@ pub fn id() -> Id {
     try_id().expect("can't get a task id when not inside a task")
 }
 
-/// The id of the task that is running; `None` outside of a task and in the future given to `block_on`.
+/// Returns the id of the current task, or `None` outside a task and in the future passed to `block_on`.
 #[must_use]
 pub fn try_id() -> Option<Id> {
     context::with(|engine| engine.current_id()).flatten()

@@ -1,6 +1,7 @@
-//! Handles to a task: one that awaits it, and one that can only stop it.
+//! Task handles: [`JoinHandle`] awaits a task, and [`AbortHandle`] cancels it.
 //!
-//! Always true: a handle is a number; it owns nothing of the task, may go to another thread, and outlives its run.
+//! # Invariants
+//! A handle is a number. It owns nothing of the task, may move to another thread, and may outlive the run.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,13 +12,15 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::Access;
 
-use super::late::{self, Asked};
+use super::deferred_spawn::{self, Lookup};
 use super::{Id, JoinError};
 use crate::engine::{self, Joined, TaskRef, announce};
 
-/// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html).
+/// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html)
+/// does.
 ///
-/// Dropping it detaches the task, which runs on. A panic of a detached task ends the run with an unobserved panic.
+/// Dropping the handle detaches the task, which continues to run. Unlike in tokio, a panic of a detached task fails the
+/// run as an unobserved panic.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -34,7 +37,7 @@ pub struct JoinHandle<T> {
     pub(super) task: TaskRef,
     pub(super) id: Id,
     taken: bool,
-    /// `Send` and `Sync` for a `T` that is `Send`, as the handle of tokio.
+    /// `Send` and `Sync` if `T` is `Send`, like tokio's handle.
     output: PhantomData<Mutex<T>>,
 }
 
@@ -43,38 +46,39 @@ impl<T> JoinHandle<T> {
         Self { task, id, taken: false, output: PhantomData }
     }
 
-    /// A handle to a task that no loop has yet.
-    pub(super) fn late(task: TaskRef) -> Self {
-        // A stand-in for the id, which the task's loop will give: from the end of the numbers, where no loop comes to.
+    /// Creates a handle to a task that no loop has yet.
+    pub(super) fn deferred(task: TaskRef) -> Self {
+        // A placeholder until the task's loop assigns an id. It counts down from `u64::MAX`, out of reach of a loop's
+        // ids.
         Self::new((task, Id::from_number(u64::MAX - task.number())))
     }
 
-    /// Another handle to the task has taken the place of this one, which does nothing any more.
+    /// Makes this handle inert, because another handle to the same task has taken its slot.
     pub(super) fn hand_over(mut self) {
         self.taken = true;
     }
 
-    /// Cancels the task at its next resumption; awaiting it gives a [`JoinError`] that is cancelled then, unless it has
-    /// ended before. The closure of a `spawn_blocking` that has not begun is dropped.
+    /// Cancels the task at its next resumption. Awaiting it then returns a cancelled [`JoinError`], unless the task
+    /// ended before. A `spawn_blocking` closure that has not started is dropped.
     #[track_caller]
     pub fn abort(&self) {
         self.abort_handle().abort();
     }
 
-    /// Whether the task has ended. A task that was aborted has not, until its next resumption.
+    /// Returns whether the task has ended. An aborted task ends only at its next resumption.
     #[must_use]
     #[track_caller]
     pub fn is_finished(&self) -> bool {
         self.taken || self.abort_handle().is_finished()
     }
 
-    /// A handle that can stop the task from elsewhere.
+    /// Creates a handle that can cancel the task from elsewhere.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle { task: self.task, id: self.id }
     }
 
-    /// The task's id.
+    /// Returns the task's id.
     #[must_use]
     pub fn id(&self) -> Id {
         self.abort_handle().id()
@@ -86,27 +90,30 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.look(Location::caller());
-        self.poll_untold(cx)
+        self.record_read(Location::caller());
+        self.poll_unrecorded(cx)
     }
 }
 
 impl<T: 'static> JoinHandle<T> {
-    /// Tells that somebody looks whether the task has ended.
+    /// Records a check of whether the task has ended.
     #[inline]
-    pub(super) fn look(&self, at: &'static Location<'static>) {
+    pub(super) fn record_read(&self, at: &'static Location<'static>) {
         if announce::is_observed() {
-            self.look_observed(at);
+            self.record_read_observed(at);
         }
     }
 
     #[inline(never)]
-    fn look_observed(&self, at: &'static Location<'static>) {
+    fn record_read_observed(&self, at: &'static Location<'static>) {
         engine::of_run(self.task.run(), |engine| engine.touch_end(self.task, Access::Read, Some(at)));
     }
 
-    /// Polls for the output without telling that anyone looks.
-    pub(super) fn poll_untold(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    /// Polls for the output without recording a check.
+    pub(super) fn poll_unrecorded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "JoinHandle polled after completion");
         let joined = engine::of_run(self.task.run(), |engine| engine.join(self.task, cx.waker()));
         match joined {
@@ -116,14 +123,14 @@ impl<T: 'static> JoinHandle<T> {
                 let output = task.take_output::<T>();
                 Poll::Ready(output.expect("a task that has ended has an output"))
             }
-            // The run is over, or the handle is on a thread that is not the run's.
+            // The run is over, or the handle is on another thread than the run.
             Some(Joined::Gone) => self.gone(),
-            None => match late::ask(self.task, cx.waker()) {
-                Asked::Waiting => Poll::Pending,
-                Asked::Gone => self.gone(),
-                Asked::Started(task, id) => {
+            None => match deferred_spawn::look_up(self.task, cx.waker()) {
+                Lookup::Waiting => Poll::Pending,
+                Lookup::Gone => self.gone(),
+                Lookup::Started(task, id) => {
                     (self.task, self.id) = (task, id);
-                    self.poll_untold(cx)
+                    self.poll_unrecorded(cx)
                 }
             },
         }
@@ -147,9 +154,9 @@ impl<T> Drop for JoinHandle<T> {
         }
         let known = engine::of_run(self.task.run(), |engine| engine.detach(self.task));
         if known.is_none() {
-            match late::started(self.task) {
+            match deferred_spawn::started(self.task) {
                 Some((task, _)) => _ = engine::of_run(task.run(), |engine| engine.detach(task)),
-                None => late::detach(self.task),
+                None => deferred_spawn::detach(self.task),
             }
         }
     }
@@ -161,9 +168,9 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Stops a task, as [`tokio::task::AbortHandle`](https://docs.rs/tokio/1/tokio/task/struct.AbortHandle.html).
+/// Cancels a task, as [`tokio::task::AbortHandle`](https://docs.rs/tokio/1/tokio/task/struct.AbortHandle.html) does.
 ///
-/// Unlike a [`JoinHandle`] it can be cloned, and dropping it does nothing.
+/// Unlike a [`JoinHandle`], it can be cloned, and dropping it does nothing.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -193,11 +200,11 @@ impl AbortHandle {
             }
         });
         if known.is_none() {
-            late::abort(task);
+            deferred_spawn::abort(task);
         }
     }
 
-    /// Whether the task has ended.
+    /// Returns whether the task has ended.
     #[must_use]
     #[track_caller]
     pub fn is_finished(&self) -> bool {
@@ -210,19 +217,19 @@ impl AbortHandle {
             engine.touch_end(task, Access::Read, at);
             engine.is_finished(task)
         });
-        finished.unwrap_or_else(|| !late::is_waiting(task))
+        finished.unwrap_or_else(|| !deferred_spawn::is_waiting(task))
     }
 
-    /// The task's id.
+    /// Returns the task's id.
     #[must_use]
     pub fn id(&self) -> Id {
         self.resolved().1
     }
 
-    /// The task: where it was spawned before there was a loop, the one that it has become.
+    /// Returns the task. If it was spawned before there was a loop, returns the task that the loop started for it.
     fn resolved(&self) -> (TaskRef, Id) {
-        let late = if self.task.is_late() { late::started(self.task) } else { None };
-        late.unwrap_or((self.task, self.id))
+        let deferred = if self.task.is_deferred() { deferred_spawn::started(self.task) } else { None };
+        deferred.unwrap_or((self.task, self.id))
     }
 }
 

@@ -1,7 +1,8 @@
-//! Many tasks whose outputs are awaited together.
+//! [`JoinSet`]: tasks whose outputs are awaited together.
 //!
-//! Always true: outputs come out in the order in which the tasks ended, one at a time and at a cost that does not depend
-//! on how many tasks there are; a set that is dropped aborts what is left in it.
+//! # Invariants
+//! - Outputs are returned in the order in which the tasks ended, at a cost independent of the number of tasks.
+//! - Dropping the set aborts its tasks.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,12 +18,12 @@ use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
 use crate::engine::announce::ResourceId;
 use crate::runtime::Handle;
 
-/// What a set is called in reports.
+/// The set's name in reports.
 const NAME: &str = "join set";
 
 /// A collection of tasks, as [`tokio::task::JoinSet`](https://docs.rs/tokio/1/tokio/task/struct.JoinSet.html).
 ///
-/// All tasks have outputs of one type. Dropping the set aborts the tasks that are left in it. The futures need not be
+/// All tasks have the same output type, and dropping the set aborts them. Unlike in tokio, the futures need not be
 /// `Send`.
 ///
 /// ```
@@ -43,38 +44,38 @@ const NAME: &str = "join set";
 /// ```
 #[must_use = "the tasks of a `JoinSet` are aborted when it is dropped"]
 pub struct JoinSet<T> {
-    /// The tasks, each in a place that is its key.
-    places: Vec<Option<Entry<T>>>,
+    /// The tasks. The index of a slot is the task's key.
+    slots: Vec<Option<Entry<T>>>,
     free: Vec<usize>,
     ended: Arc<Mutex<Ended>>,
-    /// The order in which the tasks end, which the set hands on.
+    /// The resource that stands for the order in which the tasks end.
     id: ResourceId,
 }
 
 struct Entry<T> {
     handle: JoinHandle<T>,
-    /// Called when the task ends.
+    /// Woken when the task ends.
     waker: Waker,
-    /// What the task has ended with, where that was found out before anyone asked. In a mutex so that the set is `Sync`
-    /// where a handle is, for a `T` that is `Send`; nobody ever locks it.
+    /// The task's result, if it was already known on insertion. The mutex is never locked: it makes the set `Sync`
+    /// where a handle is, for a `T` that is `Send`.
     result: Mutex<Option<Result<T, JoinError>>>,
 }
 
-/// The tasks that have ended, and who waits for one.
+/// The tasks that have ended, and the waker of the task that awaits the next one.
 #[derive(Debug, Default)]
 struct Ended {
     keys: VecDeque<usize>,
     waiter: Option<Waker>,
 }
 
-/// Puts a task on the list of those that have ended.
-struct Note {
+/// The waker of a task in the set: adds the task to the list of ended tasks.
+struct EndNotifier {
     key: usize,
     ended: Arc<Mutex<Ended>>,
     set: ResourceId,
 }
 
-impl Wake for Note {
+impl Wake for EndNotifier {
     fn wake(self: Arc<Self>) {
         self.set.touch(NAME, Access::Send, None);
         let mut ended = lock(&self.ended);
@@ -92,34 +93,34 @@ fn lock(ended: &Mutex<Ended>) -> MutexGuard<'_, Ended> {
 }
 
 impl<T> JoinSet<T> {
-    /// An empty set.
+    /// Creates an empty set.
     #[track_caller]
     pub fn new() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), ended: Arc::default(), id: ResourceId::new() }
+        Self { slots: Vec::new(), free: Vec::new(), ended: Arc::default(), id: ResourceId::new() }
     }
 
-    /// How many tasks are in the set: those that run, and those that have ended and were not yet taken out.
+    /// Returns the number of tasks in the set: running tasks, and ended tasks whose output was not returned yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.slots.len() - self.free.len()
     }
 
-    /// Whether there is no task in the set.
+    /// Returns whether the set contains no task.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The tasks in order of spawning.
+    /// Returns the handles in the order of spawning.
     fn handles(&self) -> Vec<&JoinHandle<T>> {
-        let mut handles: Vec<_> = self.places.iter().flatten().map(|entry| &entry.handle).collect();
+        let mut handles: Vec<_> = self.slots.iter().flatten().map(|entry| &entry.handle).collect();
         handles.sort_by_key(|handle| handle.id());
         handles
     }
 }
 
 impl<T: 'static> JoinSet<T> {
-    /// A builder of a task of the set: it can give the task a name.
+    /// Creates a builder for a task of the set, which can name the task.
     ///
     /// ```
     /// use timeloop::task::JoinSet;
@@ -139,7 +140,7 @@ impl<T: 'static> JoinSet<T> {
     /// Spawns a task into the set.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[track_caller]
     pub fn spawn<F>(&mut self, task: F) -> AbortHandle
     where
@@ -151,7 +152,7 @@ impl<T: 'static> JoinSet<T> {
     /// Spawns a task on the loop of `handle`.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
     where
@@ -160,11 +161,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(handle.spawn(task))
     }
 
-    /// Spawns a task on the [`LocalSet`] whose context this is, if there is one; otherwise the same as
-    /// [`spawn`](Self::spawn) here.
+    /// Spawns a task on the current [`LocalSet`]. Without one, spawns as [`spawn`](Self::spawn) does.
     ///
     /// # Panics
-    /// Outside of both a run and a `LocalSet`.
+    /// Outside both a run and a `LocalSet`.
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where
@@ -182,10 +182,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(local_set.spawn_local(task))
     }
 
-    /// Spawns a closure that runs as one step; see [`spawn_blocking`](super::spawn_blocking).
+    /// Spawns a closure that runs as one step, as [`spawn_blocking`](super::spawn_blocking) does.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[track_caller]
     pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
     where
@@ -194,10 +194,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(super::spawn_blocking(f))
     }
 
-    /// Spawns a closure on the loop of `handle`, where it runs as one step.
+    /// Spawns a closure that runs as one step on the loop of `handle`.
     ///
     /// # Panics
-    /// When the loop has ended or is another thread's.
+    /// If the loop has ended or belongs to another thread.
     #[track_caller]
     pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
     where
@@ -209,47 +209,47 @@ impl<T: 'static> JoinSet<T> {
     fn insert(&mut self, mut handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
         let key = self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() - 1
+            self.slots.push(None);
+            self.slots.len() - 1
         });
-        let waker = Waker::from(Arc::new(Note { key, ended: Arc::clone(&self.ended), set: self.id }));
-        // From here on the waker is called when the task ends, and nobody has to look at tasks that run.
-        let result = match Pin::new(&mut handle).poll_untold(&mut Context::from_waker(&waker)) {
+        let waker = Waker::from(Arc::new(EndNotifier { key, ended: Arc::clone(&self.ended), set: self.id }));
+        // From here on the waker is woken when the task ends, so the set never polls running tasks.
+        let result = match Pin::new(&mut handle).poll_unrecorded(&mut Context::from_waker(&waker)) {
             Poll::Pending => None,
             Poll::Ready(result) => {
                 waker.wake_by_ref();
                 Some(result)
             }
         };
-        self.places[key] = Some(Entry { handle, waker, result: Mutex::new(result) });
+        self.slots[key] = Some(Entry { handle, waker, result: Mutex::new(result) });
         abort
     }
 
-    /// Waits for the next task to end and gives its output; `None` when the set is empty.
+    /// Waits for the next task to end and returns its output, or `None` if the set is empty.
     ///
-    /// Dropping the future loses no output.
+    /// Cancel safe: dropping the future loses no output.
     #[track_caller]
     pub fn join_next(&mut self) -> impl Future<Output = Option<Result<T, JoinError>>> {
         let at = Location::caller();
         async move { poll_fn(|cx| self.poll_at(cx, at)).await.map(without_id) }
     }
 
-    /// Waits for the next task to end and gives its id and output; `None` when the set is empty.
+    /// Waits for the next task to end and returns its id and output, or `None` if the set is empty.
     ///
-    /// Dropping the future loses no output.
+    /// Cancel safe: dropping the future loses no output.
     #[track_caller]
     pub fn join_next_with_id(&mut self) -> impl Future<Output = Option<Result<(Id, T), JoinError>>> {
         let at = Location::caller();
         async move { poll_fn(|cx| self.poll_at(cx, at)).await }
     }
 
-    /// The output of a task that has ended; `None` when there is none, or the set is empty.
+    /// Returns the output of a task that has ended, or `None` if there is none.
     #[track_caller]
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_join_next_with_id().map(without_id)
     }
 
-    /// The id and output of a task that has ended; `None` when there is none, or the set is empty.
+    /// Returns the id and output of a task that has ended, or `None` if there is none.
     #[track_caller]
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         self.next_ended(Location::caller())
@@ -257,7 +257,7 @@ impl<T: 'static> JoinSet<T> {
 
     fn next_ended(&mut self, at: &'static Location<'static>) -> Option<Result<(Id, T), JoinError>> {
         self.id.touch(NAME, Access::Receive, Some(at));
-        // A task may be on the list and not have ended: one that was spawned before there was a loop, and started.
+        // A task may be listed but not have ended: it was spawned before there was a loop, and has just been started.
         loop {
             let key = lock(&self.ended).keys.pop_front()?;
             if let Some(result) = self.take(key, at) {
@@ -266,19 +266,20 @@ impl<T: 'static> JoinSet<T> {
         }
     }
 
-    /// Takes out a task that has ended.
+    /// Removes an ended task from the set.
     fn take(&mut self, key: usize, at: &'static Location<'static>) -> Option<Result<(Id, T), JoinError>> {
-        let entry = self.places[key].as_mut()?;
-        entry.handle.look(at);
+        let entry = self.slots[key].as_mut()?;
+        entry.handle.record_read(at);
         let result = match entry.result.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             Some(result) => result,
-            None => match Pin::new(&mut entry.handle).poll_untold(&mut Context::from_waker(&entry.waker)) {
+            None => match Pin::new(&mut entry.handle).poll_unrecorded(&mut Context::from_waker(&entry.waker))
+            {
                 Poll::Ready(result) => result,
                 Poll::Pending => return None,
             },
         };
         let id = entry.handle.id();
-        self.places[key] = None;
+        self.slots[key] = None;
         self.free.push(key);
         Some(result.map(|output| (id, output)))
     }
@@ -289,10 +290,10 @@ impl<T: 'static> JoinSet<T> {
         while self.join_next().await.is_some() {}
     }
 
-    /// Waits for all tasks and gives their outputs in the order in which the tasks ended.
+    /// Waits for all tasks and returns their outputs in the order in which the tasks ended.
     ///
     /// # Panics
-    /// When a task panicked, with its panic; when one was aborted.
+    /// If a task panicked, with the same payload, or if a task was aborted.
     ///
     /// ```
     /// use timeloop::task::JoinSet;
@@ -324,7 +325,7 @@ impl<T: 'static> JoinSet<T> {
         outputs
     }
 
-    /// Aborts all tasks. They stay in the set; [`join_next`](Self::join_next) gives an error for each.
+    /// Aborts all tasks. They stay in the set; [`join_next`](Self::join_next) returns an error for each.
     #[track_caller]
     pub fn abort_all(&mut self) {
         for handle in self.handles() {
@@ -332,23 +333,24 @@ impl<T: 'static> JoinSet<T> {
         }
     }
 
-    /// Takes all tasks out of the set. They run on, and nobody hears of their outputs.
+    /// Removes all tasks from the set. They continue to run, and their outputs are dropped.
     pub fn detach_all(&mut self) {
-        let mut entries: Vec<_> = self.places.drain(..).flatten().collect();
+        let mut entries: Vec<_> = self.slots.drain(..).flatten().collect();
         self.free.clear();
-        // Keys mean other tasks from here on.
+        // The keys are reused from here on.
         self.ended = Arc::default();
         entries.sort_by_key(|entry| entry.handle.id());
         drop(entries);
     }
 
-    /// Polls for the next output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    /// Polls for the next output. Returns `Ready(None)` if the set is empty. The waker is woken when a task ends.
     #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         self.poll_at(cx, Location::caller()).map(|result| result.map(without_id))
     }
 
-    /// Polls for the next id and output; `Ready(None)` when the set is empty. The waker is called when a task ends.
+    /// Polls for the next id and output. Returns `Ready(None)` if the set is empty. The waker is woken when a task
+    /// ends.
     #[track_caller]
     pub fn poll_join_next_with_id(
         &mut self,
@@ -437,7 +439,7 @@ pub struct Builder<'a, T> {
 }
 
 impl<'a, T: 'static> Builder<'a, T> {
-    /// Gives the task a name, for reports.
+    /// Sets the task's name in reports.
     pub fn name(self, name: &'a str) -> Self {
         Self { builder: self.builder.name(name), ..self }
     }
@@ -445,7 +447,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Spawns the task.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> std::io::Result<AbortHandle>
     where
@@ -457,7 +459,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Spawns the task on the loop of `handle`.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_on<F>(self, future: F, handle: &Handle) -> std::io::Result<AbortHandle>
     where
@@ -469,7 +471,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Spawns a closure that runs as one step.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_blocking<F>(self, f: F) -> std::io::Result<AbortHandle>
     where
@@ -481,7 +483,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Spawns a closure that runs as one step on the loop of `handle`.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> std::io::Result<AbortHandle>
     where
@@ -490,10 +492,10 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
     }
 
-    /// Spawns the task on the [`LocalSet`] whose context this is, if there is one.
+    /// Spawns the task on the current [`LocalSet`]. Without one, spawns as [`spawn`](Self::spawn) does.
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> std::io::Result<AbortHandle>
     where
@@ -505,7 +507,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Spawns the task on a [`LocalSet`].
     ///
     /// # Errors
-    /// None; a `Result` as in tokio.
+    /// Never fails; the `Result` is tokio's signature.
     #[track_caller]
     pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> std::io::Result<AbortHandle>
     where

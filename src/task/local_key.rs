@@ -1,7 +1,8 @@
-//! Values that belong to a task: [`LocalKey`] and the future that carries one.
+//! Task-local values: [`LocalKey`], and the future that carries a value.
 //!
-//! Always true: a value is in the key's thread-local cell only while its own scope is being polled, dropped or called;
-//! between polls it is in the future. So nothing of one task (or run) is seen by another on the same thread.
+//! # Invariants
+//! A value is in the key's thread-local cell only while its scope is polled, dropped or called. Between polls it is in
+//! the future, so a task or run never sees another's value on the same thread.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -13,10 +14,10 @@ use std::thread;
 
 use pin_project_lite::pin_project;
 
-/// A key of a value that belongs to a task, declared by [`task_local!`](crate::task_local).
+/// A key of a task-local value, declared by [`task_local!`](crate::task_local).
 ///
-/// There is no value until a future is wrapped in [`scope`](Self::scope); inside, the key gives that value, and after it
-/// what it gave before.
+/// The key has a value only inside a future wrapped by [`scope`](Self::scope). Scopes nest: after an inner scope the
+/// key has the outer value again.
 ///
 /// ```
 /// timeloop::task_local! {
@@ -41,19 +42,19 @@ pub struct LocalKey<T: 'static> {
 }
 
 impl<T: 'static> LocalKey<T> {
-    /// What `task_local!` calls.
+    /// Called by `task_local!`.
     #[doc(hidden)]
     pub const fn __new(cell: thread::LocalKey<RefCell<Option<T>>>) -> Self {
         Self { cell }
     }
 
-    /// Wraps `future` so that the key gives `value` inside it: while it is polled and while it is dropped.
+    /// Wraps `future` so that the key has `value` while the future is polled or dropped.
     ///
     /// The value is dropped with the returned future, unless [`take_value`](TaskLocalFuture::take_value) takes it.
     ///
     /// # Panics
     ///
-    /// Polling the returned future panics inside of [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
+    /// Polling the returned future panics within [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
     pub fn scope<F>(&'static self, value: T, future: F) -> TaskLocalFuture<T, F>
     where
         F: Future,
@@ -61,11 +62,11 @@ impl<T: 'static> LocalKey<T> {
         TaskLocalFuture { key: self, value: Some(value), future: Some(future) }
     }
 
-    /// Calls `f` so that the key gives `value` inside it; then drops the value.
+    /// Calls `f` while the key has `value`, then drops the value.
     ///
     /// # Panics
     ///
-    /// Inside of [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
+    /// Within [`with`](Self::with) or [`try_with`](Self::try_with) on the same key.
     #[track_caller]
     pub fn sync_scope<F, R>(&'static self, value: T, f: F) -> R
     where
@@ -82,7 +83,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     ///
-    /// Where there is no value.
+    /// If there is no value.
     #[track_caller]
     pub fn with<F, R>(&'static self, f: F) -> R
     where
@@ -98,17 +99,17 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Errors
     ///
-    /// Where there is no value.
+    /// If there is no value.
     pub fn try_with<F, R>(&'static self, f: F) -> Result<R, AccessError>
     where
         F: FnOnce(&T) -> R,
     {
-        // Only `enter` borrows the cell mutably, and no user's code runs while it does.
+        // Only `enter` borrows the cell mutably, and no user code runs while it does.
         let access = self.cell.try_with(|cell| cell.borrow().as_ref().map(f));
         access.ok().flatten().ok_or(AccessError { _private: () })
     }
 
-    /// Exchanges the key's value with that of `slot`, calls `f`, and exchanges them back, whether or not `f` panics.
+    /// Swaps the key's value with `slot`, calls `f`, and swaps them back, even if `f` panics.
     fn enter<R>(&'static self, slot: &mut Option<T>, f: impl FnOnce() -> R) -> Result<R, EnterError> {
         struct Entered<'a, T: 'static> {
             key: &'static LocalKey<T>,
@@ -117,8 +118,7 @@ impl<T: 'static> LocalKey<T> {
 
         impl<T: 'static> Drop for Entered<'_, T> {
             fn drop(&mut self) {
-                // Neither can fail here: `enter` has just used the cell, and every borrow since then, made and ended
-                // inside `f`, is over.
+                // Neither call can fail: `enter` has just used the cell, and every borrow within `f` has ended.
                 self.key.cell.with(|cell| mem::swap(self.slot, &mut *cell.borrow_mut()));
             }
         }
@@ -139,21 +139,21 @@ impl<T: 'static> LocalKey<T> {
 }
 
 impl<T: Clone + 'static> LocalKey<T> {
-    /// A clone of the current value.
+    /// Returns a clone of the current value.
     ///
     /// # Panics
     ///
-    /// Where there is no value.
+    /// If there is no value.
     #[track_caller]
     pub fn get(&'static self) -> T {
         self.with(T::clone)
     }
 
-    /// A clone of the current value.
+    /// Returns a clone of the current value.
     ///
     /// # Errors
     ///
-    /// Where there is no value.
+    /// If there is no value.
     pub fn try_get(&'static self) -> Result<T, AccessError> {
         self.try_with(T::clone)
     }
@@ -165,7 +165,7 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
     }
 }
 
-/// Why a scope can't be entered.
+/// The reason why a scope cannot be entered.
 enum EnterError {
     Borrowed,
     ThreadEnds,
@@ -186,13 +186,13 @@ impl EnterError {
 }
 
 pin_project! {
-    /// A future inside of which a [`LocalKey`] gives a value: made by [`LocalKey::scope`].
+    /// A future inside which a [`LocalKey`] has a value. Created by [`LocalKey::scope`].
     #[project(!Unpin)]
     pub struct TaskLocalFuture<T: 'static, F> {
         key: &'static LocalKey<T>,
-        // `None` while the value is in the key's cell, and once it was taken.
+        // `None` while the value is in the key's cell, and after it was taken.
         value: Option<T>,
-        // `None` once it has completed.
+        // `None` after completion.
         #[pin]
         future: Option<F>,
     }
@@ -201,8 +201,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if mem::needs_drop::<F>() && this.future.is_some() {
-                // Inside of the scope, where the future's destructor finds the value. If the scope can't be entered, the
-                // future is dropped as any field is, right after this, outside of the scope.
+                // The future's destructor runs inside the scope and finds the value. If the scope cannot be entered,
+                // the future is dropped outside it, as a field of this struct.
                 let _ = this.key.enter(this.value, || this.future.set(None));
             }
         }
@@ -210,9 +210,9 @@ pin_project! {
 }
 
 impl<T: 'static, F> TaskLocalFuture<T, F> {
-    /// Takes the value out; `None` if it was taken before.
+    /// Takes the value out. Returns `None` if it was taken before.
     ///
-    /// If the future has not completed yet, the key gives no value inside it from here on.
+    /// If the future has not completed, the key has no value inside it from here on.
     ///
     /// ```
     /// timeloop::task_local! {
@@ -240,7 +240,7 @@ impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
         let polled = this.key.enter(this.value, || {
             let poll = this.future.as_mut().as_pin_mut()?.poll(context);
             if poll.is_ready() {
-                // Inside of the scope, where its destructor finds the value.
+                // Dropped inside the scope, so that its destructor finds the value.
                 this.future.set(None);
             }
             Some(poll)
@@ -270,7 +270,7 @@ impl<T: fmt::Debug + 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
     }
 }
 
-/// A [`LocalKey`] has no value here.
+/// The error of a [`LocalKey`] that has no value in the current context.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AccessError {
     _private: (),

@@ -1,7 +1,9 @@
-//! A set of tasks that run only while the set itself is awaited.
+//! [`LocalSet`]: tasks that run only while the set is awaited.
 //!
-//! Always true: each task of a set is a task of the loop like any other, chosen by the scheduler; while nobody awaits
-//! the set they stand still; and the set drops their futures when it is dropped itself.
+//! # Invariants
+//! - The scheduler chooses a task of a set as it chooses any task of the loop.
+//! - While the set is not awaited, its tasks do not run.
+//! - Dropping the set drops its tasks' futures.
 
 use std::any::{Any, type_name};
 use std::borrow::Cow;
@@ -18,19 +20,19 @@ use std::thread;
 use pin_project_lite::pin_project;
 use timeloop_sim::IntMap;
 
-use super::late;
+use super::deferred_spawn;
 use super::spawn::spawn_named;
 use super::{AbortHandle, JoinHandle};
 use crate::engine::panics::{self, PanicNote};
 use crate::engine::{self, TaskRef, context};
 use crate::runtime::Runtime;
 
-/// Tasks that run while the set is awaited, as
+/// Tasks that run while the set is awaited, as in
 /// [`tokio::task::LocalSet`](https://docs.rs/tokio/1/tokio/task/struct.LocalSet.html).
 ///
-/// In timeloop no task needs to be `Send`, so [`spawn`](super::spawn) does for new code. The set is here for code that
-/// expects it: its tasks start when the set is first awaited (by [`run_until`](Self::run_until),
-/// [`block_on`](Self::block_on) or as a future), may be spawned before any loop runs, and are dropped with it.
+/// In timeloop no task needs to be `Send`, so new code can use [`spawn`](super::spawn). This type is for code that
+/// expects it. Its tasks start when the set is first awaited: by [`run_until`](Self::run_until), by
+/// [`block_on`](Self::block_on) or as a future. They may be spawned before any loop runs, and are dropped with the set.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -47,18 +49,18 @@ use crate::runtime::Runtime;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
 ///
-/// Once it has been polled as a future and is not ready, the set counts as awaited until it is, even where the caller
-/// does not poll it again.
+/// Once the set was polled as a future and returned `Pending`, it counts as awaited until it is ready or dropped, even
+/// if it is not polled again.
 pub struct LocalSet {
     shared: Rc<Shared>,
-    /// While the set itself is awaited.
+    /// `Some` while the set itself is awaited.
     awaited: Option<Awaited>,
 }
 
-/// What a set shares with its tasks.
+/// The state that a set shares with its tasks.
 #[derive(Default)]
 struct Shared {
-    /// How many futures await the set.
+    /// The number of futures that await the set.
     awaited: Cell<u32>,
     closed: Cell<bool>,
     state: RefCell<State>,
@@ -66,12 +68,12 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// By number, which is the order of spawning.
+    /// Keyed by number, which is the order of spawning.
     tasks: IntMap<LocalTask>,
     next: u64,
-    /// The tasks that were resumed while nobody awaited the set.
+    /// Wakers of the tasks that were resumed while the set was not awaited.
     parked: Vec<Waker>,
-    /// Who awaits the end of all tasks.
+    /// The waker of the task that awaits the end of all tasks.
     waiter: Option<Waker>,
 }
 
@@ -80,67 +82,67 @@ struct LocalTask {
     stage: Stage,
 }
 
-/// How far a task has come.
+/// The progress of a task.
 enum Stage {
-    /// There was no loop yet.
-    Late { task: TaskRef, start: Box<dyn FnOnce() -> AbortHandle> },
-    /// `None` while the loop is being asked.
+    /// Spawned before there was a loop.
+    Deferred { task: TaskRef, start: Box<dyn FnOnce() -> AbortHandle> },
+    /// `None` while the loop is spawning it.
     Spawned(Option<AbortHandle>),
 }
 
-/// A future of which the set can let go.
+/// A future that the set can drop.
 trait Cancel {
-    /// Drops the future, now or at the end of its poll. What its destructors throw is kept for who joins the task.
+    /// Drops the future, now or at the end of its poll. A panic of its destructor is kept for the task's joiner.
     fn cancel(&self);
 
-    /// Takes what the future's destructors threw.
-    fn thrown(&self) -> Option<Thrown>;
+    /// Takes the panic of the future's destructor.
+    fn take_panic(&self) -> Option<DestructorPanic>;
 }
 
-/// A panic of a destructor, and what is known of it.
-type Thrown = (Box<dyn Any + Send>, PanicNote);
+/// The payload and the description of a destructor's panic.
+type DestructorPanic = (Box<dyn Any + Send>, PanicNote);
 
-struct Place<F> {
-    /// `None` while it is polled, and once it has been dropped.
+struct FutureSlot<F> {
+    /// `None` while it is polled, and after it was dropped.
     future: RefCell<Option<Pin<Box<F>>>>,
     cancelled: Cell<bool>,
-    thrown: RefCell<Option<Thrown>>,
+    panic: RefCell<Option<DestructorPanic>>,
 }
 
-impl<F> Cancel for Place<F> {
+impl<F> Cancel for FutureSlot<F> {
     fn cancel(&self) {
         self.cancelled.set(true);
         let future = self.future.borrow_mut().take();
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
             let note = panics::take(&*payload);
-            *self.thrown.borrow_mut() = Some((payload, note));
+            *self.panic.borrow_mut() = Some((payload, note));
         }
     }
 
-    fn thrown(&self) -> Option<Thrown> {
-        self.thrown.borrow_mut().take()
+    fn take_panic(&self) -> Option<DestructorPanic> {
+        self.panic.borrow_mut().take()
     }
 }
 
-/// Lets a panic that was kept go on.
-fn throw((payload, note): Thrown) -> ! {
+/// Continues a kept panic.
+fn resume_panic((payload, note): DestructorPanic) -> ! {
     panics::note_again(note);
     resume_unwind(payload)
 }
 
 thread_local! {
-    /// The set whose context this is.
+    /// The current set.
     static CURRENT: RefCell<Option<Rc<Shared>>> = const { RefCell::new(None) };
 }
 
 impl LocalSet {
-    /// An empty set.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self { shared: Rc::default(), awaited: None }
     }
 
-    /// Makes [`spawn_local`](super::spawn_local) spawn on this set until the guard is dropped.
+    /// Makes the set current: [`spawn_local`](super::spawn_local) spawns on it until the guard is dropped.
     ///
     /// ```
     /// use timeloop::task::{self, LocalSet};
@@ -159,7 +161,7 @@ impl LocalSet {
 
     /// Spawns a task on the set. It starts when the set is awaited, and need not be `Send`.
     ///
-    /// Where no loop runs, the handle has a stand-in for an [`Id`](super::Id) until the task starts.
+    /// Without a running loop, the handle has a placeholder [`Id`](super::Id) until the task starts.
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -182,7 +184,7 @@ impl LocalSet {
         self.shared.spawn(future, name, location)
     }
 
-    /// Runs `future` on a runtime until it has ended, and the tasks of the set meanwhile.
+    /// Runs `future` to completion on a runtime, together with the tasks of the set.
     ///
     /// # Panics
     /// As [`Runtime::block_on`].
@@ -191,8 +193,8 @@ impl LocalSet {
         rt.block_on(self.run_until(future))
     }
 
-    /// Awaits `future`, while the tasks of the set run. Those that have not ended by then stand still until the set is
-    /// awaited again.
+    /// Awaits `future` while the tasks of the set run. Tasks that have not ended by then pause until the set is awaited
+    /// again.
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         RunUntil { shared: &self.shared, awaited: None, future }.await
     }
@@ -210,7 +212,7 @@ impl fmt::Debug for LocalSet {
     }
 }
 
-/// Ends when all tasks of the set have ended.
+/// Completes when all tasks of the set have ended.
 impl Future for LocalSet {
     type Output = ();
 
@@ -234,37 +236,37 @@ impl Drop for LocalSet {
         self.shared.closed.set(true);
         let mut state = mem::take(&mut *self.shared.state.borrow_mut());
         let _entered = Entered::enter(&self.shared);
-        let mut unheard = None;
+        let mut unobserved = None;
         while let Some((_, LocalTask { future, stage })) = state.tasks.pop_first() {
             future.cancel();
             match stage {
-                Stage::Late { task, start } => {
-                    // The loop that would tell who joins it will never be.
-                    let thrown = future.thrown();
-                    unheard = unheard.or(thrown);
+                Stage::Deferred { task, start } => {
+                    // No loop will ever report the panic to the joiner.
+                    let panic = future.take_panic();
+                    unobserved = unobserved.or(panic);
                     drop(start);
-                    late::forget(task);
+                    deferred_spawn::forget(task);
                 }
                 Stage::Spawned(abort) => abort.iter().for_each(AbortHandle::abort),
             }
         }
-        if let Some(thrown) = unheard
+        if let Some(panic) = unobserved
             && !thread::panicking()
         {
-            throw(thrown);
+            resume_panic(panic);
         }
     }
 }
 
-/// A future that has found no set to run on, and the task's name.
-type Unplaced<F> = (F, Option<Cow<'static, str>>);
+/// A future that found no current set, and the task's name.
+type Rejected<F> = (F, Option<Cow<'static, str>>);
 
-/// Spawns on the set whose context this is; gives the future back where there is none.
+/// Spawns on the current set. Returns the future if there is none.
 pub(super) fn spawn_on_current<F>(
     future: F,
     name: Option<Cow<'static, str>>,
     location: &'static Location<'static>,
-) -> Result<JoinHandle<F::Output>, Unplaced<F>>
+) -> Result<JoinHandle<F::Output>, Rejected<F>>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -290,24 +292,24 @@ impl Shared {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // The task's own future hides the name of the function that it runs.
+        // The type of the wrapping future would hide the name of the task's function.
         let name = name.or_else(|| {
             Some(engine::function_name(type_name::<F>())).filter(|name| !name.is_empty()).map(Cow::Borrowed)
         });
-        let place = Rc::new(Place {
+        let slot = Rc::new(FutureSlot {
             future: RefCell::new(Some(Box::pin(future))),
             cancelled: Cell::new(false),
-            thrown: RefCell::new(None),
+            panic: RefCell::new(None),
         });
         let number = {
             let mut state = self.state.borrow_mut();
             state.next += 1;
             state.next
         };
-        let task = Local { place: Rc::clone(&place), shared: Rc::clone(self), number };
+        let task = LocalFuture { slot: Rc::clone(&slot), shared: Rc::clone(self), number };
         let keep = |stage| {
             if !self.closed.get() {
-                let future = Rc::clone(&place) as Rc<dyn Cancel>;
+                let future = Rc::clone(&slot) as Rc<dyn Cancel>;
                 self.state.borrow_mut().tasks.insert(number, LocalTask { future, stage });
             }
         };
@@ -315,33 +317,33 @@ impl Shared {
             let handle = spawn_named(task, name, location);
             keep(Stage::Spawned(Some(handle.abort_handle())));
             if self.closed.get() {
-                place.cancel();
+                slot.cancel();
                 handle.abort();
             }
             handle
         } else {
-            let late = late::add();
-            let handle = JoinHandle::late(late);
-            let start = Box::new(move || late::start(late, spawn_named(task, name, location)));
+            let deferred = deferred_spawn::add();
+            let handle = JoinHandle::deferred(deferred);
+            let start = Box::new(move || deferred_spawn::start(deferred, spawn_named(task, name, location)));
             if self.closed.get() {
-                late::forget(late);
+                deferred_spawn::forget(deferred);
             }
-            keep(Stage::Late { task: late, start });
+            keep(Stage::Deferred { task: deferred, start });
             handle
         }
     }
 
-    /// Starts the tasks that were spawned before there was a loop, in order.
-    fn start_late(&self) {
+    /// Starts the deferred tasks in order.
+    fn start_deferred(&self) {
         let numbers: Vec<u128> = self.state.borrow().tasks.keys().collect();
         for number in numbers {
             let start = match self.state.borrow_mut().tasks.get_mut(number) {
-                Some(LocalTask { stage, .. }) if matches!(stage, Stage::Late { .. }) => {
+                Some(LocalTask { stage, .. }) if matches!(stage, Stage::Deferred { .. }) => {
                     mem::replace(stage, Stage::Spawned(None))
                 }
                 _ => continue,
             };
-            let Stage::Late { start, .. } = start else { continue };
+            let Stage::Deferred { start, .. } = start else { continue };
             let abort = start();
             if let Some(task) = self.state.borrow_mut().tasks.get_mut(number) {
                 task.stage = Stage::Spawned(Some(abort));
@@ -349,7 +351,7 @@ impl Shared {
         }
     }
 
-    /// A task has ended or was cancelled.
+    /// Removes a task that has ended or was cancelled.
     fn end(&self, number: u64) {
         let mut state = self.state.borrow_mut();
         let task = state.tasks.remove(number);
@@ -362,7 +364,7 @@ impl Shared {
     }
 }
 
-/// Somebody awaits the set.
+/// Counts the set as awaited until dropped.
 struct Awaited {
     shared: Rc<Shared>,
 }
@@ -371,7 +373,7 @@ impl Awaited {
     fn begin(shared: &Rc<Shared>) -> Self {
         shared.awaited.set(shared.awaited.get() + 1);
         let awaited = Self { shared: Rc::clone(shared) };
-        shared.start_late();
+        shared.start_deferred();
         let parked = mem::take(&mut shared.state.borrow_mut().parked);
         parked.into_iter().for_each(Waker::wake);
         awaited
@@ -384,10 +386,10 @@ impl Drop for Awaited {
     }
 }
 
-/// The context of a set, until dropped.
+/// Makes a set current until dropped.
 struct Entered {
     previous: Option<Rc<Shared>>,
-    /// Thread-local state must be undone on the thread that did it.
+    /// Thread-local state must be restored on the same thread.
     _not_send: PhantomData<*const ()>,
 }
 
@@ -406,7 +408,7 @@ impl Drop for Entered {
     }
 }
 
-/// Keeps the context of a [`LocalSet`]; see [`LocalSet::enter`].
+/// Keeps a [`LocalSet`] current. See [`LocalSet::enter`].
 #[must_use = "the set is current only while the guard lives"]
 pub struct LocalEnterGuard {
     _entered: Entered,
@@ -418,14 +420,14 @@ impl fmt::Debug for LocalEnterGuard {
     }
 }
 
-/// A task of a set, as the loop sees it.
-struct Local<F> {
-    place: Rc<Place<F>>,
+/// The future of a set's task that the loop polls.
+struct LocalFuture<F> {
+    slot: Rc<FutureSlot<F>>,
     shared: Rc<Shared>,
     number: u64,
 }
 
-impl<F: Future> Future for Local<F> {
+impl<F: Future> Future for LocalFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -434,29 +436,29 @@ impl<F: Future> Future for Local<F> {
             self.shared.state.borrow_mut().parked.push(waker);
             return Poll::Pending;
         }
-        // Declared in this order so that the future is dropped inside of the context.
+        // Declared in this order, so that the future is dropped while the set is current.
         let _entered = Entered::enter(&self.shared);
-        let taken = self.place.future.borrow_mut().take();
-        // Without a future: the set is gone, and the loop cancels the task at its next resumption.
+        let taken = self.slot.future.borrow_mut().take();
+        // Without a future, the set was dropped, and the loop cancels the task at its next resumption.
         let Some(mut future) = taken else { return Poll::Pending };
         let polled = future.as_mut().poll(cx);
-        if polled.is_pending() && !self.place.cancelled.get() {
-            *self.place.future.borrow_mut() = Some(future);
+        if polled.is_pending() && !self.slot.cancelled.get() {
+            *self.slot.future.borrow_mut() = Some(future);
         }
         polled
     }
 }
 
-impl<F> Drop for Local<F> {
+impl<F> Drop for LocalFuture<F> {
     fn drop(&mut self) {
         let _entered = Entered::enter(&self.shared);
-        self.place.cancel();
+        self.slot.cancel();
         self.shared.end(self.number);
-        // This goes to whoever drops the task, and that is the loop, which has it told to who joins the task.
-        if let Some(thrown) = self.place.thrown()
+        // The panic reaches the loop, which drops the task and passes the panic to the task's joiner.
+        if let Some(panic) = self.slot.take_panic()
             && !thread::panicking()
         {
-            throw(thrown);
+            resume_panic(panic);
         }
     }
 }

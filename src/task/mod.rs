@@ -1,16 +1,18 @@
-//! Tasks, in the shape of [`tokio::task`](https://docs.rs/tokio/1/tokio/task/index.html).
+//! Tasks, as in [`tokio::task`](https://docs.rs/tokio/1/tokio/task/index.html).
 //!
-//! Always true: a task is polled by its run's one thread, once a step; a panic ends the task and is kept for whoever
-//! awaits it, and one that nobody can observe any more fails the run; an aborted task is cancelled at its next
-//! resumption.
+//! # Invariants
+//! - A task is polled once a step, on its run's only thread.
+//! - A panic ends the task and is returned to the task that joins it. A panic that nothing can observe any more fails
+//!   the run.
+//! - An aborted task is cancelled at its next resumption.
 
 mod block_in_place;
 mod builder;
 pub mod coop;
+mod deferred_spawn;
 mod id;
 mod join_handle;
 pub mod join_set;
-mod late;
 mod local_key;
 mod local_set;
 mod spawn;
@@ -30,7 +32,7 @@ pub use local_set::{LocalEnterGuard, LocalSet};
 pub use spawn::{spawn, spawn_blocking, spawn_local};
 pub use yield_now::yield_now;
 
-/// Futures of this module that have a name, as in
+/// Named futures of this module, as in
 /// [`tokio::task::futures`](https://docs.rs/tokio/1/tokio/task/futures/index.html).
 pub mod futures {
     pub use super::local_key::TaskLocalFuture;

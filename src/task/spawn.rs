@@ -1,6 +1,7 @@
-//! Starting tasks.
+//! Spawning tasks.
 //!
-//! Always true: a task that was just spawned is ready and has not been polled; which ready task runs next is a decision.
+//! # Invariants
+//! A new task is ready and not yet polled. The scheduler decides which ready task runs next.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -8,13 +9,13 @@ use std::panic::Location;
 use super::{JoinHandle, local_set};
 use crate::engine::{TaskBox, context};
 
-/// Spawns a task, as [`tokio::spawn`](https://docs.rs/tokio/1/tokio/fn.spawn.html).
+/// Spawns a task, as [`tokio::spawn`](https://docs.rs/tokio/1/tokio/fn.spawn.html) does.
 ///
-/// The future need not be `Send`, since a run has one thread. The task is ready at once and is first polled when the
-/// scheduler chooses it.
+/// Unlike in tokio, the future need not be `Send`, since a run has one thread. The task is ready at once, and is first
+/// polled when the scheduler chooses it.
 ///
 /// # Panics
-/// Outside of a run, and when `max_tasks` tasks are alive.
+/// Outside a run, and if `max_tasks` tasks are alive.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -32,11 +33,10 @@ where
     spawn_named(future, None, Location::caller())
 }
 
-/// Spawns a task on the [`LocalSet`](super::LocalSet) whose context this is, if there is one; otherwise the same as
-/// [`spawn`], where a future need not be `Send` either.
+/// Spawns a task on the current [`LocalSet`](super::LocalSet). Without one, spawns as [`spawn`] does.
 ///
 /// # Panics
-/// Outside of both a run and a `LocalSet`.
+/// Outside both a run and a `LocalSet`.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -73,13 +73,13 @@ where
     }
 }
 
-/// Runs a blocking closure as one step that the scheduler chooses, as
-/// [`tokio::task::spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
+/// Runs a blocking closure as one step, as
+/// [`tokio::task::spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html) does.
 ///
-/// There is no thread: the closure must not wait for another task of the run.
+/// Unlike in tokio, there is no thread: the closure must not wait for another task of the run.
 ///
 /// # Panics
-/// Outside of a run.
+/// Outside a run.
 ///
 /// ```
 /// timeloop::run(0, || async {
@@ -108,7 +108,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    // Not inside of the closure, into which the future would be moved first.
+    // Outside the closure: a captured future would be moved into it first.
     let task = TaskBox::new(future);
     match context::with(|engine| engine.spawn(task, name, location)) {
         Some(Ok(task)) => JoinHandle::new(task),

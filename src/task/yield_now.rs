@@ -1,12 +1,13 @@
-//! Giving way to other tasks.
+//! Yielding to other tasks.
 //!
-//! Always true: a task that yields is ready again at once, behind those that are ready already.
+//! # Invariants
+//! A task that yields is ready again at once, behind the tasks that were ready already.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Lets other ready tasks run first, if the scheduler so decides, as
-/// [`tokio::task::yield_now`](https://docs.rs/tokio/1/tokio/task/fn.yield_now.html).
+/// Yields to the other ready tasks, as [`tokio::task::yield_now`](https://docs.rs/tokio/1/tokio/task/fn.yield_now.html)
+/// does. The scheduler decides which ready task runs next.
 ///
 /// ```
 /// timeloop::run(0, || async {

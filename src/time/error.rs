@@ -1,10 +1,8 @@
-//! Errors of time.
-//!
-//! Always true: they carry no data; a deadline that has passed says all there is to say.
+//! Errors of timers and timeouts.
 
 use std::fmt;
 
-/// The deadline passed before the future ended, as
+/// The error of a [`timeout`](super::timeout()) whose deadline passed, as
 /// [`tokio::time::error::Elapsed`](https://docs.rs/tokio/1/tokio/time/error/struct.Elapsed.html).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Elapsed(());
@@ -29,10 +27,10 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// What keeps a timer from being set, as
+/// The error of a timer that cannot be set, as
 /// [`tokio::time::error::Error`](https://docs.rs/tokio/1/tokio/time/error/struct.Error.html).
 ///
-/// Nothing in timeloop fails in this way; the type is for code that names it, or makes such errors itself.
+/// No function of timeloop returns it. It is for code that names or constructs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Error(Kind);
 
@@ -44,37 +42,37 @@ enum Kind {
 }
 
 impl Error {
-    /// The loop has ended.
+    /// Creates the error of a loop that has ended.
     #[must_use]
     pub fn shutdown() -> Self {
         Self(Kind::Shutdown)
     }
 
-    /// Whether the loop has ended.
+    /// Returns whether the loop has ended.
     #[must_use]
     pub fn is_shutdown(&self) -> bool {
         self.0 == Kind::Shutdown
     }
 
-    /// There are too many timers.
+    /// Creates the error of too many timers.
     #[must_use]
     pub fn at_capacity() -> Self {
         Self(Kind::AtCapacity)
     }
 
-    /// Whether there are too many timers.
+    /// Returns whether there are too many timers.
     #[must_use]
     pub fn is_at_capacity(&self) -> bool {
         self.0 == Kind::AtCapacity
     }
 
-    /// The duration is too long.
+    /// Creates the error of a duration that is too long.
     #[must_use]
     pub fn invalid() -> Self {
         Self(Kind::Invalid)
     }
 
-    /// Whether the duration is too long.
+    /// Returns whether the duration is too long.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         self.0 == Kind::Invalid
@@ -84,7 +82,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Kind::Shutdown => "the loop of the timer has ended",
+            Kind::Shutdown => "the timer's event loop has ended",
             Kind::AtCapacity => "too many timers are set",
             Kind::Invalid => "the duration is longer than a timer can wait",
         })

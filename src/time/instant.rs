@@ -1,7 +1,8 @@
-//! Points in virtual time.
+//! Instants of virtual time.
 //!
-//! Always true: an instant is a number of nanoseconds; a run starts at [`START_NS`], so that there are instants before
-//! it, as there are with a real clock: code may take an hour from `Instant::now()` in its first second.
+//! # Invariants
+//! An instant is a number of nanoseconds. A run starts at [`START_NS`] rather than 0, so that code may subtract an hour
+//! from `Instant::now()` in the first second of a run.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::nanos;
 use crate::engine::{self, Engine, context};
 
-/// A point in virtual time, as [`tokio::time::Instant`](https://docs.rs/tokio/1/tokio/time/struct.Instant.html).
+/// An instant of virtual time, as [`tokio::time::Instant`](https://docs.rs/tokio/1/tokio/time/struct.Instant.html).
 ///
 /// ```
 /// use timeloop::time::{Duration, Instant, sleep};
@@ -28,29 +29,29 @@ pub struct Instant {
     ns: u64,
 }
 
-/// The instant at which every run starts: about 73 years after the first one there is, and 511 before the last.
+/// The instant at which every run starts: about 73 years after the first instant, and 511 years before the last.
 const START_NS: u64 = 1 << 61;
 
 impl Instant {
-    /// Nanoseconds since the run's start; 0 for what was before it.
+    /// Returns the nanoseconds since the run's start, or 0 for an earlier instant.
     pub(crate) const fn ns(self) -> u64 {
         self.ns.saturating_sub(START_NS)
     }
 
-    /// The instant so many nanoseconds after the run's start.
+    /// Returns the instant `ns` nanoseconds after the run's start.
     pub(crate) const fn at_ns(ns: u64) -> Self {
         Self { ns: START_NS.saturating_add(ns) }
     }
 
-    /// So far in the future that no run comes to it.
+    /// Returns the last instant, which no run reaches.
     pub(crate) const fn far_future() -> Self {
         Self { ns: u64::MAX }
     }
 
-    /// The current instant.
+    /// Returns the current instant.
     ///
     /// # Panics
-    /// Outside of a run, where there is no virtual time.
+    /// Outside a run, where there is no virtual time.
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
@@ -60,8 +61,9 @@ impl Instant {
         }
     }
 
-    /// The virtual instant that stands for a real one: the process's first call of this function or of
-    /// [`into_std`](Self::into_std) is the run's start. Differences between instants are kept.
+    /// Converts a real instant to a virtual one. Real and virtual time are aligned at the process's first call of this
+    /// function or of [`into_std`](Self::into_std), which corresponds to the run's start. Differences between instants
+    /// are preserved.
     #[must_use]
     pub fn from_std(instant: std::time::Instant) -> Self {
         let anchor = anchor();
@@ -73,7 +75,7 @@ impl Instant {
         }
     }
 
-    /// The real instant that stands for this one; see [`from_std`](Self::from_std).
+    /// Converts a virtual instant to a real one. See [`from_std`](Self::from_std).
     #[must_use]
     pub fn into_std(self) -> std::time::Instant {
         match self.ns.checked_sub(START_NS) {
@@ -82,48 +84,50 @@ impl Instant {
         }
     }
 
-    /// The time from `earlier` to this instant; zero when `earlier` is later.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is later.
     #[must_use]
     pub fn duration_since(&self, earlier: Self) -> Duration {
         self.saturating_duration_since(earlier)
     }
 
-    /// The time from `earlier` to this instant; `None` when `earlier` is later.
+    /// Returns the time from `earlier` to this instant, or `None` if `earlier` is later.
     #[must_use]
     pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
         self.ns.checked_sub(earlier.ns).map(Duration::from_nanos)
     }
 
-    /// The time from `earlier` to this instant; zero when `earlier` is later.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is later.
     #[must_use]
     pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
         Duration::from_nanos(self.ns.saturating_sub(earlier.ns))
     }
 
-    /// The time since this instant.
+    /// Returns the time since this instant.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[must_use]
     #[track_caller]
     pub fn elapsed(&self) -> Duration {
         Self::now().duration_since(*self)
     }
 
-    /// This instant plus a duration; `None` beyond the end of time.
+    /// Returns this instant plus `duration`, or `None` on overflow.
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_add(ns)).map(|ns| Self { ns })
     }
 
-    /// This instant minus a duration; `None` from about 73 years before the run's start on.
+    /// Returns this instant minus `duration`, or `None` if the result is more than about 73 years before the run's
+    /// start.
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         u64::try_from(duration.as_nanos()).ok().and_then(|ns| self.ns.checked_sub(ns)).map(|ns| Self { ns })
     }
 }
 
-/// The real instant that stands for the start of every run. It reaches no decision: it is only ever added and taken away.
+/// Returns the real instant that corresponds to the start of every run. It never affects a decision: it is only added
+/// and subtracted.
 #[expect(clippy::disallowed_methods, reason = "the one bridge to real instants, for code that must convert")]
 fn anchor() -> std::time::Instant {
     static ANCHOR: OnceLock<std::time::Instant> = OnceLock::new();

@@ -1,7 +1,7 @@
-//! Ticking at a fixed rate.
+//! [`Interval`]: ticks at a fixed period.
 //!
-//! Always true: ticks are counted from the schedule, not from when they were noticed, unless the behaviour chosen for
-//! missed ticks says otherwise.
+//! # Invariants
+//! Ticks follow the schedule, not the times at which they were observed, unless [`MissedTickBehavior`] says otherwise.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use super::{Duration, Instant, Sleep, sleep_until};
 
-/// Ticks every `period`, the first time at once, as
-/// [`tokio::time::interval`](https://docs.rs/tokio/1/tokio/time/fn.interval.html).
+/// Creates an interval that ticks every `period`, first at once, as
+/// [`tokio::time::interval`](https://docs.rs/tokio/1/tokio/time/fn.interval.html) does.
 ///
 /// # Panics
-/// When `period` is zero, and outside of a run.
+/// If `period` is zero, and outside a run.
 ///
 /// ```
 /// use timeloop::time::{Duration, Instant, interval};
@@ -34,11 +34,11 @@ pub fn interval(period: Duration) -> Interval {
     Interval::new(Instant::now(), period)
 }
 
-/// Ticks every `period`, the first time at `start`, as
-/// [`tokio::time::interval_at`](https://docs.rs/tokio/1/tokio/time/fn.interval_at.html).
+/// Creates an interval that ticks every `period`, first at `start`, as
+/// [`tokio::time::interval_at`](https://docs.rs/tokio/1/tokio/time/fn.interval_at.html) does.
 ///
 /// # Panics
-/// When `period` is zero.
+/// If `period` is zero.
 #[track_caller]
 #[must_use]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
@@ -46,21 +46,21 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     Interval::new(start, period)
 }
 
-/// What an [`Interval`] does about ticks that nobody awaited in time, as
+/// The behavior of an [`Interval`] after a missed tick, as
 /// [`tokio::time::MissedTickBehavior`](https://docs.rs/tokio/1/tokio/time/enum.MissedTickBehavior.html).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTickBehavior {
-    /// Makes up for them as fast as it can, then goes on at the old times.
+    /// Ticks as fast as possible until it has caught up with the schedule.
     #[default]
     Burst,
-    /// Ticks `period` after the late tick, and so on from there.
+    /// Ticks `period` after the late tick, and restarts the schedule from there.
     Delay,
-    /// Leaves them out and goes on at the old times.
+    /// Skips missed ticks and continues on the schedule.
     Skip,
 }
 
 impl MissedTickBehavior {
-    /// How late a tick must be noticed for it to count as missed, as in tokio.
+    /// How late a tick must be observed to count as missed, as in tokio.
     const TOLERANCE: Duration = Duration::from_millis(5);
 
     fn next_tick(self, tick: Instant, now: Instant, period: Duration) -> Instant {
@@ -80,7 +80,7 @@ impl MissedTickBehavior {
     }
 }
 
-/// The ticks of [`interval`] and [`interval_at`], as
+/// The stream of ticks from [`interval`] and [`interval_at`], as
 /// [`tokio::time::Interval`](https://docs.rs/tokio/1/tokio/time/struct.Interval.html).
 #[derive(Debug)]
 pub struct Interval {
@@ -94,7 +94,7 @@ impl Interval {
         Self { delay: Box::pin(sleep_until(start)), period, missed: MissedTickBehavior::default() }
     }
 
-    /// Waits for the next tick and gives its scheduled time. Dropping the future loses no tick.
+    /// Waits for the next tick and returns its scheduled time. Cancel safe: dropping the future loses no tick.
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
@@ -108,38 +108,38 @@ impl Interval {
         Poll::Ready(tick)
     }
 
-    /// Makes the next tick come one period from now.
+    /// Resets the interval to tick one period from now.
     pub fn reset(&mut self) {
         self.reset_after(self.period);
     }
 
-    /// Makes the next tick come at once.
+    /// Resets the interval to tick at once.
     pub fn reset_immediately(&mut self) {
         self.reset_at(Instant::now());
     }
 
-    /// Makes the next tick come after `after`.
+    /// Resets the interval to tick after `after`.
     pub fn reset_after(&mut self, after: Duration) {
         self.reset_at(Instant::now().checked_add(after).unwrap_or(Instant::far_future()));
     }
 
-    /// Makes the next tick come at `deadline`.
+    /// Resets the interval to tick at `deadline`.
     pub fn reset_at(&mut self, deadline: Instant) {
         self.delay.as_mut().reset(deadline);
     }
 
-    /// What is done about missed ticks.
+    /// Returns the behavior after missed ticks.
     #[must_use]
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
-    /// Chooses what is done about missed ticks.
+    /// Sets the behavior after missed ticks.
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;
     }
 
-    /// The time between ticks.
+    /// Returns the period.
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period

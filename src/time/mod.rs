@@ -1,9 +1,11 @@
-//! Virtual time, in the shape of [`tokio::time`](https://docs.rs/tokio/1/tokio/time/index.html).
+//! Virtual time, as in [`tokio::time`](https://docs.rs/tokio/1/tokio/time/index.html).
 //!
-//! Always true: time is a number of nanoseconds since the run's start; it moves only when no task goes on (none is
-//! ready, or the strategies `starve` and `stall` hold back those that are), and then straight to the next timer, so a
-//! year of sleep costs the same as a second; a dropped timer is cancelled and leaves nothing behind; timers due at one
-//! instant fire in order of deadline, then of registration.
+//! # Invariants
+//! - Time is the number of nanoseconds since the run's start.
+//! - Time advances only while no task runs: if none is ready, or if the strategies `starve` and `stall` hold back the
+//!   ready ones. It jumps to the next timer, so a year of sleep costs as much as a second.
+//! - A dropped timer is cancelled and leaves nothing behind.
+//! - Timers due at the same instant fire in order of deadline, then of registration.
 
 mod clock;
 pub mod error;
@@ -22,7 +24,7 @@ pub use sleep::{Sleep, sleep, sleep_until};
 pub use system_time::{SystemTime, SystemTimeError, UNIX_EPOCH};
 pub use timeout::{Timeout, timeout, timeout_at};
 
-/// A duration in nanoseconds; about 584 years at most.
+/// Converts a duration to nanoseconds, at most `u64::MAX` (about 584 years).
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

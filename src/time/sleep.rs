@@ -1,6 +1,7 @@
 //! Waiting for an instant.
 //!
-//! Always true: a sleep sets its timer when it is first polled and takes it back when it is dropped or has ended.
+//! # Invariants
+//! A sleep sets its timer when first polled, and cancels it when it completes or is dropped.
 
 use std::marker::PhantomPinned;
 use std::pin::Pin;
@@ -11,18 +12,18 @@ use pin_project_lite::pin_project;
 use super::{Duration, Instant};
 use crate::engine::{self, TimerRef, context};
 
-/// Waits until `deadline`, as [`tokio::time::sleep_until`](https://docs.rs/tokio/1/tokio/time/fn.sleep_until.html),
-/// to the nanosecond. A deadline that has passed does not wait.
+/// Waits until `deadline`, as [`tokio::time::sleep_until`](https://docs.rs/tokio/1/tokio/time/fn.sleep_until.html)
+/// does, but with a resolution of one nanosecond. Completes at once if the deadline has passed.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(deadline)
 }
 
-/// Waits for `duration` of virtual time, as [`tokio::time::sleep`](https://docs.rs/tokio/1/tokio/time/fn.sleep.html),
-/// to the nanosecond.
+/// Waits for `duration` of virtual time, as [`tokio::time::sleep`](https://docs.rs/tokio/1/tokio/time/fn.sleep.html)
+/// does, but with a resolution of one nanosecond.
 ///
 /// # Panics
-/// Outside of a run.
+/// Outside a run.
 ///
 /// ```
 /// use timeloop::time::{Duration, sleep};
@@ -38,8 +39,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 }
 
 pin_project! {
-    /// The future of [`sleep`] and [`sleep_until`], as
-    /// [`tokio::time::Sleep`](https://docs.rs/tokio/1/tokio/time/struct.Sleep.html): not `Unpin`, as there.
+    /// The future of [`sleep`] and [`sleep_until`]. As in tokio, it is not `Unpin`.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Sleep {
@@ -64,23 +64,23 @@ impl Sleep {
         Self { deadline, timer: None, pinned: PhantomPinned }
     }
 
-    /// When the sleep ends.
+    /// Returns the deadline.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Whether the deadline has passed.
+    /// Returns whether the deadline has passed.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[must_use]
     #[track_caller]
     pub fn is_elapsed(&self) -> bool {
         Instant::now() >= self.deadline
     }
 
-    /// Gives the sleep another deadline. A task that awaits it wakes at the new one.
+    /// Changes the deadline. A task that awaits the sleep wakes at the new one.
     ///
     /// ```
     /// use timeloop::time::{Duration, Instant, sleep};

@@ -1,8 +1,8 @@
 //! The virtual wall clock.
 //!
-//! Always true: it shows the run's epoch plus the virtual time since its start, so it never jumps, and is the same in
-//! every run; but for what the test does to the clock of a node. The epoch is 2026-01-01T00:00:00Z unless the test sets
-//! another.
+//! # Invariants
+//! The clock shows the run's epoch plus the virtual time since its start. It never jumps and is the same in every run,
+//! except for changes that the test makes to a node's clock. The default epoch is 2026-01-01T00:00:00Z.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::engine::{self, context};
 
-/// The time of day in the simulation, in the shape of [`std::time::SystemTime`].
+/// The time of day in the simulation, with the interface of [`std::time::SystemTime`].
 ///
 /// ```
 /// use timeloop::time::{Duration, SystemTime, UNIX_EPOCH, sleep};
@@ -33,10 +33,10 @@ impl SystemTime {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Self = Self(std::time::SystemTime::UNIX_EPOCH);
 
-    /// The time of day now.
+    /// Returns the current time of day.
     ///
     /// # Panics
-    /// Outside of a run, where there is no virtual time.
+    /// Outside a run, where there is no virtual time.
     #[must_use]
     #[track_caller]
     pub fn now() -> Self {
@@ -46,7 +46,7 @@ impl SystemTime {
         }
     }
 
-    /// So many nanoseconds after the Unix epoch, or before it.
+    /// Converts from nanoseconds since the Unix epoch, which may be negative.
     pub(crate) fn from_ns(since_epoch_ns: i128) -> Self {
         const NANOS_A_SECOND: u128 = 1_000_000_000;
         let distance = since_epoch_ns.unsigned_abs();
@@ -56,33 +56,33 @@ impl SystemTime {
         if since_epoch_ns < 0 { epoch - distance } else { epoch + distance }
     }
 
-    /// The time from `earlier` to this one.
+    /// Returns the time from `earlier` to this one.
     ///
     /// # Errors
-    /// When `earlier` is later; the error has the difference.
+    /// If `earlier` is later. The error contains the difference.
     pub fn duration_since(&self, earlier: Self) -> Result<Duration, SystemTimeError> {
         self.0.duration_since(earlier.0).map_err(|error| SystemTimeError(error.duration()))
     }
 
-    /// The time since this one.
+    /// Returns the time since this one.
     ///
     /// # Errors
-    /// When this one is in the future.
+    /// If this time is in the future. The error contains the difference.
     ///
     /// # Panics
-    /// Outside of a run.
+    /// Outside a run.
     #[track_caller]
     pub fn elapsed(&self) -> Result<Duration, SystemTimeError> {
         Self::now().duration_since(*self)
     }
 
-    /// This time plus a duration; `None` where it can't be represented.
+    /// Returns this time plus `duration`, or `None` if the result cannot be represented.
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         self.0.checked_add(duration).map(Self)
     }
 
-    /// This time minus a duration; `None` where it can't be represented.
+    /// Returns this time minus `duration`, or `None` if the result cannot be represented.
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
@@ -142,12 +142,12 @@ impl SubAssign<Duration> for SystemTime {
     }
 }
 
-/// The other time was later, as [`std::time::SystemTimeError`].
+/// The error of a difference whose other time is later, as [`std::time::SystemTimeError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemTimeError(Duration);
 
 impl SystemTimeError {
-    /// By how much it was later.
+    /// Returns how much later the other time is.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.0

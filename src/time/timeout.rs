@@ -1,6 +1,7 @@
-//! Giving up on a future.
+//! Timeouts for futures.
 //!
-//! Always true: the future is polled before the deadline is looked at, so one that is ready in time is never lost.
+//! # Invariants
+//! The future is polled before the deadline is checked, so a future that is ready in time always completes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,10 +13,10 @@ use super::{Duration, Instant, Sleep, sleep, sleep_until};
 use crate::engine::announce;
 
 /// Awaits `future` for at most `duration`, as
-/// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html).
+/// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html) does.
 ///
 /// # Panics
-/// Outside of a run.
+/// Outside a run.
 ///
 /// ```
 /// use timeloop::time::{Duration, sleep, timeout};
@@ -31,8 +32,8 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     Timeout { value: future.into_future(), delay: sleep(duration) }
 }
 
-/// Awaits `future` until `deadline` at the latest, as
-/// [`tokio::time::timeout_at`](https://docs.rs/tokio/1/tokio/time/fn.timeout_at.html).
+/// Awaits `future` until `deadline`, as
+/// [`tokio::time::timeout_at`](https://docs.rs/tokio/1/tokio/time/fn.timeout_at.html) does.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout { value: future.into_future(), delay: sleep_until(deadline) }
 }
@@ -50,17 +51,17 @@ pin_project! {
 }
 
 impl<T> Timeout<T> {
-    /// The future.
+    /// Returns the future.
     pub fn get_ref(&self) -> &T {
         &self.value
     }
 
-    /// The future, to be changed.
+    /// Returns a mutable reference to the future.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.value
     }
 
-    /// The future, without its deadline.
+    /// Returns the future without its deadline.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -75,7 +76,7 @@ impl<T: Future> Future for Timeout<T> {
             return Poll::Ready(Ok(output));
         }
         if announce::is_suspended(cx.waker()) {
-            // The future has not said yet whether it is ready.
+            // The future was preempted and has not reported yet whether it is ready.
             return Poll::Pending;
         }
         this.delay.poll(cx).map(|()| Err(Elapsed::new()))
