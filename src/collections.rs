@@ -1,7 +1,7 @@
 //! Hash maps and sets that iterate in the same order in every run and every process.
 //!
-//! The maps of the standard library hash with keys drawn anew in each process, so code that iterates over one does
-//! something else each time, and a seed no longer says which run it is. These are the same maps with a fixed hasher:
+//! The standard library's maps hash with keys that differ in each process. Code that iterates over one behaves
+//! differently each time, so a seed no longer determines the run. These are the same maps with a fixed hasher:
 //!
 //! ```
 //! use timeloop::collections::{FixedExt as _, HashMap};
@@ -13,20 +13,23 @@
 //! # assert_eq!(names.len(), 2);
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! The same operations in the same order on maps of the same types give the same order of iteration, in each run, each
-//! process and each build with the same standard library for the same target. The hashes are the same on every machine
-//! and stay the same, and golden tests pin them; integers hash by value, whatever the machine's byte order (an
-//! exception that the standard library makes: a *slice* of integers wider than a byte reaches a hasher as the bytes in
-//! memory). What a map makes of a hash is the standard library's affair and may change with its version or the target.
+//! The same operations in the same order on maps of the same types give the same order of iteration: in each run, each
+//! process and each build with the same standard library for the same target.
 //!
-//! # What is not
+//! The hashes are the same on every machine and in every version, and golden tests pin them. Integers hash by value,
+//! whatever the machine's byte order. The standard library makes one exception: it passes a *slice* of integers wider
+//! than a byte to the hasher as the bytes in memory. How a map uses a hash is up to the standard library, and may
+//! change with its version or the target.
 //!
-//! That an attacker can't choose keys that collide: these maps are for code under test, and for the state of a test.
-//! Where the order itself means something, a `BTreeMap` says so better.
+//! # Limits
 //!
-//! Always true: a hash depends on what was written and on nothing else.
+//! The hasher does not resist keys chosen to collide: these maps are for code under test, and for the state of a test.
+//! If the order itself matters, use a `BTreeMap`.
+//!
+//! # Invariants
+//! A hash depends only on what was written to the hasher.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -38,13 +41,13 @@ pub type HashMap<K, V> = std::collections::HashMap<K, V, FixedState>;
 #[expect(clippy::disallowed_types, reason = "with a fixed hasher its order does not vary")]
 pub type HashSet<T> = std::collections::HashSet<T, FixedState>;
 
-/// The constructors that `std` has only for its own hasher.
+/// The constructors that `std` defines only for its own hasher.
 pub trait FixedExt: Sized {
-    /// An empty collection.
+    /// Creates an empty collection.
     #[must_use]
     fn new() -> Self;
 
-    /// An empty collection with room for this many entries.
+    /// Creates an empty collection with capacity for `capacity` entries.
     #[must_use]
     fn with_capacity(capacity: usize) -> Self;
 }
@@ -69,7 +72,7 @@ impl<T> FixedExt for HashSet<T> {
     }
 }
 
-/// Builds [`FixedHasher`]s, each the same: for maps of other crates that take a [`BuildHasher`].
+/// Builds identical [`FixedHasher`]s. Use it for maps of other crates that take a [`BuildHasher`].
 ///
 /// ```
 /// use std::hash::BuildHasher;
@@ -88,7 +91,7 @@ impl BuildHasher for FixedState {
     }
 }
 
-/// A fixed, portable hasher: good enough for maps, no defence against chosen keys.
+/// A fixed, portable hasher: suitable for maps, without protection against chosen keys.
 ///
 /// Each word is folded into the state by a 64 × 64 → 128 bit multiplication whose halves are then xored, so that every
 /// bit of the word reaches both ends of the state: `std`'s maps take a bucket from the low end of a hash and a tag from
@@ -98,11 +101,11 @@ pub struct FixedHasher {
     state: u64,
 }
 
-/// Where every hash begins: the fraction of π.
+/// The initial state: the fraction of π.
 const START: u64 = 0x243F_6A88_85A3_08D3;
-/// The fraction of the golden ratio: odd, with bits well spread.
+/// The multiplier of a word: the fraction of the golden ratio, odd and with well-spread bits.
 const WORD: u64 = 0x9E37_79B9_7F4A_7C15;
-/// The fraction of √3, likewise.
+/// The multiplier of the final step: the fraction of √3, with the same properties.
 const FINISH: u64 = 0xBB67_AE85_84CA_A73B;
 
 impl Default for FixedHasher {
@@ -112,7 +115,7 @@ impl Default for FixedHasher {
     }
 }
 
-/// The halves of the product, xored.
+/// Returns the xor of the two halves of the product.
 #[inline]
 const fn fold(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);
@@ -122,7 +125,7 @@ const fn fold(a: u64, b: u64) -> u64 {
 impl FixedHasher {
     #[inline]
     fn word(&mut self, word: u64) {
-        // The rotation tells the order of words: without it, equal words in a row would undo one another.
+        // The rotation makes the hash depend on the order of words. Without it, equal words in a row would cancel out.
         self.state = fold(self.state.rotate_left(23) ^ word, WORD);
     }
 }
@@ -142,7 +145,7 @@ impl Hasher for FixedHasher {
         if !rest.is_empty() {
             let mut word = [0; 8];
             word[..rest.len()].copy_from_slice(rest);
-            // The last byte is free, since at most seven are left: their number goes there.
+            // At most seven bytes are left, so the last byte of the word is free for their number.
             word[7] = rest.len() as u8;
             self.word(u64::from_le_bytes(word));
         }
@@ -182,7 +185,7 @@ impl Hasher for FixedHasher {
 
     #[inline]
     fn write_isize(&mut self, number: isize) {
-        // By way of `usize`, as is the default, a negative number would lose its upper half on 32-bit targets.
+        // The default converts by way of `usize`, where a negative number would lose its upper half on 32-bit targets.
         self.word(number as i64 as u64);
     }
 }

@@ -1,6 +1,7 @@
-//! Searching for a failing schedule of an async closure.
+//! [`Explorer`]: searches for a failing schedule of an async closure.
 //!
-//! Always true: what is found depends on the closure, the settings and the seed, never on the number of workers.
+//! # Invariants
+//! The result depends on the closure, the settings and the seed, never on the number of workers.
 
 use std::fmt;
 use std::panic::Location;
@@ -12,11 +13,11 @@ use timeloop_sim::{
     Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, StrategySpec, TestName,
 };
 
-use crate::harness::{AsyncSimulation, TestResult, passed};
+use crate::harness::{AsyncSimulation, TestResult, check_output};
 
-/// Runs a test under many schedules; on a failure confirms it, shrinks the schedule, and reports.
+/// Runs a test under many schedules. If one fails, confirms the failure, shrinks the schedule, and reports.
 ///
-/// This is what `#[timeloop::test]` expands to, for those who want to look at what was found, or to explore without the
+/// `#[timeloop::test]` expands to this type. Use it directly to inspect the result, or to explore without the
 /// attribute.
 ///
 /// ```
@@ -43,7 +44,7 @@ pub struct Explorer {
     config: Config,
 }
 
-/// Methods that set a field of the configuration.
+/// Defines methods that each set a field of the configuration.
 macro_rules! setters {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty)?) $($field:ident).+ = $value:expr;)*) => {
         $(
@@ -59,26 +60,26 @@ macro_rules! setters {
 }
 
 impl Explorer {
-    /// Explores the test called `name`: its path with the crate first (`bank::tests::transfers`), or any other text.
-    /// Tokens and stored schedules belong to the name.
+    /// Creates an explorer of the test `name`: the test's path with the crate first (`bank::tests::transfers`), or any
+    /// other text. Tokens and stored schedules belong to the name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Config::new(name).into()
     }
 
-    /// The configuration, with the default of every setting.
+    /// Returns the configuration. Settings that were not set have their defaults.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Sets the strategy that decides which task runs next: a [`StrategySpec`] or its name, as `TIMELOOP_STRATEGY` takes it.
-    /// Default `"portfolio"`: one strategy a run, chosen from its seed.
+    /// Sets the strategy that decides which task runs next: a [`StrategySpec`] or its name, as in `TIMELOOP_STRATEGY`.
+    /// Default `"portfolio"`: picks a strategy for each run from the run's seed.
     ///
-    /// With `"exhaustive"` there are no seeds. Every schedule that differs in what matters is run once, up to
-    /// [`runs`](Self::runs) of them; [`Exploration::searched`] says whether those were all.
+    /// `"exhaustive"` uses no seeds. It makes one run for each schedule that could behave differently, up to
+    /// [`runs`](Self::runs). [`Exploration::searched`] reports whether that covered all of them.
     ///
     /// # Panics
-    /// When no strategy has the name.
+    /// If no strategy has this name.
     ///
     /// ```
     /// use timeloop::{Explorer, StrategySpec};
@@ -92,7 +93,7 @@ impl Explorer {
         S: TryInto<StrategySpec>,
         S::Error: fmt::Display,
     {
-        self.config.strategy = named(strategy);
+        self.config.strategy = parse_strategy(strategy);
         self
     }
 
@@ -100,7 +101,7 @@ impl Explorer {
         /// Sets the number of runs, besides the baseline run: [`Config::runs`].
         ///
         /// # Panics
-        /// When `runs` is 0: such a test would test nothing.
+        /// If `runs` is 0.
         runs(runs: u64) runs = Some(runs);
         /// Sets the seed of the first run: [`Config::seed`].
         seed(seed: impl Into<Seed>) seed = seed.into();
@@ -109,9 +110,9 @@ impl Explorer {
         /// Sets the number of threads that make runs: [`Config::jobs`].
         ///
         /// # Panics
-        /// When `jobs` is 0.
+        /// If `jobs` is 0.
         jobs(jobs: usize) jobs = Some(jobs);
-        /// Sets all bounds of a run.
+        /// Sets all limits of a run.
         limits(limits: Limits) limits = limits;
         /// Sets [`Limits::max_steps`].
         max_steps(steps: u64) limits.max_steps = steps;
@@ -133,26 +134,26 @@ impl Explorer {
         shrink_runs(runs: u64) shrink_runs = runs;
         /// Sets whether real time bounds the work on a failure: [`Config::time_bounds`].
         time_bounds(bounds: bool) time_bounds = bounds;
-        /// Prints nothing: all there is to say is in the [`Exploration`].
+        /// Prints nothing. The [`Exploration`] contains everything that would be printed.
         silent() silent = true;
         /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].
         progress(progress: impl Fn(&Progress) + Send + Sync + 'static) progress = Some(OnProgress::new(progress));
-        /// Heeds these variables instead of those of the environment (`TIMELOOP_*`).
+        /// Uses these settings instead of the environment variables `TIMELOOP_*`.
         environment(settings: Settings) environment = Some(settings);
-        /// Heeds no variables of the environment.
+        /// Ignores the environment variables `TIMELOOP_*`.
         without_environment() environment = Some(Settings::default());
     }
 
-    /// Sets the command that runs this test, for the line to copy in a report. Default `cargo test <test>`.
+    /// Sets the command that runs this test, for the replay line of a report. Default `cargo test <test>`.
     pub fn command(mut self, command: impl Into<Arc<str>>) -> Self {
         self.config.test = self.config.test.with_command(command);
         self
     }
 
-    /// Explores, and says what came of it. A failing test does not panic here.
+    /// Explores, and returns the result. A failing test does not panic here.
     ///
-    /// Each run calls `test` anew; it must depend on nothing that another run changes. A test's output is `()` or a
-    /// `Result` whose `Err` fails the run.
+    /// Each run calls `test` anew. It must not depend on anything that another run changes. The test returns `()` or a
+    /// `Result`, whose `Err` fails the run.
     #[must_use]
     #[track_caller]
     pub fn run<F, Fut>(&self, test: F) -> Exploration
@@ -165,14 +166,14 @@ impl Explorer {
         let name = &self.config.test;
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
         let simulation =
-            AsyncSimulation { name: format!("the test `{name}`").into(), make: test, judge: passed };
+            AsyncSimulation { name: format!("the test `{name}`").into(), make: test, classify: check_output };
         timeloop_sim::explore(&self.config, &simulation)
     }
 
-    /// Explores; returns if no run fails, else prints the report and panics with it.
+    /// Explores. If a run fails, prints the report and panics with it.
     ///
     /// # Panics
-    /// When a run fails, and when the settings, the environment or the stored schedules are no good.
+    /// If a run fails, or if the settings, the environment or the stored schedules are invalid.
     #[track_caller]
     pub fn check<F, Fut>(&self, test: F)
     where
@@ -184,15 +185,15 @@ impl Explorer {
     }
 }
 
-/// The test that this thread runs, or what is written at `location`.
-pub(crate) fn test_of_this_thread(location: &Location<'_>) -> TestName {
+/// Returns the name of the test that this thread runs. Outside a test, the name is `location`.
+pub(crate) fn current_test_name(location: &Location<'_>) -> TestName {
     let thread = std::thread::current();
     match thread.name() {
-        // The thread's name is the test's path without the crate: just what `cargo test` takes.
+        // The thread's name is the test's path without the crate, which is what `cargo test` takes.
         Some(name) if name != "main" => {
             TestName::new(name).with_command(format!("cargo test {name} -- --exact"))
         }
-        // Not in a test: the place stands for the name.
+        // Not in a test: the location is the name.
         _ => TestName::new(format!("{}:{}", location.file(), location.line())),
     }
 }
@@ -203,9 +204,9 @@ impl From<Config> for Explorer {
     }
 }
 
-/// The strategy, or a panic at the caller's line that says which ones there are.
+/// Parses the strategy. Panics at the caller's line with a list of the known strategies if there is no such strategy.
 #[track_caller]
-pub(crate) fn named<S>(strategy: S) -> StrategySpec
+pub(crate) fn parse_strategy<S>(strategy: S) -> StrategySpec
 where
     S: TryInto<StrategySpec>,
     S::Error: fmt::Display,
@@ -216,13 +217,13 @@ where
     }
 }
 
-/// Runs a test under 1,000 schedules, for those who use no macros: `#[timeloop::test]` as a function.
+/// Runs a test under 1,000 schedules: `#[timeloop::test]` as a function, for code without macros.
 ///
-/// The test's name, to which stored schedules and tokens belong, is the name of the thread, which the test harness names
-/// after the test. For other settings see [`Explorer`].
+/// Stored schedules and tokens belong to the name of the thread, which the test harness sets to the test's name. For
+/// other settings, use [`Explorer`].
 ///
 /// # Panics
-/// When a run fails; the panic's message is the report.
+/// If a run fails. The panic's message is the report.
 ///
 /// ```
 /// # /*
@@ -243,5 +244,5 @@ where
     Fut: Future,
     Fut::Output: TestResult,
 {
-    Explorer::from(Config::of(test_of_this_thread(Location::caller()))).check(test);
+    Explorer::from(Config::of(current_test_name(Location::caller()))).check(test);
 }

@@ -1,6 +1,7 @@
-//! Where the two sides meet: an async closure as a simulation that the harness can run, again and again.
+//! Runs an async closure as a simulation that the harness can repeat.
 //!
-//! Always true: each run calls the closure anew, in a loop of its own.
+//! # Invariants
+//! Each run calls the closure anew, in its own loop.
 
 use std::any::Any;
 use std::fmt;
@@ -15,12 +16,12 @@ use timeloop_sim::{
 
 use crate::engine::{Before, Engine, Label, Root, RootFuture, Stop, context};
 
-/// What a test may return: `()`, or a `Result` whose `Err` fails the run.
+/// The output of a test: `()`, or a `Result` whose `Err` fails the run.
 pub trait TestResult {
-    /// The failure's text, if this is one.
+    /// Returns the failure's text, or `None` if the test passed.
     fn failure(self) -> Option<String>;
 
-    /// The error itself, for those who know more of it than its text.
+    /// Returns the error itself, for callers that can use more than its text.
     #[doc(hidden)]
     fn error(&self) -> Option<&dyn Any> {
         None
@@ -49,14 +50,14 @@ impl<T: TestResult, E: fmt::Debug + 'static> TestResult for Result<T, E> {
     }
 }
 
-/// What a test's output says has failed.
+/// The failure that a test's output describes.
 pub(crate) struct TestError {
     pub(crate) message: String,
     pub(crate) site: Option<Site>,
 }
 
-/// `Ok` unless the test's output is a failure.
-pub(crate) fn passed(output: impl TestResult) -> Result<(), TestError> {
+/// Returns `Ok` unless the test's output is a failure.
+pub(crate) fn check_output(output: impl TestResult) -> Result<(), TestError> {
     #[cfg(feature = "proptest")]
     if let Some(test_error) = output.error().and_then(crate::proptest::test_error) {
         return Err(test_error);
@@ -64,7 +65,7 @@ pub(crate) fn passed(output: impl TestResult) -> Result<(), TestError> {
     output.failure().map_or(Ok(()), |message| Err(TestError { message, site: None }))
 }
 
-/// What a function returns.
+/// Names a function's return type.
 trait Returns {
     type Output;
 }
@@ -74,7 +75,7 @@ impl<T> Returns for fn() -> T {
 }
 
 #[expect(private_interfaces, reason = "a trait that is there to name a type")]
-/// What never ends has nothing to return: a server's loop. (The type has no name that stable Rust accepts here.)
+/// The never type `!`, for tests that end in an endless loop. Stable Rust accepts no other name for it here.
 impl TestResult for <fn() -> ! as Returns>::Output {
     fn failure(self) -> Option<String> {
         self
@@ -85,8 +86,8 @@ impl TestResult for <fn() -> ! as Returns>::Output {
 pub(crate) struct AsyncSimulation<F, J> {
     pub(crate) name: Label,
     pub(crate) make: F,
-    /// Says what an output comes to: something, or a failure.
-    pub(crate) judge: J,
+    /// Converts an output to a value or a failure.
+    pub(crate) classify: J,
 }
 
 impl<F, Fut, J, P> AsyncSimulation<F, J>
@@ -95,9 +96,9 @@ where
     Fut: Future,
     J: Fn(Fut::Output) -> Result<P, TestError>,
 {
-    /// Makes one run; what its output comes to, unless it fails.
+    /// Makes one run. Also returns the value that `classify` makes of its output, unless the run failed.
     pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
-        run_once(request, self.name.clone(), &self.make).judged(&self.judge)
+        run_once(request, self.name.clone(), &self.make).classified(&self.classify)
     }
 }
 
@@ -112,21 +113,21 @@ where
     }
 }
 
-/// One run.
+/// The result of one run.
 struct RunResult<T> {
-    /// The output, or what failed: in here only.
+    /// The output or the failure. A failure is here only, not in `ended`.
     result: Result<T, Box<Failure>>,
     ended: Ended,
-    /// For the notes of a failure of the output.
+    /// The run's state before its end, for the notes of a failure of the output.
     before: Before,
 }
 
 impl<T> RunResult<T> {
-    /// How the run ended, now that `judge` says what its output comes to: something, or a failure's text.
-    fn judged<P>(self, judge: impl FnOnce(T) -> Result<P, TestError>) -> (Ended, Option<P>) {
+    /// Returns how the run ended, after `classify` has converted its output to a value or a failure.
+    fn classified<P>(self, classify: impl FnOnce(T) -> Result<P, TestError>) -> (Ended, Option<P>) {
         let Self { result, mut ended, before } = self;
-        let judged = match result {
-            Ok(output) => judge(output).map_err(|TestError { message, site }| {
+        let classified = match result {
+            Ok(output) => classify(output).map_err(|TestError { message, site }| {
                 Box::new(Failure {
                     kind: FailureKind::Error,
                     cause: Cause::Error(message),
@@ -141,7 +142,7 @@ impl<T> RunResult<T> {
             }),
             Err(failure) => Err(failure),
         };
-        let (failure, passed) = match judged {
+        let (failure, passed) = match classified {
             Ok(passed) => (None, Some(passed)),
             Err(failure) => (Some(failure), None),
         };
@@ -156,7 +157,7 @@ where
     F: Fn() -> Fut,
     Fut: Future,
 {
-    // The closure itself runs inside the loop too: it may spawn.
+    // The closure is called inside the loop too, so that it may spawn.
     let mut future = pin!(Some(async { make().await }));
     let mut root = RootFuture::new(future.as_mut());
     let (failure, ended, before) = run_root(request, name, &mut root);
@@ -167,7 +168,7 @@ where
     RunResult { result, ended, before }
 }
 
-/// Makes one run of a root.
+/// Makes one run of a root future.
 fn run_root(request: Request<'_>, name: Label, root: &mut dyn Root) -> (Option<Box<Failure>>, Ended, Before) {
     let Request { source, limits, detail, explain_from, loud } = request;
     let engine = Engine::new(source, limits, detail, name);
@@ -179,20 +180,20 @@ fn run_root(request: Request<'_>, name: Label, root: &mut dyn Root) -> (Option<B
     (stopped.or(unobserved), engine.ended(), before)
 }
 
-/// Makes one run under the strategy `random` and gives its output.
+/// Makes one run under the strategy `random` and returns its output.
 ///
-/// Under `random` tasks are switched where they wait and at accesses to a [`Resource`](crate::Resource); before other
-/// operations nobody gives way. For a run under another strategy see [`run_from`].
+/// Under `random`, tasks are switched where they wait, and before accesses to a [`Resource`](crate::Resource). No task
+/// is preempted before other operations. For a run under another strategy, use [`run_from`].
 ///
-/// This is for programs and for tests that look at a single run. To search for a failing schedule use
+/// This function is for programs, and for tests of a single run. To search for a failing schedule, use
 /// `#[timeloop::test]`, [`explore`](crate::explore) or [`Explorer`](crate::Explorer).
 ///
 /// # Errors
-/// What failed: a panic, a deadlock, a bound that was hit. The failing run is made a second time to find the places in
-/// the source that the failure names, so the closure must not depend on anything outside of the run.
+/// The failure: a panic, a deadlock, or an exceeded limit, for example. A failing run is made a second time to find the
+/// source lines that the failure names, so the closure must not depend on anything outside the run.
 ///
 /// # Panics
-/// Inside of another run: only one loop runs at a time.
+/// Inside another run, because a thread runs one loop at a time.
 ///
 /// ```
 /// let sum = timeloop::run(42, || async {
@@ -218,7 +219,7 @@ where
             .result
     };
     once(Detail::Lean, Label::Fixed("`timeloop::run`")).map_err(|failure| {
-        // Deadlocks and the like want to be explained; the run is made once more for that.
+        // The second run records the locations that explain deadlocks and similar failures.
         match once(Detail::Explain, Label::Fixed("`timeloop::run`")) {
             Err(explained) if explained.fingerprint() == failure.fingerprint() => *explained,
             _ => *failure,
@@ -226,31 +227,31 @@ where
     })
 }
 
-/// What came of one run.
+/// The outcome of one run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome<T> {
-    /// The run's output, or what failed.
+    /// The run's output or failure.
     pub result: Result<T, Failure>,
-    /// The rolling hash over every step's task and virtual time and every choice: two runs with the same hash took the
-    /// same steps.
+    /// The rolling hash of every step's task, virtual time and choices. Two runs with the same hash took the same
+    /// steps.
     pub trace_hash: u64,
-    /// How many steps the run took.
+    /// The number of steps.
     pub steps: u64,
-    /// How much virtual time passed.
+    /// The virtual time that passed.
     pub elapsed: Duration,
 }
 
 /// Makes one run whose every decision comes from `source`: a fuzzer's bytes, a stored [`Schedule`](crate::Schedule), a
-/// seed and a strategy, or a [`Source`](timeloop_sim::Source) of your own.
+/// seed and a strategy, or your own [`Source`](timeloop_sim::Source).
 ///
-/// Nothing is printed, not even for a panic, and the environment is not heeded. The run is made once only, so a failure
-/// names no lines where tasks wait; [`run`] and [`Explorer`](crate::Explorer) find them.
+/// Nothing is printed, not even for a panic, and environment variables are ignored. The run is made only once, so a
+/// failure does not name the lines where tasks wait; use [`run`] or [`Explorer`](crate::Explorer) to find them.
 ///
 /// # Panics
-/// Inside of another run: only one loop runs at a time.
+/// Inside another run, because a thread runs one loop at a time.
 ///
-/// A fuzz target that lets the fuzzer decide which task runs next, and shows it the schedule's trace:
+/// A fuzz target that lets the fuzzer decide which task runs next:
 ///
 /// ```
 /// use timeloop::{Bytes, Limits, run_from, spawn};
@@ -287,21 +288,21 @@ where
     }
 }
 
-/// Panics if a loop runs on this thread already, be it tokio's.
+/// Panics if a loop, possibly tokio's, already runs on this thread.
 #[track_caller]
 pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
     if let Some(running) = context::running_label() {
         panic!(
-            "can't start the loop of {} inside the loop of {running}: only one loop runs at a time on a thread; \
-             await the future or `spawn` it instead",
+            "cannot start the loop of {} inside the loop of {running}: a thread runs one loop at a time; await the \
+             future or `spawn` it instead",
             new(),
         );
     }
     #[cfg(feature = "sync")]
     if crate::sync::inside_tokio() {
         panic!(
-            "can't start the loop of {} inside tokio's own runtime, which grants its tasks a budget of operations that \
-             the loop would use up; start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`",
+            "cannot start the loop of {} inside tokio's own runtime, whose budget of operations a task would use up; \
+             start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`",
             new(),
         );
     }
@@ -318,15 +319,15 @@ mod tests {
     use crate::Resource;
     use crate::time::{sleep, timeout};
 
-    /// Decides everything at random: who runs, who gives way, who is held back while time passes.
+    /// Makes every decision at random: task order, preemptions, and stalls of ready tasks while time passes.
     #[derive(Debug)]
-    struct Wild {
+    struct RandomDecisions {
         stream: Stream,
         ready: Vec<u32>,
         held: Vec<u32>,
     }
 
-    impl Source for Wild {
+    impl Source for RandomDecisions {
         fn ready(&mut self, task: Ready) {
             if self.stream.below(6) == 0 {
                 self.held.push(task.slot);
@@ -384,7 +385,7 @@ mod tests {
                         } else {
                             crate::task::yield_now().await;
                         }
-                        // A timer that is set back is due without time's moving.
+                        // A timer reset to now is due without virtual time advancing.
                         let mut nap = std::pin::pin!(sleep(Duration::from_secs(1)));
                         let now = futures_util::FutureExt::now_or_never(nap.as_mut());
                         assert!(now.is_none());
@@ -408,7 +409,7 @@ mod tests {
         row.write().await;
     }
 
-    /// Any run whatsoever can be written as deviations from the quiet run, with which it takes the same steps.
+    /// Every run can be written as deviations from the baseline run that reproduce its steps.
     #[test]
     fn a_run_is_repeated_by_its_deviations() {
         let limits = Limits::default();
@@ -420,13 +421,14 @@ mod tests {
         let mut stalls = 0;
         for seed in 0..300 {
             let stream = Stream::new(Seed(seed), Domain::Schedule, 0);
-            let wild = made(Box::new(Wild { stream, ready: Vec::new(), held: Vec::new() }).into());
-            let deviations = wild.record.expect("it was asked for").deviations();
+            let random =
+                made(Box::new(RandomDecisions { stream, ready: Vec::new(), held: Vec::new() }).into());
+            let deviations = random.record.expect("it was asked for").deviations();
             stalls += deviations.iter().filter(|deviation| deviation.domain == Domain::Stall).count();
             let again = made(Box::new(Replay::new(Seed(0), &deviations)).into());
-            assert_eq!(again.trace_hash, wild.trace_hash, "seed {seed}: {deviations:?}");
-            assert_eq!((again.unapplied, again.elapsed_ns), (0, wild.elapsed_ns), "seed {seed}");
-            assert!(again.steps <= wild.steps);
+            assert_eq!(again.trace_hash, random.trace_hash, "seed {seed}: {deviations:?}");
+            assert_eq!((again.unapplied, again.elapsed_ns), (0, random.elapsed_ns), "seed {seed}");
+            assert!(again.steps <= random.steps);
         }
         assert!(stalls > 100, "{stalls}");
     }

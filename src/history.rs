@@ -1,16 +1,16 @@
-//! Histories: what clients asked for in a run and what they were told, checked for linearizability.
+//! Histories: the calls of clients in a run and their results, checked for linearizability.
 //!
-//! A test of a replicated store, a lock service or a cache has clients that read and write while machines crash. What is
-//! each of them allowed to see? If the store promises to behave as if there were one copy, its history is to be
-//! *linearizable*: each operation seems to take effect at one instant between its call and its return. A [`Recorder`]
-//! notes calls and returns, with virtual time, and [`Recorder::check`] looks for such instants.
+//! A test of a replicated store, a lock service or a cache has clients that read and write while machines crash. A
+//! store that promises to behave like a single copy must have a *linearizable* history: each operation takes effect at
+//! one instant between its call and its return. A [`Recorder`] records calls and returns with their virtual times, and
+//! [`Recorder::check`] searches for such instants.
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc};
 //! use timeloop::{Explorer, Resource, task::JoinSet};
 //! use timeloop::history::{Recorder, models::{Counter, CounterOperation, CounterReturned}};
 //!
-//! /// A counter that reads, and then writes what it has read plus one.
+//! /// A counter whose increment reads, and then writes the value plus one.
 //! async fn increment(resource: &Resource, counter: &Cell<i64>) -> i64 {
 //!     resource.read().await;
 //!     let before = counter.get();
@@ -38,14 +38,16 @@
 //! assert!(found.failure.message().contains("client 2: FetchAdd(1) returned Value(0)"));
 //! ```
 //!
-//! A client that crashes, or gives up waiting, leaves a call that never returns: drop the future of
-//! [`record`](Recorder::record), or the [`Call`]. Such an operation may have taken effect or not, at any time from its call
-//! on. One that is known to have failed is to be [forgotten](Call::forget).
+//! A client that crashes or gives up leaves a call that never returns: drop the future of [`record`](Recorder::record),
+//! or the [`Call`]. Such an operation may or may not have taken effect, at any time after its call.
+//! [Forget](Call::forget) an operation that is known to have failed.
 //!
-//! [`models`] has the objects that everybody needs; others implement [`Model`]. How the check works, and what it costs, is
-//! told in [`timeloop_sim::history`].
+//! [`models`] contains common objects; implement [`Model`] for others. [`timeloop_sim::history`] documents the
+//! algorithm and its cost.
 //!
-//! Always true: recording is no scheduling point, draws nothing and changes nothing: a run is the same with it as without.
+//! # Invariants
+//! Recording is not a scheduling point, draws no random numbers and changes nothing: a run is the same with and without
+//! it.
 
 use std::fmt;
 use std::future::Future;
@@ -58,21 +60,21 @@ pub use timeloop_sim::history::{
 
 use crate::engine::context;
 
-/// Records a [`History`] while a run goes on. Clones record the same one.
+/// Records a [`History`] during a run. Clones share the history.
 ///
-/// `O` is what clients ask for, `R` what they are told: the types of the [`Model`] to check against.
+/// `O` is the type of operations and `R` of their results, as in the [`Model`] to check against.
 pub struct Recorder<O, R> {
     history: Arc<Mutex<History<O, R>>>,
 }
 
 impl<O, R> Recorder<O, R> {
-    /// A recorder of a history in which nothing has happened.
+    /// Creates a recorder with an empty history.
     #[must_use]
     pub fn new() -> Self {
         Self { history: Arc::new(Mutex::new(History::new())) }
     }
 
-    /// Notes that a client, a number or a name, calls an operation, now.
+    /// Records that a client (a number or a name) calls an operation now.
     ///
     /// ```
     /// use timeloop::history::{Recorder, models::{Register, RegisterOperation, RegisterReturned}};
@@ -80,7 +82,7 @@ impl<O, R> Recorder<O, R> {
     /// timeloop::run(0, || async {
     ///     let history = Recorder::new();
     ///     let call = history.call("alice", RegisterOperation::Write(7));
-    ///     // … a request goes out, and an answer comes in …
+    ///     // … send a request, receive a response …
     ///     call.returned(RegisterReturned::Written);
     ///     history.check(&Register::new(0))
     /// })?.unwrap();
@@ -92,8 +94,8 @@ impl<O, R> Recorder<O, R> {
         Call { recorder: self.clone(), id }
     }
 
-    /// Notes an operation from the first poll of its future to its end. If it is dropped before, it is a call that never
-    /// returned.
+    /// Records an operation from the first poll of its future to its end. If the future is dropped before, the call
+    /// never returned.
     pub async fn record<F>(&self, client: impl Into<Client>, operation: O, future: F) -> R
     where
         F: Future<Output = R>,
@@ -105,8 +107,8 @@ impl<O, R> Recorder<O, R> {
         value
     }
 
-    /// As [`record`](Self::record), for an operation that may fail without a word on whether it took effect, as with a
-    /// timeout: then it is a call that never returned.
+    /// Records an operation as [`record`](Self::record) does. If it fails, for example with a timeout, it may have
+    /// taken effect or not, so the call never returned.
     ///
     /// # Errors
     /// Those of the future.
@@ -121,7 +123,7 @@ impl<O, R> Recorder<O, R> {
         Ok(value)
     }
 
-    /// Whether the history so far is linearizable.
+    /// Checks whether the history so far is linearizable.
     ///
     /// # Errors
     /// [`CheckError::Violation`] if it is not, and [`CheckError::Undecided`] after [`STEPS_MAX`] steps.
@@ -129,7 +131,7 @@ impl<O, R> Recorder<O, R> {
         self.lock().check(model)
     }
 
-    /// As [`check`](Self::check), with a bound of its own on how often [`Model::step`] is asked.
+    /// Checks as [`check`](Self::check) does, with a limit on the calls of [`Model::step`].
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -141,7 +143,7 @@ impl<O, R> Recorder<O, R> {
         self.lock().check_within(model, steps_max)
     }
 
-    /// The history so far.
+    /// Returns a copy of the history so far.
     #[must_use]
     pub fn history(&self) -> History<O, R>
     where
@@ -151,25 +153,25 @@ impl<O, R> Recorder<O, R> {
         self.lock().clone()
     }
 
-    /// How many operations there are.
+    /// Returns the number of operations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no operations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// No code of the user's runs that could leave a history in disorder, so one that a panic went by is whole.
+    /// A poisoned lock is safe to use: no user code runs while the history is being changed.
     fn lock(&self) -> MutexGuard<'_, History<O, R>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// 0 outside of a run.
+/// Returns the virtual time, or 0 outside a run.
 fn now_ns() -> u64 {
     context::with(|engine| engine.now_ns()).unwrap_or_default()
 }
@@ -192,7 +194,7 @@ impl<O: fmt::Debug, R: fmt::Debug> fmt::Debug for Recorder<O, R> {
     }
 }
 
-/// An operation that has been called. If it is dropped, it never returned: it may have taken effect or not.
+/// An operation that was called. Dropping it means that it never returned: it may have taken effect or not.
 #[must_use = "without its return, the call may or may not have taken effect"]
 pub struct Call<O, R> {
     recorder: Recorder<O, R>,
@@ -200,17 +202,18 @@ pub struct Call<O, R> {
 }
 
 impl<O, R> Call<O, R> {
-    /// Notes that it returned, now.
+    /// Records that the operation returns `value` now.
     pub fn returned(self, value: R) {
         self.recorder.lock().returned(self.id, now_ns(), value);
     }
 
-    /// Takes the call out of the history: it certainly took no effect. Where that is not certain, drop it.
+    /// Removes the call from the history, because it certainly took no effect. If that is not certain, drop the call
+    /// instead.
     pub fn forget(self) {
         self.recorder.lock().forget(self.id);
     }
 
-    /// Which call of the history it is.
+    /// Returns the id of the call in the history.
     #[must_use]
     pub const fn id(&self) -> CallId {
         self.id

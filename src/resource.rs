@@ -1,7 +1,7 @@
-//! Resources: what tasks share besides timeloop's own locks, channels and sockets, announced by the code that accesses it.
+//! [`Resource`]: shared state that timeloop does not know of, announced by the code that accesses it.
 //!
 //! # Invariants
-//! An access is a preemption point under every strategy but `fifo`. The value itself is the code's own business.
+//! An access is a preemption point under every strategy except `fifo`. Access to the value itself is up to the code.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -13,13 +13,12 @@ use timeloop_sim::Access;
 
 use crate::engine::announce::{Attempt, ResourceId};
 
-/// Something that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
+/// State that tasks share and that timeloop does not know of: a row of a fake database, a file, an atomic.
 ///
-/// Announcing an access does two things. It gives other tasks a chance to go first, as a real database would, whatever
-/// the strategy (but `fifo`, under which nobody gives way). And it tells the strategy which accesses may race with each
-/// other, so that it can try their orders one after the other rather than at random.
+/// Announcing an access does two things. It lets other tasks run first, as a real database would, under every strategy
+/// except `fifo`. It also informs the strategy which accesses may race, so that it can try their orders systematically.
 ///
-/// The locks and channels of [`sync`](crate::sync) announce by themselves.
+/// The locks and channels of [`sync`](crate::sync) announce their operations themselves.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -65,47 +64,47 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource that is called `name` in reports.
+    /// Creates a resource with this name in reports.
     #[track_caller]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { id: ResourceId::new(), name: name.into() }
     }
 
-    /// A resource for a `static`. Two that are made at the same place count as one.
+    /// Creates a resource at compile time, for a `static`. Two that are created at the same place count as one.
     #[must_use]
     #[track_caller]
     pub const fn const_new(name: &'static str) -> Self {
         Self { id: ResourceId::const_new(), name: Cow::Borrowed(name) }
     }
 
-    /// What it is called.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Announces a read; to be awaited right before it.
+    /// Announces a read. Await it right before the read.
     #[track_caller]
     pub fn read(&self) -> Accessing<'_> {
         self.access(Access::Read)
     }
 
-    /// Announces a write; to be awaited right before it.
+    /// Announces a write. Await it right before the write.
     #[track_caller]
     pub fn write(&self) -> Accessing<'_> {
         self.access(Access::Write)
     }
 
-    /// Announces any access; to be awaited right before it. Two accesses race unless both are [`Access::Read`].
+    /// Announces an access. Await it right before the access. Two accesses race unless both are [`Access::Read`].
     #[track_caller]
     pub fn access(&self, access: Access) -> Accessing<'_> {
         Accessing { resource: self, access, at: Location::caller(), attempt: Attempt::default() }
     }
 }
 
-/// The future of [`Resource::access`]: ready when the access may be done, which is to be right after.
+/// The future of [`Resource::access`]. When it is ready, the access must follow at once.
 ///
-/// Outside of a run it is ready at once.
+/// Outside a run it is ready immediately.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Accessing<'a> {

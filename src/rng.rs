@@ -1,7 +1,8 @@
 //! Random numbers for the code under test.
 //!
-//! Always true: each task draws from a stream of its own, keyed by its spawn path, so one task's draws shift nothing for
-//! another, and the same schedule gives the same numbers.
+//! # Invariants
+//! Each task draws from its own stream, keyed by its spawn path. One task's draws never change another's, and the same
+//! schedule gives the same numbers.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use rand::TryRng;
 
 use crate::engine::{self, context};
 
-/// The random numbers of the current task: a generator for whatever takes a [`rand::Rng`](https://docs.rs/rand).
+/// Returns the random number generator of the current task, for code that takes a [`rand::Rng`](https://docs.rs/rand).
 ///
 /// ```
 /// use rand::RngExt;
@@ -26,10 +27,10 @@ pub fn rng() -> TaskRng {
     TaskRng { _not_send: PhantomData }
 }
 
-/// The generator of [`rng`]: draws from the stream of whichever task uses it.
+/// The generator of [`rng`]. It draws from the stream of the task that uses it.
 ///
 /// # Panics
-/// Drawing panics outside of a run.
+/// Drawing panics outside a run.
 #[derive(Clone, Debug)]
 pub struct TaskRng {
     /// A run has one thread.
@@ -57,7 +58,7 @@ fn draw<R>(draw: impl FnOnce(&mut timeloop_sim::Stream) -> R) -> R {
     context::with(|engine| engine.draw(draw)).unwrap_or_else(|| engine::outside("draw random numbers"))
 }
 
-/// Fills `bytes` from the current task's stream; a panic outside of a run says what can't be done there.
+/// Fills `bytes` from the current task's stream. Outside a run, panics with `what` in the message.
 #[cfg(feature = "rustls")]
 pub(crate) fn fill(bytes: &mut [u8], what: &str) {
     context::with(|engine| engine.draw(|stream| stream.fill_bytes(bytes)))

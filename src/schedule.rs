@@ -1,7 +1,8 @@
-//! A schedule as an input: a value that a test is handed, and runs itself under.
+//! [`Schedule`]: a schedule as a test input, under which the test makes runs itself.
 //!
-//! Always true: a schedule runs the same code in the same way each time; a run that fails has been confirmed, rewritten as
-//! deviations from the quiet run and shrunk before anyone hears of it.
+//! # Invariants
+//! - A schedule runs the same code the same way each time.
+//! - Before a failure is returned, it was confirmed, rewritten as deviations from the baseline run, and shrunk.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +15,14 @@ use timeloop_sim::{
     RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, investigate,
 };
 
-use crate::explorer::test_of_this_thread;
-use crate::harness::{AsyncSimulation, TestError, TestResult, assert_no_loop, passed};
+use crate::explorer::current_test_name;
+use crate::harness::{AsyncSimulation, TestError, TestResult, assert_no_loop, check_output};
 
-/// How to make every decision of a run, as an input that a test is handed like any other.
+/// Decides everything in a run, as an input that a test receives like any other.
 ///
-/// Where `#[timeloop::test]` and [`Explorer`](crate::Explorer) look for schedules themselves, this is for those who get
-/// their inputs from elsewhere: from a property (feature `proptest`), from a fuzzer, from a table. [`run`](Self::run) makes
-/// one run. If that fails, its schedule is shrunk, and the error is the usual report.
+/// `#[timeloop::test]` and [`Explorer`](crate::Explorer) search for schedules themselves. This type is for tests whose
+/// inputs come from elsewhere: a property (feature `proptest`), a fuzzer, a table. [`run`](Self::run) makes one run. If
+/// the run fails, its schedule is shrunk, and the error is the usual report.
 ///
 /// ```
 /// use timeloop::{Schedule, StrategySpec, spawn};
@@ -34,7 +35,7 @@ use crate::harness::{AsyncSimulation, TestError, TestResult, assert_no_loop, pas
 /// # Ok::<(), timeloop::FailedRun>(())
 /// ```
 ///
-/// Printed, it is a token, which can be parsed again:
+/// `Display` formats it as a token, which can be parsed again:
 ///
 /// ```
 /// # use timeloop::Schedule;
@@ -47,51 +48,51 @@ pub struct Schedule {
     decisions: Decisions,
 }
 
-/// Who makes the decisions.
+/// The source of the decisions.
 #[derive(Clone, PartialEq, Eq)]
 enum Decisions {
     Stored(timeloop_sim::Schedule),
-    /// Of a property: several schedules, until one fails.
+    /// From a property: several schedules, tried until one fails.
     #[cfg(feature = "proptest")]
     Case(crate::proptest::Case),
-    /// Of a fuzzer: its run shows the fuzzer what it does.
+    /// From a fuzzer. Its run records coverage for the fuzzer.
     #[cfg(feature = "arbitrary")]
     Fuzzed(timeloop_sim::Schedule),
 }
 
 impl Schedule {
-    /// The quiet run: every task in its turn, first in, first out, and no fault.
+    /// Returns the baseline schedule: tasks run first in, first out, without faults.
     #[must_use]
     pub fn baseline() -> Self {
         timeloop_sim::Schedule::baseline().into()
     }
 
-    /// The run of this seed under a strategy that was told nothing of the code.
+    /// Returns the schedule of `seed` under `strategy`. The strategy has no estimates from earlier runs.
     #[must_use]
     pub fn seeded(seed: impl Into<Seed>, strategy: StrategySpec) -> Self {
         timeloop_sim::Schedule::seeded(seed.into(), strategy).into()
     }
 
-    /// The schedule of a property's test case.
+    /// Creates the schedule of a property's test case.
     #[cfg(feature = "proptest")]
     pub(crate) fn of_case(case: crate::proptest::Case) -> Self {
         Self { decisions: Decisions::Case(case) }
     }
 
-    /// A schedule that a fuzzer has made up.
+    /// Creates the schedule of a fuzzer's input.
     #[cfg(feature = "arbitrary")]
     pub(crate) fn fuzzed(schedule: timeloop_sim::Schedule) -> Self {
         Self { decisions: Decisions::Fuzzed(schedule) }
     }
 
-    /// The deviations from the quiet run; `None` where a strategy or a fuzzer's bytes decide. Those of a property's
-    /// schedule are known once a run has failed.
+    /// Returns the deviations from the baseline run, or `None` if a strategy or a fuzzer's bytes decide. The deviations
+    /// of a property's schedule are known once a run has failed.
     #[must_use]
     pub fn deviations(&self) -> Option<Vec<Deviation>> {
         self.stored().deviations().map(<[_]>::to_vec)
     }
 
-    /// What can be written down of it.
+    /// Returns the schedule in the form that can be stored.
     fn stored(&self) -> Cow<'_, timeloop_sim::Schedule> {
         match &self.decisions {
             Decisions::Stored(schedule) => Cow::Borrowed(schedule),
@@ -102,14 +103,16 @@ impl Schedule {
         }
     }
 
-    /// Makes one run under this schedule. A panic, a deadlock, a bound that is hit or an `Err` fails it, as in a
-    /// `#[timeloop::test]`; then the schedule is shrunk, for which `make` is called many times.
+    /// Makes one run under this schedule.
+    ///
+    /// As in a `#[timeloop::test]`, a panic, a deadlock, an exceeded limit or an `Err` fails the run. Then the schedule
+    /// is shrunk, which calls `make` many times.
     ///
     /// # Errors
-    /// What failed, with the shrunk schedule: its text is the usual report.
+    /// The failure with the shrunk schedule. Its text is the usual report.
     ///
     /// # Panics
-    /// Inside of another run: only one loop runs at a time.
+    /// Inside another run, because a thread runs one loop at a time.
     ///
     /// ```
     /// use std::{cell::Cell, rc::Rc};
@@ -139,10 +142,10 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(config(Location::caller()), None, make, verdict)
+        self.run_configured(config(Location::caller()), None, make, verdict)
     }
 
-    /// [`run`](Self::run) with other bounds.
+    /// Makes one run as [`run`](Self::run) does, with the given limits.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -156,11 +159,10 @@ impl Schedule {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.made(config(Location::caller()), Some(limits), make, verdict)
+        self.run_configured(config(Location::caller()), Some(limits), make, verdict)
     }
 
-    /// Makes one run under this schedule, as [`run`](Self::run) does, and gives its output, whatever that is: an `Err`
-    /// is an output like any other.
+    /// Makes one run as [`run`](Self::run) does, and returns its output. An `Err` is an output like any other.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -179,15 +181,15 @@ impl Schedule {
         F: Fn() -> Fut + Sync,
         Fut: Future,
     {
-        self.made(config(Location::caller()), None, make, |output| Ok(Ok(output)))
+        self.run_configured(config(Location::caller()), None, make, |output| Ok(Ok(output)))
     }
 
-    pub(crate) fn made<F, Fut, P>(
+    pub(crate) fn run_configured<F, Fut, P>(
         &self,
         config: Config,
         limits: Option<&Limits>,
         make: F,
-        judge: fn(Fut::Output) -> Verdict<P>,
+        classify: fn(Fut::Output) -> Verdict<P>,
     ) -> Result<P, FailedRun>
     where
         F: Fn() -> Fut + Sync,
@@ -203,59 +205,64 @@ impl Schedule {
         }
         let replayed = replayed(&config).unwrap_or_else(|error| panic!("{error}"));
         let (limits, loud) = (&config.limits, replayed.is_some());
-        let simulation = AsyncSimulation { name: format!("the test `{}`", config.test).into(), make, judge };
-        let mut last = None;
-        let mut attempt = |source| {
+        let simulation =
+            AsyncSimulation { name: format!("the test `{}`", config.test).into(), make, classify };
+        let mut output = None;
+        let mut make_run = |source| {
             let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };
             let (ended, passed) = simulation.make(request);
-            last = passed.or_else(|| last.take());
+            output = passed.or_else(|| output.take());
             ended
         };
-        let found_under = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
+        let investigate_under = |schedule: &timeloop_sim::Schedule, failed: &Ended, shrink_runs| {
             investigate(&Config { shrink_runs, ..config.clone() }, &simulation, schedule, failed)
         };
-        let mut only = |schedule: &timeloop_sim::Schedule| {
-            let ended = attempt(schedule.source());
-            ended.failure.is_some().then(|| found_under(schedule, &ended, SHRINK_RUNS))
+        let mut run_one = |schedule: &timeloop_sim::Schedule| {
+            let ended = make_run(schedule.source());
+            ended.failure.is_some().then(|| investigate_under(schedule, &ended, SHRINK_RUNS))
         };
         let found = match (replayed, &self.decisions) {
             (Some(schedules), _) => {
-                let found = schedules.iter().find_map(only);
+                let found = schedules.iter().find_map(run_one);
                 #[cfg(feature = "proptest")]
                 if let (Some(found), Decisions::Case(case)) = (&found, &self.decisions) {
                     case.remember(0, found);
                 }
                 found
             }
-            (None, Decisions::Stored(schedule)) => only(schedule),
+            (None, Decisions::Stored(schedule)) => run_one(schedule),
             #[cfg(feature = "proptest")]
-            (None, Decisions::Case(case)) => case.search(&mut attempt, &found_under),
+            (None, Decisions::Case(case)) => case.search(&mut make_run, &investigate_under),
             #[cfg(feature = "arbitrary")]
             (None, Decisions::Fuzzed(schedule)) => {
-                let ended = attempt(crate::fuzzing::watched(schedule.source()));
-                ended.failure.is_some().then(|| found_under(schedule, &ended, crate::fuzzing::SHRINK_RUNS))
+                let ended = make_run(crate::fuzzing::with_coverage(schedule.source()));
+                ended
+                    .failure
+                    .is_some()
+                    .then(|| investigate_under(schedule, &ended, crate::fuzzing::SHRINK_RUNS))
             }
         };
-        match (found, last) {
-            (Some(found), _) => Err(FailedRun { why: Why::Failed(found) }),
+        match (found, output) {
+            (Some(found), _) => Err(FailedRun { reason: FailureReason::Failed(found) }),
             (None, Some(Ok(passed))) => Ok(passed),
-            (None, Some(Err(rejected))) => Err(FailedRun { why: Why::Rejected(rejected) }),
+            (None, Some(Err(rejected))) => Err(FailedRun { reason: FailureReason::Rejected(rejected) }),
             (None, None) => unreachable!("a run that does not fail has an output"),
         }
     }
 }
 
-/// The configuration of what is written at `location`, if no loop runs yet.
+/// Returns the configuration for the test at `location`.
 #[track_caller]
 fn config(location: &'static Location<'static>) -> Config {
     assert_no_loop(&|| format!("`Schedule::run` at {location}"));
-    Config::of(test_of_this_thread(location))
+    Config::of(current_test_name(location))
 }
 
-/// Runs that shrinking a single schedule may take.
+/// The maximum number of runs for shrinking a single schedule.
 const SHRINK_RUNS: u64 = 20_000;
 
-/// The schedules that `TIMELOOP_REPLAY` asks for, if they are for this test.
+/// Returns the schedules that `TIMELOOP_REPLAY` gives for this test. `None` if the variable is unset or for another
+/// test.
 pub(crate) fn replayed(config: &Config) -> Result<Option<Vec<timeloop_sim::Schedule>>, ExploreError> {
     static SETTINGS: LazyLock<Result<Settings, EnvironmentError>> = LazyLock::new(Settings::from_environment);
     let settings = match (&config.environment, &*SETTINGS) {
@@ -265,13 +272,13 @@ pub(crate) fn replayed(config: &Config) -> Result<Option<Vec<timeloop_sim::Sched
     match settings.run_mode(config.test.as_str()) {
         Ok(RunMode::Explore) => Ok(None),
         Ok(RunMode::Replay(schedules)) => Ok(Some(schedules)),
-        // A process has many tests; a file with inputs is for another kind of test to read.
+        // A process has many tests, and a file of cases with inputs is read by properties only.
         Err(ExploreError::Token(TokenError::OtherTest { .. }) | ExploreError::Regressions(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// What a run's output comes to: something, or why the test rejects its input, or what fails.
+/// The result of checking a run's output: a value, the reason why the test rejects its input, or an error.
 pub(crate) type Verdict<P> = Result<Result<P, String>, TestError>;
 
 pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
@@ -279,7 +286,7 @@ pub(crate) fn verdict(output: impl TestResult) -> Verdict<()> {
     if let Some(rejection) = output.error().and_then(crate::proptest::rejection) {
         return Ok(Err(rejection));
     }
-    passed(output).map(Ok)
+    check_output(output).map(Ok)
 }
 
 impl From<timeloop_sim::Schedule> for Schedule {
@@ -288,14 +295,14 @@ impl From<timeloop_sim::Schedule> for Schedule {
     }
 }
 
-/// The source that makes the schedule's decisions, for [`run_from`](crate::run_from).
+/// Returns the source of the schedule's decisions, for [`run_from`](crate::run_from).
 impl From<&Schedule> for AnySource {
     fn from(schedule: &Schedule) -> Self {
         schedule.stored().source()
     }
 }
 
-/// Reads a token, whichever test it was made for.
+/// Parses a token, whichever test it belongs to.
 impl FromStr for Schedule {
     type Err = TokenError;
 
@@ -304,30 +311,30 @@ impl FromStr for Schedule {
     }
 }
 
-/// The schedule as a token, which belongs to no test.
+/// Formats the schedule as a token that belongs to no test.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.stored().to_token(""))
     }
 }
 
-/// In one line what it does, and its token.
+/// Formats a one-line description of the schedule, and its token.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Schedule(")?;
         match &self.decisions {
-            Decisions::Stored(schedule) => tell(f, schedule, &self.to_string())?,
+            Decisions::Stored(schedule) => describe(f, schedule, &self.to_string())?,
             #[cfg(feature = "proptest")]
             Decisions::Case(case) => case.fmt(f)?,
             #[cfg(feature = "arbitrary")]
-            Decisions::Fuzzed(schedule) => tell(f, schedule, &self.to_string())?,
+            Decisions::Fuzzed(schedule) => describe(f, schedule, &self.to_string())?,
         }
         f.write_str(")")
     }
 }
 
-/// What the schedule does, unless it is too long to be read, and its token.
-pub(crate) fn tell(
+/// Writes a description of the schedule (unless it is too long to read) and its token.
+pub(crate) fn describe(
     f: &mut fmt::Formatter<'_>,
     schedule: &timeloop_sim::Schedule,
     token: &str,
@@ -339,37 +346,37 @@ pub(crate) fn tell(
     }
 }
 
-/// A run that failed, with all that was found out about it. Its text, both ways of printing it, is the report.
+/// A failed run, with everything found about it. Both `Display` and `Debug` print the report.
 ///
-/// It is no [`std::error::Error`]: so `?` makes of it what proptest wants, where an input that a run rejects is no failure.
-/// Where a `Box<dyn Error>` is wanted, `?` works as well.
+/// It does not implement [`std::error::Error`], so that `?` converts it to proptest's error, for which an input
+/// rejected by the test is not a failure. `?` also converts it to `Box<dyn Error>`.
 pub struct FailedRun {
-    pub(crate) why: Why,
+    pub(crate) reason: FailureReason,
 }
 
-/// Why a run has not passed.
-pub(crate) enum Why {
+/// The reason why a run did not pass.
+pub(crate) enum FailureReason {
     Failed(Box<Found>),
     Rejected(String),
 }
 
 impl FailedRun {
-    /// Everything that was found out. `None` where the test has rejected its input, as proptest's `prop_assume!` does, so
-    /// that nothing has failed.
+    /// Returns the failure. `None` if the test rejected its input, as proptest's `prop_assume!` does; then nothing has
+    /// failed.
     #[must_use]
     pub fn found(&self) -> Option<&Found> {
-        match &self.why {
-            Why::Failed(found) => Some(found),
-            Why::Rejected(_) => None,
+        match &self.reason {
+            FailureReason::Failed(found) => Some(found),
+            FailureReason::Rejected(_) => None,
         }
     }
 }
 
 impl fmt::Display for FailedRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
-            Why::Failed(found) => f.write_str(found.report.trim_end()),
-            Why::Rejected(why) => write!(f, "the test rejects its input: {why}"),
+        match &self.reason {
+            FailureReason::Failed(found) => f.write_str(found.report.trim_end()),
+            FailureReason::Rejected(why) => write!(f, "the test rejects its input: {why}"),
         }
     }
 }
@@ -382,24 +389,24 @@ impl fmt::Debug for FailedRun {
 
 impl From<FailedRun> for Box<dyn std::error::Error> {
     fn from(failed: FailedRun) -> Self {
-        Box::new(Report(failed))
+        Box::new(FailedRunError(failed))
     }
 }
 
 impl From<FailedRun> for Box<dyn std::error::Error + Send + Sync> {
     fn from(failed: FailedRun) -> Self {
-        Box::new(Report(failed))
+        Box::new(FailedRunError(failed))
     }
 }
 
-/// The report as an error.
+/// A failed run as an error.
 #[derive(Debug)]
-struct Report(FailedRun);
+struct FailedRunError(FailedRun);
 
-impl fmt::Display for Report {
+impl fmt::Display for FailedRunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for FailedRunError {}

@@ -1,16 +1,17 @@
-//! A test's input and the schedule that it is to be run under, from one fuzzer's input.
+//! [`Case`]: a test's input with a schedule, decoded from one fuzzer's input.
 //!
-//! Always true: where one ends and the other begins depends on the last bytes alone, so no change of the input's bytes
-//! moves a decision, and none of a decision's the input.
+//! # Invariants
+//! The split depends only on the last bytes. Changing the input's bytes moves no decision, and changing a decision does
+//! not move the input.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use super::{loose, record};
+use super::{raw_bytes, record};
 use crate::Schedule;
 
-/// A test's input, and the schedule that the test is to be run under.
+/// A test's input with the schedule to run the test under.
 ///
-/// [`fuzz_target!`](crate::fuzz_target) needs none of this; it is for targets that are written with libFuzzer's own macro:
+/// [`fuzz_target!`](crate::fuzz_target) does not need it. It is for targets that use libFuzzer's own macro:
 ///
 /// ```
 /// # mod libfuzzer_sys {
@@ -29,11 +30,11 @@ use crate::Schedule;
 /// });
 /// ```
 ///
-/// A tuple `(T, Schedule)` or a struct with a `Schedule` in the last place works as well. Then the split depends on how many
-/// bytes `T` takes, and [`fuzz_mutator!`](crate::fuzz_mutator) should not be used.
+/// A tuple `(T, Schedule)` works too, and so does a struct whose last field is a `Schedule`. Then the split depends on
+/// how many bytes `T` takes, and [`fuzz_mutator!`](crate::fuzz_mutator) must not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case<T> {
-    /// The input: of all bytes but those of the schedule.
+    /// The input, decoded from all bytes except the schedule's.
     pub input: T,
     /// The schedule.
     pub schedule: Schedule,
@@ -62,18 +63,18 @@ impl<'a, T: Arbitrary<'a>> Arbitrary<'a> for Case<T> {
     }
 }
 
-/// Bytes as decisions: no bytes are the quiet schedule, and each few bytes more are one deviation from it.
+/// Decodes bytes as decisions. No bytes are the baseline schedule, and every four bytes add one deviation.
 ///
-/// Deviations are counted from the end of the bytes, so that in a tuple or struct whose last part is a schedule, the parts
-/// before it may take as many bytes as they like.
+/// Deviations are counted from the end of the bytes. In a tuple or struct whose last part is a schedule, the parts
+/// before may therefore take any number of bytes.
 impl<'a> Arbitrary<'a> for Schedule {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let count = u.arbitrary_len::<[u8; loose::CHUNK]>()?;
-        Ok(Self::fuzzed(loose::schedule(u.bytes(count * loose::CHUNK)?)))
+        let count = u.arbitrary_len::<[u8; raw_bytes::CHUNK]>()?;
+        Ok(Self::fuzzed(raw_bytes::schedule(u.bytes(count * raw_bytes::CHUNK)?)))
     }
 
     fn arbitrary_take_rest(u: Unstructured<'a>) -> Result<Self> {
-        Ok(Self::fuzzed(loose::schedule(u.take_rest())))
+        Ok(Self::fuzzed(raw_bytes::schedule(u.take_rest())))
     }
 
     fn size_hint(_depth: usize) -> (usize, Option<usize>) {

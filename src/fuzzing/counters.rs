@@ -1,19 +1,20 @@
-//! Schedule coverage: what a run did, in counters that libFuzzer looks at beside those of the compiler.
+//! Schedule coverage counters, which libFuzzer reads in addition to the compiler's.
 //!
-//! libFuzzer finds them by the name of their section, clears them before each input, and keeps an input that sets
-//! one that no input before it has set.
+//! libFuzzer finds the counters by the name of their section. It clears them before each input, and keeps an input that
+//! sets a counter that no earlier input has set.
 //!
-//! Always true: on Linux the counters lie in that section, and elsewhere they are plain memory that nobody reads; which
-//! counter an event has depends on the event alone, so that a corpus means the same in every process.
+//! # Invariants
+//! - On Linux the counters are in that section. Elsewhere they are plain memory that nothing reads.
+//! - An event's counter depends on the event alone, so a corpus means the same in every process.
 #![expect(unsafe_code, reason = "names the section that libFuzzer looks for")]
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// How many: a multiple of 8, which libFuzzer reads at a time.
+/// The number of counters: a multiple of 8, because libFuzzer reads 8 at a time.
 const COUNT: usize = 1 << 14;
 
-// SAFETY: the section holds nothing but counters of one byte each; libFuzzer, the only one to look for it, reads and clears
-// it between two runs, on the thread that makes them.
+// SAFETY: the section contains only one-byte counters. Only libFuzzer looks for it, and it reads and clears the section
+// between runs, on the thread that makes the runs.
 #[used]
 #[cfg_attr(target_os = "linux", unsafe(link_section = "__libfuzzer_extra_counters"))]
 static COUNTERS: [AtomicU8; COUNT] = [const { AtomicU8::new(0) }; COUNT];
@@ -28,13 +29,14 @@ pub(super) fn are_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// The event that this hash stands for has happened; how often is not told, which would be news with every run.
+/// Records that the event with this hash has happened. The number of times is not recorded: it would differ in every
+/// run.
 #[inline]
-pub(super) fn reached(hash: u64) {
+pub(super) fn mark(hash: u64) {
     COUNTERS[(hash >> 32) as usize % COUNT].store(1, Ordering::Relaxed);
 }
 
-/// How many counters are not zero, and a number for what all of them say.
+/// Returns the number of non-zero counters, and a hash of all counters.
 #[cfg(test)]
 pub(super) fn read() -> (usize, u64) {
     let values = || COUNTERS.iter().map(|counter| counter.load(Ordering::Relaxed));
@@ -44,7 +46,7 @@ pub(super) fn read() -> (usize, u64) {
     (values().filter(|value| *value != 0).count(), hash)
 }
 
-/// Clears them, as libFuzzer does before each input.
+/// Clears the counters, as libFuzzer does before each input.
 #[cfg(test)]
 pub(super) fn clear() {
     COUNTERS.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));

@@ -1,8 +1,10 @@
-//! What a fuzzer learns from a run: which operation of which task followed which on each resource, and at which points
-//! the run could have gone another way.
+//! Collects what a fuzzer learns from a run: the order of tasks' operations on each resource, and the decisions that
+//! could have been made differently.
 //!
-//! Always true: watching reaches no decision; tasks and resources are told apart by what they are in every process (who
-//! made them, as the how-many-th), never by an address or an order.
+//! # Invariants
+//! - Collecting never affects a decision.
+//! - Tasks and resources are identified by their creator and their number among its children, never by an address or a
+//!   global order. Identities are therefore the same in every process.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,42 +12,42 @@ use std::collections::BTreeMap;
 use timeloop_sim::{AnySource, DecisionKey, Domain, Operation, Ready, ResourceKey, Source, Stream, TaskKey};
 
 use super::counters;
-use super::record::Place;
+use super::record::ShortPath;
 
-/// Points of one run that are kept.
+/// The maximum number of points recorded per run.
 const POINTS_MAX: usize = 4_096;
 
-/// Counters that a resource has for who comes after whom. More pairs than that share them: so a resource that many tasks touch
-/// is soon no news any more, and does not drown those that are touched for the first time.
+/// The number of counters per resource for pairs of consecutive tasks. Further pairs share counters. A resource with
+/// many tasks therefore soon stops adding coverage, and does not hide resources that are used for the first time.
 const ORDERS: u64 = 64;
 
-/// A decision that a run came to, where it could have gone another way.
+/// A decision that the run reached and that could have been made differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) domain: Domain,
-    pub(super) place: Place,
+    pub(super) place: ShortPath,
     pub(super) resume: u16,
     pub(super) index: u16,
-    /// How many other ways there were: other tasks that were ready, other branches.
+    /// The number of alternatives: other ready tasks, or other branches.
     pub(super) others: u16,
 }
 
-/// What the mutator wants to know of the last run.
+/// What the mutator uses of the last run.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct RunSummary {
     pub(super) points: Vec<Point>,
-    /// Whether virtual time moved.
+    /// Whether virtual time advanced.
     pub(super) time: bool,
-    /// Whether the code drew random numbers.
+    /// Whether the code under test drew random numbers.
     pub(super) random: bool,
 }
 
 thread_local! {
-    static LAST: RefCell<Seen> = RefCell::default();
+    static LAST: RefCell<RunSummary> = RefCell::default();
 }
 
-/// Calls `look` with what the last run on this thread was like.
-pub(super) fn last_run<T>(look: impl FnOnce(&Seen) -> T) -> T {
+/// Calls `look` with the data of the last run on this thread.
+pub(super) fn last_run<T>(look: impl FnOnce(&RunSummary) -> T) -> T {
     LAST.with_borrow(look)
 }
 
@@ -54,28 +56,28 @@ pub(super) fn mix(hash: u64, number: u64) -> u64 {
     mixed ^ mixed >> 32
 }
 
-/// Watches a run whose decisions come from another source.
+/// A source that passes decisions through from another source and collects coverage.
 #[derive(Debug)]
-struct Watching {
+struct CoverageSource {
     source: AnySource,
     counts: bool,
-    /// Where each task is, if a record can say so, and how many children it has.
-    tasks: BTreeMap<TaskKey, (Option<Place>, u32)>,
-    /// Who did what to a resource last.
+    /// Each task's path, if a record can represent it, and its number of children.
+    tasks: BTreeMap<TaskKey, (Option<ShortPath>, u32)>,
+    /// The last operation on each resource.
     last: BTreeMap<ResourceKey, u64>,
     ready: u16,
-    /// The point of the only task that is ready, as long as it is the only one.
+    /// The point of the only ready task, while no other task is ready.
     alone: Option<Point>,
-    seen: Seen,
+    seen: RunSummary,
 }
 
-/// The source, watched.
-pub(crate) fn watched(source: AnySource) -> AnySource {
+/// Wraps a source so that its run collects coverage.
+pub(crate) fn with_coverage(source: AnySource) -> AnySource {
     let mut seen = LAST.take();
     seen.points.clear();
     (seen.time, seen.random) = (false, false);
-    let tasks = BTreeMap::from([(TaskKey::ROOT, (Some(Place::default()), 0))]);
-    AnySource::Other(Box::new(Watching {
+    let tasks = BTreeMap::from([(TaskKey::ROOT, (Some(ShortPath::default()), 0))]);
+    AnySource::Other(Box::new(CoverageSource {
         source,
         counts: counters::are_on(),
         tasks,
@@ -86,7 +88,7 @@ pub(crate) fn watched(source: AnySource) -> AnySource {
     }))
 }
 
-impl Watching {
+impl CoverageSource {
     fn point(&self, key: DecisionKey, others: u16) -> Option<Point> {
         let (domain, _, resume, index) = key.parts();
         Some(Point {
@@ -98,7 +100,7 @@ impl Watching {
         })
     }
 
-    fn note(&mut self, point: Option<Point>) {
+    fn add_point(&mut self, point: Option<Point>) {
         if let Some(point) = point
             && self.seen.points.len() < POINTS_MAX
         {
@@ -107,26 +109,26 @@ impl Watching {
     }
 }
 
-impl Drop for Watching {
+impl Drop for CoverageSource {
     fn drop(&mut self) {
         let seen = std::mem::take(&mut self.seen);
-        // On a thread that ends nobody will ask.
+        // The thread is ending, so nothing will read the data.
         let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = seen));
     }
 }
 
-impl Source for Watching {
+impl Source for CoverageSource {
     fn ready(&mut self, task: Ready) {
-        // Who has given way before an operation has had its point.
+        // A task that was preempted before an operation has its point already.
         if task.announced.is_none() {
             let point = self.point(task.key(), self.ready);
             if self.ready == 0 {
                 self.alone = point;
             } else {
                 if let Some(first) = self.alone.take() {
-                    self.note(Some(Point { others: 1, ..first }));
+                    self.add_point(Some(Point { others: 1, ..first }));
                 }
-                self.note(point);
+                self.add_point(point);
             }
         }
         self.ready = self.ready.saturating_add(1);
@@ -152,7 +154,7 @@ impl Source for Watching {
 
     fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if self.ready > 0 {
-            self.note(self.point(key, self.ready));
+            self.add_point(self.point(key, self.ready));
         }
         self.source.should_preempt(key, operation)
     }
@@ -162,8 +164,8 @@ impl Source for Watching {
             let does = mix(task.0, operation.access.code().into());
             let before = self.last.insert(operation.resource, does).unwrap_or(0);
             let here = operation.resource.0;
-            counters::reached(mix(mix(here, operation.access.code().into()), u64::MAX));
-            counters::reached(mix(here, mix(does, before) >> 32 & (ORDERS - 1)));
+            counters::mark(mix(mix(here, operation.access.code().into()), u64::MAX));
+            counters::mark(mix(here, mix(does, before) >> 32 & (ORDERS - 1)));
         }
         self.source.performed(task, operation);
     }
@@ -183,7 +185,7 @@ impl Source for Watching {
 
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let others = u16::try_from(arity - 1).unwrap_or(u16::MAX);
-        self.note(self.point(key, others));
+        self.add_point(self.point(key, others));
         self.source.choose(key, arity)
     }
 

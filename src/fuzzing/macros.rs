@@ -1,12 +1,14 @@
-//! The macros of a fuzz target.
+//! The macros of fuzz targets.
 //!
-//! Always true: nothing of libFuzzer's is named here but through the crate `libfuzzer_sys` of whoever writes the target.
+//! # Invariants
+//! Items of libFuzzer are parse_strategy only through the crate `libfuzzer_sys` of the target's author.
 
-/// Defines a fuzz target whose test is run under a schedule that the fuzzer makes up together with the input.
+/// Defines a fuzz target whose test runs under a schedule that the fuzzer generates together with the input.
 ///
-/// Takes the place of `libfuzzer_sys::fuzz_target!`. The test is an async closure with one argument, of any type that is
-/// [`Arbitrary`](https://docs.rs/arbitrary) and `Debug`; it fails as a `#[timeloop::test]` does. Then the schedule
-/// is shrunk, the report printed, and the process stopped, so that libFuzzer writes the input to a file.
+/// Use it instead of `libfuzzer_sys::fuzz_target!`. The test is an async closure with one argument of any type that
+/// implements [`Arbitrary`](https://docs.rs/arbitrary) and `Debug`. It fails as a `#[timeloop::test]` does. On a
+/// failure the schedule is shrunk, the report is printed, and the process aborts, so that libFuzzer writes the input to
+/// a file.
 ///
 /// ```
 /// # mod libfuzzer_sys {
@@ -27,9 +29,9 @@
 /// # fn main() {}
 /// ```
 ///
-/// Besides the target it defines a [mutator](crate::fuzz_mutator) and, where `cfg(test)` is set, a test called
-/// `timeloop_replay`: it replays the crash file that `TIMELOOP_REPLAY` names, or without that every file in
-/// `corpus/<target>` and every crash in `artifacts/<target>`. The target's file therefore opens with
+/// The macro also defines a [mutator](crate::fuzz_mutator) and, under `cfg(test)`, a test parse_strategy `timeloop_replay`. The
+/// test replays the crash file that `TIMELOOP_REPLAY` names. Without the variable, it replays every file in
+/// `corpus/<target>` and every crash in `artifacts/<target>`. The target's file must therefore start with
 /// `#![cfg_attr(not(test), no_main)]`.
 ///
 /// `init: { … },` before the closure is code that runs once, before the first input.
@@ -84,12 +86,12 @@ macro_rules! __fuzz_target {
     };
 }
 
-/// Lets libFuzzer mutate decisions one by one: put one in, take one out, change, move, copy or swap; and cross two inputs
-/// over. The input's own bytes stay libFuzzer's to mutate.
+/// Defines a libFuzzer mutator that mutates decisions one by one: it inserts, removes, changes, moves, copies and swaps
+/// them, and crosses over two inputs. libFuzzer itself mutates the input's bytes.
 ///
-/// [`fuzz_target!`](crate::fuzz_target) has it built in. Beside libFuzzer's own macro it is for targets that take a
-/// [`Case`](crate::fuzzing::Case); its argument is the type of the input, whose size the mutator then knows:
-/// `timeloop::fuzz_mutator!(Vec<u8>);`.
+/// [`fuzz_target!`](crate::fuzz_target) includes it. Targets that use libFuzzer's own macro and take a
+/// [`Case`](crate::fuzzing::Case) can add it. The argument is the type of the input, from which the mutator learns the
+/// input's size: `timeloop::fuzz_mutator!(Vec<u8>);`.
 #[macro_export]
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 macro_rules! fuzz_mutator {

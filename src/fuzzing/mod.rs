@@ -1,28 +1,30 @@
-//! Fuzzing schedules: the schedule as a part of a fuzzer's input, with coverage and mutations of its own.
+//! Fuzzing schedules: the schedule is part of the fuzzer's input, with its own coverage and mutations.
 //!
-//! [`fuzz_target!`](crate::fuzz_target) is the way in. libFuzzer then makes up an input and a schedule together, is shown
-//! what came of the schedule (which operation of which task followed which, on each resource), and mutates decisions one
-//! by one. The guide on [fuzzing schedules](crate::guide::fuzzing) goes from an empty folder to a fuzzer that runs in CI.
+//! Use [`fuzz_target!`](crate::fuzz_target). libFuzzer then generates an input together with a schedule. It receives
+//! coverage of the schedule (the order of tasks' operations on each resource), and mutates decisions one by one. The
+//! guide on [fuzzing schedules](crate::guide::fuzzing) leads from an empty folder to a fuzzer that runs in CI.
 //!
-//! Always true: any bytes are a valid run; no bytes are the quiet run of the smallest input; the same bytes are the same
-//! run, in every process.
+//! # Invariants
+//! Any bytes are a valid run. No bytes are the baseline run of the smallest input. The same bytes are the same run in
+//! every process.
 
 mod case;
 mod counters;
 mod coverage;
-mod loose;
 mod macros;
 mod mutator;
+mod raw_bytes;
 mod record;
 mod target;
 #[cfg(test)]
 mod tests;
 
 pub use case::Case;
-pub(crate) use coverage::watched;
+pub(crate) use coverage::with_coverage;
 pub(crate) use target::SHRINK_RUNS;
 
-/// Whether runs show the fuzzer what came of their schedules: on unless switched off, which is for measuring what it brings.
+/// Sets whether runs report schedule coverage to the fuzzer. On by default; switch it off to measure what it
+/// contributes.
 ///
 /// ```
 /// timeloop::fuzzing::schedule_coverage(false);
@@ -32,7 +34,7 @@ pub fn schedule_coverage(on: bool) {
     counters::switch(on);
 }
 
-/// What the macros call; not for others.
+/// Functions and types that the macros use. Not part of the interface.
 #[doc(hidden)]
 pub mod support {
     pub use super::mutator::{Delegate, InputSize, cross_over, mutate};

@@ -1,41 +1,43 @@
-//! Changes inputs decision by decision: puts one in, takes one out, changes, moves, copies or swaps; and crosses two inputs
-//! over.
+//! Mutates fuzz inputs decision by decision: inserts, removes, changes, moves, copies and swaps, and crosses over two
+//! inputs.
 //!
-//! Where a decision is put in it is one that the last run came to: libFuzzer mutates what it has just run, so most of
-//! those exist.
+//! An inserted decision is one that the last run reached. libFuzzer mutates the input that it has just run, so most of
+//! these decisions exist.
 //!
-//! Always true: the input's own bytes are left to libFuzzer's mutations, and the decisions to these; where one ends and the
-//! other begins is never blurred. What is made depends on what is given and on the runs before, by way of one number.
+//! # Invariants
+//! - The input's bytes are mutated only by libFuzzer, and decisions only by this module. The boundary between them is
+//!   always preserved.
+//! - The result depends only on the arguments and on the runs before, through one random number.
 
 use arbitrary::Arbitrary;
 use timeloop_sim::{Domain, Seed, Stream};
 
-use super::coverage::{self, Point, Seen};
-use super::record::{self, FOOTER, Field, Place, RECORD, Record};
+use super::coverage::{self, Point, RunSummary};
+use super::record::{self, FOOTER, Field, RECORD, Record, ShortPath};
 
-/// Decisions of an input: more would be noise, and slow.
+/// The maximum number of decisions in an input. More would be noise, and slow.
 const RECORDS_MAX: usize = 64;
 
-/// From so many on, more are taken out than put in.
+/// From this number of decisions on, mutations remove more than they insert.
 const MANY: usize = 24;
 
-/// How far a decision may put a task off, beyond the tasks that are ready.
+/// The maximum delay of a task, beyond the number of ready tasks.
 const FAR: u32 = 64;
 
-/// libFuzzer's own mutation of `data[..size]`, to at most so many bytes: the new size.
+/// libFuzzer's own mutation of `data[..size]` to at most the given number of bytes. Returns the new size.
 pub type Delegate = fn(&mut [u8], usize, usize) -> usize;
 
-/// What a target's own input is like.
+/// The size limits of a target's own input.
 #[derive(Clone, Copy, Debug)]
 pub struct InputSize {
-    /// The fewest bytes that it takes.
+    /// The minimum number of bytes.
     pub min: usize,
-    /// The most bytes that it takes; `None` where there is no bound.
+    /// The maximum number of bytes, or `None` if unlimited.
     pub max: Option<usize>,
 }
 
 impl InputSize {
-    /// That of inputs of this type.
+    /// Returns the limits of the type `T`.
     #[must_use]
     pub fn of<'a, T: Arbitrary<'a>>() -> Self {
         let (min, max) = T::size_hint(0);
@@ -45,11 +47,11 @@ impl InputSize {
 
 struct Mutation<'a> {
     random: Stream,
-    seen: &'a Seen,
+    seen: &'a RunSummary,
     records: Vec<Record>,
 }
 
-/// Mutates `data[..size]` to at most `max_size` bytes, and gives the new size.
+/// Mutates `data[..size]` to at most `max_size` bytes, and returns the new size.
 pub fn mutate(
     data: &mut [u8],
     size: usize,
@@ -62,7 +64,7 @@ pub fn mutate(
     let (input, records) = record::split(&data[..size]);
     let mut input = input.to_vec();
     let has_input = input_size.max != Some(0);
-    // Mostly one or the other, so that what comes of it is known to come of that.
+    // Usually only one of them, so that the effect can be attributed.
     let (of_input, of_schedule) = match random.below(8) {
         _ if !has_input => (false, true),
         0..3 => (true, false),
@@ -70,23 +72,23 @@ pub fn mutate(
         _ => (false, true),
     };
     if of_input {
-        let room = max_size.saturating_sub(records.len() * RECORD + FOOTER);
-        let room = input_size.max.unwrap_or(room).min(room);
-        // Bytes that are missing are zeros to most types. Left out, no mutation could change them.
-        input.resize(input.len().max(input_size.min.min(room)), 0);
-        mutate_input(&mut input, room, delegate);
-        input.resize(input.len().max(input_size.min.min(room)), 0);
+        let max_input = max_size.saturating_sub(records.len() * RECORD + FOOTER);
+        let max_input = input_size.max.unwrap_or(max_input).min(max_input);
+        // Most types read missing bytes as zeros. Without adding them, no mutation could change them.
+        input.resize(input.len().max(input_size.min.min(max_input)), 0);
+        mutate_input(&mut input, max_input, delegate);
+        input.resize(input.len().max(input_size.min.min(max_input)), 0);
     }
     let mut mutation = coverage::last_run(|seen| {
         let mut mutation = Mutation { random, seen, records };
         if of_schedule {
-            // One change most often, now and then several at once.
+            // Usually one change, sometimes several.
             while mutation.step() && mutation.random.below(4) == 0 {}
         }
         (mutation.records, mutation.random)
     });
     let (records, random) = (&mut mutation.0, &mut mutation.1);
-    fit(&mut input, records, max_size, random);
+    trim_to_size(&mut input, records, max_size, random);
     let made = record::join(&input, records);
     if made.len() > max_size {
         return 0;
@@ -95,42 +97,42 @@ pub fn mutate(
     made.len()
 }
 
-fn mutate_input(input: &mut Vec<u8>, room: usize, delegate: Delegate) {
-    if room == 0 {
+fn mutate_input(input: &mut Vec<u8>, max_input: usize, delegate: Delegate) {
+    if max_input == 0 {
         return;
     }
-    input.truncate(room);
+    input.truncate(max_input);
     let size = input.len();
-    input.resize(room, 0);
-    let size = delegate(input, size, room);
+    input.resize(max_input, 0);
+    let size = delegate(input, size, max_input);
     input.truncate(size);
 }
 
-/// Takes away until it fits: decisions first, which are larger.
-fn fit(input: &mut Vec<u8>, records: &mut Vec<Record>, max_size: usize, random: &mut Stream) {
+/// Removes parts until the input fits: decisions first, which are larger.
+fn trim_to_size(input: &mut Vec<u8>, records: &mut Vec<Record>, max_size: usize, random: &mut Stream) {
     while !records.is_empty() && input.len() + records.len() * RECORD + FOOTER > max_size {
         records.remove(random.below(records.len() as u32) as usize);
     }
     input.truncate(max_size.saturating_sub(if records.is_empty() { 0 } else { FOOTER }));
 }
 
-/// Makes one input of two, in `out`, and gives its size; 0 if it would not fit.
+/// Combines two inputs in `out`, and returns the size, or 0 if the result does not fit.
 pub fn cross_over(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
     let mut random = Stream::new(Seed(seed.into()), Domain::User, 1);
     let ((input, records), (other_input, other_records)) = (record::split(one), record::split(other));
     let input = if random.below(2) == 0 { input } else { other_input };
     let mut crossed: Vec<Record> = match random.below(3) {
-        // The decisions of one with the input of the other, maybe.
+        // The decisions of one, possibly with the input of the other.
         0 => records,
-        // All of both.
+        // All decisions of both.
         1 => records.into_iter().chain(other_records).collect(),
-        // Some of each.
+        // Some decisions of each.
         _ => records.into_iter().chain(other_records).filter(|_| random.below(2) == 0).collect(),
     };
     crossed.dedup();
     crossed.truncate(RECORDS_MAX);
     let mut input = input.to_vec();
-    fit(&mut input, &mut crossed, out.len(), &mut random);
+    trim_to_size(&mut input, &mut crossed, out.len(), &mut random);
     let made = record::join(&input, &crossed);
     if made.len() > out.len() {
         return 0;
@@ -148,12 +150,12 @@ impl Mutation<'_> {
         self.below(self.records.len())
     }
 
-    /// One change; whether there was one.
+    /// Makes one change. Returns whether it changed anything.
     fn step(&mut self) -> bool {
         if self.records.is_empty() {
             return self.insert();
         }
-        // Beyond that, what is taken out makes room.
+        // With many decisions, removals replace insertions.
         let many = self.records.len() >= MANY;
         match self.below(16) {
             0..7 if !many => self.insert(),
@@ -182,7 +184,7 @@ impl Mutation<'_> {
         }
     }
 
-    /// Puts in a decision that the last run came to, or a made-up one where that came to none.
+    /// Inserts a decision that the last run reached, or an invented one if it reached none.
     fn insert(&mut self) -> bool {
         if self.records.len() >= RECORDS_MAX {
             return false;
@@ -203,8 +205,8 @@ impl Mutation<'_> {
             let value = self.value(point.domain, u32::from(point.others));
             Record::new(point.domain, point.place, point.resume, point.index, value)
         };
-        // Of two about the same decision one would be in vain.
-        self.records.retain(|other| !other.is_about_the_same_as(record));
+        // Of two records of the same decision, one would have no effect.
+        self.records.retain(|other| !other.is_same_decision(record));
         let at = self.below(self.records.len() + 1);
         self.records.insert(at, record);
         true
@@ -215,15 +217,15 @@ impl Mutation<'_> {
             let at = self.below(self.seen.points.len());
             return self.seen.points[at];
         }
-        let mut place = Place::default();
+        let mut place = ShortPath::default();
         place[0] = self.random.below(8) as u8;
         let resume = self.random.below(4) as u16;
         Point { domain: Domain::Schedule, place, resume, index: 0, others: 4 }
     }
 
     fn value(&mut self, domain: Domain, others: u32) -> u16 {
-        // The first place that none has been moved to: what goes wrong mostly does so in one stretch, whose next step this may
-        // be.
+        // The lowest value that no decision has yet. A bug is often one contiguous stretch of decisions, and this may
+        // be its next step.
         if domain == Domain::Schedule && self.random.below(3) == 0 {
             let taken = |value| {
                 let is_at = |record: &Record| record.number(Field::Value) == value;
@@ -233,11 +235,11 @@ impl Mutation<'_> {
         }
         let value = match domain {
             Domain::Select => 1 + self.random.below(others.max(1)),
-            // Time moves seldom.
+            // Stalls are rare.
             Domain::Stall => 1 + self.random.below(3),
-            // Right away.
+            // Runs next.
             Domain::Schedule if self.random.below(4) == 0 => 1,
-            // Behind all that is ready, behind some of it, or far behind.
+            // Behind all ready tasks, behind some of them, or far behind.
             _ => match self.random.below(8) {
                 0 => others + 1,
                 1 => 2 + self.random.below(FAR),
@@ -268,7 +270,7 @@ impl Mutation<'_> {
         self.records[at].set(field, number);
     }
 
-    /// What one decision says, for another one as well.
+    /// Copies a decision to a neighbouring one.
     fn copy(&mut self) -> bool {
         if self.records.len() >= RECORDS_MAX {
             return false;
@@ -279,7 +281,7 @@ impl Mutation<'_> {
         true
     }
 
-    /// Two decisions exchange what they say.
+    /// Swaps the values of two decisions.
     fn swap(&mut self) -> bool {
         let (one, other) = (self.any(), self.any());
         let [a, b] = [one, other].map(|at| self.records[at].number(Field::Value));

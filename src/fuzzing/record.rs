@@ -1,42 +1,45 @@
-//! A fuzzer's input as bytes: the test's own input, and behind it a record for each decision that differs from the quiet
+//! The byte format of a fuzzer's input: the test's own input, followed by a record for each deviation from the baseline
 //! run.
 //!
 //! ```text
 //! input … | record | record | … | count of records (2 bytes, little end first) | D5 "TL"
 //! ```
 //!
-//! Always true: bytes without the last three are all input, under the quiet schedule, so the corpus of a target that knew
-//! nothing of schedules serves as it is; any bytes are a valid run; a record names its decision by content and has a size of its own,
-//! so taking one out, or putting one in, moves no other.
+//! # Invariants
+//! - Bytes without the final three are all input, under the baseline schedule. The corpus of a target without schedules
+//!   is therefore usable unchanged.
+//! - Any bytes are a valid run.
+//! - A record names its decision by content and has a fixed size, so inserting or removing one moves no other.
 
 use std::collections::BTreeMap;
 
 use timeloop_sim::{DecisionKey, Deviation, Domain, Schedule, Seed, TaskPath};
 
-/// Bytes of a record.
+/// The number of bytes of a record.
 pub(crate) const RECORD: usize = 12;
 
-/// What the bytes end with where there are records.
+/// The final bytes of an input with records.
 const MARK: [u8; 3] = [0xD5, b'T', b'L'];
 
-/// Bytes of what follows the records.
+/// The number of bytes after the records.
 pub(crate) const FOOTER: usize = 2 + MARK.len();
 
-/// How deep a task may be below the root to have a record.
+/// The maximum depth of a task below the root that a record can represent.
 pub(crate) const DEPTH: usize = 5;
 
-/// One decision that differs from the quiet run, in as many bytes as any other.
+/// One deviation from the baseline run, in a fixed number of bytes.
 ///
-/// Byte 0 is the domain. For random numbers a seed of eight bytes follows; for all others the task's path (a child number
-/// a byte, 0 after the last), the resumption, the index and the value, each in two bytes, little end first.
+/// Byte 0 is the domain. For random numbers, a seed of eight bytes follows. For all other domains, the task's path
+/// follows (one child number per byte, 0 after the last), then the resumption, the index and the value, each in two
+/// bytes, little endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Record(pub(crate) [u8; RECORD]);
 
-/// A task that has records: its path from the root, a child number a byte, 0 after the last.
-pub(crate) type Place = [u8; DEPTH];
+/// A task's path from the root: one child number per byte, 0 after the last.
+pub(crate) type ShortPath = [u8; DEPTH];
 
 impl Record {
-    pub(crate) fn new(domain: Domain, place: Place, resume: u16, index: u16, value: u16) -> Self {
+    pub(crate) fn new(domain: Domain, place: ShortPath, resume: u16, index: u16, value: u16) -> Self {
         let mut bytes = [0; RECORD];
         bytes[0] = domain.code();
         bytes[1..6].copy_from_slice(&place);
@@ -46,7 +49,7 @@ impl Record {
         Self(bytes)
     }
 
-    /// The record of a seed for the code's own random numbers.
+    /// Creates the record of a seed for the code's random numbers.
     pub(crate) fn randomness(seed: Seed) -> Self {
         let mut bytes = [0; RECORD];
         bytes[0] = Domain::User.code();
@@ -54,9 +57,9 @@ impl Record {
         Self(bytes)
     }
 
-    /// The record of a deviation; `None` for one whose numbers are too large.
+    /// Creates the record of a deviation, or `None` if its numbers are too large.
     pub(crate) fn of(deviation: &Deviation) -> Option<Self> {
-        let mut place = Place::default();
+        let mut place = ShortPath::default();
         let path = deviation.task.indices();
         if path.len() > DEPTH {
             return None;
@@ -73,7 +76,7 @@ impl Record {
         Domain::from_code(self.0[0] % 5).expect("there are five domains")
     }
 
-    fn place(self) -> Place {
+    fn place(self) -> ShortPath {
         self.0[1..6].try_into().expect("five bytes")
     }
 
@@ -87,19 +90,19 @@ impl Record {
         self.0[at..at + 2].copy_from_slice(&number.to_le_bytes());
     }
 
-    /// Whether both name one decision.
-    pub(crate) fn is_about_the_same_as(self, other: Self) -> bool {
+    /// Returns whether both records name the same decision.
+    pub(crate) fn is_same_decision(self, other: Self) -> bool {
         self.0[..Field::Value as usize] == other.0[..Field::Value as usize]
             || (self.domain() == Domain::User && other.domain() == Domain::User)
     }
 
-    /// The seed that the record gives to the code's own random numbers, if it is about them.
+    /// Returns the seed of the code's random numbers, if this is such a record.
     fn seed(self) -> Option<Seed> {
         let bytes = self.0[1..9].try_into().expect("eight bytes");
         (self.domain() == Domain::User).then(|| Seed(u64::from_le_bytes(bytes)))
     }
 
-    /// The deviation; `None` where there is none: the quiet choice, or random numbers.
+    /// Returns the deviation. `None` for the baseline choice and for random numbers.
     fn deviation(self) -> Option<Deviation> {
         let domain = self.domain();
         let value = self.number(Field::Value);
@@ -118,7 +121,7 @@ impl Record {
     }
 }
 
-/// The numbers of a record, by where they begin.
+/// The numbers of a record, by their offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Resume = 6,
@@ -126,7 +129,7 @@ pub(crate) enum Field {
     Value = 10,
 }
 
-/// The schedule of these records; of two about the same decision the later one counts.
+/// Returns the schedule of the records. Of two records of the same decision, the later one counts.
 pub(crate) fn schedule(records: impl IntoIterator<Item = Record>) -> Schedule {
     let mut randomness = Seed(0);
     let mut deviations: BTreeMap<DecisionKey, Deviation> = BTreeMap::new();
@@ -140,20 +143,20 @@ pub(crate) fn schedule(records: impl IntoIterator<Item = Record>) -> Schedule {
     Schedule::Deviations { randomness, deviations: deviations.into_values().collect() }
 }
 
-/// The records of a schedule; `None` where a strategy decides, or a number is too large for a record.
+/// Returns the records of a schedule. `None` if a strategy decides, or if a number is too large for a record.
 pub(crate) fn records(schedule: &Schedule) -> Option<Vec<Record>> {
     let Schedule::Deviations { randomness, deviations } = schedule else { return None };
     let seed = (*randomness != Seed(0)).then(|| Some(Record::randomness(*randomness)));
     seed.into_iter().chain(deviations.iter().map(Record::of)).collect()
 }
 
-/// The input's bytes, and the records behind them.
+/// Splits data into the input's bytes and the records.
 pub(crate) fn split(data: &[u8]) -> (&[u8], Vec<Record>) {
     let Some((rest, footer)) = data.split_last_chunk::<FOOTER>().filter(|(_, footer)| footer[2..] == MARK)
     else {
         return (data, Vec::new());
     };
-    // A count beyond what is there is that of a file that was cut: what is left of it counts.
+    // A count that is too large comes from a truncated file: use the records that are left.
     let count = usize::from(u16::from_le_bytes([footer[0], footer[1]])).min(rest.len() / RECORD);
     let (input, records) = rest.split_at(rest.len() - count * RECORD);
     (input, chunks(records).collect())
@@ -163,10 +166,10 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     bytes.chunks_exact(RECORD).map(|chunk| Record(chunk.try_into().expect("of this size")))
 }
 
-/// The bytes that [`split`] takes apart; never none.
+/// Joins an input and records to bytes that [`split`] takes apart. The result is never empty.
 pub(crate) fn join(input: &[u8], records: &[Record]) -> Vec<u8> {
     let mut data = input.to_vec();
-    // Without a footer the last bytes of the input must not look like one.
+    // Without a footer, the last bytes of the input must not look like one.
     if !records.is_empty() || input.is_empty() || input.ends_with(&MARK) {
         let count = records.len().min(usize::from(u16::MAX));
         records[..count].iter().for_each(|record| data.extend(record.0));

@@ -1,8 +1,9 @@
-//! One input of a fuzz target: run, and if it fails told and handed to the fuzzer as a crash; or a crash file, replayed and
-//! shrunk.
+//! Runs one input of a fuzz target and reports a failure as a crash, or replays and shrinks a crash file.
 //!
-//! Always true: a panic inside of a run reaches nobody but who awaits the task, whatever hook a fuzzer has installed; the
-//! process is stopped only after the report has been printed.
+//! # Invariants
+//! - A panic inside a run reaches only the task that awaits the panicked task, whatever panic hook a fuzzer has
+//!   installed.
+//! - The process aborts only after the report was printed.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -17,12 +18,12 @@ use timeloop_sim::{
 
 use super::coverage;
 use super::record;
-use crate::harness::{AsyncSimulation, TestResult, passed};
+use crate::harness::{AsyncSimulation, TestResult, check_output};
 
-/// Runs that shrinking may take while a fuzzer waits; a replay shrinks further.
+/// The maximum number of runs for shrinking while a fuzzer waits. A replay shrinks further.
 pub(crate) const SHRINK_RUNS: u64 = 2_000;
 
-/// Characters of an input that a report shows.
+/// The maximum number of characters of an input in a report.
 const INPUT_SHOWN: usize = 2_000;
 
 /// A fuzz target.
@@ -30,18 +31,18 @@ const INPUT_SHOWN: usize = 2_000;
 pub struct Target {
     /// The binary's name.
     pub name: &'static str,
-    /// The folder of its package.
+    /// The package's folder.
     pub folder: &'static str,
 }
 
 impl Target {
-    /// The command that replays a crash file.
+    /// Returns the command that replays a crash file.
     fn command(&self) -> String {
         let folder = Path::new(self.folder).file_name().unwrap_or_default().to_string_lossy();
         format!("cargo test --manifest-path {folder}/Cargo.toml --bin {}", self.name)
     }
 
-    /// What `TIMELOOP_REPLAY` may be.
+    /// Describes the accepted values of `TIMELOOP_REPLAY`.
     pub(super) fn accepted(&self) -> String {
         format!(
             "give the path of a crash file as libFuzzer names it, such as `fuzz/artifacts/{}/crash-…`",
@@ -55,15 +56,15 @@ impl Target {
     }
 }
 
-/// A fuzzer's input, taken apart.
-struct Parts<'a> {
+/// A fuzzer's input, split.
+struct FuzzInput<'a> {
     input: &'a [u8],
     schedule: Schedule,
-    /// How many decisions it has.
+    /// The number of decisions in it.
     decisions: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> FuzzInput<'a> {
     fn of(data: &'a [u8]) -> Self {
         let (input, records) = record::split(data);
         let decisions = records.len();
@@ -74,7 +75,7 @@ impl<'a> Parts<'a> {
         T::arbitrary_take_rest(Unstructured::new(self.input))
     }
 
-    /// The test with this input as a simulation.
+    /// Returns the test with this input as a simulation.
     fn simulation<T, F, R>(&self, target: &Target, test: &F) -> impl Simulation
     where
         T: Arbitrary<'a>,
@@ -84,15 +85,15 @@ impl<'a> Parts<'a> {
         let name = format!("the fuzz target `{}`", target.name).into();
         let input = self.input;
         let make = move || async move {
-            // Made anew for each run: it need not be `Clone`, and no run sees what another did to it.
+            // Decoded anew for each run: it need not be `Clone`, and runs cannot affect each other through it.
             let input = T::arbitrary_take_rest(Unstructured::new(input));
-            test(input.expect("the same bytes have been read before")).await
+            test(input.expect("the same bytes were decoded before")).await
         };
-        AsyncSimulation { name, make, judge: passed }
+        AsyncSimulation { name, make, classify: check_output }
     }
 }
 
-/// Makes the run of a fuzzer's input; whether the input was one. Does not return from a run that fails.
+/// Runs a fuzzer's input. Returns whether the bytes are a valid input. Aborts the process if the run fails.
 #[expect(clippy::print_stderr, reason = "the report, which the fuzzer shows")]
 pub fn fuzz<'a, T, F, R>(target: &Target, data: &'a [u8], test: F) -> bool
 where
@@ -102,16 +103,16 @@ where
 {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| note_variables(target));
-    let parts = Parts::of(data);
+    let parts = FuzzInput::of(data);
     let Ok(input) = parts.decode::<T>() else { return false };
     let simulation = parts.simulation(target, &test);
-    let ended = watched_run(&simulation, &parts.schedule);
+    let ended = run_with_coverage(&simulation, &parts.schedule);
     if ended.failure.is_none() {
         return true;
     }
     let config = Config { shrink_runs: SHRINK_RUNS, ..target.config() };
-    let told = tell(&parts, (&simulation, &ended), &config, &input);
-    let mut report = told.report;
+    let crash = describe(&parts, (&simulation, &ended), &config, &input);
+    let mut report = crash.report;
     let _ = writeln!(report, "replay     TIMELOOP_REPLAY=<file> {}", target.command());
     report
         .push_str("           where <file> is the one that libFuzzer writes the input to, and names below\n");
@@ -119,11 +120,11 @@ where
     std::process::abort();
 }
 
-/// Says which variables a fuzzer does not heed.
+/// Prints notes on variables that a fuzzer ignores.
 fn note_variables(target: &Target) {
     match Settings::from_environment() {
         Ok(Settings { replay: Some(_), .. }) => print_note(&format!(
-            "a fuzzer does not heed TIMELOOP_REPLAY: hand it the file as an argument, or use `{}`",
+            "a fuzzer ignores TIMELOOP_REPLAY: pass it the file as an argument, or use `{}`",
             target.command()
         )),
         Ok(settings) => settings.warnings.iter().for_each(|warning| print_note(warning)),
@@ -131,27 +132,27 @@ fn note_variables(target: &Target) {
     }
 }
 
-fn watched_run(simulation: &impl Simulation, schedule: &Schedule) -> Ended {
-    let source: AnySource = coverage::watched(schedule.source());
+fn run_with_coverage(simulation: &impl Simulation, schedule: &Schedule) -> Ended {
+    let source: AnySource = coverage::with_coverage(schedule.source());
     let limits = timeloop_sim::Limits::default();
     simulation.run(Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: false })
 }
 
-/// What a report says of a failing input, and the smaller one that fails as well.
-struct Told {
+/// The report of a failing input, and the shrunk input that fails too.
+struct CrashReport {
     report: String,
     shrunk: Option<Vec<u8>>,
 }
 
-/// `input` is what the bytes have been read as.
-fn tell<T: fmt::Debug>(
-    parts: &Parts<'_>,
+/// `input` is the decoded input.
+fn describe<T: fmt::Debug>(
+    parts: &FuzzInput<'_>,
     (simulation, failed): (&impl Simulation, &Ended),
     config: &Config,
     input: &T,
-) -> Told {
+) -> CrashReport {
     let found = investigate(config, simulation, &parts.schedule, failed);
-    // A token has no input: what replays this is the file.
+    // A token has no input, so the file replaces it.
     let lines = found.report.lines().filter(|line| !line.starts_with("replay "));
     let mut report = lines.fold(String::new(), |text, line| text + line + "\n");
     let shrunk = record::records(&found.shrunk).map(|records| record::join(parts.input, &records));
@@ -161,14 +162,14 @@ fn tell<T: fmt::Debug>(
         text.push('…');
     }
     let _ = writeln!(report, "input      {text}");
-    Told { report, shrunk }
+    CrashReport { report, shrunk }
 }
 
-/// The test of a target's package: replays the file that `TIMELOOP_REPLAY` names, shrinks and reports it; without it every
-/// file of the corpus, and the crashes that were found.
+/// The test of a target's package. Replays, shrinks and reports the file that `TIMELOOP_REPLAY` names. Without the
+/// variable, replays every file of the corpus and every crash found.
 ///
 /// # Panics
-/// With the report if one of them fails; if there is nothing to replay, or it can't be read.
+/// With the report if a file fails, and if `TIMELOOP_REPLAY` names no readable input.
 pub fn replay<T, F, R>(target: &Target, test: F)
 where
     T: Arbitrary<'static> + fmt::Debug,
@@ -176,7 +177,7 @@ where
     R: TestResult,
 {
     let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
-    // The folder is known without cargo, too.
+    // The folder is known even without cargo.
     let settings = Settings { package_folder: Some(target.folder.into()), ..settings };
     let asked_for = settings.replay_file().unwrap_or_else(|error| panic!("{error}; {}", target.accepted()));
     if let Some(ReplayFile { typed, path, bytes }) = asked_for {
@@ -187,12 +188,12 @@ where
         }
         return;
     }
-    // The smallest input there is, and the quiet schedule.
+    // The smallest input, under the baseline schedule.
     let none = File { typed: Path::new(""), stores: None, bytes: Vec::new() };
     let files = corpus(target);
     let kept = files.iter().map(|path| File { typed: path, stores: None, bytes: read(path) });
     for file in std::iter::once(none).chain(kept) {
-        // The fuzzer passes over what is no input.
+        // Like the fuzzer, skip files that are not a valid input.
         let _ = file.run::<T, F, R>(target, &test);
     }
 }
@@ -201,44 +202,45 @@ fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A file to be replayed.
+/// A file to replay.
 struct File<'a> {
-    /// Its path as a person would write it; empty for no file.
+    /// Its path as the user would write it. Empty for no file.
     typed: &'a Path,
-    /// Its path, if the smaller input is to be stored beside it.
+    /// Its path, if the shrunk input is to be stored beside it.
     stores: Option<&'a Path>,
     bytes: Vec<u8>,
 }
 
 impl File<'_> {
-    /// Makes the run; panics with the report if it fails.
+    /// Runs the file's input. Panics with the report if the run fails.
     #[expect(clippy::print_stderr, reason = "the answer to a replay")]
-    fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), NoInput>
+    fn run<T, F, R>(self, target: &Target, test: &F) -> Result<(), InvalidInput>
     where
         T: Arbitrary<'static> + fmt::Debug,
         F: AsyncFn(T) -> R + Sync,
         R: TestResult,
     {
         let Self { typed, stores, bytes } = self;
-        // An input may borrow from its bytes; a test process does not live long.
-        let parts = Parts::of(bytes.leak());
-        let input = parts.decode::<T>().map_err(|error| NoInput {
+        // An input may borrow from its bytes. Leaking them is acceptable in a short-lived test process.
+        let parts = FuzzInput::of(bytes.leak());
+        let input = parts.decode::<T>().map_err(|error| InvalidInput {
             path: typed.to_owned(),
             bytes: parts.input.len(),
             error,
         })?;
         let simulation = parts.simulation(target, test);
-        let ended = watched_run(&simulation, &parts.schedule);
+        let ended = run_with_coverage(&simulation, &parts.schedule);
         let path = typed.display();
         if ended.failure.is_none() {
             let decisions = match parts.decisions {
-                0 => "has no decisions: all its bytes are input, under the quiet schedule".to_owned(),
+                0 => "has no decisions: all its bytes are input, under the baseline schedule".to_owned(),
                 count => format!("has {count} decisions"),
             };
             eprintln!("timeloop: `{}` passes with `{path}`, which {decisions}", target.name);
             return Ok(());
         }
-        let Told { mut report, shrunk } = tell(&parts, (&simulation, &ended), &target.config(), &input);
+        let CrashReport { mut report, shrunk } =
+            describe(&parts, (&simulation, &ended), &target.config(), &input);
         if let (Some(found), Some(shrunk)) = (stores, shrunk) {
             let beside = |path: &Path| {
                 let mut name = path.as_os_str().to_owned();
@@ -257,7 +259,7 @@ impl File<'_> {
     }
 }
 
-/// What the fuzzer has kept, and what it has found, in order of their names.
+/// Returns the files of the corpus and the crashes found, in order of their names.
 fn corpus(target: &Target) -> Vec<PathBuf> {
     let files = |kind: &str, prefix: &str| {
         let entries = fs::read_dir(Path::new(target.folder).join(kind).join(target.name));
@@ -276,21 +278,21 @@ fn corpus(target: &Target) -> Vec<PathBuf> {
     all
 }
 
-/// A file that can't be read as an input.
+/// The error of a file that cannot be decoded as an input.
 #[derive(Debug)]
-pub(super) struct NoInput {
+pub(super) struct InvalidInput {
     pub(super) path: PathBuf,
-    /// How many bytes of input there are.
+    /// The number of bytes of input.
     pub(super) bytes: usize,
     pub(super) error: arbitrary::Error,
 }
 
-impl fmt::Display for NoInput {
+impl fmt::Display for InvalidInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, bytes, error } = self;
         write!(
             f,
-            "TIMELOOP_REPLAY=`{}` is no input of this target: its {bytes} bytes of input can't be read as one ({error})",
+            "TIMELOOP_REPLAY=`{}` is not an input of this target: its {bytes} input bytes cannot be decoded ({error})",
             path.display()
         )
     }

@@ -1,4 +1,4 @@
-//! What the parts of fuzzing promise each other.
+//! Tests of the input format, the mutator and the coverage counters.
 
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use timeloop_sim::{
 
 use super::mutator::{InputSize, cross_over, mutate};
 use super::record::{self, Field, RECORD, Record};
-use super::{counters, coverage, loose};
+use super::{counters, coverage, raw_bytes};
 use crate::Resource;
 use crate::harness::AsyncSimulation;
 use crate::task::spawn_local;
@@ -44,36 +44,36 @@ fn any_records() -> impl Strategy<Value = Vec<Record>> {
 
 proptest! {
     #[test]
-    fn input_and_records_are_told_apart(input in any_input(), records in any_records()) {
+    fn input_and_records_are_distinguished(input in any_input(), records in any_records()) {
         let data = record::join(&input, &records);
         prop_assert!(!data.is_empty());
         prop_assert_eq!(record::split(&data), (&input[..], records));
     }
 
     #[test]
-    fn any_bytes_are_a_schedule(data in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_decode_to_a_schedule(data in prop::collection::vec(any::<u8>(), 0..200)) {
         let (input, records) = record::split(&data);
         prop_assert!(input.len() + records.len() * RECORD <= data.len());
-        for schedule in [record::schedule(records), loose::schedule(&data)] {
+        for schedule in [record::schedule(records), raw_bytes::schedule(&data)] {
             let Schedule::Deviations { deviations, .. } = &schedule else { panic!("{schedule:?}") };
             prop_assert!(deviations.iter().all(|deviation| deviation.value > 0));
             prop_assert!(deviations.is_sorted_by(|one, next| one.key() < next.key()));
-            // It is a schedule like any other: a token can be made of it.
+            // Every schedule can be converted to a token.
             let token = schedule.to_token("target");
             prop_assert_eq!(Schedule::from_token(&token, "target"), Ok(schedule));
         }
     }
 
     #[test]
-    fn a_schedule_has_records_that_make_it(records in any_records()) {
+    fn a_schedule_round_trips_through_records(records in any_records()) {
         let schedule = record::schedule(records);
         let again = record::records(&schedule);
-        // A path may have a child number 0 in its middle: what comes after that is no part of it.
+        // A path may contain a child number 0 in the middle. The rest is then not part of it.
         prop_assert_eq!(record::schedule(again.expect("its numbers are small")), schedule);
     }
 
     #[test]
-    fn taking_a_record_out_moves_no_other(records in any_records(), out in any::<prop::sample::Index>()) {
+    fn removing_a_record_moves_no_other(records in any_records(), out in any::<prop::sample::Index>()) {
         prop_assume!(!records.is_empty());
         let mut fewer = records.clone();
         let out = record::schedule([fewer.remove(out.index(records.len()))]);
@@ -84,15 +84,15 @@ proptest! {
     }
 
     #[test]
-    fn bytes_before_a_deviation_leave_it_as_it_is(
+    fn bytes_before_a_deviation_do_not_change_it(
         before in prop::collection::vec(any::<u8>(), 0..20),
         bytes in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         prop_assume!(!bytes.ends_with(b"\xD5TL"));
-        // What begins in the middle of a deviation is none.
-        let whole = &bytes[bytes.len() % loose::CHUNK..];
-        let all = loose::schedule(&[&before[..], whole].concat());
-        for deviation in loose::schedule(whole).deviations().unwrap() {
+        // A deviation needs whole chunks.
+        let whole = &bytes[bytes.len() % raw_bytes::CHUNK..];
+        let all = raw_bytes::schedule(&[&before[..], whole].concat());
+        for deviation in raw_bytes::schedule(whole).deviations().unwrap() {
             prop_assert!(all.deviations().unwrap().contains(deviation), "{deviation:?} in {all:?}");
         }
     }
@@ -102,30 +102,30 @@ proptest! {
         input in any_input(),
         records in any_records(),
         seed in any::<u32>(),
-        room in 0_usize..200,
+        spare in 0_usize..200,
     ) {
         let data = record::join(&input, &records);
-        let max_size = data.len().saturating_sub(20) + room;
+        let max_size = data.len().saturating_sub(20) + spare;
         prop_assume!(max_size > 8);
         let mutated = mutated(&data, max_size, seed, ANY_SIZE);
         prop_assert!(mutated.len() <= max_size);
         prop_assert_eq!(&mutated, &self::mutated(&data, max_size, seed, ANY_SIZE), "one seed, one mutation");
         if !mutated.is_empty() {
             let (new, _) = record::split(&mutated);
-            // The delegate's mark, the input as it was, or one of them cut to fit.
+            // The delegate's mark, the unchanged input, or one of them truncated.
             prop_assert!(DELEGATED.starts_with(new) || input.starts_with(new), "{new:?}");
         }
-        // An input that takes so many bytes has them, once it has been mutated.
+        // An input of a fixed size has that size after it was mutated.
         let fixed = self::mutated(&data, 4_096, seed, InputSize { min: 9, max: Some(9) });
         let input_after = record::split(&fixed).0;
         prop_assert!(input_after == input || input_after.len() == 9, "{input_after:?}");
-        // Of an input that takes no bytes none are made up.
+        // An input of size 0 stays empty.
         let none = self::mutated(&record::join(&[], &records), 4_096, seed, InputSize { min: 0, max: Some(0) });
         prop_assert_eq!(record::split(&none).0, b"");
     }
 
     #[test]
-    fn crossing_over_makes_up_nothing(
+    fn crossing_over_only_combines_its_inputs(
         one in (any_input(), any_records()),
         other in (any_input(), any_records()),
         seed in any::<u32>(),
@@ -159,15 +159,15 @@ fn mutated(data: &[u8], max_size: usize, seed: u32, input_size: InputSize) -> Ve
     buffer
 }
 
-/// The counters are the process's, and one test at a time has them.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Locks the process-wide counters, so that one test at a time uses them.
+fn exclusive() -> MutexGuard<'static, ()> {
+    static EXCLUSIVE: Mutex<()> = Mutex::new(());
+    let guard = EXCLUSIVE.lock().unwrap_or_else(PoisonError::into_inner);
     counters::clear();
     guard
 }
 
-/// Passes under every schedule, and has decisions of every domain.
+/// Passes under every schedule, and makes decisions of every domain.
 async fn busy() {
     let row = Rc::new(Resource::new("row"));
     let tasks: Vec<_> = (0..3)
@@ -193,8 +193,8 @@ async fn busy() {
 
 fn run(schedule: &Schedule, is_watched: bool) -> Ended {
     let source = schedule.source();
-    let source = if is_watched { coverage::watched(source) } else { source };
-    let simulation = AsyncSimulation { name: "fuzzing".into(), make: busy, judge: |()| Ok(()) };
+    let source = if is_watched { coverage::with_coverage(source) } else { source };
+    let simulation = AsyncSimulation { name: "fuzzing".into(), make: busy, classify: |()| Ok(()) };
     let limits = Limits::default();
     simulation.run(Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: false })
 }
@@ -202,7 +202,7 @@ fn run(schedule: &Schedule, is_watched: bool) -> Ended {
 #[test]
 fn no_bytes_are_the_baseline_run() {
     for few in [&[][..], &[1], &[1, 2, 3], b"\0\0\xD5TL"] {
-        assert_eq!(loose::schedule(few), Schedule::baseline());
+        assert_eq!(raw_bytes::schedule(few), Schedule::baseline());
         assert_eq!(record::schedule(record::split(few).1), Schedule::baseline());
         let baseline = crate::Schedule::arbitrary_take_rest(Unstructured::new(few)).unwrap();
         assert_eq!(baseline.deviations(), Some(vec![]));
@@ -212,14 +212,14 @@ fn no_bytes_are_the_baseline_run() {
 }
 
 #[test]
-fn watching_changes_no_run() {
-    let _alone = alone();
+fn collecting_coverage_changes_no_run() {
+    let _exclusive = exclusive();
     let mut stream = timeloop_sim::Stream::new(Seed(1), Domain::User, 0);
     let mut hashes = Vec::new();
     for _ in 0..200 {
         let mut bytes = [0; 48];
         stream.fill_bytes(&mut bytes);
-        let schedule = loose::schedule(&bytes);
+        let schedule = raw_bytes::schedule(&bytes);
         let (watched, plain) = (run(&schedule, true), run(&schedule, false));
         assert_eq!(watched.failure, None, "{schedule:?}");
         assert_eq!(watched.trace_hash, plain.trace_hash, "{schedule:?}");
@@ -231,8 +231,8 @@ fn watching_changes_no_run() {
 }
 
 #[test]
-fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
-    let _alone = alone();
+fn the_mutator_uses_the_decisions_of_the_last_run() {
+    let _exclusive = exclusive();
     run(&Schedule::baseline(), true);
     let points = coverage::last_run(|seen| {
         assert!(seen.time && seen.random);
@@ -252,7 +252,7 @@ fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
         differ += usize::from(ended.trace_hash != baseline);
     }
     assert!(differ * 2 > points.len(), "{differ} of {}", points.len());
-    // And it makes use of that.
+    // The mutator uses these points.
     let mut applied = 0;
     for seed in 0..200 {
         run(&Schedule::baseline(), true);
@@ -265,8 +265,8 @@ fn the_mutator_knows_where_a_run_could_have_gone_another_way() {
 }
 
 #[test]
-fn counters_say_what_the_schedule_did_and_nothing_else() {
-    let _alone = alone();
+fn counters_depend_on_the_schedule_alone() {
+    let _exclusive = exclusive();
     let seen = |schedule: &Schedule| {
         counters::clear();
         run(schedule, true);
@@ -278,7 +278,7 @@ fn counters_say_what_the_schedule_did_and_nothing_else() {
     let path = TaskPath::root().child(2);
     let late = Deviation { task: path, resume: 0, domain: Domain::Schedule, index: 0, value: 9 };
     let late = Schedule::Deviations { randomness: Seed(0), deviations: vec![late] };
-    assert_ne!(seen(&late).1, baseline, "another order is news");
+    assert_ne!(seen(&late).1, baseline, "another order adds coverage");
     super::schedule_coverage(false);
     assert_eq!(seen(&late).0, 0);
     super::schedule_coverage(true);
@@ -304,8 +304,8 @@ fn large_numbers_have_no_record() {
 }
 
 #[test]
-fn what_can_t_be_replayed_is_told() {
-    use super::target::{NoInput, Target};
+fn replay_errors_say_what_is_wrong() {
+    use super::target::{InvalidInput, Target};
     let target = Target { name: "orders", folder: env!("CARGO_MANIFEST_DIR") };
     let read = |replay: &str| {
         let vars = [("TIMELOOP_REPLAY", replay), ("CARGO_MANIFEST_DIR", target.folder)];
@@ -321,8 +321,8 @@ fn what_can_t_be_replayed_is_told() {
     );
     assert!(read("Cargo.toml").unwrap().unwrap().bytes.starts_with(b"["));
     assert_eq!(
-        NoInput { path: "x".into(), bytes: 3, error: arbitrary::Error::NotEnoughData }.to_string(),
-        "TIMELOOP_REPLAY=`x` is no input of this target: its 3 bytes of input can't be read as one (There is not enough \
+        InvalidInput { path: "x".into(), bytes: 3, error: arbitrary::Error::NotEnoughData }.to_string(),
+        "TIMELOOP_REPLAY=`x` is not an input of this target: its 3 input bytes cannot be decoded (There is not enough \
          underlying raw data to construct an `Arbitrary` instance)"
     );
     assert_eq!(

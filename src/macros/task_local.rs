@@ -8,7 +8,7 @@
 ///
 /// ```
 /// timeloop::task_local! {
-/// The user that sent the request.
+///     /// The user that sent the request.
 ///     pub static USER: String;
 ///     static DEPTH: u32
 /// }

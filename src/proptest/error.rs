@@ -1,6 +1,7 @@
-//! Between the errors of timeloop and those of proptest.
+//! Conversions between the errors of timeloop and of proptest.
 //!
-//! Always true: what a test rejects is rejected, be it inside of a run.
+//! # Invariants
+//! An input that the test rejects is rejected, even if it happens inside a run.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -9,9 +10,9 @@ use proptest::test_runner::TestCaseError;
 
 use crate::Site;
 use crate::harness::TestError;
-use crate::schedule::{FailedRun, Why};
+use crate::schedule::{FailedRun, FailureReason};
 
-/// Why the input is rejected, if the error says so.
+/// Returns the reason for rejecting the input, if the error is a rejection.
 pub(crate) fn rejection(error: &dyn Any) -> Option<String> {
     match error.downcast_ref()? {
         TestCaseError::Reject(why) => Some(why.message().to_owned()),
@@ -19,8 +20,8 @@ pub(crate) fn rejection(error: &dyn Any) -> Option<String> {
     }
 }
 
-/// What fails, if the error is proptest's: its text, and the place that `prop_assert!` puts at the text's end, by which one
-/// failure is told from another whatever the values in it.
+/// Converts the error, if it is proptest's. `prop_assert!` appends its location to the text. The location identifies
+/// the failure independently of the values in the text.
 pub(crate) fn test_error(error: &dyn Any) -> Option<TestError> {
     let (TestCaseError::Fail(why) | TestCaseError::Reject(why)) = error.downcast_ref()?;
     let why = why.message();
@@ -31,20 +32,20 @@ pub(crate) fn test_error(error: &dyn Any) -> Option<TestError> {
     Some(TestError { message: message.to_owned(), site })
 }
 
-/// `src/bank.rs:17` as a place.
+/// Parses a location such as `src/bank.rs:17`.
 fn site(place: &str) -> Option<Site> {
     let (file, line) = place.rsplit_once(':')?;
     let line = line.parse().ok().filter(|_| file.ends_with(".rs") && !file.contains('\n'))?;
     Some(Site { file: Cow::Owned(file.to_owned()), line, column: 0 })
 }
 
-/// A failed run fails the case, and one whose test rejects its input rejects it.
+/// A failed run fails the case. A run whose test rejected its input rejects the case.
 impl From<FailedRun> for TestCaseError {
     fn from(failed: FailedRun) -> Self {
-        match failed.why {
-            Why::Rejected(why) => Self::reject(why),
-            // proptest puts words right before the text and a full stop behind it.
-            Why::Failed(found) => Self::fail(format!("\n\n{}\n", found.report.trim_end())),
+        match failed.reason {
+            FailureReason::Rejected(why) => Self::reject(why),
+            // proptest prints words directly before the text and a full stop after it.
+            FailureReason::Failed(found) => Self::fail(format!("\n\n{}\n", found.report.trim_end())),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Regression files for those who write `proptest! { … }`.
+//! Regression files for properties written with `proptest! { … }`.
 //!
-//! proptest stores the seed that a failing case was generated from, and no more. So after an edit of the strategy it generates
-//! something else from it, fails or passes, and does not say so. Here the file has the shrunk input in words, and the shrunk
-//! schedule; and what the seed gave before that, which tells whether it still does. To see that, [`config`] stands where
-//! proptest would keep results: there every input is shown before it is tried.
+//! proptest stores only the seed of a failing case. After an edit of the strategy, the seed generates another input,
+//! and proptest does not report that. timeloop's file also contains the shrunk input as text, the shrunk schedule, and
+//! the unshrunk input, which shows whether the seed still generates it. To observe inputs, [`config`] replaces
+//! proptest's result cache, which receives every input before it is tried.
 //!
-//! Always true: nothing is written where `CI` is set, nor by a replay; a stored schedule is tried, be it with other inputs.
+//! # Invariants
+//! - Nothing is written if `CI` is set, or by a replay.
+//! - A stored schedule is always tried, if necessary with other inputs.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -19,10 +21,10 @@ use proptest::test_runner::{
 };
 use timeloop_sim::{ExploreError, RegressionsIn, RunMode, Settings, fail_with, print_note};
 
-use super::joint::{Hint, failed_last, forget_failures};
-use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
+use super::case_file::{CaseFile, CaseSeed, StoredCase, one_line};
+use super::joint_shrinking::{Hint, forget_failures, last_failure};
 
-/// At most so many stored schedules are tried with each input: the latest.
+/// The maximum number of stored schedules tried with each input: the latest.
 pub(super) const HINTS_MAX: usize = 8;
 
 thread_local! {
@@ -30,7 +32,7 @@ thread_local! {
     static ACTIVE: RefCell<Weak<Mutex<State>>> = const { RefCell::new(Weak::new()) };
 }
 
-/// proptest's configuration, but that failing cases are kept in [`Regressions`].
+/// Returns proptest's configuration with [`Regressions`] as the store of failing cases.
 ///
 /// ```
 /// use timeloop::proptest::prelude::*;
@@ -50,20 +52,20 @@ thread_local! {
 pub fn config() -> Config {
     Config {
         failure_persistence: Some(Box::new(Regressions::new())),
-        result_cache: || Box::new(Watch::begin()),
+        result_cache: || Box::new(InputObserver::begin()),
         ..Config::default()
     }
 }
 
-/// Keeps failing cases in `timeloop-regressions/<test>.proptest.txt`, in the folder of the package under test: with the shrunk
-/// input in words, and the shrunk schedule. Commit the file; its cases are tried first from then on.
+/// Stores failing cases in `timeloop-regressions/<test>.proptest.txt` in the folder of the package under test. A case
+/// contains the shrunk input as text and the shrunk schedule. Commit the file; its cases are tried first from then on.
 ///
-/// A case of which the strategy no longer generates the input, since it has been edited, is told apart from one that passes:
-/// its schedule is tried with other inputs, and a note says so. Nothing is written where `CI` is set.
+/// If the strategy was edited and no longer generates a stored input, a note says so, and the case's schedule is tried
+/// with other inputs. Nothing is written if `CI` is set.
 ///
-/// The test's name is that of the thread, which the test harness names after the test.
+/// The test's name is that of the thread, which the test harness sets.
 ///
-/// [`config`] has it in its place. For another folder:
+/// [`config`] uses this type. To use another folder:
 ///
 /// ```
 /// use timeloop::proptest::{Regressions, config, prelude::*};
@@ -82,13 +84,13 @@ pub struct Regressions {
 #[derive(Default)]
 struct State {
     file: Option<CaseFile>,
-    /// In the order in which proptest makes them.
+    /// In the order in which proptest generates them.
     cases: Vec<Active>,
-    /// Whether inputs are shown before they are tried.
-    watched: bool,
-    /// How many inputs have been, up to the one that fails.
-    shown: usize,
-    /// The last of them.
+    /// Whether inputs are observed before they are tried.
+    observes: bool,
+    /// The number of inputs observed, up to the failing one.
+    observed: usize,
+    /// The last observed input.
     generated: Option<String>,
     failed: bool,
 }
@@ -97,18 +99,18 @@ struct State {
 struct Active {
     case: StoredCase,
     hint: Option<Arc<Hint>>,
-    /// Whether its input has been generated again.
-    met: bool,
+    /// Whether its input was generated again.
+    reproduced: bool,
 }
 
 impl Regressions {
-    /// In the folder of the package under test.
+    /// Stores in the folder of the package under test.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// In `folder`.
+    /// Stores in `folder`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self { place: RegressionsIn::Folder(folder.into()), ..Self::default() }
@@ -125,46 +127,49 @@ impl Regressions {
     }
 }
 
-/// The stored schedules that are to be tried with the case that is being generated: its own, if it is a stored one, else
-/// those of cases whose input is not generated any more.
+/// Returns the stored schedules to try with the case that is being generated. For a stored case, that is its own
+/// schedule. Otherwise, those of stored cases whose input is no longer generated.
 pub(super) fn hints() -> Vec<Arc<Hint>> {
     let Some(state) = ACTIVE.with_borrow(Weak::upgrade) else { return Vec::new() };
     let state = lock(&state);
     if state.failed {
         return Vec::new();
     }
-    let hints: Vec<_> = match state.cases.get(state.shown) {
-        Some(own) if state.watched => own.hint.iter().cloned().collect(),
-        _ => {
-            state.cases.iter().filter(|active| !active.met).filter_map(|active| active.hint.clone()).collect()
-        }
+    let hints: Vec<_> = match state.cases.get(state.observed) {
+        Some(own) if state.observes => own.hint.iter().cloned().collect(),
+        _ => state
+            .cases
+            .iter()
+            .filter(|active| !active.reproduced)
+            .filter_map(|active| active.hint.clone())
+            .collect(),
     };
     hints.into_iter().take(HINTS_MAX).collect()
 }
 
-/// Sees each input before it is tried, and whether it fails.
-struct Watch;
+/// Observes each input before it is tried, and whether it fails.
+struct InputObserver;
 
-impl Watch {
+impl InputObserver {
     fn begin() -> Self {
         if let Some(state) = ACTIVE.with_borrow(Weak::upgrade) {
-            lock(&state).watched = true;
+            lock(&state).observes = true;
         }
         Self
     }
 }
 
-impl ResultCache for Watch {
+impl ResultCache for InputObserver {
     fn key(&self, key: &ResultCacheKey<'_>) -> u64 {
         let Some(state) = ACTIVE.with_borrow(Weak::upgrade) else { return 0 };
         let mut state = lock(&state);
         if !state.failed {
-            let (shown, generated) = (state.shown, one_line(key.value_debug()));
-            if let Some(active) = state.cases.get_mut(shown) {
-                active.met = active.case.generated.as_ref() == Some(&generated);
+            let (observed, generated) = (state.observed, one_line(key.value_debug()));
+            if let Some(active) = state.cases.get_mut(observed) {
+                active.reproduced = active.case.generated.as_ref() == Some(&generated);
             }
             state.generated = Some(generated);
-            state.shown += 1;
+            state.observed += 1;
         }
         0
     }
@@ -190,7 +195,7 @@ impl FailurePersistence for Regressions {
         let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
         let Some(file) = self.file(&settings) else { return Vec::new() };
         let loaded = file.load();
-        // proptest has no way to hear of an error here.
+        // proptest offers no way to return an error here.
         if !loaded.problems.is_empty() {
             fail_with(format!(
                 "timeloop: `{}`: {}\n",
@@ -202,14 +207,14 @@ impl FailurePersistence for Regressions {
             .stored
             .into_iter()
             .rev()
-            .filter(|case| matches!(case.seed, CaseSeed::Theirs(_)))
-            .map(|case| Active { hint: case.schedule.clone().map(Hint::new), case, met: false })
+            .filter(|case| matches!(case.seed, CaseSeed::Proptest(_)))
+            .map(|case| Active { hint: case.schedule.clone().map(Hint::new), case, reproduced: false })
             .collect();
         let seeds = cases.iter().filter_map(|active| match &active.case.seed {
-            CaseSeed::Theirs(seed) => Some(seed.clone()),
-            CaseSeed::Ours(_) => None,
+            CaseSeed::Proptest(seed) => Some(seed.clone()),
+            CaseSeed::Timeloop(_) => None,
         });
-        // It begins with the last.
+        // proptest starts with the last.
         let seeds = seeds.rev().collect();
         let mut state = State::default();
         (state.file, state.cases) = (Some(file), cases);
@@ -227,24 +232,24 @@ impl FailurePersistence for Regressions {
         self.state().failed = true;
         let settings = Settings::from_environment().unwrap_or_default();
         let Some(file) = self.file(&settings) else { return };
-        // What is replayed has been found before, and is stored with the input that it was found with.
+        // A replayed case was found before, and is stored with its input.
         if let Ok(RunMode::Replay(_)) = settings.run_mode(file.test()) {
             return;
         }
-        let last = failed_last();
+        let last = last_failure();
         let comment = last.as_ref().map_or("", |last| &last.comment);
         let case = StoredCase {
             line: 0,
             input: one_line(shrunken_value),
-            seed: CaseSeed::Theirs(seed),
-            way: None,
+            seed: CaseSeed::Proptest(seed),
+            path: None,
             generated: self.state().generated.take(),
             schedule: last.as_ref().map(|last| last.schedule.clone()),
         };
         if settings.ci {
             print_note(&format!(
-                "the failing case is stored nowhere, since `CI` is set; to keep it, put this into {}:{}",
-                file.shown().display(),
+                "the failing case is not stored, because `CI` is set; to keep it, add this to {}:{}",
+                file.display_path().display(),
                 file.block(&case, comment)
             ));
             return;
@@ -252,9 +257,9 @@ impl FailurePersistence for Regressions {
         match file.append(&case, comment) {
             Ok(()) => print_note(&format!(
                 "the failing case is stored in {}, and tried first next time: commit it",
-                file.shown().display()
+                file.display_path().display()
             )),
-            Err(error) => print_note(&format!("the failing case is stored nowhere: {error}")),
+            Err(error) => print_note(&format!("the failing case is not stored: {error}")),
         }
     }
 
@@ -271,35 +276,40 @@ impl FailurePersistence for Regressions {
     }
 }
 
-/// The test is over: what is to be said of stored cases that passed.
+/// Prints notes on stored cases that passed, because the test is over.
 impl Drop for State {
     fn drop(&mut self) {
         let failed = self.failed || std::thread::panicking();
         let Some(file) = self.file.take().filter(|_| !failed) else { return };
-        // Of what was not shown, as in a process that waits for another, nothing is known.
-        for Active { case, hint, met } in self.cases.iter().take(self.shown) {
+        // Cases that were not observed are unknown, as in a process that waits for a forked one.
+        for Active { case, hint, reproduced } in self.cases.iter().take(self.observed) {
             let unapplied = hint.as_ref().map_or(0, |hint| hint.unapplied.load(Relaxed));
-            let met = *met || case.generated.is_none();
-            say_of(&file, case, met, unapplied).into_iter().for_each(|note| print_note(&note));
+            let reproduced = *reproduced || case.generated.is_none();
+            passed_note(&file, case, reproduced, unapplied).into_iter().for_each(|note| print_note(&note));
         }
     }
 }
 
-/// What is to be said of a stored case that passed, if anything is.
-pub(super) fn say_of(file: &CaseFile, case: &StoredCase, met: bool, unapplied: usize) -> Option<String> {
-    let place = format!("{}:{}", file.shown().display(), case.line);
-    if !met {
+/// Returns a note on a stored case that passed, if there is something to report.
+pub(super) fn passed_note(
+    file: &CaseFile,
+    case: &StoredCase,
+    reproduced: bool,
+    unapplied: usize,
+) -> Option<String> {
+    let place = format!("{}:{}", file.display_path().display(), case.line);
+    if !reproduced {
         return Some(format!(
-            "{place}: the stored input is no longer generated: the strategy has been edited. It was `{}`. Its schedule was \
-             tried with other inputs, and the test passes; delete the case if the edit is to stay",
+            "{place}: the stored input is no longer generated, because the strategy was edited; it was `{}`. Its schedule \
+             was tried with other inputs, and the test passes; delete the case to keep the edit",
             case.input
         ));
     }
-    let reached = if unapplied == 1 { "is" } else { "are" };
+    let reached = if unapplied == 1 { "was" } else { "were" };
     (unapplied > 0).then(|| {
         format!(
-            "{place}: the schedule no longer applies: {unapplied} of its decisions {reached} not reached any more, and the \
-             test passes with the stored input; delete the case if the code has changed for good"
+            "{place}: the schedule no longer applies: {unapplied} of its decisions {reached} not reached, and the test \
+             passes with the stored input; delete the case if the code has changed permanently"
         )
     })
 }

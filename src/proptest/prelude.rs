@@ -1,4 +1,4 @@
-//! What a file of properties wants: proptest's own prelude, [`schedules`], [`clients`] and [`Schedule`].
+//! Common imports for properties: proptest's own prelude, [`schedules`], [`clients`] and [`Schedule`].
 //!
 //! ```
 //! use timeloop::proptest::prelude::*;

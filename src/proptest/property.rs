@@ -1,9 +1,11 @@
-//! A property as a function: it generates inputs, runs the test with each under several schedules, and keeps what fails.
+//! [`Property`]: generates inputs, runs the test with each under several schedules, and stores failures.
 //!
-//! Unlike `proptest! { … }` it makes the generator itself, so it knows the way from a seed to the shrunk input, and can store it.
+//! Unlike `proptest! { … }`, it creates the generator itself. It therefore knows the path from a seed to the shrunk
+//! input, and can store it.
 //!
-//! Always true: with the defaults, and nothing in the environment, the cases are the same each time; a stored case that gives
-//! the stored input again is run with it first.
+//! # Invariants
+//! - With the defaults and an empty environment, the cases are the same each time.
+//! - A stored case whose input can be generated again is run with it first.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,26 +22,26 @@ use timeloop_sim::{
     print_note, render_report,
 };
 
-use super::joint::Hint;
-use super::persistence::{HINTS_MAX, say_of};
-use super::stored::{CaseFile, CaseSeed, StoredCase, one_line};
-use super::trace::{Traced, Way};
+use super::case_file::{CaseFile, CaseSeed, StoredCase, one_line};
+use super::joint_shrinking::Hint;
+use super::persistence::{HINTS_MAX, passed_note};
+use super::shrink_path::{RecordedTree, ShrinkPath};
 use super::{Schedules, schedules};
-use crate::explorer::test_of_this_thread;
+use crate::explorer::current_test_name;
 use crate::harness::{TestResult, assert_no_loop};
-use crate::schedule::{Why, replayed, verdict};
+use crate::schedule::{FailureReason, replayed, verdict};
 use crate::{Schedule, Seed};
 
-/// Runs a test with many inputs, with each under several schedules; on a failure shrinks both, and reports.
+/// Runs a test with many inputs, each under several schedules. On a failure shrinks both, and reports.
 ///
-/// This is `proptest! { … }` with [`schedules`] as a function, with one generator of inputs. It stores more of a failure
-/// ([`Property`]), and its cases are the same each time, as those of a `#[timeloop::test]` are. As there the test's name is
-/// that of the thread.
+/// This is `proptest! { … }` with [`schedules`] as a function, for one strategy of inputs. It stores more about a
+/// failure (see [`Property`]), and its cases are the same each time, like those of a `#[timeloop::test]`. The test's
+/// name is that of the thread.
 ///
-/// Inside of the test `prop_assert!` and its like may be used, and `prop_assume!` rejects an input.
+/// The test may use `prop_assert!` and similar macros. `prop_assume!` rejects an input.
 ///
 /// # Panics
-/// When a run fails; the panic's message is the report.
+/// If a run fails. The panic's message is the report.
 ///
 /// ```
 /// use timeloop::proptest::{check, prelude::*};
@@ -72,28 +74,28 @@ where
     Property::at(Location::caller()).check(strategy, test);
 }
 
-/// A property with its settings: [`check`] has the defaults.
+/// A property with its settings. [`check`] uses the defaults.
 ///
-/// A case that fails is kept in `timeloop-regressions/<test>.proptest.txt`, in the folder of the package under test: the seed, the
-/// way from what it generates to the shrunk input, the shrunk input in words, and the shrunk schedule. Commit the file. From
-/// then on that input is run under that schedule before anything else. Where an edit of the strategy makes of it another
-/// input, a note says so and shows the stored one; then the schedule is tried with all other inputs. Nothing is written where
-/// `CI` is set.
+/// A failing case is stored in `timeloop-regressions/<test>.proptest.txt` in the folder of the package under test. The
+/// file contains the seed, the path from the generated input to the shrunk one, the shrunk input as text, and the
+/// shrunk schedule. Commit the file. From then on that input is run under that schedule first. If an edit of the
+/// strategy changes the input, a note shows the stored one, and the schedule is tried with all other inputs. Nothing is
+/// written if `CI` is set.
 ///
-/// `TIMELOOP_SEED` and `TIMELOOP_REPLAY` are heeded, and proptest's variables, `PROPTEST_CASES` first among them. Cases are made
-/// in this process: `fork` and `timeout` are for `proptest! { … }`.
+/// `TIMELOOP_SEED`, `TIMELOOP_REPLAY` and proptest's variables, such as `PROPTEST_CASES`, apply. Cases run in this
+/// process: `fork` and `timeout` are for `proptest! { … }`.
 #[derive(Clone, Debug)]
 #[must_use = "a property does nothing until it is checked"]
 pub struct Property {
-    /// The test, its base seed, where its cases are stored, and the variables that it heeds.
+    /// The test, its base seed, the store of its cases, and its environment variables.
     exploration: timeloop_sim::Config,
     config: Config,
     schedules: Schedules,
 }
 
 impl Property {
-    /// The property called `name`: its path with the crate first (`bank::tests::transfers`), or any other text. Tokens and
-    /// stored cases belong to the name.
+    /// Creates the property `name`: the test's path with the crate first (`bank::tests::transfers`), or any other text.
+    /// Tokens and stored cases belong to the name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self::of(TestName::new(name))
     }
@@ -101,21 +103,21 @@ impl Property {
     #[track_caller]
     fn at(location: &'static Location<'static>) -> Self {
         assert_no_loop(&|| format!("the property at {location}"));
-        Self::of(test_of_this_thread(location))
+        Self::of(current_test_name(location))
     }
 
     fn of(test: TestName) -> Self {
         Self {
             exploration: timeloop_sim::Config::of(test),
             config: Config::default(),
-            schedules: Schedules { heeds_environment: false, ..schedules() },
+            schedules: Schedules { reads_environment: false, ..schedules() },
         }
     }
 
-    /// How many inputs. Default 256.
+    /// Sets the number of inputs. Default 256.
     ///
     /// # Panics
-    /// When `cases` is 0: such a property would test nothing.
+    /// If `cases` is 0.
     #[track_caller]
     pub fn cases(mut self, cases: u32) -> Self {
         assert!(cases > 0, "a property of 0 cases would test nothing; give 1 or more");
@@ -123,47 +125,47 @@ impl Property {
         self
     }
 
-    /// proptest's own settings, in place of its defaults. Its generator and its regression files are not used.
+    /// Sets proptest's own configuration. Its random generator and its regression files are not used.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Under which schedules each input is run. Default [`schedules()`](schedules).
+    /// Sets the schedules under which each input is run. Default [`schedules()`](schedules).
     pub fn schedules(mut self, schedules: Schedules) -> Self {
-        // The property asks the environment itself.
-        self.schedules = Schedules { heeds_environment: false, ..schedules };
+        // The property reads the environment itself.
+        self.schedules = Schedules { reads_environment: false, ..schedules };
         self
     }
 
-    /// The seed of the first case; those that follow count up from it. Default 0.
+    /// Sets the seed of the first case. The seeds of later cases count up from it. Default 0.
     pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
         self.exploration.seed = seed.into();
         self
     }
 
-    /// The folder where failing cases are kept. Default `timeloop-regressions` in the package's folder.
+    /// Sets the folder in which failing cases are stored. Default `timeloop-regressions` in the package's folder.
     pub fn regressions(mut self, folder: impl Into<PathBuf>) -> Self {
         self.exploration.regressions = RegressionsIn::Folder(folder.into());
         self
     }
 
-    /// Keeps no failing cases and tries none that were kept.
+    /// Stores no failing cases and tries no stored ones.
     pub fn without_regressions(mut self) -> Self {
         self.exploration.regressions = RegressionsIn::Nowhere;
         self
     }
 
-    /// Takes no settings from the environment, but for proptest's.
+    /// Ignores the environment variables `TIMELOOP_*`. proptest's variables still apply.
     pub fn without_environment(mut self) -> Self {
         self.exploration.environment = Some(Settings::default());
         self
     }
 
-    /// Checks the property; returns if no case fails, else prints the report and panics with it.
+    /// Checks the property. If a case fails, prints the report and panics with it.
     ///
     /// # Panics
-    /// When a case fails, and when the settings, the environment or the stored cases are no good.
+    /// If a case fails, or if the settings, the environment or the stored cases are invalid.
     #[track_caller]
     pub fn check<S, F, Fut>(&self, strategy: S, test: F)
     where
@@ -178,22 +180,22 @@ impl Property {
         let report = match (checked.failed, checked.error) {
             (None, None) => return,
             (Some(failed), error) => {
-                let amiss = error.map_or_else(String::new, |error| self.amiss(&error));
-                failed.found.report.clone() + &amiss
+                let error_line = error.map_or_else(String::new, |error| self.error_line(&error));
+                failed.found.report.clone() + &error_line
             }
-            (None, Some(error)) => self.amiss(&error),
+            (None, Some(error)) => self.error_line(&error),
         };
         fail_with(report)
     }
 
-    fn amiss(&self, error: &str) -> String {
+    fn error_line(&self, error: &str) -> String {
         format!("timeloop: `{}`: {error}\n", self.exploration.test)
     }
 
-    /// Checks the property, and says what came of it. A failing case does not panic here.
+    /// Checks the property, and returns the result. A failing case does not panic here.
     ///
     /// # Panics
-    /// Inside of a run: only one loop runs at a time.
+    /// Inside a run, because a thread runs one loop at a time.
     #[must_use]
     #[track_caller]
     pub fn run<S, F, Fut>(&self, strategy: S, test: F) -> Checked<S::Value>
@@ -227,24 +229,24 @@ impl Property {
             hints: Vec::new(),
             checked,
         };
-        if let Err(error) = checking.all() {
+        if let Err(error) = checking.try_all() {
             checking.checked.error = Some(error);
         }
         checking.checked
     }
 }
 
-/// What came of a property.
+/// The result of checking a property.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Checked<V> {
-    /// How many inputs were generated and tried, besides stored ones, up to and with the first that failed.
+    /// The number of inputs generated and tried, up to and including the first that failed. Stored inputs do not count.
     pub cases: u64,
-    /// What a person should know besides, a sentence each.
+    /// Notes for the user, one sentence each.
     pub notes: Vec<String>,
     /// The failure, if there is one.
     pub failed: Option<FailedCase<V>>,
-    /// What kept the property from being checked, or from being checked in full.
+    /// The reason why the property was not checked, or not completely.
     pub error: Option<String>,
 }
 
@@ -254,14 +256,14 @@ pub struct Checked<V> {
 pub struct FailedCase<V> {
     /// The input.
     pub input: V,
-    /// Everything that was found out about the run that fails with it; the report has the input too.
+    /// Everything found about the failing run. Its report contains the input.
     pub found: Box<Found>,
 }
 
-/// A property while it is checked.
+/// The state of checking a property.
 struct Checking<'a, S: Strategy, F> {
     property: &'a Property,
-    /// The configuration, with the variables to heed.
+    /// The configuration, with the environment variables that apply.
     config: timeloop_sim::Config,
     strategy: &'a S,
     test: &'a F,
@@ -271,7 +273,7 @@ struct Checking<'a, S: Strategy, F> {
     checked: Checked<S::Value>,
 }
 
-/// How a case went.
+/// The outcome of a case.
 enum CaseOutcome<V> {
     Passed,
     Rejected,
@@ -290,9 +292,9 @@ where
         self.config.environment.as_ref().expect("set when the property began")
     }
 
-    fn all(&mut self) -> Result<(), String> {
-        let asked_for = replayed(&self.config).map_err(|error| error.to_string())?;
-        if self.stored(asked_for.as_deref())? || asked_for.is_some() {
+    fn try_all(&mut self) -> Result<(), String> {
+        let requested = replayed(&self.config).map_err(|error| error.to_string())?;
+        if self.try_stored(requested.as_deref())? || requested.is_some() {
             return Ok(());
         }
         let base = self.settings().base_seed(self.config.seed);
@@ -300,24 +302,24 @@ where
         while self.checked.cases < u64::from(self.property.config.cases) {
             let (case, seed) = (index, base.of_run(index));
             index += 1;
-            let way = Rc::default();
-            let tree = self.generate(seed, self.hints.clone(), &way)?;
-            match self.try_out(tree)? {
+            let path = Rc::default();
+            let tree = self.generate(seed, self.hints.clone(), &path)?;
+            match self.try_case(tree)? {
                 CaseOutcome::Passed => self.checked.cases += 1,
                 CaseOutcome::Rejected => {
                     rejected += 1;
                     let max = self.property.config.max_global_rejects;
                     if rejected > max {
                         return Err(format!(
-                            "the test rejects too many inputs: {rejected}, and {max} are accepted, beside {} that it took; \
-                             generate fewer of those, or raise `max_global_rejects` of proptest's `Config`",
+                            "too many rejected inputs: {rejected} (limit {max}) after {} accepted; generate fewer of \
+                             them, or raise `max_global_rejects` of proptest's `Config`",
                             self.checked.cases
                         ));
                     }
                 }
                 CaseOutcome::Failed(input, found) => {
                     self.checked.cases += 1;
-                    self.keep(FoundBy::Case { index: case, seed }, input, found, Some(way.take()));
+                    self.record_failure(FoundBy::Case { index: case, seed }, input, found, Some(path.take()));
                     return Ok(());
                 }
             }
@@ -325,71 +327,71 @@ where
         Ok(())
     }
 
-    /// Tries the stored cases, or those with a schedule that was asked for; whether one fails.
-    fn stored(&mut self, asked_for: Option<&[Stored]>) -> Result<bool, String> {
+    /// Tries the stored cases, or only those with a requested schedule. Returns whether one fails.
+    fn try_stored(&mut self, requested: Option<&[Stored]>) -> Result<bool, String> {
         let not_stored = |place: &str| {
             format!(
-                "TIMELOOP_REPLAY: no case with this schedule is stored{place}, and a schedule alone has no input; \
-                 `TIMELOOP_SEED`, with the seed from the report's line `found by`, finds both"
+                "TIMELOOP_REPLAY: no case with this schedule is stored{place}, and a schedule alone has no input; set \
+                 `TIMELOOP_SEED` to the seed in the report's line `found by` to find both"
             )
         };
         let Some(file) = self.file.clone() else {
-            return if asked_for.is_some() { Err(not_stored("")) } else { Ok(false) };
+            return if requested.is_some() { Err(not_stored("")) } else { Ok(false) };
         };
         let loaded = file.load();
         if !loaded.problems.is_empty() {
             self.checked.error = Some(ExploreError::Regressions(loaded.problems).to_string());
         }
         let wanted = |case: &&StoredCase| {
-            asked_for.is_none_or(|asked| case.schedule.as_ref().is_some_and(|own| asked.contains(own)))
+            requested.is_none_or(|asked| case.schedule.as_ref().is_some_and(|own| asked.contains(own)))
         };
         let cases: Vec<_> = loaded.stored.iter().rev().filter(wanted).collect();
-        if asked_for.is_some() && cases.is_empty() {
-            return Err(not_stored(&format!(" in {}", file.shown().display())));
+        if requested.is_some() && cases.is_empty() {
+            return Err(not_stored(&format!(" in {}", file.display_path().display())));
         }
         let mut stale = Vec::new();
         for case in cases {
-            let CaseSeed::Ours(seed) = case.seed else { continue };
+            let CaseSeed::Timeloop(seed) = case.seed else { continue };
             let hint = case.schedule.clone().map(Hint::new);
             let generate = || self.generate(seed, hint.iter().cloned().collect(), &Rc::default());
             let Ok(mut tree) = generate() else { continue };
-            let mut met = false;
-            if let Some(way) = &case.way {
-                way.lead(&mut tree);
-                met = one_line(&tree.current().0) == case.input;
+            let mut reproduced = false;
+            if let Some(path) = &case.path {
+                path.repeat(&mut tree);
+                reproduced = one_line(&tree.current().0) == case.input;
             }
-            if !met {
+            if !reproduced {
                 stale.extend(hint.clone().map(|hint| (hint, case)));
                 let Ok(whole) = generate() else { continue };
                 tree = whole;
             }
-            if let Ok(CaseOutcome::Failed(input, found)) = self.try_out(tree) {
-                if !met {
-                    self.checked.notes.extend(say_of(&file, case, false, 0));
+            if let Ok(CaseOutcome::Failed(input, found)) = self.try_case(tree) {
+                if !reproduced {
+                    self.checked.notes.extend(passed_note(&file, case, false, 0));
                 }
-                let by = FoundBy::Regression { path: file.shown(), line: case.line };
-                self.keep(by, input, found, None);
+                let by = FoundBy::Regression { path: file.display_path(), line: case.line };
+                self.record_failure(by, input, found, None);
                 return Ok(true);
             }
-            if met {
+            if reproduced {
                 let unapplied = hint.map_or(0, |hint| hint.unapplied.load(Relaxed));
-                self.checked.notes.extend(say_of(&file, case, true, unapplied));
+                self.checked.notes.extend(passed_note(&file, case, true, unapplied));
             }
         }
         for (_, case) in &stale {
-            self.checked.notes.extend(say_of(&file, case, false, 0));
+            self.checked.notes.extend(passed_note(&file, case, false, 0));
         }
         self.hints = stale.into_iter().map(|(hint, _)| hint).take(HINTS_MAX).collect();
         Ok(false)
     }
 
-    /// The tree of the case with this seed.
+    /// Returns the tree of the case with this seed.
     fn generate(
         &self,
         seed: Seed,
         hints: Vec<Arc<Hint>>,
-        way: &Rc<RefCell<Way>>,
-    ) -> Result<Traced<<(&S, Schedules) as Strategy>::Tree>, String> {
+        path: &Rc<RefCell<ShrinkPath>>,
+    ) -> Result<RecordedTree<<(&S, Schedules) as Strategy>::Tree>, String> {
         let mut key = *b"a property's case               ";
         key[24..].copy_from_slice(&seed.0.to_le_bytes());
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
@@ -397,24 +399,25 @@ where
         let schedules = Schedules { hints, ..self.property.schedules.clone() };
         let tree = (self.strategy, schedules).new_tree(&mut TestRunner::new_with_rng(config, rng));
         let tree = tree.map_err(|why| format!("no input can be generated: {}", why.message()))?;
-        Ok(Traced { tree, way: Rc::clone(way) })
+        Ok(RecordedTree { tree, path: Rc::clone(path) })
     }
 
-    /// Runs the test with the input of `tree`, and if it fails with simpler ones.
-    fn try_out(
+    /// Runs the test with the input of `tree`, and if it fails, with simpler ones.
+    fn try_case(
         &self,
-        tree: Traced<<(&S, Schedules) as Strategy>::Tree>,
+        tree: RecordedTree<<(&S, Schedules) as Strategy>::Tree>,
     ) -> Result<CaseOutcome<S::Value>, String> {
         let config = Config { failure_persistence: None, ..self.property.config.clone() };
         let last = RefCell::new(None);
         let outcome = TestRunner::new(config).run_one(tree, |(input, schedule): (S::Value, Schedule)| {
-            let made = schedule.made(self.config.clone(), None, || (self.test)(input.clone()), verdict);
-            made.map_err(|failed| match failed.why {
-                Why::Failed(found) => {
+            let made =
+                schedule.run_configured(self.config.clone(), None, || (self.test)(input.clone()), verdict);
+            made.map_err(|failed| match failed.reason {
+                FailureReason::Failed(found) => {
                     *last.borrow_mut() = Some(found);
                     TestCaseError::fail("")
                 }
-                Why::Rejected(why) => TestCaseError::reject(why),
+                FailureReason::Rejected(why) => TestCaseError::reject(why),
             })
         });
         match (outcome, last.into_inner()) {
@@ -425,31 +428,37 @@ where
         }
     }
 
-    /// Stores what has failed, and writes the report.
-    fn keep(&mut self, by: FoundBy, input: S::Value, mut found: Box<Found>, way: Option<Way>) {
+    /// Stores the failure, and writes the report.
+    fn record_failure(
+        &mut self,
+        by: FoundBy,
+        input: S::Value,
+        mut found: Box<Found>,
+        path: Option<ShrinkPath>,
+    ) {
         if let (Some(file), FoundBy::Case { seed, .. }, false) = (&self.file, &by, self.settings().ci) {
             let case = StoredCase {
                 line: 0,
                 input: one_line(&input),
-                seed: CaseSeed::Ours(*seed),
-                way,
+                seed: CaseSeed::Timeloop(*seed),
+                path,
                 generated: None,
                 schedule: Some(found.shrunk.clone()),
             };
             found.stored = Some(match file.append(&case, &found.headline()) {
-                Ok(()) => format!("{}, tried first next time: commit it", file.shown().display()),
+                Ok(()) => format!("{}, tried first next time: commit it", file.display_path().display()),
                 Err(error) => format!("nowhere: {error}"),
             });
         }
         found.by = by;
-        found.input = Some(told(&input));
+        found.input = Some(format_input(&input));
         found.report = render_report(&self.config, &found);
         self.checked.failed = Some(FailedCase { input, found });
     }
 }
 
-/// An input for the report: in one line, if that is short enough to be read.
-fn told(input: &dyn fmt::Debug) -> String {
+/// Formats an input for the report: on one line if that is short enough to read.
+fn format_input(input: &dyn fmt::Debug) -> String {
     const CHARACTERS_MAX: usize = 100;
     let short = format!("{input:?}");
     if short.chars().count() <= CHARACTERS_MAX { short } else { format!("{input:#?}") }

@@ -1,7 +1,8 @@
-//! Schedules as a strategy of proptest's.
+//! [`Schedules`]: schedules as a proptest strategy.
 //!
-//! Always true: generating a schedule draws one number, whatever the settings; a tree never says that it can be made
-//! simpler, because the runs of its schedules do that.
+//! # Invariants
+//! - Generating a schedule draws one random number, whatever the settings.
+//! - A tree never offers to simplify a schedule: the runs shrink it themselves.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,18 +12,19 @@ use proptest::prelude::Rng as _;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::joint::{Case, Hint};
+use super::joint_shrinking::{Case, Hint};
 use super::persistence;
-use crate::explorer::named;
+use crate::explorer::parse_strategy;
 use crate::schedule::replayed;
 use crate::{Config, Limits, Schedule, Seed, StrategySpec};
 
-/// Schedules as inputs of a property.
+/// Generates schedules as inputs of a property.
 ///
-/// Each [`Schedule::run`] first makes the quiet run, and then a few others, each with a seed of its own and told by the quiet
-/// run how many tasks and steps there are. Once a run has failed, its schedule is shrunk; and while proptest tries simpler
-/// inputs, a run is made under the schedule that has failed, shrunk as it is, and where that passes under others, until one
-/// fails in the same place. So inputs and schedule get smaller together, whatever the order in which the strategies stand.
+/// Each [`Schedule::run`] first makes the baseline run, then a few more runs with a seed each. The baseline run
+/// measures the number of tasks and steps for their strategies. Once a run fails, its schedule is shrunk. While
+/// proptest tries simpler inputs, each is run under the shrunk schedule. If that passes, it is run under other
+/// schedules, until one fails at the same location. Inputs and schedule therefore shrink together, whatever the order
+/// of the strategies.
 ///
 /// ```
 /// use timeloop::proptest::prelude::*;
@@ -54,11 +56,11 @@ pub fn schedules() -> Schedules {
         stalls: true,
         limits: Limits::default(),
         hints: Vec::new(),
-        heeds_environment: true,
+        reads_environment: true,
     }
 }
 
-/// The strategy that [`schedules`] gives.
+/// The strategy returned by [`schedules`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "strategies do nothing unless they are given to proptest"]
 pub struct Schedules {
@@ -67,15 +69,15 @@ pub struct Schedules {
     pub(super) retries: u32,
     pub(super) stalls: bool,
     pub(super) limits: Limits,
-    /// What is tried first.
+    /// The schedules to try first.
     pub(super) hints: Vec<Arc<Hint>>,
-    /// Whether a value of `TIMELOOP_REPLAY` that is no good is an error here.
-    pub(super) heeds_environment: bool,
+    /// Whether an invalid value of `TIMELOOP_REPLAY` is reported here.
+    pub(super) reads_environment: bool,
 }
 
 impl Schedules {
-    /// How it is decided who goes on, and the bounds of each run: [`strategy`](Self::strategy) and
-    /// [`limits`](Self::limits) at once.
+    /// Sets the strategy that decides which task runs next, and the limits of each run. Combines
+    /// [`strategy`](Self::strategy) and [`limits`](Self::limits).
     ///
     /// # Panics
     /// As [`strategy`](Self::strategy).
@@ -88,11 +90,11 @@ impl Schedules {
         self.strategy(strategy).limits(limits)
     }
 
-    /// How it is decided who goes on: a [`StrategySpec`] or its name. Default `"portfolio"`: one strategy a run, chosen from
-    /// its seed.
+    /// Sets the strategy that decides which task runs next: a [`StrategySpec`] or its name. Default `"portfolio"`:
+    /// picks a strategy for each run from the run's seed.
     ///
     /// # Panics
-    /// When no strategy has the name, and for `exhaustive`, which has no seeds.
+    /// If no strategy has this name, and for `exhaustive`, which has no seeds.
     ///
     /// ```
     /// let schedules = timeloop::proptest::schedules().strategy("pct(depth = 2)");
@@ -103,20 +105,20 @@ impl Schedules {
         S: TryInto<StrategySpec>,
         S::Error: fmt::Display,
     {
-        self.strategy = named(strategy);
+        self.strategy = parse_strategy(strategy);
         assert!(
             !matches!(self.strategy, StrategySpec::Exhaustive { .. }),
-            "`exhaustive` makes every schedule of one input and has no seeds to generate; give another strategy, or the \
-             input to `Explorer` with this one",
+            "`exhaustive` makes every schedule of one input and has no seeds to generate; use another strategy here, or \
+             `Explorer` with one input",
         );
         self
     }
 
-    /// How many runs each [`Schedule::run`] makes besides the quiet one, as long as none fails. Default 4, which with
-    /// proptest's 256 cases comes to somewhat more runs than a `#[timeloop::test]` makes.
+    /// Sets the number of runs of each [`Schedule::run`], besides the baseline run. Default 4. With proptest's 256
+    /// cases, that is somewhat more runs than a `#[timeloop::test]` makes.
     ///
     /// # Panics
-    /// When `runs` is 0: no schedule but the baseline would be tried.
+    /// If `runs` is 0.
     #[track_caller]
     pub fn runs(mut self, runs: u32) -> Self {
         assert!(runs > 0, "0 runs would try no schedule but the baseline; give 1 or more");
@@ -124,22 +126,23 @@ impl Schedules {
         self
     }
 
-    /// Under how many other schedules a simpler input is tried, once the one that has failed passes with it. Default 100.
+    /// Sets the number of other schedules to try with a simpler input, if it passes under the schedule that failed.
+    /// Default 100.
     ///
-    /// More of them shrink further where few schedules fail, and shrink more slowly.
+    /// More retries shrink further if few schedules fail, but take longer.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Whether time may pass while a task is ready, as on a machine that is busy. Default true; false is for a property
-    /// that counts on exact times ([`Explorer::stalls`](crate::Explorer::stalls)).
+    /// Sets whether time may pass while a task is ready, as on a busy machine. Default true. Use false for a property
+    /// that depends on exact times ([`Explorer::stalls`](crate::Explorer::stalls)).
     pub fn stalls(mut self, stalls: bool) -> Self {
         self.stalls = stalls;
         self
     }
 
-    /// The bounds of each run, unless [`Schedule::run_with`] is given others.
+    /// Sets the limits of each run. [`Schedule::run_with`] overrides them.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -151,8 +154,8 @@ impl Strategy for Schedules {
     type Value = Schedule;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        // Here it is said once. In a run it would fail the case, and each simpler one.
-        if self.heeds_environment {
+        // Reported once here. Inside a run it would fail the case, and each simpler one.
+        if self.reads_environment {
             replayed(&Config::new("")).map_err(|error| error.to_string())?;
         }
         let seed = Seed(runner.rng().next_u64());
@@ -165,7 +168,7 @@ impl Strategy for Schedules {
 
 /// The value tree of [`schedules`].
 ///
-/// It has nothing to simplify by itself. All the values that it gives share what their runs have found.
+/// It never simplifies. All its values share the failures that their runs find.
 #[derive(Debug)]
 pub struct ScheduleTree {
     case: Case,
@@ -176,7 +179,7 @@ impl ValueTree for ScheduleTree {
     type Value = Schedule;
 
     fn current(&self) -> Schedule {
-        Schedule::of_case(self.case.begun())
+        Schedule::of_case(self.case.restarted())
     }
 
     fn simplify(&mut self) -> bool {
@@ -188,7 +191,7 @@ impl ValueTree for ScheduleTree {
     }
 }
 
-/// [`schedules`].
+/// Generates [`schedules`].
 impl Arbitrary for Schedule {
     type Parameters = ();
     type Strategy = Schedules;

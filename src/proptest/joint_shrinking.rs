@@ -1,12 +1,13 @@
-//! Shrinking the schedule jointly with a property's other inputs.
+//! Shrinks the schedule jointly with a property's other inputs.
 //!
-//! proptest shrinks one input at a time, and asks after each step whether the test still fails. With the schedule that has
-//! failed it often does not, though with some other it would: a simpler input has fewer tasks, or fewer steps. So here a run
-//! that would pass is made under other schedules too, before the simpler input is given up; and the one that fails is
-//! shrunk anew.
+//! proptest shrinks one input at a time, and checks after each step whether the test still fails. Under the schedule
+//! that failed it often passes then, although it would fail under another one: a simpler input has fewer tasks or fewer
+//! steps. Before a simpler input is given up, this module therefore tries it under other schedules. The schedule that
+//! fails is shrunk again.
 //!
-//! Always true: once a case has failed, only failures of the same kind and place count, as long as there is a schedule that
-//! passes; what is tried is a function of the case's seed and of the code under test.
+//! # Invariants
+//! - Once a case has failed, only failures of the same kind and location count, unless every schedule fails.
+//! - The schedules tried depend only on the case's seed and on the code under test.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use timeloop_sim::{
 use super::Schedules;
 use crate::{Config, Deviation, Domain, Seed, TaskPath};
 
-/// Runs that the first shrinking of a case may take, and each one after that, for a simpler input.
+/// The maximum number of runs for the first shrinking of a case, and for each later one, for a simpler input.
 const SHRINK_RUNS_FIRST: u64 = 3_000;
 const SHRINK_RUNS_AGAIN: u64 = 1_000;
 
@@ -30,18 +31,18 @@ thread_local! {
     static FAILED: RefCell<Option<Failed>> = const { RefCell::new(None) };
 }
 
-/// A case that has failed.
+/// A failed case.
 struct Failed {
-    /// There for as long as its tree is: while proptest shrinks it.
+    /// Alive as long as the case's tree, while proptest shrinks it.
     tree: Weak<()>,
     memory: Arc<Mutex<Memory>>,
 }
 
-/// A schedule that has failed at some other time, and is tried first.
+/// A schedule that failed at another time, to be tried first.
 #[derive(Debug)]
 pub(crate) struct Hint {
     pub(crate) schedule: Stored,
-    /// How many of its decisions a run under it did not come to.
+    /// The number of its decisions that a run under it did not reach.
     pub(crate) unapplied: AtomicUsize,
 }
 
@@ -51,7 +52,7 @@ impl Hint {
     }
 }
 
-/// Two are the same if their schedules are.
+/// Two hints are equal if their schedules are.
 impl PartialEq for Hint {
     fn eq(&self, other: &Self) -> bool {
         self.schedule == other.schedule
@@ -60,44 +61,44 @@ impl PartialEq for Hint {
 
 impl Eq for Hint {}
 
-/// How the runs of one test case decide.
+/// The schedules of one test case.
 #[derive(Clone)]
 pub(crate) struct Case {
     seed: Seed,
     settings: Schedules,
     memory: Arc<Mutex<Memory>>,
     tree: Weak<()>,
-    /// How many runs the test has begun with this input.
+    /// The number of runs that the test has started with this input.
     calls: Arc<AtomicU32>,
 }
 
 /// What the runs of a case have found.
 #[derive(Debug, Default)]
 struct Memory {
-    /// What shrinking keeps.
+    /// The failure that shrinking must preserve.
     target: Option<Target>,
-    /// The smallest schedule under which the test's how-many-th run has failed.
+    /// The smallest schedule under which the test's n-th run has failed, by n.
     known: BTreeMap<u32, Stored>,
-    /// The one that failed last.
-    last: Option<Last>,
+    /// The last failure.
+    last: Option<LastFailure>,
 }
 
-/// What has failed last.
+/// The last failure of a case.
 #[derive(Clone, Debug)]
-pub(crate) struct Last {
+pub(crate) struct LastFailure {
     /// The smallest schedule, and its token.
     pub(crate) schedule: Stored,
     token: String,
-    /// What fails, in a line.
+    /// The failure in one line.
     pub(crate) comment: String,
 }
 
-/// What the case that proptest is shrinking on this thread, or has just shrunk, has failed with last.
-pub(crate) fn failed_last() -> Option<Last> {
+/// Returns the last failure of the case that proptest is shrinking or has just shrunk on this thread.
+pub(crate) fn last_failure() -> Option<LastFailure> {
     FAILED.with_borrow(|failed| lock(&failed.as_ref()?.memory).last.clone())
 }
 
-/// A property begins on this thread.
+/// Forgets earlier failures, because a property begins on this thread.
 pub(crate) fn forget_failures() {
     FAILED.set(None);
 }
@@ -106,8 +107,8 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What makes the failures of two inputs the same. An `Err` without a place is told by its text, in which there may be
-/// something of the input: there any `Err` is the same.
+/// Identifies equal failures of different inputs. An `Err` without a location could only be identified by its text,
+/// which may contain a part of the input. Therefore all such errors are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Fingerprint(Fingerprint),
@@ -125,13 +126,13 @@ impl Target {
 
 /// Makes one run.
 pub(crate) type Attempt<'a> = &'a mut dyn FnMut(AnySource) -> Ended;
-/// From a failing run to a report; shrinking takes so many runs at most.
+/// Shrinks a failing run and creates its report. The number is the maximum number of runs for shrinking.
 pub(crate) type Investigate<'a> = &'a dyn Fn(&Stored, &Ended, u64) -> Box<Found>;
 
 impl Case {
-    /// The case of `tree`.
+    /// Creates the case of `tree`.
     pub(crate) fn new(seed: Seed, settings: Schedules, tree: &Arc<()>) -> Self {
-        // While a failure is being shrunk, `prop_flat_map` makes new trees in place of old ones: they go on from there.
+        // While a failure is being shrunk, `prop_flat_map` replaces trees. The new trees continue with the same memory.
         let shrinking = |failed: &&Failed| failed.tree.strong_count() > 0;
         let memory = FAILED
             .with_borrow(|failed| failed.as_ref().filter(shrinking).map(|failed| Arc::clone(&failed.memory)));
@@ -139,31 +140,31 @@ impl Case {
         Self { seed, settings, memory, tree: Arc::downgrade(tree), calls: Arc::default() }
     }
 
-    /// The same for a test that begins anew.
-    pub(crate) fn begun(&self) -> Self {
+    /// Returns the same case for a test that starts again.
+    pub(crate) fn restarted(&self) -> Self {
         Self { calls: Arc::default(), ..self.clone() }
     }
 
-    /// Sets what the case says of each run.
+    /// Applies the case's settings to a run.
     pub(crate) fn configure(&self, config: &mut Config) {
         config.stalls = self.settings.stalls;
         config.limits.clone_from(&self.settings.limits);
     }
 
-    /// The schedule that has failed last; where none has, that of the seed, told nothing.
+    /// Returns the schedule that failed last. If none has failed, returns that of the seed, without estimates.
     pub(crate) fn stored(&self) -> Stored {
         let last = self.memory().last.as_ref().map(|last| last.schedule.clone());
         last.unwrap_or_else(|| Stored::seeded(self.seed, self.settings.strategy))
     }
 
-    /// Makes the runs of one [`Schedule::run`](crate::Schedule::run): what was found, if one fails.
+    /// Makes the runs of one [`Schedule::run`](crate::Schedule::run). Returns the failure, if there is one.
     pub(crate) fn search(&self, attempt: Attempt<'_>, investigate: Investigate<'_>) -> Option<Box<Found>> {
         let call = self.calls.fetch_add(1, Relaxed);
         let (target, known) = {
             let memory = self.memory();
             (memory.target, memory.known.get(&call).cloned())
         };
-        // A run that has not failed yet with any input is made as if nothing were known.
+        // A run that has not failed with any input so far is searched from scratch.
         let target = target.filter(|_| known.is_some());
         let mut search = Search { attempt, target, otherwise: None, passed: false, unapplied: 0 };
         let (schedule, ended) = search.failing(known, self)?;
@@ -173,15 +174,15 @@ impl Case {
         Some(found)
     }
 
-    /// What the test's how-many-th run has failed with.
+    /// Stores the failure of the test's n-th run, counted from 0.
     pub(crate) fn remember(&self, call: u32, found: &Found) {
         let mut memory = self.memory();
-        // Where runs differ by themselves, there is nothing to go by.
+        // A nondeterministic failure gives nothing to preserve.
         let repeats = found.failure.kind != FailureKind::Nondeterminism;
         memory.target = repeats.then(|| Target::of(&found.failure));
         memory.known.insert(call, found.shrunk.clone());
         let (schedule, token) = (found.shrunk.clone(), found.token.clone());
-        memory.last = Some(Last { schedule, token, comment: found.headline() });
+        memory.last = Some(LastFailure { schedule, token, comment: found.headline() });
         FAILED.set(Some(Failed { tree: self.tree.clone(), memory: Arc::clone(&self.memory) }));
     }
 
@@ -190,15 +191,15 @@ impl Case {
     }
 }
 
-/// The search for a schedule that fails, with one input.
+/// The search for a failing schedule with one input.
 struct Search<'a> {
     attempt: Attempt<'a>,
-    /// What a run has to fail with; anything if it is none.
+    /// The failure to look for; any failure if `None`.
     target: Option<Target>,
-    /// The first run that failed with something else.
+    /// The first run with another failure.
     otherwise: Option<(Stored, Ended)>,
     passed: bool,
-    /// How many decisions the last run has not come to.
+    /// The number of decisions that the last run did not reach.
     unapplied: usize,
 }
 
@@ -227,7 +228,7 @@ impl Search<'_> {
         }
         let profile = watched.into_profile();
         let profile = if stalls { profile } else { profile.without_stalls() };
-        // What has failed once deserves more than one look.
+        // A known failure justifies more attempts.
         let tries = if self.target.is_some() || !case.settings.hints.is_empty() { retries } else { runs };
         let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));
         let scratch = Scratch::default();
@@ -238,7 +239,7 @@ impl Search<'_> {
                 return failing;
             }
         }
-        // Nothing else can be said of an input with which every schedule fails.
+        // If every schedule fails, another failure is all that can be reported of this input.
         self.otherwise.take().filter(|_| !self.passed)
     }
 
@@ -257,10 +258,10 @@ impl Search<'_> {
     }
 }
 
-/// The schedule, and what it may have become with a simpler input: where that takes an operation, a wait or a task away, what
-/// comes after has a lower number.
+/// Returns the schedule, and variants of it for a simpler input. If the simpler input lacks an operation, a wait or a
+/// task, later ones have lower numbers.
 fn nearby(known: &Stored) -> Vec<Stored> {
-    /// Of a schedule with more deviations than this, only itself is tried.
+    /// A schedule with more deviations is tried only unchanged.
     const DEVIATIONS_MAX: usize = 8;
     let mut all = vec![known.clone()];
     let Stored::Deviations { randomness, deviations } = known else { return all };
@@ -269,7 +270,7 @@ fn nearby(known: &Stored) -> Vec<Stored> {
     }
     let tasks: BTreeSet<&TaskPath> = deviations.iter().map(|deviation| &deviation.task).collect();
     for task in tasks {
-        for lowered in [an_operation_less, a_wait_less, a_task_less] {
+        for lowered in [one_operation_less, one_wait_less, one_task_less] {
             let deviations: Vec<_> = deviations.iter().map(|deviation| lowered(deviation, task)).collect();
             let schedule = Stored::Deviations { randomness: *randomness, deviations };
             if !all.contains(&schedule) {
@@ -280,8 +281,8 @@ fn nearby(known: &Stored) -> Vec<Stored> {
     all
 }
 
-/// Before it, within its resumption, `task` does one operation less.
-fn an_operation_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+/// Adapts a deviation to one operation less of `task` before it, in the same resumption.
+fn one_operation_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     let mut lower = deviation.clone();
     if deviation.task == *task && deviation.domain == Domain::Operation {
         lower.index = deviation.index.saturating_sub(1);
@@ -289,8 +290,8 @@ fn an_operation_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     lower
 }
 
-/// Before it `task` waits once less.
-fn a_wait_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+/// Adapts a deviation to one wait less of `task` before it.
+fn one_wait_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     let mut lower = deviation.clone();
     if deviation.task == *task {
         lower.resume = deviation.resume.saturating_sub(1);
@@ -298,8 +299,8 @@ fn a_wait_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     lower
 }
 
-/// One task less is spawned before `task` by the one that spawns it.
-fn a_task_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
+/// Adapts a deviation to one task less, spawned before `task` by the same parent.
+fn one_task_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     let Some((number, parents)) = task.indices().split_last() else { return deviation.clone() };
     let indices = deviation.task.indices();
     let mut lower: Vec<_> = indices.to_vec();
@@ -313,7 +314,7 @@ fn a_task_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
     Deviation { task, ..deviation.clone() }
 }
 
-/// Two cases are the same if they share what they find.
+/// Two cases are equal if they share what they have found.
 impl PartialEq for Case {
     fn eq(&self, other: &Self) -> bool {
         self.seed == other.seed && self.settings == other.settings && Arc::ptr_eq(&self.memory, &other.memory)
@@ -322,11 +323,11 @@ impl PartialEq for Case {
 
 impl Eq for Case {}
 
-/// Where no run has failed, the seed; else the smallest schedule that has, and its token.
+/// Formats the smallest failing schedule and its token. If no run has failed, formats the seed.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.memory().last {
-            Some(last) => crate::schedule::tell(f, &last.schedule, &last.token),
+            Some(last) => crate::schedule::describe(f, &last.schedule, &last.token),
             None => write!(f, "seed {}, strategy `{}`", self.seed, self.settings.strategy),
         }
     }

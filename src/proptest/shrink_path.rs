@@ -1,7 +1,8 @@
-//! The way that proptest has gone through a value tree, so that it can be gone again.
+//! [`ShrinkPath`]: the steps that proptest took through a value tree, so that they can be repeated.
 //!
-//! Always true: a tree of the same strategy and seed that is led the same way comes to the same value, because trees draw
-//! from the generator that they were made with and from nothing else.
+//! # Invariants
+//! A tree of the same strategy and seed that takes the same path has the same value, because a tree draws random
+//! numbers only from the generator that created it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,9 +11,9 @@ use std::str::FromStr;
 
 use proptest::strategy::ValueTree;
 
-/// What was asked of a tree, in order: so many times to simplify, so many to complicate, and so on in turns.
+/// The steps on a tree, in order, as alternating counts of `simplify` and `complicate` calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Way(Vec<(Turn, u32)>);
+pub(super) struct ShrinkPath(Vec<(Turn, u32)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -20,7 +21,7 @@ enum Turn {
     Complicate,
 }
 
-impl Way {
+impl ShrinkPath {
     fn push(&mut self, turn: Turn) {
         match self.0.last_mut() {
             Some((last, count)) if *last == turn => *count += 1,
@@ -28,8 +29,8 @@ impl Way {
         }
     }
 
-    /// Leads `tree` this way.
-    pub(super) fn lead(&self, tree: &mut impl ValueTree) {
+    /// Repeats the path on `tree`.
+    pub(super) fn repeat(&self, tree: &mut impl ValueTree) {
         for &(turn, count) in &self.0 {
             for _ in 0..count {
                 match turn {
@@ -41,8 +42,8 @@ impl Way {
     }
 }
 
-/// `s3 c1 s2`: three times simpler, once back, twice simpler.
-impl fmt::Display for Way {
+/// Formats the path. `s3 c1 s2` means three `simplify` calls, one `complicate`, two `simplify`.
+impl fmt::Display for ShrinkPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, (turn, count)) in self.0.iter().enumerate() {
             let gap = if number == 0 { "" } else { " " };
@@ -56,7 +57,7 @@ impl fmt::Display for Way {
     }
 }
 
-impl FromStr for Way {
+impl FromStr for ShrinkPath {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -74,14 +75,14 @@ impl FromStr for Way {
     }
 }
 
-/// A tree that notes its way.
+/// A tree that records its path.
 #[derive(Debug)]
-pub(super) struct Traced<T> {
+pub(super) struct RecordedTree<T> {
     pub(super) tree: T,
-    pub(super) way: Rc<RefCell<Way>>,
+    pub(super) path: Rc<RefCell<ShrinkPath>>,
 }
 
-impl<T: ValueTree> ValueTree for Traced<T> {
+impl<T: ValueTree> ValueTree for RecordedTree<T> {
     type Value = T::Value;
 
     fn current(&self) -> T::Value {
@@ -89,31 +90,31 @@ impl<T: ValueTree> ValueTree for Traced<T> {
     }
 
     fn simplify(&mut self) -> bool {
-        self.way.borrow_mut().push(Turn::Simplify);
+        self.path.borrow_mut().push(Turn::Simplify);
         self.tree.simplify()
     }
 
     fn complicate(&mut self) -> bool {
-        self.way.borrow_mut().push(Turn::Complicate);
+        self.path.borrow_mut().push(Turn::Complicate);
         self.tree.complicate()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Turn, Way};
+    use super::{ShrinkPath, Turn};
 
     #[test]
-    fn a_way_reads_as_it_prints() {
-        let mut way = Way::default();
+    fn a_path_round_trips_through_text() {
+        let mut path = ShrinkPath::default();
         for turn in [Turn::Simplify, Turn::Simplify, Turn::Complicate, Turn::Simplify] {
-            way.push(turn);
+            path.push(turn);
         }
-        assert_eq!(way.to_string(), "s2 c1 s1");
-        assert_eq!("s2  c1 s1".parse(), Ok(way));
-        assert_eq!("".parse(), Ok(Way::default()));
+        assert_eq!(path.to_string(), "s2 c1 s1");
+        assert_eq!("s2  c1 s1".parse(), Ok(path));
+        assert_eq!("".parse(), Ok(ShrinkPath::default()));
         for bad in ["x1", "s", "s-1", "1", "ä1"] {
-            assert_eq!(bad.parse::<Way>(), Err(()), "{bad}");
+            assert_eq!(bad.parse::<ShrinkPath>(), Err(()), "{bad}");
         }
     }
 }

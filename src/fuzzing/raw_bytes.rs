@@ -1,19 +1,20 @@
-//! A schedule from bytes that know nothing of records: what `Arbitrary` makes of them.
+//! Decodes a schedule from bytes without records, for `Arbitrary`.
 //!
-//! Four bytes a deviation, counted from the end, dense in small numbers: most of what a mutation can write there names a
-//! decision that a small test has.
+//! A deviation takes four bytes, counted from the end. Small numbers are likely, so that most mutations name a decision
+//! that a small test has.
 //!
-//! Always true: any bytes are a schedule; too few for one deviation are the quiet one; a byte that changes is one
-//! deviation that changes, and bytes put in before a deviation leave it as it is.
+//! # Invariants
+//! Any bytes are a schedule, and too few for one deviation are the baseline schedule. Changing a byte changes one
+//! deviation. Inserting bytes before a deviation does not change it.
 
 use timeloop_sim::{Domain, Schedule};
 
-use super::record::{self, Place, Record};
+use super::record::{self, Record, ShortPath};
 
-/// Bytes of a deviation.
+/// The number of bytes of a deviation.
 pub(super) const CHUNK: usize = 4;
 
-/// The schedule of these bytes: of [records](super::record) if that is what they end with.
+/// Decodes the schedule. If the bytes end with [records](super::record), uses those.
 pub(super) fn schedule(bytes: &[u8]) -> Schedule {
     let (loose, records) = record::split(bytes);
     if !records.is_empty() {
@@ -31,7 +32,7 @@ fn deviation([who, when, value, below]: [u8; CHUNK]) -> Record {
         6 => Domain::Select,
         _ => Domain::Stall,
     };
-    let mut place = Place::default();
+    let mut place = ShortPath::default();
     place[0] = small(who % 32, 32) as u8;
     if place[0] != 0 && below >= 192 {
         place[1] = 1 + small(below % 16, 16) as u8;
@@ -48,7 +49,7 @@ fn deviation([who, when, value, below]: [u8; CHUNK]) -> Record {
     Record::new(domain, place, resume, index, value)
 }
 
-/// A number below `bound` that is mostly below an eighth of it.
+/// Maps to a number below `bound` that is usually below an eighth of it.
 fn small(number: u8, bound: u8) -> u16 {
     u16::from(if number < bound - bound / 4 { number % (bound / 8) } else { number - bound / 2 })
 }

@@ -1,4 +1,4 @@
-//! The regression file of a property: inputs and schedules with which it has failed.
+//! The format of a property's regression file: failing inputs with their schedules.
 //!
 //! ```text
 //! timeloop properties, version 1
@@ -13,11 +13,12 @@
 //!   schedule TL11NYEEH6B040020820000009P20D2R
 //! ```
 //!
-//! An input is stored as what it takes to generate it: the seed, and the way that shrinking took. After an edit of the strategy
-//! they give something else, which is why the input stands there in words as well. Where proptest keeps the way to itself, a
-//! line `generated` has what the seed gave.
+//! An input is stored as what generates it: the seed, and the path that shrinking took (the line `way`). After an edit
+//! of the strategy these give another input, so the file also contains the input as text. If proptest does not reveal
+//! the path, a line `generated` contains the unshrunk input.
 //!
-//! Always true: a file is only ever appended to; a line that can't be read costs the case that it is part of and no other.
+//! # Invariants
+//! A file is only appended to. An unreadable line invalidates only its own case.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,37 +27,37 @@ use std::str::FromStr;
 use proptest::test_runner::PersistedSeed;
 use timeloop_sim::{BlockFile, BlockFormat, Blocks, RegressionError, Regressions, Schedule as Stored};
 
-use super::trace::Way;
+use super::shrink_path::ShrinkPath;
 use crate::Seed;
 
-/// A case with which a property has failed.
+/// A failing case of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredCase {
-    /// The line where it begins, from 1.
+    /// The line at which it begins, from 1.
     pub(super) line: usize,
-    /// The shrunk input, as it prints.
+    /// The shrunk input, formatted.
     pub(super) input: String,
     pub(super) seed: CaseSeed,
-    /// The way from what the seed gives to the shrunk input, where it is known.
-    pub(super) way: Option<Way>,
-    /// What the seed gave before it was shrunk, as it prints, where the way is not known.
+    /// The path from the generated input to the shrunk one, if known.
+    pub(super) path: Option<ShrinkPath>,
+    /// The unshrunk input, formatted, if the path is unknown.
     pub(super) generated: Option<String>,
-    /// The shrunk schedule, where there is one.
+    /// The shrunk schedule, if there is one.
     pub(super) schedule: Option<Stored>,
 }
 
-/// What the input is generated from.
+/// The seed of the input: timeloop's own, or proptest's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CaseSeed {
-    Ours(Seed),
-    Theirs(PersistedSeed),
+    Timeloop(Seed),
+    Proptest(PersistedSeed),
 }
 
 impl fmt::Display for CaseSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ours(seed) => seed.fmt(f),
-            Self::Theirs(seed) => seed.fmt(f),
+            Self::Timeloop(seed) => seed.fmt(f),
+            Self::Proptest(seed) => seed.fmt(f),
         }
     }
 }
@@ -66,8 +67,8 @@ impl FromStr for CaseSeed {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.parse() {
-            Ok(seed) => Ok(Self::Ours(Seed(seed))),
-            Err(_) => text.parse().map(Self::Theirs),
+            Ok(seed) => Ok(Self::Timeloop(Seed(seed))),
+            Err(_) => text.parse().map(Self::Proptest),
         }
     }
 }
@@ -79,7 +80,7 @@ pub(super) struct CaseFile {
 }
 
 impl CaseFile {
-    /// The file of `test` in `folder`, beside that of the schedules.
+    /// Returns the file of `test` in `folder`, beside the file of its schedules.
     pub(super) fn new(folder: &Path, test: &str) -> Self {
         let path = Regressions::new(folder, test).path().with_extension("proptest.txt");
         Self { file: BlockFile { path, test: test.to_owned() } }
@@ -89,8 +90,8 @@ impl CaseFile {
         &self.file.test
     }
 
-    /// Where the file is, as a person would write it from here.
-    pub(super) fn shown(&self) -> PathBuf {
+    /// Returns the file's path as the user would write it from the current folder.
+    pub(super) fn display_path(&self) -> PathBuf {
         timeloop_sim::shown(&self.file.path)
     }
 
@@ -99,23 +100,23 @@ impl CaseFile {
         self.file.load::<CaseBlock>().unwrap_or_else(unreadable)
     }
 
-    /// Adds a case, unless the file has it already; `comment` says what fails.
+    /// Appends a case unless the file contains it. `comment` describes the failure.
     pub(super) fn append(&self, case: &StoredCase, comment: &str) -> Result<(), RegressionError> {
         let lines = self.lines(case);
         let has = |stored: &StoredCase| self.lines(stored) == lines;
-        self.file.append::<CaseBlock>(&with_sentence(comment, case), &lines, has).map(drop)
+        self.file.append::<CaseBlock>(&with_description(comment, case), &lines, has).map(drop)
     }
 
-    /// What a file with nothing but this case has in it, without the comment at its head.
+    /// Returns the contents of a file with only this case, without the leading comment.
     pub(super) fn block(&self, case: &StoredCase, comment: &str) -> String {
-        let block = self.file.block::<CaseBlock>(&with_sentence(comment, case), &self.lines(case));
+        let block = self.file.block::<CaseBlock>(&with_description(comment, case), &self.lines(case));
         format!("\n{}{}", self.file.head::<CaseBlock>(), block.trim_end())
     }
 
     fn lines(&self, case: &StoredCase) -> Vec<String> {
-        let StoredCase { line: _, input, seed, way, generated, schedule } = case;
+        let StoredCase { line: _, input, seed, path, generated, schedule } = case;
         let mut lines = vec![format!("input {input}"), format!("seed {seed}")];
-        lines.extend(way.as_ref().map(|way| format!("way {way}").trim_end().to_owned()));
+        lines.extend(path.as_ref().map(|path| format!("way {path}").trim_end().to_owned()));
         lines.extend(generated.as_ref().map(|generated| format!("generated {generated}")));
         lines
             .extend(schedule.as_ref().map(|schedule| format!("schedule {}", schedule.to_token(self.test()))));
@@ -123,14 +124,14 @@ impl CaseFile {
     }
 }
 
-/// An input as a file has it: in one line.
+/// Formats an input for the file, on one line.
 pub(super) fn one_line(input: &dyn fmt::Debug) -> String {
-    // What `Debug` prints in several lines is not to be taken for lines of the file.
+    // Line breaks in the `Debug` output must not become lines of the file.
     format!("{input:?}").replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r").trim().to_owned()
 }
 
-/// The comment, and what the schedule does.
-fn with_sentence(comment: &str, case: &StoredCase) -> String {
+/// Returns the comment, followed by a description of the schedule.
+fn with_description(comment: &str, case: &StoredCase) -> String {
     case.schedule.as_ref().map_or_else(|| comment.to_owned(), |schedule| format!("{comment}\n{schedule}"))
 }
 
@@ -139,7 +140,7 @@ fn with_sentence(comment: &str, case: &StoredCase) -> String {
 struct CaseBlock {
     input: Option<String>,
     seed: Option<CaseSeed>,
-    way: Option<Way>,
+    path: Option<ShrinkPath>,
     generated: Option<String>,
     schedule: Option<Stored>,
 }
@@ -170,7 +171,7 @@ impl BlockFormat for CaseBlock {
         match word {
             "input" => set(&mut self.input, Some(rest.to_owned()), "input [251]"),
             "seed" => set(&mut self.seed, rest.parse().ok(), "seed 17"),
-            "way" => set(&mut self.way, rest.parse().ok(), "way s3 c1 s2"),
+            "way" => set(&mut self.path, rest.parse().ok(), "way s3 c1 s2"),
             "generated" => set(&mut self.generated, Some(rest.to_owned()), "generated [800, 3]"),
             "schedule" => {
                 let schedule = Stored::from_token(rest, test).ok();
@@ -180,9 +181,9 @@ impl BlockFormat for CaseBlock {
         }
     }
     fn end(self, line: usize, file: &BlockFile) -> Result<StoredCase, RegressionError> {
-        let Self { input, seed, way, generated, schedule } = self;
+        let Self { input, seed, path, generated, schedule } = self;
         match (input, seed) {
-            (Some(input), Some(seed)) => Ok(StoredCase { line, input, seed, way, generated, schedule }),
+            (Some(input), Some(seed)) => Ok(StoredCase { line, input, seed, path, generated, schedule }),
             _ => Err(file.bad_line(line, "case", "a case with its lines `input …` and `seed …`")),
         }
     }
