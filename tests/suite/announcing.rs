@@ -1,4 +1,4 @@
-//! Announced operations: who gives way when, and what that leaves as it was.
+//! Announced operations: when tasks are preempted, and that preemption alone changes no result.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,59 +17,59 @@ use timeloop_sim::{DecisionKey, Operation, Ready, Seed, Source, Stream, TaskKey}
 
 use crate::support::explorer;
 
-/// What a source has been told.
+/// An event that the source received.
 #[derive(Clone, Debug, PartialEq)]
-enum Told {
-    /// A task gives way before its n-th operation of a resumption.
+enum Event {
+    /// A task was preempted before its n-th operation of a resumption.
     Preempted(u32, u32),
     Performed(Access),
     Ready(bool),
     Passed,
 }
 
-/// First in first out, or last in first out; gives way always or never; keeps a task back or not.
+/// A source in FIFO order that preempts always or never, and can hold back one task.
 #[derive(Debug)]
 struct Scripted {
     preempts: bool,
-    /// A task that gave way goes right on.
-    right_on: bool,
-    /// Hold back who was the n-th to become ready until time has moved.
+    /// Whether a preempted task continues at once.
+    continues: bool,
+    /// Hold back the n-th task that becomes ready until time passes.
     held_back: Option<usize>,
     held: Vec<u32>,
     ready: Vec<u32>,
     arrivals: usize,
     selects: Vec<u32>,
-    told: Arc<Mutex<Vec<Told>>>,
+    events: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Scripted {
-    fn new(preempts: bool) -> (Box<Self>, Arc<Mutex<Vec<Told>>>) {
-        let told = Arc::default();
+    fn new(preempts: bool) -> (Box<Self>, Arc<Mutex<Vec<Event>>>) {
+        let events = Arc::default();
         let source = Self {
             preempts,
-            right_on: false,
+            continues: false,
             held_back: None,
             held: Vec::new(),
             ready: Vec::new(),
             arrivals: 0,
             selects: Vec::new(),
-            told: Arc::clone(&told),
+            events: Arc::clone(&events),
         };
-        (Box::new(source), told)
+        (Box::new(source), events)
     }
 
-    fn tell(&self, told: Told) {
-        self.told.lock().unwrap().push(told);
+    fn record(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
     }
 }
 
 impl Source for Scripted {
     fn ready(&mut self, task: Ready) {
-        self.tell(Told::Ready(task.announced.is_some()));
+        self.record(Event::Ready(task.announced.is_some()));
         self.arrivals += 1;
         if self.held_back == Some(self.arrivals - 1) {
             self.held.push(task.slot);
-        } else if self.right_on && task.announced.is_some() {
+        } else if self.continues && task.announced.is_some() {
             self.ready.insert(0, task.slot);
         } else {
             self.ready.push(task.slot);
@@ -87,17 +87,17 @@ impl Source for Scripted {
     fn should_preempt(&mut self, key: DecisionKey, _operation: Operation) -> bool {
         if self.preempts {
             let (_, _, resume, index) = key.parts();
-            self.tell(Told::Preempted(resume, index));
+            self.record(Event::Preempted(resume, index));
         }
         self.preempts
     }
 
     fn performed(&mut self, _task: TaskKey, operation: Operation) {
-        self.tell(Told::Performed(operation.access));
+        self.record(Event::Performed(operation.access));
     }
 
     fn time_passed(&mut self) {
-        self.tell(Told::Passed);
+        self.record(Event::Passed);
         self.release_held();
     }
 
@@ -116,21 +116,22 @@ impl Source for Scripted {
     }
 }
 
-fn made<F: Future>(source: impl Into<AnySource>, make: impl Fn() -> F) -> Outcome<F::Output> {
+fn run_under<F: Future>(source: impl Into<AnySource>, make: impl Fn() -> F) -> Outcome<F::Output> {
     run_from(source, &Limits::default(), make)
 }
 
-/// The output of a run in which nobody gives way, and in which everybody does, which must be the same.
-fn either_way<F: Future>(make: impl Fn() -> F) -> F::Output
+/// Returns the output of a run without preemptions, which must equal that of a run with all preemptions.
+fn with_and_without_preemption<F: Future>(make: impl Fn() -> F) -> F::Output
 where
     F::Output: PartialEq + std::fmt::Debug,
 {
-    let [calm, wild] = [false, true].map(|preempts| made(Scripted::new(preempts).0, &make).result.unwrap());
-    assert_eq!(calm, wild);
-    wild
+    let [plain, preempted] =
+        [false, true].map(|preempts| run_under(Scripted::new(preempts).0, &make).result.unwrap());
+    assert_eq!(plain, preempted);
+    preempted
 }
 
-/// Reads and says so.
+/// Reads the resource and returns `value`.
 async fn read(resource: &Resource, value: u32) -> u32 {
     resource.read().await;
     value
@@ -138,8 +139,8 @@ async fn read(resource: &Resource, value: u32) -> u32 {
 
 #[test]
 fn a_task_is_preempted_once_for_each_operation_and_then_does_it() {
-    let (source, told) = Scripted::new(true);
-    let outcome = made(source, || async {
+    let (source, events) = Scripted::new(true);
+    let outcome = run_under(source, || async {
         let row = Resource::new("row");
         row.read().await;
         row.write().await;
@@ -147,9 +148,9 @@ fn a_task_is_preempted_once_for_each_operation_and_then_does_it() {
         row.access(Access::Send).await;
     });
     outcome.result.unwrap();
-    use Told::{Performed, Preempted, Ready};
+    use Event::{Performed, Preempted, Ready};
     assert_eq!(
-        *told.lock().unwrap(),
+        *events.lock().unwrap(),
         [
             Ready(false),
             Preempted(0, 0),
@@ -169,7 +170,7 @@ fn a_task_is_preempted_once_for_each_operation_and_then_does_it() {
 #[test]
 fn others_run_between_an_announcement_and_its_operation() {
     let log = |preempts| {
-        made(Scripted::new(preempts).0, || async {
+        run_under(Scripted::new(preempts).0, || async {
             let log = Rc::new(RefCell::new(String::new()));
             let tasks = ["a", "b"].map(|name| {
                 let log = Rc::clone(&log);
@@ -196,8 +197,8 @@ fn others_run_between_an_announcement_and_its_operation() {
 fn a_preempted_task_that_continues_at_once_leaves_no_trace() {
     let trace = |preempts| {
         let (mut source, _) = Scripted::new(preempts);
-        source.right_on = true;
-        made(source, scenario).trace_hash
+        source.continues = true;
+        run_under(source, scenario).trace_hash
     };
     async fn scenario() {
         let row = Rc::new(Resource::new("row"));
@@ -214,18 +215,18 @@ fn a_preempted_task_that_continues_at_once_leaves_no_trace() {
         row.write().await;
     }
     assert_eq!(trace(true), trace(false));
-    assert_eq!(trace(false), made(&StoredSchedule::baseline(), scenario).trace_hash);
-    assert_ne!(made(Scripted::new(true).0, scenario).trace_hash, trace(false));
+    assert_eq!(trace(false), run_under(&StoredSchedule::baseline(), scenario).trace_hash);
+    assert_ne!(run_under(Scripted::new(true).0, scenario).trace_hash, trace(false));
 }
 
 #[test]
 fn a_wake_before_a_preemption_is_not_lost() {
     let run = |preempts| {
         let (mut source, _) = Scripted::new(preempts);
-        source.right_on = true;
-        made(source, || async {
+        source.continues = true;
+        run_under(source, || async {
             let row = Resource::new("row");
-            // It wakes its task and is gone.
+            // It wakes its task and is dropped.
             timeloop::select! {
                 biased;
                 () = yield_now() => {}
@@ -243,14 +244,14 @@ fn a_wake_before_a_preemption_is_not_lost() {
             resumptions
         })
     };
-    let (calm, wild) = (run(false), run(true));
-    assert_eq!((calm.result.unwrap(), wild.result.unwrap()), (3, 3));
-    assert_eq!(wild.trace_hash, calm.trace_hash);
+    let (plain, preempted) = (run(false), run(true));
+    assert_eq!((plain.result.unwrap(), preempted.result.unwrap()), (3, 3));
+    assert_eq!(preempted.trace_hash, plain.trace_hash);
 }
 
 #[test]
 fn a_biased_select_takes_what_is_ready_although_it_is_preempted() {
-    let chosen = either_way(|| async {
+    let chosen = with_and_without_preemption(|| async {
         let row = Resource::new("row");
         timeloop::select! {
             biased;
@@ -264,8 +265,8 @@ fn a_biased_select_takes_what_is_ready_although_it_is_preempted() {
 #[test]
 fn a_fair_select_decides_once_where_it_begins() {
     let run = |preempts| {
-        let (source, told) = Scripted::new(preempts);
-        let chosen = made(source, || async {
+        let (source, events) = Scripted::new(preempts);
+        let chosen = run_under(source, || async {
             let row = Resource::new("row");
             timeloop::select! {
                 () = async {} => 0,
@@ -273,17 +274,17 @@ fn a_fair_select_decides_once_where_it_begins() {
             }
         });
         let preempted =
-            told.lock().unwrap().iter().filter(|told| matches!(told, Told::Preempted(..))).count();
+            events.lock().unwrap().iter().filter(|event| matches!(event, Event::Preempted(..))).count();
         (chosen.result.unwrap(), preempted)
     };
-    // The scripted source begins with the last branch.
+    // The scripted source chooses the last branch.
     assert_eq!(run(false), (1, 0));
     assert_eq!(run(true), (1, 2));
 }
 
 #[test]
 fn a_branch_that_did_not_match_is_not_polled_again_when_a_later_one_is_preempted() {
-    let chosen = either_way(|| async {
+    let chosen = with_and_without_preemption(|| async {
         let row = Resource::new("row");
         timeloop::select! {
             biased;
@@ -295,16 +296,16 @@ fn a_branch_that_did_not_match_is_not_polled_again_when_a_later_one_is_preempted
 }
 
 #[test]
-fn a_deadline_is_looked_at_after_the_operation() {
-    assert!(either_way(|| async {
+fn a_deadline_is_checked_after_the_operation() {
+    assert!(with_and_without_preemption(|| async {
         let row = Resource::new("row");
         timeout(Duration::ZERO, async { read(&row, 1).await + read(&row, 1).await }).await.is_ok()
     }));
 }
 
 #[test]
-fn joined_futures_run_in_the_order_in_which_they_would() {
-    let log = either_way(|| async {
+fn preemption_does_not_change_the_order_of_joined_futures() {
+    let log = with_and_without_preemption(|| async {
         let log = RefCell::new(Vec::new());
         let row = Resource::new("row");
         let arm = |name: u32| {
@@ -328,9 +329,9 @@ fn joined_futures_run_in_the_order_in_which_they_would() {
 }
 
 #[test]
-fn of_futures_that_others_poll_each_is_preempted_in_its_turn() {
-    let (source, told) = Scripted::new(true);
-    let sum = made(source, || async {
+fn each_of_several_futures_in_a_combinator_is_preempted() {
+    let (source, events) = Scripted::new(true);
+    let sum = run_under(source, || async {
         let row = Resource::new("row");
         let mut some: FuturesUnordered<_> = (1..=3).map(|value| read(&row, value)).collect();
         let mut sum = 0;
@@ -340,17 +341,17 @@ fn of_futures_that_others_poll_each_is_preempted_in_its_turn() {
         sum + join_all((4..=6).map(|value| read(&row, value))).await.iter().sum::<u32>()
     });
     assert_eq!(sum.result.unwrap(), 21);
-    let told = told.lock().unwrap();
-    let preempted = |told: &&Told| matches!(told, Told::Preempted(..));
-    let performed = |told: &&Told| matches!(told, Told::Performed(_));
-    assert_eq!(told.iter().filter(preempted).count(), 6, "{told:?}");
-    assert_eq!(told.iter().filter(performed).count(), 6, "{told:?}");
-    assert!(!told.windows(2).any(|told| told.iter().all(|told| performed(&told))), "{told:?}");
+    let events = events.lock().unwrap();
+    let preempted = |event: &&Event| matches!(event, Event::Preempted(..));
+    let performed = |event: &&Event| matches!(event, Event::Performed(_));
+    assert_eq!(events.iter().filter(preempted).count(), 6, "{events:?}");
+    assert_eq!(events.iter().filter(performed).count(), 6, "{events:?}");
+    assert!(!events.windows(2).any(|events| events.iter().all(|events| performed(&events))), "{events:?}");
 }
 
 #[test]
 fn a_select_among_futures_that_others_poll_is_polled_again() {
-    either_way(|| async {
+    with_and_without_preemption(|| async {
         let row = Rc::new(Resource::new("row"));
         let (tx, rx) = futures_util::future::abortable(std::future::pending::<()>());
         let branches = |value| {
@@ -378,34 +379,34 @@ fn a_select_among_futures_that_others_poll_is_polled_again() {
 }
 
 #[test]
-fn who_polls_once_only_gets_an_answer() {
+fn a_future_polled_only_once_is_not_preempted() {
     assert_eq!(
-        either_way(|| async { read(&Resource::new("row"), 7).now_or_never() }),
+        with_and_without_preemption(|| async { read(&Resource::new("row"), 7).now_or_never() }),
         Some(7),
         "`now_or_never` would take `Pending` for a no",
     );
 }
 
 #[test]
-fn an_operation_that_is_given_up_is_not_done() {
-    let (source, told) = Scripted::new(true);
-    let outcome = made(source, || async {
+fn a_cancelled_operation_is_not_performed() {
+    let (source, events) = Scripted::new(true);
+    let outcome = run_under(source, || async {
         let row = Resource::new("row");
-        // futures' own `select` knows nothing of giving way: the other future is ready.
+        // The `select` of futures does not know preemption: the other future is ready.
         let either = futures_util::future::select(row.write(), std::future::ready(())).await;
         assert!(matches!(either, futures_util::future::Either::Right(_)));
         sleep(Duration::from_secs(1)).await;
         row.read().await;
     });
     outcome.result.unwrap();
-    let told = told.lock().unwrap();
-    assert!(told.contains(&Told::Performed(Access::Read)), "{told:?}");
-    assert!(!told.contains(&Told::Performed(Access::Write)), "{told:?}");
+    let events = events.lock().unwrap();
+    assert!(events.contains(&Event::Performed(Access::Read)), "{events:?}");
+    assert!(!events.contains(&Event::Performed(Access::Write)), "{events:?}");
 }
 
 #[test]
 fn a_preempted_task_can_be_aborted() {
-    let done = made(Scripted::new(true).0, || async {
+    let done = run_under(Scripted::new(true).0, || async {
         let done = Rc::new(Cell::new(false));
         let task = spawn({
             let done = Rc::clone(&done);
@@ -424,23 +425,23 @@ fn a_preempted_task_can_be_aborted() {
 
 #[test]
 fn time_passes_while_a_task_is_held_back() {
-    let (mut source, told) = Scripted::new(false);
+    let (mut source, events) = Scripted::new(false);
     source.held_back = Some(1);
-    let outcome = made(source, || async {
+    let outcome = run_under(source, || async {
         let start = Instant::now();
         let task = spawn(async move { start.elapsed() });
         sleep(Duration::from_secs(1)).await;
         task.await.unwrap()
     });
     assert_eq!(outcome.result.unwrap(), Duration::from_secs(1), "the task was ready from the start");
-    assert!(told.lock().unwrap().contains(&Told::Passed));
+    assert!(events.lock().unwrap().contains(&Event::Passed));
 }
 
 #[test]
-fn what_is_held_back_runs_when_nothing_else_can_happen() {
+fn a_held_back_task_runs_when_nothing_else_can() {
     let (mut source, _) = Scripted::new(false);
     source.held_back = Some(1);
-    assert_eq!(made(source, || async { spawn(async { 5 }).await.unwrap() }).result.unwrap(), 5);
+    assert_eq!(run_under(source, || async { spawn(async { 5 }).await.unwrap() }).result.unwrap(), 5);
 }
 
 #[test]
@@ -450,7 +451,7 @@ fn outside_of_a_run_nothing_is_announced() {
     assert_eq!(futures_util::FutureExt::now_or_never(row.write()), Some(()));
 }
 
-/// Two tasks read, then write what they have read plus one.
+/// Two tasks that each read the counter, then write the value plus one.
 async fn lost_update() {
     static COUNTER: Resource = Resource::const_new("counter");
     let counter = Rc::new(Cell::new(0));
@@ -473,7 +474,7 @@ async fn lost_update() {
 
 #[test]
 fn a_race_on_a_resource_is_found_and_shrunk_to_one_preemption() {
-    made(&StoredSchedule::baseline(), lost_update).result.expect("the baseline run passes");
+    run_under(&StoredSchedule::baseline(), lost_update).result.expect("the baseline run passes");
     let exploration = explorer("announcing::lost_update").strategy(StrategySpec::Random).run(lost_update);
     let found = exploration.found.expect("one update is lost");
     let deviations = found.shrunk.deviations().expect("it was shrunk");
@@ -484,16 +485,16 @@ fn a_race_on_a_resource_is_found_and_shrunk_to_one_preemption() {
         found.report
     );
     let replayed = StoredSchedule::from_token(&found.token, "announcing::lost_update").unwrap();
-    let outcome = made(&replayed, lost_update);
+    let outcome = run_under(&replayed, lost_update);
     assert_eq!(outcome.trace_hash, found.trace_hash);
     assert!(outcome.result.is_err());
 }
 
-/// What the code makes of a poll that gives way is part of the schedule, too.
+/// The code's reaction to a preempted poll is part of the schedule, too.
 #[test]
 fn a_preemption_within_a_single_poll_is_shrunk_and_reported() {
     let strategy = "stall".parse::<StrategySpec>().unwrap();
-    let exploration = explorer("announcing::in_vain").strategy(strategy).runs(2_000).run(|| async {
+    let exploration = explorer("announcing::single_poll").strategy(strategy).runs(2_000).run(|| async {
         let row = Resource::new("row");
         let mut read = pin!(row.read());
         let ready = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_ready())).await;
@@ -506,15 +507,15 @@ fn a_preemption_within_a_single_poll_is_shrunk_and_reported() {
         "{}",
         found.report
     );
-    let told = "When `root` starts, its 1st operation is put off, and the code goes on without it.";
-    assert!(found.report.contains(told), "{}", found.report);
+    let sentence = "When `root` starts, its 1st operation is put off, and the code goes on without it.";
+    assert!(found.report.contains(sentence), "{}", found.report);
     assert!(!found.report.contains("in the quiet run"), "{}", found.report);
 }
 
-/// tokio's budget of 128 operations breaks up such a loop; here it would end the process.
+/// tokio's budget of 128 operations breaks up such a loop. Here the limit on operations in a step does.
 #[test]
 fn a_task_that_always_finds_something_to_do_lets_others_run() {
-    let turns = made(&StoredSchedule::baseline(), || async {
+    let turns = run_under(&StoredSchedule::baseline(), || async {
         let row = Rc::new(Resource::new("row"));
         let done = Rc::new(Cell::new(false));
         let turns = Rc::new(Cell::new(0));
@@ -532,7 +533,7 @@ fn a_task_that_always_finds_something_to_do_lets_others_run() {
         busy.await.unwrap();
         turns.get()
     });
-    // And the one that it stood before.
+    // Plus the operation at which the task was preempted.
     assert_eq!(turns.result.unwrap(), 1_024 + 1);
 
     let limits = Limits { max_polls_per_instant: 1_000, ..Limits::default() };

@@ -1,10 +1,10 @@
-//! Which types are `Send`, `Sync` and `Unpin`: the same as in tokio, but for the departures that are listed.
+//! Which types are `Send`, `Sync` and `Unpin`: as in tokio, except for the listed differences.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-/// Answers for a type which auto traits it has: an inherent constant where the bound holds, else the trait's.
+/// Probes the auto traits of a type: an inherent constant applies if the bound holds, otherwise the trait's constant.
 struct Probe<T: ?Sized>(PhantomData<T>);
 
 macro_rules! probe {
@@ -57,7 +57,7 @@ macro_rules! same {
 
 /// `Send` and not `Sync`.
 type Unsync = Cell<u32>;
-/// Neither.
+/// Neither `Send` nor `Sync`.
 type Local = Rc<u32>;
 /// Not `Unpin`.
 type Pinned = std::marker::PhantomPinned;
@@ -168,7 +168,7 @@ fn of_channels_and_signals() {
     assert_eq!(ours, tokios);
 }
 
-/// Futures that have no name, of methods whose futures are `Send` in tokio.
+/// Unnamed futures of methods whose futures are `Send` in tokio.
 #[cfg(feature = "sync")]
 #[test]
 fn of_futures_of_channels() {
@@ -194,7 +194,7 @@ fn of_futures_of_channels() {
     is_send(&rx.wait_for(|_| true));
 }
 
-/// As what stands for a host should be: to be kept anywhere.
+/// A node handle can be stored anywhere.
 #[test]
 fn of_nodes() {
     let all = Traits { send: true, sync: true, unpin: true };
@@ -220,7 +220,7 @@ fn of_runtimes() {
     same!(runtime::Id);
 }
 
-/// A loop stays on its thread: what another thread does can't be replayed. Its handle may go anywhere.
+/// A loop stays on its thread, since the actions of other threads cannot be replayed. Its handle may move.
 #[test]
 fn a_runtime_departs_from_tokio() {
     assert_eq!(traits!(tokio::runtime::Runtime), Traits { send: true, sync: true, unpin: true });
@@ -291,7 +291,7 @@ fn of_locks() {
         OnceCell,
         SetOnce,
     }
-    // Over a part of another type than the whole.
+    // Over a part of a different type.
     same_lock!(@ OwnedMappedMutexGuard [u32, Unsync]);
     same_lock!(@ OwnedMappedMutexGuard [u32, Unsend]);
     same_lock!(@ OwnedMappedMutexGuard [Unsync, u32]);
@@ -312,7 +312,7 @@ fn of_locks() {
     );
 }
 
-/// What `lock()` and the like give.
+/// The futures of `lock()` and similar methods.
 #[cfg(feature = "sync")]
 #[test]
 fn of_futures_of_locks() {
@@ -352,7 +352,7 @@ fn of_futures_of_locks() {
     checked!(timeloop tokio);
 }
 
-/// Futures that have no name.
+/// Unnamed futures.
 #[cfg(feature = "net")]
 #[test]
 fn of_futures_of_sockets() {

@@ -1,4 +1,4 @@
-//! The corpus that a search is measured by: each program has its bug, and each fixed variant has none.
+//! The corpus that measures search: each program has a bug, and each fixed variant has none.
 
 #[path = "../../benches/search/programs/mod.rs"]
 #[expect(dead_code, reason = "the figures are for the table")]
@@ -24,7 +24,7 @@ fn every_bug_is_found() {
     }
 }
 
-/// Else there would be nothing to search for; but for one, whose original has the order in which it fails.
+/// Otherwise there would be nothing to search for. In one exception, the original's order is the failing one.
 #[test]
 fn the_baseline_run_finds_no_bug() {
     for program in ALL.iter().filter(|program| program.name != "lazy01") {
@@ -47,9 +47,9 @@ fn fixed_variants_pass() {
     }
 }
 
-/// Each of them passes under some schedule, so that something sets the two apart.
+/// Each program passes under some schedule, so the report can name the difference.
 #[test]
-fn every_report_names_what_the_failure_hangs_on() {
+fn every_report_names_the_critical_pair_or_choice() {
     for program in &ALL {
         let exploration = (program.buggy.explore)(&explorer(program, 1_000));
         let found = exploration.found.expect("the bug is found");

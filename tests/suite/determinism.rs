@@ -1,6 +1,6 @@
-//! One seed, one run: whatever the number of threads, the process, the build, and however much is recorded.
+//! One seed is one run, whatever the number of threads, the process, the build, and the amount of recording.
 //!
-//! Debug and release builds are compared by way of `golden.rs`: both must give the numbers that are pinned there.
+//! `golden.rs` compares debug and release builds: both must produce the numbers pinned there.
 
 use std::io::Write as _;
 
@@ -21,12 +21,12 @@ fn any_number_of_workers_finds_the_same() {
 #[test]
 fn prints_digests() {
     if is_child() {
-        // Past the capture of what tests print.
+        // Bypasses the test harness's capture of output.
         std::io::stderr().write_all(digests(2).as_bytes()).unwrap();
     }
 }
 
-/// Two processes differ in their addresses, thread ids, hash seeds, times and environment.
+/// Two processes differ in addresses, thread ids, hash seeds, times and environment.
 #[test]
 fn any_process_finds_the_same() {
     for vars in [[("RUST_BACKTRACE", "0")], [("RUST_TEST_THREADS", "1")]] {
@@ -36,7 +36,7 @@ fn any_process_finds_the_same() {
     }
 }
 
-/// Every seed twice in a row on one thread: a run leaves nothing behind for the next.
+/// Runs every seed twice in a row on one thread: a run leaves nothing behind for the next.
 #[test]
 fn runs_leave_nothing_behind() {
     macro_rules! check {
@@ -50,8 +50,8 @@ fn runs_leave_nothing_behind() {
     scenarios::all!(check);
 }
 
-/// A failing run is made again with a record, and with every place where a task waits looked up. That changes nothing:
-/// otherwise it would be reported as nondeterminism.
+/// A failing run is repeated with a record and with the location of every wait. That must change nothing, or the
+/// failure would be reported as nondeterminism.
 #[test]
 fn recording_and_explaining_change_nothing() {
     macro_rules! fail {
@@ -72,11 +72,11 @@ fn recording_and_explaining_change_nothing() {
     scenarios::all!(fail);
 }
 
-/// A task that is polled while it sleeps keeps its place among those that sleep to the same instant, whether its waits are
-/// looked up or not.
+/// A sleeping task that is polled keeps its place among the tasks that sleep to the same instant, with and without
+/// recording of waits.
 #[cfg(feature = "sync")]
 #[test]
-fn a_sleep_that_is_polled_once_more_keeps_its_turn_when_it_is_explained() {
+fn explaining_does_not_reorder_a_sleep_that_is_polled_again() {
     use std::rc::Rc;
     use timeloop::sync::Notify;
     use timeloop::time::{Duration, Instant, sleep, sleep_until};
@@ -112,7 +112,7 @@ fn a_sleep_that_is_polled_once_more_keeps_its_turn_when_it_is_explained() {
     assert!(found.replayed && found.not_shrunk.is_none(), "{}", exploration.report());
 }
 
-/// Feature unification: tokio's own runtime is part of this very build, and nothing of it reaches a run.
+/// Feature unification: this build contains tokio's runtime, which must not affect a run.
 #[test]
 fn with_tokios_runtime_in_the_same_build() {
     let inside = || {
@@ -125,7 +125,7 @@ fn with_tokios_runtime_in_the_same_build() {
     });
     assert!(exploration.passed(), "{}", exploration.report());
 
-    // Beside a runtime of tokio's that is entered and idle, a run is what it is elsewhere.
+    // A run next to an entered but idle tokio runtime is the same as elsewhere.
     let runtime = crate::support::tokio();
     let guard = runtime.enter();
     let digest = explorer("tasks").run(scenarios::tasks).digest;
@@ -133,11 +133,11 @@ fn with_tokios_runtime_in_the_same_build() {
     assert_eq!(digest, explorer("tasks").run(scenarios::tasks).digest);
 }
 
-/// tokio's operations spend a budget that its runtime refills. In a run there is no such budget: an operation that is
-/// ready is never put off.
+/// tokio's operations spend a budget that its runtime refills. A run has no such budget: an operation that is ready is
+/// never delayed.
 #[cfg(feature = "sync")]
 #[test]
-fn tokios_budget_puts_nothing_off() {
+fn tokios_budget_delays_nothing() {
     use timeloop::sync::mpsc;
 
     let exploration = explorer("budget").runs(3).run(|| async {

@@ -1,4 +1,4 @@
-//! The environment, as a user sets it: what is no good is told in a sentence that says what is accepted.
+//! The environment variables that users set: an invalid value is reported with the accepted form.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,7 +8,7 @@ use crate::support::{Ended, child, is_child};
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-/// Run by the tests below: two tasks of which either may be first, and a failure in the 600th run.
+/// Run by the tests below: two tasks that may run in either order, and a failure in the 600th run.
 #[timeloop::test(jobs = 1)]
 async fn counts_its_runs() {
     if is_child() {
@@ -26,7 +26,7 @@ fn counts(vars: &[(&str, &str)]) -> Ended {
     child("environment::counts_its_runs", vars)
 }
 
-/// What the test printed; it must have failed, without having run.
+/// Returns what the test printed. It must have failed without a run.
 fn error(name: &str, value: &str) -> String {
     let ended = counts(&[(name, value), ("MOST_RUNS", "0")]);
     assert_eq!(ended.code, Some(101), "{ended:?}");
@@ -60,7 +60,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_LOG=`debug` is not a l
 }
 
 #[test]
-fn several_bad_values_are_told_at_once() {
+fn several_bad_values_are_reported_at_once() {
     let ended = counts(&[("TIMELOOP_RUNS", "many"), ("TIMELOOP_STRATEGY", "best")]);
     assert_eq!(ended.printed(), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`many` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000
@@ -68,7 +68,7 @@ TIMELOOP_STRATEGY=`best` is not a strategy; accepted are `portfolio`, `random`, 
 ");
 }
 
-/// A name with a typing error is warned about, in a test that passes too, and the test still runs.
+/// A misspelt name produces a warning, even in a passing test, and the test still runs.
 #[test]
 fn unknown_names() {
     let warning = |name: &str| {
@@ -90,9 +90,9 @@ timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; acce
 }
 
 #[test]
-fn good_values_are_heeded() {
+fn good_values_take_effect() {
     for (vars, passes) in [
-        // The quiet run comes on top.
+        // The baseline run comes first.
         ([("TIMELOOP_RUNS", "40"), ("MOST_RUNS", "41")], true),
         ([("TIMELOOP_RUNS", "41"), ("MOST_RUNS", "41")], false),
         ([("TIMELOOP_RUNS", "1_001"), ("MOST_RUNS", "1001")], false),
@@ -108,8 +108,8 @@ fn good_values_are_heeded() {
 }
 
 #[test]
-fn a_seed_that_is_random_is_told_with_the_failure() {
-    // The quiet run passes.
+fn a_random_seed_is_reported_with_the_failure() {
+    // The baseline run passes.
     let ended = counts(&[("TIMELOOP_SEED", "random"), ("MOST_RUNS", "1")]);
     let by =
         ended.printed().lines().find_map(|line| line.strip_prefix("found by   seed ")).expect("a failure");
@@ -119,7 +119,7 @@ fn a_seed_that_is_random_is_told_with_the_failure() {
 }
 
 #[test]
-fn every_step_is_listed_where_asked_for() {
+fn every_step_is_listed_on_request() {
     let ended = counts(&[("TIMELOOP_LOG", "steps"), ("MOST_RUNS", "0")]);
     assert!(ended.printed().contains("The last steps: "), "{ended:?}");
 }

@@ -1,10 +1,10 @@
-//! The examples, as a reader runs them: each says what its first lines promise, and the same each time.
+//! The examples: each prints what its first lines promise, the same in every run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
-fn bank_is_found_told_and_replayed() {
+fn bank_is_found_reported_and_replayed() {
     let printed = run("bank", &[]);
     for line in [
         "timeloop: `bank::money_is_neither_made_nor_lost` passes in 1 schedule\n",
@@ -26,7 +26,7 @@ fn bank_is_found_told_and_replayed() {
 }
 
 #[test]
-fn the_lease_that_is_over_is_found_and_told() {
+fn the_expired_lease_is_found_and_reported() {
     let printed = run("leases", &[]);
     for line in [
         "unobserved panic at examples/leases.rs:53:9\n",
@@ -50,7 +50,7 @@ fn a_year_passes() {
 
 /// Every example is run by a test above, and by CI.
 #[test]
-fn none_is_forgotten() {
+fn every_example_is_tested() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
     let (tests, ci) = (read("tests/suite/examples.rs"), read(".ci/run"));
@@ -64,7 +64,7 @@ fn none_is_forgotten() {
     }
 }
 
-/// What an example prints, which must end well.
+/// Returns what an example prints. The example must succeed.
 fn run(example: &str, vars: &[(&str, &str)]) -> String {
     let binary = std::env::current_exe().expect("a test knows its binary");
     // `target/debug/deps/suite-…`

@@ -1,4 +1,4 @@
-//! Exhaustive search of async programs: all that can come of them, in few schedules, and what it does not see.
+//! Exhaustive search of async programs: it finds all results in few schedules, and this is what it does not find.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use timeloop_sim::{Absorbed, Ended, Search};
 
 use crate::support::Folder;
 
-/// A number that tasks share, with every access announced.
+/// A number that tasks share, with all accesses announced.
 struct Register {
     resource: Resource,
     number: Cell<i64>,
@@ -38,7 +38,7 @@ impl Register {
     }
 }
 
-/// What came of all schedules of a program.
+/// Returns the results of all schedules of a program.
 #[derive(Debug)]
 struct All<T> {
     outputs: BTreeSet<T>,
@@ -81,7 +81,8 @@ fn all<T: Ord, F: Future<Output = T>>(bound: Bound, runs: u64, make: impl Fn() -
     All { outputs, schedules: search.schedules(), redundant: search.redundant(), failing, complete }
 }
 
-/// Explores a program completely, and asserts that to enumerate its interleavings takes at least five times as many runs.
+/// Explores a program completely, and asserts that enumerating its interleavings takes at least five times as many
+/// runs.
 #[expect(clippy::print_stdout, reason = "shown by `--nocapture`")]
 fn all_in_few<T: Ord + std::fmt::Debug, F: Future<Output = T>>(make: impl Fn() -> F) -> All<T> {
     let found = all(Bound::None, 1_000_000, &make);
@@ -98,7 +99,7 @@ fn all_in_few<T: Ord + std::fmt::Debug, F: Future<Output = T>>(make: impl Fn() -
     found
 }
 
-/// What a checker sees while `setters` tasks set one register and then another.
+/// Returns what a reader sees while `setters` tasks set one register and then another.
 async fn reorder(setters: u32) -> (i64, i64) {
     let (a, b) = (Register::new("a"), Register::new("b"));
     let tasks: Vec<_> = (0..setters)
@@ -124,7 +125,8 @@ fn reorder_3() {
     assert_eq!(found.failing, 0);
 }
 
-/// A writer that sets one number under one lock and then another under another, and a reader that takes the locks in turn.
+/// A writer that sets one number under one lock, then another number under another lock, and a reader that takes both
+/// locks in turn.
 async fn twostage() -> (i64, i64) {
     let (one, two) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
     let (ones, twos) = (Arc::clone(&one), Arc::clone(&two));
@@ -169,7 +171,7 @@ fn deadlock01_is_explored() {
 }
 
 #[test]
-fn what_happens_at_different_times_never_races() {
+fn accesses_at_different_times_never_race() {
     let writers = |delays: [u64; 2]| {
         move || async move {
             let register = Register::new("register");
@@ -232,9 +234,9 @@ fn messages_come_in_every_order() {
     assert_eq!(found.outputs.len(), 6, "{found:?}");
 }
 
-/// A limit, and the way around it: what nobody announces does not race. Plain enumeration needs no announcements.
+/// A limit and its workaround: unannounced accesses do not race. Simple enumeration needs no announcements.
 #[test]
-fn what_is_not_announced_is_not_seen() {
+fn unannounced_accesses_are_not_seen() {
     let lost_update = || async {
         let cell = Rc::new(Cell::new(0));
         for _ in 0..2 {
@@ -254,8 +256,8 @@ fn what_is_not_announced_is_not_seen() {
     assert_eq!((plain.complete, plain.outputs), (true, BTreeSet::from([1, 2])));
 }
 
-/// Where one future of several on a task has given way, the others stand back: in one step with it, nothing could come
-/// between them.
+/// When one of several futures on a task is preempted, the others are not polled. Otherwise nothing could run between
+/// them in the same step.
 #[test]
 fn futures_polled_on_one_task_are_interleaved_with_other_tasks() {
     let program = || async {
@@ -281,10 +283,10 @@ fn futures_polled_on_one_task_are_interleaved_with_other_tasks() {
     }
 }
 
-/// The task that is waited for sleeps: its next step does not depend on what the other announces, which is nothing. So the
-/// other looks in vain for ever; that is no livelock of the program's, and nothing is claimed of what comes after.
+/// The awaited task sleeps, so its next step does not depend on the other task, which announces nothing. The other task
+/// polls for ever, which is not a livelock of the program. The search makes no claim about what comes after.
 #[test]
-fn a_task_that_looks_again_and_again_is_no_livelock_while_another_sleeps() {
+fn polling_for_a_sleeping_task_is_not_a_livelock() {
     let all = all(Bound::None, 100, || async {
         let (flag, lock) = (Rc::new(Cell::new(false)), Rc::new(Mutex::new(0)));
         let other = spawn_local({
@@ -355,7 +357,7 @@ fn searched(exploration: &Exploration) -> (u64, bool) {
 }
 
 #[test]
-fn a_search_that_stopped_short_goes_on_the_next_time() {
+fn an_incomplete_search_continues_the_next_time() {
     let folder = Folder::new();
     let part = || {
         explorer("suite::reorder").runs(30).regressions(folder.path()).run(|| async {
@@ -389,7 +391,7 @@ fn a_search_that_stopped_short_goes_on_the_next_time() {
     assert_eq!(third.notes.last().map(String::as_str), Some("the search of `suite::reorder` is complete"));
     assert!(!file.exists());
 
-    // As of another program.
+    // From another program.
     let other: String = kept.replacen("program ", "program 1", 1);
     std::fs::write(&file, other).unwrap();
     let anew = part();
@@ -402,7 +404,7 @@ fn a_search_that_stopped_short_goes_on_the_next_time() {
 }
 
 #[test]
-fn a_run_that_does_not_repeat_itself_is_told() {
+fn a_run_that_does_not_repeat_is_reported() {
     thread_local! {
         static RUNS: Cell<u32> = const { Cell::new(0) };
     }
@@ -414,7 +416,7 @@ fn a_run_that_does_not_repeat_itself_is_told() {
             let register = Rc::clone(&register);
             spawn_local(async move { register.set(1).await })
         });
-        // The first two runs are alike.
+        // The first two runs are equal.
         if number > 1 {
             register.set(2).await;
         }
@@ -429,7 +431,7 @@ fn a_run_that_does_not_repeat_itself_is_told() {
 }
 
 #[test]
-fn the_strategy_is_spelled_with_its_bound() {
+fn the_strategy_is_printed_with_its_bound() {
     let parsed = |text: &str| text.parse::<StrategySpec>();
     assert_eq!(parsed("exhaustive"), Ok(StrategySpec::Exhaustive { bound: Bound::None }));
     assert_eq!(parsed("exhaustive(delays = 2)"), Ok(StrategySpec::Exhaustive { bound: Bound::Delays(2) }));

@@ -1,5 +1,5 @@
-//! Fairness: what waits for another task by looking again and again is no livelock, and what waits for long enough is not
-//! in vain, whatever the strategy.
+//! Fairness: a task that polls until another task has run is not a livelock, and under every strategy a task that waits
+//! long enough is served.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,11 +12,11 @@ use timeloop::{Resource, StrategySpec, spawn};
 
 use crate::support::explorer;
 
-/// Under every strategy, with a bound on polls at an instant that leaves room for some impatience.
+/// Runs under every strategy, with a limit on polls at an instant that allows some unfairness.
 fn passes<F: Future<Output = ()>>(name: &str, run: impl Fn() -> F + Sync) {
     for strategy in StrategySpec::ALL {
         if matches!(strategy, StrategySpec::Exhaustive { .. }) {
-            // Its schedules have no end here.
+            // Its schedules are endless here.
             continue;
         }
         let explorer = explorer(name).strategy(strategy).runs(300).max_polls_per_instant(30_000);
@@ -46,7 +46,7 @@ fn a_task_that_yields_until_another_has_run() {
 }
 
 #[test]
-fn a_task_that_looks_at_a_variable_until_another_has_run() {
+fn a_task_that_polls_a_variable_until_another_has_run() {
     passes("looks", || async {
         let variable = Rc::new((Resource::new("done"), Cell::new(0)));
         let setters: Vec<_> = (0..2)
@@ -74,7 +74,7 @@ fn a_task_that_looks_at_a_variable_until_another_has_run() {
 }
 
 #[test]
-fn a_task_that_looks_while_timers_are_set() {
+fn a_task_that_polls_while_timers_are_set() {
     passes("timers", || async {
         let done = Rc::new(Cell::new(false));
         let timer = spawn(async { sleep(Duration::from_secs(1)).await });
@@ -110,7 +110,7 @@ fn generous_margins_suffice() {
 }
 
 #[test]
-fn a_heartbeat_that_is_late_by_much_less_than_it_may_be_is_seen() {
+fn a_heartbeat_well_within_its_margin_is_seen() {
     passes("heartbeats", || async {
         let (tx, mut rx) = mpsc::channel(4);
         let server = spawn(async move {

@@ -1,4 +1,4 @@
-//! What the features besides the default ones bring; apart from the suite, which is not to be compiled for them once more.
+//! The non-default features. Separate from the suite, which should not be compiled again for them.
 #![expect(
     dead_code,
     unused_imports,

@@ -1,4 +1,4 @@
-//! The schedule as a part of a fuzzer's input.
+//! The schedule as part of a fuzzer's input.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use timeloop::{Resource, Schedule, TaskPath, task::spawn_local};
 
 const TARGET: Target = Target { name: "target", folder: env!("CARGO_MANIFEST_DIR") };
 
-/// Who came to the resource, in order, of three tasks that come twice each.
+/// Returns the order of accesses to a resource by three tasks with two accesses each.
 async fn visits() -> Vec<usize> {
     let visitors = Rc::new((Resource::new("house"), RefCell::new(Vec::new())));
     let tasks = [1, 2, 3].map(|number| {
@@ -29,7 +29,7 @@ async fn visits() -> Vec<usize> {
     visitors.1.take()
 }
 
-/// Sends the fuzzer's bytes through mutations of the decisions, with whatever the runs before have shown.
+/// Mutates the decisions of the fuzzer's bytes, using the coverage of the runs before.
 fn mutated(data: &mut Vec<u8>, seed: u32) {
     let size = data.len();
     data.resize(size.max(600), 0);
@@ -66,11 +66,11 @@ fn the_baseline_run_follows_the_last_byte() {
         let (_, schedule) = <(u16, Schedule)>::arbitrary_take_rest(Unstructured::new(data)).unwrap();
         assert_eq!(schedule.output(visits).unwrap(), [1, 1, 2, 2, 3, 3]);
     }
-    // Bytes that are no input: no run at all.
+    // Bytes that are not a valid input make no run.
     assert!(!fuzz(&TARGET, &[7], async |_: Never| {}));
 }
 
-/// What no bytes can be read as.
+/// A type that no bytes decode to.
 #[derive(Debug)]
 struct Never;
 
@@ -80,9 +80,9 @@ impl<'a> Arbitrary<'a> for Never {
     }
 }
 
-/// A mutation of one decision leaves all the others, and the input, as they were.
+/// A mutation of one decision changes neither the other decisions nor the input.
 #[test]
-fn mutations_build_up_a_schedule_decision_by_decision() {
+fn mutations_build_a_schedule_decision_by_decision() {
     let (mut data, mut longest, mut orders) = (vec![7, 0], 0, Vec::new());
     for seed in 0..2_000 {
         let before = Case::<u16>::arbitrary_take_rest(Unstructured::new(&data)).unwrap();
@@ -103,8 +103,8 @@ fn mutations_build_up_a_schedule_decision_by_decision() {
 }
 
 #[test]
-fn a_failing_schedule_of_a_fuzzer_is_shrunk_and_told() {
-    // Whatever the fuzzer has made up: the third task comes first.
+fn a_fuzzers_failing_schedule_is_shrunk_and_reported() {
+    // A failing schedule: the third task is first.
     let found = (0..10_000_u32).find_map(|number| {
         let bytes = [&number.to_le_bytes()[..], &number.wrapping_mul(0x9E37_79B9).to_le_bytes()].concat();
         let schedule = Schedule::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
@@ -121,7 +121,7 @@ fn a_failing_schedule_of_a_fuzzer_is_shrunk_and_told() {
     assert!(failed.to_string().contains("`root.3` starts before `root.1` starts"), "{failed}");
 }
 
-/// A panic that somebody awaits is none of the fuzzer's business.
+/// A panic that a task observes is not reported to the fuzzer.
 #[test]
 fn a_panic_that_is_observed_does_not_end_the_process() {
     let kept = fuzz(&TARGET, b"", async |(): ()| {

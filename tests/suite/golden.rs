@@ -1,8 +1,8 @@
-//! Golden numbers: what a seed means.
+//! Golden numbers: the run of a seed.
 //!
-//! Always true: these numbers are the same in debug and release builds, on every machine, in every process. A change that
-//! alters one changes the meaning of every seed, token and regression file that users have kept: it is a breaking change,
-//! to be named in the changelog.
+//! # Invariants
+//! These numbers are the same in debug and release builds, on every machine, in every process. Changing one changes the
+//! run of every seed, token and regression file that users have kept: a breaking change, to be named in the changelog.
 
 use rand::{Rng as _, RngExt as _};
 use timeloop::task;
@@ -11,7 +11,7 @@ use timeloop::{Limits, Seed, StoredSchedule, StrategySpec, TaskPath, run_from};
 use crate::scenarios;
 use crate::support::{Log, explorer};
 
-/// The trace hash of one run.
+/// Returns the trace hash of one run.
 macro_rules! trace_hash {
     ($name:ident, $strategy:ident, $seed:expr) => {{
         let source = StrategySpec::$strategy.source(Seed($seed));
@@ -34,7 +34,7 @@ fn trace_hashes() {
             )),*]
         };
     }
-    // Scenario, random with two seeds, first in first out.
+    // Scenario, random with two seeds, FIFO.
     assert_pinned(
         &scenarios::all!(lines).join("\n"),
         "\
@@ -68,17 +68,17 @@ async fn registers() {
     }
 }
 
-/// What each strategy makes of two seeds, told the same of the run each time; and what an exploration under the strategy by
-/// default makes of 200, estimates from its quiet run included.
+/// The runs of two seeds under each strategy, always with the same estimates. Then the runs of an exploration of 200 runs
+/// under the default strategy, including the estimates from its baseline run.
 ///
-/// `BLESS=1 cargo test --test suite golden::strategies` writes down what it finds.
+/// `BLESS=1 cargo test --test suite golden::strategies` writes the numbers to the file.
 #[test]
 fn strategies() {
     let estimates = |strategy: StrategySpec| {
         let count = |path: &str, count| (path.parse::<TaskPath>().unwrap(), count);
         let mut estimates = timeloop::Estimates::default();
         (estimates.steps, estimates.tasks, estimates.instants) = (20, 4, 2);
-        // The first thing that the root makes.
+        // The first resource that the root creates.
         estimates.resource = (strategy == StrategySpec::Surw).then_some(FIRST_OF_ROOT);
         estimates.counts =
             vec![count("root", 20), count("root.1", 5), count("root.2", 4), count("root.3", 6)];
@@ -94,7 +94,7 @@ fn strategies() {
                 run_from(&schedule, &Limits::default(), scenarios::tasks),
                 run_from(&schedule, &Limits::default(), scenarios::time),
             ];
-            // Where time passes while tasks are ready, the scenario of time need not pass.
+            // The scenario of time need not pass if time passes while tasks are ready.
             made.map(|outcome| format!("{:016x}", outcome.trace_hash)).join(" ")
         };
         lines.push(format!("{strategy}: {} {}", hash(1), hash(0xFEDC_BA98_7654_3210)));
@@ -102,7 +102,7 @@ fn strategies() {
     macro_rules! explored {
         ($($name:path),*) => {$({
             let explorer = explorer(stringify!($name)).strategy(StrategySpec::Portfolio).runs(200).jobs(1);
-            // The scenario of time counts on exact times.
+            // The scenario of time depends on exact times.
             let explorer = explorer.stalls(!stringify!($name).ends_with("time"));
             let exploration = explorer.run($name);
             assert!(exploration.passed(), "{}", exploration.report());
@@ -121,7 +121,7 @@ fn strategies() {
 
 const FIRST_OF_ROOT: timeloop::ResourceKey = timeloop::ResourceKey(0x37D2_DD25_CDC6_24BB);
 
-/// What the digests of 1,000 seeds are; `determinism.rs` compares them across threads and processes.
+/// The digests of 1,000 seeds. `determinism.rs` compares them across threads and processes.
 const DIGESTS: &str = "\
 tasks 1000 35467 a384468ac5a8e2eb
 time 1000 29309 3cf6ea7c3f1ad9a7
@@ -142,7 +142,7 @@ pub(crate) fn assert_digests(digests: &str) {
     assert_pinned(digests, DIGESTS);
 }
 
-/// Compares line by line; some scenarios are left out where features are.
+/// Compares line by line. Some scenarios are missing if features are disabled.
 #[track_caller]
 fn assert_pinned(found: &str, pinned: &str) {
     let count = found.lines().count();
@@ -151,7 +151,7 @@ fn assert_pinned(found: &str, pinned: &str) {
     assert_eq!(found.lines().collect::<Vec<_>>(), pinned);
 }
 
-/// Explores every scenario on so many threads.
+/// Explores every scenario on this many threads.
 pub(crate) fn digests(jobs: usize) -> String {
     macro_rules! lines {
         ($($name:ident),*) => {
@@ -194,7 +194,7 @@ root.2.1 0617b511 a7f96fd5a451108b [3c, be, 82, 5e, 01]"
     );
 }
 
-/// Numbers within bounds come from `rand`, which may change them in a minor release; to be known then, not prevented.
+/// Numbers in ranges come from `rand`, which may change them in a minor release. This test detects that.
 #[test]
 fn random_numbers_within_bounds() {
     let numbers = timeloop::run(7, || async {
@@ -204,7 +204,7 @@ fn random_numbers_within_bounds() {
     assert_eq!(numbers.unwrap(), (421, 123, true, true));
 }
 
-/// Tokens that were once printed.
+/// Tokens that were printed by earlier versions.
 #[test]
 fn tokens() {
     let read = |token: &str| {
@@ -238,7 +238,7 @@ fn tokens() {
     assert_eq!(read(&token), schedule);
 }
 
-/// What a decision is called: the deviations that a failure is shrunk to, by task, resumption and place within it.
+/// The names of decisions: the deviations of a shrunk failure, by task, resumption and index.
 #[test]
 fn deviations() {
     async fn chooses() -> [u32; 2] {

@@ -1,4 +1,4 @@
-//! Histories recorded in runs: virtual time, calls that never return, and failures that read well.
+//! Histories recorded in runs: virtual time, calls that never return, and readable failures.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -64,7 +64,7 @@ fn a_recorder_may_cross_threads() {
 }
 
 #[test]
-fn a_future_that_is_dropped_leaves_a_call_that_never_returned() {
+fn a_dropped_future_leaves_a_call_that_never_returned() {
     timeloop::run(0, || async {
         let history = Registers::new();
         let write = history.record(1, Write(1), async {
@@ -74,7 +74,7 @@ fn a_future_that_is_dropped_leaves_a_call_that_never_returned() {
         timeout(MS, write).await.unwrap_err();
         assert_eq!(history.history().pending(), 1);
 
-        // It may have taken effect, and it may not have.
+        // It may or may not have taken effect.
         history.call(2, Read).returned(Value(0));
         history.check(&Register::new(0)).unwrap();
         history.call(2, Read).returned(Value(1));
@@ -86,7 +86,7 @@ fn a_future_that_is_dropped_leaves_a_call_that_never_returned() {
 }
 
 #[test]
-fn a_future_that_was_never_polled_called_nothing() {
+fn an_unpolled_future_records_no_call() {
     timeloop::run(0, || async {
         let history = Registers::new();
         drop(history.record(1, Write(1), async { Written }));
@@ -109,7 +109,7 @@ fn an_error_leaves_a_call_that_never_returned() {
 }
 
 #[test]
-fn a_call_that_is_forgotten_took_no_effect() {
+fn a_forgotten_call_took_no_effect() {
     timeloop::run(0, || async {
         let history = Registers::new();
         history.call(1, Write(1)).forget();
@@ -128,7 +128,7 @@ fn outside_of_a_run_there_is_no_time() {
     assert!(matches!(error, CheckError::Undecided(_)), "{error}");
 }
 
-/// Two copies of a number, of which the second is written a little later. Readers ask one or the other.
+/// Two copies of a number, of which the second is written a little later. Readers ask either of them.
 struct Copies {
     first: (Resource, Cell<u64>),
     second: (Resource, Cell<u64>),
@@ -174,7 +174,7 @@ async fn stale_copies() -> Result<(), CheckError> {
 }
 
 #[test]
-fn a_stale_read_is_found_and_told() {
+fn a_stale_read_is_found_and_reported() {
     let exploration = explorer("history::stale_copies").run(stale_copies);
     let found = exploration.found.as_ref().expect("a read of the new value, and then one of the old");
     assert_eq!(found.failure.kind, FailureKind::Error);

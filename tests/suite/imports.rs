@@ -1,13 +1,13 @@
-//! Modules import one way: the face the engine and the kernels, all of them the harness; the engine and the kernels know neither
-//! each other nor the face.
+//! Modules import in one direction: the public modules import the engine and the kernels, and all of them import the
+//! harness. The engine and the kernels import neither each other nor the public modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The kernels: state machines that could be crates.
+/// The kernels: state machines that could be separate crates.
 const KERNELS: [&str; 1] = ["net/fabric"];
 
-/// Where the engine is told which world its runs have: the one path from it to the face.
+/// The only import from the engine to the public modules: it sets which world its runs have.
 const WIRING: (&str, &str) = ("engine/world.rs", "crate::net::driver::Fabric");
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -22,7 +22,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The paths that code names, in `use` lines or elsewhere, that begin with one of `roots`: as far as they go on one line.
+/// Returns the paths that start with one of `roots`, in `use` lines or elsewhere, up to the end of the line.
 fn paths<'a>(text: &'a str, roots: &'a [&str]) -> impl Iterator<Item = &'a str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(move |line| {
@@ -37,7 +37,7 @@ fn paths<'a>(text: &'a str, roots: &'a [&str]) -> impl Iterator<Item = &'a str> 
 }
 
 #[test]
-fn the_engine_knows_no_face_and_kernels_know_neither() {
+fn engine_and_kernels_do_not_import_the_public_modules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
     for file in sources(&root) {
@@ -64,7 +64,7 @@ fn the_engine_knows_no_face_and_kernels_know_neither() {
 }
 
 #[test]
-fn the_harness_does_not_know_the_simulation() {
+fn the_harness_does_not_import_the_simulation() {
     let sim = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim/src");
     for file in sources(&sim) {
         let text = fs::read_to_string(&file).unwrap();

@@ -1,4 +1,4 @@
-//! timeloop's promises, a module per behaviour.
+//! timeloop's tests, with a module per behaviour.
 
 mod announcing;
 #[cfg(feature = "sync")]

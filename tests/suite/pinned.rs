@@ -1,7 +1,7 @@
-//! Of the suite, what a release build is to say again: that a seed means there what it means in a debug build.
+//! The part of the suite that also runs in release builds: a seed is the same run as in a debug build.
 //!
-//! Always true: the modules are the suite's own, and nothing is tested here alone; the whole suite takes minutes to compile
-//! in release.
+//! # Invariants
+//! The modules are the suite's own, because compiling the whole suite in release takes minutes.
 #![expect(
     dead_code,
     unused_imports,

@@ -1,7 +1,7 @@
-//! The README's test fails as the README shows, in a package of its own as a reader would make it; the line to replay it
-//! does; and the line that puts timeloop in tokio's place does that.
+//! The README's test fails as the README shows, in a separate package as a reader would create it. The replay line
+//! replays it. The line that replaces tokio by timeloop works.
 //!
-//! With `BLESS=1` in the environment the report is written into the README, and into the crate's documentation, anew.
+//! `BLESS=1` rewrites the report in the README and in the crate's documentation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the report is shown, and what each line of it starts with there.
+/// The pages that show the report, and the prefix of each line there.
 const PAGES: [(&str, &str); 2] = [("README.md", ""), ("src/lib.rs", "//! ")];
 
-/// A module that says `tokio`, and a test of it, which says so too. Where the crate is not built for its tests, there is
-/// nothing of that name.
+/// A module that uses `tokio`, and its test, which uses it too. If the crate is not built for its tests, there is no
+/// such name.
 const SAYS_TOKIO: &str = "
 #[cfg(test)]
 mod cache {
@@ -37,7 +37,7 @@ mod cache {
 ";
 
 #[test]
-fn what_it_shows_is_what_is_printed() {
+fn the_readme_shows_what_is_printed() {
     let readme = read("README.md");
     let test = block(&readme, "rust", 0);
     let package = Package::new(&test, &block(&readme, "rust", 1));
@@ -51,7 +51,7 @@ fn what_it_shows_is_what_is_printed() {
         check(page, margin, report);
     }
 
-    // The report's last line, word for word.
+    // The report's last line, verbatim.
     let replay = report.lines().last().and_then(|line| line.strip_prefix("replay ")).expect("its last line");
     let (setting, command) = replay.trim_start().split_once(' ').expect("a variable and a command");
     let setting = setting.split_once('=').expect("a variable");
@@ -68,7 +68,7 @@ fn read(page: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(page)).expect(page)
 }
 
-/// The block number `index` of this language.
+/// Returns the block number `index` of this language.
 fn block(text: &str, language: &str, index: usize) -> String {
     let fence = format!("\n```{language}\n");
     let (_, rest) = text.match_indices(&fence).nth(index).map(|(at, _)| text.split_at(at)).expect("a block");
@@ -76,7 +76,7 @@ fn block(text: &str, language: &str, index: usize) -> String {
     rest[..rest.find("```").expect("the block's end")].to_owned()
 }
 
-/// The report stands on this page, word for word.
+/// Asserts that this page contains the report verbatim.
 fn check(page: &str, margin: &str, report: &str) {
     let text = read(page);
     let fence = format!("{margin}```text\n");
@@ -96,13 +96,13 @@ fn check(page: &str, margin: &str, report: &str) {
     }
 }
 
-/// A package in a workspace of its own.
+/// Creates a package in its own workspace.
 struct Package(PathBuf);
 
 impl Package {
     fn new(test: &str, swap: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
-        // What an earlier test of the same name has stored would be tried first.
+        // Schedules stored by an earlier test of the same name would be tried first.
         let _ = fs::remove_dir_all(folder.join("timeloop-regressions"));
         let manifest = format!(
             "[package]\nname = \"bank\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dev-dependencies]\n\
@@ -110,7 +110,7 @@ impl Package {
         );
         let files = [
             ("Cargo.toml", manifest.as_str()),
-            // The versions that timeloop itself is tested with; they are here, so that no network is needed.
+            // The versions that timeloop is tested with. They are available without a network.
             ("Cargo.lock", &read("Cargo.lock")),
             ("tests/bank.rs", test),
             ("src/lib.rs", &format!("{swap}{SAYS_TOKIO}")),
@@ -123,7 +123,7 @@ impl Package {
         Self(folder)
     }
 
-    /// All that `cargo test` with these arguments prints.
+    /// Returns everything that `cargo test` with these arguments prints.
     fn test(&self, vars: &[(&str, &str)], arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO"));
         command.args(["test", "--offline"]).args(arguments).current_dir(&self.0);

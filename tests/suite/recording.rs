@@ -1,6 +1,7 @@
-//! A source of decisions that writes down which operations it hears of.
+//! A source of decisions that records the operations announced to it.
 //!
-//! Always true: tasks run first in, first out, and each gives way before every operation for which it can, or before none.
+//! # Invariants
+//! Tasks run in FIFO order. The source preempts before every operation that allows it, or before none.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,24 +11,24 @@ use timeloop_sim::{DecisionKey, Domain, Operation, Ready, ResourceKey, Seed, Sou
 
 use crate::support::Log;
 
-/// Something that a source was told of a task.
+/// An event of a task that the source received.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Event {
     Ready,
-    GivesWay(Operation),
+    Preempted(Operation),
     Performed(Operation),
 }
 
 #[derive(Debug)]
-struct Recording {
+struct RecordingSource {
     preempts: bool,
     ready: VecDeque<u32>,
-    log: Log<(TaskKey, Told)>,
+    log: Log<(TaskKey, Event)>,
 }
 
-impl Source for Recording {
+impl Source for RecordingSource {
     fn ready(&mut self, task: Ready) {
-        self.log.push((task.task, Told::Ready));
+        self.log.push((task.task, Event::Ready));
         self.ready.push_back(task.slot);
     }
 
@@ -41,13 +42,13 @@ impl Source for Recording {
 
     fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {
         if self.preempts {
-            self.log.push((key.task().unwrap(), Told::GivesWay(operation)));
+            self.log.push((key.task().unwrap(), Event::Preempted(operation)));
         }
         self.preempts
     }
 
     fn performed(&mut self, task: TaskKey, operation: Operation) {
-        self.log.push((task, Told::Performed(operation)));
+        self.log.push((task, Event::Performed(operation)));
     }
 
     fn choose(&mut self, _key: DecisionKey, _arity: u32) -> u32 {
@@ -59,33 +60,33 @@ impl Source for Recording {
     }
 }
 
-/// What has been recorded, for the code of the run itself to look at.
+/// The recorded events, for the code inside the run.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard(Log<(TaskKey, Told)>);
+pub(crate) struct EventLog(Log<(TaskKey, Event)>);
 
-impl Heard {
-    /// What the source hears while the future runs, of the root task alone: `send?` where it gives way before an
-    /// operation, `send` where it does one. Where there are several resources, all but the first are told apart by
-    /// a number: `2:read`.
+impl EventLog {
+    /// Returns the recorded operations of the root task while the future runs: `send?` for a preemption before the
+    /// operation, `send` for the operation itself. If there are several resources, all but the first have a number:
+    /// `2:read`.
     pub(crate) async fn of<F: Future>(&self, future: F) -> (F::Output, Vec<String>) {
         self.0.take();
         let output = future.await;
         (output, self.words())
     }
 
-    /// The same for what does not wait.
+    /// Returns the recorded operations of the root task during a synchronous call.
     pub(crate) fn by<T>(&self, act: impl FnOnce() -> T) -> (T, Vec<String>) {
         self.0.take();
         let output = act();
         (output, self.words())
     }
 
-    /// What was heard of the root since it was last asked.
+    /// Returns the operations of the root since the last call.
     pub(crate) fn words(&self) -> Vec<String> {
         self.words_of(TaskKey::ROOT)
     }
 
-    /// The same of a child of the root.
+    /// Returns the operations of a child of the root since the last call.
     pub(crate) fn words_of_child(&self, number: u32) -> Vec<String> {
         self.words_of(TaskKey::ROOT.child(number))
     }
@@ -100,44 +101,47 @@ impl Heard {
             let which = if position == 0 { String::new() } else { format!("{}:", position + 1) };
             format!("{which}{access}{}", if preempts { "?" } else { "" })
         };
-        let told = self.0.take().into_iter().filter(|(task, _)| *task == of);
-        let words = told.filter_map(|(_, told)| match told {
-            Told::Ready => None,
-            Told::GivesWay(operation) => Some(word(true, operation)),
-            Told::Performed(operation) => Some(word(false, operation)),
+        let events = self.0.take().into_iter().filter(|(task, _)| *task == of);
+        let words = events.filter_map(|(_, event)| match event {
+            Event::Ready => None,
+            Event::Preempted(operation) => Some(word(true, operation)),
+            Event::Performed(operation) => Some(word(false, operation)),
         });
         words.collect()
     }
 }
 
-/// Runs `make` where everything gives way that can.
-pub(crate) fn recorded<F: Future>(make: impl Fn(Heard) -> F) -> F::Output {
-    made(true, make).0
+/// Runs `make`, and preempts wherever possible.
+pub(crate) fn recorded<F: Future>(make: impl Fn(EventLog) -> F) -> F::Output {
+    run_recorded(true, make).0
 }
 
-/// What is told of a run in which everything gives way that can, of all its tasks.
-pub(crate) fn told<F: Future>(main: impl Fn() -> F) -> Vec<(TaskKey, Told)> {
-    made(true, |_| main()).1.take()
+/// Returns the events of all tasks in a run that preempts wherever possible.
+pub(crate) fn events<F: Future>(main: impl Fn() -> F) -> Vec<(TaskKey, Event)> {
+    run_recorded(true, |_| main()).1.take()
 }
 
-/// Runs `make` where every operation is told of, and nothing gives way.
-pub(crate) fn listened_to<F: Future>(make: impl Fn() -> F) -> F::Output {
-    made(false, |_| make()).0
+/// Runs `make` with all operations announced and without preemptions.
+pub(crate) fn with_announcements<F: Future>(make: impl Fn() -> F) -> F::Output {
+    run_recorded(false, |_| make()).0
 }
 
-fn made<F: Future>(preempts: bool, make: impl Fn(Heard) -> F) -> (F::Output, Log<(TaskKey, Told)>) {
+fn run_recorded<F: Future>(
+    preempts: bool,
+    make: impl Fn(EventLog) -> F,
+) -> (F::Output, Log<(TaskKey, Event)>) {
     let log = Log::new();
-    let source = Box::new(Recording { preempts, ready: VecDeque::new(), log: log.clone() });
-    let outcome = run_from(source, &Limits::default(), || make(Heard(log.clone())));
+    let source = Box::new(RecordingSource { preempts, ready: VecDeque::new(), log: log.clone() });
+    let outcome = run_from(source, &Limits::default(), || make(EventLog(log.clone())));
     (outcome.result.expect("the run passes"), log)
 }
 
-/// The word for an operation that gives way first.
+/// The operations of a call that can be preempted.
 pub(crate) fn waits(access: Access) -> Vec<String> {
     vec![format!("{access}?"), access.to_string()]
 }
 
-/// The word for an operation that can't give way.
+/// The operation of a call that cannot be preempted.
 pub(crate) fn acts(access: Access) -> Vec<String> {
     vec![access.to_string()]
 }

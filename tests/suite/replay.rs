@@ -1,5 +1,5 @@
-//! Finding, remembering and replaying, as a user sees it: each test runs other tests of this file in processes of
-//! their own, with the environment that a user would set.
+//! Finding, storing and replaying failures: each test runs other tests of this file in separate processes, with the
+//! environment variables that a user would set.
 
 use std::cell::Cell;
 use std::fs;
@@ -10,7 +10,7 @@ use timeloop::task::{self, yield_now};
 
 use crate::support::{Ended, Folder, by_name, child, explorer, is_child};
 
-/// Adds to what it has read before it let others run.
+/// Adds to the value that it read before it let other tasks run.
 async fn deposit(balance: Rc<Cell<u32>>, amount: u32, fixed: bool) {
     let before = balance.get();
     if amount > 1 {
@@ -19,7 +19,8 @@ async fn deposit(balance: Rc<Cell<u32>>, amount: u32, fixed: bool) {
     balance.set(if fixed { balance.get() } else { before } + amount);
 }
 
-/// Loses an update, if the second deposit begins before the first; not if `FIXED` is set. Without any task if `REWRITTEN` is.
+/// Loses an update if the second deposit starts before the first, unless `FIXED` is set. If `REWRITTEN` is set, spawns
+/// no task.
 async fn loses_an_update() {
     let set = |name| std::env::var_os(name).is_some();
     if set("REWRITTEN") {
@@ -45,14 +46,14 @@ async fn fails() {
 #[timeloop::test]
 async fn passes() {}
 
-/// Run by the tests below: says what it finds in a form that programs read.
+/// Run by the tests below: prints what it finds in a machine-readable form.
 #[test]
 fn prints_what_it_finds() {
     if is_child() {
         let explorer =
             timeloop::Explorer::new("suite::replay::fails").strategy("random").without_regressions();
         let found = explorer.run(loses_an_update).found.expect("it fails");
-        // Past the capture of what tests print.
+        // Bypasses the test harness's capture of output.
         let line = format!("{} {:016x} {}\n", found.fingerprint, found.trace_hash, found.token);
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
@@ -66,16 +67,16 @@ fn run_in(folder: &Folder, vars: &[(&str, &str)]) -> Ended {
     child("replay::fails", &[&folder, vars].concat())
 }
 
-/// What it printed, with names for places and folders; it must have failed.
+/// Returns what it printed, with names for locations and folders. It must have failed.
 fn failing(folder: &Folder, vars: &[(&str, &str)]) -> String {
     let ended = run_in(folder, vars);
     assert_eq!(ended.code, Some(101), "{ended:?}");
     assert_eq!(ended.stderr, "");
-    // Where a line is wrapped depends on the folder's name.
+    // Line breaks depend on the folder's name.
     by_name!(folder.hidden_in(ended.printed()).replace("\n           ", " "))
 }
 
-/// What it said past the harness's capture; it must have passed.
+/// Returns what it printed past the harness's capture. It must have passed.
 fn passing(folder: &Folder, vars: &[(&str, &str)]) -> String {
     let ended = run_in(folder, vars);
     assert!(ended.passed(), "{ended:?}");
@@ -87,7 +88,7 @@ Critical: `deposit` (root.2) starts before `deposit` (root.1) starts; the other 
 (checked).
 ";
 
-/// The report of its failure: how it was come by, the critical pair, and where it is stored differ.
+/// The report of its failure. How it was found, the critical pair, and where it is stored differ.
 fn report(how: &str, critical: &str, stored: &str) -> String {
     format!(
         "
@@ -118,7 +119,7 @@ The last steps: virtual time, step, task, from where to where it ran (* out of i
 const FILE: &str = "timeloop-regressions/suite.replay.fails.txt";
 
 #[test]
-fn found_remembered_and_found_again() {
+fn found_stored_and_found_again() {
     let folder = Folder::new();
     assert_eq!(
         failing(&folder, &[]),
@@ -159,16 +160,16 @@ schedule
     );
     assert_eq!(fs::read_to_string(folder.0.join(FILE)).unwrap(), file, "a schedule is kept once");
 
-    // Mended: the schedule applies and passes, and nothing is said.
+    // Fixed: the schedule applies and passes, and nothing is printed.
     assert_eq!(passing(&folder, &[("FIXED", "1")]), "");
-    // Rewritten: it does not apply any more, which is no failure, but told.
+    // Rewritten: the schedule no longer applies, which is not a failure but is reported.
     assert_eq!(passing(&folder, &[("REWRITTEN", "1")]), "\
 timeloop: FOLDER/timeloop-regressions/suite.replay.fails.txt:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the test passes under it; delete it if the code has changed for good
 ");
 }
 
 #[test]
-fn where_ci_is_set_nothing_is_written() {
+fn nothing_is_written_if_ci_is_set() {
     let folder = Folder::new();
     let printed = failing(&folder, &[("CI", "true")]);
     let stored = printed.lines().find(|line| line.starts_with("stored")).unwrap();
@@ -185,7 +186,7 @@ fn a_token_is_replayed_in_another_process() {
     assert_eq!(child("replay::prints_what_it_finds", &[]).stderr, line);
     assert_eq!(child("replay::prints_what_it_finds", &[("TIMELOOP_REPLAY", TOKEN)]).stderr, line);
 
-    // Replaying prints the panic itself, and stores nothing.
+    // A replay prints the panic itself, and stores nothing.
     let folder = Folder::new();
     let printed = failing(&folder, &[("TIMELOOP_REPLAY", TOKEN)]);
     assert_eq!(
@@ -201,13 +202,13 @@ note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
             + &report("fails under the replayed schedule", "", "")
     );
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
-    // In lower case, as from a mail.
+    // In lower case, as copied from a mail.
     assert_eq!(
         without_thread_ids(&failing(&folder, &[("TIMELOOP_REPLAY", &TOKEN.to_lowercase())])),
         without_thread_ids(&printed)
     );
 
-    // Mended or rewritten, it passes, and says so.
+    // Fixed or rewritten, it passes and reports that.
     assert_eq!(
         passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("FIXED", "1")]),
         "\
@@ -219,7 +220,7 @@ timeloop: `suite::replay::fails` passes under the replayed schedule; it no longe
 ");
 }
 
-/// The standard library tells the system's number of a thread.
+/// The standard library prints the operating system's number of a thread.
 fn without_thread_ids(text: &str) -> String {
     let mut parts = text.split(" (");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -237,8 +238,8 @@ fn a_regression_file_is_replayed_by_its_path() {
     let first = failing(&folder, &[]);
     let story = |printed: &str| {
         let story = printed.split_once("How it happens").unwrap().1.split_once("\nreplay ").unwrap().0;
-        let told_once = ["Critical", "(checked)", "Deviations", "found by", "stored"];
-        let lines = story.lines().filter(|line| !told_once.iter().any(|word| line.starts_with(word)));
+        let printed_once = ["Critical", "(checked)", "Deviations", "found by", "stored"];
+        let lines = story.lines().filter(|line| !printed_once.iter().any(|word| line.starts_with(word)));
         lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
     };
     let absolute = folder.0.join(FILE);
@@ -255,7 +256,7 @@ fn a_regression_file_is_replayed_by_its_path() {
     }
 }
 
-/// Whatever is wrong with a token is told in a sentence, and no test is run in its place.
+/// Each error in a token is reported in one sentence, and no test is run in its place.
 #[test]
 fn bad_tokens() {
     let error = |token: &str| {
@@ -271,7 +272,7 @@ timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for anothe
     assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character
 ");
-    // What is changed is a number, so the schedule would make sense.
+    // The change is in a number, so the schedule would be valid.
     let mut mistyped = TOKEN.to_owned().into_bytes();
     mistyped[20] = if mistyped[20] == b'2' { b'4' } else { b'2' };
     assert_eq!(error(std::str::from_utf8(&mistyped).unwrap()), "
@@ -291,7 +292,7 @@ timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`TL` is neither a token nor a 
 ");
 }
 
-/// A file that a person has damaged costs the damaged schedule alone; what the test finds is still printed.
+/// A file damaged by a user only loses the damaged schedule. The result of the test is still printed.
 #[test]
 fn a_bad_line_in_a_regression_file() {
     let folder = Folder::new();
@@ -308,14 +309,14 @@ fn a_bad_line_in_a_regression_file() {
     assert_eq!(error, "
 timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss` where `run root.2 resume 3 after 4 other steps` is accepted; correct the line, or delete its schedule
 ");
-    // A test that passes fails with it: the schedule would be lost in silence.
+    // A passing test fails because of it; otherwise the schedule would be lost silently.
     fs::write(&path, text.replace("checksum", "checksum 0")).unwrap();
     assert_eq!(failing(&folder, &[("FIXED", "1")]), "
 timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0` where `checksum 0123abcd` is accepted; correct the line, or delete its schedule
 ");
 }
 
-/// A link that leads nowhere stops even those who may write everywhere.
+/// A dangling link stops even users who may write everywhere.
 #[cfg(unix)]
 #[test]
 fn a_folder_that_cannot_be_written() {
@@ -332,7 +333,7 @@ fn a_folder_that_cannot_be_written() {
     );
 }
 
-/// A file where the folder should be can't even be read: that is told although the test passes.
+/// A file in place of the folder cannot be read. That is reported although the test passes.
 #[cfg(unix)]
 #[test]
 fn a_file_in_place_of_the_folder() {

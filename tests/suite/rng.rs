@@ -42,7 +42,7 @@ fn every_task_has_numbers_of_its_own() {
     assert_eq!(all.len(), 40);
 }
 
-/// Draws of other tasks, their number and the order in which they run shift nothing.
+/// Draws of other tasks, their number and their order change nothing.
 #[test]
 fn a_tasks_numbers_are_its_own() {
     let alone = run(5, || async { task::spawn(draws(10)).await.unwrap() }).unwrap();
@@ -64,9 +64,9 @@ fn a_tasks_numbers_are_its_own() {
     assert_eq!(fifo.result.unwrap(), alone);
 }
 
-/// By spawn path, not by order: the second child draws the same whether or not the first has had children meanwhile.
+/// By spawn path, not by order: the second child draws the same whether or not the first has had children.
 #[test]
-fn numbers_go_by_spawn_path() {
+fn numbers_depend_on_the_spawn_path() {
     let second = |grandchildren: u32| {
         run(9, || async move {
             let first = task::spawn(async move {
@@ -82,9 +82,9 @@ fn numbers_go_by_spawn_path() {
     assert_eq!(second(0), second(7));
 }
 
-/// What was spawned before counts: the third child is another task than the second.
+/// Earlier siblings count: the third child is another task than the second.
 #[test]
-fn another_path_is_another_stream() {
+fn different_paths_have_different_streams() {
     let last = |children: u32| {
         run(9, || async move {
             for _ in 1..children {
@@ -141,9 +141,9 @@ fn numbers_are_spread_evenly() {
     assert!(drawn.unwrap().into_iter().all(|count| (900..1100).contains(&count)));
 }
 
-/// A generator belongs to no task: whoever uses it draws from a stream of its own.
+/// A generator belongs to no task: the task that uses it draws from its own stream.
 #[test]
-fn a_generator_may_be_handed_on() {
+fn a_generator_may_be_passed_to_another_task() {
     run(4, || async {
         let mut mine = rng();
         let mut other: TaskRng = mine.clone();
@@ -154,7 +154,7 @@ fn a_generator_may_be_handed_on() {
     })
     .unwrap();
 
-    /// The first number of the first child, and of the root.
+    /// Returns the first number of the first child, and of the root.
     fn run_alone(seed: u64) -> (u64, u64) {
         std::thread::scope(|scope| {
             let numbers = scope.spawn(move || {
@@ -169,7 +169,7 @@ fn a_generator_may_be_handed_on() {
 }
 
 #[test]
-fn outside_of_a_run_there_are_none() {
+fn outside_a_run_there_are_no_random_numbers() {
     let text = panic_text(|| {
         rng().next_u32();
     });
@@ -180,7 +180,7 @@ fn outside_of_a_run_there_are_none() {
     );
 }
 
-/// A failure that takes a random number is found, kept and replayed with that number.
+/// A failure that depends on a random number is found, stored and replayed with that number.
 #[test]
 fn a_failure_by_a_random_number_is_replayed() {
     let body = || async {

@@ -1,7 +1,7 @@
-//! Small programs that use everything at once, for tests of what every program can count on.
+//! Small programs that use everything at once, for tests of properties that every program must have.
 //!
-//! Always true: each scenario passes under every schedule, depends on nothing but its schedule and seed, and takes many
-//! decisions. Changing one changes the numbers in `golden.rs`.
+//! # Invariants
+//! Each scenario passes under every schedule, depends only on its schedule and seed, and makes many decisions. Changing one changes `golden.rs`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,7 +27,7 @@ pub(crate) use all;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Tasks that spawn, yield, are joined, aborted and left behind.
+/// Tasks that spawn, yield, are joined, aborted and detached.
 pub(crate) async fn tasks() {
     async fn child(depth: u32, yields: u32) -> u32 {
         for _ in 0..yields {
@@ -92,7 +92,7 @@ pub(crate) async fn time() {
     assert_eq!(start.elapsed(), 10 * MS);
 }
 
-/// `select!` over branches of which several are ready.
+/// `select!` over several ready branches.
 pub(crate) async fn select() {
     let mut counts = [0; 3];
     for round in 0..20 {
@@ -136,7 +136,7 @@ pub(crate) async fn join_sets() {
     yield_now().await;
 }
 
-/// Random numbers decide what is spawned and how long it sleeps. They are used raw: what `rand` makes of them is its own.
+/// Random numbers decide what is spawned and how long it sleeps. They are used raw, because `rand` may change derived ones.
 pub(crate) async fn randomness() {
     async fn walk(steps: u32) -> u32 {
         let mut drawn = 0;
@@ -167,7 +167,7 @@ timeloop::task_local! {
     static NUMBER: u32;
 }
 
-/// A local set, task locals, futures joined within a task.
+/// A local set, task locals, and futures joined within a task.
 pub(crate) async fn local() {
     let set = LocalSet::new();
     let sum = set.run_until(async {
@@ -207,7 +207,7 @@ pub(crate) async fn channels() {
         let mut served = 0;
         while let Some((number, answer)) = queue.recv().await {
             served += 1;
-            // Who asked may have given up.
+            // The requesting task may have given up.
             let _ = answer.send(number * 2);
             let _ = news.send(served);
             yield_now().await;
@@ -230,12 +230,12 @@ pub(crate) async fn channels() {
         .collect();
     drop(jobs);
     let listener = task::spawn(async move {
-        let mut heard = 0;
+        let mut count = 0;
         loop {
             match reader.recv().await {
-                Ok(_) => heard += 1,
-                Err(broadcast::error::RecvError::Lagged(missed)) => heard += missed,
-                Err(broadcast::error::RecvError::Closed) => return heard,
+                Ok(_) => count += 1,
+                Err(broadcast::error::RecvError::Lagged(missed)) => count += missed,
+                Err(broadcast::error::RecvError::Closed) => return count,
             }
         }
     });
@@ -249,7 +249,7 @@ pub(crate) async fn channels() {
     assert!(matches!(other_reader.recv().await, Err(broadcast::error::RecvError::Lagged(8))));
 }
 
-/// Locks, permits, barriers and signals; some waiters give up.
+/// Locks, permits, barriers and signals. Some waiters give up.
 #[cfg(feature = "sync")]
 pub(crate) async fn locks() {
     use timeloop::sync::{Barrier, Mutex, Notify, RwLock, Semaphore};

@@ -1,6 +1,7 @@
-//! The scheduler: `random` is uniform over the ready tasks, `fifo` is fair, and every order that can occur does.
+//! The scheduler: `random` is uniform over the ready tasks, `fifo` is fair, and every possible order occurs.
 //!
-//! Always true: seeds are fixed, so the statistics here are too: a test passes always or never.
+//! # Invariants
+//! Seeds are fixed, so the statistics are deterministic: a test passes always or never.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use timeloop::{Limits, Seed, StrategySpec, run, run_from};
 
 use crate::support::{Log, fifo};
 
-/// How often each outcome occurs over so many seeds.
+/// Counts how often each outcome occurs over this many seeds.
 fn counts<T, F, Fut>(seeds: u64, body: F) -> BTreeMap<T, u32>
 where
     T: Ord,
@@ -24,14 +25,14 @@ where
     counts
 }
 
-/// How far counts are from being equal: on average the number of outcomes less 1, if they are equally likely.
+/// The chi-squared statistic of the counts: on average the number of outcomes less 1, if they are equally likely.
 fn chi_squared<T>(counts: &BTreeMap<T, u32>) -> f64 {
     let total: u32 = counts.values().sum();
     let expected = f64::from(total) / counts.len() as f64;
     counts.values().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum()
 }
 
-/// The order in which so many tasks that are ready at once run.
+/// Returns the order in which this many simultaneously ready tasks run.
 async fn order_of(tasks: usize) -> Vec<usize> {
     let log = Log::new();
     for number in 0..tasks {
@@ -46,7 +47,7 @@ async fn order_of(tasks: usize) -> Vec<usize> {
 fn all_orders_of_three_tasks_are_as_likely() {
     let counts = counts(6_000, || order_of(3));
     assert_eq!(counts.len(), 6, "{counts:?}");
-    // 5 degrees of freedom: above 20.5 in one of a thousand.
+    // 5 degrees of freedom: above 20.5 with a probability of 0.001.
     assert!(chi_squared(&counts) < 20.5, "{counts:?}");
 }
 
@@ -54,25 +55,25 @@ fn all_orders_of_three_tasks_are_as_likely() {
 fn all_orders_of_five_tasks_are_as_likely() {
     let counts = counts(12_000, || order_of(5));
     assert_eq!(counts.len(), 120);
-    // 119 degrees of freedom: above 173 in one of a thousand.
+    // 119 degrees of freedom: above 173 with a probability of 0.001.
     assert!(chi_squared(&counts) < 173.0, "{counts:?}");
 }
 
-/// Whichever task goes first, and however many are ready.
+/// Every task is equally likely to run first, however many are ready.
 #[test]
-fn the_first_of_many_is_any() {
+fn any_of_many_tasks_may_run_first() {
     for tasks in [2, 7, 40] {
         let counts = counts(200 * tasks as u64, || async move { order_of(tasks).await[0] });
         assert_eq!(counts.len(), tasks);
-        // Mean and standard deviation of chi-squared, and four of the latter.
+        // Mean and standard deviation of chi-squared, plus four standard deviations.
         let degrees = tasks as f64 - 1.0;
         assert!(chi_squared(&counts) < degrees + 4.0 * (2.0 * degrees).sqrt() + 6.0, "{counts:?}");
     }
 }
 
-/// Uniform at every step: a task that has just yielded is as likely to go on as any other is to go.
+/// Uniform at every step: a task that has just yielded is as likely to run next as any other.
 #[test]
-fn a_task_that_yields_may_go_on_at_once() {
+fn a_task_that_yields_may_run_again_at_once() {
     let counts = counts(4_000, || async {
         let log = Log::new();
         for name in ["a", "b", "c", "d"] {
@@ -91,7 +92,7 @@ fn a_task_that_yields_may_go_on_at_once() {
     assert!((share - 0.25).abs() < 0.03, "{share}");
 }
 
-/// Tasks that wake by one timer's instant compete as any others do.
+/// Tasks that wake at the same instant compete like any others.
 #[test]
 fn tasks_that_wake_at_one_instant_run_in_any_order() {
     let counts = counts(6_000, || async {
@@ -110,7 +111,7 @@ fn tasks_that_wake_at_one_instant_run_in_any_order() {
     assert!(chi_squared(&counts) < 20.5, "{counts:?}");
 }
 
-/// The order of wakes, and not of spawning, is what first in, first out goes by.
+/// FIFO follows the order of wakes, not of spawning.
 #[test]
 fn fifo_runs_in_order_of_arrival() {
     for seed in 0..5 {
@@ -134,7 +135,7 @@ fn fifo_runs_in_order_of_arrival() {
     assert_eq!(log.take(), [1, 3, 11, 13, 2, 12, 0, 10]);
 }
 
-/// Which branch that a `select!` polls first is a decision, uniform over the branches.
+/// Which branch a `select!` polls first is a decision, uniform over the branches.
 #[test]
 fn a_select_starts_with_any_branch() {
     let counts = counts(4_000, || async {
@@ -146,11 +147,11 @@ fn a_select_starts_with_any_branch() {
         }
     });
     assert_eq!(counts.len(), 4);
-    // 3 degrees of freedom: above 16.3 in one of a thousand.
+    // 3 degrees of freedom: above 16.3 with a probability of 0.001.
     assert!(chi_squared(&counts) < 16.3, "{counts:?}");
 }
 
-/// A disabled branch takes no turn, and gives none to its neighbour.
+/// A disabled branch is never first, and does not favour its neighbour.
 #[test]
 fn a_select_starts_with_any_branch_that_is_enabled() {
     let counts = counts(3_000, || async {
@@ -162,13 +163,13 @@ fn a_select_starts_with_any_branch_that_is_enabled() {
         }
     });
     assert_eq!(counts.len(), 3);
-    // 2 degrees of freedom: above 13.8 in one of a thousand.
+    // 2 degrees of freedom: above 13.8 with a probability of 0.001.
     assert!(chi_squared(&counts) < 13.8, "{counts:?}");
 }
 
-/// One select after the other in one poll, and the same one polled again: each time anew.
+/// Consecutive selects in one poll, and repeated polls of one select: each makes a new decision.
 #[test]
-fn selects_start_anew_each_time() {
+fn each_poll_of_a_select_decides_again() {
     let counts = counts(4_000, || async {
         let mut first = [0; 3];
         for chosen in &mut first {
@@ -177,11 +178,11 @@ fn selects_start_anew_each_time() {
         first
     });
     assert_eq!(counts.len(), 8);
-    // 7 degrees of freedom: above 24.3 in one of a thousand.
+    // 7 degrees of freedom: above 24.3 with a probability of 0.001.
     assert!(chi_squared(&counts) < 24.3, "{counts:?}");
 }
 
-/// In the quiet run it is the first branch, always.
+/// In the baseline run the first branch is always first.
 #[test]
 fn the_baseline_select_starts_with_its_first_branch() {
     let first = || async {
@@ -191,9 +192,9 @@ fn the_baseline_select_starts_with_its_first_branch() {
     assert_eq!(run_from(baseline, &Limits::default(), first).result.unwrap(), 0);
 }
 
-/// A task's select choices are its own: another task that chooses shifts nothing.
+/// A task's select choices are independent: another task's choices change nothing.
 #[test]
-fn select_choices_of_one_task_shift_none_of_another() {
+fn select_choices_of_one_task_do_not_affect_another() {
     async fn chooses(times: usize) -> Vec<u32> {
         let mut chosen = Vec::new();
         for _ in 0..times {
@@ -214,7 +215,7 @@ fn select_choices_of_one_task_shift_none_of_another() {
     }
 }
 
-/// The seed of each run of an exploration counts up from the base seed, so any one can be made again.
+/// The seeds of an exploration's runs count up from the base seed, so every run can be repeated.
 #[test]
 fn an_exploration_makes_the_runs_of_consecutive_seeds() {
     let single = |seed: u64| {
@@ -228,7 +229,7 @@ fn an_exploration_makes_the_runs_of_consecutive_seeds() {
         seen.lock().unwrap().push(order);
     });
     assert!(explored.passed());
-    // The first is the quiet run.
+    // The first is the baseline run.
     let seen = seen.get_mut().unwrap();
     assert_eq!(seen[0], [0, 1, 2, 3, 4, 5]);
     assert_eq!(seen[1..], (40..60).map(single).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Schedules as inputs: what they print, what a run under one gives, and what is found when it fails.
+//! Schedules as inputs: their text, the result of a run under one, and the report of a failure.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use timeloop::task::{spawn_local, yield_now};
 use timeloop::{FailedRun, FailureKind, FoundBy, Limits, Resource, Schedule, StrategySpec, run_from};
 
-/// Two tasks that add to a number; the one that is second has to see what the first has done.
+/// Two tasks that add to a number. The second must see the result of the first.
 async fn adds() {
     let (row, sum) = (Rc::new(Resource::new("sum")), Rc::new(Cell::new(0)));
     let tasks: Vec<_> = (0..2)
@@ -34,7 +34,7 @@ fn failing() -> FailedRun {
 }
 
 #[test]
-fn a_schedule_prints_as_a_token_and_reads_back() {
+fn a_schedule_round_trips_through_its_token() {
     for schedule in [Schedule::baseline(), Schedule::seeded(7, StrategySpec::Surw)] {
         assert_eq!(schedule.to_string().parse(), Ok(schedule));
     }
@@ -52,7 +52,7 @@ fn a_schedule_prints_as_a_token_and_reads_back() {
 }
 
 #[test]
-fn many_deviations_are_counted_and_not_told() {
+fn many_deviations_are_counted_and_not_listed() {
     let found = failing();
     let mut deviations = found.found().unwrap().shrunk.deviations().unwrap().to_vec();
     for resume in 1..9 {
@@ -63,14 +63,14 @@ fn many_deviations_are_counted_and_not_told() {
 }
 
 #[test]
-fn a_run_that_passes_passes() {
+fn a_passing_run_returns_ok() {
     Schedule::baseline().run(adds).unwrap();
     Schedule::baseline().run(|| async { Ok::<_, String>(()) }).unwrap();
     assert_eq!(Schedule::baseline().output(|| async { Err::<u8, _>("as it is") }).unwrap(), Err("as it is"));
 }
 
 #[test]
-fn a_run_that_fails_is_shrunk_and_told() {
+fn a_failing_run_is_shrunk_and_reported() {
     let failed = failing();
     let found = failed.found().expect("it has not rejected anything");
     assert_eq!((found.deviations_after(), &found.by), (Some(1), &FoundBy::Given));
@@ -78,17 +78,17 @@ fn a_run_that_fails_is_shrunk_and_told() {
     assert!(found.critical.is_some() && found.replayed);
     let report = failed.to_string();
     assert!(report.starts_with(
-        "timeloop: `schedules::a_run_that_fails_is_shrunk_and_told` fails: panic at tests/suite/schedules.rs:"
+        "timeloop: `schedules::a_failing_run_is_shrunk_and_reported` fails: panic at tests/suite/schedules.rs:"
     ));
     assert!(
         report.contains("\n\nfound by   seed ") && report.contains(", strategy `pos`\nreplay     "),
         "{report}"
     );
-    let command = "cargo test schedules::a_run_that_fails_is_shrunk_and_told -- --exact";
+    let command = "cargo test schedules::a_failing_run_is_shrunk_and_reported -- --exact";
     assert!(report.ends_with(command), "{report}");
     assert_eq!(format!("{failed:?}"), format!("\n{report}\n"));
 
-    // What was found fails again, in a single run too.
+    // The found schedule fails again, in a single run too.
     let shrunk: Schedule = found.token.parse().unwrap();
     let again = shrunk.run(adds).unwrap_err();
     assert_eq!(again.found().unwrap().fingerprint, found.fingerprint);
@@ -96,7 +96,7 @@ fn a_run_that_fails_is_shrunk_and_told() {
 }
 
 #[test]
-fn what_is_returned_fails_a_run() {
+fn a_returned_error_fails_a_run() {
     let failed = Schedule::baseline().run(|| async { Err::<(), _>("no") }).unwrap_err();
     let found = failed.found().unwrap();
     assert_eq!((found.failure.kind, found.deviations_after()), (FailureKind::Error, Some(0)));
@@ -104,7 +104,7 @@ fn what_is_returned_fails_a_run() {
 }
 
 #[test]
-fn runs_are_bounded() {
+fn runs_are_limited() {
     let limits = Limits { max_virtual_time: Duration::from_secs(1), ..Limits::default() };
     let sleeps = || timeloop::time::sleep(Duration::from_secs(2));
     let failed = Schedule::baseline().run_with(&limits, sleeps).unwrap_err();
@@ -113,7 +113,7 @@ fn runs_are_bounded() {
 }
 
 #[test]
-fn a_run_that_leaves_something_behind_is_told_apart() {
+fn a_run_that_leaves_state_behind_is_distinguished() {
     let runs = AtomicU32::new(0);
     let failed = Schedule::baseline().run(|| async {
         yield_now().await;
@@ -126,7 +126,7 @@ fn a_run_that_leaves_something_behind_is_told_apart() {
 }
 
 #[test]
-fn a_failed_run_is_an_error_where_one_is_wanted() {
+fn a_failed_run_converts_to_an_error() {
     fn test() -> Result<(), Box<dyn Error>> {
         Schedule::baseline().run(|| async { Err::<(), _>("no") })?;
         Ok(())

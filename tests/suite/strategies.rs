@@ -1,6 +1,7 @@
-//! Strategies, as a user meets them: by default, by name, and in the tokens that they leave.
+//! Strategies: the default, selection by name, and their tokens.
 //!
-//! Always true: a failing run can be made again from its own token, estimates and all, by any process.
+//! # Invariants
+//! A failing run can be repeated from its own token, including estimates, by any process.
 
 use std::io::Write as _;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use crate::support::{Folder, child, is_child};
 
 const NAME: &str = "suite::strategies::replays";
 
-/// Fails where an update is lost, or where work that takes no time is late.
+/// Fails if an update is lost, or if work that takes no time is late.
 async fn fragile() {
     let balance = Rc::new((Resource::new("balance"), std::cell::Cell::new(0)));
     let late = Rc::new(std::cell::Cell::new(true));
@@ -46,26 +47,26 @@ fn explorer() -> timeloop::Explorer {
     timeloop::Explorer::new(NAME).without_regressions().shrink_runs(200).jobs(1).silent()
 }
 
-/// The strategies that make single runs which differ from the quiet one.
+/// The strategies whose single runs differ from the baseline run.
 fn strategies() -> impl Iterator<Item = StrategySpec> {
     let singular =
         |strategy: &StrategySpec| !matches!(strategy, StrategySpec::Fifo | StrategySpec::Exhaustive { .. });
     StrategySpec::ALL.into_iter().filter(singular)
 }
 
-/// Run by the test below: says what each strategy finds, or replays what it is told to.
+/// Run by the test below: prints what each strategy finds, or replays what it is given.
 #[test]
 fn replays() {
     if !is_child() {
         return;
     }
-    let tell = |found: &timeloop::Found| {
+    let print = |found: &timeloop::Found| {
         let token = found.schedule.to_token(NAME);
         let line = format!("{} {:016x} {token}\n", found.fingerprint, found.trace_hash);
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     };
     if std::env::var_os("TIMELOOP_REPLAY").is_some() {
-        tell(&explorer().run(fragile).found.expect("a token that was printed fails again"));
+        print(&explorer().run(fragile).found.expect("a token that was printed fails again"));
         return;
     }
     for strategy in strategies() {
@@ -74,7 +75,7 @@ fn replays() {
         // The run as it was found, not as it was shrunk.
         let token = found.schedule.to_token(NAME);
         let settings = Settings::from_vars([("TIMELOOP_REPLAY".to_owned(), token)]).unwrap();
-        tell(&explorer().environment(settings).run(fragile).found.expect("the token fails here too"));
+        print(&explorer().environment(settings).run(fragile).found.expect("the token fails here too"));
     }
 }
 
@@ -104,9 +105,9 @@ fn a_failing_run_of_any_strategy_is_repeated_from_its_token_in_another_process()
     }
 }
 
-/// A schedule that could not be shrunk is kept as its seed, with all that the strategy was told.
+/// A schedule that could not be shrunk is stored as its seed, with all estimates of the strategy.
 #[test]
-fn estimates_are_spelled_in_regression_files() {
+fn regression_files_contain_estimates() {
     let folder = Folder::new();
     let regressions = timeloop_sim::Regressions::new(&folder.0, NAME);
     let mut stored = Vec::new();

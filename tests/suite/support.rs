@@ -1,4 +1,4 @@
-//! What several tests use.
+//! Helpers of several tests.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::task::Poll;
 use timeloop::StrategySpec;
 use timeloop::runtime::{Builder, Runtime};
 
-/// A log that tasks share in place of printing.
+/// A log that tasks share, instead of printing.
 pub(crate) struct Log<T = &'static str>(Rc<RefCell<Vec<T>>>);
 
 impl<T> Log<T> {
@@ -63,24 +63,24 @@ pub(crate) fn on_drop(f: impl FnOnce() + 'static) -> impl Sized + 'static {
     OnDrop(Some(f))
 }
 
-/// A runtime whose tasks run first in, first out.
+/// Creates a runtime whose tasks run in FIFO order.
 pub(crate) fn fifo() -> Runtime {
     Builder::new_current_thread().strategy(StrategySpec::Fifo).build().expect("a runtime builds")
 }
 
-/// The text of the panic of `f`.
+/// Returns the text of the panic of `f`.
 pub(crate) fn panic_text(f: impl FnOnce()) -> String {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("a panic");
     text_of(&*payload)
 }
 
-/// The text of a panic's payload.
+/// Returns the text of a panic's payload.
 pub(crate) fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).expect("a panic with a text").to_owned()
 }
 
-/// Polls the future once, which must not be ready: so it knows whom to wake.
+/// Polls the future once. It must not be ready, and keeps the waker.
 pub(crate) async fn pends<F: Future + Unpin>(future: &mut F) {
     poll_fn(|cx| {
         assert!(Pin::new(&mut *future).poll(cx).is_pending());
@@ -89,16 +89,16 @@ pub(crate) async fn pends<F: Future + Unpin>(future: &mut F) {
     .await;
 }
 
-/// A real tokio runtime with paused time, to compare with.
+/// Creates a real tokio runtime with paused time, to compare with.
 pub(crate) fn tokio() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().expect("tokio builds a runtime")
 }
 
-/// A place in a test's source, as failures and reports show it.
+/// Replaces locations in a test's source, as failures and reports show them.
 ///
-/// A test ends the lines that it will be told of with `// @name`; in a text each `file:line` of such a line becomes
-/// `<name>`, so that what is expected can be written down whole and survives an edit above it.
+/// A test ends lines that it expects in a text with `// @name`. Each `file:line` of such a line is replaced by
+/// `<name>`. The expected text can then be written completely, and survives edits above the line.
 pub(crate) fn places_by_name(file: &str, text: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let source = std::fs::read_to_string(path).expect("the tests' source is where it was compiled");
@@ -106,14 +106,14 @@ pub(crate) fn places_by_name(file: &str, text: &str) -> String {
         .zip(source.lines())
         .filter_map(|(line, text)| Some((line, text.rsplit_once("// @")?.1)))
         .collect();
-    // The longest numbers first: `:12` is the start of `:123`.
+    // The longest numbers first: `:12` is a prefix of `:123`.
     marks.sort_by_key(|(line, _)| std::cmp::Reverse(*line));
     marks.iter().fold(text.to_owned(), |text, (line, name)| {
         text.replace(&format!("{file}:{line}"), &format!("<{name}>"))
     })
 }
 
-/// [`places_by_name`] for the file that it stands in.
+/// Calls [`places_by_name`] for the file of the call.
 macro_rules! by_name {
     ($text:expr) => {
         $crate::support::places_by_name(file!(), &$text.to_string())
@@ -121,16 +121,16 @@ macro_rules! by_name {
 }
 pub(crate) use by_name;
 
-/// An explorer that nothing outside of its test can steer. What its seeds mean is pinned in many places, so it has the
-/// plainest strategy instead of the one by default.
+/// Creates an explorer that ignores everything outside its test. Many tests pin the runs of its seeds, so it uses the
+/// simplest strategy instead of the default one.
 pub(crate) fn explorer(name: &str) -> timeloop::Explorer {
     let explorer = timeloop::Explorer::new(name).strategy(StrategySpec::Random);
     explorer.without_environment().without_regressions().silent()
 }
 
-/// Sends datagrams to a node `db-1` that sends each back, and gives how many have come back after `patience`.
+/// Sends datagrams to a node `db-1` that sends each back. Returns how many have come back after `waiting_time`.
 #[cfg(feature = "net")]
-pub(crate) async fn echoed(count: u8, patience: std::time::Duration) -> usize {
+pub(crate) async fn echoed(count: u8, waiting_time: std::time::Duration) -> usize {
     use timeloop::net::UdpSocket;
     use timeloop::time::{Duration, sleep};
 
@@ -147,20 +147,20 @@ pub(crate) async fn echoed(count: u8, patience: std::time::Duration) -> usize {
     for number in 0..count {
         socket.send_to(&[number], (node.address(), 9)).await.unwrap();
     }
-    sleep(patience).await;
+    sleep(waiting_time).await;
     let mut bytes = [0; 8];
     std::iter::from_fn(|| socket.try_recv(&mut bytes).ok()).count()
 }
 
-/// Set where this test binary runs one of its own tests in a process of its own.
+/// Set if this test binary runs one of its own tests in a separate process.
 const CHILD: &str = "SUITE_CHILD";
 
-/// Whether this process was started by [`child`]: tests that are only there to be run by others do nothing otherwise.
+/// Returns whether this process was started by [`child`]. Tests that only run as children do nothing otherwise.
 pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// What came of a process.
+/// The result of a process.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -173,15 +173,15 @@ impl Ended {
         self.code == Some(0)
     }
 
-    /// What the test printed, which the test harness keeps until it has failed.
+    /// Returns what the test printed, which the test harness captures until it fails.
     pub(crate) fn printed(&self) -> &str {
         let Some((_, rest)) = self.stdout.split_once(" stdout ----\n") else { return "" };
         rest.split_once("\n\nfailures:\n").map_or(rest, |(printed, _)| printed)
     }
 }
 
-/// Runs a test of this binary in a process of its own, as `cargo test` would, with these variables set. Unless they say
-/// otherwise, schedules that fail are kept in a folder that goes away.
+/// Runs a test of this binary in a separate process, as `cargo test` would, with these variables set. By default,
+/// failing schedules are stored in a temporary folder.
 pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     let mut command = std::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
     command.args([test, "--exact"]).env(CHILD, "1").env_remove("CI").env_remove("RUST_BACKTRACE");
@@ -192,7 +192,7 @@ pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     }
     let folder = Folder::new();
     command.env("CARGO_MANIFEST_DIR", folder.path());
-    // Files, unlike pipes, never fill up while nobody reads.
+    // Unlike pipes, files never fill up while nothing reads them.
     let output = Folder::new();
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| output.0.join(name));
     let create = |path| std::fs::File::create(path).expect("temporary files can be made");
@@ -215,7 +215,7 @@ pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     Ended { code: status.code(), stdout: read(&stdout), stderr: read(&stderr) }
 }
 
-/// A folder of a test's own, which goes with it.
+/// A test's own folder, deleted with it.
 #[derive(Debug)]
 pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
@@ -228,12 +228,12 @@ impl Folder {
         Self(folder)
     }
 
-    /// The path, as an environment variable has it.
+    /// Returns the path for an environment variable.
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("temporary folders have plain names")
     }
 
-    /// The text with `FOLDER` for this folder.
+    /// Returns the text with `FOLDER` for this folder.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
         text.replace(self.path(), "FOLDER")
     }

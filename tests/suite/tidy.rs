@@ -1,10 +1,10 @@
-//! The repository keeps its own promises: the pages, the versions, the sources and CI agree with each other.
+//! The repository is consistent: its pages, versions, sources and CI agree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// At most so many crates come with timeloop's default features: everybody who uses it compiles them.
+/// The maximum number of crates with timeloop's default features, since every user compiles them.
 const CRATES_MAX: usize = 20;
 
 fn root() -> &'static Path {
@@ -16,7 +16,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The repository's files with this name or ending, by their paths from the root.
+/// Returns the repository's files with this name or extension, by their paths from the root.
 fn files(ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -69,7 +69,7 @@ fn versions_agree() {
     }
 }
 
-/// The shell blocks of a page.
+/// Returns the shell blocks of a page.
 fn commands(page: &str) -> Vec<String> {
     let text = read(page);
     let blocks = text.split("\n```sh\n").skip(1);
@@ -100,7 +100,7 @@ fn links_between_pages_lead_somewhere() {
 }
 
 #[test]
-fn the_readme_knows_every_variable() {
+fn the_readme_lists_every_variable() {
     let source = read("sim/src/environment.rs");
     let names =
         source.split("const NAMES").nth(1).and_then(|rest| rest.split("];").next()).expect("the names");
@@ -112,7 +112,7 @@ fn the_readme_knows_every_variable() {
     }
 }
 
-/// The lines of `cargo tree` for timeloop alone.
+/// Returns the lines of `cargo tree` for timeloop alone.
 fn crates(arguments: &[&str]) -> Vec<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "-p", "timeloop", "-e", "normal", "--prefix", "none", "--offline"]).args(arguments);
@@ -127,7 +127,7 @@ fn crates(arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn few_crates_come_along() {
+fn few_crates_are_dependencies() {
     let all = crates(&[]);
     assert!(all.len() <= CRATES_MAX, "{} crates: {all:#?}", all.len());
     let bare = crates(&["--no-default-features"]);

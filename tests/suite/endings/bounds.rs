@@ -1,4 +1,4 @@
-//! Bounds: a run that would go on for ever ends, and says which bound it was and how to raise it.
+//! Limits: a run that would never end is stopped, and the report names the limit and how to raise it.
 
 #[cfg(feature = "sync")]
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use timeloop::{Failure, FailureKind};
 
 use crate::support::{by_name, explorer};
 
-/// What failed, as the report's failure says it.
+/// Returns the failure as the report prints it.
 fn failure<F, Fut>(explorer: timeloop::Explorer, body: F) -> Failure
 where
     F: Fn() -> Fut + Sync,
@@ -89,7 +89,7 @@ fn time_limit() {
   `root` waits at <tick> since 50 s");
 }
 
-/// The default bound, as a person would rather not read it in seconds.
+/// The default limit, printed in a readable unit.
 #[test]
 fn time_limit_of_a_century() {
     let failure = failure(explorer("bounds::century"), || async {
@@ -118,9 +118,9 @@ fn too_many_tasks() {
     );
 }
 
-/// What reaches a bound exactly has not gone beyond it.
+/// Reaching a limit exactly does not exceed it.
 #[test]
-fn a_bound_that_is_just_met_is_kept() {
+fn reaching_a_limit_exactly_is_allowed() {
     async fn yields(times: u32) {
         for _ in 0..times {
             yield_now().await;

@@ -53,7 +53,7 @@ deadlock after 20 ms: no task is ready and no timer is set, so nothing in the ru
   `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms for `mutex` (made at <accounts>:39), which `transfer` (root.1) holds since <first lock>:29");
 }
 
-/// A crate that knows nothing of timeloop: the line is still the user's.
+/// In a crate that does not know timeloop, the reported line is still the user's.
 #[test]
 fn over_a_future_of_a_foreign_crate() {
     use futures_channel::{mpsc, oneshot};
@@ -80,7 +80,7 @@ deadlock after 2 s: no task is ready and no timer is set, so nothing in the run 
   `consume` (root.1), spawned at <consumer>:9, waits at <next> since 2 s");
 }
 
-/// What polls its futures by wakers of its own is where the task waits.
+/// A combinator with its own wakers is where the task waits.
 #[test]
 fn over_a_future_with_wakers_of_its_own() {
     use futures_channel::oneshot;
@@ -132,10 +132,10 @@ deadlock after 0 s: no task is ready and no timer is set, so nothing in the run 
   `root.19`, spawned at <spawn>:13, waits at an unknown place since 0 s");
 }
 
-/// Who was to wake the root has panicked, and nobody has looked at that yet: it is told beside the deadlock.
+/// The task that would wake the root has panicked, which nothing has observed: the panic is reported with the deadlock.
 #[cfg(feature = "sync")]
 #[test]
-fn for_want_of_a_task_that_panicked() {
+fn waiting_for_a_task_that_panicked() {
     use timeloop::sync::Notify;
 
     let failure = run(1, || async {

@@ -1,4 +1,4 @@
-//! The test's own `Err`.
+//! Failures by the test's own `Err`.
 
 use std::num::ParseIntError;
 
@@ -24,7 +24,7 @@ where
 }
 
 #[test]
-fn by_a_question_mark() {
+fn returned_by_the_question_mark_operator() {
     async fn body() -> Result<(), ParseIntError> {
         assert_eq!(port("80").await?, 80);
         port("eighty").await?;
@@ -37,7 +37,7 @@ fn by_a_question_mark() {
 }
 
 #[test]
-fn of_many_lines() {
+fn with_many_lines() {
     struct Chain;
     impl std::fmt::Debug for Chain {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,7 +54,7 @@ Caused by:
     );
 }
 
-/// The error of a task that panicked also says where it did.
+/// The error of a panicked task also names the panic's location.
 #[test]
 fn of_a_task_that_panicked() {
     async fn body() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Escape: a real thread reached into the run.
+//! Escapes: a real thread affected the run.
 
 use std::task::{Poll, Waker};
 
@@ -7,7 +7,7 @@ use timeloop::{FailureKind, run, task};
 
 use crate::support::by_name;
 
-/// This task's waker.
+/// Returns this task's waker.
 async fn waker() -> Waker {
     std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
@@ -17,7 +17,7 @@ fn thread(f: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
     std::thread::spawn(f)
 }
 
-/// Asks a real thread for work, and waits as a task does.
+/// Asks a real thread for work, and waits for it as a task does.
 async fn ask_a_thread() {
     let waker = waker().await;
     // Joined at once, so that the thread wakes the task in time in every run.
@@ -47,7 +47,7 @@ fn by_a_thread_that_wakes_a_task() {
     );
 }
 
-/// The thread wakes a task that has ended meanwhile, or comes after the root has.
+/// The thread wakes a task that has ended, or wakes after the root has ended.
 #[test]
 fn too_late_for_its_task() {
     let failure = run(1, || async {
@@ -61,7 +61,7 @@ fn too_late_for_its_task() {
 }
 
 #[test]
-fn after_its_run_a_wake_is_nobodys_business() {
+fn a_wake_after_the_run_is_ignored() {
     let waker = run(1, waker).unwrap();
     thread(move || waker.wake()).join().unwrap();
     run(1, || async { sleep(Duration::from_secs(1)).await }).unwrap();

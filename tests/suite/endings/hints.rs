@@ -1,4 +1,4 @@
-//! What a failure says besides: things that a newcomer trips over, told with what to do about them.
+//! Hints in failures: common mistakes of new users, and what to do about them.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::{child, explorer, is_child};
 
 /// A pool in a static outlives the run whose task serves it.
 #[test]
-fn what_a_run_leaves_behind_in_a_static_is_no_bug_of_the_schedule() {
+fn state_left_in_a_static_is_reported_as_such() {
     static POOL: OnceLock<mpsc::Sender<u32>> = OnceLock::new();
 
     let exploration = explorer("hints::pool").run(|| async {
@@ -36,10 +36,10 @@ fn what_a_run_leaves_behind_in_a_static_is_no_bug_of_the_schedule() {
     );
 }
 
-/// A run does not wait for threads, but the deadlock says that one would have come.
+/// A run does not wait for threads, but the deadlock reports a wake from one.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a real thread is what this is about")]
-fn a_deadlock_that_a_real_thread_would_have_ended_says_so() {
+fn a_deadlock_reports_a_wake_from_a_real_thread() {
     let failure = run(0, || async {
         let (answer, answered) = oneshot::channel();
         std::thread::spawn(move || {
@@ -58,7 +58,7 @@ fn a_deadlock_that_a_real_thread_would_have_ended_says_so() {
 }
 
 #[test]
-fn a_call_of_tokio_s_own_runtime_says_what_to_do() {
+fn a_call_of_tokios_runtime_is_explained() {
     let failure = run(0, || async {
         spawn(async { tokio::time::sleep(Duration::from_secs(1)).await }).await.unwrap();
     })
@@ -68,9 +68,9 @@ fn a_call_of_tokio_s_own_runtime_says_what_to_do() {
     assert!(failure.to_string().contains(note), "{failure}");
 }
 
-/// Many tasks that are each polled a few times at one instant are no livelock.
+/// Many tasks that are each polled a few times at one instant are not a livelock.
 #[test]
-fn breadth_is_no_livelock() {
+fn many_tasks_at_one_instant_are_not_a_livelock() {
     let exploration = explorer("hints::breadth").runs(2).max_polls_per_instant(1_000).run(|| async {
         let tasks: Vec<_> = (0..1_500).map(|_| spawn(sleep(Duration::from_secs(1)))).collect();
         for task in tasks {
@@ -80,7 +80,7 @@ fn breadth_is_no_livelock() {
     assert!(exploration.passed(), "{}", exploration.report());
 }
 
-/// A destructor that panics while another panic unwinds stops the process; what is known is told before.
+/// A panic in a destructor during another panic aborts the process. The first panic is printed before.
 #[test]
 fn a_panic_during_a_panic_is_not_lost() {
     let ended = child("endings::hints::panics_twice", &[]);

@@ -1,7 +1,7 @@
-//! Endings: every way in which a run fails, and what it says of it, word for word.
+//! Endings: every way in which a run fails, and its exact report.
 //!
-//! Always true: places in a text are written as the name of the line (see `places_by_name`), all else
-//! stands as a person reads it.
+//! # Invariants
+//! Locations in a text are replaced by the name of the line (see `places_by_name`). The rest of the text is exact.
 
 mod bounds;
 mod deadlock;

@@ -1,4 +1,4 @@
-//! Nondeterminism: what besides the schedule decides is found out, and the usual suspects are named.
+//! Nondeterminism: decisions that do not come from the schedule are detected, and common causes are named.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -15,7 +15,7 @@ fn report(exploration: &Exploration) -> String {
     found.report.clone()
 }
 
-/// One run in two takes another path.
+/// Every other run takes a different path.
 #[test]
 fn a_static_that_runs_leave_changed() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -58,7 +58,7 @@ replay     TIMELOOP_REPLAY=TL10Y5TNJXH0400075P6DQ0 cargo test fills -- --exact
     );
 }
 
-/// A failure that does not come back.
+/// A failure that does not recur.
 #[test]
 fn a_static_that_makes_one_run_fail() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -107,7 +107,7 @@ fn the_order_of_a_hash_map() {
     assert_eq!(by_name!(beginning(&report)), DIFFERS);
 }
 
-/// Where no run fails, `TIMELOOP_CHECK` finds it.
+/// If no run fails, `TIMELOOP_CHECK` detects it.
 #[test]
 fn random_numbers_from_outside_in_runs_that_pass() {
     async fn waits_at_random() {
@@ -124,8 +124,8 @@ fn random_numbers_from_outside_in_runs_that_pass() {
 const DIFFERS: &str =
     "# # two runs of one schedule differ, first at step 2, after # s: one run resumes `root` for the";
 
-/// How the text of a report begins, with `#` for each number. Where its line breaks hangs on the length of a random number,
-/// so what comes last is left out.
+/// The beginning of a report, with `#` for each number. Line breaks depend on the length of random numbers, so the end
+/// is omitted.
 fn beginning(report: &str) -> String {
     let text = report.lines().nth(2).unwrap();
     let text = text.find(" 2nd").map_or(text, |end| &text[..end]);

@@ -1,4 +1,4 @@
-//! Stuck: a poll that never returns is named, and ends the process.
+//! Stuck runs: a poll that never returns is reported, and ends the process.
 
 use timeloop::task::{self, yield_now};
 
@@ -12,7 +12,7 @@ async fn worker(flag: std::rc::Rc<std::cell::Cell<bool>>) {
     }
 }
 
-/// Run by the test below: some schedules never come back.
+/// Run by the test below. Some schedules never return.
 #[timeloop::test(stuck_after = "500ms", jobs = 1, strategy = "random")]
 async fn hangs() {
     if !is_child() {
@@ -44,7 +44,7 @@ fn ends_the_process_and_names_test_seed_task_and_replay_line() {
     assert_eq!(ended.code, None, "the process is aborted: {ended:?}");
     assert_eq!(by_name!(ended.stderr), TOLD);
 
-    // The line to copy gets stuck at the same place.
+    // The replay line gets stuck at the same place.
     let token = ended.stderr.split_once("TIMELOOP_REPLAY=").unwrap().1.split_once(' ').unwrap().0;
     let ended = child("endings::stuck::hangs", &[("TIMELOOP_REPLAY", token)]);
     assert_eq!(ended.code, None, "the process is aborted: {ended:?}");

@@ -1,4 +1,5 @@
-//! Unobserved panics: nobody asked how the task ended, so the run fails, whenever the last chance to ask has passed.
+//! Unobserved panics: no task observed the end of the panicked task, so the run fails once nothing can observe it any
+//! more.
 
 use timeloop::task::{self, JoinSet, yield_now};
 use timeloop::time::{Duration, sleep};
@@ -58,7 +59,7 @@ fn of_a_task_whose_handle_is_held_to_the_end() {
     );
 }
 
-/// The handle goes on to outlive its run.
+/// The handle outlives its run.
 #[test]
 fn of_a_task_whose_handle_leaves_the_run() {
     let failure = run(1, || async {
@@ -120,7 +121,7 @@ fn of_a_grandchild() {
     );
 }
 
-/// The root's own panic comes first: it was caused by what the task left behind.
+/// The root's own panic is reported first, since it is a consequence of the task's.
 #[test]
 fn beside_the_roots_own() {
     let failure = run(1, || async {

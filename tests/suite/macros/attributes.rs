@@ -1,6 +1,7 @@
-//! `#[timeloop::test]` and `#[timeloop::main]`: what they take, and what they make of it.
+//! `#[timeloop::test]` and `#[timeloop::main]`: their arguments and expansions.
 //!
-//! Always true: a setting is tested by what a run sees of it, or by the report when it is exceeded.
+//! # Invariants
+//! A setting is tested by its effect on a run, or by the report of the exceeded limit.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,9 +17,9 @@ async fn with_empty_arguments() {}
 static RUNS_MADE: AtomicU32 = AtomicU32::new(0);
 
 #[timeloop::test(runs = 7, seed = 3, jobs = 2)]
-async fn as_many_runs_as_it_says() {
+async fn the_number_of_runs_is_respected() {
     let earlier = RUNS_MADE.fetch_add(1, Ordering::Relaxed);
-    // The quiet run comes first.
+    // The baseline run comes first.
     assert!(earlier < 1 + 7, "{earlier} runs before this one");
 }
 
@@ -41,12 +42,12 @@ async fn with_every_setting() {
 
 #[timeloop::test(runs = 1, max_virtual_time = "59s")]
 #[should_panic(expected = "virtual time")]
-async fn a_bound_in_words_is_kept() {
+async fn a_limit_given_as_text_is_respected() {
     timeloop::time::sleep(Duration::from_secs(60)).await;
 }
 
 #[timeloop::test(runs = 5, flavor = "multi_thread", worker_threads = 4, start_paused = true)]
-async fn with_what_tokio_takes() {}
+async fn with_tokios_arguments() {}
 
 #[timeloop::test(runs = 5)]
 async fn with_a_result() -> Result<(), std::num::ParseIntError> {
@@ -70,7 +71,7 @@ async fn a_panic_fails_the_run() {
 
 #[should_panic = "boo"]
 #[timeloop::test(runs = 5)]
-async fn attributes_before_stay_too() {
+async fn attributes_before_it_are_kept() {
     panic!("boo");
 }
 
@@ -89,12 +90,12 @@ async fn some_order_fails() {
 
 #[cfg(any())]
 #[timeloop::test]
-async fn conditions_stay() {
+async fn cfg_attributes_are_kept() {
     compile_error!("this is not to be compiled");
 }
 
-/// Documentation stays,
-/// as does `pub(super)`.
+/// Documentation is kept,
+/// and so is `pub(super)`.
 #[timeloop::test(runs = 5)]
 #[expect(unused_variables, reason = "lint levels stay")]
 pub(super) async fn attributes_of_every_kind() {
@@ -149,12 +150,12 @@ mod programs {
 }
 
 #[test]
-fn main_gives_what_its_body_gives() {
+fn main_returns_the_output_of_its_body() {
     assert_eq!(programs::ends_well(), Ok(5));
     assert_eq!(renamed::main(), 5);
 }
 
-/// Set where this test binary calls itself, to see how a program ends.
+/// Set if this test binary runs itself, to observe how a program ends.
 const CHILD: &str = "SUITE_RUNS_THE_FAILING_PROGRAM";
 
 #[test]
@@ -169,6 +170,6 @@ fn main_prints_the_failure_and_exits_with_101() {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(101), "{stdout}{stderr}");
     assert!(stderr.contains("deadlock"), "{stderr}");
-    // It was the program that ended, and not a failing test.
+    // The program ended with this code, not a failing test.
     assert!(stdout.contains("running 1 test") && !stdout.contains("test result"), "{stdout}");
 }

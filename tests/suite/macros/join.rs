@@ -1,6 +1,7 @@
-//! `join!`: all values, in order, and who is polled and dropped when.
+//! `join!`: all values, in order, and the order of polls and drops.
 //!
-//! Always true: orders of events are asserted whole, as a log.
+//! # Invariants
+//! Orders of events are asserted as a complete log.
 
 use std::future::{IntoFuture, ready};
 use std::pin::pin;
@@ -43,7 +44,7 @@ fn none_one_and_many() {
 
 #[test]
 #[expect(clippy::redundant_closure_call, reason = "a comma between parameters")]
-fn expressions_with_commas_of_their_own() {
+fn expressions_that_contain_commas() {
     async fn pair<A: Default, B: Default>() -> (A, B) {
         Default::default()
     }
@@ -80,7 +81,7 @@ fn biased_polls_in_order() {
 }
 
 #[test]
-fn a_future_is_dropped_when_it_completes_and_polled_no_more() {
+fn a_completed_future_is_dropped_and_not_polled_again() {
     let log = Log::default();
     let joined = run(|| async { timeloop::join!(biased; log.future("a", 1, 1), log.future("b", 3, 2)) });
     assert_eq!(joined, (1, 2));
@@ -110,7 +111,7 @@ fn errors_are_values_like_any_other() {
 }
 
 #[test]
-fn what_turns_into_a_future_is_taken() {
+fn into_future_is_accepted() {
     struct Number(u32);
     impl IntoFuture for Number {
         type Output = u32;

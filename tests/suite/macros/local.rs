@@ -1,6 +1,7 @@
-//! `task_local!` and `LocalKey`: where a value is seen, and where not.
+//! `task_local!` and `LocalKey`: where a value is visible, and where not.
 //!
-//! Always true: each test declares keys of its own.
+//! # Invariants
+//! Each test declares its own keys.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use super::{Log, Token, run};
 timeloop::task_local! {}
 
 timeloop::task_local! {
-    /// A key that others may see.
+    /// A key that is visible outside.
     pub(crate) static SHARED: u32;
 
     #[expect(non_upper_case_globals, reason = "attributes stay with their key")]
@@ -22,7 +23,7 @@ timeloop::task_local! {
     static LAST: Cell<u32>
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 fn panic_message<R>(f: impl FnOnce() -> R) -> String {
     let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f()))) else { panic!("no panic") };
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -78,7 +79,7 @@ fn tasks_do_not_see_each_others_values() {
                     for _ in 0..3 {
                         task::yield_now().await;
                         assert_eq!(SHARED.get(), value);
-                        // A task of its own inherits nothing.
+                        // A spawned task inherits nothing.
                         assert!(timeloop::spawn(async { SHARED.try_get() }).await.unwrap().is_err());
                     }
                 }))
@@ -152,7 +153,7 @@ fn a_scope_cannot_begin_while_the_value_is_borrowed() {
     };
     assert_eq!(panic_message(attempt), message);
     assert!(SHARED.try_get().is_err());
-    // Reading inside of reading is no matter.
+    // Nested reads are allowed.
     assert_eq!(SHARED.sync_scope(1, || SHARED.with(|outer| outer + SHARED.get())), 2);
 }
 
@@ -195,7 +196,7 @@ fn destructors_inside_the_scope_see_the_value() {
         })
     };
     run(|| async {
-        // Dropped before its first poll, between polls, when it completes, and by an abort.
+        // Dropped before its first poll, between polls, on completion, and by an abort.
         drop(scope("unpolled", 1));
         timeloop::select! {
             biased;
@@ -230,7 +231,7 @@ fn the_value_is_dropped_after_the_future() {
 }
 
 #[test]
-fn what_is_not_send_is_welcome() {
+fn values_need_not_be_send() {
     timeloop::task_local! { static LIST: RefCell<Vec<std::rc::Rc<u32>>>; }
     run(|| async {
         let length = LIST
@@ -245,7 +246,7 @@ fn what_is_not_send_is_welcome() {
 }
 
 #[test]
-fn how_they_print() {
+fn debug_output() {
     let key: &LocalKey<u32> = &SHARED;
     assert_eq!(format!("{key:?}"), "LocalKey { .. }");
     let mut future = Box::pin(SHARED.scope(1, async {}));

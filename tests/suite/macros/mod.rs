@@ -1,6 +1,7 @@
-//! The macros of the face, one file a macro: what they take, what they mean, and that they show nothing of themselves.
+//! The public macros, one file per macro: their input, their meaning, and their hygiene.
 //!
-//! Always true: the code here is under `forbid(unsafe_code)` and no warning, as a user's crate may be.
+//! # Invariants
+//! The code here compiles under `forbid(unsafe_code)` and without warnings, as a user's crate may require.
 #![forbid(unsafe_code)]
 #![deny(warnings, clippy::all)]
 
@@ -10,8 +11,8 @@ mod local;
 mod pin;
 mod select_grammar;
 mod select_hygiene;
-mod select_meaning;
 mod select_patterns;
+mod select_semantics;
 mod try_join;
 
 use std::cell::RefCell;
@@ -34,7 +35,7 @@ async fn after<T>(polls: u32, value: T) -> T {
     value
 }
 
-/// What happened, in order.
+/// A log of events, in order.
 #[derive(Clone, Debug, Default)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -43,12 +44,12 @@ impl Log {
         self.0.borrow_mut().push(event.to_string());
     }
 
-    /// What happened since the last call.
+    /// Returns the events since the last call.
     fn take(&self) -> Vec<String> {
         self.0.take()
     }
 
-    /// A future that notes its polls and its end, and completes at its `polls`-th poll.
+    /// A future that logs its polls and its drop, and completes at its `polls`-th poll.
     fn future<T>(&self, name: &'static str, polls: u32, value: T) -> Noted<T> {
         Noted { log: self.clone(), name, left: polls, value: Some(value) }
     }
@@ -84,7 +85,7 @@ impl<T> Drop for Noted<T> {
     }
 }
 
-/// Notes its own end.
+/// Logs its drop.
 #[derive(Debug)]
 struct Token(Log, &'static str);
 

@@ -1,6 +1,7 @@
 //! `pin!`: both of its forms.
 //!
-//! Always true: what was pinned is awaited by reference, which only a pinned future allows.
+//! # Invariants
+//! Pinned values are awaited by reference, which requires a pinned future.
 
 use super::{Log, after, run};
 

@@ -1,6 +1,7 @@
-//! What `select!` takes: branches, commas, preconditions, `else`, `biased;`, and expressions with commas of their own.
+//! The grammar of `select!`: branches, commas, preconditions, `else`, `biased;`, and expressions with commas.
 //!
-//! Always true: each test compiles what its name says; that it gives the right value shows that it was read right.
+//! # Invariants
+//! Each test compiles the syntax in its name. The value shows that it was parsed correctly.
 #![expect(
     clippy::redundant_closure_call,
     clippy::never_loop,
@@ -112,15 +113,15 @@ fn commas_between_generic_arguments_of_the_future() {
             5
         }
     }
-    struct Made<A, B>(A, B);
-    impl<A: Default, B: Default> Made<A, B> {
+    struct Pair<A, B>(A, B);
+    impl<A: Default, B: Default> Pair<A, B> {
         async fn new() -> Self {
             Self(A::default(), B::default())
         }
     }
     run(|| async {
         let value = timeloop::select! {
-            Made(a, b) = <Made<u8, u16>>::new() => u32::from(a) + u32::from(b),
+            Pair(a, b) = <Pair<u8, u16>>::new() => u32::from(a) + u32::from(b),
         };
         assert_eq!(value, 0);
         let value = timeloop::select! {
@@ -238,7 +239,7 @@ fn a_precondition_may_await() {
 }
 
 #[test]
-fn handlers_with_commas_of_their_own() {
+fn handlers_that_contain_commas() {
     run(|| async {
         let add = timeloop::select! { _ = after(1, ()) => |a: u32, b: u32| a + b, };
         assert_eq!(add(1, 2), 3);
@@ -340,7 +341,7 @@ fn statement_expression_tail_and_arm() {
 }
 
 #[test]
-fn control_flow_of_the_function_around() {
+fn control_flow_of_the_enclosing_function() {
     async fn early(stop: bool) -> Result<u32, String> {
         for round in 0.. {
             timeloop::select! {
@@ -402,7 +403,7 @@ fn nested_in_handler_future_and_precondition() {
 }
 
 #[test]
-fn pieces_handed_on_by_another_macro() {
+fn fragments_passed_on_by_another_macro() {
     macro_rules! one_of_two {
         ($first:pat = $future:expr, if $condition:expr => $block:block, $second:expr => $handler:expr) => {
             timeloop::select! {

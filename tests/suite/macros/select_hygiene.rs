@@ -1,13 +1,14 @@
-//! What `select!`, `join!` and the others leave alone: names of the user's, in both directions.
+//! The hygiene of `select!`, `join!` and the others: names of the user and of the expansion do not collide.
 //!
-//! Always true: every name that the expansions use themselves is also a name of the user's here.
+//! # Invariants
+//! Every name that the expansions use is also a name of the user's here.
 #![no_implicit_prelude]
 
 use ::std::assert_eq;
 
 use super::{after, run};
 
-/// Types and functions by which the expansions' own could be mistaken.
+/// Types and functions that could be confused with the expansions' own.
 #[expect(non_camel_case_types, dead_code, reason = "names that nobody should use, and some expansion might")]
 mod decoys {
     pub(super) struct Poll;
@@ -55,8 +56,8 @@ fn names_of_the_user_keep_their_meaning() {
 }
 
 #[test]
-fn names_of_the_expansion_are_not_to_be_had() {
-    // If a handler saw the expansion's variables, these constants would be shadowed by them.
+fn names_of_the_expansion_are_not_visible() {
+    // If handlers saw the expansion's variables, these would shadow the constants.
     #![expect(non_upper_case_globals, reason = "named like the expansion's variables")]
     const disabled: i32 = 1;
     const branch: i32 = 2;
@@ -91,7 +92,7 @@ fn under_another_name_of_the_crate() {
 }
 
 #[test]
-fn labels_and_loops_of_the_user_are_not_those_of_the_expansion() {
+fn labels_and_loops_of_the_user_are_distinct_from_the_expansions() {
     let rounds = run(|| async {
         let mut rounds = 0;
         'outer: loop {

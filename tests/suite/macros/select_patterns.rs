@@ -1,6 +1,7 @@
-//! The patterns of `select!`: whatever `match` takes, and a value that doesn't match disables its branch.
+//! The patterns of `select!`: everything that `match` accepts. A value that does not match disables its branch.
 //!
-//! Always true: each pattern is shown one value that it matches and, where it can fail, one that it doesn't.
+//! # Invariants
+//! Each pattern is tested with a value that matches and, if it is refutable, with one that does not.
 
 use super::{after, run};
 
@@ -19,7 +20,7 @@ enum Shape {
     Line { from: Point, to: Point },
 }
 
-/// What a branch with this pattern gives for this value; `None` if the pattern doesn't match.
+/// Returns the output of a branch with this pattern for this value, or `None` if the pattern does not match.
 macro_rules! taken {
     ($value:expr, $pattern:pat => $handler:expr) => {
         run(|| async {
@@ -150,7 +151,7 @@ fn a_leading_bar() {
 }
 
 #[test]
-fn names_for_a_whole_that_matches() {
+fn bindings_with_subpatterns() {
     assert_eq!(taken!(Some(5), whole @ Some(1..=9) => whole), Some(Some(5)));
     assert_eq!(taken!(Some(15), whole @ Some(1..=9) => whole), None);
     assert_eq!(taken!(5, number @ (4 | 5) => number), Some(5));

@@ -1,6 +1,7 @@
-//! `try_join!`: all values or the first error, and what happens to the others then.
+//! `try_join!`: all values or the first error, and what happens to the other futures.
 //!
-//! Always true: orders of events are asserted whole, as a log.
+//! # Invariants
+//! Orders of events are asserted as a complete log.
 
 use std::convert::Infallible;
 
@@ -42,7 +43,7 @@ fn of_two_errors_at_once_the_one_polled_first_counts() {
     run(|| async {
         let joined: Result<((), ()), u32> = timeloop::try_join!(after(1, Err(1)), after(1, Err(2)));
         assert_eq!(joined, Err(1));
-        // At the second poll the second future goes first.
+        // At the second poll, the second future is polled first.
         let joined: Result<((), ()), u32> = timeloop::try_join!(after(2, Err(1)), after(2, Err(2)));
         assert_eq!(joined, Err(2));
         let joined: Result<((), ()), u32> = timeloop::try_join!(biased; after(2, Err(1)), after(2, Err(2)));
@@ -66,7 +67,7 @@ fn the_first_to_be_polled_rotates() {
 }
 
 #[test]
-fn errors_that_cannot_be_and_values_that_cannot_be() {
+fn uninhabited_errors_and_values() {
     run(|| async {
         let Ok(joined) = timeloop::try_join!(after(1, Ok::<_, Infallible>(1)), after(2, Ok(2)));
         assert_eq!(joined, (1, 2));

@@ -1,4 +1,4 @@
-//! Six bugs that need an input and a schedule, of which the smallest input and schedule are known by hand.
+//! Six bugs that need an input and a schedule. The smallest input and schedule are known by hand.
 //!
 //! `cargo test --features proptest --test suite properties::cases -- --nocapture` prints how often both are found.
 
@@ -16,17 +16,17 @@ use timeloop::{FailedRun, Resource, spawn, time::sleep};
 
 const TRIES: u8 = 10;
 
-/// How often proptest comes to `input`, and to a schedule of at most one deviation more than `deviations`.
+/// Counts how often proptest shrinks to `input`, and to a schedule with at most one deviation more than `deviations`.
 struct Found {
     case: &'static str,
-    /// How many tries have failed at all, come to the input, to the deviations, and to both.
+    /// The number of tries that failed, that reached the input, that reached the deviations, and that reached both.
     failed: u32,
     input: u32,
     deviations: u32,
     both: u32,
 }
 
-/// Lets proptest look for a failure of `test` with ten seeds of its own.
+/// Runs proptest with ten seeds to find a failure of `test`.
 #[expect(clippy::print_stdout, reason = "shown by `--nocapture`")]
 fn tries<S>(
     case: &'static str,
@@ -63,7 +63,7 @@ where
     found
 }
 
-/// Amounts over 250 are moved in two steps; an audit that comes in between misses the money.
+/// Amounts over 250 are moved in two steps. An audit between the steps misses the money.
 fn transfers(schedule: &Schedule, amounts: Vec<i64>) -> Result<(), FailedRun> {
     schedule.run(|| async {
         let accounts = Arc::new([Mutex::new(10_000), Mutex::new(0)]);
@@ -88,7 +88,7 @@ fn transfers(schedule: &Schedule, amounts: Vec<i64>) -> Result<(), FailedRun> {
     })
 }
 
-/// A cache looks whether there is room before it fetches, and not again after it.
+/// A cache that checks its capacity before it fetches, and not again afterwards.
 fn cache(schedule: &Schedule, (capacity, keys): (usize, usize)) -> Result<(), FailedRun> {
     schedule.run(|| async {
         let (resource, len) = (Rc::new(Resource::new("cache")), Rc::new(Cell::new(0)));
@@ -111,7 +111,7 @@ fn cache(schedule: &Schedule, (capacity, keys): (usize, usize)) -> Result<(), Fa
     })
 }
 
-/// Philosophers at a table of `forks`, in as many seats as there are philosophers.
+/// Philosophers at a table of `forks`, with as many seats as philosophers.
 fn forks(schedule: &Schedule, (forks, philosophers): (usize, usize)) -> Result<(), FailedRun> {
     schedule.run(|| async {
         let forks: Arc<Vec<_>> = Arc::new((0..forks).map(|_| Mutex::new(())).collect());
@@ -139,7 +139,7 @@ fn stock(schedule: &Schedule, orders: Vec<u32>) -> Result<(), FailedRun> {
             .map(|&order| {
                 let stock = Arc::clone(&stock);
                 spawn(async move {
-                    // Less comes from the shelf.
+                    // Smaller orders are served from the shelf.
                     if order >= 10 && *stock.lock().await >= order {
                         let mut stock = stock.lock().await;
                         *stock = stock.checked_sub(order).expect("there was enough");
@@ -153,7 +153,8 @@ fn stock(schedule: &Schedule, orders: Vec<u32>) -> Result<(), FailedRun> {
     })
 }
 
-/// Waiters look at a flag, and then enter a list of those to be woken, which may have been gone through in between.
+/// Waiters that check a flag, and then add themselves to a list of tasks to wake, which may have been processed
+/// meanwhile.
 fn wakeup(schedule: &Schedule, (rounds, waiters): (usize, usize)) -> Result<(), FailedRun> {
     schedule.run(|| async {
         for _ in 0..rounds {
@@ -209,7 +210,7 @@ fn counter(schedule: &Schedule, increments: u32) -> Result<(), FailedRun> {
 }
 
 #[test]
-fn input_and_schedule_shrink_to_what_is_known_by_hand() {
+fn input_and_schedule_shrink_to_the_known_minimum() {
     let found = [
         tries("transfers", (prop::collection::vec(0..1_000_i64, 0..8), vec![251]), 1, transfers),
         tries("cache", ((1..8_usize, 0..12_usize), (1, 2)), 1, cache),

@@ -1,4 +1,4 @@
-//! Workloads of several clients: what is generated, what it shrinks to, and what its answers are compared with.
+//! Workloads of several clients: generation, shrinking, and the check of the results.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ fn operation() -> impl Strategy<Value = CounterOperation> {
     prop_oneof![Just(CounterOperation::Read), (1..10_i64).prop_map(CounterOperation::FetchAdd)]
 }
 
-/// A counter that is read and written in one go, or with others in between.
+/// A counter that is updated atomically, or with other tasks in between.
 async fn answers(workload: &Workload<CounterOperation>, careful: bool) -> Result<(), TestCaseError> {
     let counter = Rc::new((Resource::new("counter"), Cell::new(0)));
     let answers = workload.check(&Counter, move |_client, operation| {
@@ -34,7 +34,7 @@ async fn answers(workload: &Workload<CounterOperation>, careful: bool) -> Result
 }
 
 #[test]
-fn what_is_linearizable_passes() {
+fn linearizable_results_pass() {
     let property = Property::new("clients::careful").cases(50).without_regressions().without_environment();
     let checked = property.run(clients(operation(), 1..4, 1..4), |workload| async move {
         assert!(workload.len() < 4 && workload.iter().all(|operations| (1..4).contains(&operations.len())));

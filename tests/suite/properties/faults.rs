@@ -1,4 +1,4 @@
-//! What links are like, and what may break, as inputs: they shrink to a calm world.
+//! Links and faults as inputs: they shrink to a world without faults.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::support::echoed;
 
 #[test]
 fn a_link_shrinks_to_what_matters() {
-    // Else the server may be started too late, which needs no link.
+    // Otherwise the server may be started too late, which does not depend on the link.
     let schedules = schedules().stalls(false);
     let property =
         Property::new("faults::links").schedules(schedules).without_regressions().without_environment();
     let checked = property.run((1..10_u8, links()), |(count, link)| async move {
         Network::current().set_all(&link.model());
-        // However slow the link is.
+        // Long enough for every link.
         let answered = echoed(count, Duration::from_secs(1_000)).await;
         prop_assert!(answered >= count.into(), "{answered} of {count} are answered");
         Ok(())

@@ -1,6 +1,7 @@
-//! A failing case that an earlier version has stored, which every later one must find, read, replay and tell in the same way.
+//! A failing case stored by an earlier version, which every later version must find, read, replay and report in the
+//! same way.
 //!
-//! `tests/suite/fixtures` has the other fixtures. `BLESS=1 cargo test` writes the reports anew, never the stored case.
+//! `tests/suite/fixtures` has the other fixtures. `BLESS=1 cargo test` rewrites the reports, but never the stored case.
 
 use std::path::Path;
 use std::{env, fs};
@@ -19,17 +20,17 @@ fn a_case_of_an_earlier_version() {
     };
     let read = |folder: &Path| {
         let text = fs::read_to_string(folder.join("fixtures.property.proptest.txt")).unwrap();
-        // Comments name places.
+        // Comments name locations.
         text.lines().filter(|line| !line.starts_with("  #")).collect::<Vec<_>>().join("\n")
     };
-    // What is found and stored.
+    // The case found and stored.
     let folder = Folder::new();
     let found = check(&folder.0);
     assert_eq!(read(&folder.0), read(stored));
     let found = folder.hidden_in(&found.failed.expect("it fails").found.report);
-    // Where a line is wrapped depends on the folder's name.
+    // Line breaks depend on the folder's name.
     let found = found.replace("\n           ", " ");
-    // What becomes of the stored case.
+    // The replay of the stored case.
     let again = check(stored);
     assert_eq!(again.cases, 0);
     let again = again.failed.expect("the stored case fails").found.report;

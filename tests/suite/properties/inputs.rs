@@ -1,4 +1,4 @@
-//! Schedules among the other inputs of a property, in every way in which strategies are put together.
+//! Schedules among the other inputs of a property, with every way to combine strategies.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use timeloop::proptest::{Property, Schedules};
 use timeloop::task::spawn_local;
 use timeloop::{FailedRun, FailureKind, Limits, Resource};
 
-/// Buyers look whether there is stock, and then take it: with more buyers than stock one is sold that is not there.
+/// Buyers check the stock, and then take from it. With more buyers than stock, one more is sold than there is.
 pub(super) async fn sales(stock: u32, buyers: u32) -> Result<(), TestCaseError> {
     let (row, left) = (Rc::new(Resource::new("row")), Rc::new(Cell::new(i64::from(stock))));
     let buyers: Vec<_> = (0..buyers)
@@ -37,7 +37,7 @@ fn runner(seed: u8) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
 }
 
-/// What proptest shrinks to, and its message.
+/// Returns the input that proptest shrinks to, and its message.
 fn shrunk<S: Strategy>(strategy: S, test: impl Fn(&S::Value) -> Result<(), FailedRun>) -> (S::Value, String) {
     match runner(1).run(&strategy, |input| Ok(test(&input)?)) {
         Err(TestError::Fail(why, value)) => (value, why.message().to_owned()),
@@ -86,19 +86,18 @@ proptest! {
 }
 
 #[test]
-fn the_report_stands_in_the_error() {
+fn the_error_contains_the_report() {
     let ((schedule, buyers), message) =
         shrunk((schedules(), 0..8_u32), |(schedule, buyers)| schedule.run(|| sales(1, *buyers)));
     assert_eq!((buyers, count(&schedule)), (2, 1));
     let lines: Vec<_> = message.lines().collect();
     assert_eq!(lines[..2], ["", ""]);
     assert!(
-        lines[2]
-            .starts_with("timeloop: `properties::inputs::the_report_stands_in_the_error` fails: error at")
+        lines[2].starts_with("timeloop: `properties::inputs::the_error_contains_the_report` fails: error at")
     );
     assert!(message.contains("\nCritical: "), "{message}");
     let replay = lines.last().unwrap();
-    let command = "cargo test properties::inputs::the_report_stands_in_the_error -- --exact";
+    let command = "cargo test properties::inputs::the_error_contains_the_report -- --exact";
     assert!(replay.starts_with("replay     TIMELOOP_REPLAY=TL1") && replay.ends_with(command), "{replay}");
     assert!(message.ends_with('\n'), "proptest puts a full stop behind it");
 
@@ -126,7 +125,7 @@ fn the_order_of_inputs_does_not_matter() {
 }
 
 #[test]
-fn schedules_shrink_within_what_is_composed() {
+fn schedules_shrink_within_composed_strategies() {
     let ((schedule, stock, buyers), _) =
         shrunk(shop(), |(schedule, stock, buyers)| schedule.run(|| sales(*stock, *buyers)));
     assert_eq!((stock, buyers, count(&schedule)), (1, 2, 1));
@@ -162,8 +161,8 @@ fn of_several_runs_the_one_that_fails_shrinks() {
 }
 
 #[test]
-fn failures_of_another_place_do_not_count() {
-    // With 5 buyers and more something else fails too, and under every schedule.
+fn failures_at_another_location_do_not_count() {
+    // With 5 buyers or more there is another failure, under every schedule.
     let ((schedule, buyers), message) = shrunk((schedules(), 2..20_u32), |(schedule, buyers)| {
         schedule.run(|| async {
             sales(1, *buyers).await?;
@@ -179,7 +178,7 @@ fn failures_of_another_place_do_not_count() {
 }
 
 #[test]
-fn an_input_is_rejected_inside_of_a_run_too() {
+fn an_input_can_be_rejected_inside_a_run() {
     let ((schedule, buyers), _) = shrunk((schedules(), 0..8_u32), |(schedule, buyers)| {
         schedule.run(|| async {
             prop_assume!(*buyers > 3, "few");
@@ -199,7 +198,7 @@ fn an_input_is_rejected_inside_of_a_run_too() {
 }
 
 #[test]
-fn runs_can_be_bounded() {
+fn runs_can_be_limited() {
     let schedules = schedules().with("random", Limits { max_steps: 10, ..Limits::default() }).runs(1);
     let ((schedule, tasks), message) = shrunk((schedules, 0..50_u32), |(schedule, tasks)| {
         schedule.run(|| async {
@@ -213,7 +212,7 @@ fn runs_can_be_bounded() {
 }
 
 #[test]
-fn times_are_exact_where_that_is_asked_for() {
+fn times_are_exact_on_request() {
     let exact = |schedule: &Schedule| {
         schedule.run(|| async {
             let start = timeloop::time::Instant::now();
@@ -230,7 +229,7 @@ fn times_are_exact_where_that_is_asked_for() {
 }
 
 #[test]
-fn outputs_are_given_back() {
+fn outputs_are_returned() {
     let result = runner(1).run(&(schedules(), 0..9_u64), |(schedule, number)| {
         let output = schedule.output(|| async {
             timeloop::time::sleep(Duration::from_secs(number)).await;
@@ -255,7 +254,7 @@ fn an_exhaustive_search_is_no_strategy_for_a_property() {
 }
 
 #[test]
-fn a_function_does_as_the_macro() {
+fn a_function_behaves_like_the_macro() {
     let property = Property::new("inputs::function").without_regressions().without_environment();
     let checked = property.run((1..5_u32, 0..10_u32), |(stock, buyers)| sales(stock, buyers));
     let failed = checked.failed.expect("it does not hold");
@@ -281,7 +280,7 @@ fn a_function_does_as_the_macro() {
 }
 
 #[test]
-fn a_function_counts_what_is_rejected() {
+fn a_function_counts_rejected_inputs() {
     let property = Property::new("inputs::rejects").cases(10).without_regressions().without_environment();
     let checked = property.run(0..10_u32, |number| async move {
         prop_assume!(number % 2 == 0);

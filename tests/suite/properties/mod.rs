@@ -1,4 +1,4 @@
-//! Properties over schedules: what a newcomer tries, and what is promised of it.
+//! Properties over schedules: typical uses, and the documented guarantees.
 
 mod cases;
 mod clients;

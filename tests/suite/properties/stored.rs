@@ -1,4 +1,4 @@
-//! What is stored of a failing case, and what becomes of it when the code or the strategy is edited.
+//! The stored form of a failing case, and the effect of edits of the code or the strategy.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use timeloop::proptest::{Checked, Property, Regressions};
 
 use super::inputs::sales;
 
-/// A folder that is empty.
+/// Returns an empty folder.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("timeloop-properties-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
@@ -28,7 +28,7 @@ fn sell(property: &Property, stock: impl Strategy<Value = u32>, fixed: bool) -> 
 }
 
 #[test]
-fn a_failing_case_is_kept_and_tried_first() {
+fn a_failing_case_is_stored_and_tried_first() {
     let folder = folder("kept");
     let property = property(&folder);
     let first = sell(&property, 1..5_u32, false);
@@ -67,7 +67,7 @@ fn a_failing_case_is_kept_and_tried_first() {
     assert!(failed.found.report.contains("shop.sells.proptest.txt:7\n"), "{}", failed.found.report);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
 
-    // Once the code is mended, there is nothing to say but that the schedule does not come up any more.
+    // After the code is fixed, the only note is that the schedule is no longer reached.
     let mended = sell(&property, 1..5_u32, true);
     assert!(mended.failed.is_none() && mended.error.is_none(), "{mended:?}");
     let [note] = &mended.notes[..] else { panic!("{:?}", mended.notes) };
@@ -82,12 +82,12 @@ fn a_failing_case_is_kept_and_tried_first() {
 }
 
 #[test]
-fn an_edited_strategy_is_told_apart_from_one_that_passes() {
+fn an_edited_strategy_is_distinguished_from_a_passing_case() {
     let folder = folder("edited");
     let property = property(&folder);
     assert!(sell(&property, 1..5_u32, false).failed.is_some());
 
-    // Now there is always enough.
+    // Now the stock always suffices.
     let edited = sell(&property, 10..15_u32, false);
     assert!(edited.failed.is_none(), "{edited:?}");
     let [note] = &edited.notes[..] else { panic!("{:?}", edited.notes) };
@@ -99,7 +99,7 @@ fn an_edited_strategy_is_told_apart_from_one_that_passes() {
         "{note}"
     );
 
-    // Its schedule fails with what one case of the edited strategy gives, at which the seed's own schedules do not look.
+    // Its schedule fails with the input of one case of the edited strategy, which the seed's own schedules do not find.
     let narrow = property.clone().cases(1).schedules(schedules().strategy("fifo").runs(1));
     let edited = narrow.run(Just((1_u32, 2_u32)), |(stock, buyers)| sales(stock, buyers));
     assert_eq!(edited.failed.expect("the stored schedule fails").input, (1, 2));
@@ -108,7 +108,7 @@ fn an_edited_strategy_is_told_apart_from_one_that_passes() {
 }
 
 #[test]
-fn what_can_not_be_read_is_said() {
+fn an_unreadable_file_is_reported() {
     let folder = folder("damaged");
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join("shop.sells.proptest.txt");
@@ -149,18 +149,18 @@ fn what_can_not_be_read_is_said() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// As a property does, proptest's own runner fails with a damaged file.
+/// Like a property, proptest's own runner fails with a damaged file.
 #[test]
-fn a_damaged_file_is_not_passed_over() {
+fn a_damaged_file_is_not_ignored() {
     let folder = folder("passed-over");
-    let file = folder.join("properties.stored.a_damaged_file_is_not_passed_over.proptest.txt");
+    let file = folder.join("properties.stored.a_damaged_file_is_not_ignored.proptest.txt");
     fs::create_dir_all(&folder).unwrap();
     fs::write(&file, "cases\n").unwrap();
-    let thrown = std::panic::catch_unwind(|| run(&folder, 1, 10..15_u32)).unwrap_err();
+    let panic = std::panic::catch_unwind(|| run(&folder, 1, 10..15_u32)).unwrap_err();
     assert_eq!(
-        *thrown.downcast_ref::<String>().unwrap(),
+        *panic.downcast_ref::<String>().unwrap(),
         format!(
-            "timeloop: `properties::stored::a_damaged_file_is_not_passed_over`: {}:1: found `cases` where `timeloop properties, \
+            "timeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases` where `timeloop properties, \
              version 1` is accepted; correct the line, or delete its schedule\n",
             file.display()
         )
@@ -168,7 +168,7 @@ fn a_damaged_file_is_not_passed_over() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// A regression file of a test that is given its schedules is replayed as a token is.
+/// A regression file of a test that receives its schedules is replayed like a token.
 #[test]
 fn a_regression_file_is_replayed() {
     let test = "a_regression_file_is_replayed";
@@ -201,7 +201,7 @@ fn a_regression_file_is_replayed() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// What proptest's own runner finds with our regression file.
+/// Returns what proptest's own runner finds with our regression file.
 fn run(folder: &PathBuf, seed: u8, stock: impl Strategy<Value = u32>) -> Option<(u32, u32)> {
     let config = ProptestConfig {
         failure_persistence: Some(Box::new(Regressions::in_folder(folder))),
@@ -217,7 +217,7 @@ fn run(folder: &PathBuf, seed: u8, stock: impl Strategy<Value = u32>) -> Option<
     }
 }
 
-/// Runs `test` of this module alone in a process of its own, with a folder of regression files; its standard error.
+/// Runs `test` of this module in a separate process, with a folder of regression files. Returns its standard error.
 fn elsewhere(test: &str, folder: &PathBuf, variables: &[(&str, &str)]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([&format!("properties::stored::{test}"), "--exact"])
@@ -231,10 +231,10 @@ fn elsewhere(test: &str, folder: &PathBuf, variables: &[(&str, &str)]) -> String
 }
 
 #[test]
-fn proptest_keeps_input_and_schedule_too() {
+fn proptest_stores_input_and_schedule_too() {
     let Some(folder) = std::env::var_os("PROPERTIES_FOLDER").map(PathBuf::from) else {
         let folder = folder("persistence");
-        let test = "proptest_keeps_input_and_schedule_too";
+        let test = "proptest_stores_input_and_schedule_too";
         let file = folder.join(format!("properties.stored.{test}.proptest.txt"));
         let said = elsewhere(test, &folder, &[("PROPERTIES_CI", "1"), ("CI", "true")]);
         let expected = format!(
@@ -265,16 +265,16 @@ fn proptest_keeps_input_and_schedule_too() {
     if std::env::var_os("PROPERTIES_CI").is_some() {
         return;
     }
-    let file = folder.join("properties.stored.proptest_keeps_input_and_schedule_too.proptest.txt");
+    let file = folder.join("properties.stored.proptest_stores_input_and_schedule_too.proptest.txt");
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     assert!(lines[9].starts_with("input (1, 2, Schedule(pause root."), "{text}");
     assert!(lines[10].starts_with("seed cc ") && lines[11].starts_with("generated ("), "{text}");
     assert!(lines[12].starts_with("schedule TL1"), "{text}");
-    // Another seed of the runner, and yet the same case.
+    // Another seed of the runner, but the same case.
     assert_eq!(run(&folder, 2, 1..5_u32), Some((1, 2)));
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
-    // The strategy is edited.
+    // The strategy was edited.
     assert_eq!(run(&folder, 3, 10..15_u32), None);
 }
 
@@ -287,7 +287,7 @@ fn a_replay_stores_no_case() {
         let path = folder.join(format!("properties.stored.{test}.proptest.txt"));
         let text = fs::read_to_string(&path).unwrap();
         let (_, token) = text.rsplit_once("schedule ").unwrap();
-        // The stored case is gone, so that what fails is found anew.
+        // The stored case was deleted, so the failure is found again.
         fs::remove_file(&path).unwrap();
         elsewhere(test, &folder, &[("TIMELOOP_REPLAY", token.trim())]);
         assert!(!path.exists());
@@ -297,9 +297,9 @@ fn a_replay_stores_no_case() {
     assert!(run(&folder, 1, 1..5_u32).is_some());
 }
 
-/// A property that stores nothing can't replay: that is an error, and not a property that passes.
+/// A property that stores nothing cannot replay. That is an error, not a passing property.
 #[test]
-fn a_schedule_without_a_stored_case_is_not_passed_over() {
+fn a_schedule_without_a_stored_case_is_an_error() {
     let token = timeloop::StoredSchedule::baseline().to_token("shop::sells");
     if std::env::var_os("PROPERTIES_FOLDER").is_some() {
         let checked = Property::new("shop::sells").without_regressions().run(1..5_u32, |_| async {});
@@ -312,18 +312,18 @@ fn a_schedule_without_a_stored_case_is_not_passed_over() {
         );
         return;
     }
-    let test = "a_schedule_without_a_stored_case_is_not_passed_over";
+    let test = "a_schedule_without_a_stored_case_is_an_error";
     elsewhere(test, &folder("not-stored"), &[("TIMELOOP_REPLAY", &token)]);
 }
 
 #[test]
-fn what_is_no_token_is_not_passed_over() {
+fn an_invalid_token_is_an_error() {
     if let Ok(expected) = std::env::var("PROPERTIES_EXPECTED") {
-        let thrown = std::panic::catch_unwind(|| Schedule::baseline().run(|| async {})).unwrap_err();
-        assert_eq!(*thrown.downcast_ref::<String>().unwrap(), expected);
+        let panic = std::panic::catch_unwind(|| Schedule::baseline().run(|| async {})).unwrap_err();
+        assert_eq!(*panic.downcast_ref::<String>().unwrap(), expected);
         let checked = Property::new("shop::sells").run(1..5_u32, |_| async {});
         assert_eq!((checked.cases, checked.error), (0, Some(expected.clone())));
-        // No case fails of it, so it is said once and nothing is shrunk.
+        // It makes no case fail, so it is reported once and nothing is shrunk.
         let error = TestRunner::deterministic().run(&schedules(), |_| panic!("no case is made")).unwrap_err();
         assert_eq!(error.to_string(), format!("Test aborted: {expected}"));
         return;
@@ -341,7 +341,7 @@ fn what_is_no_token_is_not_passed_over() {
     ];
     for (given, expected) in cases {
         let variables = [("TIMELOOP_REPLAY", given), ("PROPERTIES_EXPECTED", expected)];
-        elsewhere("what_is_no_token_is_not_passed_over", &folder("no-token"), &variables);
+        elsewhere("an_invalid_token_is_an_error", &folder("no-token"), &variables);
     }
 }
 

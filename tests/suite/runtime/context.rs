@@ -1,4 +1,4 @@
-//! Which loop `spawn` and the like find.
+//! Which loop `spawn` and similar functions use.
 
 use timeloop::runtime::{Handle, Runtime};
 use timeloop::spawn;
@@ -51,7 +51,7 @@ fn guards_may_be_left_in_any_order() {
 }
 
 #[test]
-fn the_loop_that_runs_goes_before_those_that_were_entered() {
+fn the_running_loop_takes_precedence_over_entered_ones() {
     let (first, second) = (fifo(), fifo());
     let _entered = first.enter();
     second.block_on(async {
@@ -67,7 +67,7 @@ fn a_handle_spawns_from_elsewhere() {
     let runtime = fifo();
     let log = Log::new();
     let (handle, task) = (runtime.handle().clone(), log.clone());
-    // From no loop, and from within another.
+    // Outside every loop, and inside another one.
     let first = handle.spawn({
         let log = log.clone();
         async move { log.push("from no loop") }
@@ -100,7 +100,7 @@ fn a_handle_in_a_run_spawns_and_enters() {
 }
 
 #[test]
-fn a_handle_is_of_no_use_after_its_run() {
+fn a_handle_panics_after_its_run() {
     let handle = timeloop::run(0, || async { Handle::current() }).unwrap();
     assert_eq!(panic_text(|| drop(handle.spawn(async {}))), GONE);
     assert_eq!(panic_text(|| drop(handle.spawn_blocking(|| ()))), GONE);
@@ -110,7 +110,7 @@ fn a_handle_is_of_no_use_after_its_run() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "what happens on a real thread is what is tested")]
-fn a_handle_is_of_no_use_on_another_thread() {
+fn a_handle_panics_on_another_thread() {
     let runtime = fifo();
     let handle = runtime.handle().clone();
     let there = std::thread::spawn(move || {

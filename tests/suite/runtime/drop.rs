@@ -53,7 +53,7 @@ fn destructors_find_their_loop() {
     assert_eq!(log.take(), [Duration::ZERO, Duration::MAX]);
 }
 
-/// What the root holds when a run fails is dropped while its loop is still there, as that of any task.
+/// When a run fails, the root's values are dropped while its loop still exists, like those of any task.
 #[test]
 fn the_root_of_a_failed_run_is_dropped_in_its_loop() {
     let log = Log::new();
@@ -69,7 +69,7 @@ fn the_root_of_a_failed_run_is_dropped_in_its_loop() {
     })
     .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
-    // Once when the run failed, once when it was made again to be explained.
+    // Once when the run failed, and once when it was repeated to be explained.
     assert_eq!(log.take(), [Duration::ZERO; 2]);
 }
 

@@ -1,4 +1,4 @@
-//! What a loop tells of itself.
+//! The metrics of a loop.
 
 use std::future::pending;
 
@@ -32,7 +32,7 @@ fn counts_tasks_and_timers() {
 }
 
 #[test]
-fn is_also_seen_from_outside() {
+fn can_be_read_from_outside() {
     let runtime = fifo();
     drop(runtime.spawn(pending::<()>()));
     let metrics = runtime.metrics();
@@ -53,7 +53,7 @@ fn has_one_worker() {
 }
 
 #[test]
-fn ids_tell_loops_apart() {
+fn ids_distinguish_loops() {
     let runtime = fifo();
     let id = runtime.handle().id();
     assert_eq!(runtime.block_on(async { Handle::current().id() }), id);

@@ -1,4 +1,4 @@
-//! What runtimes promise to code that builds its own.
+//! Runtimes, for code that builds its own.
 
 mod context;
 mod drop;

@@ -1,4 +1,4 @@
-//! Only one loop runs at a time on a thread.
+//! A thread runs one loop at a time.
 
 use timeloop::runtime::{Handle, Runtime};
 
@@ -56,7 +56,7 @@ fn a_runtime_blocked_on_inside_another_names_both_places() {
 }
 
 #[test]
-fn its_own_runtime_is_no_exception() {
+fn its_own_runtime_is_an_error_too() {
     let runtime = fifo();
     let text = runtime.block_on(async { panic_text(|| runtime.block_on(async {})) });
     assert!(text.contains("only one loop runs at a time"), "{text}");
@@ -70,7 +70,7 @@ fn its_own_runtime_is_no_exception() {
 }
 
 #[test]
-fn after_the_error_the_loop_outside_goes_on() {
+fn the_outer_loop_continues_after_the_error() {
     let output = timeloop::run(0, || async {
         drop(panic_text(|| drop(timeloop::run(1, || async {}))));
         timeloop::spawn(async { 42 }).await.unwrap()

@@ -1,4 +1,4 @@
-//! A runtime lives longer than one call of `block_on`.
+//! A runtime outlives a call of `block_on`.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -33,7 +33,7 @@ fn borrows_what_is_around_it() {
 }
 
 #[test]
-fn keeps_its_tasks_and_its_time_between_calls_and_moves_them_only_during_them() {
+fn tasks_and_time_proceed_only_during_calls() {
     let runtime = fifo();
     let log = Log::new();
     let start = runtime.block_on(async { Instant::now() });
@@ -101,7 +101,7 @@ fn a_wake_between_calls_counts() {
 }
 
 #[test]
-fn its_panic_is_passed_on_as_it_is_and_the_runtime_goes_on() {
+fn a_panic_is_propagated_and_the_runtime_continues() {
     let runtime = Runtime::new().unwrap();
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runtime.block_on(async { std::panic::panic_any(42_u8) })
@@ -111,7 +111,7 @@ fn its_panic_is_passed_on_as_it_is_and_the_runtime_goes_on() {
 }
 
 #[test]
-fn a_deadlock_names_the_tasks_and_the_runtime_goes_on() {
+fn a_deadlock_names_the_tasks_and_the_runtime_continues() {
     let runtime = fifo();
     drop(runtime.spawn(stuck()));
     let text = panic_text(|| runtime.block_on(pending()));
@@ -124,12 +124,12 @@ async fn stuck() {
 }
 
 #[test]
-fn a_panic_that_nobody_observed_ends_the_call() {
+fn an_unobserved_panic_ends_the_call() {
     let runtime = Runtime::new().unwrap();
     drop(runtime.spawn(async { panic!("unobserved in a runtime") }));
     let text = panic_text(|| runtime.block_on(sleep_for(SECOND)));
     assert!(text.contains("unobserved in a runtime"), "{text}");
-    // In the very last step too.
+    // In the last step too.
     drop(runtime.spawn(async { panic!("at the last moment") }));
     let text = panic_text(|| {
         runtime.block_on(async {
@@ -140,7 +140,7 @@ fn a_panic_that_nobody_observed_ends_the_call() {
 }
 
 #[test]
-fn its_limits_hold() {
+fn its_limits_apply() {
     let limits = Limits { max_steps: 100, ..Limits::default() };
     let runtime = Builder::new_current_thread().limits(limits).build().unwrap();
     let text = panic_text(|| {
@@ -154,7 +154,7 @@ fn its_limits_hold() {
 }
 
 #[test]
-fn a_livelock_is_over_when_its_call_is() {
+fn a_livelock_ends_with_its_call() {
     let runtime = fifo();
     let log = Log::new();
     let task = log.clone();
@@ -210,7 +210,7 @@ fn its_seed_and_strategy_decide() {
 }
 
 #[test]
-fn everything_that_tokio_can_be_asked_for_is_accepted() {
+fn all_of_tokios_settings_are_accepted() {
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .enable_io()
@@ -235,7 +235,7 @@ fn everything_that_tokio_can_be_asked_for_is_accepted() {
 }
 
 #[test]
-fn two_runtimes_have_times_of_their_own() {
+fn two_runtimes_have_separate_times() {
     let (first, second) = (fifo(), fifo());
     first.block_on(sleep_for(5 * SECOND));
     let time = |runtime: &Runtime| runtime.block_on(async { SystemTime::now() });
@@ -247,7 +247,7 @@ fn one_awaits_a_task_of_the_other() {
     let (first, second) = (fifo(), fifo());
     let task = first.spawn(async { 42 });
     let remote = task.abort_handle();
-    // The first one stands still meanwhile.
+    // The first runtime does not run meanwhile.
     let text = panic_text(|| {
         second.block_on(async {
             task.await.unwrap();

@@ -1,4 +1,5 @@
-//! What channels and signals announce: each operation once, before it is done, and what can't give way all the same.
+//! Operations that channels and signals announce: each once, before it is done, and also those that cannot be
+//! preempted.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -24,7 +25,7 @@ async fn once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     .await
 }
 
-/// Polls until it waits for others, having given way where it does.
+/// Polls until the future waits for other tasks, continuing after preemptions.
 async fn until_it_waits<F: Future>(mut future: Pin<&mut F>) {
     for _ in 0..3 {
         assert!(once(future.as_mut()).await.is_none());
@@ -34,198 +35,198 @@ async fn until_it_waits<F: Future>(mut future: Pin<&mut F>) {
 
 #[test]
 fn bounded_queues() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = mpsc::channel(2);
-        assert_eq!(heard.of(tx.send(1)).await.1, waits(Send));
-        assert_eq!(heard.of(tx.send_timeout(2, Duration::from_secs(1))).await.1, waits(Send));
-        assert_eq!(heard.by(|| tx.try_send(3)).1, acts(Send));
-        assert_eq!(heard.of(rx.recv()).await, (Some(1), waits(Receive)));
-        assert_eq!(heard.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(2), waits(Receive)));
-        assert_eq!(heard.by(|| rx.try_recv()).1, acts(Receive));
+        assert_eq!(ops.of(tx.send(1)).await.1, waits(Send));
+        assert_eq!(ops.of(tx.send_timeout(2, Duration::from_secs(1))).await.1, waits(Send));
+        assert_eq!(ops.by(|| tx.try_send(3)).1, acts(Send));
+        assert_eq!(ops.of(rx.recv()).await, (Some(1), waits(Receive)));
+        assert_eq!(ops.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(2), waits(Receive)));
+        assert_eq!(ops.by(|| rx.try_recv()).1, acts(Receive));
 
-        let (permit, words) = heard.of(tx.reserve()).await;
+        let (permit, words) = ops.of(tx.reserve()).await;
         assert_eq!(words, waits(Send));
-        assert_eq!(heard.by(|| drop(permit)).1, acts(Release));
-        let (permit, words) = heard.by(|| tx.try_reserve().unwrap());
+        assert_eq!(ops.by(|| drop(permit)).1, acts(Release));
+        let (permit, words) = ops.by(|| tx.try_reserve().unwrap());
         assert_eq!(words, acts(Send));
-        assert_eq!(heard.by(|| permit.send(4)).1, acts(Send));
+        assert_eq!(ops.by(|| permit.send(4)).1, acts(Send));
         let mut many = Vec::new();
-        assert_eq!(heard.of(rx.recv_many(&mut many, 9)).await, (1, waits(Receive)));
+        assert_eq!(ops.of(rx.recv_many(&mut many, 9)).await, (1, waits(Receive)));
 
-        let (mut permits, words) = heard.of(tx.reserve_many(2)).await;
+        let (mut permits, words) = ops.of(tx.reserve_many(2)).await;
         assert_eq!(words, waits(Send));
-        assert_eq!(heard.by(|| permits.as_mut().unwrap().next().map(|permit| permit.send(5))).1, acts(Send));
-        assert_eq!(heard.by(|| drop(permits)).1, acts(Release));
-        assert_eq!(heard.of(poll_fn(|cx| rx.poll_recv_many(cx, &mut many, 9))).await, (1, waits(Receive)));
-        let (permits, words) = heard.by(|| tx.try_reserve_many(1).unwrap());
+        assert_eq!(ops.by(|| permits.as_mut().unwrap().next().map(|permit| permit.send(5))).1, acts(Send));
+        assert_eq!(ops.by(|| drop(permits)).1, acts(Release));
+        assert_eq!(ops.of(poll_fn(|cx| rx.poll_recv_many(cx, &mut many, 9))).await, (1, waits(Receive)));
+        let (permits, words) = ops.by(|| tx.try_reserve_many(1).unwrap());
         assert_eq!(words, acts(Send));
-        assert_eq!(heard.by(|| permits.count()).1, acts(Release));
+        assert_eq!(ops.by(|| permits.count()).1, acts(Release));
 
-        let (permit, words) = heard.of(tx.clone().reserve_owned()).await;
+        let (permit, words) = ops.of(tx.clone().reserve_owned()).await;
         assert_eq!(words, waits(Send));
-        let (tx, words) = heard.by(|| permit.unwrap().release());
+        let (tx, words) = ops.by(|| permit.unwrap().release());
         assert_eq!(words, acts(Release));
-        let (permit, words) = heard.by(|| tx.try_reserve_owned().unwrap());
+        let (permit, words) = ops.by(|| tx.try_reserve_owned().unwrap());
         assert_eq!(words, acts(Send));
-        let (tx, words) = heard.by(|| permit.send(6));
+        let (tx, words) = ops.by(|| permit.send(6));
         assert_eq!(words, acts(Send));
 
-        assert_eq!(heard.by(|| (tx.capacity(), rx.capacity(), rx.len(), rx.is_empty())).1, vec!["read"; 4]);
-        assert_eq!(heard.by(|| (tx.is_closed(), rx.is_closed())).1, vec!["read"; 2]);
-        assert_eq!(heard.by(|| (tx.max_capacity(), tx.same_channel(&tx))).1, vec![""; 0]);
-        assert_eq!(heard.by(|| rx.close()).1, acts(Write));
-        assert_eq!(heard.of(tx.closed()).await.1, waits(Read));
-        assert_eq!(heard.by(|| drop(rx)).1, acts(Write));
+        assert_eq!(ops.by(|| (tx.capacity(), rx.capacity(), rx.len(), rx.is_empty())).1, vec!["read"; 4]);
+        assert_eq!(ops.by(|| (tx.is_closed(), rx.is_closed())).1, vec!["read"; 2]);
+        assert_eq!(ops.by(|| (tx.max_capacity(), tx.same_channel(&tx))).1, vec![""; 0]);
+        assert_eq!(ops.by(|| rx.close()).1, acts(Write));
+        assert_eq!(ops.of(tx.closed()).await.1, waits(Read));
+        assert_eq!(ops.by(|| drop(rx)).1, acts(Write));
     });
 }
 
 #[test]
 fn unbounded_queues() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = mpsc::unbounded_channel();
-        assert_eq!(heard.by(|| tx.send(1)).1, acts(Send));
-        assert_eq!(heard.of(rx.recv()).await, (Some(1), waits(Receive)));
+        assert_eq!(ops.by(|| tx.send(1)).1, acts(Send));
+        assert_eq!(ops.of(rx.recv()).await, (Some(1), waits(Receive)));
         tx.send(2).unwrap();
-        assert_eq!(heard.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(2), waits(Receive)));
+        assert_eq!(ops.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(2), waits(Receive)));
         tx.send(3).unwrap();
-        assert_eq!(heard.of(rx.recv_many(&mut Vec::new(), 9)).await, (1, waits(Receive)));
+        assert_eq!(ops.of(rx.recv_many(&mut Vec::new(), 9)).await, (1, waits(Receive)));
         tx.send(4).unwrap();
         let mut many = Vec::new();
-        assert_eq!(heard.of(poll_fn(|cx| rx.poll_recv_many(cx, &mut many, 9))).await, (1, waits(Receive)));
-        assert_eq!(heard.by(|| rx.try_recv()).1, acts(Receive));
-        assert_eq!(heard.by(|| (rx.len(), rx.is_empty(), rx.is_closed(), tx.is_closed())).1, vec!["read"; 4]);
-        assert_eq!(heard.by(|| rx.close()).1, acts(Write));
-        assert_eq!(heard.of(tx.closed()).await.1, waits(Read));
-        assert_eq!(heard.by(|| drop(rx)).1, acts(Write));
+        assert_eq!(ops.of(poll_fn(|cx| rx.poll_recv_many(cx, &mut many, 9))).await, (1, waits(Receive)));
+        assert_eq!(ops.by(|| rx.try_recv()).1, acts(Receive));
+        assert_eq!(ops.by(|| (rx.len(), rx.is_empty(), rx.is_closed(), tx.is_closed())).1, vec!["read"; 4]);
+        assert_eq!(ops.by(|| rx.close()).1, acts(Write));
+        assert_eq!(ops.of(tx.closed()).await.1, waits(Read));
+        assert_eq!(ops.by(|| drop(rx)).1, acts(Write));
     });
 }
 
 #[test]
-fn of_the_senders_the_last_one_to_go_closes_the_channel() {
-    recorded(|heard| async move {
+fn dropping_the_last_sender_closes_the_channel() {
+    recorded(|ops| async move {
         let (tx, rx) = mpsc::channel::<u8>(1);
-        let (clone, words) = heard.by(|| tx.clone());
+        let (clone, words) = ops.by(|| tx.clone());
         assert_eq!(words, acts(Read));
-        let (weak, words) = heard.by(|| tx.downgrade());
+        let (weak, words) = ops.by(|| tx.downgrade());
         assert_eq!(words, acts(Read));
-        assert_eq!(heard.by(|| weak.upgrade().is_some()).1, vec!["read"; 2]);
-        assert_eq!(heard.by(|| drop(clone)).1, acts(Read));
-        assert_eq!(heard.by(|| (tx.strong_count(), rx.sender_weak_count())).1, vec!["write"; 2]);
+        assert_eq!(ops.by(|| weak.upgrade().is_some()).1, vec!["read"; 2]);
+        assert_eq!(ops.by(|| drop(clone)).1, acts(Read));
+        assert_eq!(ops.by(|| (tx.strong_count(), rx.sender_weak_count())).1, vec!["write"; 2]);
         // Their number, then the channel itself.
-        assert_eq!(heard.by(|| drop(tx)).1, ["write", "2:write"]);
-        assert_eq!(heard.by(|| weak.upgrade().is_none()).1, acts(Read));
+        assert_eq!(ops.by(|| drop(tx)).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| weak.upgrade().is_none()).1, acts(Read));
 
         let (tx, _rx) = mpsc::channel::<u8>(1);
         let permit = tx.try_reserve_owned().unwrap();
-        assert_eq!(heard.by(|| drop(permit)).1, ["release", "2:write", "write"]);
+        assert_eq!(ops.by(|| drop(permit)).1, ["release", "2:write", "write"]);
         let (tx, _rx) = mpsc::unbounded_channel::<u8>();
-        assert_eq!(heard.by(|| drop(tx)).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| drop(tx)).1, ["write", "2:write"]);
         let (tx, _rx) = broadcast::channel::<u8>(1);
         let clone = tx.clone();
-        assert_eq!(heard.by(|| drop(clone)).1, acts(Read));
-        assert_eq!(heard.by(|| drop(tx)).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| drop(clone)).1, acts(Read));
+        assert_eq!(ops.by(|| drop(tx)).1, ["write", "2:write"]);
         let (tx, rx) = watch::channel(1);
         let clones = (tx.clone(), rx.clone());
-        assert_eq!(heard.by(|| drop(clones)).1, ["read", "2:read"]);
-        assert_eq!(heard.by(|| drop(tx)).1, ["write", "2:write"]);
-        assert_eq!(heard.by(|| drop(rx)).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| drop(clones)).1, ["read", "2:read"]);
+        assert_eq!(ops.by(|| drop(tx)).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| drop(rx)).1, ["write", "2:write"]);
     });
 }
 
 #[test]
 fn channels_for_one_value() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = oneshot::channel();
-        assert_eq!(heard.by(|| (tx.is_closed(), rx.is_empty())).1, vec!["read"; 2]);
-        assert_eq!(heard.by(|| rx.try_recv()).1, acts(Receive));
-        assert_eq!(heard.by(|| tx.send(1)).1, acts(Send));
-        assert_eq!(heard.of(&mut rx).await, (Ok(1), waits(Receive)));
-        assert_eq!(heard.by(|| drop(rx)).1, [""; 0], "it has what it can have");
+        assert_eq!(ops.by(|| (tx.is_closed(), rx.is_empty())).1, vec!["read"; 2]);
+        assert_eq!(ops.by(|| rx.try_recv()).1, acts(Receive));
+        assert_eq!(ops.by(|| tx.send(1)).1, acts(Send));
+        assert_eq!(ops.of(&mut rx).await, (Ok(1), waits(Receive)));
+        assert_eq!(ops.by(|| drop(rx)).1, [""; 0], "it has what it can have");
 
         let (mut tx, rx) = oneshot::channel::<u8>();
-        assert_eq!(heard.by(|| drop(rx)).1, acts(Write));
-        assert_eq!(heard.of(tx.closed()).await.1, waits(Read));
-        assert_eq!(heard.of(poll_fn(|cx| tx.poll_closed(cx))).await.1, waits(Read));
-        assert_eq!(heard.by(|| drop(tx)).1, acts(Write));
+        assert_eq!(ops.by(|| drop(rx)).1, acts(Write));
+        assert_eq!(ops.of(tx.closed()).await.1, waits(Read));
+        assert_eq!(ops.of(poll_fn(|cx| tx.poll_closed(cx))).await.1, waits(Read));
+        assert_eq!(ops.by(|| drop(tx)).1, acts(Write));
         let (_tx, mut rx) = oneshot::channel::<u8>();
-        assert_eq!(heard.by(|| rx.close()).1, acts(Write));
+        assert_eq!(ops.by(|| rx.close()).1, acts(Write));
     });
 }
 
 #[test]
 fn broadcasts() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = broadcast::channel(2);
-        assert_eq!(heard.by(|| tx.send(1)).1, acts(Send));
-        assert_eq!(heard.of(rx.recv()).await, (Ok(1), waits(Receive)));
-        assert_eq!(heard.by(|| rx.try_recv()).1, acts(Receive));
-        let (others, words) = heard.by(|| (tx.subscribe(), rx.resubscribe()));
+        assert_eq!(ops.by(|| tx.send(1)).1, acts(Send));
+        assert_eq!(ops.of(rx.recv()).await, (Ok(1), waits(Receive)));
+        assert_eq!(ops.by(|| rx.try_recv()).1, acts(Receive));
+        let (others, words) = ops.by(|| (tx.subscribe(), rx.resubscribe()));
         assert_eq!(words, ["write"; 2]);
-        assert_eq!(heard.by(|| (tx.len(), tx.is_empty(), tx.receiver_count())).1, ["read"; 3]);
-        assert_eq!(heard.by(|| (rx.len(), rx.is_empty(), rx.is_closed())).1, ["read"; 3]);
+        assert_eq!(ops.by(|| (tx.len(), tx.is_empty(), tx.receiver_count())).1, ["read"; 3]);
+        assert_eq!(ops.by(|| (rx.len(), rx.is_empty(), rx.is_closed())).1, ["read"; 3]);
         drop(others);
-        assert_eq!(heard.by(|| drop(rx)).1, acts(Write));
-        assert_eq!(heard.of(tx.closed()).await.1, waits(Read));
+        assert_eq!(ops.by(|| drop(rx)).1, acts(Write));
+        assert_eq!(ops.of(tx.closed()).await.1, waits(Read));
     });
 }
 
 #[test]
 fn watched_values() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = watch::channel(0);
-        assert_eq!(heard.by(|| tx.send(1)).1, acts(Send));
-        assert_eq!(heard.by(|| tx.send_replace(2)).1, acts(Send));
-        assert_eq!(heard.by(|| tx.send_modify(|value| *value = 3)).1, acts(Send));
-        assert_eq!(heard.by(|| tx.send_if_modified(|_| false)).1, acts(Send));
-        assert_eq!(heard.of(rx.changed()).await.1, waits(Read));
+        assert_eq!(ops.by(|| tx.send(1)).1, acts(Send));
+        assert_eq!(ops.by(|| tx.send_replace(2)).1, acts(Send));
+        assert_eq!(ops.by(|| tx.send_modify(|value| *value = 3)).1, acts(Send));
+        assert_eq!(ops.by(|| tx.send_if_modified(|_| false)).1, acts(Send));
+        assert_eq!(ops.of(rx.changed()).await.1, waits(Read));
         assert_eq!(
-            heard.of(async { *rx.wait_for(|value| *value == 3).await.unwrap() }).await,
+            ops.of(async { *rx.wait_for(|value| *value == 3).await.unwrap() }).await,
             (3, waits(Read))
         );
-        assert_eq!(heard.by(|| (*rx.borrow(), *tx.borrow())).1, ["read"; 2]);
-        assert_eq!(heard.by(|| *rx.borrow_and_update()).1, acts(Read));
-        assert_eq!(heard.by(|| (rx.has_changed(), rx.is_closed(), tx.is_closed())).1, ["read"; 3]);
-        assert_eq!(heard.by(|| rx.mark_unchanged()).1, acts(Read));
-        assert_eq!(heard.by(|| rx.mark_changed()).1, [""; 0]);
-        assert_eq!(heard.by(|| (tx.receiver_count(), tx.sender_count())).1, ["write", "2:write"]);
-        assert_eq!(heard.by(|| drop(tx.subscribe())).1, ["write", "2:read", "2:read"]);
+        assert_eq!(ops.by(|| (*rx.borrow(), *tx.borrow())).1, ["read"; 2]);
+        assert_eq!(ops.by(|| *rx.borrow_and_update()).1, acts(Read));
+        assert_eq!(ops.by(|| (rx.has_changed(), rx.is_closed(), tx.is_closed())).1, ["read"; 3]);
+        assert_eq!(ops.by(|| rx.mark_unchanged()).1, acts(Read));
+        assert_eq!(ops.by(|| rx.mark_changed()).1, [""; 0]);
+        assert_eq!(ops.by(|| (tx.receiver_count(), tx.sender_count())).1, ["write", "2:write"]);
+        assert_eq!(ops.by(|| drop(tx.subscribe())).1, ["write", "2:read", "2:read"]);
         drop(rx);
-        assert_eq!(heard.of(tx.closed()).await.1, waits(Read));
+        assert_eq!(ops.of(tx.closed()).await.1, waits(Read));
     });
 }
 
 #[test]
 fn signals() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let notify = Arc::new(Notify::new());
-        assert_eq!(heard.by(|| notify.notify_one()).1, acts(Send));
-        assert_eq!(heard.of(notify.notified()).await.1, waits(Receive));
-        assert_eq!(heard.by(|| notify.notify_last()).1, acts(Send));
-        // To make the future is to look: from here on it hears of `notify_waiters`.
-        let (owned, words) = heard.by(|| Arc::clone(&notify).notified_owned());
+        assert_eq!(ops.by(|| notify.notify_one()).1, acts(Send));
+        assert_eq!(ops.of(notify.notified()).await.1, waits(Receive));
+        assert_eq!(ops.by(|| notify.notify_last()).1, acts(Send));
+        // Creating the future is a read: from here on `notify_waiters` reaches it.
+        let (owned, words) = ops.by(|| Arc::clone(&notify).notified_owned());
         assert_eq!(words, acts(Read));
-        assert_eq!(heard.of(owned).await.1, waits(Receive));
+        assert_eq!(ops.of(owned).await.1, waits(Receive));
 
         let mut enabled = pin!(notify.notified());
-        assert_eq!(heard.by(|| enabled.as_mut().enable()), (false, acts(Receive)));
-        assert_eq!(heard.by(|| notify.notify_waiters()).1, acts(Send));
-        assert_eq!(heard.of(enabled).await.1, acts(Receive));
+        assert_eq!(ops.by(|| enabled.as_mut().enable()), (false, acts(Receive)));
+        assert_eq!(ops.by(|| notify.notify_waiters()).1, acts(Send));
+        assert_eq!(ops.of(enabled).await.1, acts(Receive));
 
         let left = notify.notified();
-        assert_eq!(heard.by(|| drop(left)).1, [""; 0]);
+        assert_eq!(ops.by(|| drop(left)).1, [""; 0]);
         let mut left = Box::pin(notify.notified());
         left.as_mut().enable();
-        assert_eq!(heard.by(|| drop(left)).1, acts(Release), "it leaves the line");
+        assert_eq!(ops.by(|| drop(left)).1, acts(Release), "it leaves the queue");
     });
 }
 
-/// Made and then told of by `notify_waiters` while it stands before its first poll's operation.
+/// The future is created, then notified by `notify_waiters` while it is preempted at its first poll.
 #[test]
-fn a_signal_to_all_reaches_who_has_given_way() {
+fn notify_waiters_reaches_a_preempted_wait() {
     recorded(|_| async {
         let notify = Rc::new(Notify::new());
         let mut waiting = Box::pin(notify.notified());
-        assert!(once(waiting.as_mut()).await.is_none(), "it has given way");
+        assert!(once(waiting.as_mut()).await.is_none(), "it is preempted");
         notify.notify_waiters();
         yield_now().await;
         assert!(once(waiting.as_mut()).await.is_some());
@@ -233,46 +234,46 @@ fn a_signal_to_all_reaches_who_has_given_way() {
 }
 
 #[test]
-fn who_waited_tells_when_it_goes_on_and_when_it_looks_in_vain() {
-    recorded(|heard| async move {
+fn a_waiting_task_announces_completion_but_not_failed_attempts() {
+    recorded(|ops| async move {
         let (tx, mut rx) = mpsc::channel(1);
         let mut receiving = Box::pin(rx.recv());
         until_it_waits(receiving.as_mut()).await;
-        assert_eq!(heard.words(), ["receive?", "receive", "read"]);
+        assert_eq!(ops.words(), ["receive?", "receive", "read"]);
         tx.try_send(1).unwrap();
-        assert_eq!(heard.of(receiving).await, (Some(1), acts(Receive)));
+        assert_eq!(ops.of(receiving).await, (Some(1), acts(Receive)));
 
         tx.try_send(2).unwrap();
         let mut sending = Box::pin(tx.send(3));
         until_it_waits(sending.as_mut()).await;
-        assert_eq!(heard.words()[1..], ["send?", "send", "read"]);
-        assert_eq!(heard.by(|| drop(sending)).1, acts(Release), "it leaves the line of senders");
+        assert_eq!(ops.words()[1..], ["send?", "send", "read"]);
+        assert_eq!(ops.by(|| drop(sending)).1, acts(Release), "it leaves the queue of senders");
         let mut sending = Box::pin(tx.send(4));
         until_it_waits(sending.as_mut()).await;
         assert_eq!(rx.recv().await, Some(2));
-        assert_eq!(heard.of(sending).await.1, acts(Send));
+        assert_eq!(ops.of(sending).await.1, acts(Send));
     });
 }
 
 #[test]
-fn who_is_dropped_where_it_has_given_way_leaves_nothing_behind() {
-    recorded(|heard| async move {
+fn dropping_a_preempted_operation_leaves_nothing_behind() {
+    recorded(|ops| async move {
         let (tx, mut rx) = mpsc::channel(1);
         tx.try_send(1).unwrap();
         let mut receiving = Box::pin(rx.recv());
         assert!(once(receiving.as_mut()).await.is_none());
-        assert_eq!(heard.words()[1..], ["receive?"]);
-        assert_eq!(heard.by(|| drop(receiving)).1, [""; 0]);
+        assert_eq!(ops.words()[1..], ["receive?"]);
+        assert_eq!(ops.by(|| drop(receiving)).1, [""; 0]);
         yield_now().await;
-        assert_eq!(heard.of(rx.recv()).await, (Some(1), waits(Receive)));
+        assert_eq!(ops.of(rx.recv()).await, (Some(1), waits(Receive)));
 
-        // What `poll_recv` began ends with the next message, however it is taken.
+        // The operation that `poll_recv` started ends with the next message, however it is received.
         assert!(once(pin!(poll_fn(|cx| rx.poll_recv(cx)))).await.is_none());
         yield_now().await;
         tx.try_send(2).unwrap();
-        assert_eq!(heard.of(rx.recv()).await, (Some(2), waits(Receive)));
+        assert_eq!(ops.of(rx.recv()).await, (Some(2), waits(Receive)));
         tx.try_send(3).unwrap();
-        assert_eq!(heard.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(3), waits(Receive)));
+        assert_eq!(ops.of(poll_fn(|cx| rx.poll_recv(cx))).await, (Some(3), waits(Receive)));
 
         let mut sending = Box::pin(tx.send(4));
         assert!(once(sending.as_mut()).await.is_none());
@@ -284,11 +285,11 @@ fn who_is_dropped_where_it_has_given_way_leaves_nothing_behind() {
 
 /// The halves are one resource, and two channels are two.
 #[test]
-fn channels_are_told_apart() {
-    recorded(|heard| async move {
+fn channels_are_distinct_resources() {
+    recorded(|ops| async move {
         let (one, mut of_one) = mpsc::unbounded_channel();
         let (two, _of_two) = mpsc::unbounded_channel();
-        let ((), words) = heard.by(|| {
+        let ((), words) = ops.by(|| {
             one.send(1).unwrap();
             two.send(1).unwrap();
             of_one.try_recv().unwrap();
@@ -300,10 +301,10 @@ fn channels_are_told_apart() {
 
 #[test]
 fn blocking_methods_work_where_they_need_not_wait() {
-    recorded(|heard| async move {
+    recorded(|ops| async move {
         let (tx, mut rx) = mpsc::channel(1);
-        assert_eq!(heard.by(|| tx.blocking_send(1)), (Ok(()), acts(Send)));
-        assert_eq!(heard.by(|| rx.blocking_recv()), (Some(1), acts(Receive)));
+        assert_eq!(ops.by(|| tx.blocking_send(1)), (Ok(()), acts(Send)));
+        assert_eq!(ops.by(|| rx.blocking_recv()), (Some(1), acts(Receive)));
         tx.try_send(2).unwrap();
         assert_eq!(rx.blocking_recv_many(&mut Vec::new(), 2), 1);
         let (tx, mut rx) = mpsc::unbounded_channel();
@@ -320,7 +321,7 @@ fn blocking_methods_work_where_they_need_not_wait() {
 }
 
 #[test]
-fn blocking_methods_say_so_where_they_would_have_to_wait() {
+fn blocking_methods_panic_if_they_would_have_to_wait() {
     let texts = timeloop::run(0, || async {
         let (tx, mut rx) = mpsc::channel(1);
         tx.try_send(0).unwrap();
@@ -337,7 +338,7 @@ fn blocking_methods_say_so_where_they_would_have_to_wait() {
         rx.try_recv().unwrap();
         assert_eq!(panic_text(|| _ = rx.blocking_recv()), texts[1]);
         assert_eq!(panic_text(|| _ = rx.blocking_recv_many(&mut Vec::new(), 1)), texts[2]);
-        // Nothing is left behind: the channel works on.
+        // Nothing is left behind: the channel still works.
         tx.send(2).await.unwrap();
         assert_eq!(rx.recv().await, Some(2));
         texts
@@ -378,7 +379,7 @@ fn outside_of_a_run_blocking_methods_block() {
 }
 
 #[test]
-fn a_send_gives_up_after_its_time() {
+fn a_send_times_out() {
     use mpsc::error::SendTimeoutError;
     use tokio::sync::mpsc::error::SendTimeoutError as Tokios;
 

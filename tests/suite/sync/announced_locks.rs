@@ -1,4 +1,4 @@
-//! What the locks announce: each operation once, right before it is done, and every release before others hear of it.
+//! Operations that locks announce: each once, directly before it is done, and every release before waiting tasks wake.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -13,9 +13,9 @@ use timeloop::sync::{
 use timeloop::task::yield_now;
 use timeloop_sim::{Access, TaskKey};
 
-use super::witness::{Told, operations, told};
+use super::operations::{Event, events, operations};
 
-/// What one poll of a future gives.
+/// Returns the result of one poll of a future.
 async fn polled<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
@@ -84,7 +84,7 @@ fn a_lock_that_readers_share() {
     assert_eq!(looked_at, "");
 }
 
-/// The first release lets readers in, the second everybody.
+/// The first release admits readers, the second everyone.
 #[test]
 fn a_writer_that_becomes_a_reader_releases_twice() {
     let downgraded = "acquire release release";
@@ -136,7 +136,7 @@ fn a_semaphore() {
     assert_eq!(closed, "write acquire? acquire acquire acquire");
 }
 
-/// Every permit that there is comes back by one release; those that are forgotten never do.
+/// All permits are returned by one release. Forgotten permits never are.
 #[test]
 fn permits_that_are_split_merged_or_forgotten() {
     let changed = operations(async || {
@@ -197,16 +197,16 @@ fn a_barrier() {
     assert_eq!(operations(alone), "write? write");
 }
 
-/// Whoever goes on first after giving way is served first, whoever asked first.
+/// The task that continues first after a preemption is served first, whichever asked first.
 #[test]
-fn a_lock_is_taken_in_the_order_in_which_tasks_go_on() {
+fn a_lock_is_taken_in_the_order_in_which_tasks_continue() {
     let served = operations(async || {
         let lock = Mutex::new(());
         let (mut one, mut other) = (pin!(lock.lock()), pin!(lock.lock()));
-        assert!(polled(one.as_mut()).await.is_pending(), "gives way");
-        assert!(polled(other.as_mut()).await.is_pending(), "stands back");
+        assert!(polled(one.as_mut()).await.is_pending(), "preempted");
+        assert!(polled(other.as_mut()).await.is_pending(), "not polled");
         yield_now().await;
-        assert!(polled(other.as_mut()).await.is_pending(), "gives way in its turn");
+        assert!(polled(other.as_mut()).await.is_pending(), "preempted in its turn");
         yield_now().await;
         let Poll::Ready(held) = polled(other.as_mut()).await else { panic!("the other went on first") };
         assert!(polled(one.as_mut()).await.is_pending(), "is in the queue");
@@ -217,25 +217,25 @@ fn a_lock_is_taken_in_the_order_in_which_tasks_go_on() {
 }
 
 #[test]
-fn a_wait_that_gave_way_and_is_dropped_leaves_nothing_behind() {
+fn dropping_a_preempted_wait_leaves_nothing_behind() {
     let given_up = operations(async || {
         let lock = Mutex::new(());
         assert!(polled(pin!(lock.lock())).await.is_pending());
         yield_now().await;
         assert!(lock.try_lock().is_ok());
     });
-    assert_eq!(given_up, "acquire? acquire release", "only what was done is told as done");
+    assert_eq!(given_up, "acquire? acquire release", "only performed operations are recorded");
 }
 
-/// Who leaves the queue lets others pass, which is why they must hear of it.
+/// Leaving the queue lets other tasks pass, so they must be woken.
 #[test]
-fn a_wait_that_is_dropped_in_the_queue_is_a_release() {
+fn dropping_a_queued_wait_is_a_release() {
     let given_up = operations(async || {
         let lock = RwLock::new(());
         let reader = lock.try_read().unwrap();
         {
             let mut writer = pin!(lock.write());
-            assert!(polled(writer.as_mut()).await.is_pending(), "gives way");
+            assert!(polled(writer.as_mut()).await.is_pending(), "preempted");
             yield_now().await;
             assert!(polled(writer.as_mut()).await.is_pending(), "is in the queue");
             assert!(lock.try_read().is_err(), "which holds up readers");
@@ -259,7 +259,7 @@ fn a_wait_that_is_dropped_in_the_queue_is_a_release() {
 }
 
 #[test]
-fn a_release_is_told_before_who_waits_is_woken() {
+fn a_release_is_recorded_before_waiters_wake() {
     type Sent = Box<dyn FnOnce()>;
     type Waits = std::pin::Pin<Box<dyn Future<Output = ()>>>;
     let releases: [fn() -> (Sent, Waits); 4] = [
@@ -285,7 +285,7 @@ fn a_release_is_told_before_who_waits_is_woken() {
         },
     ];
     for release in releases {
-        let told = told(|| async move {
+        let events = events(|| async move {
             let (release, waits) = release();
             let waiting = spawn(waits);
             for _ in 0..5 {
@@ -294,10 +294,10 @@ fn a_release_is_told_before_who_waits_is_woken() {
             release();
             waiting.await.unwrap();
         });
-        let is_release = |(_, told): &(TaskKey, Told)| matches!(told, Told::Performed(operation) if operation.access == Access::Release);
-        let root = told[0];
-        let first_release = told.iter().position(is_release).unwrap();
-        let woken = told.iter().rposition(|told| told.1 == Told::Ready && *told != root).unwrap();
-        assert!(first_release < woken, "{told:?}");
+        let is_release = |(_, event): &(TaskKey, Event)| matches!(event, Event::Performed(operation) if operation.access == Access::Release);
+        let root = events[0];
+        let first_release = events.iter().position(is_release).unwrap();
+        let woken = events.iter().rposition(|event| event.1 == Event::Ready && *events != root).unwrap();
+        assert!(first_release < woken, "{events:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The barrier: ours, since tokio's is made of a watch channel; the same in all but the order of wakes.
+//! The barrier: timeloop's own, since tokio's is built on a watch channel. It differs only in the order of wakes.
 
 use std::rc::Rc;
 use std::task::Context;
@@ -12,7 +12,7 @@ use timeloop::task::yield_now;
 use super::{Log, any_order, assert_send_sync, baseline, settle, spawn_and_wait};
 
 #[test]
-fn none_goes_on_before_all_have_come_and_one_leads_each_round() {
+fn no_task_continues_before_all_have_arrived_and_one_leads_each_round() {
     any_order(|| async {
         let (barrier, log) = (Rc::new(Barrier::new(3)), Log::default());
         let tasks: Vec<_> = (0..3)
@@ -44,7 +44,7 @@ fn none_goes_on_before_all_have_come_and_one_leads_each_round() {
 }
 
 #[test]
-fn waiters_are_woken_in_the_order_in_which_they_came() {
+fn waiters_are_woken_in_order_of_arrival() {
     for _ in 0..100 {
         let order = baseline(async {
             let (barrier, log) = (Rc::new(Barrier::new(21)), Log::default());
@@ -65,7 +65,7 @@ fn waiters_are_woken_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn a_barrier_for_none_is_one_for_one() {
+fn a_barrier_for_zero_tasks_is_one_for_one_task() {
     baseline(async {
         assert!(Barrier::new(0).wait().await.is_leader());
         assert!(Barrier::new(1).wait().await.is_leader());
@@ -73,7 +73,7 @@ fn a_barrier_for_none_is_one_for_one() {
 }
 
 #[test]
-fn who_came_and_gave_up_counts_as_in_tokio() {
+fn a_cancelled_arrival_counts_as_in_tokio() {
     baseline(async {
         let barrier = Rc::new(Barrier::new(2));
         let first = spawn_and_wait({
@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_does_what_tokios_does(size in 0..5_usize, operations in prop::collection::vec(operation(), 0..60)) {
+    fn it_behaves_like_tokios(size in 0..5_usize, operations in prop::collection::vec(operation(), 0..60)) {
         prop_assert_eq!(
             seen!(tokio::sync::Barrier, size, &operations),
             seen!(timeloop::sync::Barrier, size, &operations),
@@ -144,7 +144,7 @@ proptest! {
 }
 
 #[test]
-fn it_crosses_threads_as_tokios_does() {
+fn it_crosses_threads_like_tokios() {
     assert_send_sync::<Barrier>();
     assert_send_sync::<timeloop::sync::BarrierWaitResult>();
 }

@@ -1,13 +1,13 @@
-//! Channels and signals beside tokio's own: the same random sequences of operations, the same answers and wakes.
+//! Channels and signals compared with tokio's: the same random sequences of operations, the same results and wakes.
 //!
-//! Ours are driven twice, outside of a run, and inside of one that hears of every operation and lets nothing give way.
+//! timeloop's are tested twice: outside a run, and inside one with all operations announced and no preemptions.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::recording::listened_to;
+use crate::recording::with_announcements;
 
-/// Which handle an operation uses, modulo how many there are, and a small number.
+/// Which handle an operation uses, modulo their number, and a small number.
 type Step<O> = (O, usize, u32);
 
 fn steps<O: Copy + std::fmt::Debug + 'static>(all: &'static [O]) -> impl Strategy<Value = Vec<Step<O>>> {
@@ -433,7 +433,7 @@ macro_rules! interpreters {
                 all
             }
 
-            /// What nothing came of.
+            /// The result of an operation that had no effect.
             trait Text: Sized {
                 fn text(self) -> String {
                     drop(self);
@@ -455,7 +455,7 @@ macro_rules! the_same {
     ($interpreter:ident, $given:expr) => {{
         let given = $given;
         let expected = tokios::$interpreter(&given);
-        let inside = listened_to(|| async { ours::$interpreter(&given) });
+        let inside = with_announcements(|| async { ours::$interpreter(&given) });
         for ours in [ours::$interpreter(&given), inside] {
             for (ours, expected) in ours.iter().zip(&expected) {
                 prop_assert_eq!(ours, expected);
@@ -468,27 +468,27 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_bounded_queue_does_what_tokios_does(given in (1..4_usize, steps(Queue::ALL))) {
+    fn a_bounded_queue_behaves_like_tokios(given in (1..4_usize, steps(Queue::ALL))) {
         the_same!(queue, given);
     }
 
     #[test]
-    fn an_unbounded_queue_does_what_tokios_does(given in steps(Unbounded::ALL)) {
+    fn an_unbounded_queue_behaves_like_tokios(given in steps(Unbounded::ALL)) {
         the_same!(unbounded, given);
     }
 
     #[test]
-    fn a_broadcast_does_what_tokios_does(given in (1..4_usize, steps(Broadcast::ALL))) {
+    fn a_broadcast_behaves_like_tokios(given in (1..4_usize, steps(Broadcast::ALL))) {
         the_same!(broadcast, given);
     }
 
     #[test]
-    fn a_oneshot_does_what_tokios_does(given in steps(Once::ALL)) {
+    fn a_oneshot_behaves_like_tokios(given in steps(Once::ALL)) {
         the_same!(once, given);
     }
 
     #[test]
-    fn a_signal_does_what_tokios_does(given in steps(Signal::ALL)) {
+    fn a_signal_behaves_like_tokios(given in steps(Signal::ALL)) {
         the_same!(signal, given);
     }
 }

@@ -1,4 +1,4 @@
-//! The methods of locks that block the thread: in a run only where they need not, outside as in tokio.
+//! Blocking methods of locks: inside a run they work only if they need not wait, and outside as in tokio.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use super::baseline;
 use crate::support::panic_text;
 
 #[test]
-fn what_need_not_wait_is_taken() {
+fn free_locks_are_acquired() {
     baseline(async {
         let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
         let semaphore = Arc::new(Semaphore::new(2));
@@ -31,7 +31,7 @@ fn what_need_not_wait_is_taken() {
 }
 
 #[test]
-fn what_would_have_to_wait_in_a_run_says_so() {
+fn a_held_lock_panics_inside_a_run() {
     let texts = baseline(async {
         let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
         let semaphore = Arc::new(Semaphore::new(1));
@@ -51,7 +51,7 @@ fn what_would_have_to_wait_in_a_run_says_so() {
         assert!(mutex.try_lock().is_ok() && rwlock.try_write().is_ok() && semaphore.try_acquire().is_ok());
         texts
     });
-    let told = |method: &str, thing: &str, instead: &str| {
+    let message = |method: &str, thing: &str, instead: &str| {
         format!("`{method}` would wait for {thing}, and no other task can run meanwhile; use `{instead}`")
     };
     assert_eq!(
@@ -59,14 +59,17 @@ fn what_would_have_to_wait_in_a_run_says_so() {
         "`blocking_lock` would wait for a lock that is held, and no other task can run meanwhile; use \
          `lock().await`"
     );
-    assert_eq!(texts[1], told("blocking_lock_owned", "a lock that is held", "lock_owned().await"));
-    assert_eq!(texts[2], told("blocking_read", "a lock that is held", "read().await"));
-    assert_eq!(texts[3], told("blocking_write", "a lock that is held", "write().await"));
-    assert_eq!(texts[4], told("blocking_acquire", "a permit that is taken", "acquire().await"));
+    assert_eq!(texts[1], message("blocking_lock_owned", "a lock that is held", "lock_owned().await"));
+    assert_eq!(texts[2], message("blocking_read", "a lock that is held", "read().await"));
+    assert_eq!(texts[3], message("blocking_write", "a lock that is held", "write().await"));
+    assert_eq!(texts[4], message("blocking_acquire", "a permit that is taken", "acquire().await"));
     let many = "permits that are taken";
-    assert_eq!(texts[5], told("blocking_acquire_many", many, "acquire_many(…).await"));
-    assert_eq!(texts[6], told("blocking_acquire_owned", "a permit that is taken", "acquire_owned().await"));
-    assert_eq!(texts[7], told("blocking_acquire_many_owned", many, "acquire_many_owned(…).await"));
+    assert_eq!(texts[5], message("blocking_acquire_many", many, "acquire_many(…).await"));
+    assert_eq!(
+        texts[6],
+        message("blocking_acquire_owned", "a permit that is taken", "acquire_owned().await")
+    );
+    assert_eq!(texts[7], message("blocking_acquire_many_owned", many, "acquire_many_owned(…).await"));
 }
 
 struct Locks {
@@ -75,8 +78,8 @@ struct Locks {
     semaphore: Arc<Semaphore>,
 }
 
-/// Where a run fails in which all that `blocked` asks for is held.
-fn line_told(blocked: fn(&Locks)) -> u32 {
+/// Returns the line at which a run fails in which everything that `blocked` asks for is held.
+fn reported_line(blocked: fn(&Locks)) -> u32 {
     let failure = timeloop::run(1, || async move {
         let locks = Locks {
             mutex: Arc::new(Mutex::new(())),
@@ -92,7 +95,7 @@ fn line_told(blocked: fn(&Locks)) -> u32 {
 }
 
 #[test]
-fn what_would_have_to_wait_in_a_run_names_the_callers_line() {
+fn the_panic_inside_a_run_names_the_callers_line() {
     type Blocked = fn(&Locks);
     let cases: [(u32, Blocked); 8] = [
         (line!(), |locks| drop(locks.mutex.blocking_lock())),
@@ -105,7 +108,7 @@ fn what_would_have_to_wait_in_a_run_names_the_callers_line() {
         (line!(), |locks| drop(Arc::clone(&locks.semaphore).blocking_acquire_many_owned(2))),
     ];
     for (line, blocked) in cases {
-        assert_eq!(line_told(blocked), line);
+        assert_eq!(reported_line(blocked), line);
     }
 }
 
@@ -121,7 +124,7 @@ fn outside_of_a_run_the_thread_waits() {
             *Arc::clone(&mutex).blocking_lock_owned() += 1;
             assert!(released.load(Ordering::SeqCst));
         });
-        // Long enough for a thread that does not wait to be through.
+        // Long enough for a thread that does not wait to finish.
         thread::sleep(Duration::from_millis(20));
         semaphore.add_permits(2);
         thread::sleep(Duration::from_millis(20));
@@ -133,7 +136,7 @@ fn outside_of_a_run_the_thread_waits() {
 }
 
 #[test]
-fn inside_of_tokios_runtime_they_refuse_as_tokios_do() {
+fn inside_tokios_runtime_they_panic_like_tokios() {
     let texts = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         [
             panic_text(|| drop(tokio::sync::Mutex::new(()).blocking_lock())),

@@ -1,4 +1,4 @@
-//! The channel in which each receiver gets each message, unless it lags.
+//! The broadcast channel: each receiver gets each message, unless it lags.
 
 use timeloop::sync::broadcast::channel;
 use timeloop::sync::broadcast::error::{RecvError, TryRecvError};
@@ -35,7 +35,7 @@ fn each_receiver_gets_each_message_in_order() {
 }
 
 #[test]
-fn who_lags_is_told_by_how_much_and_goes_on_with_the_oldest_kept() {
+fn a_lagging_receiver_learns_by_how_much_and_continues_with_the_oldest() {
     baseline(async {
         let (tx, mut rx) = channel(2);
         (0..5).for_each(|number| assert_eq!(tx.send(number).unwrap(), 1));
@@ -49,7 +49,7 @@ fn who_lags_is_told_by_how_much_and_goes_on_with_the_oldest_kept() {
 }
 
 #[test]
-fn a_new_receiver_gets_only_what_comes_after() {
+fn a_new_receiver_gets_only_later_messages() {
     baseline(async {
         let (tx, mut old) = channel(4);
         tx.send(1).unwrap();
@@ -62,7 +62,7 @@ fn a_new_receiver_gets_only_what_comes_after() {
 }
 
 #[test]
-fn without_receivers_sending_fails_and_gives_the_value_back() {
+fn without_receivers_sending_fails_and_returns_the_value() {
     let (tx, rx) = channel(1);
     drop(rx);
     assert_eq!(tx.send(7).unwrap_err().0, 7);
@@ -88,7 +88,7 @@ fn receivers_are_woken_in_the_order_in_which_they_began_to_wait() {
 }
 
 #[test]
-fn giving_up_loses_nothing() {
+fn cancelling_loses_nothing() {
     baseline(async {
         let (tx, mut rx) = channel(4);
         let second = tx.subscribe();

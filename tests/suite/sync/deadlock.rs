@@ -1,4 +1,4 @@
-//! A deadlock over any of the primitives names the tasks that wait and the lines where they do.
+//! A deadlock over any of the primitives names the waiting tasks and the lines where they wait.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use timeloop::sync::{
 use timeloop::task::yield_now;
 use timeloop::{BlockedTask, Failure, FailureKind};
 
-/// The text of the line where a task waits, which must be in this file.
+/// Returns the text of the line where a task waits, which must be in this file.
 fn line_of(blocked: &BlockedTask) -> &'static str {
     let site = blocked.waits_at.as_ref().expect("tests have debug information");
     assert_eq!(site.file, file!());
@@ -19,7 +19,7 @@ fn assert_deadlock(failure: &Failure) {
     assert_eq!(failure.kind, FailureKind::Deadlock, "{failure}");
 }
 
-/// Runs a root that waits for ever; gives the line where it does.
+/// Runs a root that waits for ever, and returns the line where it does.
 fn waits<F: Future>(root: impl Fn() -> F) -> &'static str {
     let failure = timeloop::run(1, || async { drop(root().await) }).unwrap_err();
     assert_deadlock(&failure);
@@ -119,17 +119,17 @@ fn signals_barriers_and_cells() {
     assert_eq!(line, "cell.get_or_init(|| never.notified()).await;");
 }
 
-/// A future that will never wake anybody need not ask for a waker: then its task is told without a line.
+/// A future that never wakes anything need not take a waker. Then its task is reported without a line.
 #[test]
-fn a_future_that_never_ends_has_no_place() {
+fn a_future_without_a_waker_has_no_location() {
     let failure = timeloop::run(1, std::future::pending::<()>).unwrap_err();
     assert_deadlock(&failure);
     assert_eq!(failure.blocked[0].waits_at, None);
 }
 
-/// Two tasks that take two locks in opposite order: some seed locks up, and the failure names both.
+/// Two tasks that take two locks in opposite order: some seed deadlocks, and the failure names both.
 #[test]
-fn opposite_orders_of_locking_are_told_task_by_task() {
+fn opposite_orders_of_locking_are_reported_task_by_task() {
     let run = |seed| {
         timeloop::run(seed, || async {
             let (first, second) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));

@@ -1,5 +1,5 @@
-//! The locks compared with tokio's own, over random sequences of operations: what each operation gives, who is woken
-//! when, and what every future and guard shows.
+//! The locks compared with tokio's, over random sequences of operations: the result of each operation, the order of
+//! wakes, and the `Debug` output of every future and guard.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,19 +7,19 @@ use std::task::Wake;
 
 use proptest::prelude::*;
 
-/// One operation; an index means one of those that there are.
+/// An operation. Indices are taken modulo the number of items.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    /// Begins to ask for a lock, in one of the ways that there are.
+    /// Starts to wait for a lock, by one of its methods.
     Ask(usize, u32),
     /// Tries to take it.
     Try(usize, u32),
     Poll(usize),
     GiveUp(usize),
     Release(usize),
-    /// Does something to a guard, in one of the ways that there are.
+    /// Uses a guard, by one of its methods.
     Change(usize, usize),
-    /// Does something to the lock itself.
+    /// Uses the lock itself.
     Touch(usize, u32),
 }
 
@@ -37,7 +37,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation, 0..60)
 }
 
-/// Which futures were woken, in order.
+/// The futures that were woken, in order.
 #[derive(Debug, Default)]
 struct Wakes(Mutex<Vec<usize>>);
 
@@ -54,14 +54,14 @@ impl Wake for Waker {
     }
 }
 
-/// The one of the list that an index means, taken out.
+/// Removes and returns the list's item at the index.
 fn take<T>(list: &mut Vec<T>, index: usize) -> Option<T> {
     if list.is_empty() { None } else { Some(list.remove(index % list.len())) }
 }
 
-/// Compiles an interpreter of operations over a lock of one crate: what was seen after each operation.
+/// Compiles an interpreter of operations for the lock of one crate. Returns the observations after each operation.
 ///
-/// `ask`, `try` and `touch` get the lock, the way and a number; `change` a guard and the way.
+/// `ask`, `try` and `touch` get the lock, the method and a number; `change` gets a guard and the method.
 macro_rules! interpreter {
     ($module:ident, $sync:path, $($arms:tt)*) => {
         mod $module {
@@ -433,20 +433,20 @@ macro_rules! semaphores {
         fn ask(lock: &Arc<Lock>, way: usize, many: u32) -> Asking<'_> {
             let owned = Arc::clone(lock);
             match way % 4 {
-                0 => Box::pin(async { told(lock.acquire().await.map(Guard::Permits)) }),
-                1 => Box::pin(async move { told(lock.acquire_many(many).await.map(Guard::Permits)) }),
-                2 => Box::pin(async { told(owned.acquire_owned().await.map(Guard::Owned)) }),
-                _ => Box::pin(async move { told(owned.acquire_many_owned(many).await.map(Guard::Owned)) }),
+                0 => Box::pin(async { stringify_error(lock.acquire().await.map(Guard::Permits)) }),
+                1 => Box::pin(async move { stringify_error(lock.acquire_many(many).await.map(Guard::Permits)) }),
+                2 => Box::pin(async { stringify_error(owned.acquire_owned().await.map(Guard::Owned)) }),
+                _ => Box::pin(async move { stringify_error(owned.acquire_many_owned(many).await.map(Guard::Owned)) }),
             }
         }
 
-        fn told<T, E: std::fmt::Debug + std::fmt::Display>(result: Result<T, E>) -> Result<T, String> {
+        fn stringify_error<T, E: std::fmt::Debug + std::fmt::Display>(result: Result<T, E>) -> Result<T, String> {
             result.map_err(|error| format!("{error:?} {error}"))
         }
 
         fn attempt(lock: &Arc<Lock>, way: usize, many: u32) -> Result<Guard<'_>, String> {
             let owned = Arc::clone(lock);
-            told(match way % 4 {
+            stringify_error(match way % 4 {
                 0 => lock.try_acquire().map(Guard::Permits),
                 1 => lock.try_acquire_many(many).map(Guard::Permits),
                 2 => owned.try_acquire_owned().map(Guard::Owned),
@@ -531,7 +531,7 @@ macro_rules! once_cells {
 
         fn ask(lock: &Arc<Lock>, way: usize, many: u32) -> Asking<'_> {
             let mut waits = way % 2 == 0;
-            // A value that is there at once, or after another poll.
+            // A value that is ready at once, or after another poll.
             let value = std::future::poll_fn(move |cx| {
                 if std::mem::take(&mut waits) {
                     cx.waker().wake_by_ref();
@@ -578,7 +578,7 @@ once_cells! {
     tokios_once_cell tokio::sync;
 }
 
-/// Outside of a run, and inside of one.
+/// Outside a run, and inside one.
 fn both(seen: fn(&[Operation]) -> Vec<String>, operations: &[Operation]) -> [Vec<String>; 2] {
     [seen(operations), timeloop::run(0, async || seen(operations)).unwrap()]
 }

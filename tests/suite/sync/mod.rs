@@ -1,6 +1,6 @@
-//! The primitives of `timeloop::sync`: what code relies on them for, in timeloop's own loop.
+//! The primitives of `timeloop::sync`: the behaviour that code relies on, in timeloop's own loop.
 //!
-//! Where an order is asserted the schedule is the quiet one; where it must not matter, many seeds are tried.
+//! Tests that assert an order use the baseline schedule. Tests that must not depend on the order try many seeds.
 
 mod announced_channels;
 mod announced_locks;
@@ -16,23 +16,23 @@ mod nested;
 mod notify;
 mod once;
 mod oneshot;
+mod operations;
 mod rwlock;
 mod semaphore;
 mod watch;
-mod witness;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use timeloop::task::{JoinHandle, yield_now};
 
-/// Runs once, first in, first out.
+/// Runs `main` once, in FIFO order.
 fn baseline<F: Future>(main: F) -> F::Output {
     let mut builder = timeloop::runtime::Builder::new_current_thread();
     builder.strategy(timeloop::StrategySpec::Fifo).build().unwrap().block_on(main)
 }
 
-/// Runs under many seeds, in any order of tasks; gives what each run gave.
+/// Runs `main` under many seeds, with tasks in any order. Returns all outputs.
 fn any_order<F: Future>(main: impl Fn() -> F) -> Vec<F::Output> {
     (0..200)
         .map(|seed| match timeloop::run(seed, &main) {
@@ -42,7 +42,7 @@ fn any_order<F: Future>(main: impl Fn() -> F) -> Vec<F::Output> {
         .collect()
 }
 
-/// Spawns a task and lets it run until it waits: in the quiet schedule tasks spawned so wait in order.
+/// Spawns a task and lets it run until it waits. Under the baseline schedule, tasks spawned like this wait in order.
 async fn spawn_and_wait<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -55,13 +55,13 @@ where
 
 /// Lets every ready task run until it waits.
 async fn settle() {
-    // Long enough for the chains of wakes in these tests, and short enough to see.
+    // Enough for the chains of wakes in these tests.
     for _ in 0..10 {
         yield_now().await;
     }
 }
 
-/// What tasks did, in order.
+/// A log of what tasks did, in order.
 #[derive(Clone, Debug, Default)]
 struct Log<T>(Rc<RefCell<Vec<T>>>);
 
@@ -70,7 +70,7 @@ impl<T> Log<T> {
         self.0.borrow_mut().push(entry);
     }
 
-    /// What was noted since the last call.
+    /// Returns the entries since the last call.
     fn take(&self) -> Vec<T> {
         self.0.take()
     }
@@ -78,7 +78,7 @@ impl<T> Log<T> {
 
 fn assert_send_sync<T: Send + Sync>() {}
 
-/// The names of `tokio::sync`, at the same paths: this need only compile.
+/// The names of `tokio::sync`, at the same paths. This needs only to compile.
 #[expect(unused_imports, reason = "that they exist is the test")]
 mod surface {
     use timeloop::sync::broadcast::error::{RecvError, SendError, TryRecvError};
@@ -100,9 +100,9 @@ mod surface {
     };
 }
 
-/// What needs no change is tokio's own type, so that values pass between code that names either.
+/// Types that need no change are tokio's own, so that values can be passed to code that uses either crate.
 #[test]
-fn the_rest_is_tokios_own() {
+fn other_types_are_tokios_own() {
     let lock = timeloop::sync::Mutex::new(7);
     let _held = lock.try_lock().unwrap();
     let _: tokio::sync::TryLockError = lock.try_lock().unwrap_err();

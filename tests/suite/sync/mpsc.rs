@@ -1,4 +1,4 @@
-//! The queue of many senders and one receiver: in order, bounded, and nothing is lost by giving up.
+//! The mpsc queue: ordered, bounded, and cancellation loses nothing.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -63,7 +63,7 @@ fn a_full_queue_makes_senders_wait_in_order() {
 }
 
 #[test]
-fn a_gone_receiver_gives_messages_back() {
+fn a_dropped_receiver_returns_messages() {
     baseline(async {
         let (tx, rx) = channel(1);
         tx.send(1).await.unwrap();
@@ -102,7 +102,7 @@ fn a_closed_queue_is_emptied_first() {
 }
 
 #[test]
-fn giving_up_loses_no_message_under_any_schedule() {
+fn cancelling_loses_no_message_under_any_schedule() {
     let given_up = any_order(|| async {
         let (tx, mut rx) = channel(1);
         let sender = spawn(async move {
@@ -113,7 +113,7 @@ fn giving_up_loses_no_message_under_any_schedule() {
         });
         let (mut arrived, mut given_up) = (Vec::new(), 0);
         loop {
-            // Due at the very instants at which messages come.
+            // Due at the very instants at which messages arrive.
             match timeout(Duration::from_millis(1), rx.recv()).await {
                 Ok(Some(message)) => arrived.push(message),
                 Ok(None) => break,
@@ -128,7 +128,7 @@ fn giving_up_loses_no_message_under_any_schedule() {
 }
 
 #[test]
-fn a_reserved_place_is_kept_and_given_back() {
+fn reserved_capacity_is_kept_and_returned() {
     baseline(async {
         let (tx, mut rx) = channel(2);
         let permits = tx.reserve_many(2).await.unwrap();
@@ -143,7 +143,7 @@ fn a_reserved_place_is_kept_and_given_back() {
 }
 
 #[test]
-fn many_at_once_and_none_at_all() {
+fn reserving_many_and_zero() {
     baseline(async {
         let (tx, mut rx) = unbounded_channel();
         assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
@@ -172,7 +172,7 @@ fn weak_senders_do_not_keep_it_open() {
 }
 
 #[test]
-fn messages_that_nobody_took_are_dropped_with_the_receiver() {
+fn unreceived_messages_are_dropped_with_the_receiver() {
     struct Counted(Rc<Cell<u32>>);
     impl Drop for Counted {
         fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! The mutex: fair, handed over, never poisoned, and safe to give up on.
+//! The mutex: fair, handed over, never poisoned, and cancel safe.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ fn a_released_lock_belongs_to_the_next_in_line_before_that_has_run() {
 }
 
 #[test]
-fn who_gives_up_waiting_does_not_hold_up_the_rest() {
-    // Given up while in line, and given up after the lock was handed over but before the task has run.
+fn a_cancelled_wait_does_not_block_the_queue() {
+    // Given up while queued, and given up after the lock was handed over but before the task has run.
     for handed_over in [false, true] {
         baseline(async move {
             let lock = Rc::new(Mutex::new(()));
@@ -97,7 +97,7 @@ fn a_panic_releases_it_and_leaves_no_poison() {
     });
 }
 
-/// Read, give way, write: with the lock no addition is lost, without it some are.
+/// Reads, yields, writes: with the lock no addition is lost, without it some are.
 #[test]
 fn it_excludes_under_every_schedule() {
     async fn sum(locked: bool) -> u32 {

@@ -1,10 +1,10 @@
-//! A run inside tokio's own runtime: refused, since tokio's budget for its tasks would end it in a deadlock of its own.
+//! A run inside tokio's own runtime is refused, because tokio's budget for its tasks would end it in a false deadlock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use timeloop::sync::mpsc;
 
-/// More operations than tokio grants a task in one poll.
+/// More operations than tokio allows a task in one poll.
 async fn many_messages() {
     let (tx, mut rx) = mpsc::unbounded_channel();
     for number in 0..300 {
@@ -23,7 +23,7 @@ fn refusal(start: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_run_is_refused_inside_a_task_of_tokios() {
+fn a_run_panics_inside_a_tokio_task() {
     tokio_runtime().block_on(async {
         let refused = refusal(|| _ = timeloop::run(1, many_messages));
         let start = refused.find(" inside ").unwrap();

@@ -1,4 +1,4 @@
-//! The signal: one permit at most, in the order of waiting, passed on by who gives up.
+//! The signal: stores at most one permit, wakes in the order of waiting, and passes on when a waiter gives up.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use timeloop::sync::Notify;
 
 use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
-/// Tasks that wait in order and note their number when they go on.
+/// Tasks that wait in order and log their number when they continue.
 async fn waiting(notify: &Rc<Notify>, log: &Log<usize>, tasks: usize) -> Vec<timeloop::task::JoinHandle<()>> {
     let mut all = Vec::new();
     for number in 0..tasks {
@@ -22,7 +22,7 @@ async fn waiting(notify: &Rc<Notify>, log: &Log<usize>, tasks: usize) -> Vec<tim
 }
 
 #[test]
-fn the_first_in_line_is_notified_first_and_the_last_on_request() {
+fn the_first_waiter_is_notified_first_and_the_last_on_request() {
     baseline(async {
         let (notify, log) = (Rc::new(Notify::new()), Log::default());
         let _tasks = waiting(&notify, &log, 4).await;
@@ -53,7 +53,7 @@ fn one_permit_is_kept_and_no_more() {
 }
 
 #[test]
-fn notifying_all_leaves_no_permit_but_counts_for_who_has_asked() {
+fn notifying_all_stores_no_permit_but_reaches_created_waits() {
     baseline(async {
         let notify = Notify::new();
         let asked = notify.notified();
@@ -68,7 +68,7 @@ fn notifying_all_leaves_no_permit_but_counts_for_who_has_asked() {
 }
 
 #[test]
-fn who_was_notified_and_gives_up_passes_it_on() {
+fn a_notified_wait_that_is_dropped_passes_the_signal_on() {
     baseline(async {
         let (notify, log) = (Rc::new(Notify::new()), Log::default());
         let tasks = waiting(&notify, &log, 3).await;
@@ -79,7 +79,7 @@ fn who_was_notified_and_gives_up_passes_it_on() {
     });
 }
 
-/// Look, then wait: with the future made before the look, no schedule misses the signal.
+/// Check, then wait: with the future created before the check, no schedule misses the signal.
 #[test]
 fn no_schedule_loses_the_signal() {
     any_order(|| async {

@@ -9,7 +9,7 @@ use timeloop::task::yield_now;
 use super::{any_order, baseline, spawn_and_wait};
 
 #[test]
-fn under_every_schedule_one_task_makes_the_value_and_all_see_it() {
+fn under_every_schedule_one_task_initializes_the_value() {
     any_order(|| async {
         let (cell, made) = (Rc::new(OnceCell::new()), Rc::new(Cell::new(0)));
         let tasks: Vec<_> = (0..4)
@@ -36,7 +36,7 @@ fn under_every_schedule_one_task_makes_the_value_and_all_see_it() {
 }
 
 #[test]
-fn when_the_maker_fails_or_gives_up_the_next_one_makes_it() {
+fn if_initialization_fails_or_is_dropped_the_next_task_runs_its_own() {
     baseline(async {
         let cell = Rc::new(OnceCell::new());
         let given_up = spawn_and_wait({
@@ -64,7 +64,7 @@ fn when_the_maker_fails_or_gives_up_the_next_one_makes_it() {
 }
 
 #[test]
-fn who_waits_for_a_value_gets_the_one_that_was_set_first() {
+fn waiters_get_the_value_that_was_set_first() {
     any_order(|| async {
         let cell = Rc::new(SetOnce::new());
         let waiter = timeloop::spawn({

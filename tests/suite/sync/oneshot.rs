@@ -1,4 +1,4 @@
-//! The channel for one value.
+//! The oneshot channel.
 
 use timeloop::spawn;
 use timeloop::sync::oneshot::{self, error::TryRecvError};
@@ -6,7 +6,7 @@ use timeloop::sync::oneshot::{self, error::TryRecvError};
 use super::{any_order, baseline, spawn_and_wait};
 
 #[test]
-fn the_value_arrives_whoever_is_first() {
+fn the_value_arrives_in_either_order() {
     any_order(|| async {
         let (tx, rx) = oneshot::channel();
         let receiver = spawn(rx);
@@ -17,7 +17,7 @@ fn the_value_arrives_whoever_is_first() {
 }
 
 #[test]
-fn a_gone_sender_is_an_error_and_a_gone_receiver_gives_the_value_back() {
+fn a_dropped_sender_is_an_error_and_a_dropped_receiver_returns_the_value() {
     baseline(async {
         let (tx, rx) = oneshot::channel::<u8>();
         let waiting = spawn_and_wait(rx).await;
@@ -34,7 +34,7 @@ fn a_gone_sender_is_an_error_and_a_gone_receiver_gives_the_value_back() {
 }
 
 #[test]
-fn looking_without_waiting() {
+fn trying_without_waiting() {
     let (tx, mut rx) = oneshot::channel();
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     tx.send(7).unwrap();
@@ -43,7 +43,7 @@ fn looking_without_waiting() {
 }
 
 #[test]
-fn a_closed_receiver_still_takes_what_was_sent_before() {
+fn a_closed_receiver_still_receives_earlier_values() {
     baseline(async {
         let (tx, mut rx) = oneshot::channel();
         tx.send(7).unwrap();
@@ -52,7 +52,7 @@ fn a_closed_receiver_still_takes_what_was_sent_before() {
     });
 }
 
-/// Sending races with giving up: the value is either taken or given back, never both, never neither.
+/// Sending races with giving up: the value is either received or returned, never both, never neither.
 #[test]
 fn under_every_schedule_the_value_is_in_one_place() {
     let outcomes = any_order(|| async {

@@ -25,7 +25,7 @@ fn readers_share_and_writers_do_not() {
     });
 }
 
-/// A writer that waits is not overtaken by readers that come after it.
+/// A waiting writer is not overtaken by readers that come after it.
 #[test]
 fn it_is_granted_in_the_order_of_asking() {
     let order = baseline(async {
@@ -67,7 +67,7 @@ fn it_is_granted_in_the_order_of_asking() {
 }
 
 #[test]
-fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
+fn a_cancelled_writer_admits_the_readers_behind_it() {
     baseline(async {
         let lock = Rc::new(RwLock::new(()));
         let guard = lock.read().await;

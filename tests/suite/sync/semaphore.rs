@@ -1,4 +1,4 @@
-//! The semaphore: permits go out in the order of asking, and none is lost or invented.
+//! The semaphore: permits are granted in the order of requests, and none is lost or invented.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use timeloop::task::yield_now;
 
 use super::{Log, any_order, baseline, settle, spawn_and_wait};
 
-/// Who asks for much is not overtaken by who asks for little.
+/// Small requests do not overtake a large one.
 #[test]
 fn permits_go_out_in_the_order_of_asking() {
     let order = baseline(async {
@@ -35,7 +35,7 @@ fn permits_go_out_in_the_order_of_asking() {
 }
 
 #[test]
-fn giving_up_half_way_gives_back_what_was_gathered() {
+fn cancelling_half_way_returns_gathered_permits() {
     baseline(async {
         let semaphore = Rc::new(Semaphore::new(2));
         let greedy = spawn_and_wait({
@@ -58,7 +58,7 @@ fn giving_up_half_way_gives_back_what_was_gathered() {
 }
 
 #[test]
-fn closing_turns_all_away() {
+fn closing_fails_all_requests() {
     baseline(async {
         let semaphore = Rc::new(Semaphore::new(1));
         let held = semaphore.acquire().await.unwrap();
@@ -93,14 +93,14 @@ fn permits_merge_split_and_are_forgotten() {
     });
 }
 
-/// Permits in use, and the most that ever were.
+/// Permits in use, and their maximum.
 #[derive(Default)]
 struct Usage {
     now: Cell<u32>,
     most: Cell<u32>,
 }
 
-/// Counts permits in until dropped, be it by cancelling.
+/// Counts permits until dropped, including by cancellation.
 struct Inside(Rc<Usage>, u32);
 
 impl Inside {
@@ -117,9 +117,9 @@ impl Drop for Inside {
     }
 }
 
-/// Users that come, wait, give up and leave in any order: the bound holds, and all permits come back.
+/// Users come, wait, give up and leave in any order: the limit holds, and all permits are returned.
 #[test]
-fn under_every_schedule_the_bound_holds_and_all_come_back() {
+fn under_every_schedule_the_limit_holds_and_all_permits_return() {
     let runs = any_order(|| async {
         let (semaphore, usage) = (Rc::new(Semaphore::new(2)), Rc::new(Usage::default()));
         let users: Vec<_> = (1..=4)

@@ -1,7 +1,7 @@
-//! The watch channel: ours beside tokio's.
+//! The watch channel compared with tokio's.
 //!
-//! The two are driven through the same random sequences of operations and must show the same in every answer, in every
-//! wake, and in what is left at the end; then what differs, the order of wakes, is shown to differ.
+//! Both execute the same random sequences of operations and must agree in every result, in every wake, and in the final
+//! state. A separate test shows the difference: the order of wakes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use timeloop::sync::watch;
 
 use super::assert_send_sync;
 
-/// An operation. Indices are taken modulo what there is.
+/// An operation. Indices are taken modulo the number of items.
 #[derive(Clone, Debug)]
 enum Operation {
     Send {
@@ -32,7 +32,7 @@ enum Operation {
     SendIfModified {
         sender: usize,
         add: u32,
-        told: bool,
+        modified: bool,
     },
     SendPanic {
         sender: usize,
@@ -84,15 +84,15 @@ enum Operation {
     Closed {
         sender: usize,
     },
-    /// Polls what waits.
+    /// Polls a waiting future.
     Poll {
         waiting: usize,
     },
-    /// Drops what waits.
+    /// Drops a waiting future.
     Cancel {
         waiting: usize,
     },
-    /// Whether two handles are of one channel.
+    /// Compares the channels of two handles.
     SameChannel,
 }
 
@@ -105,7 +105,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (i.clone(), v.clone()).prop_map(|(sender, value)| SendReplace { sender, value }),
         1 => (i.clone(), v.clone()).prop_map(|(sender, add)| SendModify { sender, add }),
         2 => (i.clone(), v.clone(), any::<bool>())
-            .prop_map(|(sender, add, told)| SendIfModified { sender, add, told }),
+            .prop_map(|(sender, add, modified)| SendIfModified { sender, add, modified }),
         1 => i.clone().prop_map(|sender| SendPanic { sender }),
         1 => i.clone().prop_map(|sender| SenderBorrow { sender }),
         2 => i.clone().prop_map(|sender| SenderState { sender }),
@@ -144,10 +144,10 @@ impl Wake for Wakes {
     }
 }
 
-/// What a future that waits hands back: what it saw, and the handle that it used.
+/// The output of a waiting future: its result, and the handle that it used.
 pub(super) type Waiting<H> = Pin<Box<dyn Future<Output = (String, H)>>>;
 
-/// The handles of one half: those at hand, and those that wait.
+/// The handles of one half: idle ones, and those of waiting futures.
 pub(super) struct Half<H> {
     pub(super) free: Vec<H>,
     waiting: Vec<(Waiting<H>, Arc<Wakes>)>,
@@ -194,7 +194,7 @@ impl<H> Half<H> {
         self.waiting.iter().map(|(_, wakes)| wakes.count()).collect()
     }
 
-    /// Drops what waits, with its handle.
+    /// Drops a waiting future with its handle.
     pub(super) fn cancel(&mut self, index: usize) -> String {
         if self.waiting.is_empty() {
             return "nothing waits".to_owned();
@@ -204,7 +204,7 @@ impl<H> Half<H> {
     }
 }
 
-/// Compiles one interpreter of operations for each crate: what was seen after each operation.
+/// Compiles an interpreter of operations for each crate. Returns the observations after each operation.
 macro_rules! interpreter {
     ($module:ident, $($watch:tt)+) => {
         mod $module {
@@ -245,10 +245,10 @@ macro_rules! interpreter {
                         senders.pick(sender)?.send_modify(|value| *value += add);
                         String::new()
                     }
-                    Operation::SendIfModified { sender, add, told } => {
+                    Operation::SendIfModified { sender, add, modified } => {
                         let modify = |value: &mut u32| {
                             *value += add;
-                            told
+                            modified
                         };
                         senders.pick(sender)?.send_if_modified(modify).to_string()
                     }
@@ -376,7 +376,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_does_what_tokios_does(operations in prop::collection::vec(operation(), 1..60)) {
+    fn it_behaves_like_tokios(operations in prop::collection::vec(operation(), 1..60)) {
         let (tokios, ours) = (tokios::seen(&operations), ours::seen(&operations));
         for (tokios, ours) in tokios.iter().zip(&ours) {
             prop_assert_eq!(tokios, ours);
@@ -384,7 +384,7 @@ proptest! {
     }
 }
 
-/// Notes its number when woken.
+/// Logs its number when woken.
 struct Noting(usize, Arc<Mutex<Vec<usize>>>);
 
 impl Wake for Noting {
@@ -395,7 +395,7 @@ impl Wake for Noting {
 
 const WAITING: usize = 40;
 
-/// The order in which futures that began to wait in order are woken by `wake`.
+/// Returns the order in which `wake` wakes futures that began to wait in order.
 fn order_of_wakes<F: Future>(waiting: impl IntoIterator<Item = F>, wake: impl FnOnce()) -> Vec<usize> {
     let order = Arc::default();
     let mut waiting: Vec<_> = waiting.into_iter().map(Box::pin).collect();
@@ -409,7 +409,7 @@ fn order_of_wakes<F: Future>(waiting: impl IntoIterator<Item = F>, wake: impl Fn
     order
 }
 
-/// tokio is built with its feature `rt` here, so its own channel draws from a thread's random numbers.
+/// tokio is built with its feature `rt` here, so its own channel uses a thread's random numbers.
 #[test]
 fn receivers_are_woken_in_the_order_in_which_they_began_to_wait() {
     for _ in 0..100 {
@@ -434,7 +434,7 @@ fn closing_wakes_in_order_too() {
     assert!(order.iter().copied().eq(0..WAITING), "{order:?}");
 }
 
-/// The reason why there is a channel of our own. If this fails, tokio's has become deterministic, and ours can go.
+/// The reason for our own channel. If this test fails, tokio's has become deterministic, and ours can be removed.
 #[test]
 fn tokios_own_channel_wakes_in_an_order_that_varies() {
     let orders = (0..10).map(|_| {
@@ -448,7 +448,7 @@ fn tokios_own_channel_wakes_in_an_order_that_varies() {
 }
 
 #[test]
-fn handles_cross_threads_as_tokios_do() {
+fn handles_cross_threads_like_tokios() {
     assert_send_sync::<watch::Sender<u32>>();
     assert_send_sync::<watch::Receiver<u32>>();
     assert_send_sync::<watch::error::SendError<u32>>();

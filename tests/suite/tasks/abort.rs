@@ -1,4 +1,4 @@
-//! Aborting a task: when it takes effect, and what is seen of it.
+//! Aborting a task: when it takes effect, and what is observed.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -31,7 +31,7 @@ fn before_the_first_poll_the_future_is_dropped_and_never_polled() {
 }
 
 #[test]
-fn while_it_waits_its_locals_are_dropped_and_it_goes_no_further() {
+fn while_it_waits_its_locals_are_dropped_and_it_stops() {
     timeloop::run(0, || async {
         let log = Log::new();
         let (task, guard) = (log.clone(), log.on_drop("dropped"));
@@ -51,7 +51,7 @@ fn while_it_waits_its_locals_are_dropped_and_it_goes_no_further() {
 }
 
 #[test]
-fn by_itself_it_goes_on_to_its_next_await() {
+fn by_itself_it_continues_to_its_next_await() {
     timeloop::run(0, || async {
         let log = Log::new();
         let task = log.clone();
@@ -98,7 +98,7 @@ fn after_it_has_ended_nothing_changes() {
 }
 
 #[test]
-fn twice_is_as_once() {
+fn aborting_twice_is_like_once() {
     timeloop::run(0, || async {
         let task = spawn(pending::<()>());
         yield_now().await;
@@ -146,7 +146,7 @@ fn in_its_own_destructor_nothing_changes() {
 }
 
 #[test]
-fn wakes_who_awaits_the_task() {
+fn wakes_the_task_that_awaits_it() {
     timeloop::run(0, || async {
         let task = spawn(pending::<()>());
         let abort = task.abort_handle();
@@ -197,7 +197,7 @@ fn a_destructor_that_panics_makes_it_a_panic() {
 }
 
 #[test]
-fn a_blocking_closure_that_has_not_begun_is_dropped() {
+fn a_blocking_closure_that_has_not_started_is_dropped() {
     timeloop::run(0, || async {
         let log = Log::new();
         let (closure, guard) = (log.clone(), log.on_drop("dropped"));
@@ -212,9 +212,9 @@ fn a_blocking_closure_that_has_not_begun_is_dropped() {
     .unwrap();
 }
 
-/// A slot's generation comes round after 65,536 tasks: a handle that is still about must not hit a stranger.
+/// A slot's generation wraps around after 65,536 tasks: an old handle must not abort an unrelated task.
 #[test]
-fn an_old_handle_never_hits_a_stranger() {
+fn an_old_handle_never_aborts_another_task() {
     timeloop::run(0, || async {
         let first = spawn(async {});
         let old = first.abort_handle();

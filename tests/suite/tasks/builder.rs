@@ -5,7 +5,7 @@ use std::future::pending;
 use timeloop::runtime::Handle;
 use timeloop::task::{Builder, JoinSet, LocalSet};
 
-/// The names of the tasks that a deadlock is about, the root's left out.
+/// Returns the names of the tasks in a deadlock, without the root's.
 fn names<F, Fut>(make: F) -> Vec<String>
 where
     F: Fn() -> Fut,

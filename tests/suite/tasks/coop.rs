@@ -1,4 +1,4 @@
-//! Budgets: spent by nobody but who asks for them.
+//! Budgets: spent only by code that asks for them.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -8,9 +8,9 @@ use std::task::Poll;
 use timeloop::spawn;
 use timeloop::task::coop::{consume_budget, cooperative, has_budget_remaining, poll_proceed, unconstrained};
 
-/// In a loop that never waits for anything but budget, another task must get its turn.
+/// In a loop that only waits for budget, another task must get its turn.
 #[test]
-fn a_loop_that_spends_budget_gives_way() {
+fn a_loop_that_spends_budget_yields() {
     let rounds = timeloop::run(0, || async {
         let flag = Rc::new(Cell::new(false));
         let set = Rc::clone(&flag);
@@ -27,7 +27,7 @@ fn a_loop_that_spends_budget_gives_way() {
 }
 
 #[test]
-fn it_gives_way_as_often_as_tokio_does() {
+fn it_yields_as_often_as_tokio_does() {
     macro_rules! polls {
         ($coop:path) => {{
             use $coop as coop;
@@ -51,7 +51,7 @@ fn it_gives_way_as_often_as_tokio_does() {
 }
 
 #[test]
-fn unconstrained_never_gives_way() {
+fn unconstrained_never_yields() {
     timeloop::run(0, || async {
         let mut future = std::pin::pin!(unconstrained(async {
             for _ in 0..1000 {
@@ -69,7 +69,7 @@ fn unconstrained_never_gives_way() {
 }
 
 #[test]
-fn a_unit_without_progress_is_given_back() {
+fn a_unit_without_progress_is_restored() {
     timeloop::run(0, || async {
         poll_fn(|cx| {
             for _ in 0..1000 {
@@ -93,7 +93,7 @@ fn a_unit_without_progress_is_given_back() {
 }
 
 #[test]
-fn cooperative_gives_the_output() {
+fn cooperative_returns_the_output() {
     timeloop::run(0, || async {
         assert_eq!(cooperative(async { 42 }).await, 42);
         assert_eq!(timeloop::task::unconstrained(cooperative(async { 42 })).await, 42);

@@ -1,10 +1,10 @@
-//! Join errors: the same texts as tokio's, found by running the same code on both.
+//! Join errors: the same texts as tokio's, found by running the same code with both.
 
 use std::future::pending;
 
 use crate::support::{text_of, tokio as tokio_runtime};
 
-/// All that an error of a task says of it, with the task's id left out.
+/// Returns everything that a task's error says, without the task's id.
 macro_rules! what_it_says {
     ($spawn:path, $future:expr, $abort:expr) => {{
         let task = $spawn($future);
@@ -70,7 +70,7 @@ fn of_a_panic_turned_into_an_io_error() {
 }
 
 #[test]
-fn into_panic_of_a_cancelled_task_panics_with_tokios_words() {
+fn into_panic_of_a_cancelled_task_panics_with_tokios_message() {
     macro_rules! words {
         ($spawn:path) => {{
             let task = $spawn(pending::<()>());

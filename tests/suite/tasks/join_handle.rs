@@ -1,4 +1,4 @@
-//! Handles to tasks.
+//! Task handles.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use timeloop::{FailureKind, spawn};
 use crate::support::{Log, on_drop, panic_text};
 
 #[test]
-fn gives_the_output() {
+fn returns_the_output() {
     let text = timeloop::run(0, || async { spawn(async { String::from("output") }).await.unwrap() });
     assert_eq!(text.unwrap(), "output");
 }
 
 #[test]
-fn gives_the_payload_of_a_panic() {
+fn returns_the_payload_of_a_panic() {
     timeloop::run(0, || async {
         let error = spawn(async { std::panic::panic_any(42_u64) }).await.unwrap_err();
         assert!(error.is_panic() && !error.is_cancelled());
@@ -72,7 +72,7 @@ fn the_output_of_a_detached_task_is_dropped_when_it_ends() {
 }
 
 #[test]
-fn the_output_that_nobody_took_is_dropped_with_the_handle() {
+fn an_untaken_output_is_dropped_with_the_handle() {
     timeloop::run(0, || async {
         let log = Log::new();
         let output = log.on_drop("output dropped");
@@ -116,7 +116,7 @@ fn a_destructor_of_an_output_that_panics_is_an_unobserved_panic() {
 }
 
 #[test]
-fn the_newest_waker_is_called() {
+fn the_newest_waker_is_woken() {
     timeloop::run(0, || async {
         let task = spawn(sleep(Duration::from_secs(1)));
         let mut task = Some(task);
@@ -176,7 +176,7 @@ fn ids_agree_and_count_up_from_the_root() {
 }
 
 #[test]
-fn its_debug_form_tells_the_id() {
+fn its_debug_output_contains_the_id() {
     timeloop::run(0, || async {
         let task: JoinHandle<()> = spawn(async {});
         assert_eq!(format!("{task:?}"), "JoinHandle { id: Id(2) }");

@@ -18,7 +18,7 @@ async fn after(seconds: u64) -> u64 {
 }
 
 #[test]
-fn gives_outputs_in_the_order_in_which_tasks_end() {
+fn returns_outputs_in_the_order_in_which_tasks_end() {
     timeloop::run(0, || async {
         let start = Instant::now();
         let mut set = JoinSet::new();
@@ -37,7 +37,7 @@ fn gives_outputs_in_the_order_in_which_tasks_end() {
 }
 
 #[test]
-fn tells_ids_with_outputs_and_errors() {
+fn returns_ids_with_outputs_and_errors() {
     timeloop::run(0, || async {
         let mut set = JoinSet::new();
         let good = set.spawn(async { 42 }).id();
@@ -129,7 +129,7 @@ fn dropping_it_aborts_its_tasks_in_order() {
 }
 
 #[test]
-fn detach_all_lets_them_run_on() {
+fn detach_all_lets_them_continue() {
     timeloop::run(0, || async {
         let log = Log::new();
         let mut set = JoinSet::new();
@@ -152,7 +152,7 @@ fn detach_all_lets_them_run_on() {
 }
 
 #[test]
-fn detach_all_drops_the_outputs_of_those_that_have_ended() {
+fn detach_all_drops_the_outputs_of_ended_tasks() {
     timeloop::run(0, || async {
         let log = Log::new();
         let mut set = JoinSet::new();
@@ -211,7 +211,7 @@ fn shutdown_waits_for_the_destructors() {
 }
 
 #[test]
-fn join_all_gives_all_outputs() {
+fn join_all_returns_all_outputs() {
     timeloop::run(0, || async {
         let set: JoinSet<_> = [3, 1, 2].map(after).into_iter().collect();
         assert_eq!(set.join_all().await, [1, 2, 3]);
@@ -244,7 +244,7 @@ fn join_all_panics_for_an_aborted_task() {
 }
 
 #[test]
-fn every_way_to_spawn() {
+fn all_spawn_methods() {
     timeloop::run(0, || async {
         let local = LocalSet::new();
         let handle = Handle::current();
@@ -303,7 +303,7 @@ fn a_panic_left_in_a_dropped_set_is_not_lost() {
 }
 
 #[test]
-fn outside_of_a_run_it_can_be_made_but_not_spawn() {
+fn outside_a_run_it_can_be_created_but_not_spawn() {
     let mut set = JoinSet::new();
     assert_eq!(format!("{set:?}"), "JoinSet { len: 0 }");
     assert!(set.try_join_next().is_none());
@@ -311,8 +311,8 @@ fn outside_of_a_run_it_can_be_made_but_not_spawn() {
     assert!(text.starts_with("can't spawn a task outside of a run"), "{text}");
 }
 
-/// The whole set is not looked at for each task that ends: 20,000 tasks cost about twice as many steps of the root
-/// and the tasks, and the poll counts of the tasks' own handles do not show at all.
+/// The set is not scanned for each task that ends: 20,000 tasks cost about twice as many steps of the root and the
+/// tasks, and the handles are not polled again.
 #[test]
 fn many_tasks_end_one_at_a_time() {
     const TASKS: u64 = 20_000;

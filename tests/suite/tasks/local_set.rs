@@ -32,7 +32,7 @@ fn awaiting_the_set_awaits_all_its_tasks() {
             let log = log.clone();
             drop(set.spawn_local(async move {
                 sleep(Duration::from_secs(seconds)).await;
-                // Spawned from within, on the set too.
+                // Spawned from within, also on the set.
                 drop(spawn_local(async move {
                     sleep(Duration::from_secs(10)).await;
                     log.push(seconds);
@@ -51,7 +51,7 @@ fn an_empty_set_is_ready() {
 }
 
 #[test]
-fn tasks_stand_still_while_nobody_awaits_the_set() {
+fn tasks_do_not_run_while_the_set_is_not_awaited() {
     timeloop::run(0, || async {
         let log = Log::new();
         let set = LocalSet::new();
@@ -255,7 +255,7 @@ fn a_set_dropped_by_one_of_its_tasks() {
     });
     assert_eq!(log.take(), ["the other's locals", "after the set", "its own locals", "a step later"]);
 
-    /// Polls the set in the cell until it is gone.
+    /// Polls the set in the cell until the cell is empty.
     async fn poll_in_cell(cell: &Cell<Option<LocalSet>>) {
         std::future::poll_fn(|cx| {
             let Some(mut set) = cell.take() else { return std::task::Poll::Ready(()) };
@@ -293,7 +293,7 @@ fn spawning_on_a_set_from_a_destructor_while_it_is_dropped() {
 }
 
 #[test]
-fn enter_leads_spawn_local_to_the_set_and_only_it() {
+fn enter_makes_only_spawn_local_use_the_set() {
     timeloop::run(0, || async {
         let set = LocalSet::new();
         let other = LocalSet::new();
@@ -329,7 +329,7 @@ fn a_spawned_task_is_outside_of_the_set() {
         set.run_until(async move {
             let outer = task.clone();
             spawn(async move {
-                // No set here: a task of the loop.
+                // No current set here: a task of the loop.
                 drop(spawn_local(async move { outer.push("ran") }));
             })
             .await
@@ -348,7 +348,7 @@ fn a_panic_of_a_task_is_seen_through_its_handle() {
         let set = LocalSet::new();
         let error = set.run_until(set.spawn_local(async { panic!("local") })).await.unwrap_err();
         assert!(error.is_panic());
-        // The set goes on.
+        // The set still runs.
         assert_eq!(set.run_until(set.spawn_local(async { 42 })).await.unwrap(), 42);
     })
     .unwrap();
@@ -366,7 +366,7 @@ impl Drop for Throws {
 }
 
 #[test]
-fn what_a_destructor_throws_while_the_set_is_dropped_is_for_who_joins_the_task() {
+fn a_destructor_panic_while_the_set_is_dropped_reaches_the_joiner() {
     timeloop::run(0, || async {
         let set = LocalSet::new();
         let waiting = |guard: Option<Throws>| {
@@ -393,7 +393,7 @@ fn what_a_destructor_throws_while_the_set_is_dropped_is_for_who_joins_the_task()
 }
 
 #[test]
-fn what_a_destructor_throws_while_the_set_is_dropped_ends_the_run_where_nobody_joins() {
+fn an_unobserved_destructor_panic_while_the_set_is_dropped_fails_the_run() {
     let failure = timeloop::run(0, || async {
         let set = LocalSet::new();
         drop(set.spawn_local(async {
@@ -412,7 +412,7 @@ fn what_a_destructor_throws_while_the_set_is_dropped_ends_the_run_where_nobody_j
 }
 
 #[test]
-fn what_a_destructor_throws_reaches_who_drops_a_set_that_never_ran() {
+fn a_destructor_panic_reaches_the_dropper_of_a_set_that_never_ran() {
     let set = LocalSet::new();
     let guards = [Throws("first"), Throws("second")];
     for guard in guards {
@@ -434,6 +434,6 @@ fn a_task_that_waits_for_its_set_shows_in_a_deadlock() {
 }
 
 #[test]
-fn its_debug_form_tells_the_name() {
+fn its_debug_output_contains_the_name() {
     assert_eq!(format!("{:?}", LocalSet::new()), "LocalSet { .. }");
 }

@@ -1,4 +1,4 @@
-//! What tasks promise.
+//! Tasks.
 
 mod abort;
 #[cfg(feature = "sync")]

@@ -32,7 +32,7 @@ fn first_in_first_out_in_order_of_spawning() {
 }
 
 #[test]
-fn a_random_strategy_comes_to_every_order() {
+fn a_random_strategy_reaches_every_order() {
     let orders: BTreeSet<Vec<u32>> = (0..200)
         .map(|seed| {
             timeloop::run(seed, || async {
@@ -97,7 +97,7 @@ fn futures_and_outputs_need_not_be_send() {
 }
 
 #[test]
-fn tasks_that_are_left_when_the_root_ends_are_dropped_in_order_of_spawning() {
+fn tasks_left_when_the_root_ends_are_dropped_in_order_of_spawning() {
     let log = Log::new();
     timeloop::run(3, || {
         let log = log.clone();

@@ -40,7 +40,7 @@ fn arithmetic() {
     .unwrap();
 }
 
-/// Code takes an hour from `now` in its first second, and expects that to work as it does with a real clock.
+/// Code subtracts an hour from `now` in its first second, and expects that to work as with a real clock.
 #[test]
 fn there_are_instants_before_the_start() {
     timeloop::run(0, || async {
@@ -65,7 +65,7 @@ fn there_is_an_end_on_both_sides() {
             panic_text(|| _ = start - Duration::MAX),
             "overflow when subtracting duration from instant"
         );
-        // As in the standard library, so as in tokio.
+        // As in the standard library, and therefore in tokio.
         let real = std::time::Instant::from(start);
         assert_eq!(panic_text(|| _ = real + Duration::MAX), "overflow when adding duration to instant");
         assert_eq!(

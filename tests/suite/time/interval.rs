@@ -1,4 +1,4 @@
-//! Intervals, beside tokio's on the same scripts.
+//! Intervals, compared with tokio's on the same scripts.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -71,7 +71,7 @@ fn a_period_of_zero_panics_with_tokios_words() {
 }
 
 #[test]
-fn behaviours_have_tokios_default_and_names() {
+fn behaviors_have_tokios_default_and_names() {
     assert_eq!(MissedTickBehavior::default(), MissedTickBehavior::Burst);
     timeloop::run(0, || async {
         let mut ticks: Interval = interval(SECOND);
@@ -110,7 +110,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Runs a script; gives each tick's scheduled time and the time at which it was seen, in milliseconds.
+/// Runs a script. Returns each tick's scheduled time and the time at which it was observed, in milliseconds.
 macro_rules! play {
     ($tokio:ident, $behavior:ident, $period:expr, $script:expr) => {{
         use $tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -149,7 +149,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn every_script_goes_as_in_tokio(
+    fn every_script_behaves_like_tokio(
         period in 1_u64..150,
         script in prop::collection::vec(operation(), 1..40),
     ) {

@@ -1,4 +1,4 @@
-//! What virtual time promises.
+//! Virtual time.
 
 mod instant;
 mod interval;

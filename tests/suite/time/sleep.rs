@@ -1,4 +1,4 @@
-//! Sleeping: to the nanosecond, in order, and at no cost.
+//! Sleeping: exact to the nanosecond, ordered, and at no cost.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -199,7 +199,7 @@ fn reset_wakes_the_task_that_waits_without_another_poll() {
         sleep(10 * SECOND).await;
         let start = Instant::now();
         let mut moved = pin!(sleep(3600 * SECOND));
-        // Polled once, so that it knows whom to wake; moved to the past, and not polled again before time passes.
+        // Polled once, so that it has a waker; reset to the past, and not polled again before time passes.
         pends(&mut moved).await;
         moved.as_mut().reset(start - SECOND);
         let mut polls = 0;

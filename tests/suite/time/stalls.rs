@@ -1,4 +1,4 @@
-//! Time that passes while tasks are ready, and tests that count on its not doing so.
+//! Stalls: time that passes while tasks are ready, and tests that depend on exact times.
 
 use timeloop::time::{Duration, Instant, sleep};
 use timeloop::{StrategySpec, spawn};
@@ -7,7 +7,7 @@ use crate::support::{by_name, explorer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts on exact times while something else goes on.
+/// Depends on exact times while another task runs.
 async fn exact() {
     let ticker = spawn(async { sleep(3 * SECOND / 2).await }); // @ticker
     let start = Instant::now();
@@ -17,7 +17,7 @@ async fn exact() {
 }
 
 #[test]
-fn by_default_a_test_of_exact_times_fails_and_is_told_what_to_do() {
+fn by_default_a_test_of_exact_times_fails_with_advice() {
     let exploration = explorer("stalls::exact").strategy(StrategySpec::Portfolio).run(exact);
     assert_eq!(
         by_name!(exploration.report()),
@@ -58,11 +58,11 @@ fn without_stalls_it_passes() {
 }
 
 #[timeloop::test(stalls = false)]
-async fn the_attribute_takes_it_too() {
+async fn the_attribute_accepts_it_too() {
     exact().await;
 }
 
-/// The order of what happens at one instant is still explored.
+/// The order of events at one instant is still explored.
 #[test]
 fn without_stalls_tasks_are_kept_waiting_within_an_instant() {
     for strategy in [StrategySpec::Portfolio, StrategySpec::Starve, StrategySpec::Stall] {

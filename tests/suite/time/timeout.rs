@@ -11,7 +11,7 @@ use crate::support::{Log, fifo};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn gives_the_output_in_time_and_elapsed_after_it() {
+fn returns_the_output_in_time_and_elapsed_after_it() {
     timeloop::run(0, || async {
         let start = Instant::now();
         assert_eq!(timeout(2 * SECOND, async { sleep(SECOND).await }).await, Ok(()));
@@ -62,7 +62,7 @@ fn a_duration_beyond_the_end_of_time_never_elapses() {
 }
 
 #[test]
-fn gives_its_future_back() {
+fn returns_its_future() {
     timeloop::run(0, || async {
         let mut timed = timeout(SECOND, ready(42));
         assert_eq!(timed.get_ref().clone().into_inner(), 42);
@@ -73,7 +73,7 @@ fn gives_its_future_back() {
 }
 
 #[test]
-fn takes_whatever_turns_into_a_future() {
+fn accepts_into_future() {
     struct Answer;
 
     impl IntoFuture for Answer {
@@ -93,7 +93,7 @@ fn takes_whatever_turns_into_a_future() {
 }
 
 #[test]
-fn its_error_says_what_tokios_says() {
+fn its_error_has_tokios_message() {
     macro_rules! said {
         ($tokio:ident) => {{
             let error = $tokio::time::timeout(SECOND, pending::<()>()).await.unwrap_err();
@@ -108,7 +108,7 @@ fn its_error_says_what_tokios_says() {
 }
 
 #[test]
-fn errors_of_timers_tell_themselves_apart_as_tokios_do() {
+fn errors_of_timers_are_distinguished_like_tokios() {
     macro_rules! kinds {
         ($tokio:ident) => {{
             use $tokio::time::error::Error;
@@ -133,7 +133,7 @@ fn errors_of_timers_tell_themselves_apart_as_tokios_do() {
     );
 }
 
-/// Each sets a timer an hour ahead and is dropped long before: the queue must not keep them.
+/// Each sets a timer an hour ahead and is dropped long before. The queue must not keep them.
 #[test]
 fn a_million_that_do_not_fire_leave_a_small_queue() {
     fifo().block_on(async {

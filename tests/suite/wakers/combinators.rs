@@ -1,4 +1,4 @@
-//! Inside futures that make wakers of their own.
+//! Futures that create their own wakers.
 
 use std::future::pending;
 
@@ -33,7 +33,7 @@ fn futures_unordered_and_ordered() {
 }
 
 #[test]
-fn dropped_half_way_they_take_their_timers_along() {
+fn dropped_half_way_they_cancel_their_timers() {
     timeloop::run(0, || async {
         let mut futures: FuturesUnordered<_> = (1..100).map(after).collect();
         assert_eq!(futures.next().await, Some(1));
@@ -46,7 +46,7 @@ fn dropped_half_way_they_take_their_timers_along() {
 }
 
 #[test]
-fn shared_wakes_all_who_wait() {
+fn shared_wakes_all_waiting_tasks() {
     for seed in 0..20 {
         timeloop::run(seed, || async {
             let shared = after(5).shared();
@@ -63,7 +63,7 @@ fn shared_wakes_all_who_wait() {
 }
 
 #[test]
-fn a_shared_future_goes_on_when_the_task_that_polled_it_is_aborted() {
+fn a_shared_future_continues_when_the_task_that_polled_it_is_aborted() {
     for seed in 0..50 {
         timeloop::run(seed, || async {
             let shared = after(5).shared();
@@ -120,7 +120,7 @@ fn a_stream_of_ticks() {
 }
 
 #[test]
-fn a_panic_that_a_combinator_catches_is_no_failure() {
+fn a_panic_caught_by_a_combinator_is_not_a_failure() {
     timeloop::run(0, || async {
         let catching = std::panic::AssertUnwindSafe(async {
             after(1).await;

@@ -1,4 +1,4 @@
-//! Handles, timers and sets that outlive their run, or go to another thread.
+//! Handles, timers and sets that outlive their run, or move to another thread.
 #![expect(clippy::disallowed_methods, reason = "what happens on a real thread is what is tested")]
 
 use std::future::{Future, pending, poll_fn};
@@ -12,7 +12,7 @@ use timeloop::{FailureKind, spawn};
 
 use crate::support::{fifo, on_drop};
 
-/// Things of all kinds, in use.
+/// Items of all kinds, in use.
 struct Things {
     running: JoinHandle<u32>,
     ended: JoinHandle<u32>,

@@ -1,4 +1,4 @@
-//! Whatever is done with a waker, nothing worse than a wake too many happens.
+//! Wakers: whatever is done with one, the worst effect is a superfluous wake.
 
 mod combinators;
 mod handles;
@@ -11,10 +11,10 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// Where a task leaves its waker for others.
+/// A place where a task stores its waker for others.
 type Left = Rc<RefCell<Option<Waker>>>;
 
-/// Leaves the waker of the current task.
+/// Stores the waker of the current task.
 async fn leave_waker(left: &Left) {
     poll_fn(|cx| {
         *left.borrow_mut() = Some(cx.waker().clone());
@@ -23,12 +23,12 @@ async fn leave_waker(left: &Left) {
     .await;
 }
 
-/// The waker of the current task.
+/// Returns the waker of the current task.
 async fn waker() -> Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// Waits until it is woken `wakes` times, leaving the waker each time; gives the number of polls.
+/// Waits until it was woken `wakes` times, storing the waker each time. Returns the number of polls.
 async fn woken(left: Left, wakes: u32) -> u32 {
     let mut polls = 0;
     poll_fn(|cx| {

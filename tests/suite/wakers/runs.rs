@@ -1,4 +1,4 @@
-//! Across runs.
+//! Wakers used in other runs.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -27,7 +27,7 @@ fn kept_past_the_end_of_its_run() {
 }
 
 #[test]
-fn called_in_a_later_run_it_wakes_nobody() {
+fn called_in_a_later_run_it_wakes_no_task() {
     let old: Vec<Waker> = timeloop::run(0, || async {
         let left = Left::default();
         let mut wakers = vec![waker().await];
@@ -43,7 +43,7 @@ fn called_in_a_later_run_it_wakes_nobody() {
         let left = Left::default();
         let mut tasks = Vec::new();
         for _ in 0..5 {
-            // In the same slots, with the same generations, as those that the old wakers know.
+            // In the same slots, with the same generations, as those of the old wakers.
             tasks.push(spawn(woken(Rc::clone(&left), 1)));
             sleep(Duration::from_nanos(1)).await;
         }
@@ -89,7 +89,7 @@ fn kept_in_a_thread_local_past_the_end_of_the_thread() {
 
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Before any of timeloop's own thread-local values, so that it is dropped after them.
+            // Before all of timeloop's thread-local values, so that it is dropped after them.
             KEPT.with(|kept| kept.0.borrow_mut().clear());
             let runtime = Runtime::new().unwrap();
             let waker = runtime.block_on(waker());
@@ -110,7 +110,7 @@ fn called_from_the_run_of_another_loop() {
     let left = Left::default();
     let task = first.spawn(woken(Rc::clone(&left), 1));
     first.block_on(yield_now());
-    // The first loop is alive and stands still: its task is ready when it goes on.
+    // The first loop exists but does not run: its task is ready when it continues.
     second.block_on(async { left.take().expect("the task waits").wake() });
     assert_eq!(first.block_on(task).unwrap(), 2);
 }

@@ -1,4 +1,4 @@
-//! On real threads.
+//! Wakers used on real threads.
 #![expect(clippy::disallowed_methods, reason = "what happens on a real thread is what is tested")]
 
 use std::future::pending;
@@ -29,7 +29,7 @@ fn after_the_run_nothing_happens() {
 }
 
 #[test]
-fn during_the_run_it_is_an_escape_that_names_the_task() {
+fn a_wake_during_the_run_is_an_escape_that_names_the_task() {
     let failure = timeloop::run(0, || async {
         let task = spawn(async {
             let waker = waker().await;
@@ -44,7 +44,7 @@ fn during_the_run_it_is_an_escape_that_names_the_task() {
 }
 
 #[test]
-fn cloned_and_dropped_there_it_is_no_escape() {
+fn cloning_and_dropping_there_is_not_an_escape() {
     timeloop::run(0, || async {
         let waker = waker().await;
         thread::spawn(move || drop((waker.clone(), waker))).join().unwrap();
@@ -54,7 +54,7 @@ fn cloned_and_dropped_there_it_is_no_escape() {
 }
 
 #[test]
-fn after_the_last_step_it_is_an_escape_all_the_same() {
+fn a_wake_after_the_last_step_is_an_escape_too() {
     let failure = timeloop::run(0, || async {
         let waker = waker().await;
         thread::spawn(move || waker.wake()).join().unwrap();
@@ -64,7 +64,7 @@ fn after_the_last_step_it_is_an_escape_all_the_same() {
 }
 
 #[test]
-fn a_runtime_that_stands_still_hears_of_it_when_it_goes_on() {
+fn an_idle_runtime_observes_the_wake_when_it_continues() {
     let runtime = fifo();
     let left = Left::default();
     let task = runtime.spawn(woken(Rc::clone(&left), 1));
@@ -76,7 +76,7 @@ fn a_runtime_that_stands_still_hears_of_it_when_it_goes_on() {
 }
 
 #[test]
-fn of_a_run_on_another_thread_it_is_no_matter() {
+fn a_waker_of_a_run_on_another_thread_is_no_escape() {
     let waker = timeloop::run(0, waker).unwrap();
     let there = thread::spawn(move || {
         timeloop::run(0, || {
@@ -91,7 +91,7 @@ fn of_a_run_on_another_thread_it_is_no_matter() {
 }
 
 #[test]
-fn runs_on_many_threads_do_not_disturb_each_other() {
+fn runs_on_many_threads_do_not_affect_each_other() {
     let threads: Vec<_> = (0..4)
         .map(|_| {
             thread::spawn(|| {

@@ -1,4 +1,4 @@
-//! Within one run.
+//! Wakers used within one run.
 #![expect(clippy::waker_clone_wake, reason = "a clone is another way to hold a waker, and each way is tried")]
 
 use std::cell::Cell;
@@ -70,7 +70,7 @@ fn called_after_its_task_has_ended() {
             async move { leave_waker(&left).await }
         });
         task.await.unwrap();
-        // The slot has another task now, which must not suffer more than a poll too many.
+        // The slot has another task now, which gets at most a superfluous poll.
         let stranger = spawn(woken(Left::default(), 1));
         yield_now().await;
         let waker = left.take().unwrap();
@@ -145,7 +145,7 @@ fn called_in_drop_while_the_run_is_torn_down() {
         timeloop::run(seed, || {
             let log = log.clone();
             async move {
-                // Each task wakes, clones and drops the waker of the other and of the root as it is dropped.
+                // Each task wakes, clones and drops the waker of the other and of the root when it is dropped.
                 let wakers: Rc<Cell<Vec<Waker>>> = Rc::default();
                 let mut all = vec![waker().await];
                 let mut guards = Vec::new();
@@ -178,7 +178,7 @@ fn called_in_drop_while_the_run_is_torn_down() {
     }
 }
 
-/// A waker of the user's around the loop's: what its functions do happens inside `wake`, `clone` and `drop`.
+/// A user's waker that wraps the loop's: its functions run inside `wake`, `clone` and `drop`.
 #[test]
 fn called_re_entrantly_in_the_wake_of_another() {
     use std::sync::{Arc, Mutex};
@@ -223,7 +223,7 @@ fn called_re_entrantly_in_the_wake_of_another() {
     .unwrap();
 }
 
-/// A waker that drops what it belongs to while the loop calls it.
+/// A waker that drops its owner while the loop calls it.
 #[test]
 fn a_waker_whose_call_drops_the_timer_that_called_it() {
     use std::pin::Pin;
@@ -256,7 +256,7 @@ fn a_waker_whose_call_drops_the_timer_that_called_it() {
 }
 
 #[test]
-fn a_waker_that_panics_fails_the_run_and_nothing_else() {
+fn a_waker_that_panics_fails_only_the_run() {
     struct Panics;
 
     impl std::task::Wake for Panics {
@@ -285,7 +285,7 @@ fn a_waker_that_panics_fails_the_run_and_nothing_else() {
 
 #[test]
 fn a_waker_taken_in_the_explained_run_works_too() {
-    // A run that fails is made again with wakers that note where tasks wait.
+    // A failing run is repeated with wakers that record where tasks wait.
     let failure = timeloop::run(0, || async {
         let left = Left::default();
         let waiter = spawn(woken(Rc::clone(&left), 10));

@@ -1,6 +1,7 @@
-//! What `select!` means: what is evaluated, polled and dropped, when, and which branch is polled first.
+//! The semantics of `select!`: the order of evaluation, polls and drops, and the branch that is polled first.
 //!
-//! Always true: orders of events are asserted whole, as a log, and not by their ends.
+//! # Invariants
+//! Orders of events are asserted as a complete log.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use std::task::{Context, Waker};
 
 use super::{Log, Token, after, run};
 
-/// Polls a future by hand until it is ready, outside of any run.
+/// Polls a future by hand until it is ready, outside a run.
 fn drive<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -73,7 +74,7 @@ fn nothing_is_polled_if_all_are_disabled_from_the_start() {
 }
 
 #[test]
-fn a_value_that_does_not_match_is_dropped_and_its_branch_polled_no_more() {
+fn a_value_that_does_not_match_is_dropped_and_disables_its_branch() {
     let log = Log::default();
     let value = run(|| async {
         let token = Token(log.clone(), "token");
@@ -135,7 +136,7 @@ fn handlers_may_move_what_other_handlers_move() {
 }
 
 #[test]
-fn futures_by_reference_go_on_where_they_were() {
+fn futures_by_reference_continue_where_they_were() {
     let log = Log::default();
     let rounds = run(|| async {
         let slow = log.future("slow", 3, 5);
@@ -171,7 +172,7 @@ fn dropping_the_whole_drops_every_future_in_order() {
 }
 
 #[test]
-fn a_panic_in_a_future_drops_the_others_and_goes_on() {
+fn a_panic_in_a_future_drops_the_others_and_propagates() {
     let log = Log::default();
     let caught = catch_unwind(AssertUnwindSafe(|| {
         drive(async {
@@ -187,7 +188,7 @@ fn a_panic_in_a_future_drops_the_others_and_goes_on() {
 }
 
 #[test]
-fn what_turns_into_a_future_is_taken_in_order() {
+fn into_future_is_called_in_order() {
     struct Number<'a>(&'a Log, u32);
     impl<'a> IntoFuture for Number<'a> {
         type Output = u32;
@@ -227,7 +228,7 @@ fn temporaries_that_a_future_borrows_live_as_long_as_it() {
 }
 
 #[test]
-fn temporaries_of_the_expressions_are_gone_when_the_waiting_begins() {
+fn temporaries_of_the_expressions_are_dropped_before_waiting() {
     let log = Log::default();
     fn first<T>(log: &Log, _: &Token, value: T) -> impl Future<Output = T> + use<T> {
         log.note("make");
@@ -256,7 +257,7 @@ fn the_future_may_be_sent_if_its_parts_may() {
 }
 
 #[test]
-fn outside_of_a_run_the_first_branch_goes_first() {
+fn outside_a_run_the_first_branch_is_polled_first() {
     for _ in 0..100 {
         assert_eq!(
             drive(async {
@@ -267,7 +268,7 @@ fn outside_of_a_run_the_first_branch_goes_first() {
     }
 }
 
-/// Which of three ready branches wins, over a hundred seeds.
+/// Counts how often each of three ready branches wins, over a hundred seeds.
 fn winners<F: Future<Output = u32>>(make: impl Fn() -> F) -> BTreeSet<u32> {
     (0..100_u64).map(|seed| timeloop::run(seed, &make).unwrap()).collect()
 }
@@ -314,7 +315,7 @@ fn enabled_branches_win_about_equally_often() {
 }
 
 #[test]
-fn after_the_first_come_those_behind_it_and_then_those_before_it() {
+fn branches_after_the_first_are_polled_in_cyclic_order() {
     let mut orders = BTreeSet::new();
     for seed in 0..100_u64 {
         let log = Log::default();
@@ -334,7 +335,7 @@ fn after_the_first_come_those_behind_it_and_then_those_before_it() {
         let order = log.take().into_iter().filter(|event| event.starts_with("poll")).take(3);
         orders.insert(order.map(|event| event.replace("poll ", "")).collect::<String>());
     }
-    // Three begin with a named branch; with the nameless one first, the named ones follow in order.
+    // Three start with a named branch. If the unnamed one is first, the named ones follow in order.
     assert_eq!(orders, BTreeSet::from(["abc", "bca", "cab"].map(str::to_owned)));
 }
 
