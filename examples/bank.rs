@@ -1,11 +1,11 @@
-//! A bank that loses money for an instant: the race is found, shrunk, told, and replayed from its token.
+//! A bank that loses money for an instant: the race is found, shrunk, reported, and replayed from its token.
 //!
 //! ```text
 //! cargo run --example bank
 //! ```
 //!
-//! Always true: it prints the same in every process and on every machine.
-#![expect(clippy::print_stdout, reason = "the example tells a story")]
+//! The output is the same in every process and on every machine.
+#![expect(clippy::print_stdout, reason = "the example prints to standard output")]
 
 use std::sync::Arc;
 
@@ -15,20 +15,20 @@ use timeloop::{Exploration, Explorer, Settings, StrategySpec, spawn};
 
 type Accounts = Arc<[Mutex<i64>; 2]>;
 
-/// Moves money from the first account to the second. Each lock is held for one statement: between the two, the money is
-/// nowhere.
+/// Moves money from the first account to the second. Each lock is held for one statement: between the two, the money is in
+/// neither account.
 async fn transfer(accounts: Accounts, amount: i64) {
     *accounts[0].lock().await -= amount;
     yield_now().await; // the ledger would be written here
     *accounts[1].lock().await += amount;
 }
 
-/// Adds up what is there.
+/// Returns the sum of the accounts.
 async fn audit(accounts: Accounts) -> i64 {
     *accounts[0].lock().await + *accounts[1].lock().await
 }
 
-/// The test. In a test suite it would have the attribute `#[timeloop::test]`.
+/// The test. A test suite would use the attribute `#[timeloop::test]`.
 async fn money_is_neither_made_nor_lost() {
     let accounts = Accounts::new([Mutex::new(100), Mutex::new(0)]);
     let audit = spawn(audit(accounts.clone()));
@@ -37,7 +37,7 @@ async fn money_is_neither_made_nor_lost() {
     transfer.await.unwrap();
 }
 
-/// The test of the bank, with settings of this program's own.
+/// Explores the test of the bank, with this program's own settings.
 fn bank() -> Explorer {
     Explorer::new("bank::money_is_neither_made_nor_lost")
         .command("cargo run --example bank")
@@ -52,7 +52,7 @@ fn main() {
     print!("{}", calm.report());
 
     println!("\n2. Under up to 1,000 schedules:\n");
-    // Heeds the environment: with the report's last line, this replays instead of exploring.
+        // Uses the environment: with the report's last line, this replays instead of exploring.
     let exploration = bank().run(money_is_neither_made_nor_lost);
     print!("{}", exploration.report());
     let found = exploration.found.expect("the audit can run between the two halves of the transfer");

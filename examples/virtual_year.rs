@@ -4,15 +4,15 @@
 //! cargo run --example virtual_year
 //! ```
 //!
-//! Always true: it prints the same in every process and on every machine, because no real clock is read.
-#![expect(clippy::print_stdout, reason = "the example tells a story")]
+//! The output is the same in every process and on every machine, because no real clock is read.
+#![expect(clippy::print_stdout, reason = "the example prints to standard output")]
 
 use rand::RngExt as _;
 use timeloop::time::{Duration, Instant, SystemTime, UNIX_EPOCH, interval, sleep, timeout};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A server that answers within a second or so, and once in a while not at all.
+/// A server that answers within about a second, and sometimes not at all.
 async fn heartbeat() {
     let delay = timeloop::rng().random_range(0..1_200);
     if delay < 1_150 {

@@ -1,6 +1,6 @@
-//! An order on its way through a shop: sixteen services report on it, and each report moves it on to another desk.
+//! An order in a shop: sixteen services report on it, and each report moves it to another desk.
 //!
-//! It has a bug, which was planted: orders for one product end on a desk that nobody looks at, if six of the services report
+//! It has a planted bug: orders for one product end at a desk that nobody looks at, if six of the services report
 //! first, in one particular order.
 
 #[cfg(feature = "timeloop")]
@@ -10,22 +10,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Mutex;
 
-/// How many services report on an order, each once.
+/// The number of services, each of which reports once on an order.
 pub const SERVICES: usize = 16;
 
 /// Products are numbered from 0.
 pub const PRODUCTS: u32 = 10_000;
 
-/// The product whose orders go by [`ROUTES`]; all others are done with at once.
+/// The product whose orders follow [`ROUTES`]. All others are done at once.
 const BULKY: u32 = 7_531;
 
-/// Desks: where an order is when it comes in, five on the way of bulky goods, the one that nobody looks at, and the one that
-/// all others go to.
+/// Desks: where an order starts, five for bulky goods, the one that nobody looks at, and the one for all others.
 const DESKS: usize = 8;
 const FORGOTTEN: usize = 6;
 const DONE: usize = 7;
 
-/// Where a report takes an order: by the desk that it is on, and by the service.
+/// Where a report moves an order, by its current desk and by the service.
 static ROUTES: [[usize; SERVICES]; DESKS] = routes();
 
 const fn routes() -> [[usize; SERVICES]; DESKS] {
@@ -45,18 +44,18 @@ const fn routes() -> [[usize; SERVICES]; DESKS] {
 pub struct Order {
     product: u32,
     desk: AtomicUsize,
-    /// How many reports each desk has seen.
+    /// The number of reports that each desk has seen.
     desks: [Mutex<u32>; DESKS],
 }
 
 impl Order {
-    /// An order that has just come in.
+    /// Creates a new order.
     #[must_use]
     pub fn new(product: u32) -> Self {
         Self { product, desk: AtomicUsize::new(0), desks: std::array::from_fn(|_| Mutex::new(0)) }
     }
 
-    /// A service reports.
+    /// Records the report of a service.
     pub async fn report(&self, service: usize) {
         let desk = self.desk.load(Ordering::Relaxed);
         let mut reports = self.desks[desk].lock().await;
@@ -65,7 +64,7 @@ impl Order {
         self.desk.store(next, Ordering::Relaxed);
     }
 
-    /// Whether somebody sees to the order.
+    /// Returns whether the order is at a desk that is looked at.
     #[must_use]
     pub fn is_seen_to(&self) -> bool {
         self.desk.load(Ordering::Relaxed) != FORGOTTEN

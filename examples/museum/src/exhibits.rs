@@ -1,14 +1,15 @@
-//! The catalogue: what is known about each exhibit besides its scenario.
+//! The catalogue: what is known about each exhibit apart from its scenario.
 //!
-//! Always true: every exhibit has a scenario of the same name in `scenarios/` or in `apart/`, and its two versions are those that the
-//! manifests pin.
+//! # Invariants
+//! Every exhibit has a scenario of the same name in `scenarios/` or in `apart/`, and its two versions are those that
+//! the manifests pin.
 
 /// One published bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhibit {
-    /// What `museum <name>` takes.
+    /// The name that `museum <name>` accepts.
     pub name: &'static str,
-    /// The crate, as published, and the part of it where a crate has several.
+    /// The crate, as published, and its module if a crate has several exhibits.
     pub subject: &'static str,
     /// The version with the bug.
     pub buggy: &'static str,
@@ -16,15 +17,15 @@ pub struct Exhibit {
     pub fixed: Option<&'static str>,
     /// The crate's home on GitHub.
     pub repository: &'static str,
-    /// Where the bug was reported or its correction noted: issues and pull requests of the repository, a commit, or
-    /// its list of changes.
+    /// Where the bug was reported or its fix noted: issues and pull requests of the repository, a commit, or its
+    /// changelog.
     pub reference: &'static str,
-    /// What goes wrong, in a few words.
+    /// The failure in a few words.
     pub wrong: &'static str,
 }
 
 impl Exhibit {
-    /// The exhibit with this name.
+    /// Returns the exhibit with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         EXHIBITS.iter().find(|exhibit| exhibit.name == name)

@@ -1,18 +1,20 @@
-//! The museum's door: shows all exhibits in a table, or one with its report.
+//! The museum's command line: shows all exhibits in a table, or one with its report.
 //!
-//! Always true: the program succeeds if every bug was found, shrunk to a few deviations, told with the order or choice that it
-//! hangs on and replayed in a fresh process, and every corrected version was clean; else it says in a sentence each what does not hold.
+//! # Invariants
+//! The program succeeds if every bug was found, shrunk to a few deviations, reported with its critical order or choice
+//! and replayed in a fresh process, and every fixed version passed. Otherwise it prints a sentence for each expectation
+//! that does not hold.
 
-mod building;
-mod guide;
-mod live;
+mod programs;
+mod progress;
 mod table;
+mod tour;
 
 use std::process::ExitCode;
 
-use museum::{EXHIBITS, Exhibit, ROOM, room};
+use museum::{EXHIBIT_SET, EXHIBITS, Exhibit, exhibit_set};
 
-use building::Building;
+use programs::Programs;
 
 const HELP: &str = "\
 Finds published concurrency bugs in the crates that had them, shrinks each failing schedule, replays it in a fresh
@@ -33,26 +35,26 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => guide::all(),
+        [] => tour::all(),
         ["--help" | "-h" | "help"] => {
-            room::say(HELP);
+            exhibit_set::say(HELP);
             ExitCode::SUCCESS
         }
         ["--list" | "-l" | "list"] => {
-            room::say(&table::list(EXHIBITS));
+            exhibit_set::say(&table::list(EXHIBITS));
             ExitCode::SUCCESS
         }
-        // Asked by the museum itself.
-        ["replay", ..] => ROOM.serve(),
+        // Arguments that the museum passes to itself.
+        ["replay", ..] => EXHIBIT_SET.serve(),
         [name] => match Exhibit::named(name) {
             Some(exhibit) => one(exhibit),
             None => {
-                complain(&unknown(name));
+                print_error(&unknown(name));
                 ExitCode::from(2)
             }
         },
         _ => {
-            complain("accepted is one exhibit at a time, or nothing for all of them; `--help` tells more");
+            print_error("accepted is one exhibit at a time, or nothing for all of them; see `--help`");
             ExitCode::from(2)
         }
     }
@@ -60,16 +62,16 @@ fn main() -> ExitCode {
 
 /// Shows one exhibit with the report of its bug.
 fn one(exhibit: &Exhibit) -> ExitCode {
-    room::say(&format!("{}\n", table::sign(exhibit)));
-    if ROOM.scenario(exhibit.name).is_some() {
-        return ROOM.show(exhibit.name);
+    exhibit_set::say(&format!("{}\n", table::sign(exhibit)));
+    if EXHIBIT_SET.scenario(exhibit.name).is_some() {
+        return EXHIBIT_SET.show(exhibit.name);
     }
-    match Building::new().and_then(|building| building.apart.show(exhibit.name)) {
+    match Programs::new().and_then(|programs| programs.apart.show(exhibit.name)) {
         Ok(true) => ExitCode::SUCCESS,
-        // It has said why.
+        // It has printed the reason.
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
-            complain(&problem);
+            print_error(&problem);
             ExitCode::FAILURE
         }
     }
@@ -83,6 +85,6 @@ fn unknown(name: &str) -> String {
     )
 }
 
-fn complain(problem: &str) {
+fn print_error(problem: &str) {
     eprintln!("museum: {}", problem.trim_end());
 }

@@ -1,24 +1,25 @@
-//! The exhibits as tables and as a sign.
+//! Prints the exhibits as tables, and the header of one exhibit.
 //!
-//! Always true: a column is as wide as its widest cell; numbers stand to the right.
+//! # Invariants
+//! A column is as wide as its widest cell. Numbers are right-aligned.
 
 use std::time::Duration;
 
 use museum::Exhibit;
-use museum::room::Finding;
+use museum::exhibit_set::Finding;
 
-/// What came of an exhibit; `None` for what was not reached.
+/// The result of an exhibit. Fields are `None` for steps that were not reached.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) exhibit: &'static Exhibit,
     pub(crate) finding: Option<Finding>,
     /// Whether a fresh process has replayed the schedule with the same fingerprint and the same trace hash.
     pub(crate) replayed: bool,
-    /// Whether the corrected version is clean; `None` also where there is no such version.
+    /// Whether the fixed version passes. Also `None` if there is no such version.
     pub(crate) clean: Option<bool>,
 }
 
-/// The table of what was found.
+/// Formats the table of results.
 pub(crate) fn found(rows: &[Row]) -> String {
     const HEAD: [&str; 11] = [
         "exhibit",
@@ -59,7 +60,7 @@ pub(crate) fn found(rows: &[Row]) -> String {
     aligned(&HEAD.map(str::to_owned), cells.collect(), &[5, 6, 7])
 }
 
-/// What there is to see.
+/// Formats the list of exhibits.
 pub(crate) fn list(exhibits: &[Exhibit]) -> String {
     let head = ["exhibit", "buggy → fixed", "what goes wrong", "reported"].map(str::to_owned);
     let cells = exhibits.iter().map(|exhibit| {
@@ -68,7 +69,7 @@ pub(crate) fn list(exhibits: &[Exhibit]) -> String {
     aligned(&head, cells.collect(), &[])
 }
 
-/// What stands beside an exhibit.
+/// Formats the header of an exhibit.
 pub(crate) fn sign(exhibit: &Exhibit) -> String {
     let Exhibit { subject, buggy, wrong, .. } = exhibit;
     let fixed = match exhibit.fixed {
@@ -112,7 +113,7 @@ fn aligned<const N: usize>(head: &[String; N], rows: Vec<[String; N]>, right: &[
     [head, &rule].into_iter().chain(&rows).map(line).collect()
 }
 
-/// A time for people: `340 µs`, `12 ms`, `1.2 s`, `75 s`.
+/// Formats a time for people: `340 µs`, `12 ms`, `1.2 s`, `75 s`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
@@ -123,7 +124,7 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// A number with its thousands apart: `1,000`.
+/// Formats a number with separated thousands: `1,000`.
 pub(crate) fn grouped(number: u64) -> String {
     match number {
         0..1_000 => number.to_string(),
@@ -136,7 +137,7 @@ mod tests {
     use std::time::Duration;
 
     use museum::EXHIBITS;
-    use museum::room::{Finding, Replayed};
+    use museum::exhibit_set::{Finding, Replayed};
 
     use super::{Row, found, grouped, list, time};
 

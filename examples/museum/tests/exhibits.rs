@@ -1,21 +1,23 @@
-//! Every exhibit as a test: its bug hides in first-in-first-out order, is found by exploring, shrinks to a few deviations,
-//! is told with the order or choice that it hangs on, and is replayed by its token. `reports/` holds the reports;
-//! `BLESS=1 cargo test` writes them anew.
+//! Every exhibit as a test: its bug does not show in FIFO order, is found by exploring, shrinks to a few deviations, is
+//! reported with its critical order or choice, and is replayed by its token. `reports/` contains the reports; `BLESS=1
+//! cargo test` rewrites them.
 //!
-//! `apart/` tests the exhibit that is there; `fixed/` and `apart-fixed/` test that the corrected versions are clean.
+//! `apart/` tests its own exhibit. `fixed/` and `apart-fixed/` test that the fixed versions pass.
 
 use std::sync::{LazyLock, OnceLock};
 
-use museum::room::{Finding, Room};
-use museum::{EXHIBITS, ROOM};
+use museum::exhibit_set::{ExhibitSet, Finding};
+use museum::{EXHIBIT_SET, EXHIBITS};
 
-/// What was found, each exhibit once.
+/// The findings, each exhibit once.
 fn finding(exhibit: &str) -> &'static Finding {
     static FINDINGS: LazyLock<Vec<OnceLock<Finding>>> =
-        LazyLock::new(|| ROOM.exhibits.iter().map(|_| OnceLock::new()).collect());
-    let index = ROOM.exhibits.iter().position(|(name, _)| *name == exhibit).expect("it is in the list");
-    // That it passes in first-in-first-out order is a part of finding.
-    FINDINGS[index].get_or_init(|| ROOM.find(exhibit, |_| {}).unwrap_or_else(|problem| panic!("{problem}")))
+        LazyLock::new(|| EXHIBIT_SET.exhibits.iter().map(|_| OnceLock::new()).collect());
+    let index =
+        EXHIBIT_SET.exhibits.iter().position(|(name, _)| *name == exhibit).expect("it is in the list");
+    // Finding a bug includes that it passes in FIFO order.
+    FINDINGS[index]
+        .get_or_init(|| EXHIBIT_SET.find(exhibit, |_| {}).unwrap_or_else(|problem| panic!("{problem}")))
 }
 
 fn check(exhibit: &str) {
@@ -23,7 +25,7 @@ fn check(exhibit: &str) {
     assert!(finding.deviations_after <= 6, "{finding:?}");
     assert!(finding.deviations_after <= finding.deviations_before, "{finding:?}");
     assert!(finding.critical.is_some(), "{finding:?}");
-    assert_eq!(ROOM.replay(exhibit, &finding.token), Ok(finding.replay), "{finding:?}");
+    assert_eq!(EXHIBIT_SET.replay(exhibit, &finding.token), Ok(finding.replay), "{finding:?}");
     let path = format!("tests/reports/{exhibit}.txt");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &finding.report).unwrap();
@@ -77,7 +79,7 @@ fn the_median_is_two_deviations_at_most() {
 
 #[test]
 fn every_scenario_is_tested_and_every_exhibit_has_one() {
-    let mut scenarios: Vec<_> = ROOM.exhibits.iter().map(|(name, _)| *name).collect();
+    let mut scenarios: Vec<_> = EXHIBIT_SET.exhibits.iter().map(|(name, _)| *name).collect();
     scenarios.sort_unstable();
     assert_eq!(NAMES, scenarios);
     scenarios.push("event-listener-2");
@@ -88,14 +90,14 @@ fn every_scenario_is_tested_and_every_exhibit_has_one() {
 }
 
 #[test]
-fn what_is_not_there_and_what_passes_is_told() {
-    assert_eq!(ROOM.find("flum", |_| {}), Err("`flum` is not an exhibit of this package".to_owned()));
-    let few = Room { runs: 1, ..ROOM };
+fn unknown_exhibits_and_passing_scenarios_are_errors() {
+    assert_eq!(EXHIBIT_SET.find("flum", |_| {}), Err("`flum` is not an exhibit of this package".to_owned()));
+    let few = ExhibitSet { runs: 1, ..EXHIBIT_SET };
     // The bug of flume does not show with seed 0.
     assert_eq!(few.find("flume", |_| {}), Err("the bug does not show in 1 schedules".to_owned()));
-    let damaged = ROOM.replay("flume", "TL1NOTATOKEN").unwrap_err();
+    let damaged = EXHIBIT_SET.replay("flume", "TL1NOTATOKEN").unwrap_err();
     assert!(damaged.contains("TIMELOOP_REPLAY"), "{damaged}");
-    let other = ROOM.replay("loole", &finding("flume").token).unwrap_err();
+    let other = EXHIBIT_SET.replay("loole", &finding("flume").token).unwrap_err();
     assert!(other.contains("another test"), "{other}");
 }
 
@@ -104,7 +106,7 @@ fn an_answer_is_read_as_it_was_written() {
     let finding = finding("flume");
     let read = |finding: &Finding| {
         let read = finding.to_string().parse::<Finding>()?;
-        // Of the time that it took it says the microseconds.
+        // The time is transferred in microseconds.
         Ok::<_, String>(Finding { took: finding.took, report: finding.report.clone(), ..read })
     };
     let without = Finding { critical: None, ..finding.clone() };

@@ -1,6 +1,6 @@
-//! A warehouse: what is in stock is sold once.
+//! A warehouse: every item in stock is sold once.
 //!
-//! Built for its tests, `tokio` is timeloop; see `tests.rs`.
+//! When it is built for its tests, `tokio` is timeloop; see `tests.rs`.
 
 #[cfg(test)]
 extern crate timeloop as tokio;
@@ -12,22 +12,22 @@ use std::collections::BTreeMap;
 
 use tokio::sync::Mutex;
 
-/// What is sold.
+/// An item.
 pub type Item = u8;
 
-/// What is in stock, by item.
+/// The stock, by item.
 #[derive(Debug, Default)]
 pub struct Warehouse {
     stock: Mutex<BTreeMap<Item, u32>>,
 }
 
 impl Warehouse {
-    /// A warehouse with nothing in it.
+    /// Creates an empty warehouse.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts so many of an item into stock, and says how many there are now.
+    /// Adds this many of an item to the stock, and returns the new count.
     pub async fn deliver(&self, item: Item, count: u32) -> u32 {
         let mut stock = self.stock.lock().await;
         let now = stock.entry(item).or_default();
@@ -35,7 +35,7 @@ impl Warehouse {
         *now
     }
 
-    /// Takes so many of an item out of stock; false, and nothing is taken, if there are fewer.
+    /// Takes this many of an item from the stock. Returns false, and takes nothing, if there are fewer.
     pub async fn order(&self, item: Item, count: u32) -> bool {
         let mut stock = self.stock.lock().await;
         match stock.get_mut(&item) {
@@ -47,7 +47,7 @@ impl Warehouse {
         }
     }
 
-    /// The same in a hurry: looks, lets go of the stock, and takes. What it saw may be gone by then.
+    /// Takes in a hurry: checks, releases the lock, and takes. The stock may have changed by then.
     pub async fn order_hastily(&self, item: Item, count: u32) -> bool {
         if self.count(item).await < count {
             return false;
@@ -58,7 +58,7 @@ impl Warehouse {
         true
     }
 
-    /// How many of an item are in stock.
+    /// Returns the stock of an item.
     pub async fn count(&self, item: Item) -> u32 {
         self.stock.lock().await.get(&item).copied().unwrap_or(0)
     }

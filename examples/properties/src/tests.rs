@@ -13,10 +13,10 @@ use timeloop::task::spawn_local;
 use crate::{Item, Warehouse};
 
 proptest! {
-    // Failing cases are kept in `timeloop-regressions`, with the input in words and the schedule.
+    // Failing cases are stored in `timeloop-regressions`, with the input as text and the schedule.
     #![proptest_config(timeloop::proptest::config())]
 
-    /// What is sold was in stock.
+    /// Only items in stock are sold.
     #[test]
     fn nothing_is_sold_twice(
         schedule in schedules(),
@@ -43,7 +43,7 @@ proptest! {
     }
 }
 
-/// The hasty way does not have that property. This is what is found: the smallest input and schedule there are.
+/// The hasty method violates that property. This is the failure found, with the smallest input and schedule.
 #[test]
 fn in_a_hurry_something_is_sold_twice() {
     let property = timeloop::proptest::Property::new("tests::in_a_hurry").without_regressions();
@@ -69,7 +69,8 @@ fn in_a_hurry_something_is_sold_twice() {
 }
 
 proptest! {
-    // A process of its own for the cases, given up on after 10 s. In the report that it prints itself stands the schedule.
+    // The cases run in a separate process, which is given up after 10 s. The report that it prints contains the
+    // schedule.
     #![proptest_config(ProptestConfig { fork: true, timeout: 10_000, cases: 20, ..ProptestConfig::default() })]
 
     #[test]
@@ -83,22 +84,22 @@ proptest! {
     }
 }
 
-/// What clients ask of a warehouse.
+/// An operation of a client on a warehouse.
 #[derive(Clone, Debug, PartialEq)]
 enum Request {
     Deliver(Item, u32),
     Order(Item, u32),
 }
 
-/// What they are told.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     InStock(u32),
     Sold(bool),
 }
 
-/// The warehouse as a state machine, as `proptest-state-machine` wants it. Each transition is some client's, by number: so it
-/// stays with that client when others are taken away.
+/// The warehouse as a state machine for `proptest-state-machine`. Each transition belongs to a client, by number, so it
+/// stays with that client when other transitions are removed.
 struct Reference;
 
 impl ReferenceStateMachine for Reference {
@@ -130,7 +131,7 @@ impl ReferenceStateMachine for Reference {
     }
 }
 
-/// The same state machine as the model of a history: it also knows what is answered.
+/// The same state machine as the model of a history: it also returns results.
 impl Model for Reference {
     type State = BTreeMap<Item, u32>;
     type Operation = Request;
@@ -154,10 +155,10 @@ impl Model for Reference {
     }
 }
 
-/// The transitions of the state machine, those of each client apart.
+/// The transitions of the state machine, separated by client.
 fn requests() -> impl Strategy<Value = Workload<Request>> {
     Reference::sequential_strategy(1..10).prop_map(|(_, transitions, seen)| {
-        // All of them are tried at once; else the strategy takes those behind the failing one for superfluous.
+        // All of them are applied at once. Otherwise the strategy would remove those after the failing one.
         if let Some(seen) = seen {
             seen.store(transitions.len(), Ordering::SeqCst);
         }
@@ -189,7 +190,7 @@ async fn answers(workload: Workload<Request>, hasty: bool) -> Result<(), TestCas
 proptest! {
     #![proptest_config(timeloop::proptest::config())]
 
-    /// To each client it is as if there were no others.
+    /// Each client sees the warehouse as if there were no others.
     #[test]
     fn answers_are_linearizable(schedule in schedules(), workload in requests()) {
         schedule.run(|| answers(workload.clone(), false))?;
@@ -202,7 +203,7 @@ fn in_a_hurry_answers_are_not_linearizable() {
     let checked = property.run(requests(), |workload| answers(workload, true));
     let failed = checked.failed.expect("it does not hold");
     println!("{}", failed.found.report);
-    // Of one item one is delivered, and two clients buy it.
+    // One item is delivered, and two clients buy it.
     let requests: Vec<_> = failed.input.iter().flatten().collect();
     assert_eq!(requests.len(), 3, "{:?}", failed.input);
     assert_eq!(failed.found.deviations_after(), Some(1));

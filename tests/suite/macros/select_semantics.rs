@@ -99,7 +99,7 @@ fn all_disabled_without_else_panics_where_the_select_is() {
     .unwrap_err();
     assert_eq!(failure.message(), "all branches are disabled and there is no else branch");
     let site = failure.site.expect("a panic has a place");
-    assert!(site.to_string().contains("select_meaning.rs"), "{site}");
+    assert!(site.to_string().contains("select_semantics.rs"), "{site}");
 }
 
 #[test]

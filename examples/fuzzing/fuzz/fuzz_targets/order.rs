@@ -1,4 +1,4 @@
-//! Whatever the product, and in whatever order the services report: somebody sees to the order.
+//! For every product and every order of reports, the order ends at a desk that is looked at.
 #![cfg_attr(not(test), no_main)]
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl<'a> Arbitrary<'a> for Product {
 }
 
 timeloop::fuzz_target!(
-    // For measuring what schedule coverage brings; yours needs no `init`.
+    // For measuring the effect of schedule coverage. Your target needs no `init`.
     init: timeloop::fuzzing::schedule_coverage(std::env::var_os("WITHOUT_SCHEDULE_COVERAGE").is_none()),
     async |product: Product| {
         let order = Arc::new(Order::new(product.0));

@@ -1,36 +1,36 @@
-//! The room of the versions in which the bugs are corrected.
+//! The exhibits in the versions without the bugs.
 
-#[path = "../../src/room.rs"]
-mod room;
+#[path = "../../src/exhibit_set.rs"]
+mod exhibit_set;
 #[path = "../../src/scenarios/mod.rs"]
 mod scenarios;
 
-use room::{RUNS, Room, SHRINK_RUNS};
+use exhibit_set::{ExhibitSet, RUNS, SHRINK_RUNS};
 
-const ROOM: Room = Room { exhibits: scenarios::ALL, runs: RUNS, shrink_runs: SHRINK_RUNS };
+const EXHIBIT_SET: ExhibitSet = ExhibitSet { exhibits: scenarios::ALL, runs: RUNS, shrink_runs: SHRINK_RUNS };
 
 fn main() -> std::process::ExitCode {
-    ROOM.serve()
+    EXHIBIT_SET.serve()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ROOM, RUNS};
+    use super::{EXHIBIT_SET, RUNS};
 
-    /// There is no version without the bug yet. Once there is, it belongs into the catalogue and the manifest.
+    /// There is no version without the bug yet. Once there is, add it to the catalogue and the manifest.
     const NOT_FIXED: [&str; 1] = ["futures-locks-0.7"];
 
     #[test]
     fn all_are_clean() {
-        for (exhibit, _) in ROOM.exhibits.iter().filter(|(exhibit, _)| !NOT_FIXED.contains(exhibit)) {
-            ROOM.clean(exhibit, RUNS).unwrap_or_else(|report| panic!("{report}"));
+        for (exhibit, _) in EXHIBIT_SET.exhibits.iter().filter(|(exhibit, _)| !NOT_FIXED.contains(exhibit)) {
+            EXHIBIT_SET.clean(exhibit, RUNS).unwrap_or_else(|report| panic!("{report}"));
         }
     }
 
     #[test]
-    fn what_is_not_fixed_still_fails() {
+    fn an_unfixed_bug_still_fails() {
         for exhibit in NOT_FIXED {
-            assert!(ROOM.clean(exhibit, RUNS).is_err(), "{exhibit} is fixed");
+            assert!(EXHIBIT_SET.clean(exhibit, RUNS).is_err(), "{exhibit} is fixed");
         }
     }
 }

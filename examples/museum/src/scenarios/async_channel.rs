@@ -10,7 +10,7 @@ use std::time::Duration;
 use timeloop::task::yield_now;
 use timeloop::time::sleep;
 
-/// Four senders of two messages each, room for two, and a consumer that sleeps half way.
+/// Four senders of two messages each, a capacity of two, and a consumer that sleeps half way.
 pub(crate) async fn scenario() {
     let (sender, receiver) = async_channel::bounded(2);
 

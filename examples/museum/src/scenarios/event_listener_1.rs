@@ -1,6 +1,6 @@
 //! event-listener 1.0.0, fixed in 1.0.1 (the changelog): the newest listener is woken first.
 //!
-//! `notify` walks the list of listeners from its tail. Whoever came last is served first, and with enough
+//! `notify` walks the list of listeners from its tail. The newest listener is served first, and with enough
 //! newcomers the oldest listener starves. It shows when both listeners are in line before the first
 //! notification.
 

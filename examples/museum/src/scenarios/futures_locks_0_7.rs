@@ -1,8 +1,8 @@
 //! futures-locks 0.7.1, the newest, not fixed yet (no report found): cancelled readers are counted.
 //!
 //! When a writer releases the lock, every reader in line is counted as a holder, those included that were
-//! cancelled in the meantime. Nobody ever takes them off again, and the next writer waits for ever. It
-//! shows when a reader's patience ends while it queues behind the writer.
+//! cancelled in the meantime. They are never removed again, and the next writer waits for ever. It
+//! shows when a reader times out while it queues behind the writer.
 
 use std::time::Duration;
 

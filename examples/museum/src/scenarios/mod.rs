@@ -1,9 +1,10 @@
-//! The scenarios, one a file. Which version of each crate they meet is for the package to say that
-//! includes this module: the names of the dependencies are the same in all of them.
+//! The scenarios, one file each. The package that includes this module determines the version of each crate: the names
+//! of the dependencies are the same in all packages.
 //!
-//! That of `event-listener-2` is in `apart/`: its pin cannot share a lockfile with that of `async_broadcast`.
+//! The scenario of `event-listener-2` is in `apart/`: its version cannot share a lockfile with that of
+//! `async_broadcast`.
 
-use crate::room::Scenario;
+use crate::exhibit_set::Scenario;
 
 pub(crate) mod async_broadcast;
 pub(crate) mod async_channel;

@@ -1,48 +1,50 @@
-//! The tour of all exhibits: find each, replay it in a fresh process, explore its corrected version, tell.
+//! The tour of all exhibits: finds each bug, replays it in a fresh process, explores the fixed version, and prints a
+//! table.
 //!
-//! Always true: an exhibit that does not do what it should is told and keeps no other from being shown.
+//! # Invariants
+//! An exhibit that does not behave as it should is reported, and the tour continues.
 
 use std::process::ExitCode;
 
-use museum::room::{self, Finding, RUNS, Replayed, in_words};
-use museum::{EXHIBITS, Exhibit, ROOM};
+use museum::exhibit_set::{self, Finding, RUNS, Replayed, in_words};
+use museum::{EXHIBIT_SET, EXHIBITS, Exhibit};
 
-use crate::building::{Building, Program};
-use crate::live::Live;
+use crate::programs::{Program, Programs};
+use crate::progress::Live;
 use crate::table::{self, Row, grouped, time};
 
-/// More deviations than this nobody can take in at a glance.
+/// More deviations than this are hard to understand at a glance.
 const DEVIATIONS_MAX: usize = 6;
 
 /// Shows all exhibits.
 pub(crate) fn all() -> ExitCode {
-    let clock = room::start_clock();
-    let building = match Building::new() {
-        Ok(building) => building,
+    let clock = exhibit_set::start_clock();
+    let programs = match Programs::new() {
+        Ok(programs) => programs,
         Err(problem) => {
-            crate::complain(&problem);
+            crate::print_error(&problem);
             return ExitCode::FAILURE;
         }
     };
     if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("TIMELOOP_")) {
-        crate::complain(
+        crate::print_error(
             "the table is made without the TIMELOOP_ variables that are set; a single exhibit heeds them",
         );
     }
-    let mut tour = Tour { building, live: Live::new(), problems: Vec::new() };
+    let mut tour = Tour { programs, live: Live::new(), problems: Vec::new() };
     let mut rows: Vec<Row> = EXHIBITS.iter().map(|exhibit| tour.find(exhibit)).collect();
     tour.explore_fixed(&mut rows);
-    room::say(&format!("\n{}\n{}", table::found(&rows), summary(&rows, &time(clock()))));
+    exhibit_set::say(&format!("\n{}\n{}", table::found(&rows), summary(&rows, &time(clock()))));
     for problem in &tour.problems {
-        crate::complain(problem);
+        crate::print_error(problem);
     }
     if tour.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 struct Tour {
-    building: Building,
+    programs: Programs,
     live: Live,
-    /// What does not hold.
+    /// The expectations that do not hold.
     problems: Vec<String>,
 }
 
@@ -80,7 +82,7 @@ impl Tour {
             );
         }
         if finding.critical.is_none() {
-            // It passes first in, first out, so something must make the difference.
+            // It passes in FIFO order, so a decision must make the difference.
             self.problem(name, "the report names no order or choice that the failure hangs on");
         }
         row.finding = Some(finding);
@@ -90,12 +92,12 @@ impl Tour {
     fn explore(&self, exhibit: &Exhibit) -> Result<Finding, String> {
         let Exhibit { name, buggy, .. } = *exhibit;
         let live = self.live;
-        if ROOM.scenario(name).is_some() {
+        if EXHIBIT_SET.scenario(name).is_some() {
             live.now(&format!("{name} {buggy}: exploring"));
-            return ROOM
+            return EXHIBIT_SET
                 .find(name, move |progress| live.now(&format!("{name} {buggy}: {}", in_words(progress))));
         }
-        let apart = &self.building.apart;
+        let apart = &self.programs.apart;
         self.build(apart, &format!("building {name} {buggy}, which wants a lockfile of its own"))?;
         live.now(&format!("{name} {buggy}: exploring"));
         let on_line = |line: &str| {
@@ -107,13 +109,13 @@ impl Tour {
     }
 
     fn replay(&self, exhibit: &Exhibit, token: &str) -> Result<Replayed, String> {
-        let Building { here, apart, .. } = &self.building;
-        let program = if ROOM.scenario(exhibit.name).is_some() { here } else { apart };
+        let Programs { here, apart, .. } = &self.programs;
+        let program = if EXHIBIT_SET.scenario(exhibit.name).is_some() { here } else { apart };
         program.ask(&["replay", exhibit.name, token], |_| {})?.parse()
     }
 
     fn explore_fixed(&mut self, rows: &mut [Row]) {
-        let Building { fixed, apart_fixed, .. } = &self.building;
+        let Programs { fixed, apart_fixed, .. } = &self.programs;
         let (fixed, apart_fixed) = (fixed.clone(), apart_fixed.clone());
         let text = "building the versions in which the bugs are fixed (the first time takes a minute or two)";
         for (program, text) in [(&fixed, text), (&apart_fixed, "building the last of them")] {
@@ -122,12 +124,12 @@ impl Tour {
                 return;
             }
         }
-        let clock = room::start_clock();
+        let clock = exhibit_set::start_clock();
         for row in &mut *rows {
             let name = row.exhibit.name;
             let Some(version) = row.exhibit.fixed else { continue };
             self.live.now(&format!("{name} {version}: exploring {} schedules", grouped(RUNS)));
-            let program = if ROOM.scenario(name).is_some() { &fixed } else { &apart_fixed };
+            let program = if EXHIBIT_SET.scenario(name).is_some() { &fixed } else { &apart_fixed };
             let answer = program.ask(&["clean", name, &RUNS.to_string()], |_| {});
             row.clean = Some(answer.is_ok());
             if let Err(report) = answer {
@@ -152,7 +154,7 @@ impl Tour {
     }
 }
 
-/// What the table comes to.
+/// A summary of the table.
 fn summary(rows: &[Row], took: &str) -> String {
     let findings = || rows.iter().filter_map(|row| row.finding.as_ref());
     let mut after: Vec<usize> = findings().map(|finding| finding.deviations_after).collect();

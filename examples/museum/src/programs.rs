@@ -1,41 +1,45 @@
-//! The rooms that are programs of their own: other packages, which cargo builds and runs, and this program started anew.
+//! Runs exhibits in other programs: other packages, which cargo builds and runs, and fresh processes of this program.
 //!
-//! Always true: what they print goes nowhere but through here.
+//! # Invariants
+//! This module receives everything that they print.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// All of them.
+/// All of these programs.
 #[derive(Debug)]
-pub(crate) struct Building {
-    /// This program, for what wants a fresh process.
+pub(crate) struct Programs {
+    /// This program, for a fresh process.
     pub(crate) here: Program,
-    /// The exhibit whose pin cannot share a lockfile with the others.
+    /// The exhibit whose pinned version cannot share a lockfile with the others.
     pub(crate) apart: Program,
     /// The versions without the bugs.
     pub(crate) fixed: Program,
-    /// The version without the bug of the exhibit that is apart.
+    /// The version without the bug of the exhibit in `apart`.
     pub(crate) apart_fixed: Program,
 }
 
-/// A program that has a room.
+/// A program that runs exhibits.
 #[derive(Clone, Debug)]
 pub(crate) enum Program {
-    /// Is there.
+    /// Already built.
     Built(PathBuf),
-    /// Cargo has to build it.
+    /// Must be built by cargo.
     Package { manifest: PathBuf, target: PathBuf },
 }
 
-impl Building {
+impl Programs {
     pub(crate) fn new() -> Result<Self, String> {
-        let here =
-            std::env::current_exe().map_err(|error| format!("can't tell where this program is: {error}"))?;
-        // target/release/museum: what both lockfiles agree on is not built twice.
-        let target =
-            here.ancestors().nth(2).ok_or("can't tell which folder this program was built in")?.to_owned();
+        let here = std::env::current_exe()
+            .map_err(|error| format!("cannot determine where this program is: {error}"))?;
+        // target/release/museum: dependencies that both lockfiles share are built only once.
+        let target = here
+            .ancestors()
+            .nth(2)
+            .ok_or("cannot determine which folder this program was built in")?
+            .to_owned();
         let package = |folder| Program::Package {
             manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("Cargo.toml"),
             target: target.clone(),
@@ -50,7 +54,7 @@ impl Building {
 }
 
 impl Program {
-    /// Builds the program, if that has to be done.
+    /// Builds the program, if necessary.
     pub(crate) fn build(&self) -> Result<(), String> {
         let Some(mut command) = self.cargo("build") else { return Ok(()) };
         let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(&command, &error))?;
@@ -60,16 +64,16 @@ impl Program {
         Err(format!("{} could not be built:\n{}", self.shown(), String::from_utf8_lossy(&output.stderr)))
     }
 
-    /// Asks the program, and gives the last line of its answer; each line before that goes to `on_line`.
+    /// Runs the program, and returns the last line of its output. Passes each earlier line to `on_line`.
     pub(crate) fn ask(&self, question: &[&str], on_line: impl Fn(&str)) -> Result<String, String> {
         let mut command = self.command();
         command.args(question).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let mut complaint = String::new();
+        let mut error_text = String::new();
         let answer = std::thread::scope(|scope| {
-            // Both at once: a program that fills one pipe waits until it is read.
-            scope.spawn(|| stderr.map(|mut stderr| stderr.read_to_string(&mut complaint)));
+            // Both at once: a program that fills one pipe blocks until it is read.
+            scope.spawn(|| stderr.map(|mut stderr| stderr.read_to_string(&mut error_text)));
             let mut last = None;
             for line in
                 stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok))
@@ -83,12 +87,12 @@ impl Program {
             child.wait().map_err(|error| format!("{} can't be waited for: {error}", self.shown()))?;
         match answer {
             Some(answer) if status.success() => Ok(answer),
-            _ if complaint.trim().is_empty() => Err(format!("{} ended with {status}", self.shown())),
-            _ => Err(complaint.trim().to_owned()),
+            _ if error_text.trim().is_empty() => Err(format!("{} ended with {status}", self.shown())),
+            _ => Err(error_text.trim().to_owned()),
         }
     }
 
-    /// Has the program show an exhibit, on this program's own output; whether it could.
+    /// Runs the program to show an exhibit on this program's own output. Returns whether it succeeded.
     pub(crate) fn show(&self, exhibit: &str) -> Result<bool, String> {
         self.build()?;
         let mut command = self.command();

@@ -1,7 +1,8 @@
-//! A room: the exhibits of one package, and what can be done with each. Versions that no lockfile can hold together are
-//! in packages of their own, which include this file, and whose programs speak the protocol of [`Room::serve`].
+//! The exhibits of one package, and the operations on each. Versions that cannot share a lockfile are in separate
+//! packages. These include this file, and their programs speak the protocol of [`ExhibitSet::serve`].
 //!
-//! Always true: what a room answers is a function of its scenarios and the versions they meet, but for the time it took.
+//! # Invariants
+//! The results depend only on the scenarios and the crate versions, except for the measured times.
 
 use std::fmt;
 use std::io::Write as _;
@@ -12,60 +13,60 @@ use std::time::Duration;
 
 use timeloop::{Critical, CriticalDecision, Domain, Exploration, Explorer, Phase, Progress, StrategySpec};
 
-/// Schedules in which a bug must show, and in which it must not show once it is corrected.
+/// The number of schedules within which a bug must be found, and that must pass once it is fixed.
 pub const RUNS: u64 = 10_000;
-/// Runs that shrinking one schedule may take.
+/// The maximum number of runs for shrinking one schedule.
 pub const SHRINK_RUNS: u64 = 20_000;
 
-/// A scenario as a plain function, so that all of them fit into one list.
+/// A scenario as a plain function pointer, so that a list can contain all of them.
 pub type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// The exhibits of one package.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct ExhibitSet {
     /// The scenarios by the names of their exhibits.
     pub exhibits: &'static [(&'static str, Scenario)],
-    /// Schedules that finding a bug may take.
+    /// The maximum number of schedules for finding a bug.
     pub runs: u64,
-    /// Runs that shrinking its schedule may take.
+    /// The maximum number of runs for shrinking its schedule.
     pub shrink_runs: u64,
 }
 
-/// A bug that was found, shrunk, and replayed in the process that found it.
+/// A bug that was found, shrunk, and replayed in the same process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How the failing run ends.
     pub ending: String,
-    /// Runs to the first failure.
+    /// The number of runs up to the first failure.
     pub runs: u64,
-    /// Deviations of the run as it was found.
+    /// The number of deviations of the run as it was found.
     pub deviations_before: usize,
-    /// Deviations of the smallest schedule.
+    /// The number of deviations of the smallest schedule.
     pub deviations_after: usize,
-    /// What kind of decision the report says that the failure hangs on, both ways of which have been run; `None` if it names
+    /// The kind of the decision that the report names as critical, both sides of which were run. `None` if it names
     /// none.
     pub critical: Option<String>,
     /// The smallest schedule.
     pub token: String,
-    /// What its replay must show again.
+    /// The expected result of its replay.
     pub replay: Replayed,
-    /// From the first run to the report.
+    /// The time from the first run to the report.
     pub took: Duration,
-    /// The report, which is no part of the answer that another process gives.
+    /// The report. It is not part of the answer to another process.
     pub report: String,
 }
 
-/// What a replay shows: two replays of one token are equal.
+/// The result of a replay. Two replays of one token are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// The failure's.
+    /// The failure's fingerprint.
     pub fingerprint: u64,
-    /// The run's.
+    /// The run's trace hash.
     pub trace_hash: u64,
 }
 
-impl Room {
-    /// The scenario of an exhibit.
+impl ExhibitSet {
+    /// Returns the scenario of an exhibit.
     #[must_use]
     pub fn scenario(&self, exhibit: &str) -> Option<Scenario> {
         self.exhibits.iter().find(|(name, _)| *name == exhibit).map(|(_, scenario)| *scenario)
@@ -74,7 +75,7 @@ impl Room {
     /// Finds the bug of an exhibit, shrinks its schedule and replays it.
     ///
     /// # Errors
-    /// A sentence on what an exhibit must do and this one does not.
+    /// A sentence on the expectation that this exhibit does not meet.
     pub fn find(
         &self,
         exhibit: &str,
@@ -119,10 +120,10 @@ impl Room {
         }
     }
 
-    /// Explores an exhibit whose bug is corrected.
+    /// Explores an exhibit whose bug is fixed.
     ///
     /// # Errors
-    /// The report of what fails.
+    /// The report of the failure.
     pub fn clean(&self, exhibit: &str, runs: u64) -> Result<(), String> {
         let exploration = explorer(exhibit).without_environment().runs(runs).run(self.known(exhibit)?);
         if exploration.passed() { Ok(()) } else { Err(exploration.report()) }
@@ -131,7 +132,7 @@ impl Room {
     /// Replays the schedule of a token.
     ///
     /// # Errors
-    /// When the token is no good, and when the scenario passes under its schedule.
+    /// If the token is invalid, or the scenario passes under its schedule.
     pub fn replay(&self, exhibit: &str, token: &str) -> Result<Replayed, String> {
         let variables = [("TIMELOOP_REPLAY".to_owned(), token.to_owned())];
         let settings = timeloop::Settings::from_vars(variables).map_err(|error| error.to_string())?;
@@ -145,7 +146,7 @@ impl Room {
         }
     }
 
-    /// Explores an exhibit as the environment says, and prints the report of its bug.
+    /// Explores an exhibit with the settings of the environment, and prints the report of its bug.
     #[must_use]
     pub fn show(&self, exhibit: &str) -> ExitCode {
         let Some(scenario) = self.scenario(exhibit) else { return ExitCode::FAILURE };
@@ -162,7 +163,7 @@ impl Room {
                 eprint!("{}", exploration.report());
                 ExitCode::FAILURE
             }
-            // Of a replay that passes the note has told.
+            // A note has already reported a replay that passes.
             Exploration { runs: 0, .. } => ExitCode::FAILURE,
             Exploration { runs, .. } => {
                 eprintln!("the bug does not show in {runs} schedules");
@@ -171,11 +172,11 @@ impl Room {
         }
     }
 
-    /// The program of a package that has nothing but a room: does what its arguments say, and prints the answer.
+    /// The program of a package that only serves exhibits: executes its arguments, and prints the answer.
     ///
-    /// Arguments: `find <exhibit>`, `clean <exhibit> <runs>`, `replay <exhibit> <token>`, `show <exhibit>`. The answer to
-    /// the first three is a line whose parts are set apart by tabs; before a finding come lines that begin with
-    /// `progress`. What goes wrong is told on standard error.
+    /// Arguments: `find <exhibit>`, `clean <exhibit> <runs>`, `replay <exhibit> <token>`, `show <exhibit>`. The answer
+    /// to the first three is one line of fields separated by tabs. Before the answer to `find`, there are lines that
+    /// begin with `progress`. Errors are printed on standard error.
     #[must_use]
     pub fn serve(&self) -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -189,7 +190,7 @@ impl Room {
                 _ => Err(format!("`{runs}` is not a number of runs; accepted is 1 or more")),
             },
             ["replay", exhibit, token] => {
-                // The panic is what is looked for; the answer tells of it.
+                // The panic is expected, and the answer describes it.
                 std::panic::set_hook(Box::new(|_| {}));
                 self.replay(exhibit, token).map(|replayed| replayed.to_string())
             }
@@ -216,7 +217,7 @@ impl Room {
     }
 }
 
-/// The kind of decision in a word.
+/// Returns the kind of a decision as a word.
 fn hangs_on(critical: &Critical) -> String {
     let decision = match &critical.decision {
         CriticalDecision::Order { .. } => "order",
@@ -228,17 +229,17 @@ fn hangs_on(critical: &Critical) -> String {
     decision.to_owned()
 }
 
-/// What all explorations of an exhibit have in common; its name, too, ties tokens to it.
+/// Returns the common settings of an exhibit's explorations. Tokens belong to its name.
 fn explorer(exhibit: &str) -> Explorer {
     Explorer::new(format!("museum::{exhibit}"))
         .command(format!("cargo run --release --manifest-path examples/museum/Cargo.toml -- {exhibit}"))
         .without_regressions()
-        // No exhibit that does what it should comes near; one that spins is seen the sooner.
+        // No correct exhibit comes near this limit, and an endless loop is detected sooner.
         .max_polls_per_instant(10_000)
         .silent()
 }
 
-/// How far the work on an exhibit has come: `exploring, 1200 of 10000 runs`.
+/// Formats the progress of an exhibit: `exploring, 1200 of 10000 runs`.
 #[must_use]
 pub fn in_words(progress: &Progress) -> String {
     let doing = match progress.phase {
@@ -248,17 +249,17 @@ pub fn in_words(progress: &Progress) -> String {
     format!("{doing}, {} of {} runs", progress.runs, progress.of)
 }
 
-/// Starts a clock and gives what reads it.
+/// Starts a clock, and returns a function that reads it.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long something takes is told to people and decides nothing"
+    reason = "how long something takes is shown to people and never affects a decision"
 )]
 pub fn start_clock() -> impl Fn() -> Duration {
     let start = std::time::Instant::now();
     move || start.elapsed()
 }
 
-/// Prints; a reader who has gone away is no reason to panic.
+/// Prints. A closed output is not a reason to panic.
 pub fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

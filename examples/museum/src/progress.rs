@@ -1,10 +1,11 @@
-//! What a person sees while the museum works: on a terminal a line that changes, and a line for each thing that is done.
+//! Progress output: on a terminal a line that changes, and a line for each completed step.
 //!
-//! Always true: it goes to standard error; standard output is for what was found.
+//! # Invariants
+//! It is written to standard error. Standard output is for the results.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Tells how the work goes on.
+/// Prints the progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Live {
     terminal: bool,
@@ -15,19 +16,19 @@ impl Live {
         Self { terminal: std::io::stderr().is_terminal() }
     }
 
-    /// What is being done; nothing where lines can't be taken back.
+    /// Prints the current activity. Prints nothing if lines cannot be rewritten.
     pub(crate) fn now(self, text: &str) {
         if self.terminal {
             write(&format!("\r\x1b[2K{text}"));
         }
     }
 
-    /// What will take a while; a line of its own where lines can't be taken back.
+    /// Prints an activity that takes a while, on its own line if lines cannot be rewritten.
     pub(crate) fn wait(self, text: &str) {
         if self.terminal { self.now(text) } else { write(&format!("{text}\n")) }
     }
 
-    /// What is done.
+    /// Prints a completed step.
     pub(crate) fn done(self, text: &str) {
         let clear = if self.terminal { "\r\x1b[2K" } else { "" };
         write(&format!("{clear}{text}\n"));
