@@ -52,7 +52,7 @@ fn main() {
     print!("{}", calm.report());
 
     println!("\n2. Under up to 1,000 schedules:\n");
-        // Uses the environment: with the report's last line, this replays instead of exploring.
+    // Uses the environment: with the report's last line, this replays instead of exploring.
     let exploration = bank().run(money_is_neither_made_nor_lost);
     print!("{}", exploration.report());
     let found = exploration.found.expect("the audit can run between the two halves of the transfer");

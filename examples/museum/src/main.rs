@@ -27,7 +27,7 @@ usage: cargo run --release --manifest-path examples/museum/Cargo.toml [-- <argum
   --list        what there is to see
   --help        this text
 
-A single exhibit heeds the variables of timeloop, as tests do: TIMELOOP_SEED=random tries other seeds, TIMELOOP_RUNS=500
+A single exhibit uses timeloop's variables, as tests do: TIMELOOP_SEED=random tries other seeds, TIMELOOP_RUNS=500
 fewer, TIMELOOP_LOG=steps lists every step, TIMELOOP_REPLAY=<token> replays a schedule.
 ";
 

@@ -84,7 +84,7 @@ impl Program {
             last
         });
         let status =
-            child.wait().map_err(|error| format!("{} can't be waited for: {error}", self.shown()))?;
+            child.wait().map_err(|error| format!("cannot wait for {}: {error}", self.shown()))?;
         match answer {
             Some(answer) if status.success() => Ok(answer),
             _ if error_text.trim().is_empty() => Err(format!("{} ended with {status}", self.shown())),
@@ -129,5 +129,5 @@ impl Program {
 }
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> String {
-    format!("can't start `{}`: {error}", command.get_program().to_string_lossy())
+    format!("cannot start `{}`: {error}", command.get_program().to_string_lossy())
 }

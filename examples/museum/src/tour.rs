@@ -28,7 +28,7 @@ pub(crate) fn all() -> ExitCode {
     };
     if std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("TIMELOOP_")) {
         crate::print_error(
-            "the table is made without the TIMELOOP_ variables that are set; a single exhibit heeds them",
+            "the table ignores the TIMELOOP_ variables that are set; a single exhibit uses them",
         );
     }
     let mut tour = Tour { programs, live: Live::new(), problems: Vec::new() };

@@ -1,5 +1,4 @@
-//! Unobserved panics: no task observed the end of the panicked task, so the run fails once nothing can observe it any
-//! more.
+//! Unobserved panics: the run fails once no task can observe the panic any more.
 
 use timeloop::task::{self, JoinSet, yield_now};
 use timeloop::time::{Duration, sleep};

@@ -293,7 +293,7 @@ fn a_function_counts_rejected_inputs() {
     });
     assert_eq!(
         checked.error.unwrap(),
-        "the test rejects too many inputs: 1025, and 1024 are accepted, beside 0 that it took; generate fewer of those, or \
-         raise `max_global_rejects` of proptest's `Config`"
+        "too many rejected inputs: 1025 (limit 1024) after 0 accepted; generate fewer of them, or raise \
+         `max_global_rejects` of proptest's `Config`"
     );
 }

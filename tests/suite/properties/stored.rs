@@ -73,8 +73,8 @@ fn a_failing_case_is_stored_and_tried_first() {
     let [note] = &mended.notes[..] else { panic!("{:?}", mended.notes) };
     assert!(
         note.ends_with(
-            "shop.sells.proptest.txt:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the \
-             test passes with the stored input; delete the case if the code has changed for good"
+            "shop.sells.proptest.txt:7: the schedule no longer applies: 1 of its decisions was not reached, and the test \
+             passes with the stored input; delete the case if the code has changed permanently"
         ),
         "{note}"
     );
@@ -93,8 +93,8 @@ fn an_edited_strategy_is_distinguished_from_a_passing_case() {
     let [note] = &edited.notes[..] else { panic!("{:?}", edited.notes) };
     assert!(
         note.ends_with(
-            "shop.sells.proptest.txt:7: the stored input is no longer generated: the strategy has been edited. It was \
-             `(1, 2)`. Its schedule was tried with other inputs, and the test passes; delete the case if the edit is to stay"
+            "shop.sells.proptest.txt:7: the stored input is no longer generated, because the strategy was edited; it was \
+             `(1, 2)`. Its schedule was tried with other inputs, and the test passes; delete the case to keep the edit"
         ),
         "{note}"
     );
@@ -138,8 +138,8 @@ fn an_unreadable_file_is_reported() {
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
-        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; correct \
-         the line, or delete its schedule"
+        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; correct the \
+         line, or delete its schedule"
     );
     assert_eq!(
         problems("timeloop properties, version 2\n"),
@@ -238,7 +238,7 @@ fn proptest_stores_input_and_schedule_too() {
         let file = folder.join(format!("properties.stored.{test}.proptest.txt"));
         let said = elsewhere(test, &folder, &[("PROPERTIES_CI", "1"), ("CI", "true")]);
         let expected = format!(
-            "timeloop: the failing case is stored nowhere, since `CI` is set; to keep it, put this into {}:\n\
+            "timeloop: the failing case is not stored, because `CI` is set; to keep it, add this to {}:\n\
              timeloop properties, version 1\ntest properties::stored::{test}\n\ncase\n  # error at tests",
             file.display()
         );
@@ -248,13 +248,13 @@ fn proptest_stores_input_and_schedule_too() {
         let file = file.display();
         let expected = format!(
             "timeloop: the failing case is stored in {file}, and tried first next time: commit it\n\
-             timeloop: {file}:7: the stored input is no longer generated: the strategy has been edited. It was `(1, 2, \
-             Schedule("
+             timeloop: {file}:7: the stored input is no longer generated, because the strategy was edited; it was \
+             `(1, 2, Schedule("
         );
         assert!(said.starts_with(&expected), "{said}");
         assert!(
             said.ends_with(
-                "Its schedule was tried with other inputs, and the test passes; delete the case if the edit is to stay\n"
+                "Its schedule was tried with other inputs, and the test passes; delete the case to keep the edit\n"
             ),
             "{said}"
         );
@@ -306,8 +306,8 @@ fn a_schedule_without_a_stored_case_is_an_error() {
         assert_eq!(
             checked.error.as_deref(),
             Some(
-                "TIMELOOP_REPLAY: no case with this schedule is stored, and a schedule alone has no input; `TIMELOOP_SEED`, with \
-                 the seed from the report's line `found by`, finds both"
+                "TIMELOOP_REPLAY: no case with this schedule is stored, and a schedule alone has no input; set \
+                 `TIMELOOP_SEED` to the seed in the report's line `found by` to find both"
             )
         );
         return;

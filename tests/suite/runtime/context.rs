@@ -7,8 +7,7 @@ use timeloop::time::{Duration, Instant, sleep};
 use crate::support::{Log, fifo, panic_text};
 
 const SECOND: Duration = Duration::from_secs(1);
-const GONE: &str =
-    "the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread";
+const GONE: &str = "the event loop of this handle has ended or belongs to another thread; use a handle only on its loop's thread";
 
 #[test]
 fn an_entered_runtime_is_the_current_one() {
@@ -125,7 +124,7 @@ fn a_handle_panics_on_another_thread() {
 #[test]
 fn without_a_loop_there_is_no_handle() {
     let error = Handle::try_current().unwrap_err();
-    assert_eq!(error.to_string(), "there is no loop running, must be called from inside of a timeloop run");
+    assert_eq!(error.to_string(), "no event loop is running: must be called inside a timeloop run");
     assert!(error.is_missing_context() && !error.is_thread_local_destroyed());
     assert_eq!(
         panic_text(|| drop(Handle::current())),

@@ -15,8 +15,8 @@ fn a_run_inside_a_run_is_an_error_that_names_both() {
     assert_eq!(
         text,
         format!(
-            "can't start the loop of `timeloop::run` at {}:{line}:39 inside the loop of `timeloop::run`: only one loop \
-             runs at a time on a thread; await the future or `spawn` it instead",
+            "cannot start the loop of `timeloop::run` at {}:{line}:39 inside the loop of `timeloop::run`: a thread runs \
+             one loop at a time; await the future or `spawn` it instead",
             file!()
         )
     );
@@ -30,8 +30,8 @@ fn a_runtime_inside_a_run_is_an_error() {
         assert_eq!(
             text,
             format!(
-                "can't start the loop of the `Runtime` built at {}:{line}:39 inside the loop of `timeloop::run`: only one \
-                 loop runs at a time on a thread; await the future or `spawn` it instead",
+                "cannot start the loop of the `Runtime` built at {}:{line}:39 inside the loop of `timeloop::run`: a thread \
+                 runs one loop at a time; await the future or `spawn` it instead",
                 file!()
             )
         );
@@ -48,9 +48,8 @@ fn a_runtime_blocked_on_inside_another_names_both_places() {
     assert_eq!(
         text,
         format!(
-            "can't start the loop of the `Runtime` built at {file}:{second_line}:43 inside the loop of the `Runtime` \
-             built at {file}:{first_line}:41: only one loop runs at a time on a thread; await the future or `spawn` it \
-             instead"
+            "cannot start the loop of the `Runtime` built at {file}:{second_line}:43 inside the loop of the `Runtime` \
+             built at {file}:{first_line}:41: a thread runs one loop at a time; await the future or `spawn` it instead"
         )
     );
 }
@@ -59,13 +58,11 @@ fn a_runtime_blocked_on_inside_another_names_both_places() {
 fn its_own_runtime_is_an_error_too() {
     let runtime = fifo();
     let text = runtime.block_on(async { panic_text(|| runtime.block_on(async {})) });
-    assert!(text.contains("only one loop runs at a time"), "{text}");
+    assert!(text.contains("a thread runs one loop at a time"), "{text}");
     let text = runtime.block_on(async { panic_text(|| Handle::current().block_on(async {})) });
-    assert!(
-        text.starts_with(
-            "can't start the loop of `Handle::block_on` inside the loop of the `Runtime` built at"
-        )
-    );
+    assert!(text.starts_with(
+        "cannot start the loop of `Handle::block_on` inside the loop of the `Runtime` built at"
+    ));
     assert_eq!(runtime.block_on(async { 42 }), 42);
 }
 

@@ -268,6 +268,6 @@ fn a_handle_blocks_on_its_runtime_too() {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handle.block_on(async {})));
     assert_eq!(
         text_of(&*payload.unwrap_err()),
-        "the loop of this handle has ended, or runs on another thread; a handle works on its own loop's thread"
+        "the event loop of this handle has ended or belongs to another thread; use a handle only on its loop's thread"
     );
 }

@@ -29,10 +29,10 @@ fn a_run_panics_inside_a_tokio_task() {
         let start = refused.find(" inside ").unwrap();
         assert_eq!(
             &refused[start..],
-            " inside tokio's own runtime, which grants its tasks a budget of operations that the loop would use up; \
-             start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`"
+            " inside tokio's own runtime, whose budget of operations a task would use up; start it from a plain `#[test]`, \
+             from `main`, or in `tokio::task::spawn_blocking`"
         );
-        assert!(refused.starts_with("can't start the loop of `timeloop::run` at tests"), "{refused}");
+        assert!(refused.starts_with("cannot start the loop of `timeloop::run` at tests"), "{refused}");
         let task = tokio::spawn(async { refusal(|| timeloop::explore(many_messages)) });
         assert!(task.await.unwrap().contains("inside tokio's own runtime"));
     });

@@ -126,7 +126,7 @@ fn errors_of_timers_are_distinguished_like_tokios() {
     assert_eq!(
         texts,
         [
-            "the loop of the timer has ended",
+            "the timer's event loop has ended",
             "too many timers are set",
             "the duration is longer than a timer can wait"
         ]
