@@ -297,7 +297,7 @@ fn a_release_is_recorded_before_waiters_wake() {
         let is_release = |(_, event): &(TaskKey, Event)| matches!(event, Event::Performed(operation) if operation.access == Access::Release);
         let root = events[0];
         let first_release = events.iter().position(is_release).unwrap();
-        let woken = events.iter().rposition(|event| event.1 == Event::Ready && *events != root).unwrap();
+        let woken = events.iter().rposition(|event| event.1 == Event::Ready && *event != root).unwrap();
         assert!(first_release < woken, "{events:?}");
     }
 }
