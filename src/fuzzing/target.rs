@@ -169,7 +169,8 @@ fn describe<T: fmt::Debug>(
 /// variable, replays every file of the corpus and every crash found.
 ///
 /// # Panics
-/// With the report if a file fails, and if `TIMELOOP_REPLAY` names no readable input.
+/// With the report if a file fails, if a file cannot be read, and if `TIMELOOP_REPLAY` does not name an input of the
+/// target.
 pub fn replay<T, F, R>(target: &Target, test: F)
 where
     T: Arbitrary<'static> + fmt::Debug,
