@@ -83,8 +83,7 @@ impl Program {
             }
             last
         });
-        let status =
-            child.wait().map_err(|error| format!("cannot wait for {}: {error}", self.shown()))?;
+        let status = child.wait().map_err(|error| format!("cannot wait for {}: {error}", self.shown()))?;
         match answer {
             Some(answer) if status.success() => Ok(answer),
             _ if error_text.trim().is_empty() => Err(format!("{} ended with {status}", self.shown())),
