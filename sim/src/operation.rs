@@ -1,44 +1,46 @@
-//! Operations: what a task is about to do to something that it may share with others.
+//! Operations on resources that tasks may share.
 //!
-//! Always true: a resource's key depends on content alone (who made it, as its how-many-th, or where), never on an
-//! address; and two operations that do not race may be swapped without anyone noticing.
+//! # Invariants
+//! - A [`ResourceKey`] depends on content only (the task that created the resource and its number, or the place), never on an
+//!   address.
+//! - Two operations that do not [race](Operation::races_with) may be swapped without an effect on the run.
 
 use std::fmt;
 
-/// Something that tasks share: a lock, a channel, a row of a fake database.
+/// The key of a resource that tasks share: a lock, a channel, a row of a fake database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceKey(pub u64);
 
-/// In which way an operation touches its resource.
+/// The kind of access that an operation makes to its resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Access {
-    /// Looks at it, or takes a share of a lock that readers share.
+    /// Reads the resource, or takes a read lock.
     Read,
-    /// Changes it.
+    /// Changes the resource.
     Write,
-    /// Takes it, or part of it, for itself: a lock, a permit.
+    /// Acquires the resource or a part of it: a lock, a permit.
     Acquire,
-    /// Gives back what was taken.
+    /// Releases what was acquired.
     Release,
-    /// Puts something in.
+    /// Sends a message.
     Send,
-    /// Takes something out.
+    /// Receives a message.
     Receive,
 }
 
 impl Access {
-    /// Every way, in the order of their codes.
+    /// Every kind of access, in the order of the codes.
     pub const ALL: [Self; 6] =
         [Self::Read, Self::Write, Self::Acquire, Self::Release, Self::Send, Self::Receive];
 
-    /// The number that stands for this way; it never changes.
+    /// Returns the number of this kind, which never changes.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// As a verb: `reads`, `sends to`, …
+    /// Returns the verb: `reads`, `sends to`, …
     #[must_use]
     pub const fn verb(self) -> &'static str {
         match self {
@@ -68,14 +70,14 @@ impl fmt::Display for Access {
 /// One access to one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Operation {
-    /// What is accessed.
+    /// The resource.
     pub resource: ResourceKey,
-    /// In which way.
+    /// The kind of access.
     pub access: Access,
 }
 
 impl Operation {
-    /// Whether the order of the two may matter: they are about the same resource, and at least one does more than read.
+    /// Returns whether the order of the two may matter: both access the same resource, and at least one does more than read.
     #[must_use]
     #[inline]
     pub fn races_with(self, other: Self) -> bool {
@@ -84,10 +86,10 @@ impl Operation {
     }
 }
 
-/// The operation that a ready task does first when it runs: it has given way just before it.
+/// The operation before which a ready task was preempted, and with which it continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Announced {
-    /// The how-many-th operation of the task's resumption, from 0.
+    /// The number of the operation within the task's resumption, from 0.
     pub index: u32,
     /// The operation.
     pub operation: Operation,

@@ -1,7 +1,8 @@
-//! How a run can fail, and what makes two failures the same.
+//! How a run can fail ([`Failure`], [`FailureKind`]), and which failures are the same ([`Fingerprint`]).
 //!
-//! Always true: shrinking and deduplication keep the [`Fingerprint`] equal, and it depends on what failed where, never
-//! on values, times or the order in which unrelated things happened.
+//! # Invariants
+//! - Shrinking and deduplication keep the [`Fingerprint`].
+//! - A fingerprint depends on the kind and the place of the failure, never on values, times or the order of unrelated events.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,16 +10,16 @@ use std::sync::Arc;
 
 use crate::{Access, Anomaly, NodeState, NodeWait, Seed, Site, SocketWait, TaskLabel};
 
-/// A task that waits for something that will not come.
+/// A task that was blocked when the run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockedTask {
-    /// Which task.
+    /// The task.
     pub task: TaskLabel,
-    /// Where it waits, where that can be known.
+    /// Where it waits, if known.
     pub waits_at: Option<Site>,
-    /// Since when, nanoseconds of virtual time since the run's start.
+    /// When it began to wait, in nanoseconds of virtual time since the start of the run.
     pub since_ns: u64,
-    /// What it waits for, where that can be known.
+    /// What it waits for, if known.
     pub waits_for: Option<Box<Awaited>>,
 }
 
@@ -26,46 +27,46 @@ pub struct BlockedTask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Awaited {
-    /// Something that tasks share: a lock, a message.
+    /// A resource: a lock, a message.
     Resource {
-        /// What it is: `mutex`, say.
+        /// Its name: for example `mutex`.
         name: Cow<'static, str>,
-        /// Where it was made.
+        /// Where it was created.
         made: Option<Site>,
-        /// What the task wants to do to it.
+        /// The access that the task waits for.
         access: Access,
-        /// Who holds it, or parts of it.
+        /// The tasks that hold it or parts of it.
         held_by: Box<[Holder]>,
     },
     /// The end of another task.
     End(TaskLabel),
-    /// That its node, which is paused, goes on; it is ready otherwise.
+    /// The resumption of its node, which is paused. The task itself is ready.
     Resumption,
-    /// What becomes of a node.
+    /// A change of a node.
     Node {
         /// The node's name.
         node: Arc<str>,
         /// Its state.
         state: NodeState,
-        /// How many tasks it has.
+        /// The number of its tasks.
         tasks: u32,
         /// What the task waits for.
         wait: NodeWait,
     },
     /// A socket.
     Socket(SocketWait),
-    /// Any of these, whichever comes first.
+    /// Any one of these.
     Any(Box<[Awaited]>),
 }
 
-/// Who holds what another waits for.
+/// A task that holds a resource for which another task waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Which task.
+    /// The task.
     pub task: TaskLabel,
-    /// Where it got hold of it.
+    /// Where it acquired the resource.
     pub at: Option<Site>,
-    /// Whether it has ended, and will never let go.
+    /// Whether the task has ended, so that it will never release the resource.
     pub ended: bool,
 }
 
@@ -75,19 +76,19 @@ pub struct Holder {
 pub enum FailureKind {
     /// The root task panicked.
     Panic,
-    /// A spawned task panicked, and nobody looked at its `JoinError`.
+    /// A spawned task panicked, and its `JoinError` was not observed.
     UnobservedPanic,
-    /// No task is ready, no timer is set, and the root has not finished.
+    /// No task is ready, no timer is pending, and the root has not finished.
     Deadlock,
-    /// Tasks keep running while time stands still.
+    /// Tasks keep running while virtual time does not advance.
     Livelock,
-    /// The run took more steps than allowed.
+    /// The run took more steps than the limit.
     StepLimit,
-    /// The run took more virtual time than allowed.
+    /// The run took more virtual time than the limit.
     TimeLimit,
     /// Two runs of one schedule differ.
     Nondeterminism,
-    /// Something from outside the simulation reached in: a real thread woke a task.
+    /// A real thread, outside of the simulation, woke a task.
     Escape,
     /// The test returned `Err`.
     Error,
@@ -107,7 +108,7 @@ impl FailureKind {
         Self::Error,
     ];
 
-    /// The kind in the words of a report.
+    /// Returns the name of the kind in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -130,7 +131,7 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// What makes two failures the same: a number made of kind and place.
+/// Identifies a failure by its kind and place: equal failures have equal fingerprints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub u64);
 
@@ -144,127 +145,128 @@ impl fmt::Display for Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// A panic, with this text.
+    /// A panic with this message.
     Panic(String),
-    /// The test's error, as its `Debug` prints it.
+    /// The error that the test returned, as its `Debug` prints it.
     Error(String),
-    /// So many tasks wait, and nothing in the run can wake one.
+    /// A deadlock with this number of blocked tasks.
     Deadlock(usize),
-    /// More polls than this at one instant.
+    /// More polls than this limit at one instant.
     Livelock(u64),
-    /// At the end of the run tasks that were dropped kept spawning others, so many times over.
+    /// At the end of the run, tasks that were dropped spawned others, this many times in a row.
     EndlessEnd(u32),
-    /// More steps than this.
+    /// More steps than this limit.
     StepLimit(u64),
-    /// More virtual time than allowed, in nanoseconds.
+    /// More virtual time than the limit.
     TimeLimit {
-        /// How much is allowed.
+        /// The limit, in nanoseconds.
         max_ns: u64,
-        /// When the next timer is due.
+        /// When the next timer is due, in nanoseconds since the start of the run.
         next_timer_ns: u64,
     },
     /// A real thread woke a task.
     Escape,
     /// Runs of one schedule differ.
     Nondeterminism {
-        /// In what.
+        /// How they differ.
         differ: Difference,
-        /// How one of them failed.
+        /// The failure of one of the runs, if it failed.
         seen: Option<Box<Failure>>,
     },
 }
 
-/// In what runs of one schedule differ.
+/// How runs of one schedule differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// Nobody knows.
+    /// The difference is not known.
     Unknown,
-    /// In a step.
+    /// They differ in a step.
     Step(Box<DifferentStep>),
-    /// In how they end; they take the same steps.
+    /// They take the same steps but end differently.
     End,
-    /// The first one from two later ones.
+    /// The first run differs from two later ones.
     First,
-    /// The first run of the process, of this seed or the quiet one, passed, and goes another way now.
+    /// The first run of the process, with this seed or else the baseline run, passed; it now takes other steps.
     LeftBehind(Option<Seed>),
-    /// A run that was to repeat the first steps of an earlier one, so many, went another way.
+    /// A run that should repeat this many first steps of an earlier run took other steps.
     Prefix(u64),
 }
 
 /// The first step in which two runs differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DifferentStep {
-    /// Which step, from 1.
+    /// The number of the step, from 1.
     pub step: u64,
-    /// What each of the runs does; `None` for one that has ended.
+    /// What each run does in this step; `None` if the run has ended.
     pub runs: [Option<Resumed>; 2],
 }
 
-/// A task's resumption.
+/// A resumption of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// Which task.
+    /// The task.
     pub task: TaskLabel,
-    /// Which of its resumptions, from 0.
+    /// The number of the resumption, from 0.
     pub resume: u32,
-    /// When, nanoseconds since the run's start.
+    /// The virtual time, in nanoseconds since the start of the run.
     pub at_ns: u64,
 }
 
-/// Something that may have led to a failure, or a hint at what to do about it.
+/// A possible cause of a failure, or a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// A task had panicked before.
+    /// A task had panicked earlier.
     EarlierPanic {
-        /// Which task.
+        /// The task.
         task: TaskLabel,
-        /// Where.
+        /// Where it panicked.
         site: Option<Site>,
-        /// The panic's text.
+        /// The message of the panic.
         message: String,
     },
-    /// The node of this name is paused, and nothing resumes it.
+    /// The node with this name is paused, and nothing resumes it.
     PausedNode(Arc<str>),
-    /// A real thread woke a task a moment after the run.
+    /// A real thread woke a task shortly after the run had ended.
     WokenByThread,
-    /// The panic comes of tokio's own runtime, which is not there.
+    /// The panic is that of a call into tokio's own runtime, which does not exist inside a run.
     TokioRuntime,
 }
 
-/// Why a run failed.
+/// The failure of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind.
     pub kind: FailureKind,
-    /// What happened: see [`message`](Self::message) for the words.
+    /// What happened; [`message`](Self::message) describes it.
     pub cause: Cause,
-    /// What may have led to it; no part of the fingerprint.
+    /// Possible causes and hints. Not part of the fingerprint.
     pub notes: Box<[Note]>,
-    /// Where it happened: the place of the panic.
+    /// The place of the panic.
     pub site: Option<Box<Site>>,
-    /// The task that failed, where one did.
+    /// The task that failed, if one did.
     pub task: Option<Box<TaskLabel>>,
-    /// The tasks that wait, for deadlocks and limits.
+    /// The blocked tasks, for deadlocks and limits.
     pub blocked: Box<[BlockedTask]>,
-    /// What was not as usual in the network at that moment, where there is one; no part of the fingerprint.
+    /// The anomalies of the network when the run failed. Not part of the fingerprint.
     pub network: Box<[Anomaly]>,
-    /// Virtual time of the failure, nanoseconds since the run's start.
+    /// The virtual time of the failure, in nanoseconds since the start of the run.
     pub at_ns: u64,
-    /// How many steps had been taken.
+    /// The number of steps that had been taken.
     pub at_step: u64,
 }
 
 impl Failure {
-    /// Tasks each of which waits for the next one, and the last for the first; empty where there are none.
+    /// Returns the first cycle of blocked tasks: each waits for the next one, and the last for the first. Empty if there is
+    /// none.
     #[must_use]
     pub fn cycle(&self) -> Vec<&TaskLabel> {
         (0..self.blocked.len())
             .find_map(|first| {
-                let mut way = vec![first];
+                let mut path = vec![first];
                 let mut seen = vec![false; self.blocked.len()];
-                self.leads_back(&mut way, &mut seen).then_some(way)
+                self.closes_cycle(&mut path, &mut seen).then_some(path)
             })
             .unwrap_or_default()
             .into_iter()
@@ -272,32 +274,32 @@ impl Failure {
             .collect()
     }
 
-    /// Goes on from the last of `way` until its first is reached again.
-    fn leads_back(&self, way: &mut Vec<usize>, seen: &mut [bool]) -> bool {
-        let last = way[way.len() - 1];
+    /// Extends `path` until its first task is reached again; returns whether it was.
+    fn closes_cycle(&self, path: &mut Vec<usize>, seen: &mut [bool]) -> bool {
+        let last = path[path.len() - 1];
         for next in self.blocked[last].waits_on() {
             let Some(next) = self.blocked.iter().position(|blocked| blocked.task.path == next.path) else {
                 continue;
             };
-            if next == way[0] && way.len() > 1 {
+            if next == path[0] && path.len() > 1 {
                 return true;
             }
             if next != last && !seen[next] {
                 seen[next] = true;
-                way.push(next);
-                if self.leads_back(way, seen) {
+                path.push(next);
+                if self.closes_cycle(path, seen) {
                     return true;
                 }
-                way.pop();
+                path.pop();
             }
         }
         false
     }
 
-    /// What makes this failure the same as another.
+    /// Returns the fingerprint, which is equal for equal failures.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        // FNV-1a: short, fixed, and good enough to tell the failures of one test apart.
+        // FNV-1a: short, fixed, and good enough to distinguish the failures of one test.
         let mut hash = 0xCBF2_9CE4_8422_2325_u64;
         let mut mix = |bytes: &[u8]| {
             for &byte in bytes {
@@ -307,7 +309,7 @@ impl Failure {
         mix(self.kind.name().as_bytes());
         match (&self.site, self.kind) {
             (Some(site), _) => mix(site.to_string().as_bytes()),
-            // An `Err` has no place; its text without numbers stands for it.
+            // An `Err` has no place; its message without digits is used instead.
             (None, FailureKind::Error) => {
                 let message = self.message();
                 let letters = message.chars().filter(|character| !character.is_ascii_digit());
@@ -322,13 +324,12 @@ impl Failure {
 impl std::error::Error for Failure {}
 
 impl BlockedTask {
-    /// The tasks without which it can't go on.
+    /// Returns the tasks without which this one cannot continue.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (end, holders) = match self.waits_for.as_deref() {
-            // It may go on without any one of several.
             Some(Awaited::End(task)) => (Some(task), &[][..]),
             Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
-            // It may go on without any one of several.
+            // With several alternatives, the task needs none of them.
             _ => (None, &[][..]),
         };
         end.into_iter().chain(holders.iter().map(|holder| &holder.task))

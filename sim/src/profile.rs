@@ -1,10 +1,11 @@
-//! The profile: what the quiet run was like, from which the strategies of all other runs get their estimates.
+//! The profile of a test: what the baseline run counted, from which the strategies of all other runs get their estimates.
 //!
-//! An exploration makes the quiet run first, under a source that decides as the quiet schedule does and counts as it goes.
+//! An exploration makes the baseline run first, under a source that decides as the baseline schedule does and counts.
 //!
-//! Always true: counting reaches no decision, so the run is the quiet run, with its trace hash; how much is counted is
-//! bounded, however long the run is; and what a seed means is a function of the seed, the strategy asked for and the
-//! profile, whichever worker asks.
+//! # Invariants
+//! - Counting reaches no decision, so the run is the baseline run, with its trace hash.
+//! - The size of a profile is bounded, however long the run is.
+//! - The meaning of a seed depends on the seed, the requested strategy and the profile, not on the worker.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -20,57 +21,57 @@ use crate::{
     StrategySpec, Stream, TaskKey, TaskPath,
 };
 
-/// Tasks that are told apart; those that come later count as part of who spawned them.
+/// The maximum number of tasks that are counted separately. Later tasks count as part of their parent.
 const TASKS_MAX: usize = 4_096;
-/// Pairs of a task and a resource that are counted.
+/// The maximum number of pairs of a task and a resource that are counted.
 const PAIRS_MAX: usize = 65_536;
-/// Resources that a run may be told to attend to: those with the most accesses.
+/// The maximum number of resources among which a strategy's resource is chosen: those with the most accesses.
 const RESOURCES_MAX: usize = 256;
 
-/// What the quiet run was like.
+/// What the baseline run counted.
 ///
-/// The default is what is known before any run: nothing.
+/// The default is empty, as before any run.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// Points at which two or more tasks were ready.
+    /// The number of scheduling points at which two or more tasks were ready.
     points: u32,
-    /// Operations that could have been such points: others were ready.
+    /// The number of operations at which another task was ready.
     operation_points: u32,
     tasks: u32,
     instants: u32,
-    /// Who spawned whom, for the paths of tasks: few runs are ever told of by them.
+    /// The parent of each task, from which paths are made when needed.
     lineage: Vec<Lineage>,
-    /// Resumptions and operations, by task.
+    /// The number of resumptions and operations of each task.
     work: Counts,
-    /// What tasks share, in order of their keys.
+    /// The shared resources, in order of their keys.
     shared: Vec<Shared>,
-    /// The sum of the weights of what tasks share.
+    /// The sum of the weights of the shared resources.
     weight: u64,
 }
 
-/// Where a task comes from.
+/// The parent of a task.
 #[derive(Clone, Copy, Debug)]
 struct Lineage {
     key: TaskKey,
-    /// The index of who spawned it; the root's own for the root.
+    /// The index of its parent; for the root, its own.
     parent: usize,
-    /// As whose how-many-th child.
+    /// Its number among the children of its parent, from 1.
     number: u32,
 }
 
-/// A resource that two or more tasks touch, and one of them changes.
+/// A resource that two or more tasks access, and at least one of them changes.
 #[derive(Clone, Debug)]
 struct Shared {
     resource: ResourceKey,
-    /// How often it is touched.
+    /// The number of announced accesses.
     weight: u64,
     counts: Counts,
 }
 
-/// A number for each task and all its descendants, in order of keys.
+/// A number for each task including its descendants, in order of keys.
 type Counts = Vec<(TaskKey, u32)>;
 
-/// Sums the own numbers of tasks, each of which comes after its parent, for all their descendants.
+/// Sums numbers of tasks over their descendants. Each task comes after its parent.
 struct Summing<'a> {
     tasks: &'a [Task],
     /// The tasks in order of their keys.
@@ -85,49 +86,49 @@ impl<'a> Summing<'a> {
         Self { tasks, by_key, sums: vec![0; tasks.len()] }
     }
 
-    /// `own` says which task has which number; those that are not told of have none.
+    /// Sums the numbers in `own`, which are given by the index of the task. Tasks without a number have 0.
     fn counts(&mut self, own: impl Iterator<Item = (usize, u64)>) -> Counts {
         let Self { tasks, by_key, sums } = self;
         own.for_each(|(index, number)| sums[index] = number);
         for index in (1..tasks.len()).rev() {
             sums[tasks[index].parent] += sums[index];
         }
-        let told = |index: usize| (tasks[index].key, u32::try_from(sums[index]).unwrap_or(u32::MAX));
+        let entry = |index: usize| (tasks[index].key, u32::try_from(sums[index]).unwrap_or(u32::MAX));
         let counted = || by_key.iter().copied().filter(|&index| sums[index] > 0);
         let mut counts = Vec::with_capacity(tasks.len().min(Estimates::COUNTS_MAX));
         if tasks.len() <= Estimates::COUNTS_MAX {
-            counts.extend(counted().map(told));
+            counts.extend(counted().map(entry));
         } else {
             let mut largest: Vec<usize> = counted().collect();
-            // A parent has no less than its children and is spawned before them, so it is never left out before them.
+            // A parent's sum is at least that of its children, and it is spawned before them, so it is kept if they are.
             sort_by_number(&mut largest, |&index| pair(u64::MAX - sums[index], index as u64));
             largest.truncate(Estimates::COUNTS_MAX);
             sort_by_number(&mut largest, |&index| tasks[index].key.0.into());
-            counts.extend(largest.into_iter().map(told));
+            counts.extend(largest.into_iter().map(entry));
         }
         sums.fill(0);
         counts
     }
 }
 
-/// What seeds mean in one exploration.
+/// The strategy and the profile of an exploration, which together give each seed its schedule.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeedContext {
-    /// The strategy that was asked for.
+    /// The requested strategy.
     pub(crate) strategy: StrategySpec,
-    /// Where it gets its estimates from.
+    /// The profile that the estimates come from.
     pub(crate) profile: Arc<Profile>,
 }
 
 impl SeedContext {
-    /// The schedule that a seed stands for.
+    /// Returns the schedule of a seed.
     pub(crate) fn schedule(&self, seed: Seed) -> Schedule {
         self.profile.schedule(self.strategy, seed)
     }
 }
 
 impl Profile {
-    /// The source of the quiet run, and what it will have counted once it is dropped.
+    /// Creates the source of the baseline run, and a handle to its counts, which are complete when the source is dropped.
     #[must_use]
     pub fn watching() -> (AnySource, Watched) {
         let watched = Watched::default();
@@ -139,15 +140,16 @@ impl Profile {
         (AnySource::Other(Box::new(source)), watched)
     }
 
-    /// The same for a test in which no time may pass while a task is ready: to the strategies it is as if time never moved.
+    /// Returns the profile for a test in which virtual time must not advance while a task is ready. For the strategies, it is as
+    /// if virtual time never advanced.
     #[must_use]
     pub fn without_stalls(mut self) -> Self {
         self.instants = 0;
         self
     }
 
-    /// The strategy of the run with `seed` where `strategy` is asked for, and what it is told. For the portfolio that is
-    /// the one whose turn it is; any other is itself.
+    /// Returns the strategy and the estimates of the run with `seed`, if `strategy` is requested. For the portfolio, the seed
+    /// chooses the strategy.
     #[must_use]
     pub fn plan(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Estimates) {
         let (strategy, KeyedEstimates { steps, tasks, instants, resource, counts }) =
@@ -157,21 +159,21 @@ impl Profile {
         (strategy, Estimates { steps, tasks, instants, resource, counts })
     }
 
-    /// The schedule of the run with `seed` where `strategy` is asked for.
+    /// Returns the schedule of the run with `seed`, if `strategy` is requested.
     #[must_use]
     pub fn schedule(&self, strategy: StrategySpec, seed: Seed) -> Schedule {
         let (strategy, estimates) = self.plan(strategy, seed);
         Schedule::Seeded { seed, strategy, estimates }
     }
 
-    /// The source of that schedule, made more cheaply.
+    /// Creates the source of that schedule, without the schedule itself.
     #[must_use]
     pub fn source(&self, strategy: StrategySpec, seed: Seed) -> AnySource {
         let (strategy, keyed) = self.choose(strategy, seed);
         AnySource::Seeded(Seeded::with_estimates(seed, strategy, &keyed))
     }
 
-    /// The same in the memory of earlier sources.
+    /// Creates the source in the memory of earlier sources.
     #[must_use]
     #[inline]
     pub fn source_in(&self, scratch: &Scratch, strategy: StrategySpec, seed: Seed) -> AnySource {
@@ -182,7 +184,7 @@ impl Profile {
         AnySource::Seeded(Seeded::with_estimates_in(scratch, seed, strategy, &keyed))
     }
 
-    /// The path of a task that has been counted.
+    /// Returns the path of a task that has been counted.
     fn path(&self, key: TaskKey) -> TaskPath {
         let mut index = self.lineage.iter().position(|lineage| lineage.key == key).unwrap_or(0);
         let mut numbers = Vec::new();
@@ -222,9 +224,10 @@ impl Profile {
         (strategy, strategy.uses(keyed))
     }
 
-    /// What the run whose turn it is attends to: each resource as often as it is touched, spread evenly over the turns.
+    /// Returns the resource for the run in this turn. Each resource is chosen in proportion to its accesses, spread evenly over
+    /// the turns.
     fn resource_in_turn(&self, turn: u64) -> Option<&Shared> {
-        // Steps of the golden ratio around a circle: any few of them are spread over it as evenly as can be.
+        // Multiples of the golden ratio, modulo 1, are spread evenly.
         let turn = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut at = ((u128::from(turn) * u128::from(self.weight)) >> 64) as u64;
         self.shared.iter().find(|shared| match at.checked_sub(shared.weight) {
@@ -237,22 +240,22 @@ impl Profile {
     }
 }
 
-/// Where the source of the quiet run leaves what it has counted.
+/// A handle to the counts of the baseline run.
 #[derive(Debug, Default)]
 pub struct Watched(Rc<RefCell<Option<Box<Counted>>>>);
 
 impl Watched {
-    /// The profile, once the run is over.
+    /// Returns the profile. Call it when the run has ended.
     #[must_use]
     pub fn into_profile(self) -> Profile {
         self.0.take().map_or_else(Profile::default, |counted| counted.profile())
     }
 }
 
-/// Decides as the quiet schedule does, and counts.
+/// The source of the baseline run: it decides as the baseline schedule does, and counts.
 #[derive(Debug)]
 struct Watching {
-    /// Slots, in order of arrival.
+    /// The slots of the ready tasks, in order of arrival.
     ready: VecDeque<u32>,
     counted: Counted,
     watched: Watched,
@@ -264,25 +267,25 @@ impl Drop for Watching {
     }
 }
 
-/// A task of the quiet run.
+/// A task of the baseline run.
 #[derive(Debug)]
 struct Task {
     key: TaskKey,
-    /// The index of who spawned it; the root's own for the root.
+    /// The index of its parent; for the root, its own.
     parent: usize,
-    /// As whose how-many-th child.
+    /// Its number among the children of its parent, from 1.
     number: u32,
     children: u32,
     resumes: u64,
     operations: u64,
 }
 
-/// What a task did to a resource.
+/// The accesses of a task to a resource.
 #[derive(Clone, Copy, Debug, Default)]
 struct Touched {
-    /// Operations before which it could have given way.
+    /// The number of operations before which the task could have been preempted.
     announced: u32,
-    /// Any of its operations did more than read.
+    /// Whether any operation did more than read.
     changes: bool,
 }
 
@@ -290,13 +293,13 @@ struct Touched {
 #[derive(Debug, Default)]
 struct Numbered {
     keys: Vec<u128>,
-    /// The number that was asked for last: most often it is the next one, too.
+    /// The number that was looked up last, which is often looked up next.
     last: usize,
     /// The numbers of all but the first [`FEW`] keys.
     rest: Numbers,
 }
 
-/// So many keys are looked for one by one, which is faster.
+/// The number of keys that are searched linearly, which is faster than a map.
 const FEW: usize = 16;
 
 impl Numbered {
@@ -314,7 +317,7 @@ impl Numbered {
         Some(number)
     }
 
-    /// Numbers a key that has none.
+    /// Numbers a new key.
     fn add(&mut self, key: u128) -> usize {
         let number = self.keys.len();
         if number == 0 {
@@ -329,7 +332,7 @@ impl Numbered {
     }
 }
 
-/// What has been counted so far.
+/// The counts of a run so far.
 #[derive(Debug, Default)]
 struct Counted {
     points: u32,
@@ -338,9 +341,9 @@ struct Counted {
     spawned: u32,
     /// In order of spawning, the root first.
     tasks: Vec<Task>,
-    /// The same, by key.
+    /// Their indices, by key.
     indices: Numbered,
-    /// As whom tasks count that are not among these.
+    /// For tasks that are not among these, the index of the task as which they count.
     others: Numbers,
     /// The pairs of a resource and the index of a task, as [`pair`] has it.
     pairs: Numbered,
@@ -367,7 +370,7 @@ impl Counted {
 
     fn index_of_other(&mut self, key: TaskKey) -> usize {
         if self.tasks.is_empty() {
-            // Whoever is seen first is the root.
+            // The root is seen first.
             self.add(key, 0, 0);
         }
         self.others.get(&u128::from(key.0)).map_or(0, |&index| index as usize)
@@ -413,7 +416,7 @@ impl Counted {
         while let Some(((resource, _), _)) = rest.first() {
             let (by, others) = rest.split_at(rest.partition_point(|((other, _), _)| other <= resource));
             rest = others;
-            // Only where two tasks or more can give way before they touch it can their order be chosen at will.
+            // The order of accesses can be chosen freely only if at least two tasks can be preempted before theirs.
             let announcers = by.iter().filter(|(_, touched)| touched.announced > 0).count();
             if announcers >= 2 && by.iter().any(|(_, touched)| touched.changes) {
                 let weight: u64 = by.iter().map(|(_, touched)| u64::from(touched.announced)).sum();
@@ -501,7 +504,7 @@ impl Source for Watching {
     }
 
     fn finished(&mut self, task: TaskKey) {
-        // A key is never used again; without this a long run with many tasks would keep them all.
+        // The key is never used again. Without this, a long run with many tasks would keep every key.
         if self.counted.tasks.len() >= TASKS_MAX {
             self.counted.others.remove(&u128::from(task.0));
         }
@@ -520,7 +523,7 @@ mod tests {
         path.parse::<TaskPath>().unwrap().key()
     }
 
-    /// A run as a simulation would make it: who does what to which resource, in which order.
+    /// The profile of a run with these tasks and operations, in order.
     fn profile(tasks: &[&str], operations: &[(&str, ResourceKey, Access)]) -> Profile {
         let (mut source, watched) = Profile::watching();
         let mut resumes = 0;
@@ -564,7 +567,11 @@ mod tests {
         let expected = [("root", 8), ("root.1", 5), ("root.1.1", 3), ("root.2", 2)]
             .map(|(path, n)| (path.to_owned(), n));
         assert_eq!(counts(&urw), expected);
-        assert_eq!((urw.steps, urw.tasks, urw.resource), (0, 0, None), "nothing that it has no use for");
+        assert_eq!(
+            (urw.steps, urw.tasks, urw.resource),
+            (0, 0, None),
+            "nothing that the strategy does not use"
+        );
 
         // Only one of the two resources is shared.
         for seed in 0..32 {
@@ -582,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_read_is_not_attended_to() {
+    fn resources_that_are_only_read_are_not_chosen() {
         let read = [("root.1", A, Access::Read), ("root.2", A, Access::Read), ("root.1", B, Access::Write)];
         let profile = profile(&["root", "root.1", "root.2"], &read);
         assert_eq!(profile.plan(StrategySpec::Surw, Seed(0)).1, Estimates::default());
@@ -592,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_attended_to_as_often_as_they_are_touched() {
+    fn resources_are_chosen_as_often_as_they_are_accessed() {
         let mut operations = Vec::new();
         for _ in 0..3 {
             operations.extend([("root.1", A, Access::Write), ("root.2", A, Access::Write)]);
@@ -613,17 +620,17 @@ mod tests {
     }
 
     #[test]
-    fn of_many_tasks_the_busiest_are_told() {
+    fn the_busiest_of_many_tasks_are_kept() {
         let paths: Vec<String> =
             std::iter::once("root".to_owned()).chain((1..=200).map(|n| format!("root.{n}"))).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let operations = [("root.150", A, Access::Write), ("root.7", A, Access::Write)];
         let (_, estimates) = profile(&paths, &operations).plan(StrategySpec::Urw, Seed(0));
-        let told = counts(&estimates);
-        assert_eq!(told.len(), Estimates::COUNTS_MAX);
+        let kept = counts(&estimates);
+        assert_eq!(kept.len(), Estimates::COUNTS_MAX);
         assert!(estimates.counts.is_sorted_by(|(path, _), (next, _)| path < next));
         for (path, count) in [("root", 203), ("root.7", 2), ("root.150", 2), ("root.1", 1)] {
-            assert!(told.contains(&(path.to_owned(), count)), "{path} in {told:?}");
+            assert!(kept.contains(&(path.to_owned(), count)), "{path} in {kept:?}");
         }
     }
 }

@@ -1,6 +1,4 @@
-//! The world around the tasks, as data: nodes, links, sockets, fault plans, and what becomes of them.
-//!
-//! A simulation hands these values over; [`report`](crate::report) has the words for them.
+//! Nodes, links, sockets and faults as data. A simulation reports these values; [`report`](crate::report) renders them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,79 +10,79 @@ use crate::{Site, TaskLabel};
 pub enum NodeState {
     /// Its tasks run.
     Up,
-    /// Its tasks are not polled; what wakes them is kept.
+    /// Its tasks are not polled; their wake-ups are kept.
     Paused,
     /// It has no tasks: it has crashed, was shut down, or was never started.
     Down,
 }
 
-/// What happens to a node; the numbers are part of the trace hash and never change.
+/// An event of a node. The numbers are part of the trace hash and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeEvent {
     /// It starts, or starts again.
     Starts = 1,
-    /// It goes down at once.
+    /// It crashes: its tasks are dropped at once.
     Crashes = 2,
-    /// Its tasks are kept from being polled.
+    /// It is paused: its tasks are no longer polled.
     Pauses = 3,
-    /// Its tasks are polled again.
+    /// It is resumed: its tasks are polled again.
     Resumes = 4,
     /// It is asked to shut down.
     IsAskedToShutDown = 5,
-    /// It goes down in good order.
+    /// It shuts down.
     ShutsDown = 6,
-    /// Its clock is set, or runs at another rate.
+    /// Its clock is set, or its rate is changed.
     ClockChanges = 7,
 }
 
-/// What a task waits for that waits for a node.
+/// What a task waits for at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeWait {
-    /// That the node is down.
+    /// The node goes down.
     Down,
-    /// That it has shut down, as it was asked to.
+    /// The node shuts down after a request.
     ShutDown,
-    /// That the task's own node is asked to shut down.
+    /// The task's own node is asked to shut down.
     ShutdownRequest,
 }
 
-/// What a step did to the world.
+/// A change that a step made to the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorldChange {
-    /// Something happens to a node.
+    /// An event of a node.
     Node {
         /// The node's name.
         node: Arc<str>,
-        /// What happens.
+        /// The event.
         event: NodeEvent,
-        /// How many times the node has been started.
+        /// The number of times that the node has been started.
         incarnation: u32,
     },
-    /// The step did not poll its task, whose node is not up.
+    /// The step did not poll its task because the node is in this state.
     NotPolled(NodeState),
 }
 
-/// What a decision about the world came to that is not the quiet one.
+/// The effect of a decision about the world that differs from the baseline run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorldEffect {
-    /// Something happens to a packet.
+    /// A packet is lost, duplicated, reordered or delayed.
     Packet {
         /// The name of the node that sends it.
         from: Arc<str>,
-        /// The name of the node that it is sent to.
+        /// The name of the node that receives it.
         to: Arc<str>,
         /// Its number on this link, from 0.
         number: u32,
-        /// What happens.
+        /// What happens to it.
         fate: PacketFate,
-        /// When it leaves, nanoseconds since the run's start.
+        /// When it is sent, in nanoseconds since the start of the run.
         at_ns: u64,
     },
-    /// A fault plan breaks something.
+    /// A fault of a fault plan.
     Fault {
-        /// What it breaks.
+        /// The fault.
         fault: PlannedFault,
         /// Which of the decisions about the fault this is.
         aspect: FaultAspect,
@@ -94,28 +92,28 @@ pub enum WorldEffect {
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketFate {
-    /// It takes longer than the least time: so many nanoseconds.
+    /// It takes longer than the minimum latency: this many nanoseconds.
     Takes(u64),
     /// It is lost.
     Lost,
     /// It arrives twice.
     Duplicated,
-    /// Later ones overtake it.
+    /// Later packets overtake it.
     Reordered,
 }
 
 /// A kind of fault that a fault plan draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// A link is cut, both ways.
+    /// A link is cut in both directions.
     Cut,
-    /// A link is cut, one way.
+    /// A link is cut in one direction.
     OneWayCut,
-    /// A node is cut off from all others.
+    /// A node is cut off from all other nodes.
     Isolate,
-    /// A link is clogged, both ways.
+    /// A link is clogged in both directions.
     Clog,
-    /// A node crashes, and is started again.
+    /// A node crashes and is restarted.
     Crash,
     /// A node is paused.
     Pause,
@@ -124,22 +122,22 @@ pub enum FaultKind {
 /// One fault of a fault plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedFault {
-    /// What kind of fault.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// The ends of the link that breaks; the node, twice, where it is one.
+    /// The ends of the link, or the node twice.
     pub nodes: [Arc<str>; 2],
-    /// When it begins, nanoseconds since the plan's start.
+    /// When it begins, in nanoseconds since the start of the plan.
     pub begins_ns: u64,
     /// How long it lasts, in nanoseconds.
     pub lasts_ns: u64,
 }
 
-/// Which of the decisions about a planned fault.
+/// One of the decisions about a planned fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultAspect {
     /// Whether it happens.
     Happens,
-    /// To which node or link.
+    /// Which node or link it affects.
     Target,
     /// When it begins.
     Begins,
@@ -147,27 +145,27 @@ pub enum FaultAspect {
     Lasts,
 }
 
-/// An address, and the node that has it.
+/// An address and its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The address.
     pub address: SocketAddr,
-    /// The node's name, unless it goes without saying.
+    /// The name of the node; `None` if both ends are on one node, or if no node has the address.
     pub node: Option<Arc<str>>,
 }
 
 /// A task's wait for a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketWait {
-    /// What the task does.
+    /// What the task does to the socket.
     pub action: SocketAction,
-    /// To which socket.
+    /// The socket.
     pub socket: SocketLabel,
-    /// The name of the node that has the socket; `None` for the test's own, and for streams.
+    /// The name of the node that has the socket; `None` for the test's own node, and for streams.
     pub node: Option<Arc<str>>,
-    /// Where the socket was made.
+    /// Where the socket was created.
     pub made: Option<Site>,
-    /// What is known to keep the task waiting, at least one.
+    /// The known reasons why the task waits; at least one.
     pub obstacles: Box<[Obstacle]>,
 }
 
@@ -188,35 +186,35 @@ pub enum SocketAction {
     Send,
 }
 
-/// Which socket.
+/// Identifies a socket in a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SocketLabel {
-    /// A connection of TCP.
+    /// A TCP connection.
     TcpStream {
-        /// The end that has connected.
+        /// The end that connected.
         from: Endpoint,
-        /// The end that was connected to.
+        /// The end that accepted.
         to: Endpoint,
     },
-    /// A listener of TCP.
+    /// A TCP listener.
     TcpListener(SocketAddr),
-    /// A socket of UDP.
+    /// A UDP socket.
     Udp {
-        /// Its own address.
+        /// The local address.
         local: SocketAddr,
         /// The address that it is connected to.
         peer: Option<Endpoint>,
     },
-    /// A stream within a host, by its listener's name; `None` for one of a pair.
+    /// A Unix stream, by the name of its listener; `None` for one of a pair.
     UnixStream(Option<Box<str>>),
-    /// A listener within a host, by its name.
+    /// A Unix listener, by its name.
     UnixListener(Box<str>),
-    /// A socket for datagrams within a host, by its name if it has one.
+    /// A Unix datagram socket, by its name if it has one.
     UnixDatagram(Option<Box<str>>),
 }
 
-/// What is known to keep a task waiting for a socket.
+/// A known reason why a task waits for a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Obstacle {
@@ -227,22 +225,22 @@ pub enum Obstacle {
         /// Its state.
         state: NodeState,
     },
-    /// A link does not let packets pass.
+    /// A link does not deliver packets.
     Link(LinkTrouble),
-    /// Bytes of a stream are on their way.
+    /// Bytes of a stream that are not read or acknowledged yet.
     Bytes {
-        /// How many.
+        /// The number of bytes.
         count: u32,
         /// Where they are.
         place: BytesPlace,
     },
-    /// Nothing that the task waits for is under way.
+    /// Nothing that the task waits for is in flight.
     NothingInFlight,
-    /// The end of the stream is under way.
+    /// The end of the stream is in flight.
     EndInFlight,
-    /// The other end of the stream is gone, and nobody has told this one.
+    /// The other end of the stream is gone, and this end does not know.
     PeerGone,
-    /// Nobody has accepted the connection at the other end.
+    /// The connection is not accepted yet.
     NotAccepted,
     /// A task reads at the other end.
     PeerReads(TaskLabel),
@@ -250,46 +248,46 @@ pub enum Obstacle {
     PeerWrites(TaskLabel),
     /// The stream's buffers are full.
     BuffersFull,
-    /// So many datagrams wait at the other socket, which takes no more.
+    /// The queue of the receiving socket is full, with this many datagrams.
     QueueFull(u32),
-    /// So many connections wait to be accepted by the listener, which takes no more.
+    /// The queue of the listener is full, with this many connections that are not accepted.
     BacklogFull(u32),
     /// No node has the address.
     NoSuchAddress,
     /// No socket listens at the address.
     NobodyListens,
-    /// The peer has not answered.
+    /// The peer has not answered yet.
     NoAnswer,
-    /// A connection has been asked for, from there.
+    /// A client is connecting from there.
     Connecting(Endpoint),
-    /// No connection is asked for.
+    /// No client is connecting.
     NobodyConnects,
-    /// No datagram waits to be received.
+    /// No datagram is queued.
     NothingQueued,
-    /// So many datagrams are held on their link.
+    /// This many datagrams are held on their link.
     DatagramsHeld(u32),
-    /// So many datagrams are under way.
+    /// This many datagrams are in flight.
     DatagramsInFlight(u32),
 }
 
-/// Where bytes of a stream are that have not been read.
+/// Where bytes of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BytesPlace {
-    /// On their way to the task that waits.
+    /// In flight to the task that waits.
     Incoming,
-    /// At the other end, which has not sent them.
+    /// Written by the other end, which has not sent them.
     PeerUnsent,
-    /// Sent by this end, they wait at the other one to be read.
+    /// Sent by this end, and not read by the other one.
     Unread,
-    /// Sent by this end, they are under way.
+    /// Sent by this end, and in flight.
     Outgoing,
-    /// They have not left this end.
+    /// Written by this end, which has not sent them.
     Unsent,
-    /// They were read at the other end, and this end has not heard of it.
+    /// Read by the other end; the acknowledgement has not arrived.
     Unacknowledged,
 }
 
-/// A link that lets no packets pass.
+/// A link that does not deliver packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkTrouble {
     /// The node that it leads from.
@@ -302,18 +300,18 @@ pub struct LinkTrouble {
     pub state: LinkState,
 }
 
-/// Why nothing passes a link.
+/// Why a link does not deliver packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// It is cut.
     Cut,
-    /// What is sent over it is held.
+    /// It holds what is sent over it.
     Held,
-    /// Nothing arrives before this instant, nanoseconds since the run's start.
+    /// Nothing arrives before this time, in nanoseconds since the start of the run.
     Clogged(u64),
 }
 
-/// Something in the network that is not as usual.
+/// An anomaly of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anomaly {
@@ -323,39 +321,39 @@ pub enum Anomaly {
         node: Arc<str>,
         /// Its state.
         state: NodeState,
-        /// What happened to it last.
+        /// Its last event.
         event: NodeEvent,
-        /// When, and by whom.
+        /// When and by whom this was caused.
         caused: Caused,
     },
     /// All links from and to a node are cut.
     Isolated {
         /// The node's name.
         node: Arc<str>,
-        /// When, and by whom.
+        /// When and by whom this was caused, if known.
         caused: Option<Caused>,
     },
-    /// A link lets no packets pass.
+    /// A link does not deliver packets.
     Link {
-        /// Which, and why.
+        /// The link, and why.
         link: LinkTrouble,
-        /// When, and by whom.
+        /// When and by whom this was caused, if known.
         caused: Option<Caused>,
     },
-    /// This name can't be looked up.
+    /// Lookups of this name fail.
     LookupFails(Box<str>),
 }
 
-/// When something was done to the world, and by whom.
+/// When a change of the world was made, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caused {
-    /// Nanoseconds since the run's start.
+    /// When, in nanoseconds since the start of the run.
     pub at_ns: u64,
-    /// By whom, where that is known.
+    /// By whom, if known.
     pub by: Option<Causer>,
 }
 
-/// Who does something to the world.
+/// Who changes the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Causer {
     /// The code at this place.
