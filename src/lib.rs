@@ -59,28 +59,31 @@
 //! So `cargo test` prints:
 //!
 //! ```text
-//! timeloop: `bank::money_is_neither_made_nor_lost` fails in 88 of 203 schedules: panic at tests/bank.rs:21:5
+//! timeloop: `bank::money_is_neither_made_nor_lost` failed in 88 of 203 schedules: panic at tests/bank.rs:21:5
 //!
 //!   assertion `left == right` failed
 //!     left: 70
 //!    right: 100
-//!   (in task `root`; after 0 s of virtual time and 4 steps)
+//!   (in task `root`, after 4 steps, at virtual time 0 s)
 //!
-//! How it happens, where all else runs in its turn, first in, first out:
-//!   step 2   `transfer` (root.2) starts before `audit` (root.1) starts.
-//!   (`audit` (root.1) was spawned at tests/bank.rs:19:17; `transfer` (root.2) was spawned at tests/bank.rs:20:5)
-//! Critical: `transfer` (root.2) acquires `mutex` (made at tests/bank.rs:18) at tests/bank.rs:11 before `audit`
-//! (root.1) acquires it at tests/bank.rs:7; the other way round the test passes (checked).
-//! Deviations from that order: 1 as found, 1 after 4 runs of shrinking.
+//! Critical order (checked): if these two swap, the test passes
+//!   step 2  `transfer` (root.2) acquires `mutex` (created at tests/bank.rs:18) at tests/bank.rs:11
+//!   step 3  `audit` (root.1) acquires it at tests/bank.rs:7
 //!
-//! The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-//!     0 s  1  root               from its start to tests/bank.rs:21
-//!   * 0 s  2  transfer (root.2)  from its start to tests/bank.rs:12; acquires `mutex`, releases `mutex`
-//!     0 s  3  audit (root.1)     starts, ends; acquires `mutex`, releases `mutex`
-//!     0 s  4  root               from tests/bank.rs:21, panics
+//! Failing schedule: FIFO order, except
+//!   step 2  `transfer` (root.2) starts before `audit` (root.1) starts
+//!   (`audit` (root.1) is spawned at tests/bank.rs:19:17; `transfer` (root.2) is spawned at tests/bank.rs:20:5)
 //!
-//! found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
-//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, tried first next time: commit it
+//! Steps (▸ out of FIFO order)
+//!     step  time  task               ran
+//!        1   0 s  root               start → tests/bank.rs:21
+//!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex`, releases `mutex`
+//!        3   0 s  audit (root.1)     start → end  acquires `mutex`, releases `mutex`
+//!        4   0 s  root               :21 → panic
+//!
+//! found by   seed 1 (run 2, strategy `random`); TIMELOOP_SEED=1 begins with it
+//! shrunk     from 1 to 1 deviations in 4 runs
+//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
 //! ```
 //!

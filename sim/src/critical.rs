@@ -1,6 +1,7 @@
-//! What a failure hangs on, for people: the one order, or the one choice, without which the test would pass.
+//! The critical pair of a failure: the one order or choice with which the test fails, and without which it does not.
 //!
-//! Always true: both ways have been run twice, and each went the same way both times.
+//! # Invariants
+//! - Both schedules have been run twice, with the same result both times.
 
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
@@ -9,58 +10,58 @@ use crate::{
     Site, TaskLabel, WorldEffect,
 };
 
-/// What a failure hangs on: two schedules that differ in one thing, of which one fails and the other does not.
+/// Two schedules that differ in one decision. The first fails as reported; the second passes, or fails in another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Critical {
-    /// What they differ in.
+    /// The decision in which they differ.
     pub decision: CriticalDecision,
-    /// The schedule that fails as the one reported: that one itself, or one very near to it.
+    /// The schedule that fails: the reported one, or one that differs from it in a single deviation.
     pub fails: Schedule,
     /// The same with the other decision.
     pub other: Schedule,
     /// How [`other`](Self::other) fails; `None` if it passes.
     pub otherwise: Option<FailureKind>,
-    /// The token of [`other`](Self::other), which shows the way that goes well.
+    /// The token of [`other`](Self::other), to replay it for comparison.
     pub other_token: String,
 }
 
-/// The one thing in which two schedules differ.
+/// The decision in which two schedules differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CriticalDecision {
-    /// Which of two steps goes first.
+    /// The order of two steps.
     Order {
-        /// The step that goes first in the schedule that fails.
+        /// The step that runs first in the schedule that fails.
         first: Box<CriticalStep>,
-        /// The one that goes first in the other.
+        /// The step that runs first in the other schedule.
         second: Box<CriticalStep>,
-        /// What both touch, where that is known.
+        /// The resource that both access, if known.
         resource: Option<ResourceRecord>,
     },
-    /// A choice that one of the schedules makes otherwise than the quiet run does.
+    /// A choice that one of the schedules makes differently from the baseline run.
     Choice {
-        /// The task that chooses.
+        /// The step of the task that chooses.
         task: CriticalStep,
         /// The choice.
         deviation: Deviation,
-        /// Whether the schedule that fails is the one that makes it.
+        /// Whether the failing schedule makes this choice.
         fails_with: bool,
     },
-    /// Something that happens around the tasks in one of the schedules, and not in the other.
+    /// An event of the network, or a fault, that occurs in one of the schedules only.
     World {
-        /// What happens.
+        /// The event.
         effect: WorldEffect,
         /// The decision.
         deviation: Deviation,
-        /// Whether the schedule that fails is the one in which it happens.
+        /// Whether the event occurs in the failing schedule.
         fails_with: bool,
     },
     /// The random numbers that the code under test draws.
     Randomness {
-        /// The seed of those with which it fails.
+        /// The seed with which the test fails.
         fails: Seed,
-        /// The seed of those with which it does not.
+        /// The seed with which it does not.
         other: Seed,
     },
 }
@@ -71,19 +72,21 @@ pub enum CriticalDecision {
 pub struct CriticalStep {
     /// The task.
     pub task: TaskLabel,
-    /// Which step of the failing run, from 1; `None` if that run ends before it.
+    /// The number of the step in the failing run, from 1; `None` if that run ends before it.
     pub step: Option<u64>,
-    /// Virtual time of the step, nanoseconds since the run's start.
+    /// The virtual time of the step, in nanoseconds since the start of the run.
     pub at_ns: u64,
     /// Whether this is the task's first step.
     pub starts: bool,
-    /// Where the task resumes, where that is known.
+    /// Where the task resumes, if known.
     pub resumes_at: Option<Site>,
-    /// What the task does to the resource, and where.
+    /// The access that the task makes to the resource, and where.
     pub operation: Option<(Access, Option<Site>)>,
+    /// Whether the task may still wait for that operation when the step ends.
+    pub may_wait: bool,
 }
 
-/// Runs both ways of `pair` once more and says what they differ in; `shrunk` is the failing run that is reported.
+/// Runs both schedules of `pair` once more and describes how they differ; `shrunk` is the failing run that is reported.
 pub(crate) fn explain(
     runner: &Runner<'_>,
     pair: &CriticalPair,
@@ -137,11 +140,12 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
     if let Some(race) = pair.race {
         let one = failing.operations_of(pair.first).get(race.first)?;
         let two = record.operations_of(number).get(race.second)?;
-        // Where the code does not say so itself, it is where it resumes to do it.
+        // An operation without a place of its own is at the place where the task resumes.
         let done = |performed: &Performed, step: &CriticalStep| {
             Some((performed.operation.access, performed.site.clone().or_else(|| step.resumes_at.clone())))
         };
         (first.operation, second.operation) = (done(one, &first), done(two, &second));
+        (first.may_wait, second.may_wait) = (failing.may_wait(one), record.may_wait(two));
         resource = failing.resource(one.operation.resource).cloned();
     }
     Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })
@@ -156,15 +160,15 @@ fn choice(deviation: &Deviation, record: &Record, fails_with: bool) -> Option<Cr
     let arrival = record.arrival_about(deviation)?;
     let task = match record.steps.iter().position(|step| step.arrival as usize == arrival) {
         Some(number) => step(record, number)?,
-        None => kept_waiting(record, arrival),
+        None => never_run(record, arrival),
     };
     Some(CriticalDecision::Choice { task, deviation: deviation.clone(), fails_with })
 }
 
-/// Of a task that is ready and does not run before the end.
-fn kept_waiting(record: &Record, arrival: usize) -> CriticalStep {
+/// Describes a task that is ready but does not run before the run ends.
+fn never_run(record: &Record, arrival: usize) -> CriticalStep {
     let arrival = record.arrivals[arrival];
-    // Where it waited before it became ready, or gave way.
+    // Where it waited before it became ready or was preempted.
     let last =
         (0..record.steps.len()).rfind(|&step| record.arrival_of(&record.steps[step]).task == arrival.task);
     CriticalStep {
@@ -174,6 +178,7 @@ fn kept_waiting(record: &Record, arrival: usize) -> CriticalStep {
         starts: arrival.resume == 0 && arrival.operation.is_none(),
         resumes_at: last.and_then(|last| record.steps[last].waits_at.clone()),
         operation: None,
+        may_wait: false,
     }
 }
 
@@ -187,5 +192,6 @@ fn step(record: &Record, number: usize) -> Option<CriticalStep> {
         starts: arrival.resume == 0 && arrival.operation.is_none(),
         resumes_at: record.resumes_at(number).cloned(),
         operation: None,
+        may_wait: false,
     })
 }

@@ -57,27 +57,6 @@ impl Exploration {
         }
     }
 
-    /// Returns the report: of the failure and of the error, or that all runs passed.
-    #[must_use]
-    pub fn report(&self) -> String {
-        let mut text = match &self.found {
-            Some(found) => found.report.clone(),
-            None if self.error.is_none() => {
-                if let Some(searched) = &self.searched {
-                    return format!("timeloop: `{}` passes in {searched}\n", self.test);
-                }
-                let schedules = if self.schedules() == 1 { "schedule" } else { "schedules" };
-                let count = crate::grouped(self.schedules());
-                format!("timeloop: `{}` passes in {count} {schedules}\n", self.test)
-            }
-            None => String::new(),
-        };
-        if let Some(error) = &self.error {
-            text.push_str(&format!("timeloop: `{}`: {error}\n", self.test));
-        }
-        text
-    }
-
     /// Returns if the exploration passed; otherwise prints the report to standard error and panics with it.
     ///
     /// # Panics

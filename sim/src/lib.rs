@@ -76,6 +76,7 @@ pub use record::{
     WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
+pub use report::stored_text;
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
 pub use schedule::{Deviation, Schedule};
 pub use seed::Seed;

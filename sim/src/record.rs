@@ -232,6 +232,20 @@ impl Record {
         &self.operations[start..end]
     }
 
+    /// Returns whether the task may still wait for this operation when its step ends. Operations are recorded when they are
+    /// tried, so the record does not say whether they succeeded.
+    pub(crate) fn may_wait(&self, performed: &Performed) -> bool {
+        let number = performed.step as usize;
+        let Some(step) = self.steps.get(number) else { return false };
+        let last = self.operations_of(number).iter().rfind(|last| last.index.is_some());
+        let is_last = performed.index.is_some() && last.is_some_and(|last| last.index == performed.index);
+        let waits_there = match (&step.waits_at, &performed.site) {
+            (Some(waits_at), Some(site)) => (&waits_at.file, waits_at.line) == (&site.file, site.line),
+            _ => true,
+        };
+        is_last && waits_there && !step.finished
+    }
+
     /// Returns the changes that step number `step` made to the simulated world, in order.
     pub fn events_of(&self, step: usize) -> &[WorldEvent] {
         let step = step as u64;

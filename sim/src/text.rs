@@ -1,13 +1,13 @@
-//! Words that all reports share: times, numbers, places, tasks, lists and plurals, and how lines are wrapped.
+//! Formats times, numbers, places, tasks, lists and plurals for all texts, and wraps lines.
 
 use std::fmt;
 
 use crate::{Site, TaskLabel};
 
-/// The width that lines are wrapped to.
+/// The width to which lines are wrapped.
 pub(crate) const WIDTH: usize = 110;
 
-/// Virtual time for people: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
+/// Formats a virtual time: `0 s`, `1.5 s`, `20 ms`, `3 µs`, `17 ns`; from one hour on `2 h 30 min`, `365 d 1 s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub u64);
 
@@ -44,7 +44,7 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// A number with its thousands apart: `1,000`.
+/// Formats a number with separators between thousands: `1,000`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -58,7 +58,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A count from 0 as an ordinal from 1.
+/// Formats a count from 0 as an ordinal from 1: `Nth(0)` is `1st`.
 pub(crate) struct Nth(pub(crate) u32);
 
 impl fmt::Display for Nth {
@@ -74,17 +74,17 @@ impl fmt::Display for Nth {
     }
 }
 
-/// `1 step`, `2,000 steps`: a number and what it counts, whose plural ends in `s`.
+/// Formats a number and a noun whose plural ends in `s`: `1 step`, `2,000 steps`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
-/// The same, with a verb: `1 byte is …`, `2 bytes are …`.
+/// Formats a number and a noun, with a verb: `1 byte is …`, `2 bytes are …`.
 pub(crate) fn counted_with(number: u64, what: &str, [one, several]: [&str; 2]) -> String {
     format!("{} {}", counted(number, what), if number == 1 { one } else { several })
 }
 
-/// `a`, `a, and b`, `a, b, and c`.
+/// Joins clauses: `a`, `a, and b`, `a, b, and c`.
 pub(crate) fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
@@ -93,23 +93,17 @@ pub(crate) fn listed(parts: &[String]) -> String {
     }
 }
 
-/// The text with a capital at its start.
-pub(crate) fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
-}
-
-/// A place without its column.
+/// Formats a place without its column.
 pub(crate) fn line(site: &Site) -> String {
     format!("{}:{}", site.file, site.line)
 }
 
-/// `, made at bank.rs:57:3`, where the place is known.
+/// Formats a place after a participle: `, opened at bank.rs:57:3`. Empty if the place is not known.
 pub(crate) fn done_at(done: &str, site: Option<&Site>) -> String {
     site.map_or_else(String::new, |site| format!(", {done} at {site}"))
 }
 
-/// `root`, `` `audit` (root.2) `` or `root.2`; `` `audit` `` where the path of a task that is not the root is not known;
+/// Formats a task: `` `root` ``, `` `audit` (root.2) `` or `` `root.2` ``; `` `audit` `` if the path is not known, and
 /// `` `audit` on db-1 (root.2) `` on a node.
 impl fmt::Display for TaskLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +118,8 @@ impl fmt::Display for TaskLabel {
     }
 }
 
-/// Breaks `sentence` at spaces into lines of at most [`WIDTH`].
+/// Appends `sentence` to `text`, broken at spaces into lines of at most [`WIDTH`]. `first` starts the first line, `rest` the
+/// others.
 pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
@@ -145,7 +140,17 @@ pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     text.push('\n');
 }
 
-/// The end of a text that is too long: of a path, the end says more.
+/// Appends rows of a label and a clause to `text`, with the clauses in a column. Rows without labels are indented only.
+pub(crate) fn wrap_rows(text: &mut String, rows: &[(String, String)]) {
+    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let indent = if width == 0 { "    ".to_owned() } else { " ".repeat(2 + width + 2) };
+    for (label, clause) in rows {
+        let first = if width == 0 { "  ".to_owned() } else { format!("  {label:<width$}  ") };
+        wrap(text, &first, &indent, clause);
+    }
+}
+
+/// Shortens a text at the front: the end of a path is its most useful part.
 pub(crate) fn shorten_front(text: &str, width: usize) -> String {
     let count = text.chars().count();
     if count <= width {
@@ -160,13 +165,13 @@ mod tests {
     use super::{Nanos, Nth, grouped, shorten_front, wrap};
 
     #[test]
-    fn numbers_have_their_thousands_apart() {
+    fn numbers_have_separators() {
         let grouped: Vec<_> = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped).into();
         assert_eq!(grouped, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
     }
 
     #[test]
-    fn times_are_told_in_units_that_fit() {
+    fn times_have_units_that_fit() {
         const S: u64 = Nanos::SECOND;
         let times = [
             (0, "0 s"),
@@ -197,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn long_sentences_are_wrapped_and_long_words_left_whole() {
+    fn long_sentences_are_wrapped_but_long_words_are_not() {
         let mut text = String::new();
         wrap(&mut text, "- ", "  ", &format!("{} {} end", "a".repeat(100), "b".repeat(120)));
         assert_eq!(text, format!("- {}\n  {}\n  end\n", "a".repeat(100), "b".repeat(120)));
     }
 
     #[test]
-    fn of_a_long_path_the_end_is_shown() {
+    fn a_long_path_is_shortened_at_the_front() {
         assert_eq!(shorten_front("src/bank.rs:57", 20), "src/bank.rs:57");
         assert_eq!(shorten_front("src/bank.rs:57", 11), "…bank.rs:57");
     }

@@ -19,7 +19,7 @@ use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use timeloop_sim::{
     ExploreError, Found, FoundBy, RegressionsIn, Schedule as Stored, Settings, TestName, fail_with,
-    print_note, render_report,
+    print_note, render_report, stored_text,
 };
 
 use super::case_file::{CaseFile, CaseSeed, StoredCase, one_line};
@@ -445,10 +445,8 @@ where
                 generated: None,
                 schedule: Some(found.shrunk.clone()),
             };
-            found.stored = Some(match file.append(&case, &found.headline()) {
-                Ok(()) => format!("{}, tried first next time: commit it", file.display_path().display()),
-                Err(error) => format!("nowhere: {error}"),
-            });
+            let stored = file.append(&case, &found.headline());
+            found.stored = Some(stored_text(&file.display_path(), &stored));
         }
         found.by = by;
         found.input = Some(format_input(&input));

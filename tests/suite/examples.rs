@@ -7,9 +7,10 @@ use std::process::Command;
 fn bank_is_found_reported_and_replayed() {
     let printed = run("bank", &[]);
     for line in [
-        "timeloop: `bank::money_is_neither_made_nor_lost` passes in 1 schedule\n",
+        "timeloop: `bank::money_is_neither_made_nor_lost` passed in 1 schedule\n",
         "  assertion `left == right` failed: money was made or lost\n",
-        "\nCritical: `transfer` (root.2) acquires `mutex` ",
+        "\nCritical order (checked): if these two swap, the test passes\n",
+        "  `transfer` (root.2) acquires `mutex` (created at examples/bank.rs:",
         "the same failure, trace hash ",
     ] {
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
@@ -21,7 +22,7 @@ fn bank_is_found_reported_and_replayed() {
         replay.lines().next().expect("a line").split_once(' ').expect("a token and a command");
     assert_eq!(command, "cargo run --example bank");
     let replayed = run("bank", &[("TIMELOOP_REPLAY", token)]);
-    assert!(replayed.contains("fails under the replayed schedule"), "{replayed}");
+    assert!(replayed.contains("failed under the replayed schedule"), "{replayed}");
     assert_eq!(printed.lines().last(), replayed.lines().last(), "the trace hash");
 }
 
@@ -30,10 +31,11 @@ fn the_expired_lease_is_found_and_reported() {
     let printed = run("leases", &[]);
     for line in [
         "unobserved panic at examples/leases.rs:53:9\n",
-        "\nCritical: `work` on worker-2 (root.2) resumes at examples/leases.rs:64 before `root` resumes at\n",
-        "; node worker-2 is paused\n",
-        "\nDeviations from that order: 12 as found, 1 after 13 runs of shrinking.\n",
-        "\ntimeloop: `leases::numbered` passes in 1,001 schedules\n",
+        "\nCritical order (checked): if these two swap, the test passes\n",
+        "  `work` on worker-2 (root.2) resumes at examples/leases.rs:64\n",
+        "  node worker-2 is paused\n",
+        " to 1 deviations in ",
+        "\ntimeloop: `leases::numbered` passed in 1,001 schedules\n",
     ] {
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
     }

@@ -326,7 +326,7 @@ fn a_test_passes_in_all_schedules() {
     });
     assert_eq!(
         exploration.report(),
-        "timeloop: `suite::reorder` passes in all 72 schedules that differ in the order of operations\n"
+        "timeloop: `suite::reorder` passed in all 72 schedules that differ in the order of operations\n"
     );
     let bounded = explorer("suite::reorder").strategy("exhaustive(preemptions = 0)").without_regressions();
     let exploration = bounded.run(|| async {
@@ -345,7 +345,7 @@ fn a_failing_schedule_is_confirmed_and_shrunk() {
     assert!(number > 1 && found.replayed, "{}", found.report);
     assert!(found.deviations_after().is_some_and(|count| count <= 2), "{}", found.report);
     assert!(found.frequency.failing > 1 && found.frequency.failing < found.frequency.tried);
-    let line = format!("found by   exhaustive search: its schedule number {number}\n");
+    let line = format!("found by   exhaustive search (schedule {number})\n");
     assert!(found.report.contains(&line), "{}", found.report);
     let again = timeloop::run_from(&found.shrunk, &Limits::default(), checked_reorder);
     assert_eq!(again.trace_hash, found.trace_hash);
@@ -368,7 +368,7 @@ fn an_incomplete_search_continues_the_next_time() {
 
     let first = part();
     assert_eq!(searched(&first), (30, false));
-    assert_eq!(first.report(), "timeloop: `suite::reorder` passes in 30 schedules, and there are more\n");
+    assert_eq!(first.report(), "timeloop: `suite::reorder` passed in 30 schedules, and there are more\n");
     let notes: Vec<_> = first.notes.iter().map(|note| folder.hidden_in(note)).collect();
     assert_eq!(
         notes,
@@ -426,7 +426,7 @@ fn a_run_that_does_not_repeat_is_reported() {
     });
     let found = exploration.found.as_ref().expect("a run that strays is a failure");
     assert_eq!(found.failure.kind, timeloop::FailureKind::Nondeterminism, "{}", found.report);
-    assert!(found.failure.message().starts_with("a run that was to repeat the first "), "{}", found.report);
+    assert!(found.failure.message().starts_with("a run that should repeat the first "), "{}", found.report);
     assert!(exploration.searched.is_some_and(|searched| !searched.complete));
 }
 

@@ -57,7 +57,7 @@ fn the_readme_shows_what_is_printed() {
     let setting = setting.split_once('=').expect("a variable");
     let arguments: Vec<&str> = command.strip_prefix("cargo test ").expect("a test").split(' ').collect();
     let replayed = package.test(&[setting], &arguments);
-    assert!(replayed.contains("fails under the replayed schedule"), "{replayed}");
+    assert!(replayed.contains("failed under the replayed schedule"), "{replayed}");
     assert!(replayed.contains("test result: FAILED. 0 passed; 1 failed"), "{replayed}");
 
     let swapped = package.test(&[], &["--lib"]);

@@ -83,13 +83,16 @@ fn passing(folder: &Folder, vars: &[(&str, &str)]) -> String {
     by_name!(folder.hidden_in(&ended.stderr))
 }
 
-const CRITICAL: &str = "\
-Critical: `deposit` (root.2) starts before `deposit` (root.1) starts; the other way round the test passes
-(checked).
+const CRITICAL: &str = "
+Critical order (checked): if these two swap, the test passes
+  step 2  `deposit` (root.2) starts
+  step 3  `deposit` (root.1) starts
 ";
 
-/// The report of its failure. How it was found, the critical pair, and where it is stored differ.
-fn report(how: &str, critical: &str, stored: &str) -> String {
+const SHRUNK: &str = "shrunk     from # to # deviations in # runs\n";
+
+/// Renders the expected report. The headline, the critical pair and the lines above the replay line differ.
+fn report(how: &str, critical: &str, footer: &str) -> String {
     format!(
         "
 timeloop: `suite::replay::fails` {how}: panic at <assert>:5
@@ -97,21 +100,22 @@ timeloop: `suite::replay::fails` {how}: panic at <assert>:5
   assertion `left == right` failed: an update was lost
     left: 2
    right: 3
-  (in task `root`; after 0 s of virtual time and 5 steps)
-
-How it happens, where all else runs in its turn, first in, first out:
-  step 2   `deposit` (root.2) starts before `deposit` (root.1) starts.
-  (`deposit` (root.1) was spawned at <small>:17; `deposit` (root.2) was spawned at
-   <large>:17)
+  (in task `root`, after 5 steps, at virtual time 0 s)
 {critical}
-The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root              from its start to <await small>
-  * 0 s  2  deposit (root.2)  from its start to <yield>
-    0 s  3  deposit (root.1)  starts, ends
-    0 s  4  deposit (root.2)  from <yield>, ends
-    0 s  5  root              from <await small>, panics
+Failing schedule: FIFO order, except
+  step 2  `deposit` (root.2) starts before `deposit` (root.1) starts
+  (`deposit` (root.1) is spawned at <small>:17; `deposit` (root.2) is spawned at
+   <large>:17)
 
-{stored}replay     TIMELOOP_REPLAY={TOKEN} cargo test replay::fails -- --exact
+Steps (▸ out of FIFO order)
+    step  time  task              ran
+       1   0 s  root              start → <await small>
+  ▸    2   0 s  deposit (root.2)  start → <yield>
+       3   0 s  deposit (root.1)  start → end
+       4   0 s  deposit (root.2)  <yield> → end
+       5   0 s  root              <await small> → panic
+
+{footer}replay     TIMELOOP_REPLAY=TL1# cargo test replay::fails -- --exact
 "
     )
 }
@@ -124,12 +128,14 @@ fn found_stored_and_found_again() {
     assert_eq!(
         failing(&folder, &[]),
         report(
-            "fails in 47 of 205 schedules",
-            &format!("{CRITICAL}Deviations from that order: 2 as found, 1 after 5 runs of shrinking.\n"),
-            "\
-found by   seed 3 (run 4, strategy `random`): TIMELOOP_SEED=3 finds it at once
-stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, tried first next time: commit it
+            "failed in # of # schedules",
+            CRITICAL,
+            &format!(
+                "\
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+{SHRUNK}stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, replayed first from now on: commit it
 "
+            )
         )
     );
     let file = fs::read_to_string(folder.0.join(FILE)).unwrap();
@@ -153,9 +159,11 @@ schedule
     assert_eq!(
         failing(&folder, &[("TIMELOOP_SEED", "1000"), ("TIMELOOP_RUNS", "1")]),
         report(
-            "fails in 47 of 200 schedules",
-            &format!("{CRITICAL}Deviations from that order: 1 as found, 1 after 3 runs of shrinking.\n"),
-            "found by   the schedule stored at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\n"
+            "failed in # of # schedules",
+            CRITICAL,
+            &format!(
+                "found by   the stored schedule at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\n{SHRUNK}"
+            )
         )
     );
     assert_eq!(fs::read_to_string(folder.0.join(FILE)).unwrap(), file, "a schedule is kept once");
@@ -173,7 +181,7 @@ fn nothing_is_written_if_ci_is_set() {
     let folder = Folder::new();
     let printed = failing(&folder, &[("CI", "true")]);
     let stored = printed.lines().find(|line| line.starts_with("stored")).unwrap();
-    assert_eq!(stored, "stored     nowhere, since `CI` is set; replay it elsewhere to keep it");
+    assert_eq!(stored, "stored     no, because `CI` is set; replay it locally to store it");
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }
 
@@ -199,7 +207,7 @@ assertion `left == right` failed: an update was lost
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
 "
         .to_owned()
-            + &report("fails under the replayed schedule", "", "")
+            + &report("failed under the replayed schedule", "", "")
     );
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
     // In lower case, as copied from a mail.
@@ -212,11 +220,11 @@ note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
     assert_eq!(
         passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("FIXED", "1")]),
         "\
-timeloop: `suite::replay::fails` passes under the replayed schedule
+timeloop: `suite::replay::fails` passed under the replayed schedule
 "
     );
     assert_eq!(passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("REWRITTEN", "1")]), "\
-timeloop: `suite::replay::fails` passes under the replayed schedule; it no longer applies: one of its decisions is not reached any more
+timeloop: `suite::replay::fails` passed under the replayed schedule; it no longer applies: one of its decisions is not reached any more
 ");
 }
 
@@ -236,11 +244,11 @@ fn without_thread_ids(text: &str) -> String {
 fn a_regression_file_is_replayed_by_its_path() {
     let folder = Folder::new();
     let first = failing(&folder, &[]);
-    let story = |printed: &str| {
-        let story = printed.split_once("How it happens").unwrap().1.split_once("\nreplay ").unwrap().0;
-        let printed_once = ["Critical", "(checked)", "Deviations", "found by", "stored"];
-        let lines = story.lines().filter(|line| !printed_once.iter().any(|word| line.starts_with(word)));
-        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    // From the failing schedule to the end of the steps.
+    let schedule = |printed: &str| {
+        let schedule = printed.split_once("\nFailing schedule").unwrap().1;
+        let end = schedule.rfind("\n\n").unwrap();
+        schedule[..end].to_owned()
     };
     let absolute = folder.0.join(FILE);
     for path in [FILE, absolute.to_str().unwrap()] {
@@ -249,10 +257,10 @@ fn a_regression_file_is_replayed_by_its_path() {
         assert!(shown.contains("an update was lost\n  left: 2\n right: 3\n"), "{printed}");
         assert!(
             report.starts_with(
-                "`suite::replay::fails` fails under the replayed schedule: panic at <assert>:5\n"
+                "`suite::replay::fails` failed under the replayed schedule: panic at <assert>:5\n"
             )
         );
-        assert_eq!(story(report), story(&first));
+        assert_eq!(schedule(report), schedule(&first));
     }
 }
 
@@ -327,9 +335,7 @@ fn a_folder_that_cannot_be_written() {
     let stored = printed.lines().find(|line| line.starts_with("stored ")).unwrap();
     assert_eq!(
         stored,
-        "stored     nowhere: FOLDER/timeloop-regressions/suite.replay.fails.txt: the failing schedule \
-         can't be stored there (File exists (os error 17)); make the folder writable, or choose another \
-         with `regressions`"
+        "stored     no: FOLDER/timeloop-regressions/suite.replay.fails.txt: the failing schedule can't be stored there (File exists (os error 17)); make the folder writable, or choose another with `regressions`"
     );
 }
 

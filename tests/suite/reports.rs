@@ -1,7 +1,4 @@
-//! Reports of bugs as people write them, whole: what someone woken at night reads.
-//!
-//! Always true: lines of the source that a report names are written as the names of the lines (see `places_by_name`); all
-//! else stands as it is printed.
+//! Whole reports of realistic bugs. Places and numbers in them are replaced by [`by_name`].
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -43,27 +40,30 @@ fn of_a_lost_update() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `bank::tests::deposits_add_up` fails in 96 of 201 schedules: panic at <balance>:9
+timeloop: `bank::tests::deposits_add_up` failed in # of # schedules: panic at <balance>:9
 
   assertion `left == right` failed: money was lost
     left: 2000
    right: 2700
-  (in task `root`; after 0 s of virtual time and 6 steps)
+  (in task `root`, after 6 steps, at virtual time 0 s)
 
-It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `deposit` (root.2) starts before `deposit` (root.1) resumes at <log>; the other
-way round the test passes (checked).
+Critical order (checked): if these two swap, the test passes
+  step 3  `deposit` (root.2) starts
+  step 4  `deposit` (root.1) resumes at <log>
 
-The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root              from its start to <first>
-    0 s  2  deposit (root.1)  from its start to <log>
-    0 s  3  deposit (root.2)  from its start to <log>
-    0 s  4  deposit (root.1)  from <log>, ends
-    0 s  5  deposit (root.2)  from <log>, ends
-    0 s  6  root              from <first>, panics
+Failing schedule: FIFO order
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10YJBJ0KN04001F9BZ7AG cargo test tests::deposits_add_up -- --exact
+Steps
+    step  time  task              ran
+       1   0 s  root              start → <first>
+       2   0 s  deposit (root.1)  start → <log>
+       3   0 s  deposit (root.2)  start → <log>
+       4   0 s  deposit (root.1)  <log> → end
+       5   0 s  deposit (root.2)  <log> → end
+       6   0 s  root              <first> → panic
+
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test tests::deposits_add_up -- --exact
 "
     );
 }
@@ -94,29 +94,32 @@ fn of_an_update_that_is_lost_in_one_order_only() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `bank::tests::large_deposits` fails in 27 of 203 schedules: panic at <rent lost>:9
+timeloop: `bank::tests::large_deposits` failed in # of # schedules: panic at <rent lost>:9
 
   rent was lost
-  (in task `root`; after 0 s of virtual time and 6 steps)
+  (in task `root`, after 6 steps, at virtual time 0 s)
 
-How it happens, where all else runs in its turn, first in, first out:
-  step 2   `wages` (root.2) starts before `rent` (root.1) starts.
-  (`rent` (root.1) was spawned at <deposits>:18; `wages` (root.2) was spawned at
+Critical order (checked): if these two swap, the test passes
+  step 2  `wages` (root.2) starts
+  step 3  `rent` (root.1) starts
+
+Failing schedule: FIFO order, except
+  step 2  `wages` (root.2) starts before `rent` (root.1) starts
+  (`rent` (root.1) is spawned at <deposits>:18; `wages` (root.2) is spawned at
    <deposits>:18)
-Critical: `wages` (root.2) starts before `rent` (root.1) starts; the other way round the test passes
-(checked).
-Deviations from that order: 2 as found, 1 after 9 runs of shrinking.
 
-The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-    0 s  1  root             from its start to <each>
-  * 0 s  2  wages (root.2)   from its start to <log>
-    0 s  3  rent (root.1)    starts, ends
-    0 s  4  refund (root.3)  starts, ends
-    0 s  5  wages (root.2)   from <log>, ends
-    0 s  6  root             from <each>, panics
+Steps (▸ out of FIFO order)
+    step  time  task             ran
+       1   0 s  root             start → <each>
+  ▸    2   0 s  wages (root.2)   start → <log>
+       3   0 s  rent (root.1)    start → end
+       4   0 s  refund (root.3)  start → end
+       5   0 s  wages (root.2)   <log> → end
+       6   0 s  root             <each> → panic
 
-found by   seed 1 (run 2, strategy `random`): TIMELOOP_SEED=1 finds it at once
-replay     TIMELOOP_REPLAY=TL11QPXD6WB04002082000000BJF8GX4 cargo test tests::large_deposits -- --exact
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+shrunk     from # to # deviations in # runs
+replay     TIMELOOP_REPLAY=TL1# cargo test tests::large_deposits -- --exact
 "
     );
 }
@@ -152,32 +155,35 @@ fn of_a_deadlock() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `bank::tests::transfers` fails in 95 of 201 schedules: deadlock
+timeloop: `bank::tests::transfers` failed in # of # schedules: deadlock
 
-  no task is ready and no timer is set, so nothing in the run can wake any of the 2 tasks that wait
-  (after 40 ms of virtual time and 5 steps)
+  no task is ready and no timer is pending, so nothing can wake the 2 blocked tasks
+  (after 5 steps, at virtual time 40 ms)
 
-Tasks that wait:
-  cycle: `root` -> `pay` (root.1) -> `root`
-  - `root` waits at <ours> since 40 ms for `mutex` (made at
-    <accounts>:39), which `pay` (root.1) holds since <from>:29
-  - `pay` (root.1), spawned at <pay>:21, waits at <to> since 20 ms
-    for `mutex` (made at <accounts>:64), which `root` holds since
+Blocked tasks
+  cycle: `root` → `pay` (root.1) → `root`
+  - `root` has waited at <ours> since 40 ms for `mutex` (created at
+    <accounts>:39), held by `pay` (root.1), acquired at <from>:29
+  - `pay` (root.1), spawned at <pay>:21, has waited at <to> since
+    20 ms for `mutex` (created at <accounts>:64), held by `root`, acquired at
     <held>:27
 
-It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `root` acquires `mutex` (made at <accounts>) at <held> before
-`pay` (root.1) acquires it at <to>; the other way round the test passes (checked).
+Critical order (checked): if these two swap, the test passes
+  step 3  `root` acquires `mutex` (created at <accounts>) at <held>
+  step 4  `pay` (root.1) tries to acquire it at <to>
 
-The last steps: virtual time, step, task, from where to where it ran
-      0 s  1  root          from its start to <connect>
-      0 s  2  pay (root.1)  from its start to <connect>
-    20 ms  3  root          from <connect> to <connect>; acquires `mutex`
-    20 ms  4  pay (root.1)  from <connect> to <to>; acquires `mutex`
-    40 ms  5  root          from <connect> to <ours>; acquires `mutex`
+Failing schedule: FIFO order
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10XRS7S3M04001ZEFMSYG cargo test tests::transfers -- --exact
+Steps
+    step   time  task          ran
+       1    0 s  root          start → <connect>
+       2    0 s  pay (root.1)  start → <connect>
+       3  20 ms  root          <connect> → <connect>  acquires `mutex`
+       4  20 ms  pay (root.1)  <connect> → <to>  acquires `mutex`, tries to acquire `mutex`
+       5  40 ms  root          <connect> → <ours>  tries to acquire `mutex`
+
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test tests::transfers -- --exact
 "
     );
 }
@@ -215,27 +221,29 @@ fn of_a_race_with_a_timeout() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `client::tests::asks_once` fails in 95 of 201 schedules: panic at <once>:9
+timeloop: `client::tests::asks_once` failed in # of # schedules: panic at <once>:9
 
   assertion `left == right` failed: asked and served once
     left: (None, 1)
    right: (Some(42), 1)
-  (in task `root`; after 200 ms of virtual time and 5 steps)
+  (in task `root`, after 5 steps, at virtual time 200 ms)
 
-It fails in the quiet run: every task runs in its turn, first in, first out.
-Critical: `root` reads `oneshot channel` (made at <oneshot>) at <answered>
-before `server` (root.1) sends to it at <answer>; the other way round the test passes
-(checked).
+Critical order (checked): if these two swap, the test passes
+  step 3  `root` reads `oneshot channel` (created at <oneshot>) at <answered>
+  step 4  `server` (root.1) sends to it at <answer>
 
-The last steps: virtual time, step, task, from where to where it ran
-       0 s  1  root             from its start to <answered>; sends to `mpsc channel`, …
-       0 s  2  server (root.1)  from its start to <work>; receives from `mpsc channel`
-    100 ms  3  root             from <answered> to <answered>
-    100 ms  4  server (root.1)  from <work> to <work>
-    200 ms  5  root             from <answered>, panics; reads `oneshot channel`, …
+Failing schedule: FIFO order
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10ZC3KPA3040018SPQSKG cargo test tests::asks_once -- --exact
+Steps
+    step    time  task             ran
+       1     0 s  root             start → <answered>  sends to `mpsc channel`, …
+       2     0 s  server (root.1)  start → <work>  receives from `mpsc channel`
+       3  100 ms  root             <answered> → <answered>  reads `oneshot channel`, writes `oneshot channel`, …
+       4  100 ms  server (root.1)  <work> → <work>  sends to `oneshot channel`, receives from `mpsc channel`
+       5  200 ms  root             <answered> → panic  reads `oneshot channel`, writes `oneshot channel`, …
+
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test tests::asks_once -- --exact
 "
     );
 }
@@ -246,7 +254,7 @@ fn of_a_test_that_passes() {
     assert_eq!(
         exploration.report(),
         "\
-timeloop: `bank::tests::calm` passes in 1,001 schedules
+timeloop: `bank::tests::calm` passed in 1,001 schedules
 "
     );
 }

@@ -78,10 +78,10 @@ fn a_failing_run_is_shrunk_and_reported() {
     assert!(found.critical.is_some() && found.replayed);
     let report = failed.to_string();
     assert!(report.starts_with(
-        "timeloop: `schedules::a_failing_run_is_shrunk_and_reported` fails: panic at tests/suite/schedules.rs:"
+        "timeloop: `schedules::a_failing_run_is_shrunk_and_reported` failed: panic at tests/suite/schedules.rs:"
     ));
     assert!(
-        report.contains("\n\nfound by   seed ") && report.contains(", strategy `pos`\nreplay     "),
+        report.contains("\n\nfound by   seed ") && report.contains(", strategy `pos`\nshrunk     "),
         "{report}"
     );
     let command = "cargo test schedules::a_failing_run_is_shrunk_and_reported -- --exact";

@@ -95,10 +95,14 @@ pub(crate) fn tokio() -> tokio::runtime::Runtime {
     builder.enable_time().start_paused(true).build().expect("tokio builds a runtime")
 }
 
-/// Replaces locations in a test's source, as failures and reports show them.
+#[path = "../../sim/tests/suite/redact.rs"]
+mod redact;
+pub(crate) use redact::redacted;
+
+/// Replaces places in a test's source by names, and [redacts](redacted) the text.
 ///
-/// A test ends lines that it expects in a text with `// @name`. Each `file:line` of such a line is replaced by
-/// `<name>`. The expected text can then be written completely, and survives edits above the line.
+/// A test ends the lines that a report will show with `// @name`. Each `file:line` of such a line becomes `<name>`, so that
+/// an edit above the line does not change the expected text.
 pub(crate) fn places_by_name(file: &str, text: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let source = std::fs::read_to_string(path).expect("the tests' source is where it was compiled");
@@ -108,8 +112,13 @@ pub(crate) fn places_by_name(file: &str, text: &str) -> String {
         .collect();
     // The longest numbers first: `:12` is a prefix of `:123`.
     marks.sort_by_key(|(line, _)| std::cmp::Reverse(*line));
-    marks.iter().fold(text.to_owned(), |text, (line, name)| {
-        text.replace(&format!("{file}:{line}"), &format!("<{name}>"))
+    marks.iter().fold(redacted(text), |text, (line, name)| {
+        let mut text = text.replace(&format!("{file}:{line}"), &format!("<{name}>"));
+        // The table of steps leaves out a path that it has just shown.
+        for end in [" ", "\n"] {
+            text = text.replace(&format!(" :{line}{end}"), &format!(" <{name}>{end}"));
+        }
+        text
     })
 }
 

@@ -34,7 +34,7 @@ impl Searched {
     }
 }
 
-/// Formats the text after "passes in": `all 1,234 schedules that differ in the order of operations`, `all 56 schedules
+/// Formats the text after "passed in": `all 1,234 schedules that differ in the order of operations`, `all 56 schedules
 /// with at most 2 preemptions`, `100,000 schedules, and there are more`.
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,12 +8,10 @@ use crate::console::shown;
 use crate::critical;
 use crate::exploration::{Found, FoundBy};
 use crate::progress::Phase;
+use crate::report::not_shrunk;
 use crate::shrink::{self, Budget, Shrunk};
 use crate::sweep::{self, Frequency, Plan};
 use crate::{Detail, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
-
-const ESCAPED: &str = "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
-                       schedule was not shrunk.";
 
 /// The longest real time of shrinking.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
@@ -31,7 +29,7 @@ impl Session<'_> {
                 if let Some(escape) = seen.failure.filter(|failure| failure.kind == FailureKind::Escape) {
                     found.failure = escape.clone();
                     found.fingerprint = escape.fingerprint();
-                    found.not_shrunk = Some(ESCAPED.to_owned());
+                    found.not_shrunk = Some(not_shrunk::ESCAPED.to_owned());
                 }
                 self.finish(found);
                 return;
@@ -88,15 +86,10 @@ impl Session<'_> {
     /// Shrinks `schedule`. An error is the reason, as a sentence for the report, why it was not shrunk.
     fn shrink(&self, schedule: &Schedule, confirmed: &Ended) -> Result<Shrunk, String> {
         if confirmed.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
-            return Err(ESCAPED.to_owned());
+            return Err(not_shrunk::ESCAPED.to_owned());
         }
         if confirmed.record.is_none() {
-            let steps = crate::grouped(confirmed.steps);
-            let max = crate::grouped(confirm::RECORDED_STEPS_MAX);
-            return Err(format!(
-                "The run of {steps} steps is too long to be shrunk, for which at most {max} are kept; a lower `max_steps`, \
-                 or a smaller test, would make it possible."
-            ));
+            return Err(not_shrunk::too_long(confirmed.steps, confirm::RECORDED_STEPS_MAX));
         }
         let randomness = match schedule {
             Schedule::Seeded { seed, .. } => *seed,
@@ -108,11 +101,8 @@ impl Session<'_> {
             stalls: self.config.stalls,
         };
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
-        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs)).ok_or_else(|| {
-            "The run could not be written as deviations from first-in-first-out order, so it was not shrunk. That is a \
-             defect of timeloop or of the simulation: please report it."
-                .to_owned()
-        })
+        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs))
+            .ok_or_else(|| not_shrunk::DEFECT.to_owned())
     }
 
     /// Replays the shrunk schedule from its token, with everything that a report needs.
@@ -212,12 +202,10 @@ impl Session<'_> {
         }
         let path = shown(regressions.path());
         if self.settings.ci {
-            found.stored = Some("nowhere, since `CI` is set; replay it elsewhere to keep it".to_owned());
+            found.stored = Some(report::NOT_STORED_IN_CI.to_owned());
             return;
         }
-        found.stored = Some(match regressions.append(&found.shrunk, &found.headline()) {
-            Ok(_) => format!("{}, tried first next time: commit it", path.display()),
-            Err(error) => format!("nowhere: {error}"),
-        });
+        let stored = regressions.append(&found.shrunk, &found.headline());
+        found.stored = Some(report::stored_text(&path, &stored));
     }
 }

@@ -17,7 +17,7 @@ impl Session<'_> {
                         format!("; it no longer applies: {count} of its decisions are not reached any more")
                     }
                 };
-                self.note(format!("`{}` passes under the replayed schedule{unapplied}", self.runner.test));
+                self.note(format!("`{}` passed under the replayed schedule{unapplied}", self.runner.test));
                 continue;
             };
             let mut found = self.unshrunk(FoundBy::Replay, schedule, *failure, ended.trace_hash);

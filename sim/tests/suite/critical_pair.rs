@@ -89,8 +89,7 @@ fn a_choice_of_the_failing_run() {
     assert!(matches!(critical.decision, CriticalDecision::Choice { fails_with: true, .. }), "{critical:?}");
     assert_eq!(
         critical.to_string(),
-        "when `chooser` (root.1) resumes at chooser.toy:1, its 2nd `select!` polls the 2nd branch first; with the 1st in \
-         its place the test passes (checked)"
+        "choice: `chooser` (root.1) resumes at chooser.toy:1, and its 2nd `select!` polls the 2nd branch first; with the 1st branch polled first, the test passes (checked)"
     );
 }
 
@@ -102,8 +101,7 @@ fn a_choice_of_the_passing_run() {
     let critical = checked(&toy, exploration.found.as_deref().unwrap());
     assert_eq!(
         critical.to_string(),
-        "when `chooser` (root.1) resumes at chooser.toy:1, its 1st `select!` polls the 1st branch first; with the 2nd in \
-         its place the test passes (checked)"
+        "choice: `chooser` (root.1) resumes at chooser.toy:1, and its 1st `select!` polls the 1st branch first; with the 2nd branch polled first, the test passes (checked)"
     );
 }
 
@@ -118,7 +116,8 @@ fn random_numbers() {
     assert_eq!(
         critical.to_string(),
         format!(
-            "the code under test draws the random numbers of seed 0; with those of seed {other} the test passes (checked)"
+            "randomness: the code under test draws the random numbers of seed 0; with the random numbers of seed {other}, the \
+             test passes (checked)"
         )
     );
 }
@@ -141,8 +140,7 @@ fn another_failure_in_the_other_order_is_reported() {
     assert_eq!(critical.otherwise, Some(FailureKind::Deadlock));
     assert_eq!(
         critical.to_string(),
-        "`one` (root.1) starts before `two` (root.2) starts; the other way round the test fails in another way, with a \
-         deadlock (checked)"
+        "order: `one` (root.1) starts, then `two` (root.2) starts; if these two swap, the test fails in another way (deadlock) (checked)"
     );
 }
 
@@ -155,11 +153,11 @@ fn a_failure_in_any_order_has_no_pair() {
     assert!(found.critical_tried > 0);
 }
 
-/// Returns the line of the report, unwrapped.
-fn line(exploration: &Exploration) -> String {
-    let report = exploration.report().replace('\n', " ");
-    let start = report.find("Critical: ").unwrap_or_else(|| panic!("{report}"));
-    report[start..].split_inclusive(" (checked).").next().unwrap().to_owned()
+/// The part of the report about the critical decision.
+fn part(exploration: &Exploration) -> String {
+    let report = exploration.report();
+    let start = report.find("Critical ").unwrap_or_else(|| panic!("{report}"));
+    report[start..].split("\n\n").next().unwrap().to_owned()
 }
 
 #[test]
@@ -173,8 +171,10 @@ fn a_stall_of_the_failing_run() {
     };
     assert_eq!((task.step, task.starts), (None, true), "the task does not run");
     assert_eq!(
-        line(&exploration),
-        "Critical: time moves on before `work` (root.1) starts; if it does not, the test passes (checked)."
+        part(&exploration),
+        "\
+Critical delay (checked): without it, the test passes
+  virtual time advances while `work` (root.1) is ready"
     );
 }
 
@@ -187,12 +187,14 @@ fn a_stall_of_the_passing_run() {
     let exploration = explore(&config("critical"), &toy);
     checked(&toy, exploration.found.as_deref().expect("it fails"));
     assert_eq!(
-        line(&exploration),
-        "Critical: time does not move on before `hasty` (root.1) starts; if it does, the test passes (checked)."
+        part(&exploration),
+        "\
+Critical order (checked): if virtual time advances first, the test passes
+  step 2  `hasty` (root.1) starts before virtual time advances"
     );
     let found = explore(&Config { stalls: false, ..config("critical") }, &toy).found.expect("it fails");
     assert_eq!(found.critical, None);
-    assert!(found.report.contains("It fails whatever the order"), "{}", found.report);
+    assert!(found.report.contains("Every schedule fails: "), "{}", found.report);
 }
 
 proptest! {
@@ -205,7 +207,7 @@ proptest! {
         if found.critical.is_some() {
             checked(&toy, found);
         } else {
-            prop_assert!(found.report.contains("It fails whatever the order") || found.report.contains("No one order"));
+            prop_assert!(found.report.contains("Every schedule fails: ") || found.report.contains("No critical order found: "));
         }
     }
 }

@@ -65,7 +65,7 @@ fn log_steps_lists_all_steps() {
     };
     assert!(report(None).contains("… 26 earlier steps\n"), "{}", report(None));
     let all = report(Some(Log::Steps));
-    assert!(!all.contains("earlier") && all.contains("  1  root  from its start to root.toy:1\n"), "{all}");
+    assert!(!all.contains("earlier") && all.contains("  1   0 s  root  start → root.toy:1\n"), "{all}");
 }
 
 /// Runs the test `test` in a child process with these variables. Returns whether it passed, and its standard error.
@@ -139,11 +139,11 @@ fn a_token_repeats_the_failure_in_another_process() {
     assert!(!passed);
     assert!(
         text.contains(
-            "timeloop: `toys::lost_update` fails under the replayed schedule: panic at root.toy:5:5"
+            "timeloop: `toys::lost_update` failed under the replayed schedule: panic at root.toy:5:5"
         ),
         "{text}"
     );
-    let story = found.report.split_once("How it happens").unwrap().1.split_once("Critical").unwrap().0;
-    assert!(text.contains(story), "the same story: {text}");
+    let schedule = found.report.split_once("Failing schedule").unwrap().1.split_once("\n\n").unwrap().0;
+    assert!(text.contains(schedule), "the same schedule: {text}");
     assert!(text.contains("the toy panicked: cell 0 is 1\n"), "a replay is loud: {text}");
 }

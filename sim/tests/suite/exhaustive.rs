@@ -318,7 +318,7 @@ fn no_frontier_is_stored_where_ci_is_set() {
         &Config { environment: Some(Settings { ci: true, ..Settings::default() }), ..config(4) },
         &nine,
     );
-    assert_eq!(part.report(), "timeloop: `nine` passes in 4 schedules, and there are more\n");
+    assert_eq!(part.report(), "timeloop: `nine` passed in 4 schedules, and there are more\n");
     assert_eq!(
         part.notes,
         ["the search of `nine` is not complete: it has explored 4 schedules, and there are more; \
@@ -329,7 +329,7 @@ fn no_frontier_is_stored_where_ci_is_set() {
     let whole = explore(&Config { environment: Some(Settings::default()), ..config(9) }, &nine);
     assert_eq!(
         whole.report(),
-        "timeloop: `nine` passes in all 9 schedules that differ in the order of operations\n"
+        "timeloop: `nine` passed in all 9 schedules that differ in the order of operations\n"
     );
     assert!(whole.notes.is_empty() && !folder.exists());
 }

@@ -8,6 +8,7 @@ mod exploring;
 mod history;
 mod imports;
 mod nondeterminism;
+mod redact;
 mod regressions;
 mod replay;
 mod reports;

@@ -31,15 +31,15 @@ fn message(toys: &[Toy]) -> String {
     explored(toys).found.expect("nondeterminism is detected").failure.message()
 }
 
-const SUSPECTS: &str = "
-Something besides the schedule decides what the code does. Look for
-- iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a fixed one)
+const CAUSES: &str = "
+The code depends on something besides the schedule. Common causes:
+- iteration over a `HashMap` or `HashSet`, whose order is random (`timeloop::collections` has deterministic ones)
 - the real clock: `std::time::Instant::now`, `SystemTime::now`
-- random numbers that are not drawn from `timeloop::rng()`
+- random numbers that do not come from `timeloop::rng()`
 - a `static` or thread-local that one run leaves changed for the next
-- addresses that are compared, sorted by or hashed
+- addresses that are compared, sorted or hashed
 - a real thread, or another runtime, that wakes a task or sends it something
-- `futures::select!` or tokio's own `select!`, which draw from generators of their own
+- `futures::select!` or tokio's own `select!`, which use random generators of their own
 ";
 
 fn failing(name: &'static str, ops: &[Op]) -> Toy {
@@ -55,8 +55,7 @@ fn another_failure_under_the_same_schedule() {
     assert_eq!(
         message(&toys),
         format!(
-            "two runs of one schedule take the same steps and end differently.{SUSPECTS}One of the runs failed with this: \
-             panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1"
+            "two runs of one schedule take the same steps but end differently.{CAUSES}One of the runs failed: panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1"
         )
     );
 }
@@ -70,11 +69,11 @@ fn another_task_at_a_step() {
     let message = message(&toys);
     assert!(
         message.starts_with(
-            "two runs of one schedule differ, first at step 2, after 0 s: one run resumes `root` for the 2nd time, the other \
-             `a` (root.1), spawned at a.toy:1:5, for the 1st time."
+            "two runs of one schedule differ, first at step 2, at virtual time 0 s: one run resumes `root` for the 2nd time, \
+             the other run `a` (root.1), spawned at a.toy:1:5, for the 1st time."
         ) || message.starts_with(
-            "two runs of one schedule differ, first at step 2, after 0 s: one run resumes `a` (root.1), spawned at \
-             a.toy:1:5, for the 1st time, the other `root` for the 2nd time."
+            "two runs of one schedule differ, first at step 2, at virtual time 0 s: one run resumes `a` (root.1), \
+             spawned at a.toy:1:5, for the 1st time, the other run `root` for the 2nd time."
         ),
         "{message}"
     );
@@ -84,8 +83,8 @@ fn another_task_at_a_step() {
 fn another_time_of_a_step() {
     let toys = [3, 5].map(|ns| Toy::new([Op::Sleep(ns), Op::Expect(9, 1)]));
     let message = message(&toys);
-    let start = "two runs of one schedule differ, first at step 2, after 5 ns: one run resumes `root` for the 2nd time, the \
-                 other does so after 3 ns.";
+    let start = "two runs of one schedule differ, first at step 2, at virtual time 5 ns: one run resumes `root` for the 2nd \
+                 time, the other run does so at 3 ns.";
     assert!(message.starts_with(start), "{message}");
 }
 
@@ -108,7 +107,7 @@ fn another_choice_within_a_step() {
     let found = exploration.found.expect("nondeterminism is detected");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
     let message = found.failure.message();
-    assert!(message.contains("both resume `chooser` (root.1), spawned at chooser.toy:1:5, for the 1st time, which then makes different choices."), "{message}");
+    assert!(message.contains("both runs resume `chooser` (root.1), spawned at chooser.toy:1:5, for the 1st time, but the task then makes different choices."), "{message}");
 }
 
 #[test]
@@ -119,8 +118,8 @@ fn a_run_with_more_steps() {
         Toy::new(ops)
     });
     let message = message(&toys);
-    let start = "two runs of one schedule differ, first at step 3, after 0 s: one run has ended, the other resumes `root` for \
-                 the 3rd time.";
+    let start = "two runs of one schedule differ, first at step 3, at virtual time 0 s: one run has ended, the other run \
+                 resumes `root` for the 3rd time.";
     assert!(message.starts_with(start), "{message}");
 }
 
@@ -129,11 +128,14 @@ fn a_first_run_that_later_ones_do_not_repeat() {
     let mut toys = vec![Toy::new([Op::Yield, Op::Expect(0, 1)])];
     toys.extend(vec![Toy::new([Op::Yield]); 200]);
     let message = message(&toys);
-    assert!(message.starts_with("the first run of a schedule differs from two later ones.\n"), "{message}");
+    assert!(
+        message.starts_with("the first run of a schedule differs from two later runs of it.\n"),
+        "{message}"
+    );
     assert!(
         message.ends_with(
-            "\nOne of the runs failed with this: panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1\nThe later runs \
-             agree with each other, so most likely the first one left something behind in the process."
+            "\nOne of the runs failed: panic in `root` at root.toy:2:5 after 0 s: cell 0 is 0, not 1\nThe later runs agree with \
+             each other, so the first run probably left state behind in the process."
         ),
         "{message}"
     );
@@ -145,7 +147,10 @@ fn a_first_run_with_the_same_failure_and_other_steps() {
     let mut toys = vec![by(1)];
     toys.extend(vec![by(2); 200]);
     let message = message(&toys);
-    assert!(message.starts_with("the first run of a schedule differs from two later ones.\n"), "{message}");
+    assert!(
+        message.starts_with("the first run of a schedule differs from two later runs of it.\n"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -158,7 +163,11 @@ fn timeloop_check_finds_it_without_a_failure() {
         .found
         .expect("the runs differ");
     assert_eq!(found.failure.kind, FailureKind::Nondeterminism);
-    assert!(found.failure.message().contains(", first at step 2, after 5 ns"), "{}", found.failure.message());
+    assert!(
+        found.failure.message().contains(", first at step 2, at virtual time 5 ns"),
+        "{}",
+        found.failure.message()
+    );
 
     let steady = Toy::new([Op::Sleep(3)]);
     assert!(explore(&Config { environment: Some(settings), ..config("steady") }, &steady).passed());
@@ -196,8 +205,7 @@ fn an_escape_is_reported_as_such() {
         assert_eq!(
             found.not_shrunk.as_deref(),
             Some(
-                "Something outside of the simulation is part of this, so the next run need not go the same way, and the \
-                 schedule was not shrunk."
+                "The schedule was not shrunk: something outside of the simulation takes part in the run, so the next run may take other steps."
             )
         );
     }

@@ -77,7 +77,7 @@ fn a_failure_is_stored_and_tried_first_next_time() {
     let first = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(folder.read(FILE), LOST_UPDATE);
     let path = folder.file(FILE);
-    let stored = format!("{}, tried first next time: commit it", path.display());
+    let stored = format!("{}, replayed first from now on: commit it", path.display());
     assert_eq!(found(&first).stored.as_deref(), Some(&*stored));
 
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));
@@ -158,7 +158,7 @@ fn nothing_is_written_if_ci_is_set() {
         explore(&Config { environment: Some(settings), ..config(&folder.0) }, &toy::lost_update());
     assert!(!folder.file(FILE).exists());
     let found = found(&exploration);
-    assert_eq!(found.stored.as_deref(), Some("nowhere, since `CI` is set; replay it elsewhere to keep it"));
+    assert_eq!(found.stored.as_deref(), Some("no, because `CI` is set; replay it locally to store it"));
     assert!(found.report.contains(&found.token));
 }
 
@@ -172,7 +172,7 @@ fn an_unwritable_folder_only_prevents_storing() {
     let found = found(&exploration);
     let stored = found.stored.as_deref().unwrap();
     let path = blocked.join(FILE);
-    assert!(stored.starts_with("nowhere: "), "{stored}");
+    assert!(stored.starts_with("no: "), "{stored}");
     let report = exploration.report().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(report.contains("cell 0 is 1, not 2"), "the failure is printed in full: {report}");
     assert!(report.contains(&found.token), "{report}");
@@ -296,7 +296,7 @@ fn a_file_of_a_later_version_is_not_changed() {
     fs::write(folder.file(FILE), &later).unwrap();
     let exploration = explore(&config(&folder.0), &toy::lost_update());
     let stored = found(&exploration).stored.clone().unwrap();
-    assert!(stored.starts_with("nowhere: ") && stored.contains("update timeloop"), "{stored}");
+    assert!(stored.starts_with("no: ") && stored.contains("update timeloop"), "{stored}");
     assert_eq!(folder.read(FILE), later);
 }
 

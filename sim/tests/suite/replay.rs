@@ -90,14 +90,14 @@ fn a_replay_that_passes_adds_a_note() {
         replay(config("lost_update"), token(&schedule.to_token("toys::lost_update")), &toy::lost_update());
     assert!(exploration.passed());
     assert_eq!(exploration.runs, 0);
-    assert_eq!(exploration.notes, ["`toys::lost_update` passes under the replayed schedule"]);
+    assert_eq!(exploration.notes, ["`toys::lost_update` passed under the replayed schedule"]);
 
     let found = explore(&config("lost_update"), &toy::lost_update()).found.unwrap();
     let exploration = replay(config("lost_update"), token(&found.token), &Toy::new([Op::Yield]));
     assert_eq!(
         exploration.notes,
         [
-            "`toys::lost_update` passes under the replayed schedule; it no longer applies: one of its decisions is not reached \
+            "`toys::lost_update` passed under the replayed schedule; it no longer applies: one of its decisions is not reached \
           any more"
         ]
     );

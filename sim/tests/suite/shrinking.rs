@@ -122,11 +122,7 @@ fn the_report_says_which_bound_ended_shrinking() {
     assert_eq!(found.shrink_ended_by, Some(timeloop_sim::StopReason::Runs));
     assert!(found.replayed);
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        report.contains("; the limit on runs (`shrink_runs`) ended the search for less."),
-        "{}",
-        found.report
-    );
+    assert!(report.contains("; stopped at the limit on runs (`shrink_runs`)"), "{}", found.report);
 }
 
 #[test]

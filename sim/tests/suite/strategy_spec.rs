@@ -84,11 +84,7 @@ fn the_baseline_run_is_made_first() {
         assert!(exploration.baseline_run && found.replayed);
         assert_eq!((exploration.runs, exploration.schedules()), (0, 1));
         assert!(found.stored.is_none(), "the baseline run is not stored");
-        assert!(
-            found.report.contains("\nfound by   the quiet run: no schedule needed\n"),
-            "{}",
-            found.report
-        );
+        assert!(found.report.contains("\nfound by   the baseline run (FIFO order)\n"), "{}", found.report);
     }
 }
 
@@ -133,7 +129,7 @@ fn the_report_names_the_strategy_of_the_run() {
     let Schedule::Seeded { seed, strategy, .. } = found.schedule else { panic!("{:?}", found.schedule) };
     assert_ne!(strategy, StrategySpec::Portfolio);
     let line = format!(
-        "\nfound by   seed {seed} (run {}, strategy `{strategy}`): TIMELOOP_SEED={seed} finds it at once\n",
+        "\nfound by   seed {seed} (run {}, strategy `{strategy}`); TIMELOOP_SEED={seed} begins with it\n",
         seed.0 + 1
     );
     assert!(found.report.contains(&line), "{}", found.report);

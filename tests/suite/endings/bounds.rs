@@ -33,8 +33,8 @@ fn livelock() {
     });
     assert_eq!(failure.kind, FailureKind::Livelock);
     assert_eq!(by_name!(failure), "\
-livelock in `spin` (root.1) after 3 ms: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
-  `root` waits at <await the spinner> since 3 ms for the end of `spin` (root.1)");
+livelock in `spin` (root.1) after 3 ms: 1,000 polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs more polls at one instant, raise `max_polls_per_instant`.
+  `root` has waited at <await the spinner> since 3 ms for task `spin` (root.1) to end");
 }
 
 #[cfg(feature = "sync")]
@@ -56,8 +56,8 @@ fn livelock_of_two_tasks_that_wake_each_other() {
         task.await.unwrap();
     });
     assert_eq!(by_name!(failure), "\
-livelock in `root` after 0 s: 1,000 polls while time stood still: tasks keep waking themselves or each other; if the test needs that many at one instant, raise `max_polls_per_instant`
-  `nudge` (root.1), spawned at <nudge>:20, waits at <notified> since 0 s for `notify` (made at <notify>:38)");
+livelock in `root` after 0 s: 1,000 polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs more polls at one instant, raise `max_polls_per_instant`.
+  `nudge` (root.1), spawned at <nudge>:20, has waited at <notified> since 0 s for `notify` (created at <notify>:38)");
 }
 
 #[test]
@@ -71,8 +71,7 @@ fn step_limit() {
     assert_eq!(failure.kind, FailureKind::StepLimit);
     assert_eq!(
         by_name!(failure),
-        "step limit after 1,000 s: the run did not end within 1,000 steps; if it needs more, raise \
-         `max_steps`"
+        "step limit after 1,000 s: the run did not end within 1,000 steps. If the test needs more, raise `max_steps`."
     );
 }
 
@@ -85,8 +84,8 @@ fn time_limit() {
         }
     });
     assert_eq!(failure.kind, FailureKind::TimeLimit);
-    assert_eq!(by_name!(failure), "time limit after 50 s: the run did not end within 60 s of virtual time, and its next timer is due at 75 s; if it needs more, raise `max_virtual_time`
-  `root` waits at <tick> since 50 s");
+    assert_eq!(by_name!(failure), "time limit after 50 s: the run did not end within 60 s of virtual time; the next timer is due at 75 s. If the test needs more time, raise `max_virtual_time`.
+  `root` has waited at <tick> since 50 s");
 }
 
 /// The default limit, printed in a readable unit.
@@ -99,8 +98,8 @@ fn time_limit_of_a_century() {
         }
     });
     assert_eq!(by_name!(failure), "\
-time limit after 32,850 d: the run did not end within 36,500 d of virtual time, and its next timer is due at 38,325 d; if it needs more, raise `max_virtual_time`
-  `root` waits at <once in 15 years> since 32,850 d");
+time limit after 32,850 d: the run did not end within 36,500 d of virtual time; the next timer is due at 38,325 d. If the test needs more time, raise `max_virtual_time`.
+  `root` has waited at <once in 15 years> since 32,850 d");
 }
 
 #[test]

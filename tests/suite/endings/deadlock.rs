@@ -18,8 +18,8 @@ fn of_the_root_alone() {
     assert_eq!(
         by_name!(failure.unwrap_err()),
         "\
-deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
-  `root` waits at an unknown place since 0 s"
+deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
+  `root` has waited at an unknown place since 0 s"
     );
 }
 
@@ -46,11 +46,11 @@ fn over_two_locks() {
     let failure = failure.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Deadlock);
     assert_eq!(by_name!(failure), "\
-deadlock after 20 ms: no task is ready and no timer is set, so nothing in the run can wake any of the 3 tasks that wait
-  cycle: `transfer` (root.1) -> `transfer` (root.2) -> `transfer` (root.1)
-  `root` waits at <join> since 0 s for the end of `transfer` (root.1)
-  `transfer` (root.1), spawned at <pay>:19, waits at <second lock> since 20 ms for `mutex` (made at <accounts>:63), which `transfer` (root.2) holds since <first lock>:29
-  `transfer` (root.2), spawned at <refund>:22, waits at <second lock> since 20 ms for `mutex` (made at <accounts>:39), which `transfer` (root.1) holds since <first lock>:29");
+deadlock after 20 ms: no task is ready and no timer is pending, so nothing can wake the 3 blocked tasks
+  cycle: `transfer` (root.1) → `transfer` (root.2) → `transfer` (root.1)
+  `root` has waited at <join> since 0 s for task `transfer` (root.1) to end
+  `transfer` (root.1), spawned at <pay>:19, has waited at <second lock> since 20 ms for `mutex` (created at <accounts>:63), held by `transfer` (root.2), acquired at <first lock>:29
+  `transfer` (root.2), spawned at <refund>:22, has waited at <second lock> since 20 ms for `mutex` (created at <accounts>:39), held by `transfer` (root.1), acquired at <first lock>:29");
 }
 
 /// In a crate that does not know timeloop, the reported line is still the user's.
@@ -74,10 +74,13 @@ fn over_a_future_of_a_foreign_crate() {
         task::spawn(consume(orders)); // @consumer
         done.await.unwrap(); // @done
     });
-    assert_eq!(by_name!(failure.unwrap_err()), "\
-deadlock after 2 s: no task is ready and no timer is set, so nothing in the run can wake any of the 2 tasks that wait
-  `root` waits at <done> since 2 s
-  `consume` (root.1), spawned at <consumer>:9, waits at <next> since 2 s");
+    assert_eq!(
+        by_name!(failure.unwrap_err()),
+        "\
+deadlock after 2 s: no task is ready and no timer is pending, so nothing can wake the 2 blocked tasks
+  `root` has waited at <done> since 2 s
+  `consume` (root.1), spawned at <consumer>:9, has waited at <next> since 2 s"
+    );
 }
 
 /// A combinator with its own wakers is where the task waits.
@@ -95,8 +98,8 @@ fn over_a_future_with_wakers_of_its_own() {
     assert_eq!(
         by_name!(failure.unwrap_err()),
         "\
-deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
-  `root` waits at <all> since 0 s"
+deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
+  `root` has waited at <all> since 0 s"
     );
 }
 
@@ -109,27 +112,27 @@ fn of_many_tasks() {
         std::future::pending::<()>().await;
     });
     assert_eq!(by_name!(failure.unwrap_err()), "\
-deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake any of the 31 tasks that wait (the first 20 follow)
-  `root` waits at an unknown place since 0 s
-  `root.1`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.2`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.3`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.4`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.5`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.6`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.7`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.8`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.9`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.10`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.11`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.12`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.13`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.14`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.15`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.16`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.17`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.18`, spawned at <spawn>:13, waits at an unknown place since 0 s
-  `root.19`, spawned at <spawn>:13, waits at an unknown place since 0 s");
+deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the 31 blocked tasks (the first 20 are listed)
+  `root` has waited at an unknown place since 0 s
+  `root.1`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.2`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.3`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.4`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.5`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.6`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.7`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.8`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.9`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.10`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.11`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.12`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.13`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.14`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.15`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.16`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.17`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.18`, spawned at <spawn>:13, has waited at an unknown place since 0 s
+  `root.19`, spawned at <spawn>:13, has waited at an unknown place since 0 s");
 }
 
 /// The task that would wake the root has panicked, which nothing has observed: the panic is reported with the deadlock.
@@ -155,10 +158,10 @@ fn waiting_for_a_task_that_panicked() {
     assert_eq!(
         by_name!(failure.unwrap_err()),
         "\
-deadlock after 0 s: no task is ready and no timer is set, so nothing in the run can wake the 1 task that waits
-  before that, `worker` (root.1) panicked at <no orders>:17: assertion `left == right` failed: no orders
+deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
+  earlier, `worker` (root.1) panicked at <no orders>:17: assertion `left == right` failed: no orders
     left: 0
    right: 1
-  `root` waits at <done 2> since 0 s for `notify` (made at <notify>:28)"
+  `root` has waited at <done 2> since 0 s for `notify` (created at <notify>:28)"
     );
 }

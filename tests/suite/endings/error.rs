@@ -68,7 +68,7 @@ fn of_a_task_that_panicked() {
         by_name!(failure(body)),
         "\
 error in `root` after 0 s: the test returned an error: JoinError::Panic(Id(2), \"out of ports\", ...)
-  before that, `root.1` panicked at <panic>:13: out of ports"
+  earlier, `root.1` panicked at <panic>:13: out of ports"
     );
 }
 
@@ -81,20 +81,22 @@ fn in_a_report() {
     assert_eq!(
         by_name!(explorer("errors::ports").runs(3).run(body).report()),
         "\
-timeloop: `errors::ports` fails in 201 of 201 schedules: error
+timeloop: `errors::ports` failed in # of # schedules: error
 
   the test returned an error: ParseIntError { kind: InvalidDigit }
-  (in task `root`; after 5 ms of virtual time and 2 steps)
+  (in task `root`, after 2 steps, at virtual time 5 ms)
 
-It fails in the quiet run: every task runs in its turn, first in, first out.
-It fails whatever the order: in all 201 schedules that were tried, and after each of 8 changes of this one.
+Every schedule fails: all # that were tried, and # variants of this one
 
-The last steps: virtual time, step, task, from where to where it ran
-     0 s  1  root  from its start to tests/suite/endings/error.rs:11
-    5 ms  2  root  from tests/suite/endings/error.rs:11, returns the error
+Failing schedule: FIFO order
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10YEE3SB2040014A0XJ9G cargo test ports -- --exact
+Steps
+    step  time  task  ran
+       1   0 s  root  start → tests/suite/endings/error.rs:11
+       2  5 ms  root  :11 → returned error
+
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test ports -- --exact
 "
     );
 }

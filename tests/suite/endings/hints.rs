@@ -27,12 +27,11 @@ fn state_left_in_a_static_is_reported_as_such() {
     assert_eq!(failure.kind, FailureKind::Nondeterminism);
     let message = failure.message();
     let first_line = message.lines().next().unwrap();
-    assert_eq!(first_line, "the quiet run passed when it was the first, and goes another way now.");
+    assert_eq!(first_line, "the baseline run passed when it was the first run, but now takes other steps.");
     let last_line = message.lines().last().unwrap();
     assert_eq!(
         last_line,
-        "Most likely a run leaves something behind for the next: a `static`, a `OnceLock`, a thread-local, a global \
-         client or pool."
+        "A run probably leaves state behind for the next one: in a `static`, a `OnceLock`, a thread-local, or a global client or pool."
     );
 }
 
@@ -52,7 +51,7 @@ fn a_deadlock_reports_a_wake_from_a_real_thread() {
     assert_eq!(failure.kind, FailureKind::Deadlock);
     assert_eq!(*failure.notes, [Note::WokenByThread], "{failure}");
     assert!(
-        failure.to_string().contains("\n  a real thread woke a task of the run a moment later, in real time"),
+        failure.to_string().contains("\n  a real thread woke a task shortly after the run had ended."),
         "{failure}"
     );
 }
@@ -64,7 +63,7 @@ fn a_call_of_tokios_runtime_is_explained() {
     })
     .unwrap_err();
     assert_eq!(failure.notes.last(), Some(&Note::TokioRuntime));
-    let note = "\n  that is tokio's own runtime, which is not there inside a run";
+    let note = "\n  the code called tokio's own runtime, which does not exist inside a run.";
     assert!(failure.to_string().contains(note), "{failure}");
 }
 

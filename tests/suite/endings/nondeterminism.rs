@@ -34,26 +34,26 @@ fn a_static_that_runs_leave_changed() {
     assert_eq!(
         by_name!(report(&exploration)),
         "\
-timeloop: `cache::fills` fails: nondeterminism
+timeloop: `cache::fills` failed: nondeterminism
 
-  two runs of one schedule differ, first at step 2, after 0 s: one run resumes `work` (root.1), spawned at
-  <spawn>:13, for the 1st time, the other `root` for the 2nd time.
-  Something besides the schedule decides what the code does. Look for
-  - iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a
-    fixed one)
+  two runs of one schedule differ, first at step 2, at virtual time 0 s: one run resumes `work` (root.1),
+  spawned at <spawn>:13, for the 1st time, the other run `root` for the 2nd
+  time.
+  The code depends on something besides the schedule. Common causes:
+  - iteration over a `HashMap` or `HashSet`, whose order is random (`timeloop::collections` has deterministic
+    ones)
   - the real clock: `std::time::Instant::now`, `SystemTime::now`
-  - random numbers that are not drawn from `timeloop::rng()`
+  - random numbers that do not come from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
-  - addresses that are compared, sorted by or hashed
+  - addresses that are compared, sorted or hashed
   - a real thread, or another runtime, that wakes a task or sends it something
-  - `futures::select!` or tokio's own `select!`, which draw from generators of their own
-  One of the runs failed with this: panic in `root` at <assert every time>:9 after 5 ms:
-  cold cache
-  (in task `work` (root.1), spawned at <spawn>:13; after 0 s of virtual time
-  and 1 step)
+  - `futures::select!` or tokio's own `select!`, which use random generators of their own
+  One of the runs failed: panic in `root` at <assert every time>:9 after 5 ms: cold cache
+  (in task `work` (root.1), spawned at <spawn>:13, after 1 step, at virtual
+  time 0 s)
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10Y5TNJXH0400075P6DQ0 cargo test fills -- --exact
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test fills -- --exact
 "
     );
 }
@@ -70,25 +70,24 @@ fn a_static_that_makes_one_run_fail() {
     assert_eq!(
         by_name!(report(&exploration)),
         "\
-timeloop: `cache::warms` fails: nondeterminism
+timeloop: `cache::warms` failed: nondeterminism
 
-  the first run of a schedule differs from two later ones.
-  Something besides the schedule decides what the code does. Look for
-  - iteration over a `HashMap` or `HashSet`, whose order differs each time (`timeloop::collections` has a
-    fixed one)
+  the first run of a schedule differs from two later runs of it.
+  The code depends on something besides the schedule. Common causes:
+  - iteration over a `HashMap` or `HashSet`, whose order is random (`timeloop::collections` has deterministic
+    ones)
   - the real clock: `std::time::Instant::now`, `SystemTime::now`
-  - random numbers that are not drawn from `timeloop::rng()`
+  - random numbers that do not come from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
-  - addresses that are compared, sorted by or hashed
+  - addresses that are compared, sorted or hashed
   - a real thread, or another runtime, that wakes a task or sends it something
-  - `futures::select!` or tokio's own `select!`, which draw from generators of their own
-  One of the runs failed with this: panic in `root` at <assert>:9 after 5 ms:
-  cold cache
-  The later runs agree with each other, so most likely the first one left something behind in the process.
-  (after 5 ms of virtual time and 2 steps)
+  - `futures::select!` or tokio's own `select!`, which use random generators of their own
+  One of the runs failed: panic in `root` at <assert>:9 after 5 ms: cold cache
+  The later runs agree with each other, so the first run probably left state behind in the process.
+  (after 2 steps, at virtual time 5 ms)
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10XK3E1D104001P85Y00G cargo test warms -- --exact
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test warms -- --exact
 "
     );
 }
@@ -122,7 +121,7 @@ fn random_numbers_from_outside_in_runs_that_pass() {
 }
 
 const DIFFERS: &str =
-    "# # two runs of one schedule differ, first at step 2, after # s: one run resumes `root` for the";
+    "# # two runs of one schedule differ, first at step 2, at virtual time # s: one run resumes `root` for";
 
 /// The beginning of a report, with `#` for each number. Line breaks depend on the length of random numbers, so the end
 /// is omitted.

@@ -46,7 +46,7 @@ fn of_a_task_that_the_root_unwraps() {
     assert_eq!(failure.kind, FailureKind::Panic);
     assert_eq!(by_name!(failure), "\
 panic in `root` at <unwrap>:20 after 1 s: called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), \"overdrawn\", ...)
-  before that, `withdraw` (root.1) panicked at <overdrawn>:9: overdrawn");
+  earlier, `withdraw` (root.1) panicked at <overdrawn>:9: overdrawn");
 }
 
 #[test]
@@ -60,22 +60,24 @@ fn of_a_task_that_the_root_unwraps_in_a_report() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `bank::withdraw` fails in 201 of 201 schedules: panic at <unwrap it>:29
+timeloop: `bank::withdraw` failed in # of # schedules: panic at <unwrap it>:29
 
   called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), \"overdrawn\", ...)
-  before that, `withdraw` (root.1) panicked at <named>:13: overdrawn
-  (in task `root`; after 0 s of virtual time and 3 steps)
+  earlier, `withdraw` (root.1) panicked at <named>:13: overdrawn
+  (in task `root`, after 3 steps, at virtual time 0 s)
 
-It fails in the quiet run: every task runs in its turn, first in, first out.
-It fails whatever the order: in all 201 schedules that were tried, and after each of 12 changes of this one.
+Every schedule fails: all # that were tried, and # variants of this one
 
-The last steps: virtual time, step, task, from where to where it ran
-    0 s  1  root               from its start to <unwrap it>
-    0 s  2  withdraw (root.1)  starts, ends
-    0 s  3  root               from <unwrap it>, panics
+Failing schedule: FIFO order
 
-found by   the quiet run: no schedule needed
-replay     TIMELOOP_REPLAY=TL10YGA7M4X040002YQQ7AG cargo test withdraw -- --exact
+Steps
+    step  time  task               ran
+       1   0 s  root               start → <unwrap it>
+       2   0 s  withdraw (root.1)  start → end
+       3   0 s  root               <unwrap it> → panic
+
+found by   the baseline run (FIFO order)
+replay     TIMELOOP_REPLAY=TL1# cargo test withdraw -- --exact
 "
     );
 }
@@ -93,7 +95,7 @@ fn resumed_from_a_task() {
         by_name!(failure),
         "\
 panic in `root` after 0 s: overdrawn
-  before that, `root.1` panicked at <inner>:13: overdrawn"
+  earlier, `root.1` panicked at <inner>:13: overdrawn"
     );
 }
 

@@ -28,10 +28,10 @@ async fn hangs() {
 const TOLD: &str = "
 timeloop: stuck: a poll has not returned for 500 ms
   test     suite::endings::stuck::hangs
-  run      seed 1, strategy `random`
+  run      seed #, strategy `random`
   task     `root.1`, spawned at <worker>:52
   step     3
-  replay   TIMELOOP_REPLAY=TL10ZN12FZC00003CVCXK50 cargo test endings::stuck::hangs -- --exact
+  replay   TIMELOOP_REPLAY=TL1# cargo test endings::stuck::hangs -- --exact
 No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.
 Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or
 a `blocking_*` method of tokio that has to wait.

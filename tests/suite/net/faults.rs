@@ -25,10 +25,10 @@ fn the_decisive_packet_is_reported() {
     assert_eq!((deviations[0].domain, deviations[0].value), (Domain::Network, 1));
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        report.contains("to `db-1` is lost at 1 ms.") || report.contains("to `test` is lost at 1"),
+        report.contains("to `db-1`, sent at 1 ms, is lost ") || report.contains("to `test`, sent at 1"),
         "{report}"
     );
-    assert!(report.contains("if that does not happen, the test passes (checked)"), "{report}");
+    assert!(report.contains("Critical event (checked): without it, the test passes "), "{report}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_decisive_latency_is_minimal() {
     assert_eq!(deviations.len(), 1, "{report}");
     // The limit is 100 ms after the node's start, and 1 ms has passed.
     assert!((97..=99).contains(&deviations[0].value), "{report}");
-    assert!(report.contains("Packet 1 from `test` to `db-1` takes"), "{report}");
+    assert!(report.contains(" packet 1 from `test` to `db-1`, sent at 1 ms, takes "), "{report}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn two_plans_make_separate_decisions() {
     let found = found.found.expect("it crashes sooner or later");
     let deviations = found.shrunk.deviations().expect("it is shrunk");
     assert_eq!(deviations.len(), 1, "{}", found.report);
-    assert!(found.report.contains("Node `b` crashes"), "{}", found.report);
+    assert!(found.report.contains("  node `b` crashes"), "{}", found.report);
 }
 
 #[test]

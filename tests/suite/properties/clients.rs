@@ -57,10 +57,7 @@ fn clients_operations_and_schedule_shrink_together() {
     assert!(failure.site.as_ref().is_some_and(|site| site.file.ends_with("clients.rs")), "{failure:?}");
     assert!(failure.message().contains("client 1: FetchAdd(1) returned Value(0)"), "{failure}");
     let report = &failed.found.report;
-    assert!(
-        report.contains("\nWith the input\n  [client 0: FetchAdd(1); client 1: FetchAdd(1)]\n"),
-        "{report}"
-    );
+    assert!(report.contains("\nInput\n  [client 0: FetchAdd(1); client 1: FetchAdd(1)]\n"), "{report}");
     assert!(report.contains("`client 1` (root.2)"), "{report}");
 }
 

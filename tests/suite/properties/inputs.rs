@@ -77,7 +77,7 @@ proptest! {
     fn a_property_that_does_not_hold_fails(schedule in schedules(), buyers in 0..4_u32) {
         if let Err(failed) = schedule.run(|| sales(1, buyers)) {
             let report = failed.to_string();
-            assert!(report.contains("fails: error at "), "{report}");
+            assert!(report.contains("failed: error at "), "{report}");
             assert!(report.contains("tests/suite/properties/inputs.rs:"), "{report}");
             assert!(report.contains("-1 left"), "{report}");
             panic!("with the message of `prop_assert!` and the input");
@@ -93,9 +93,10 @@ fn the_error_contains_the_report() {
     let lines: Vec<_> = message.lines().collect();
     assert_eq!(lines[..2], ["", ""]);
     assert!(
-        lines[2].starts_with("timeloop: `properties::inputs::the_error_contains_the_report` fails: error at")
+        lines[2]
+            .starts_with("timeloop: `properties::inputs::the_error_contains_the_report` failed: error at")
     );
-    assert!(message.contains("\nCritical: "), "{message}");
+    assert!(message.contains("\nCritical order "), "{message}");
     let replay = lines.last().unwrap();
     let command = "cargo test properties::inputs::the_error_contains_the_report -- --exact";
     assert!(replay.starts_with("replay     TIMELOOP_REPLAY=TL1") && replay.ends_with(command), "{replay}");
@@ -262,10 +263,10 @@ fn a_function_behaves_like_the_macro() {
     assert_eq!(failed.found.deviations_after(), Some(1));
     assert_eq!(failed.found.failure.kind, FailureKind::Error);
     let report = &failed.found.report;
-    assert!(report.starts_with("timeloop: `inputs::function` fails: error at"), "{report}");
-    assert!(report.contains("\nWith the input\n  (1, 2)\n"), "{report}");
+    assert!(report.starts_with("timeloop: `inputs::function` failed: error at"), "{report}");
+    assert!(report.contains("\nInput\n  (1, 2)\n"), "{report}");
     let again = format!(
-        "found by   seed {0} (case {1}): TIMELOOP_SEED={0} finds it at once",
+        "found by   seed {0} (case {1}); TIMELOOP_SEED={0} begins with it",
         checked.cases - 1,
         checked.cases
     );

@@ -35,11 +35,9 @@ fn a_failing_case_is_stored_and_tried_first() {
     let file = folder.join("shop.sells.proptest.txt");
     let text = fs::read_to_string(&file).unwrap();
     let found = first.failed.unwrap().found;
-    assert!(
-        found.report.contains(
-            "shop.sells.proptest.txt, tried first next time: commit it\nreplay     TIMELOOP_REPLAY="
-        )
-    );
+    assert!(found.report.contains(
+        "shop.sells.proptest.txt, replayed first from now on: commit it\nreplay     TIMELOOP_REPLAY="
+    ));
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
         lines[..6],
@@ -247,7 +245,7 @@ fn proptest_stores_input_and_schedule_too() {
         let said = elsewhere(test, &folder, &[]);
         let file = file.display();
         let expected = format!(
-            "timeloop: the failing case is stored in {file}, and tried first next time: commit it\n\
+            "timeloop: the failing case is stored in {file} and replayed first from now on: commit it\n\
              timeloop: {file}:7: the stored input is no longer generated, because the strategy was edited; it was \
              `(1, 2, Schedule("
         );

@@ -22,28 +22,30 @@ fn by_default_a_test_of_exact_times_fails_with_advice() {
     assert_eq!(
         by_name!(exploration.report()),
         "\
-timeloop: `stalls::exact` fails in 4 of 210 schedules: panic at <exact>:5
+timeloop: `stalls::exact` failed in # of # schedules: panic at <exact>:5
 
   assertion `left == right` failed
     left: 1.5s
    right: 1s
-  (in task `root`; after 1.5 s of virtual time and 3 steps)
+  (in task `root`, after 3 steps, at virtual time 1.5 s)
 
-How it happens, where all else runs in its turn, first in, first out:
-  step 3   `root` resumes at <sleep> only after time has moved on once, to 1.5 s.
-Time passed while a task was ready, as it does on a busy machine; `stalls = false` keeps it from doing so,
-where a test counts on exact times.
-Critical: time moves on before `root` resumes at <sleep>; if it does not, the test
-passes (checked).
-Deviations from that order: 2 as found, 1 after 7 runs of shrinking.
+Critical delay (checked): without it, the test passes
+  step 3  virtual time advances before `root` resumes at <sleep>
 
-The last steps: virtual time, step, task, from where to where it ran (* out of its turn)
-      0 s  1  root    from its start to <sleep>
-      0 s  2  root.1  from its start to <ticker>
-  * 1.5 s  3  root    from <sleep>, panics
+Failing schedule: FIFO order, except
+  step 3  `root` resumes at <sleep> only after virtual time has advanced once, to 1.5 s
+  Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
+  `stalls = false`.
 
-found by   seed 8 (run 9, strategy `stall`): TIMELOOP_SEED=8 finds it at once
-replay     TIMELOOP_REPLAY=TL11JR3K72N040020010G003P31DMGG cargo test exact -- --exact
+Steps (▸ out of FIFO order)
+    step   time  task    ran
+       1    0 s  root    start → <sleep>
+       2    0 s  root.1  start → <ticker>
+  ▸    3  1.5 s  root    <sleep> → panic
+
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+shrunk     from # to # deviations in # runs
+replay     TIMELOOP_REPLAY=TL1# cargo test exact -- --exact
 "
     );
 }

@@ -1,0 +1,96 @@
+//! The blocked tasks of a deadlock or a limit: what each one waits for, who holds that, and the cycle.
+
+use std::fmt;
+
+use super::world_text;
+use crate::text::{Nanos, wrap};
+use crate::{Access, Awaited, BlockedTask, Failure};
+
+/// Lists the blocked tasks, if there are any.
+pub(super) fn write(text: &mut String, failure: &Failure) {
+    if failure.blocked.is_empty() {
+        return;
+    }
+    text.push_str("\nBlocked tasks\n");
+    if let Some(cycle) = failure.cycle_line() {
+        wrap(text, "  ", "    ", &cycle);
+    }
+    for blocked in &failure.blocked {
+        wrap(text, "  - ", "    ", &blocked.to_string());
+    }
+}
+
+impl Failure {
+    /// Renders the [cycle](Self::cycle) as a line.
+    pub(super) fn cycle_line(&self) -> Option<String> {
+        let cycle = self.cycle();
+        let first = cycle.first()?;
+        let names: Vec<_> = cycle.iter().chain([first]).map(ToString::to_string).collect();
+        Some(format!("cycle: {}", names.join(" → ")))
+    }
+}
+
+impl fmt::Display for BlockedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.task)?;
+        if let Some(spawned) = &self.task.spawned {
+            write!(f, ", spawned at {spawned},")?;
+        }
+        match &self.waits_at {
+            Some(site) => write!(f, " has waited at {site}")?,
+            None => f.write_str(" has waited at an unknown place")?,
+        }
+        write!(f, " since {}", Nanos(self.since_ns))?;
+        match self.waits_for.as_deref() {
+            None => Ok(()),
+            Some(Awaited::Any(all)) => {
+                let mut all = all.iter();
+                all.next().map_or(Ok(()), |awaited| self.waits(f, awaited, [";", ""]))?;
+                all.try_for_each(|awaited| self.waits(f, awaited, ["; or", ", or"]))
+            }
+            Some(awaited) => self.waits(f, awaited, [";", ""]),
+        }
+    }
+}
+
+impl BlockedTask {
+    /// Writes what the task waits for. `clause` comes before a clause with a subject of its own, `object` before an object
+    /// (`for …`).
+    fn waits(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        awaited: &Awaited,
+        [clause, object]: [&str; 2],
+    ) -> fmt::Result {
+        match awaited {
+            Awaited::End(task) => write!(f, "{object} for task {task} to end"),
+            Awaited::Resumption => write!(f, "{object} for its node to be resumed"),
+            Awaited::Node { node, state, tasks, wait } => {
+                write!(f, "{clause} it {}", world_text::node_wait(node, *state, *tasks, *wait))
+            }
+            Awaited::Socket(wait) => write!(f, "{clause} it {wait}"),
+            Awaited::Any(all) => all.iter().try_for_each(|awaited| self.waits(f, awaited, [clause, object])),
+            Awaited::Resource { name, made, access, held_by } => {
+                write!(f, "{object} for `{name}`")?;
+                if let Some(made) = made {
+                    write!(f, " (created at {made})")?;
+                }
+                if held_by.is_empty() && *access == Access::Acquire {
+                    f.write_str(", held by no task")?;
+                }
+                for (number, holder) in held_by.iter().enumerate() {
+                    f.write_str(if number == 0 { ", held by " } else { "; and by " })?;
+                    match (&holder.task, holder.ended) {
+                        (task, _) if *task == self.task => f.write_str("the task itself")?,
+                        (task, false) => write!(f, "{task}")?,
+                        (task, true) => write!(f, "{task}, which has ended")?,
+                    }
+                    if let Some(at) = &holder.at {
+                        write!(f, ", acquired at {at}")?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}

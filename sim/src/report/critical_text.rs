@@ -1,0 +1,146 @@
+//! The critical pair, or another critical decision: with the other choice, the test passes.
+
+use std::fmt;
+
+use super::operation_text::{Form, verb};
+use crate::text::{Nanos, Nth, grouped, line, wrap, wrap_rows};
+use crate::{Critical, CriticalDecision, CriticalStep, Domain, Found, Site};
+
+/// Writes the critical decision, or how many changes did not make the test pass.
+pub(super) fn write(text: &mut String, found: &Found) {
+    if let Some(critical) = &found.critical {
+        let same = critical.fails == found.shrunk;
+        let Text { name, condition, rows } = describe(critical, same);
+        let checked = if same { "checked" } else { "checked in a schedule close to this one" };
+        text.push('\n');
+        wrap(text, "", "  ", &format!("Critical {name} ({checked}): {condition}, {}", outcome(critical)));
+        wrap_rows(text, &rows);
+    } else if found.critical_tried > 0 {
+        let tried = grouped(found.critical_tried);
+        let all_fail = found.frequency.failing == found.frequency.tried && found.frequency.tried > 0;
+        let sentence = if all_fail {
+            let all = grouped(found.frequency.tried);
+            format!("Every schedule fails: all {all} that were tried, and {tried} variants of this one")
+        } else {
+            format!("No critical order found: {tried} variants of this schedule with one change fail, too")
+        };
+        text.push('\n');
+        wrap(text, "", "  ", &sentence);
+    }
+}
+
+/// The text of a critical decision.
+struct Text {
+    /// What kind of decision it is.
+    name: &'static str,
+    /// The other choice, as a condition.
+    condition: String,
+    /// A label, which may be empty, and a clause for each line.
+    rows: Vec<(String, String)>,
+}
+
+fn outcome(critical: &Critical) -> String {
+    match critical.otherwise {
+        None => "the test passes".to_owned(),
+        Some(kind) => format!("the test fails in another way ({kind})"),
+    }
+}
+
+/// `same` says whether the steps are those of the schedule that is reported.
+fn describe(critical: &Critical, same: bool) -> Text {
+    let at_step = |step: &CriticalStep, otherwise: &str| match step.step {
+        Some(step) if same => format!("step {step}"),
+        _ => otherwise.to_owned(),
+    };
+    match &critical.decision {
+        CriticalDecision::Order { first, second, resource } => {
+            let mut rows =
+                vec![(at_step(first, "first"), String::new()), (at_step(second, "then"), String::new())];
+            match (resource, &first.operation, &second.operation) {
+                (Some(resource), Some((one, one_at)), Some((two, two_at))) => {
+                    let made = resource.made.as_ref();
+                    let made = made.map_or_else(String::new, |site| format!(" (created at {})", line(site)));
+                    let verb = |access, step: &CriticalStep| verb(access, Form::Present, step.may_wait);
+                    let name = format!("`{}`{made}", resource.name);
+                    rows[0].1 = format!("{} {} {name}{}", first.task, verb(*one, first), at(one_at.as_ref()));
+                    rows[1].1 = format!("{} {} it{}", second.task, verb(*two, second), at(two_at.as_ref()));
+                }
+                _ => {
+                    rows[0].1 = first.to_string();
+                    rows[1].1 = second.to_string();
+                }
+            }
+            if second.step.is_none() {
+                rows[1].1.push_str(" (the failing run ends before this)");
+            } else if first.at_ns != second.at_ns {
+                let later = Nanos(second.at_ns.abs_diff(first.at_ns));
+                rows[1].1.push_str(&format!(", {later} later"));
+            }
+            Text { name: "order", condition: "if these two swap".to_owned(), rows }
+        }
+        CriticalDecision::Randomness { fails, other } => Text {
+            name: "randomness",
+            condition: format!("with the random numbers of seed {other}"),
+            rows: vec![(
+                String::new(),
+                format!("the code under test draws the random numbers of seed {fails}"),
+            )],
+        },
+        CriticalDecision::World { effect, fails_with, .. } => {
+            let (name, condition) =
+                if *fails_with { ("event", "without it") } else { ("missing event", "if it happens") };
+            Text { name, condition: condition.to_owned(), rows: vec![(String::new(), effect.to_string())] }
+        }
+        CriticalDecision::Choice { task, deviation, fails_with } if deviation.domain == Domain::Stall => {
+            let (name, condition, clause) = if *fails_with {
+                let clause = match task.step {
+                    Some(_) => format!("virtual time advances before {task}"),
+                    None => format!("virtual time advances while {} is ready", task.task),
+                };
+                ("delay", "without it", clause)
+            } else {
+                let clause = format!("{task} before virtual time advances");
+                ("order", "if virtual time advances first", clause)
+            };
+            Text { name, condition: condition.to_owned(), rows: vec![(at_step(task, ""), clause)] }
+        }
+        CriticalDecision::Choice { task, deviation, fails_with } => {
+            let branches = (Nth(deviation.value), Nth(0));
+            let (now, other) = if *fails_with { branches } else { (branches.1, branches.0) };
+            let nth = Nth(deviation.index);
+            Text {
+                name: "choice",
+                condition: format!("with the {other} branch polled first"),
+                rows: vec![(
+                    at_step(task, ""),
+                    format!("{task}, and its {nth} `select!` polls the {now} branch first"),
+                )],
+            }
+        }
+    }
+}
+
+fn at(site: Option<&Site>) -> String {
+    site.map_or_else(String::new, |site| format!(" at {}", line(site)))
+}
+
+/// Renders the task and where it resumes: `` `audit` (root.2) resumes at bank.rs:57 ``.
+impl fmt::Display for CriticalStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.task)?;
+        match &self.resumes_at {
+            _ if self.starts => f.write_str(" starts"),
+            Some(site) => write!(f, " resumes at {}", line(site)),
+            None => f.write_str(" resumes"),
+        }
+    }
+}
+
+/// Renders the decision in one line: `` order: `a` starts, then `b` starts; if these two swap, the test passes (checked) ``.
+impl fmt::Display for Critical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Text { name, condition, rows } = describe(self, false);
+        let clauses: Vec<String> = rows.into_iter().map(|(_, clause)| clause).collect();
+        write!(f, "{name}: {}; {condition}, {} (checked)", clauses.join(", then "), outcome(self))
+    }
+}

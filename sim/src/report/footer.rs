@@ -1,0 +1,82 @@
+//! The last lines of a report: how the failure was found, where it is stored, and how to replay it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::text::{grouped, wrap};
+use crate::{Found, FoundBy, RegressionError, Schedule, StopReason, TestName};
+
+/// Writes the lines; the replay line comes last.
+pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
+    text.push('\n');
+    let mut line = |name: &str, value: &str| wrap(text, &format!("{name:<11}"), &" ".repeat(11), value);
+    match &found.by {
+        FoundBy::Baseline => line("found by", "the baseline run (FIFO order)"),
+        FoundBy::Seed { index, seed } => {
+            let strategy = match &found.schedule {
+                Schedule::Seeded { strategy, .. } => format!(", strategy `{strategy}`"),
+                Schedule::Deviations { .. } => String::new(),
+            };
+            let run = grouped(index + 1);
+            line(
+                "found by",
+                &format!("seed {seed} (run {run}{strategy}); TIMELOOP_SEED={seed} begins with it"),
+            );
+        }
+        FoundBy::Search { number } => {
+            line("found by", &format!("exhaustive search (schedule {})", grouped(*number)));
+        }
+        FoundBy::Regression { path, line: number } => {
+            line("found by", &format!("the stored schedule at {}:{number}", path.display()));
+        }
+        FoundBy::Given => {
+            if let Schedule::Seeded { seed, strategy, .. } = &found.schedule {
+                line("found by", &format!("seed {seed}, strategy `{strategy}`"));
+            }
+        }
+        FoundBy::Case { index, seed } => {
+            let case = grouped(index + 1);
+            line("found by", &format!("seed {seed} (case {case}); TIMELOOP_SEED={seed} begins with it"));
+        }
+        FoundBy::Replay => {}
+    }
+    if let Some(before) = found.deviations_before.filter(|before| *before > 0) {
+        let ended_by = match found.shrink_ended_by {
+            None => "",
+            Some(StopReason::Runs) => "; stopped at the limit on runs (`shrink_runs`)",
+            Some(StopReason::Steps) => "; stopped at the limit on steps",
+            Some(StopReason::Time) => "; stopped at the time limit",
+        };
+        let after = found.deviations_after().unwrap_or_default();
+        let [before, after, runs] = [before as u64, after as u64, found.shrink_runs].map(grouped);
+        line("shrunk", &format!("from {before} to {after} deviations in {runs} runs{ended_by}"));
+    }
+    for other in &found.frequency.others {
+        let times =
+            if other.count == 1 { "once".to_owned() } else { format!("{} times", grouped(other.count)) };
+        line("also seen", &format!("{} {times}, first with seed {}", other.kind, other.seed));
+    }
+    if let Some(stored) = &found.stored {
+        line("stored", stored);
+    }
+    // Not wrapped, so that it can be copied.
+    let again = match &found.by {
+        // A token holds the schedule but not the input.
+        FoundBy::Case { seed, .. } if found.stored.is_none() => {
+            format!("TIMELOOP_SEED={seed} {}", test.command())
+        }
+        _ => test.replay_line(&found.shrunk),
+    };
+    let _ = writeln!(text, "replay     {again}");
+}
+
+/// Says where a schedule was stored, or why it was not.
+pub fn stored_text<T>(path: &Path, result: &Result<T, RegressionError>) -> String {
+    match result {
+        Ok(_) => format!("{}, replayed first from now on: commit it", path.display()),
+        Err(error) => format!("no: {error}"),
+    }
+}
+
+/// Says that nothing is stored where `CI` is set.
+pub(crate) const NOT_STORED_IN_CI: &str = "no, because `CI` is set; replay it locally to store it";

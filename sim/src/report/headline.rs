@@ -1,0 +1,160 @@
+//! The headline of a report, and the paragraph below it: what failed (panic, error, deadlock, livelock, limit, escape).
+
+use std::fmt::{self, Write as _};
+
+use super::nondeterminism;
+use crate::text::{Nanos, counted, grouped, wrap};
+use crate::{Cause, Exploration, Failure, FailureKind, Found, FoundBy, Note, TestName};
+
+/// Writes the headline, the message, the notes, and when the failure occurred.
+pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
+    let failure = &found.failure;
+    let frequency = &found.frequency;
+    let how_often = match &found.by {
+        FoundBy::Replay => "failed under the replayed schedule".to_owned(),
+        _ if frequency.tried == 0 => "failed".to_owned(),
+        _ => format!("failed in {} of {} schedules", grouped(frequency.failing), grouped(frequency.tried)),
+    };
+    let _ = write!(text, "timeloop: `{test}` {how_often}: {}", failure.kind);
+    if let Some(site) = &failure.site {
+        let _ = write!(text, " at {site}");
+    }
+    text.push_str("\n\n");
+    // Only timeloop's own text is wrapped.
+    let is_verbatim =
+        matches!(failure.kind, FailureKind::Panic | FailureKind::UnobservedPanic | FailureKind::Error);
+    for line in failure.message().lines() {
+        if is_verbatim {
+            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+        } else {
+            wrap(text, "  ", if line.starts_with("- ") { "    " } else { "  " }, line);
+        }
+    }
+    for note in &failure.notes {
+        // The first line of an earlier panic is the panic's own text, too.
+        note.to_string().lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    }
+    let mut context = String::new();
+    if let Some(task) = &failure.task {
+        let _ = write!(context, "in task {task}, ");
+        if let Some(site) = &task.spawned {
+            let _ = write!(context, "spawned at {site}, ");
+        }
+    }
+    let (steps, at) = (counted(failure.at_step, "step"), Nanos(failure.at_ns));
+    wrap(text, "  ", "  ", &format!("({context}after {steps}, at virtual time {at})"));
+}
+
+impl Exploration {
+    /// Renders the report of the failure, the error that kept the exploration from being made in full, or the number of
+    /// schedules in which the test passed.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = match (&self.found, &self.error, &self.searched) {
+            (Some(found), ..) => found.report.clone(),
+            (None, Some(_), _) => String::new(),
+            (None, None, Some(searched)) => format!("timeloop: `{}` passed in {searched}\n", self.test),
+            (None, None, None) => {
+                format!("timeloop: `{}` passed in {}\n", self.test, counted(self.schedules(), "schedule"))
+            }
+        };
+        if let Some(error) = &self.error {
+            let _ = writeln!(text, "timeloop: `{}`: {error}", self.test);
+        }
+        text
+    }
+}
+
+impl Failure {
+    /// Describes what happened: the panic's message, the `Err`, or the limit that was reached and how to raise it.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.cause {
+            Cause::Panic(message) => message.clone(),
+            // Part of the fingerprint: this text must not change.
+            Cause::Error(error) => format!("the test returned an error: {error}"),
+            Cause::Deadlock(waiting) => {
+                let named = self.blocked.len();
+                let nothing_can = "no task is ready and no timer is pending, so nothing can wake";
+                match waiting {
+                    1 => format!("{nothing_can} the blocked task"),
+                    count if *count <= named => format!("{nothing_can} the {count} blocked tasks"),
+                    count => {
+                        let count = grouped(*count as u64);
+                        format!("{nothing_can} the {count} blocked tasks (the first {named} are listed)")
+                    }
+                }
+            }
+            Cause::Livelock(max) => format!(
+                "{} polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs \
+                 more polls at one instant, raise `max_polls_per_instant`.",
+                grouped(*max),
+            ),
+            Cause::EndlessEnd(rounds) => format!(
+                "at the end of the run, the remaining tasks spawned new tasks while they were dropped, {rounds} times in a \
+                 row. A destructor must not spawn a task whose destructor spawns another."
+            ),
+            Cause::StepLimit(max) => {
+                format!(
+                    "the run did not end within {} steps. If the test needs more, raise `max_steps`.",
+                    grouped(*max)
+                )
+            }
+            Cause::TimeLimit { max_ns, next_timer_ns } => format!(
+                "the run did not end within {} of virtual time; the next timer is due at {}. If the test needs more time, \
+                 raise `max_virtual_time`.",
+                Nanos(*max_ns),
+                Nanos(*next_timer_ns),
+            ),
+            Cause::Escape => "a real thread woke a task of the run, at a time that is not reproducible. Use \
+                              `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+                .to_owned(),
+            Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if let Some(task) = &self.task {
+            write!(f, " in {task}")?;
+        }
+        if let Some(site) = &self.site {
+            write!(f, " at {site}")?;
+        }
+        write!(f, " after {}: {}", Nanos(self.at_ns), self.message())?;
+        for note in &self.notes {
+            write!(f, "\n  {}", note.to_string().replace('\n', "\n  "))?;
+        }
+        if let Some(cycle) = self.cycle_line() {
+            write!(f, "\n  {cycle}")?;
+        }
+        self.blocked.iter().try_for_each(|blocked| write!(f, "\n  {blocked}"))?;
+        if !self.network.is_empty() {
+            f.write_str("\n  network:")?;
+        }
+        super::world_text::network_lines(&self.network).iter().try_for_each(|line| write!(f, "\n  - {line}"))
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EarlierPanic { task, site, message } => {
+                let place = site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
+                write!(f, "earlier, {task} panicked{place}: {message}")
+            }
+            Self::PausedNode(node) => write!(f, "node `{node}` is paused, and nothing resumes it"),
+            Self::WokenByThread => f.write_str(
+                "a real thread woke a task shortly after the run had ended. A run does not wait for real threads. Use \
+                 `timeloop::task::spawn_blocking` instead of the thread, and no other runtime.",
+            ),
+            Self::TokioRuntime => f.write_str(
+                "the code called tokio's own runtime, which does not exist inside a run. Replace tokio with timeloop in the \
+                 code under test (`extern crate timeloop as tokio`). A dependency that spawns, sleeps or does I/O through \
+                 tokio itself can't run here.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The failing schedule: how it differs from FIFO order, one line for each deviation.
+//!
+//! # Invariants
+//! - The lines are made from the record of the reported run itself, in the order of its steps.
+//! - Each deviation has one line, which names at most two tasks besides the one that the deviation is about.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::operation_text::{Form, verb};
+use crate::text::{Nanos, Nth, counted, line, wrap, wrap_rows};
+use crate::{Deviation, Domain, Found, Performed, Record, Schedule, Seed, Site};
+
+/// Schedules with more deviations than this are not listed.
+const LISTED_MAX: usize = 24;
+
+/// The note about a run in which virtual time advanced while a task was ready.
+const STALLED: &str = "Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, \
+                       set `stalls = false`.";
+
+/// Writes why the schedule was not shrunk, if it was not, and the failing schedule.
+pub(super) fn write(text: &mut String, found: &Found) {
+    if let Some(why) = &found.not_shrunk {
+        text.push('\n');
+        wrap(text, "", "", why);
+    }
+    let Some(record) = &found.record else { return };
+    let (randomness, deviations) = match &found.shrunk {
+        Schedule::Deviations { randomness, deviations } => (*randomness, deviations.clone()),
+        Schedule::Seeded { .. } => (Seed(0), record.deviations()),
+    };
+    text.push('\n');
+    if deviations.len() > LISTED_MAX {
+        let count = counted(deviations.len() as u64, "deviation");
+        wrap(text, "", "  ", &format!("Failing schedule: FIFO order with {count}, too many to list"));
+    } else {
+        let Lines { lines, spawned } = lines(record, &deviations);
+        if lines.is_empty() {
+            text.push_str("Failing schedule: FIFO order\n");
+        } else {
+            text.push_str("Failing schedule: FIFO order, except\n");
+        }
+        let label =
+            |step: Option<usize>| step.map_or_else(|| "no step".to_owned(), |step| format!("step {step}"));
+        let rows: Vec<_> = lines.into_iter().map(|(step, line)| (label(step), line)).collect();
+        wrap_rows(text, &rows);
+        if !spawned.is_empty() {
+            wrap(text, "  (", "   ", &format!("{})", spawned.join("; ")));
+        }
+    }
+    if deviations.iter().any(|deviation| deviation.domain == Domain::Stall) {
+        wrap(text, "  ", "  ", STALLED);
+    }
+    if randomness != Seed(0) {
+        wrap(
+            text,
+            "  ",
+            "  ",
+            &format!("The code under test draws the random numbers of seed {randomness}."),
+        );
+    }
+}
+
+/// The lines of a schedule.
+#[derive(Debug, Default)]
+struct Lines {
+    /// For each deviation, the step that it is about, from 1, and its text. `None` if the run has no such step.
+    lines: Vec<(Option<usize>, String)>,
+    /// Where the tasks that the lines name were spawned.
+    spawned: Vec<String>,
+}
+
+fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
+    let writer = Writer { record, ran_at: record.ran_at(), named: RefCell::default() };
+    let mut lines: Vec<_> = deviations
+        .iter()
+        .map(|deviation| {
+            let (step, line) = writer.line(deviation);
+            (step.checked_add(1), line)
+        })
+        .collect();
+    lines.sort_by_key(|(step, _)| step.unwrap_or(usize::MAX));
+    let spawned = writer.named.take().into_iter().filter_map(|task| {
+        let label = &record.tasks[task as usize].label;
+        label.spawned.as_ref().map(|site| format!("{label} is spawned at {site}"))
+    });
+    Lines { lines, spawned: spawned.collect() }
+}
+
+/// Returns for each step whether it ran out of FIFO order because of one of the deviations.
+pub(super) fn out_of_order(record: &Record, deviations: &[Deviation]) -> Vec<bool> {
+    let mut marks = vec![false; record.steps.len()];
+    let ran_at = record.ran_at();
+    let moved = [Domain::Schedule, Domain::Operation, Domain::Stall];
+    for deviation in deviations.iter().filter(|deviation| moved.contains(&deviation.domain)) {
+        if let Some(step) = record.arrival_about(deviation).and_then(|arrival| ran_at[arrival]) {
+            marks[step] = true;
+        }
+    }
+    marks
+}
+
+struct Writer<'a> {
+    record: &'a Record,
+    /// The step that ran each arrival.
+    ran_at: Vec<Option<usize>>,
+    /// The tasks that have been named.
+    named: RefCell<BTreeSet<u32>>,
+}
+
+impl Writer<'_> {
+    /// Returns the step that a deviation is about, and its line.
+    fn line(&self, deviation: &Deviation) -> (usize, String) {
+        match deviation.domain {
+            Domain::Schedule => self.about_task(deviation, |arrival, at| self.moved(arrival, at)),
+            Domain::Select => self.about_task(deviation, |arrival, _| {
+                // Ordinals count from 1.
+                let (nth, branch) = (Nth(deviation.index), Nth(deviation.value));
+                format!("{}, and its {nth} `select!` polls the {branch} branch first", self.does(arrival))
+            }),
+            Domain::User => self.about_task(deviation, |arrival, _| {
+                format!("{}, and draws {}", self.does(arrival), deviation.value)
+            }),
+            Domain::Operation if self.record.arrival_about(deviation).is_none() => self
+                .skipped(deviation)
+                .unwrap_or_else(|| self.about_task(deviation, |arrival, at| self.preempted(arrival, at))),
+            Domain::Operation => self.about_task(deviation, |arrival, at| self.preempted(arrival, at)),
+            Domain::Stall => {
+                self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
+            }
+            Domain::Network | Domain::Fault => self.about_world(deviation),
+        }
+    }
+
+    /// Describes a decision about a task; `describe` gets the arrival that it is about, and the step that ran it.
+    fn about_task(
+        &self,
+        deviation: &Deviation,
+        describe: impl FnOnce(usize, usize) -> String,
+    ) -> (usize, String) {
+        let Some(arrival) = self.record.arrival_about(deviation) else {
+            let (task, nth) = (&deviation.task, Nth(deviation.resume));
+            return (usize::MAX, format!("`{task}` is not resumed for the {nth} time in this run"));
+        };
+        let at = self.ran_at[arrival].unwrap_or(usize::MAX);
+        (at, describe(arrival, at))
+    }
+
+    /// Describes a decision about the network or a fault.
+    fn about_world(&self, deviation: &Deviation) -> (usize, String) {
+        match self.record.effect_of(deviation) {
+            // What happens between two steps is listed with the second one.
+            Some(known) => (known.after_steps as usize, known.effect.to_string()),
+            None => {
+                let Deviation { domain, task, resume, .. } = deviation;
+                let line =
+                    format!("decision {resume} of the {domain} about `{task}` does not occur in this run");
+                (usize::MAX, line)
+            }
+        }
+    }
+
+    /// Describes an operation that was preempted while the code that polled it continued without it.
+    fn skipped(&self, deviation: &Deviation) -> Option<(usize, String)> {
+        let arrival = self.record.arrivals.iter().position(|arrival| {
+            let task = &self.record.tasks[arrival.task as usize];
+            arrival.resume == deviation.resume
+                && arrival.operation.is_none()
+                && task.label.path == deviation.task
+        })?;
+        let (nth, does) = (Nth(deviation.index), self.does(arrival));
+        let line = format!("{does}, but its {nth} operation is preempted, and the code continues without it");
+        Some((self.ran_at[arrival]?, line))
+    }
+
+    /// Describes a task that did not run while virtual time advanced.
+    fn stalled(&self, arrival: usize, at: usize, advances: u32) -> String {
+        let times = if advances == 1 { "once".to_owned() } else { format!("{advances} times") };
+        match self.record.steps.get(at) {
+            Some(step) => format!(
+                "{} only after virtual time has advanced {times}, to {}",
+                self.does(arrival),
+                Nanos(step.at_ns)
+            ),
+            None => {
+                format!(
+                    "{} is ready but does not run while virtual time advances {times}",
+                    self.task(arrival)
+                )
+            }
+        }
+    }
+
+    /// Describes a task that is preempted before an operation.
+    fn preempted(&self, arrival: usize, at: usize) -> String {
+        let task = self.task(arrival);
+        let operation = self.operation(arrival);
+        let before = match operation {
+            Some(performed) => format!(" before it {}", self.done(performed, Form::Present)),
+            None => String::new(),
+        };
+        if at == usize::MAX {
+            return format!("{task} is preempted{before}, and does not run again before the run ends");
+        }
+        let index = self.record.arrivals[arrival].task;
+        let steps = &self.record.steps[..at];
+        let previous = steps.iter().rposition(|step| self.record.arrival_of(step).task == index);
+        let meanwhile = at - previous.map_or(0, |previous| previous + 1);
+        if meanwhile == 0 {
+            return format!("{task} is preempted{before}");
+        }
+        // The last of these steps is the one that matters: with one step fewer, the run would end differently.
+        let raced = operation.and_then(|operation| {
+            let last = self.record.operations_of(at - 1);
+            last.iter().rfind(|other| other.operation.races_with(operation.operation))
+        });
+        let last = self.record.steps[at - 1].arrival as usize;
+        let has_done = match raced {
+            None => self.has_done(last),
+            Some(other) => {
+                let verb = verb(other.operation.access, Form::Perfect, self.record.may_wait(other));
+                format!("{} {verb} it{}", self.task(last), place(other.site.as_ref()))
+            }
+        };
+        let several = if meanwhile == 1 {
+            String::new()
+        } else {
+            format!(" (the last of {meanwhile} steps in between)")
+        };
+        format!("{task} is preempted{before}, until {has_done}{several}")
+    }
+
+    /// Returns the operation before which the task was preempted and with which it continues.
+    fn operation(&self, arrival: usize) -> Option<&Performed> {
+        let index = self.record.arrivals[arrival].operation?;
+        self.record
+            .operations_of(self.ran_at[arrival]?)
+            .iter()
+            .find(|performed| performed.index == Some(index))
+    }
+
+    /// Renders an operation: `` reads `balance` at bank.rs:57 ``.
+    fn done(&self, performed: &Performed, form: Form) -> String {
+        let access = performed.operation.access;
+        let site = place(performed.site.as_ref());
+        if self.record.is_task_end(performed.operation.resource) {
+            let polls = if form == Form::Present { "polls" } else { "has polled" };
+            return format!("{polls} the end of a task{site}");
+        }
+        let verb = verb(access, form, self.record.may_wait(performed));
+        let resource = self.record.resource(performed.operation.resource);
+        let name = resource.map_or_else(String::new, |resource| format!(" `{}`", resource.name));
+        format!("{verb}{name}{site}")
+    }
+
+    /// Describes a task that ran earlier or later than in FIFO order.
+    fn moved(&self, arrival: usize, at: usize) -> String {
+        // Those that were ready earlier and run later, and those that were ready later and run earlier; both in the order in
+        // which they run.
+        let others = |range: std::ops::Range<usize>, ran: &dyn Fn(Option<usize>) -> bool| {
+            let mut others: Vec<usize> = range.filter(|&other| ran(self.ran_at[other])).collect();
+            others.sort_by_key(|&other| self.ran_at[other].unwrap_or(usize::MAX));
+            others
+        };
+        let overtaken = others(0..arrival, &|step| step.is_none_or(|step| step > at) && at != usize::MAX);
+        let overtook = others(arrival + 1..self.ran_at.len(), &|step| step.is_some_and(|step| step < at));
+        let mut line = if at == usize::MAX {
+            format!("{} is ready but does not run before the run ends", self.task(arrival))
+        } else {
+            self.does(arrival)
+        };
+        // The last of these is the one that matters: with one step fewer, the run would end differently.
+        if let Some((last, more)) = overtook.split_last().filter(|_| at != usize::MAX) {
+            line.push_str(&format!(" only after {}", self.has_done(*last)));
+            line.push_str(&of_several("last", more.len(), "became ready later"));
+        }
+        if let Some((first, more)) = overtaken.split_first() {
+            let but = if overtook.is_empty() { "" } else { ", but" };
+            line.push_str(&format!("{but} before {}", self.does(*first)));
+            line.push_str(&of_several("first", more.len(), "were ready earlier"));
+        }
+        if overtaken.is_empty() && overtook.is_empty() {
+            let after_steps =
+                usize::try_from(self.record.arrivals[arrival].after_steps).unwrap_or(usize::MAX);
+            let steps = counted(at.saturating_sub(after_steps) as u64, "other step");
+            line.push_str(&format!(" after {steps}"));
+        }
+        line
+    }
+
+    /// Renders what a task has done: `` `audit` (root.2) has started ``, `` `audit` (root.2) has resumed at bank.rs:57 ``.
+    fn has_done(&self, arrival: usize) -> String {
+        let task = self.task(arrival);
+        if let Some(performed) = self.operation(arrival) {
+            return format!("{task} {}", self.done(performed, Form::Perfect));
+        }
+        if self.starts(arrival) {
+            return format!("{task} has started");
+        }
+        format!("{task} has resumed{}", place(self.waited_at(arrival)))
+    }
+
+    fn task(&self, arrival: usize) -> String {
+        let task = self.record.arrivals[arrival].task;
+        self.named.borrow_mut().insert(task);
+        self.record.tasks[task as usize].label.to_string()
+    }
+
+    /// Renders what a task does: `` `audit` (root.2) starts ``, `` `audit` (root.2) resumes at bank.rs:57 ``.
+    fn does(&self, arrival: usize) -> String {
+        let task = self.task(arrival);
+        if let Some(performed) = self.operation(arrival) {
+            return format!("{task} {}", self.done(performed, Form::Present));
+        }
+        if self.starts(arrival) {
+            return format!("{task} starts");
+        }
+        format!("{task} resumes{}", place(self.waited_at(arrival)))
+    }
+
+    fn starts(&self, arrival: usize) -> bool {
+        let arrival = self.record.arrivals[arrival];
+        arrival.resume == 0 && arrival.operation.is_none()
+    }
+
+    /// Returns where the task waited before this resumption.
+    fn waited_at(&self, arrival: usize) -> Option<&Site> {
+        let Self { record, ran_at, .. } = self;
+        let this = record.arrivals[arrival];
+        let before = record.arrivals[..arrival]
+            .iter()
+            .rposition(|other| other.task == this.task && other.resume + 1 == this.resume)?;
+        record.steps[ran_at[before]?].waits_at.as_ref()
+    }
+}
+
+fn place(site: Option<&Site>) -> String {
+    site.map_or_else(String::new, |site| format!(" at {}", line(site)))
+}
+
+/// Counts the steps that a line does not name.
+fn of_several(which: &str, more: usize, what: &str) -> String {
+    if more == 0 { String::new() } else { format!(" (the {which} of {} steps that {what})", more + 1) }
+}

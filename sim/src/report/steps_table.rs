@@ -1,0 +1,315 @@
+//! The table of the last steps of the failing run.
+//!
+//! # Invariants
+//! - One line a step, in the order in which they ran; the last line is the last step.
+
+use std::fmt::Write as _;
+
+use super::operation_text::{Form, verb};
+use super::schedule_text;
+use crate::text::{Nanos, WIDTH, counted, grouped, shorten_front};
+use crate::{Failure, FailureKind, Found, Record, Site};
+
+/// The steps that a report shows, unless all are asked for.
+const STEPS_SHOWN: usize = 15;
+
+/// The maximum width of the column for tasks.
+const TASK_WIDTH_MAX: usize = 32;
+/// The number of repetitions from which repeated steps are shown once.
+const REPEATS_MIN: usize = 4;
+/// The maximum number of steps that repeat together.
+const LENGTH_MAX: usize = 6;
+/// The number of steps that are searched for repetitions, for each line that is shown.
+const FOLDED_MAX: usize = 100;
+/// The width of the mark and of the gaps between the columns.
+const MARGINS: usize = 4 + 3 * 2;
+/// The operations of a step that are kept for its line; more never fit.
+const OPERATIONS_MAX: usize = 8;
+/// Marks a step that ran out of FIFO order.
+const MARK: char = '▸';
+
+/// Writes the table, if the run was recorded.
+pub(super) fn write(text: &mut String, found: &Found, all_steps: bool) {
+    let Some(record) = &found.record else { return };
+    let marks = schedule_text::out_of_order(record, found.shrunk.deviations().unwrap_or_default());
+    let count = if all_steps { usize::MAX } else { STEPS_SHOWN };
+    let table = table(record, &found.failure, &marks, count);
+    let legend = if table.contains(&format!("\n  {MARK} ")) {
+        format!(" ({MARK} out of FIFO order)")
+    } else {
+        String::new()
+    };
+    let _ = write!(text, "\nSteps{legend}\n{table}");
+}
+
+/// Renders the last `count` steps, where repeated steps count once; the steps in `out_of_order` are marked.
+fn table(record: &Record, failure: &Failure, out_of_order: &[bool], count: usize) -> String {
+    let steps = record.steps.len();
+    let all = count >= steps;
+    let rows: Vec<Row<'_>> = (steps.saturating_sub(count.saturating_mul(FOLDED_MAX))..steps)
+        .map(|step| row(record, failure, step, out_of_order.get(step) == Some(&true)))
+        .collect();
+    let stretches =
+        if all { vec![Stretch { start: 0, length: rows.len(), times: 1 }] } else { fold(&rows, count) };
+    let header = ["step", "time", "task"];
+    let width = |column: usize| {
+        let stretches = stretches.iter();
+        let shown = stretches.flat_map(|stretch| &rows[stretch.end() - stretch.length..stretch.end()]);
+        let widths = shown.map(|row| row.columns[column].chars().count());
+        widths.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
+    let [step_width, time_width, task_width] = widths;
+    let ran_width = WIDTH.saturating_sub(MARGINS + widths.iter().sum::<usize>());
+    let mut text = String::new();
+    let push_line = |text: &mut String, mark: char, [step, time, task]: [&str; 3], ran: &str| {
+        let task = shorten_front(task, task_width);
+        let line = format!("  {mark} {step:>step_width$}  {time:>time_width$}  {task:<task_width$}  {ran}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    push_line(&mut text, ' ', header, "ran");
+    let offset = steps - rows.len();
+    let first = offset + stretches.first().map_or(0, |stretch| stretch.start);
+    if first > 0 {
+        let _ = writeln!(text, "    … {}", counted(first as u64, "earlier step"));
+    }
+    // The file of the last place that was written: the next ones in it have only a line.
+    let mut file = None;
+    for stretch in &stretches {
+        if stretch.times > 1 {
+            let what = counted(stretch.length as u64, "step");
+            let (times, from) = (grouped(stretch.times as u64), grouped((offset + stretch.start + 1) as u64));
+            let _ = writeln!(text, "    … {what} repeated {times} times from step {from} on; the last time:");
+        }
+        for row in &rows[stretch.end() - stretch.length..stretch.end()] {
+            let mark = if row.marked { MARK } else { ' ' };
+            let ran = row.ran(ran_width, file);
+            file = row.last_file().or(file);
+            push_line(&mut text, mark, row.columns.each_ref().map(String::as_str), &ran);
+        }
+    }
+    text
+}
+
+/// Rows that repeat a number of times, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    start: usize,
+    length: usize,
+    times: usize,
+}
+
+impl Stretch {
+    fn end(self) -> usize {
+        self.start + self.length * self.times
+    }
+}
+
+/// Selects the last rows, about `count` of them, where repeated rows count once.
+fn fold(rows: &[Row<'_>], count: usize) -> Vec<Stretch> {
+    let names: Vec<(bool, &str, String)> =
+        rows.iter().map(|row| (row.marked, row.columns[2].as_str(), row.ran(usize::MAX, None))).collect();
+    let mut stretches = Vec::new();
+    let (mut end, mut shown) = (rows.len(), 0);
+    while end > 0 && shown < count {
+        let folded = (1..=LENGTH_MAX.min(end / REPEATS_MIN))
+            .map(|length| {
+                let again =
+                    (0..end - length).rev().take_while(|row| names[*row] == names[row + length]).count();
+                Stretch { start: end - length * (1 + again / length), length, times: 1 + again / length }
+            })
+            // The most rows for the fewest lines.
+            .filter(|stretch| stretch.times >= REPEATS_MIN)
+            .max_by_key(|stretch| (stretch.length * stretch.times, std::cmp::Reverse(stretch.length)));
+        let stretch = folded.unwrap_or(Stretch { start: end - 1, length: 1, times: 1 });
+        shown += stretch.length + usize::from(stretch.times > 1);
+        end = stretch.start;
+        stretches.push(stretch);
+    }
+    stretches.reverse();
+    stretches
+}
+
+/// A line of the table.
+struct Row<'a> {
+    /// Step, time and task.
+    columns: [String; 3],
+    from: From<'a>,
+    to: To<'a>,
+    /// The changes of the world in this step, each a clause. They are always shown.
+    events: Vec<String>,
+    /// The operations in this step, each a verb and a name. They are shown if they fit.
+    operations: Vec<String>,
+    /// Whether it ran out of FIFO order.
+    marked: bool,
+}
+
+/// Where a step begins.
+enum From<'a> {
+    Start,
+    Place(&'a Site),
+    Unknown,
+}
+
+/// Where a step ends.
+enum To<'a> {
+    Place(&'a Site),
+    Unknown,
+    /// The task ends: `end`, `panic`.
+    End(&'static str),
+}
+
+impl<'a> Row<'a> {
+    /// Renders the column `ran`. Places in `file` have only their line.
+    fn ran(&self, width: usize, file: Option<&'a str>) -> String {
+        let events = self.events.join(", ");
+        let reserved = if events.is_empty() { 0 } else { 2 + events.chars().count() };
+        let mut ran = self.places(width.saturating_sub(reserved), file);
+        let mut gap = "  ";
+        if !events.is_empty() {
+            ran.push_str(gap);
+            ran.push_str(&events);
+            gap = ", ";
+        }
+        for (number, operation) in self.operations.iter().enumerate() {
+            let more = if number + 1 < self.operations.len() { ", …".chars().count() } else { 0 };
+            if ran.chars().count() + gap.len() + operation.chars().count() + more > width {
+                if gap == ", " {
+                    ran.push_str(", …");
+                }
+                break;
+            }
+            ran.push_str(gap);
+            ran.push_str(operation);
+            gap = ", ";
+        }
+        ran
+    }
+
+    /// The file of the last place in this row.
+    fn last_file(&self) -> Option<&'a str> {
+        match (&self.from, &self.to) {
+            (_, To::Place(site)) | (From::Place(site), _) => Some(&site.file),
+            _ => None,
+        }
+    }
+
+    /// Renders where the step begins and ends; the paths are shortened if they take more than `width`.
+    fn places(&self, width: usize, file: Option<&'a str>) -> String {
+        let whole = self.places_with(usize::MAX, file);
+        if whole.chars().count() <= width {
+            return whole;
+        }
+        let from = matches!(self.from, From::Place(site) if Some(&*site.file) != file);
+        let known = if let From::Place(site) = self.from { Some(&*site.file) } else { file };
+        let to = matches!(self.to, To::Place(site) if Some(&*site.file) != known);
+        let paths = usize::from(from) + usize::from(to);
+        if paths == 0 {
+            return whole;
+        }
+        let rest = self.places_with(0, file).chars().count();
+        self.places_with(width.saturating_sub(rest) / paths, file)
+    }
+
+    /// Renders the places with at most `width` characters of each path.
+    fn places_with(&self, width: usize, mut file: Option<&'a str>) -> String {
+        let mut place = |site: &'a Site| {
+            let path =
+                if file == Some(&*site.file) { String::new() } else { shorten_front(&site.file, width) };
+            file = Some(&site.file);
+            format!("{path}:{}", site.line)
+        };
+        let from = match self.from {
+            From::Start => "start".to_owned(),
+            From::Place(site) => place(site),
+            From::Unknown if matches!(self.to, To::Place(_)) => "?".to_owned(),
+            From::Unknown => "resume".to_owned(),
+        };
+        match self.to {
+            To::Place(site) => format!("{from} → {}", place(site)),
+            To::Unknown if matches!(self.from, From::Place(_)) => format!("{from} → ?"),
+            To::Unknown => from,
+            To::End(how) => format!("{from} → {how}"),
+        }
+    }
+}
+
+fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -> Row<'a> {
+    let step = &record.steps[number];
+    let task = record.task_of(step);
+    let arrival = record.arrival_of(step);
+    let from = match (arrival.resume, record.resumes_at(number)) {
+        (0, _) if arrival.operation.is_none() => From::Start,
+        (_, Some(site)) => From::Place(site),
+        (_, None) => From::Unknown,
+    };
+    let failed_here = failure.task.as_ref().is_some_and(|label| label.path == task.label.path);
+    let to = match (&step.waits_at, step.finished) {
+        (_, true) => To::End(match failure.kind {
+            FailureKind::Panic | FailureKind::UnobservedPanic if failed_here => "panic",
+            FailureKind::Error if failed_here => "returned error",
+            _ => "end",
+        }),
+        (Some(site), false) => To::Place(site),
+        (None, false) => To::Unknown,
+    };
+    let label = &task.label;
+    let node = label.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
+    let name = if label.name.is_empty() {
+        format!("{}{node}", label.path)
+    } else {
+        format!("{}{node} ({})", label.name, label.path)
+    };
+    let events = record.events_of(number).iter().map(|event| event.change.to_string()).collect();
+    let mut operations: Vec<String> = Vec::new();
+    for performed in record.operations_of(number) {
+        let Some(resource) = record.resource(performed.operation.resource) else { continue };
+        // The places show already that a task awaits another one, or ends.
+        if record.is_task_end(performed.operation.resource) {
+            continue;
+        }
+        let verb = verb(performed.operation.access, Form::Present, record.may_wait(performed));
+        let operation = format!("{verb} `{}`", resource.name);
+        if operations.last() != Some(&operation) && operations.len() < OPERATIONS_MAX {
+            operations.push(operation);
+        }
+    }
+    Row {
+        columns: [(number + 1).to_string(), Nanos(step.at_ns).to_string(), name],
+        from,
+        to,
+        events,
+        operations,
+        marked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{From, Row, Stretch, To, fold};
+
+    fn rows(tasks: &str) -> Vec<Row<'static>> {
+        let columns = |task: char| [String::new(), String::new(), task.to_string()];
+        let row = |task| Row {
+            columns: columns(task),
+            from: From::Unknown,
+            to: To::Unknown,
+            events: Vec::new(),
+            operations: Vec::new(),
+            marked: false,
+        };
+        tasks.chars().map(row).collect()
+    }
+
+    #[test]
+    fn repeated_steps_are_folded() {
+        let stretch = |start, length, times| Stretch { start, length, times };
+        assert_eq!(fold(&rows("abc"), 15), [stretch(0, 1, 1), stretch(1, 1, 1), stretch(2, 1, 1)]);
+        assert_eq!(fold(&rows("xabababab"), 15), [stretch(0, 1, 1), stretch(1, 2, 4)]);
+        assert_eq!(fold(&rows("aaaaaaaax"), 15), [stretch(0, 1, 8), stretch(8, 1, 1)]);
+        assert_eq!(fold(&rows("xaaabaaabaaabaaab"), 15), [stretch(0, 1, 1), stretch(1, 4, 4)]);
+        // Not more rows than asked for.
+        assert_eq!(fold(&rows("vwxyz"), 2), [stretch(3, 1, 1), stretch(4, 1, 1)]);
+    }
+}

@@ -1,0 +1,301 @@
+//! The text for nodes, links, sockets, packets and faults.
+
+use std::fmt;
+
+use crate::text::{Nanos, counted, counted_with, done_at, grouped, listed, wrap};
+use crate::{
+    Anomaly, BytesPlace, Caused, Causer, Endpoint, Failure, FaultAspect, FaultKind, LinkState, LinkTrouble,
+    NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel,
+    SocketWait, WorldChange, WorldEffect,
+};
+
+/// The maximum number of lines about the network.
+const NETWORK_LINES_MAX: usize = 8;
+
+/// Lists the anomalies of the network when the run failed, if there are any.
+pub(super) fn write(text: &mut String, failure: &Failure) {
+    if !failure.network.is_empty() {
+        text.push_str("\nNetwork when the run failed\n");
+        network_lines(&failure.network).iter().for_each(|line| wrap(text, "  - ", "    ", line));
+    }
+}
+
+/// Renders a change as a clause: `node db-1 crashes`.
+impl fmt::Display for WorldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node { node, event, incarnation } => {
+                let happens = match event {
+                    NodeEvent::Starts if *incarnation > 1 => "restarts",
+                    NodeEvent::Starts => "starts",
+                    NodeEvent::Crashes => "crashes",
+                    NodeEvent::Pauses => "is paused",
+                    NodeEvent::Resumes => "is resumed",
+                    NodeEvent::IsAskedToShutDown => "is asked to shut down",
+                    NodeEvent::ShutsDown => "shuts down",
+                    NodeEvent::ClockChanges => "has its clock changed",
+                };
+                write!(f, "node {node} {happens}")
+            }
+            Self::NotPolled(state) => write!(f, "not polled: its node {}", is_in_state(*state)),
+        }
+    }
+}
+
+/// Renders the effect of a decision as a clause: `` packet 3 from `a` to `b`, sent at 5 ms, is lost ``.
+impl fmt::Display for WorldEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packet { from, to, number, fate, at_ns } => {
+                let (number, at) = (grouped(u64::from(*number) + 1), Nanos(*at_ns));
+                write!(f, "packet {number} from `{from}` to `{to}`, sent at {at}, ")?;
+                match fate {
+                    PacketFate::Takes(ns) => write!(f, "takes {}", Nanos(*ns)),
+                    PacketFate::Lost => f.write_str("is lost"),
+                    PacketFate::Duplicated => f.write_str("is duplicated"),
+                    PacketFate::Reordered => f.write_str("is overtaken by later packets"),
+                }
+            }
+            Self::Fault { fault, aspect } => fault.write(f, *aspect),
+        }
+    }
+}
+
+impl PlannedFault {
+    fn write(&self, f: &mut fmt::Formatter<'_>, aspect: FaultAspect) -> fmt::Result {
+        let [one, other] = &self.nodes;
+        let (target, breaks) = match self.kind {
+            FaultKind::Cut => (format!("the link between `{one}` and `{other}`"), "is cut"),
+            FaultKind::OneWayCut => (format!("the link `{one}` → `{other}`"), "is cut"),
+            FaultKind::Isolate => (format!("node `{one}`"), "is cut off from all other nodes"),
+            FaultKind::Clog => (format!("the link between `{one}` and `{other}`"), "is clogged"),
+            FaultKind::Crash => (format!("node `{one}`"), "crashes"),
+            FaultKind::Pause => (format!("node `{one}`"), "is paused"),
+        };
+        let lasts = Nanos(self.lasts_ns);
+        let lasts = match self.kind {
+            FaultKind::Crash => format!("and restarts after {lasts}"),
+            _ => format!("for {lasts}"),
+        };
+        let begins = Nanos(self.begins_ns);
+        let fault = match self.kind {
+            FaultKind::Crash => "crash",
+            FaultKind::Pause => "pause",
+            FaultKind::Clog => "clog",
+            FaultKind::Cut | FaultKind::OneWayCut | FaultKind::Isolate => "cut",
+        };
+        match aspect {
+            FaultAspect::Happens => {
+                write!(f, "{target} {breaks} {begins} after the fault plan starts, {lasts}")
+            }
+            FaultAspect::Target => write!(f, "the target of the {fault} is {target}"),
+            FaultAspect::Begins => {
+                write!(f, "{target} {breaks} only {begins} after the fault plan starts")
+            }
+            FaultAspect::Lasts => write!(f, "{target} {breaks} {lasts}"),
+        }
+    }
+}
+
+fn is_in_state(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Up => "is up",
+        NodeState::Paused => "is paused",
+        NodeState::Down => "is down",
+    }
+}
+
+/// Renders what a task waits for at a node; the subject is `it`.
+pub(super) fn node_wait(node: &str, state: NodeState, tasks: u32, wait: NodeWait) -> String {
+    let change = match wait {
+        NodeWait::Down => "go down",
+        NodeWait::ShutDown => "shut down",
+        NodeWait::ShutdownRequest => return "waits for its node to be asked to shut down".to_owned(),
+    };
+    let tasks = match (state, tasks) {
+        (NodeState::Up, 0) => " and has no tasks left".to_owned(),
+        (NodeState::Up, tasks) => format!(" and has {}", counted(u64::from(tasks), "task")),
+        _ => String::new(),
+    };
+    format!("waits for node `{node}` to {change}; the node {}{tasks}", is_in_state(state))
+}
+
+/// `` `10.0.0.2:80` (server) ``.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.address)?;
+        self.node.as_ref().map_or(Ok(()), |node| write!(f, " ({node})"))
+    }
+}
+
+/// Renders what a task does at a socket and why it waits; the subject is `it`.
+impl fmt::Display for SocketWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { action, socket, node, made, obstacles } = self;
+        let obstacles: Vec<_> = obstacles.iter().map(|obstacle| obstacle.text(*action)).collect();
+        let obstacles = listed(&obstacles);
+        if let (SocketAction::Connect, SocketLabel::TcpStream { from, to }) = (action, socket) {
+            return write!(f, "is connecting from {from} to {to}: {obstacles}");
+        }
+        let verb = match action {
+            SocketAction::Connect => "is connecting with",
+            SocketAction::Read => "is reading from",
+            SocketAction::Write => "is writing to",
+            SocketAction::Accept => "is accepting on",
+            SocketAction::Receive => "is receiving on",
+            SocketAction::Send => "is sending on",
+        };
+        write!(f, "{verb} the {socket}")?;
+        if let Some(node) = node {
+            write!(f, " of node `{node}`")?;
+        }
+        let done = match socket {
+            SocketLabel::TcpStream { .. } | SocketLabel::UnixStream(_) => "opened",
+            SocketLabel::TcpListener(_) | SocketLabel::UnixListener(_) | SocketLabel::Udp { .. } => "bound",
+            SocketLabel::UnixDatagram(_) => "created",
+        };
+        f.write_str(&done_at(done, made.as_ref()))?;
+        if let SocketLabel::Udp { peer: Some(peer), .. } = socket {
+            write!(f, ", connected to {peer}")?;
+        }
+        write!(f, ": {obstacles}")
+    }
+}
+
+impl fmt::Display for SocketLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TcpStream { from, to } => write!(f, "TCP connection {from} → {to}"),
+            Self::TcpListener(address) => write!(f, "TCP listener `{address}`"),
+            Self::Udp { local, .. } => write!(f, "UDP socket `{local}`"),
+            Self::UnixStream(None) => f.write_str("Unix stream of a pair"),
+            Self::UnixStream(Some(name)) => write!(f, "Unix stream `{name}`"),
+            Self::UnixListener(name) => write!(f, "Unix listener `{name}`"),
+            Self::UnixDatagram(None) => f.write_str("Unix datagram socket"),
+            Self::UnixDatagram(Some(name)) => write!(f, "Unix datagram socket `{name}`"),
+        }
+    }
+}
+
+impl Obstacle {
+    /// Renders why a task waits for this action, as a clause.
+    fn text(&self, action: SocketAction) -> String {
+        let too = |own| if action == own { ", too" } else { "" };
+        let counted_with = |count: &u32, what, verbs| counted_with(u64::from(*count), what, verbs);
+        match self {
+            Self::Node { node, state } => format!("node `{node}` {}", is_in_state(*state)),
+            Self::Link(link) => link.to_string(),
+            Self::Bytes { count, place } => {
+                let verbs = match place {
+                    BytesPlace::Incoming => ["is in flight", "are in flight"],
+                    BytesPlace::PeerUnsent => {
+                        ["written by the peer is unsent", "written by the peer are unsent"]
+                    }
+                    BytesPlace::Unread => ["sent is unread by the peer", "sent are unread by the peer"],
+                    BytesPlace::Outgoing => ["sent is in flight", "sent are in flight"],
+                    BytesPlace::Unsent => ["written is unsent", "written are unsent"],
+                    BytesPlace::Unacknowledged => [
+                        "read by the peer is not acknowledged yet",
+                        "read by the peer are not acknowledged yet",
+                    ],
+                };
+                counted_with(count, "byte", verbs)
+            }
+            Self::NothingInFlight => "nothing is in flight".to_owned(),
+            Self::EndInFlight => "the end of the stream is in flight".to_owned(),
+            Self::PeerGone => "the peer is gone, which only a write would detect".to_owned(),
+            Self::NotAccepted => "the connection is not accepted yet".to_owned(),
+            Self::PeerReads(task) => format!("{task} at the other end is reading{}", too(SocketAction::Read)),
+            Self::PeerWrites(task) => {
+                format!("{task} at the other end is writing{}", too(SocketAction::Write))
+            }
+            Self::BuffersFull => "the buffers are full".to_owned(),
+            Self::QueueFull(count) => {
+                format!("the receiver's queue is full ({})", counted(u64::from(*count), "datagram"))
+            }
+            Self::BacklogFull(count) => {
+                let connections = counted(u64::from(*count), "connection");
+                format!("the listener's queue is full ({connections} not accepted)")
+            }
+            Self::NoSuchAddress => "no node has this address".to_owned(),
+            Self::NobodyListens => "no socket listens at this address".to_owned(),
+            Self::NoAnswer => "no answer has arrived".to_owned(),
+            Self::Connecting(from) => format!("{from} is connecting"),
+            Self::NobodyConnects => "no client is connecting".to_owned(),
+            Self::NothingQueued => "no datagram is queued".to_owned(),
+            Self::DatagramsHeld(count) => {
+                counted_with(count, "datagram", ["is held by a link", "are held by a link"])
+            }
+            Self::DatagramsInFlight(count) => {
+                counted_with(count, "datagram", ["is in flight", "are in flight"])
+            }
+        }
+    }
+}
+
+impl fmt::Display for LinkTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, both_ways, state } = self;
+        if *both_ways {
+            write!(f, "the link between `{from}` and `{to}` is ")?;
+        } else {
+            write!(f, "the link `{from}` → `{to}` is ")?;
+        }
+        match state {
+            LinkState::Cut => f.write_str("cut"),
+            LinkState::Held => f.write_str("held"),
+            LinkState::Clogged(until_ns) => write!(f, "clogged until {}", Nanos(*until_ns)),
+        }
+    }
+}
+
+/// Renders the anomalies of the network, a line each.
+pub(super) fn network_lines(anomalies: &[Anomaly]) -> Vec<String> {
+    let shown = if anomalies.len() > NETWORK_LINES_MAX { NETWORK_LINES_MAX - 1 } else { anomalies.len() };
+    let more = anomalies.len() - shown;
+    let lines = anomalies[..shown].iter().map(ToString::to_string);
+    lines.chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node { node, state, event, caused } => {
+                let at = Nanos(caused.at_ns);
+                write!(f, "node `{node}` {}", is_in_state(*state))?;
+                match event {
+                    NodeEvent::Crashes => write!(f, " (crashed at {at}")?,
+                    NodeEvent::ShutsDown => write!(f, " (shut down at {at}")?,
+                    _ => write!(f, " (since {at}")?,
+                }
+                caused.write_causer(f)?;
+                f.write_str(")")
+            }
+            Self::Isolated { node, caused } => {
+                write!(f, "node `{node}` is cut off from all other nodes")?;
+                caused.as_ref().map_or(Ok(()), |caused| caused.write_since(f))
+            }
+            Self::Link { link, caused } => {
+                write!(f, "{link}")?;
+                caused.as_ref().map_or(Ok(()), |caused| caused.write_since(f))
+            }
+            Self::LookupFails(name) => write!(f, "lookups of `{name}` fail"),
+        }
+    }
+}
+
+impl Caused {
+    fn write_since(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " (since {}", Nanos(self.at_ns))?;
+        self.write_causer(f)?;
+        f.write_str(")")
+    }
+
+    fn write_causer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            Some(Causer::Code(site)) => write!(f, ", by the code at {site}"),
+            Some(Causer::FaultPlan) => f.write_str(", by a fault plan"),
+            None => Ok(()),
+        }
+    }
+}
