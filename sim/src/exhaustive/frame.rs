@@ -3,7 +3,7 @@
 //! # Invariants
 //! - The task that the frame runs is ready there and not asleep.
 
-use super::footprint::Footprint;
+use super::dependence::Footprint;
 use super::vector_clock::VectorClock;
 use crate::{Announced, DecisionKey, TaskKey};
 

@@ -25,7 +25,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::footprint::Footprint;
+use super::dependence::Footprint;
 use super::frame::{Choice, Frame, Sleeper};
 use crate::token::crc32;
 use crate::{Access, DecisionKey, Domain, Operation, ResourceKey, TaskKey};

@@ -26,7 +26,7 @@
 //!
 //! [`Operation::races_with`]: crate::Operation::races_with
 
-mod footprint;
+mod dependence;
 mod frame;
 mod frontier;
 mod races;

@@ -8,7 +8,7 @@
 //! - Steps at different instants of virtual time never race.
 //! - A step never races with a step that only it made possible.
 
-use super::footprint::depend;
+use super::dependence::depend;
 use super::frame::Frame;
 use super::vector_clock::VectorClock;
 use crate::TaskKey;

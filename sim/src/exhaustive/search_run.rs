@@ -4,7 +4,7 @@
 //! - Repeated steps are compared with the path, and every difference is reported.
 
 use super::Bound;
-use super::footprint::{Footprint, depend};
+use super::dependence::{Footprint, depend};
 use super::frame::{Candidate, Choice, Frame, Sleeper};
 use crate::{DecisionKey, Operation, Ready, TaskKey};
 
