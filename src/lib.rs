@@ -1,12 +1,14 @@
 //! Deterministic simulation testing for async Rust, with tokio's API.
 //!
-//! A concurrency bug depends on the order in which tasks run, and an ordinary test tries one order. timeloop runs a
-//! test under thousands of schedules in virtual time, finds one that fails, shrinks it to the few scheduling decisions
-//! that matter, and replays it exactly. This page is a short tutorial; the [`guide`] has a page for each part.
+//! A concurrency bug depends on the order in which tasks run, and an ordinary test tries one order. By default,
+//! timeloop runs a test under 1,000 schedules in virtual time. It shrinks a failing schedule to the few scheduling
+//! decisions that matter, and replays it exactly. This page is a short tutorial; the [`guide`] has a page for each
+//! part.
 //!
 //! # A first test
 //!
-//! `#[`[`timeloop::test`](macro@test)`]` makes an `async fn` a test. Its body runs under 1,000 schedules:
+//! `#[`[`timeloop::test`](macro@test)`]` makes an `async fn` a test. The body runs once in FIFO order, and then under
+//! up to 1,000 other schedules:
 //!
 //! ```rust,test_harness
 //! use timeloop::spawn;
@@ -22,9 +24,9 @@
 //! }
 //! ```
 //!
-//! `cargo test` runs it. A run fails if it panics, returns an `Err`, hangs (a deadlock or a livelock), or exceeds a
-//! limit, or if a task panics and no one looks at its [`JoinError`](task::JoinError). [`FailureKind`] lists the
-//! endings.
+//! `cargo test` runs it. A run fails if the test panics or returns an `Err`, hangs (a deadlock or a livelock), or
+//! exceeds a limit. It also fails if a task panics and nothing observes its [`JoinError`](task::JoinError).
+//! [`FailureKind`] lists all kinds of failures.
 //!
 //! # The report
 //!
@@ -56,7 +58,7 @@
 //! }
 //! ```
 //!
-//! So `cargo test` prints:
+//! `cargo test` prints:
 //!
 //! ```text
 //! timeloop: `bank::money_is_neither_made_nor_lost` failed in 88 of 203 schedules: panic at tests/bank.rs:21:5
@@ -87,20 +89,20 @@
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
 //! ```
 //!
-//! Start with the critical order: the two operations whose order decides the outcome, with their lines. timeloop has
-//! run both orders. [`guide::reports`] explains each part, and what a report says of a deadlock.
+//! Read the critical order first. It names the two operations whose order decides the outcome, and their lines.
+//! timeloop has run the test in both orders. [`guide::reports`] explains each part, and the reports of deadlocks.
 //!
 //! # Replaying
 //!
 //! Paste the last line into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another process, on
-//! another machine and in a debugger. The schedule is also stored in `timeloop-regressions/` (not where `CI` is set).
+//! another machine and in a debugger. timeloop also stores the schedule in `timeloop-regressions/`, unless `CI` is set.
 //! Commit the file: the test tries that schedule first from then on. [`guide::replaying`] has the details and all
-//! variables, [`guide::ci_and_nextest`] the use in CI.
+//! variables. [`guide::ci_and_nextest`] describes the use in CI.
 //!
 //! # Virtual time
 //!
-//! [`time`] is tokio's, on a clock that stands still while tasks run and then jumps to the next timer. A year costs as
-//! much as a second.
+//! [`time`] has tokio's API and a virtual clock. The clock stands still while tasks run. When all tasks wait, it jumps
+//! to the next timer. A sleep of a year costs as much as a sleep of a second.
 //!
 //! ```
 //! use timeloop::time::{Duration, Instant, sleep, timeout};
@@ -115,15 +117,16 @@
 //! ```
 //!
 //! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts
-//! fire early relative to the work. The default uses them in tests with timers: a `sleep` of a second may then end
-//! after up to two. A test that compares exact times needs `#[timeloop::test(stalls = false)]`.
+//! fire early relative to the work. The default uses them mainly if virtual time advances in the baseline run. A
+//! `sleep` of one second may then end up to one second late. A test that compares exact times needs
+//! `#[timeloop::test(stalls = false)]`.
 //!
 //! # Tasks, channels, locks, `select!`
 //!
-//! [`task`], [`sync`], [`select!`], [`join!`] and [`try_join!`] are tokio's too, with the same fairness, cancellation
-//! and errors. A task is polled once per *step*; after each step the strategy picks the next task among those that are
-//! ready. Futures need not be `Send`: a run has one thread. Names in reports are those of the spawned `async fn`s, or
-//! come from [`task::Builder`].
+//! [`task`], [`sync`], [`select!`], [`join!`] and [`try_join!`] have tokio's API too, with the same fairness,
+//! cancellation and errors. A task is polled once per *step*; after each step the strategy picks the next task among
+//! those that are ready. Futures need not be `Send`: a run has one thread. Names in reports are those of the spawned
+//! `async fn`s, or come from [`task::Builder`].
 //!
 //! Existing code that says `tokio::` needs one line, `extern crate timeloop as tokio;`, under `#[cfg(test)]`: see
 //! [`guide::tokio`].
@@ -131,14 +134,14 @@
 //! # How schedules are searched
 //!
 //! A test first runs once in FIFO order: the *baseline run*. It shows how many tasks and steps there are, and which
-//! resources tasks share. Each further run has a seed and a strategy. Most strategies also preempt tasks before an
-//! operation: another task can run before a free lock is taken, or between two sends. The default, `portfolio`, gives
-//! each run one of the others by its seed; keep it unless you know which kind of bug you look for.
-//! [`guide::strategies`] lists them and shows how many schedules each one needs.
+//! resources tasks share. Each further run has a seed and a strategy, which picks the next task. Most strategies also
+//! preempt tasks before an operation: another task can run before a free lock is taken, or between two sends. The
+//! default, `portfolio`, chooses one of nine other strategies for each run, by the seed. Keep it unless you know which
+//! kind of bug you look for. [`guide::strategies`] lists them and shows how many schedules each one needs.
 //!
 //! For state that tasks share outside of locks and channels (a row of a fake database, a file, an atomic), await the
-//! methods of a [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order, [`rng()`]
-//! random numbers that the seed decides.
+//! methods of a [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order. [`rng()`]
+//! returns random numbers that the seed decides.
 //!
 //! `strategy = "exhaustive"` runs every schedule of a small test: see
 #![cfg_attr(feature = "sync", doc = "[`guide::exhaustive`].")]
@@ -151,36 +154,37 @@
 //! linearizability. See
 #![cfg_attr(feature = "net", doc = "[`guide::network`].")]
 #![cfg_attr(not(feature = "net"), doc = "`guide::network`.")]
-//! hyper, rustls, quinn and openraft run over it as published: [`guide::adapters`].
+//! hyper, rustls, quinn and openraft run over this network as published: [`guide::adapters`].
 //!
 //! # Without the attribute
 //!
 //! [`explore`] does what the attribute does, for a closure. [`Explorer`] has every setting and returns an
 //! [`Exploration`] instead of panicking. [`run`] makes a single run (under `random`) and returns its output.
-//! [`run_from`] makes a single run whose decisions come from a fuzzer's [`Bytes`] or a [`StoredSchedule`]. A
-//! [`Schedule`] is an input of a test, for properties and fuzzers.
+//! [`run_from`] makes a single run whose decisions come from a fuzzer's [`Bytes`] or a [`StoredSchedule`]. Properties
+//! and fuzzers take a [`Schedule`] as an input.
 //!
 //! # Determinism
 //!
-//! One seed of one test is one run, in every process, in debug and release builds, for any number of threads. That
-//! holds if the code under test takes time, randomness, tasks and sockets from timeloop. Real clocks, `rand::rng()`,
-//! the iteration order of `std`'s `HashMap`, threads, and statics that outlive a run break it: [`guide::determinism`]
-//! has the whole list, with replacements. If two runs of one schedule differ, the report says *nondeterminism*, and at
-//! which step. Seeds and tokens are stable: [`guide::stability`].
+//! A seed gives the same run of a test in every process, in debug and release builds, and for any number of threads.
+//! That holds if the code under test takes time, randomness, tasks and sockets from timeloop. Real clocks,
+//! `rand::rng()`, the iteration order of `std`'s `HashMap`, threads, and statics that outlive a run break it:
+//! [`guide::determinism`] has the whole list, with replacements. If two runs of one schedule differ, the report says
+//! *nondeterminism* and names the first step that differs. Seeds and tokens are stable: [`guide::stability`].
 //!
 //! # Limits
 //!
-//! - Tasks are switched where they wait, before awaited operations of [`sync`], and at accesses to a [`Resource`];
-//!   nowhere else. Races within the code in between are not found; [`task::yield_now`] splits it. Under `random`, which
-//!   [`run`] and [`runtime::Builder`] use, a free lock is taken without preemption.
+//! - The scheduler switches tasks where they wait, before awaited operations of [`sync`] and [`net`], and at accesses
+//!   to a [`Resource`]; nowhere else. timeloop does not find races within the code in between. A [`task::yield_now`] in
+//!   that code lets other tasks run. Under `random`, which [`run`] and [`runtime::Builder`] use, a free lock is taken
+//!   without preemption.
 //! - Calls that cannot wait (`try_lock`, a synchronous `send`, dropping a guard) are not preemption points.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There are no `fs`, `process` and `signal` yet, and no simulated disk: what a node keeps over a crash, the test
-//!   holds for it.
+//! - There are no `fs`, `process` and `signal` yet, and no simulated disk. The test itself must hold the data that a
+//!   node keeps across a crash.
 //! - The network has no congestion control: a stream is as fast as its link and its buffers allow.
 //! - A test tries a sample of the schedules: 1,000 that pass prove nothing about the others. An exhaustive search
-//!   covers all of them, for operations that are announced, with the network at its lowest latencies and without
-//!   faults.
+//!   covers all of them, but only for announced operations ([`guide::strategies`] explains them), the lowest network
+//!   latencies and no network faults.
 //! - Timing bugs are searched only if virtual time advances in the baseline run. A [`timeout`](time::timeout) around
 //!   work that never waits does not make it advance: add a `sleep` where production has latency.
 //! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in

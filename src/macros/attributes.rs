@@ -59,8 +59,8 @@
 ///
 /// The strategies are `"portfolio"` (the default: picks one of the following for each run), `"random"`, `"pct(depth =
 /// 3)"`, `"pos"`, `"urw"`, `"surw"`, `"delay(bound = 2)"`, `"lockstep"`, `"starve"` and `"stall"`. `"fifo"` runs tasks
-/// in turn. `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"` make every possible run, up
-/// to `runs`. An unknown strategy is reported when the test runs, with a list of the known ones.
+/// in FIFO order. `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"` make every possible run,
+/// up to `runs`. An unknown strategy is reported when the test runs, with a list of the known ones.
 ///
 /// `flavor`, `worker_threads` and `start_paused`, arguments of tokio's attribute, are accepted without effect: there is
 /// one thread, and time is always virtual.
