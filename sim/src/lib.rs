@@ -62,6 +62,7 @@ pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Setting
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
+#[doc(hidden)]
 pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
 pub use operation::{Access, Announced, Operation, ResourceKey};
