@@ -132,7 +132,7 @@ impl Schedule {
     ///
     /// let failed = failed.unwrap_err();
     /// assert_eq!(failed.found().unwrap().deviations_after(), Some(1));
-    /// assert!(failed.to_string().contains("starts before"), "{failed}");
+    /// assert!(failed.to_string().contains("Failing schedule: FIFO order, except"), "{failed}");
     /// # Ok::<(), timeloop::UnknownStrategy>(())
     /// ```
     #[track_caller]
