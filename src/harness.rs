@@ -301,8 +301,9 @@ pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
     #[cfg(feature = "sync")]
     if crate::sync::inside_tokio() {
         panic!(
-            "cannot start the loop of {} inside tokio's own runtime, whose budget of operations a task would use up; \
-             start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`",
+            "cannot start the loop of {} inside tokio's own runtime, because the tasks of the loop would use up \
+             tokio's cooperative budget; start it from a plain `#[test]`, from `main`, or in \
+             `tokio::task::spawn_blocking`",
             new(),
         );
     }

@@ -149,7 +149,8 @@ impl Settings {
             "TIMELOOP_JOBS" => {
                 let jobs = parse_number(value).and_then(|jobs| NonZero::new(usize::try_from(jobs).ok()?));
                 self.jobs = Some(jobs.ok_or(
-                    "is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (without it, one a core)",
+                    "is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (the default is one per \
+                     core)",
                 )?);
             }
             "TIMELOOP_STRATEGY" => {
@@ -350,7 +351,7 @@ mod tests {
                 "TIMELOOP_JOBS",
                 "-1",
                 "TIMELOOP_JOBS=`-1` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 \
-                 (without it, one a core)",
+                 (the default is one per core)",
             ),
             (
                 "TIMELOOP_SEED",

@@ -122,8 +122,8 @@ impl fmt::Display for ExploreError {
             Self::Token(error) => write!(f, "TIMELOOP_REPLAY: {error}"),
             Self::NothingToReplay(path) => write!(
                 f,
-                "TIMELOOP_REPLAY=`{}` is neither a token nor a regression file with a schedule; accepted are a token, which \
-                 starts with `TL1`, and the path of such a file",
+                "TIMELOOP_REPLAY=`{}` is neither a token (which starts with `TL1`) nor the path of a regression file \
+                 that exists and contains a schedule",
                 path.display()
             ),
             Self::Regressions(errors) => {

@@ -142,19 +142,19 @@ impl fmt::Display for NodeError {
         match self {
             Self::BadName(name) => write!(
                 f,
-                "`{name}` can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most"
+                "`{name}` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`"
             ),
             Self::NameTaken(name) => {
-                write!(f, "there is a node `{name}` already; names are for one node each")
+                write!(f, "a node named `{name}` already exists; choose another name")
             }
             Self::AddressTaken(address, node) => {
-                write!(f, "{address} is the address of node `{node}` already; give each node its own")
+                write!(f, "{address} is already the address of node `{node}`; give each node its own address")
             }
             Self::BadAddress(address, why) => {
                 write!(f, "{address} can't be the address of a node: it {why}")
             }
             Self::TooMany => {
-                write!(f, "there are {MAX_NODES} nodes already, which is the most that a run can have")
+                write!(f, "too many nodes: a run can have at most {MAX_NODES}")
             }
         }
     }
@@ -394,11 +394,11 @@ impl Nodes {
 /// Returns why an address can't belong to a single host; `None` if it can.
 fn unusable(address: IpAddr) -> Option<&'static str> {
     if address.is_unspecified() {
-        Some("stands for all addresses of a node")
+        Some("is the unspecified address")
     } else if address.is_loopback() {
-        Some("is every node's own loopback")
+        Some("is a loopback address, which every node has")
     } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
-        Some("stands for many hosts")
+        Some("is a multicast or broadcast address")
     } else {
         None
     }
@@ -478,19 +478,19 @@ mod tests {
             let added = nodes.add(name, addresses.iter().map(|text| ip(text)).collect());
             added.expect_err("it can't be added").to_string()
         };
-        assert_eq!(error("db", &[]), "there is a node `db` already; names are for one node each");
-        assert_eq!(error("test", &[]), "there is a node `test` already; names are for one node each");
+        assert_eq!(error("db", &[]), "a node named `db` already exists; choose another name");
+        assert_eq!(error("test", &[]), "a node named `test` already exists; choose another name");
         for name in ["", "a b", "db:1", &"x".repeat(254)] {
-            let text = "can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most";
+            let text = "can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`";
             assert_eq!(error(name, &[]), format!("`{name}` {text}"));
         }
-        let taken = "10.0.0.9 is the address of node `db` already; give each node its own";
+        let taken = "10.0.0.9 is already the address of node `db`; give each node its own address";
         assert_eq!(error("other", &["10.0.0.9"]), taken);
         for (address, why) in [
-            ("0.0.0.0", "stands for all addresses of a node"),
-            ("::1", "is every node's own loopback"),
-            ("224.0.0.1", "stands for many hosts"),
-            ("255.255.255.255", "stands for many hosts"),
+            ("0.0.0.0", "is the unspecified address"),
+            ("::1", "is a loopback address, which every node has"),
+            ("224.0.0.1", "is a multicast or broadcast address"),
+            ("255.255.255.255", "is a multicast or broadcast address"),
         ] {
             assert_eq!(error("o", &[address]), format!("{address} can't be the address of a node: it {why}"));
         }

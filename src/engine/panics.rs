@@ -100,7 +100,7 @@ fn print_before_abort() {
         // Not captured by the test harness, which won't live to print it.
         let _ = writeln!(
             std::io::stderr(),
-            "\ntimeloop: a panic{place} during the unwinding of another stops the process: {message}\n{}",
+            "\ntimeloop: a panic{place} while another panic unwinds aborts the process: {message}\n{}",
             Heartbeat::current_run(),
         );
     }
@@ -126,6 +126,6 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.clone()
     } else {
-        "a panic without a text".to_owned()
+        "a panic without a message".to_owned()
     }
 }

@@ -52,7 +52,7 @@ impl TaskRef {
 
     /// Stands for a task that no loop has yet: its run is number 0, which no loop is.
     pub(crate) fn deferred(number: u64) -> Self {
-        assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned where no loop was");
+        assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned outside of a run");
         Self::from_bits(number)
     }
 

@@ -114,8 +114,9 @@ where
     let crash = describe(&parts, (&simulation, &ended), &config, &input);
     let mut report = crash.report;
     let _ = writeln!(report, "replay     TIMELOOP_REPLAY=<file> {}", target.command());
-    report
-        .push_str("           where <file> is the one that libFuzzer writes the input to, and names below\n");
+    report.push_str(
+        "           where <file> is the file that libFuzzer writes the input to; its name is printed below\n",
+    );
     eprintln!("\n{report}");
     std::process::abort();
 }
@@ -124,7 +125,7 @@ where
 fn note_variables(target: &Target) {
     match Settings::from_environment() {
         Ok(Settings { replay: Some(_), .. }) => print_note(&format!(
-            "a fuzzer ignores TIMELOOP_REPLAY: pass it the file as an argument, or use `{}`",
+            "the fuzzer ignores TIMELOOP_REPLAY; pass the file to the fuzzer as an argument, or replay it with `{}`",
             target.command()
         )),
         Ok(settings) => settings.warnings.iter().for_each(|warning| print_note(warning)),
@@ -250,7 +251,7 @@ impl File<'_> {
             };
             let _ = match fs::write(beside(found), shrunk) {
                 Ok(()) => writeln!(report, "stored     {}", beside(typed).display()),
-                Err(error) => writeln!(report, "stored     nowhere: {}: {error}", beside(found).display()),
+                Err(error) => writeln!(report, "stored     no: {}: {error}", beside(found).display()),
             };
         }
         if !typed.as_os_str().is_empty() {

@@ -386,13 +386,13 @@ fn number() -> u32 {
             number
         })
     });
-    number.unwrap_or_else(|| engine::outside("draw a fault plan"))
+    number.unwrap_or_else(|| engine::outside("run a fault plan"))
 }
 
 /// Makes a decision without recording it.
 fn draw(decision: WorldDecision, arity: u32) -> u32 {
     match context::with(|engine| engine.draw_world(decision, arity)) {
         Some(value) => value,
-        None => engine::outside("draw a fault plan"),
+        None => engine::outside("run a fault plan"),
     }
 }

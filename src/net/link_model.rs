@@ -84,7 +84,10 @@ impl LinkModel {
     pub fn latency_with_tail(mut self, median: Duration, p99: Duration) -> Self {
         let (middle, high) = (checked(median), checked(p99));
         if middle == 0 || middle > high {
-            panic!("the median latency, {median:?}, is zero or exceeds the 99th percentile, {p99:?}");
+            panic!(
+                "the median latency must be above zero and at most the 99th percentile; the median is {median:?}, \
+                 the 99th percentile {p99:?}"
+            );
         }
         let shape = ln(high as f64 / middle as f64) / ln(99.0);
         self.params.delay = quantiles(|index| {
@@ -157,7 +160,9 @@ impl LinkModel {
     #[track_caller]
     pub fn bandwidth(mut self, bytes_per_second: u64) -> Self {
         if bytes_per_second == 0 {
-            panic!("a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link");
+            panic!(
+                "a bandwidth of 0 would let no data through; set at least 1 byte per second, or cut the link"
+            );
         }
         self.params.bandwidth = Some(bytes_per_second);
         self

@@ -93,7 +93,10 @@ impl Network {
         match found {
             Some(Ok(node)) => node.0,
             Some(Err(names)) => panic!("there is no node `{name}`; the nodes are {names}"),
-            None => panic!("the run of this network is over"),
+            None => panic!(
+                "this `Network` belongs to a run that is over or to another thread; call `Network::current()` in \
+                 each run"
+            ),
         }
     }
 
@@ -101,7 +104,9 @@ impl Network {
     fn pair(&self, from: &str, to: &str) -> (u32, u32) {
         let pair = (self.host(from), self.host(to));
         if pair.0 == pair.1 {
-            panic!("node `{from}` has no link to itself; loopback never fails");
+            panic!(
+                "node `{from}` has no link to itself, and its loopback can't be changed; name two different nodes"
+            );
         }
         pair
     }

@@ -150,7 +150,7 @@ impl BlockFormat for CaseBlock {
     const BEGIN: &'static str = "case";
     const ABOUT: &'static str = "\
         # Inputs and schedules with which this test has failed. timeloop tries them first, so commit this file.\n\
-        # To be rid of a case, delete it from the line `case` to its last.";
+        # To remove a case, delete the line `case` and the indented lines below it.";
     type Stored = StoredCase;
 
     fn line(&mut self, _number: usize, line: &str, test: &str) -> Result<(), &'static str> {
@@ -161,7 +161,7 @@ impl BlockFormat for CaseBlock {
         ) -> Result<(), &'static str> {
             match (&place, value) {
                 (None, Some(value)) => *place = Some(value),
-                (Some(_), Some(_)) => return Err("one such line in each case"),
+                (Some(_), Some(_)) => return Err("no second line with this word in one case"),
                 (_, None) => return Err(accepted),
             }
             Ok(())
@@ -169,22 +169,30 @@ impl BlockFormat for CaseBlock {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         match word {
-            "input" => set(&mut self.input, Some(rest.to_owned()), "input [251]"),
-            "seed" => set(&mut self.seed, rest.parse().ok(), "seed 17"),
-            "way" => set(&mut self.path, rest.parse().ok(), "way s3 c1 s2"),
-            "generated" => set(&mut self.generated, Some(rest.to_owned()), "generated [800, 3]"),
+            "input" => set(&mut self.input, Some(rest.to_owned()), "a line such as `input [251]`"),
+            "seed" => set(&mut self.seed, rest.parse().ok(), "a line such as `seed 17`"),
+            "way" => set(&mut self.path, rest.parse().ok(), "a line such as `way s3 c1 s2`"),
+            "generated" => {
+                set(&mut self.generated, Some(rest.to_owned()), "a line such as `generated [800, 3]`")
+            }
             "schedule" => {
                 let schedule = Stored::from_token(rest, test).ok();
-                set(&mut self.schedule, schedule, "schedule TL1…, the whole token of a schedule of this test")
+                set(
+                    &mut self.schedule,
+                    schedule,
+                    "`schedule TL1…` with the whole token of a schedule of this test",
+                )
             }
-            _ => Err("case`, `input …`, `seed …`, `way …`, `generated …` or `schedule …"),
+            _ => Err("`case`, `input …`, `seed …`, `way …`, `generated …` or `schedule …`"),
         }
     }
     fn end(self, line: usize, file: &BlockFile) -> Result<StoredCase, RegressionError> {
         let Self { input, seed, path, generated, schedule } = self;
         match (input, seed) {
             (Some(input), Some(seed)) => Ok(StoredCase { line, input, seed, path, generated, schedule }),
-            _ => Err(file.bad_line(line, "case", "a case with its lines `input …` and `seed …`")),
+            _ => {
+                Err(file.bad_line(line, "case", "`case` with a line `input …` and a line `seed …` below it"))
+            }
         }
     }
 }

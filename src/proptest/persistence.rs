@@ -300,8 +300,8 @@ pub(super) fn passed_note(
     let place = format!("{}:{}", file.display_path().display(), case.line);
     if !reproduced {
         return Some(format!(
-            "{place}: the stored input is no longer generated, because the strategy was edited; it was `{}`. Its schedule \
-             was tried with other inputs, and the test passes; delete the case to keep the edit",
+            "{place}: the strategy was edited and no longer generates the stored input `{}`. The test passes with \
+             other inputs under the stored schedule; delete the case to keep the edit",
             case.input
         ));
     }

@@ -331,8 +331,8 @@ where
     fn try_stored(&mut self, requested: Option<&[Stored]>) -> Result<bool, String> {
         let not_stored = |place: &str| {
             format!(
-                "TIMELOOP_REPLAY: no case with this schedule is stored{place}, and a schedule alone has no input; set \
-                 `TIMELOOP_SEED` to the seed in the report's line `found by` to find both"
+                "TIMELOOP_REPLAY: no case with this schedule is stored{place}, and a schedule does not contain the \
+                 input; to find both again, set `TIMELOOP_SEED` to the seed in the report's `found by` line"
             )
         };
         let Some(file) = self.file.clone() else {

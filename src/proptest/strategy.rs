@@ -108,8 +108,8 @@ impl Schedules {
         self.strategy = parse_strategy(strategy);
         assert!(
             !matches!(self.strategy, StrategySpec::Exhaustive { .. }),
-            "`exhaustive` makes every schedule of one input and has no seeds to generate; use another strategy here, or \
-             `Explorer` with one input",
+            "`exhaustive` explores all schedules of one input and uses no seeds, so it can't generate a schedule; use \
+             another strategy here, or `Explorer` with one input",
         );
         self
     }

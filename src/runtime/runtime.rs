@@ -118,7 +118,11 @@ impl Drop for Runtime {
         let run = self.engine.run_id();
         if context::is_driving(run) {
             // The loop is still on the stack, so it cannot be dropped now.
-            assert!(std::thread::panicking(), "cannot drop {} inside its own loop", self.engine.label());
+            assert!(
+                std::thread::panicking(),
+                "cannot drop {} inside its own loop; drop it after `block_on` has returned",
+                self.engine.label()
+            );
             return;
         }
         // As in tokio, a failure of a task that is dropped here is not reported.

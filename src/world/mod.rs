@@ -96,7 +96,7 @@ impl World {
     pub fn current() -> Self {
         match context::with(Engine::run_id) {
             Some(run) => Self { run },
-            None => engine::outside("reach the world of a run"),
+            None => engine::outside("get the `World`"),
         }
     }
 

@@ -53,7 +53,7 @@ impl Node {
     pub fn current() -> Self {
         match context::with(|engine| Self::new(engine, engine.current_node())) {
             Some(node) => node,
-            None => engine::outside("ask for the node"),
+            None => engine::outside("get the current node"),
         }
     }
 

@@ -62,7 +62,7 @@ impl<T: 'static> NodeLocal<T> {
         let key = ptr::from_ref(self).addr();
         let known = match context::with(|engine| engine.node_local(key)) {
             Some(known) => known,
-            None => engine::outside("reach a node-local value"),
+            None => engine::outside("access a node-local value"),
         };
         if let Some(value) = known.as_ref().and_then(|value| value.downcast_ref()) {
             return f(value);

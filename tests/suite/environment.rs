@@ -46,7 +46,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`0` is not a numb
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a seed; accepted are a number (TIMELOOP_SEED=7), up to 40 hex digits such as a commit's id (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)) and `random`
 ");
     assert_eq!(error("TIMELOOP_JOBS", "0"), "
-timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (without it, one a core)
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (the default is one per core)
 ");
     assert_eq!(error("TIMELOOP_STRATEGY", "foo"), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)

@@ -326,7 +326,7 @@ fn a_test_passes_in_all_schedules() {
     });
     assert_eq!(
         exploration.report(),
-        "timeloop: `suite::reorder` passed in all 72 schedules that differ in the order of operations\n"
+        "timeloop: `suite::reorder` passed in all 72 schedules that differ in the order of dependent operations\n"
     );
     let bounded = explorer("suite::reorder").strategy("exhaustive(preemptions = 0)").without_regressions();
     let exploration = bounded.run(|| async {
@@ -368,13 +368,16 @@ fn an_incomplete_search_continues_the_next_time() {
 
     let first = part();
     assert_eq!(searched(&first), (30, false));
-    assert_eq!(first.report(), "timeloop: `suite::reorder` passed in 30 schedules, and there are more\n");
+    assert_eq!(
+        first.report(),
+        "timeloop: `suite::reorder` passed in 30 schedules; the search is not complete\n"
+    );
     let notes: Vec<_> = first.notes.iter().map(|note| folder.hidden_in(note)).collect();
     assert_eq!(
         notes,
         [
-            "the search of `suite::reorder` is not complete: it has explored 30 schedules, and there are more; run it again \
-             to continue from there (FOLDER/suite.reorder.frontier, which need not be committed), or raise `runs`"
+            "the search of `suite::reorder` is not complete after 30 schedules; run the test again to continue (the \
+             state is in FOLDER/suite.reorder.frontier and need not be committed), or raise `runs`"
         ]
     );
 

@@ -146,7 +146,7 @@ timeloop regressions, version 1
 test suite::replay::fails
 
 # Schedules under which this test has failed. timeloop tries them first, so commit this file.
-# To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.
+# To remove a schedule, delete the lines from `schedule` to `checksum`.
 
 schedule
   # panic at <assert>:5: assertion `left == right` failed: an update was lost
@@ -293,10 +293,10 @@ timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token starts with `TL2`, 
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: a token can't contain `U`: it is `TL1` followed by digits and letters; copy it again from the report
 ");
     assert_eq!(error("timeloop-regressions/no-such-file.txt"), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`timeloop-regressions/no-such-file.txt` is neither a token nor a regression file with a schedule; accepted are a token, which starts with `TL1`, and the path of such a file
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`timeloop-regressions/no-such-file.txt` is neither a token (which starts with `TL1`) nor the path of a regression file that exists and contains a schedule
 ");
     assert_eq!(error("TL"), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`TL` is neither a token nor a regression file with a schedule; accepted are a token, which starts with `TL1`, and the path of such a file
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY=`TL` is neither a token (which starts with `TL1`) nor the path of a regression file that exists and contains a schedule
 ");
 }
 
@@ -315,12 +315,12 @@ fn a_bad_line_in_a_regression_file() {
         "{printed}"
     );
     assert_eq!(error, "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss` where `run root.2 resume 3 after 4 other steps` is accepted; correct the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss`, expected a line such as `run root.2 resume 3 after 4 other steps`; correct the line, or delete its schedule
 ");
     // A passing test fails because of it; otherwise the schedule would be lost silently.
     fs::write(&path, text.replace("checksum", "checksum 0")).unwrap();
     assert_eq!(failing(&folder, &[("FIXED", "1")]), "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0` where `checksum 0123abcd` is accepted; correct the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0`, expected a line such as `checksum 0123abcd`; correct the line, or delete its schedule
 ");
 }
 

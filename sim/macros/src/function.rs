@@ -59,7 +59,8 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
             return Err(Fault::at(tokens, fn_index, message));
         }
         _ => {
-            let message = format!("`{attribute}` belongs on a plain `async fn`, without further qualifiers");
+            let message =
+                format!("`{attribute}` belongs on a plain `async fn`, without `const`, `unsafe` or `extern`");
             return Err(Fault::at(tokens, item_start, message));
         }
     }
@@ -68,7 +69,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     };
     if is_punct(tokens.get(fn_index + 2), '<') {
         let message = format!(
-            "a function under `{attribute}` can't be generic: the types to run it with would be unknown"
+            "a function under `{attribute}` can't be generic: no caller determines its type parameters"
         );
         return Err(Fault::at(tokens, fn_index + 2, message));
     }
@@ -77,7 +78,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     };
     if !parameters.stream().is_empty() {
         let message =
-            format!("a function under `{attribute}` takes no parameters: the arguments would be unknown");
+            format!("a function under `{attribute}` takes no parameters: no caller passes the arguments");
         return Err(Fault::new(parameters.span(), message));
     }
     index = fn_index + 3;

@@ -58,7 +58,7 @@ impl fmt::Display for FrontierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Other => f.write_str("the program, the bound or the limits have changed since"),
-            Self::Damaged { line } => write!(f, "line {line} is not as this version of timeloop writes it"),
+            Self::Damaged { line } => write!(f, "line {line} can't be read by this version of timeloop"),
         }
     }
 }

@@ -34,14 +34,14 @@ impl Searched {
     }
 }
 
-/// Formats the text after "passed in": `all 1,234 schedules that differ in the order of operations`, `all 56 schedules
-/// with at most 2 preemptions`, `100,000 schedules, and there are more`.
+/// Formats the text after "passed in": `all 1,234 schedules that differ in the order of dependent operations`,
+/// `all 56 schedules with at most 2 preemptions`, `100,000 schedules; the search is not complete`.
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = grouped(self.schedules);
         let schedules = if self.schedules == 1 { "schedule" } else { "schedules" };
         if !self.complete {
-            return write!(f, "{count} {schedules}, and there are more");
+            return write!(f, "{count} {schedules}; the search is not complete");
         }
         let at_most = |most: u32, one: &str| {
             let s = if most == 1 { "" } else { "s" };
@@ -49,9 +49,11 @@ impl fmt::Display for Searched {
         };
         match (self.bound, self.schedules) {
             (Bound::None, 1) => {
-                f.write_str("the only schedule that there is, up to the order of what does not matter")
+                f.write_str("1 schedule; all others differ only in the order of independent operations")
             }
-            (Bound::None, _) => write!(f, "all {count} schedules that differ in the order of operations"),
+            (Bound::None, _) => {
+                write!(f, "all {count} schedules that differ in the order of dependent operations")
+            }
             (Bound::Delays(most), _) => write!(f, "all {count} {schedules} {}", at_most(most, "delay")),
             (Bound::Preemptions(most), _) => {
                 write!(f, "all {count} {schedules} {}", at_most(most, "preemption"))
@@ -71,14 +73,14 @@ mod tests {
             |bound, complete, schedules| Searched { bound, complete, schedules, redundant: 0 }.to_string();
         assert_eq!(
             text(Bound::None, true, 1_234),
-            "all 1,234 schedules that differ in the order of operations"
+            "all 1,234 schedules that differ in the order of dependent operations"
         );
         assert_eq!(
             text(Bound::None, true, 1),
-            "the only schedule that there is, up to the order of what does not matter"
+            "1 schedule; all others differ only in the order of independent operations"
         );
         assert_eq!(text(Bound::Preemptions(2), true, 56), "all 56 schedules with at most 2 preemptions");
         assert_eq!(text(Bound::Delays(1), true, 7), "all 7 schedules with at most 1 delay");
-        assert_eq!(text(Bound::None, false, 100_000), "100,000 schedules, and there are more");
+        assert_eq!(text(Bound::None, false, 100_000), "100,000 schedules; the search is not complete");
     }
 }

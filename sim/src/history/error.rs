@@ -108,31 +108,29 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "no order of more than {} of them leaves a place for the rest",
+                    "at most {} of them can be ordered so that the others can still follow",
                     grouped(placed as u64)
                 )?;
             }
-            (0, _) => f.write_str("none of them can come first")?,
+            (0, true) => f.write_str("none of them fits into a valid order")?,
+            (0, false) => f.write_str("none of those that returned fits into a valid order")?,
             (_, true) => {
-                write!(f, "no more than {} of them can be put in one order", grouped(placed as u64))?;
+                write!(f, "at most {} of them fit into a valid order", grouped(placed as u64))?;
             }
             (_, false) => {
                 let (placed, returned) = (grouped(placed as u64), grouped(self.returned as u64));
-                write!(f, "no more than {placed} of the {returned} that returned can be put in one order")?;
+                write!(f, "at most {placed} of the {returned} that returned fit into a valid order")?;
             }
         }
         f.write_str("\n")?;
 
         if !self.order.is_empty() {
             let shown = self.order.len().min(ORDER_SHOWN);
-            let total = grouped(self.order.len() as u64);
+            let total = crate::text::counted(self.order.len() as u64, "operation");
             if shown == self.order.len() {
-                write!(f, "\n  an order of {total}, the longest there is:")?;
+                write!(f, "\n  the longest such order has {total}:")?;
             } else {
-                write!(
-                    f,
-                    "\n  an order of {total}, the longest there is, of which these are the last {shown}:"
-                )?;
+                write!(f, "\n  the longest such order has {total}; the last {shown} are:")?;
             }
             for operation in &self.order[self.order.len() - shown..] {
                 write!(f, "\n    {operation}")?;
@@ -142,10 +140,12 @@ impl fmt::Display for Violation {
         write!(f, "\n  {when} the state is {}, and ", self.state)?;
         match &*self.left {
             _ if self.with_lookahead => {
-                f.write_str("one of these had to come next, and none can and leave a place for the rest:")?;
+                f.write_str(
+                    "each operation that can come next contradicts the model or prevents a later operation:",
+                )?;
             }
-            [_] => f.write_str("this one had to come next, and can't:")?,
-            _ => f.write_str("one of these had to come next, and none can:")?,
+            [_] => f.write_str("the model rejects the only operation that can come next:")?,
+            _ => f.write_str("the model rejects each operation that can come next:")?,
         }
         self.left.iter().try_for_each(|operation| write!(f, "\n    {operation}"))
     }
@@ -167,8 +167,8 @@ impl fmt::Display for Undecided {
         write_subject(f, self.operations, self.key.as_deref())?;
         write!(
             f,
-            " is undecided after {} steps; allow more steps (`check_within`), give the model keys, or have fewer operations \
-             in progress at once",
+            " could not be checked within {} steps; allow more steps (`check_within`), give the model finer keys \
+             (`Model::key`), or run fewer operations concurrently",
             grouped(self.steps)
         )
     }

@@ -145,7 +145,7 @@ impl BlockFile {
                 blocks.problems.push(RegressionError::LaterVersion { path, line: number, found });
                 return blocks;
             }
-            blocks.problems.push(self.bad_line(number, header, B::HEADER));
+            blocks.problems.push(self.bad_line(number, header, &format!("`{}`", B::HEADER)));
             if header == B::BEGIN {
                 lines_after = &lines;
             }
@@ -183,8 +183,8 @@ impl BlockFile {
         match name {
             Some(_) if self.test.is_empty() => Ok(()),
             Some(name) if format!("test {}", name.trim()) == self.test_line() => Ok(()),
-            Some(_) => Err(self.bad_line(line, found, &self.test_line())),
-            None => Err(self.bad_line(line, found, begin)),
+            Some(_) => Err(self.bad_line(line, found, &format!("`{}`", self.test_line()))),
+            None => Err(self.bad_line(line, found, &format!("`{begin}`"))),
         }
     }
 

@@ -29,7 +29,7 @@ pub enum RegressionError {
         line: usize,
         /// The line.
         found: String,
-        /// An example of what is accepted there.
+        /// What is accepted there, such as an example of a line.
         accepted: String,
     },
     /// A schedule was edited, or is damaged.
@@ -70,7 +70,7 @@ impl fmt::Display for RegressionError {
             ),
             Self::Line { path, line, found, accepted } => write!(
                 f,
-                "{}:{line}: found `{found}` where `{accepted}` is accepted; correct the line, or delete its schedule",
+                "{}:{line}: found `{found}`, expected {accepted}; correct the line, or delete its schedule",
                 path.display()
             ),
             Self::Checksum { path, line, found: None, sum } => write!(

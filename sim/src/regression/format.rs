@@ -62,43 +62,51 @@ pub(super) enum Line {
     Checksum(u32),
 }
 
-/// Parses a line. An error is an example of a valid line that starts with the same word.
+/// Parses a line. An error says what is accepted: a valid line that starts with the same word.
 pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (accepted, parsed) = match words.first().copied() {
-        Some("run") => ("run root.2 resume 3 after 4 other steps", parse_run(&words)),
-        Some("select") => {
-            ("select root.1 resume 0 index 0 branch 2", { parse_choice(&words, Domain::Select, "branch") })
+        Some("run") => ("a line such as `run root.2 resume 3 after 4 other steps`", parse_run(&words)),
+        Some("select") => ("a line such as `select root.1 resume 0 index 0 branch 2`", {
+            parse_choice(&words, Domain::Select, "branch")
+        }),
+        Some("draw") => (
+            "a line such as `draw root.1 resume 0 index 0 value 2`",
+            parse_choice(&words, Domain::User, "value"),
+        ),
+        Some("pause") => {
+            ("a line such as `pause root.2 resume 3 operation 1 for 4 other steps`", parse_pause(&words))
         }
-        Some("draw") => ("draw root.1 resume 0 index 0 value 2", parse_choice(&words, Domain::User, "value")),
-        Some("pause") => ("pause root.2 resume 3 operation 1 for 4 other steps", parse_pause(&words)),
-        Some("stall") => {
-            ("stall root.2 resume 3 index 0 instants 1", parse_choice(&words, Domain::Stall, "instants"))
-        }
+        Some("stall") => (
+            "a line such as `stall root.2 resume 3 index 0 instants 1`",
+            parse_choice(&words, Domain::Stall, "instants"),
+        ),
         Some("network") => (
-            "network root.1.2 packet 11 index 0 value 180",
+            "a line such as `network root.1.2 packet 11 index 0 value 180`",
             parse_world_decision(&words, Domain::Network, "packet"),
         ),
-        Some("fault") => {
-            ("fault root.1 number 0 index 0 value 1", parse_world_decision(&words, Domain::Fault, "number"))
-        }
-        Some("seed") => ("seed 17 strategy random", parse_seeded(&words)),
+        Some("fault") => (
+            "a line such as `fault root.1 number 0 index 0 value 1`",
+            parse_world_decision(&words, Domain::Fault, "number"),
+        ),
+        Some("seed") => ("a line such as `seed 17 strategy random`", parse_seeded(&words)),
         Some("randomness") => (
-            "randomness 17",
+            "a line such as `randomness 17`",
             match words[..] {
                 [_, seed] => number(seed).map(|seed| Line::Randomness(Seed(seed))),
                 _ => None,
             },
         ),
         Some("checksum") => (
-            "checksum 0123abcd",
+            "a line such as `checksum 0123abcd`",
             match words[..] {
                 [_, sum] if sum.len() == 8 => u32::from_str_radix(sum, 16).ok().map(Line::Checksum),
                 _ => None,
             },
         ),
         _ => (
-            "schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, `randomness …` or `checksum …",
+            "`schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, \
+             `randomness …` or `checksum …`",
             None,
         ),
     };
@@ -270,16 +278,28 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_examples_of_valid_lines() {
+    fn errors_give_an_example_of_a_valid_line() {
         for (line, accepted) in [
-            ("run root.0 resume 3 after 4 other steps", "run root.2 resume 3 after 4 other steps"),
-            ("run root.2 resume 3", "run root.2 resume 3 after 4 other steps"),
-            ("run root.2 resume 3 after 4294967295 other steps", "run root.2 resume 3 after 4 other steps"),
-            ("select root.1 resume 0 index 0 branch 0", "select root.1 resume 0 index 0 branch 2"),
-            ("select root.1 resume 0 index 0 value 1", "select root.1 resume 0 index 0 branch 2"),
-            ("seed +7 strategy random", "seed 17 strategy random"),
-            ("seed 7 strategy pcd", "seed 17 strategy random"),
-            ("checksum 12", "checksum 0123abcd"),
+            (
+                "run root.0 resume 3 after 4 other steps",
+                "a line such as `run root.2 resume 3 after 4 other steps`",
+            ),
+            ("run root.2 resume 3", "a line such as `run root.2 resume 3 after 4 other steps`"),
+            (
+                "run root.2 resume 3 after 4294967295 other steps",
+                "a line such as `run root.2 resume 3 after 4 other steps`",
+            ),
+            (
+                "select root.1 resume 0 index 0 branch 0",
+                "a line such as `select root.1 resume 0 index 0 branch 2`",
+            ),
+            (
+                "select root.1 resume 0 index 0 value 1",
+                "a line such as `select root.1 resume 0 index 0 branch 2`",
+            ),
+            ("seed +7 strategy random", "a line such as `seed 17 strategy random`"),
+            ("seed 7 strategy pcd", "a line such as `seed 17 strategy random`"),
+            ("checksum 12", "a line such as `checksum 0123abcd`"),
         ] {
             assert_eq!(parse(line), Err(accepted), "{line}");
         }

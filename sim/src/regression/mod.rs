@@ -111,7 +111,7 @@ impl BlockFormat for ScheduleBlock {
     const BEGIN: &'static str = "schedule";
     const ABOUT: &'static str = "\
         # Schedules under which this test has failed. timeloop tries them first, so commit this file.\n\
-        # To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.";
+        # To remove a schedule, delete the lines from `schedule` to `checksum`.";
     type Stored = Stored;
 
     fn line(&mut self, number: usize, line: &str, _test: &str) -> Result<(), &'static str> {
@@ -124,7 +124,7 @@ impl BlockFormat for ScheduleBlock {
 
     fn end(self, line: usize, file: &BlockFile) -> Result<Stored, RegressionError> {
         let schedule = assemble(self.lines).ok_or_else(|| {
-            let accepted = "either one line `seed …`, or lines with different decisions";
+            let accepted = "either one line `seed …`, or lines with different decisions, below it";
             file.bad_line(line, "schedule", accepted)
         })?;
         let sum = checksum(&format::print(&schedule));

@@ -140,7 +140,7 @@ impl Writer<'_> {
     ) -> (usize, String) {
         let Some(arrival) = self.record.arrival_about(deviation) else {
             let (task, nth) = (&deviation.task, Nth(deviation.resume));
-            return (usize::MAX, format!("`{task}` is not resumed for the {nth} time in this run"));
+            return (usize::MAX, format!("`{task}` does not resume a {nth} time in this run"));
         };
         let at = self.ran_at[arrival].unwrap_or(usize::MAX);
         (at, describe(arrival, at))

@@ -134,7 +134,7 @@ impl Session<'_> {
     /// Stores the frontier of an incomplete search, if files may be written, and adds a note.
     fn store_frontier(&mut self, file: Option<&FrontierFile>, frontier: &str, searched: &Searched) {
         let so_far = format!(
-            "the search of `{}` is not complete: it has explored {} schedules, and there are more; ",
+            "the search of `{}` is not complete after {} schedules; ",
             self.runner.test,
             grouped(searched.schedules),
         );
@@ -142,7 +142,7 @@ impl Session<'_> {
             None => "raise `runs` to continue".to_owned(),
             Some(file) => match write(&file.path, frontier) {
                 Ok(()) => format!(
-                    "run it again to continue from there ({}, which need not be committed), or raise `runs`",
+                    "run the test again to continue (the state is in {} and need not be committed), or raise `runs`",
                     shown(&file.path).display(),
                 ),
                 Err(error) => format!(

@@ -97,8 +97,8 @@ impl Session<'_> {
         for stored in loaded.schedules {
             if !self.config.stalls && stored.schedule.stalls() {
                 self.note(format!(
-                    "{}:{}: the schedule is not tried: it lets time pass while a task is ready, which `stalls = false` \
-                     forbids; delete it if you keep that setting",
+                    "{}:{}: the schedule was skipped: in it, virtual time advances while a task is ready, which \
+                     `stalls = false` forbids; delete the schedule if you keep that setting",
                     shown(regressions.path()).display(),
                     stored.line,
                 ));

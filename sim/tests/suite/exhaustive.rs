@@ -237,18 +237,18 @@ fn a_frontier_of_another_search_is_refused() {
     let error =
         |text: &str, of: &str| Search::resume(Bound::None, text, of).expect_err("refused").to_string();
     assert_eq!(error(&frontier, "that"), "the program, the bound or the limits have changed since");
-    assert_eq!(error("", "this"), "line 1 is not as this version of timeloop writes it");
+    assert_eq!(error("", "this"), "line 1 can't be read by this version of timeloop");
     assert_eq!(
         error(&frontier.replace("version 1", "version 2"), "this"),
-        "line 1 is not as this version of timeloop writes it"
+        "line 1 can't be read by this version of timeloop"
     );
     let last = frontier.lines().count();
     assert_eq!(
         error(&frontier.replace("explored 1 ", "explored 2 "), "this"),
-        format!("line {last} is not as this version of timeloop writes it")
+        format!("line {last} can't be read by this version of timeloop")
     );
     let cut = &frontier[..frontier.rfind("checksum").expect("it has one")];
-    assert_eq!(error(cut, "this"), format!("line {last} is not as this version of timeloop writes it"));
+    assert_eq!(error(cut, "this"), format!("line {last} can't be read by this version of timeloop"));
     assert!(Search::resume(Bound::None, &frontier.replace('\n', "\r\n"), "this").is_ok());
 }
 
@@ -318,10 +318,10 @@ fn no_frontier_is_stored_where_ci_is_set() {
         &Config { environment: Some(Settings { ci: true, ..Settings::default() }), ..config(4) },
         &nine,
     );
-    assert_eq!(part.report(), "timeloop: `nine` passed in 4 schedules, and there are more\n");
+    assert_eq!(part.report(), "timeloop: `nine` passed in 4 schedules; the search is not complete\n");
     assert_eq!(
         part.notes,
-        ["the search of `nine` is not complete: it has explored 4 schedules, and there are more; \
+        ["the search of `nine` is not complete after 4 schedules; \
              raise `runs` to continue"]
     );
     assert!(!folder.exists());
@@ -329,7 +329,7 @@ fn no_frontier_is_stored_where_ci_is_set() {
     let whole = explore(&Config { environment: Some(Settings::default()), ..config(9) }, &nine);
     assert_eq!(
         whole.report(),
-        "timeloop: `nine` passed in all 9 schedules that differ in the order of operations\n"
+        "timeloop: `nine` passed in all 9 schedules that differ in the order of dependent operations\n"
     );
     assert!(whole.notes.is_empty() && !folder.exists());
 }

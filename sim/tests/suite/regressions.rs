@@ -59,7 +59,7 @@ timeloop regressions, version 1
 test toys::lost_update
 
 # Schedules under which this test has failed. timeloop tries them first, so commit this file.
-# To be rid of a schedule, delete it from the line `schedule` to the line `checksum`.
+# To remove a schedule, delete the lines from `schedule` to `checksum`.
 
 schedule
   # panic at root.toy:5:5: cell 0 is 1, not 2
@@ -140,8 +140,8 @@ fn a_stored_stall_is_not_tried_without_stalls() {
     let second = explore(&Config { stalls: false, ..config.clone() }, &watchdog());
     assert!(second.passed(), "{}", second.report());
     let note = format!(
-        "{}:7: the schedule is not tried: it lets time pass while a task is ready, which `stalls = false` forbids; \
-         delete it if you keep that setting",
+        "{}:7: the schedule was skipped: in it, virtual time advances while a task is ready, which `stalls = false` \
+         forbids; delete the schedule if you keep that setting",
         folder.file(FILE).display()
     );
     assert_eq!(second.notes, [note]);
@@ -205,8 +205,8 @@ fn a_bad_line_is_reported_and_invalidates_no_other_schedule() {
     let exploration = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
     let message = format!(
-        "{}:8: found `run root.2 at once` where `run root.2 resume 3 after 4 other steps` is accepted; correct the line, or \
-         delete its schedule",
+        "{}:8: found `run root.2 at once`, expected a line such as `run root.2 resume 3 after 4 other steps`; correct \
+         the line, or delete its schedule",
         file.display()
     );
     assert_eq!(exploration.error.as_ref().unwrap().to_string(), message);
@@ -259,12 +259,12 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         problem("<<<<<<< HEAD\n"),
-        "FILE:1: found `<<<<<<< HEAD` where `timeloop regressions, version 1` is accepted; correct the line, or delete its \
+        "FILE:1: found `<<<<<<< HEAD`, expected `timeloop regressions, version 1`; correct the line, or delete its \
          schedule"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("test toys", "test bank")),
-        "FILE:2: found `test bank::lost_update` where `test toys::lost_update` is accepted; correct the line, or delete its \
+        "FILE:2: found `test bank::lost_update`, expected `test toys::lost_update`; correct the line, or delete its \
          schedule"
     );
     assert_eq!(
@@ -279,13 +279,13 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("  run", "  run root.1 resume 1 after 2 other steps\n  run")),
-        "FILE:7: found `schedule` where `either one line `seed …`, or lines with different decisions` is accepted; \
+        "FILE:7: found `schedule`, expected either one line `seed …`, or lines with different decisions, below it; \
          correct the line, or delete its schedule"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
-        "FILE:9: found `fly` where `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, `randomness …` or `checksum …` is \
-         accepted; correct the line, or delete its schedule"
+        "FILE:9: found `fly`, expected `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, \
+         `fault …`, `seed …`, `randomness …` or `checksum …`; correct the line, or delete its schedule"
     );
 }
 

@@ -154,7 +154,7 @@ fn a_regression_file_is_replayed_by_its_path() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("after 3", "after three")).unwrap();
     let error = replay(config(), ReplaySetting::File(file), &toy::lost_update()).error.unwrap().to_string();
-    assert!(error.contains(":9: found `run root.1 resume 1 after three other steps` where "), "{error}");
+    assert!(error.contains(":9: found `run root.1 resume 1 after three other steps`, expected "), "{error}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_missing_file_is_an_error_with_the_accepted_values() {
         replay(config("lost_update"), ReplaySetting::File("no/such.txt".into()), &toy::lost_update()).error;
     assert_eq!(
         error.unwrap().to_string(),
-        "TIMELOOP_REPLAY=`no/such.txt` is neither a token nor a regression file with a schedule; accepted are a token, which \
-         starts with `TL1`, and the path of such a file"
+        "TIMELOOP_REPLAY=`no/such.txt` is neither a token (which starts with `TL1`) nor the path of a regression file \
+         that exists and contains a schedule"
     );
 }

@@ -90,7 +90,7 @@ fn a_panic_during_a_panic_is_not_lost() {
     assert_eq!(ended.code, None, "the process is aborted: {ended:?}");
     for part in [
         "timeloop: a panic at tests/suite/endings/hints.rs:",
-        " during the unwinding of another stops the process: the second\n",
+        " while another panic unwinds aborts the process: the second\n",
         "  test     suite::endings::hints::panics_twice\n",
         "  replay   TIMELOOP_REPLAY=TL1",
     ] {

@@ -105,7 +105,7 @@ fn without_a_text() {
         std::panic::panic_any(5); // @number
     })
     .unwrap_err();
-    assert_eq!(by_name!(failure), "panic in `root` at <number>:9 after 0 s: a panic without a text");
+    assert_eq!(by_name!(failure), "panic in `root` at <number>:9 after 0 s: a panic without a message");
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn bad_input_is_rejected() {
     });
     assert_eq!(
         panic_text(|| drop(LinkModel::new().bandwidth(0))),
-        "a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link"
+        "a bandwidth of 0 would let no data through; set at least 1 byte per second, or cut the link"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().mtu(575))),
@@ -261,7 +261,8 @@ fn bad_input_is_rejected() {
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latency_with_tail(5 * MS, MS))),
-        "the median latency, 5ms, is zero or exceeds the 99th percentile, 1ms"
+        "the median latency must be above zero and at most the 99th percentile; the median is 5ms, the 99th \
+         percentile 1ms"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().loss(f64::NAN))),

@@ -264,11 +264,11 @@ fn invalid_arguments_panic() {
     );
     assert_eq!(
         text(|network| network.hold("db-1", "db-1")),
-        "node `db-1` has no link to itself; loopback never fails"
+        "node `db-1` has no link to itself, and its loopback can't be changed; name two different nodes"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().bandwidth(0))),
-        "a bandwidth of 0 passes nothing; set at least 1 byte per second, or cut the link"
+        "a bandwidth of 0 would let no data through; set at least 1 byte per second, or cut the link"
     );
     assert_eq!(
         panic_text(|| drop(LinkModel::new().latency_between(5 * MS, MS))),

@@ -46,7 +46,7 @@ fn a_failing_case_is_stored_and_tried_first() {
             "test shop::sells",
             "",
             "# Inputs and schedules with which this test has failed. timeloop tries them first, so commit this file.",
-            "# To be rid of a case, delete it from the line `case` to its last.",
+            "# To remove a case, delete the line `case` and the indented lines below it.",
             "",
         ]
     );
@@ -91,8 +91,8 @@ fn an_edited_strategy_is_distinguished_from_a_passing_case() {
     let [note] = &edited.notes[..] else { panic!("{:?}", edited.notes) };
     assert!(
         note.ends_with(
-            "shop.sells.proptest.txt:7: the stored input is no longer generated, because the strategy was edited; it was \
-             `(1, 2)`. Its schedule was tried with other inputs, and the test passes; delete the case to keep the edit"
+            "shop.sells.proptest.txt:7: the strategy was edited and no longer generates the stored input `(1, 2)`. \
+             The test passes with other inputs under the stored schedule; delete the case to keep the edit"
         ),
         "{note}"
     );
@@ -119,25 +119,25 @@ fn an_unreadable_file_is_reported() {
     let header = "timeloop properties, version 1\n";
     assert_eq!(
         problems("cases\n"),
-        "1: found `cases` where `timeloop properties, version 1` is accepted; correct the line, or delete its schedule"
+        "1: found `cases`, expected `timeloop properties, version 1`; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}test other\n")),
-        "2: found `test other` where `test shop::sells` is accepted; correct the line, or delete its schedule"
+        "2: found `test other`, expected `test shop::sells`; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n")),
-        "2: found `case` where `a case with its lines `input …` and `seed …`` is accepted; correct the line, or delete its \
-         schedule"
+        "2: found `case`, expected `case` with a line `input …` and a line `seed …` below it; correct the line, or \
+         delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed x\n")),
-        "4: found `seed x` where `seed 17` is accepted; correct the line, or delete its schedule"
+        "4: found `seed x`, expected a line such as `seed 17`; correct the line, or delete its schedule"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
-        "5: found `schedule TL1X` where `schedule TL1…, the whole token of a schedule of this test` is accepted; correct the \
-         line, or delete its schedule"
+        "5: found `schedule TL1X`, expected `schedule TL1…` with the whole token of a schedule of this test; correct \
+         the line, or delete its schedule"
     );
     assert_eq!(
         problems("timeloop properties, version 2\n"),
@@ -158,8 +158,8 @@ fn a_damaged_file_is_not_ignored() {
     assert_eq!(
         *panic.downcast_ref::<String>().unwrap(),
         format!(
-            "timeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases` where `timeloop properties, \
-             version 1` is accepted; correct the line, or delete its schedule\n",
+            "timeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases`, expected `timeloop \
+             properties, version 1`; correct the line, or delete its schedule\n",
             file.display()
         )
     );
@@ -246,13 +246,12 @@ fn proptest_stores_input_and_schedule_too() {
         let file = file.display();
         let expected = format!(
             "timeloop: the failing case is stored in {file} and replayed first from now on: commit it\n\
-             timeloop: {file}:7: the stored input is no longer generated, because the strategy was edited; it was \
-             `(1, 2, Schedule("
+             timeloop: {file}:7: the strategy was edited and no longer generates the stored input `(1, 2, Schedule("
         );
         assert!(said.starts_with(&expected), "{said}");
         assert!(
             said.ends_with(
-                "Its schedule was tried with other inputs, and the test passes; delete the case to keep the edit\n"
+                "The test passes with other inputs under the stored schedule; delete the case to keep the edit\n"
             ),
             "{said}"
         );
@@ -304,8 +303,8 @@ fn a_schedule_without_a_stored_case_is_an_error() {
         assert_eq!(
             checked.error.as_deref(),
             Some(
-                "TIMELOOP_REPLAY: no case with this schedule is stored, and a schedule alone has no input; set \
-                 `TIMELOOP_SEED` to the seed in the report's line `found by` to find both"
+                "TIMELOOP_REPLAY: no case with this schedule is stored, and a schedule does not contain the input; to \
+                 find both again, set `TIMELOOP_SEED` to the seed in the report's `found by` line"
             )
         );
         return;
@@ -329,8 +328,8 @@ fn an_invalid_token_is_an_error() {
     let cases = [
         (
             "nonsense",
-            "TIMELOOP_REPLAY=`nonsense` is neither a token nor a regression file with a schedule; accepted are a token, which \
-             starts with `TL1`, and the path of such a file",
+            "TIMELOOP_REPLAY=`nonsense` is neither a token (which starts with `TL1`) nor the path of a regression \
+             file that exists and contains a schedule",
         ),
         (
             "TL1XXXX",

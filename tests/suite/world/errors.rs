@@ -19,24 +19,24 @@ fn names_and_addresses_are_unique() {
         let world = World::current();
         world.node("db-1").address([10, 1, 0, 1]).build();
         let text = |name: &str| panic_text(|| drop(world.node(name).build()));
-        assert_eq!(text("db-1"), "there is a node `db-1` already; names are for one node each");
-        assert_eq!(text("test"), "there is a node `test` already; names are for one node each");
+        assert_eq!(text("db-1"), "a node named `db-1` already exists; choose another name");
+        assert_eq!(text("test"), "a node named `test` already exists; choose another name");
         assert_eq!(
             text("db 1"),
-            "`db 1` can't be the name of a node; use letters, digits, `-`, `_` and `.`, 253 at most"
+            "`db 1` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`"
         );
         let text = |address: [u8; 4]| panic_text(|| drop(world.node("db-2").address(address).build()));
         assert_eq!(
             text([10, 1, 0, 1]),
-            "10.1.0.1 is the address of node `db-1` already; give each node its own"
+            "10.1.0.1 is already the address of node `db-1`; give each node its own address"
         );
         assert_eq!(
             text([127, 0, 0, 1]),
-            "127.0.0.1 can't be the address of a node: it is every node's own loopback"
+            "127.0.0.1 can't be the address of a node: it is a loopback address, which every node has"
         );
         assert_eq!(
             text([10, 0, 0, 1]),
-            "10.0.0.1 is the address of node `test` already; give each node its own"
+            "10.0.0.1 is already the address of node `test`; give each node its own address"
         );
         assert_eq!(world.nodes().len(), 1, "a rejected node is not declared");
         assert_eq!(world.get("db-2"), None);
@@ -102,9 +102,9 @@ fn there_is_no_world_outside_of_a_run() {
         )
     };
     static VALUE: NodeLocal<u32> = NodeLocal::new(|| 0);
-    assert_eq!(panic_text(|| drop(World::current())), outside("reach the world of a run"));
-    assert_eq!(panic_text(|| drop(Node::current())), outside("ask for the node"));
-    assert_eq!(panic_text(|| VALUE.with(|_| ())), outside("reach a node-local value"));
+    assert_eq!(panic_text(|| drop(World::current())), outside("get the `World`"));
+    assert_eq!(panic_text(|| drop(Node::current())), outside("get the current node"));
+    assert_eq!(panic_text(|| VALUE.with(|_| ())), outside("access a node-local value"));
     let text = panic_text(|| {
         let waits = std::pin::pin!(shutdown_requested());
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -144,10 +144,7 @@ fn the_number_of_nodes_is_limited() {
         }
         panic_text(|| drop(world.node("one-more").build()))
     });
-    assert_eq!(
-        outcome.result.unwrap(),
-        "there are 65536 nodes already, which is the most that a run can have"
-    );
+    assert_eq!(outcome.result.unwrap(), "too many nodes: a run can have at most 65536");
 }
 
 #[test]
@@ -160,7 +157,7 @@ fn a_missing_first_task_is_explained() {
         panic_text(|| drop(world.node("three").start(pending::<()>)))
     });
     let text = outcome.result.unwrap();
-    assert!(text.starts_with("3 tasks are alive already, which is the most allowed"), "{text}");
+    assert!(text.starts_with("too many tasks: 3 are alive, the limit is `max_tasks`"), "{text}");
 }
 
 /// Nodes live in a `Runtime` too, also between calls of `block_on`.

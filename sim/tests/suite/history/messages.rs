@@ -27,14 +27,14 @@ fn describes_a_stale_read() {
 
     let error = history.check(&KeyValue::new()).unwrap_err();
     let expected = "\
-the history of 5 operations on \"apples\" is not linearizable: no more than 3 of the 4 that returned can be put in one order
+the history of 5 operations on \"apples\" is not linearizable: at most 3 of the 4 that returned fit into a valid order
 
-  an order of 4, the longest there is:
+  the longest such order has 4 operations:
     client `bob`: Put(\"apples\", 1) returned Done (0 s to 2 ms)
     client `alice`: Put(\"apples\", 2) never returned (called at 3 ms)
     client `carol`: Get(\"apples\") returned Value(Some(2)) (4 ms to 5 ms)
     client `dave`: Put(\"apples\", 3) returned Done (1.501 s to 1.503 s)
-  then the state is Some(3), and this one had to come next, and can't:
+  then the state is Some(3), and the model rejects the only operation that can come next:
     client `bob`: Get(\"apples\") returned Value(Some(1)) (1.5 s to 1.502 s)";
     assert_eq!(error.to_string(), expected);
     assert_eq!(format!("{error:?}"), expected, "`Debug` prints the same");
@@ -48,9 +48,9 @@ fn describes_a_wrong_first_answer() {
     assert_eq!(
         history.check(&Register::new(0)).unwrap_err().to_string(),
         "\
-the history of 1 operation is not linearizable: none of them can come first
+the history of 1 operation is not linearizable: none of them fits into a valid order
 
-  at first the state is 0, and this one had to come next, and can't:
+  at first the state is 0, and the model rejects the only operation that can come next:
     client 1: Read returned Value(5) (0 s to 1 ns)"
     );
 }
@@ -69,9 +69,9 @@ fn describes_several_candidates_and_a_long_order() {
     assert_eq!(
         history.check(&Register::new(0)).unwrap_err().to_string(),
         "\
-the history of 1,002 operations is not linearizable: no more than 1,000 of them can be put in one order
+the history of 1,002 operations is not linearizable: at most 1,000 of them fit into a valid order
 
-  an order of 1,000, the longest there is, of which these are the last 12:
+  the longest such order has 1,000 operations; the last 12 are:
     client 1: Write(989) returned Written (989 ms to 989 ms)
     client 1: Write(990) returned Written (990 ms to 990 ms)
     client 1: Write(991) returned Written (991 ms to 991 ms)
@@ -84,7 +84,7 @@ the history of 1,002 operations is not linearizable: no more than 1,000 of them 
     client 1: Write(998) returned Written (998 ms to 998 ms)
     client 1: Write(999) returned Written (999 ms to 999 ms)
     client 1: Write(1000) returned Written (1 s to 1 s)
-  then the state is 1000, and one of these had to come next, and none can:
+  then the state is 1000, and the model rejects each operation that can come next:
     client 2: Read returned Value(1) (2 s to 2.001 s)
     client 3: Read returned Value(2) (2 s to 2.001 s)"
     );
@@ -107,8 +107,8 @@ fn describes_an_undecided_history() {
     let error = hard().check_within(&Register::new(0), 10_000).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the history of 21 operations is undecided after 10,000 steps; allow more steps (`check_within`), give the model \
-         keys, or have fewer operations in progress at once"
+        "the history of 21 operations could not be checked within 10,000 steps; allow more steps (`check_within`), \
+         give the model finer keys (`Model::key`), or run fewer operations concurrently"
     );
     let CheckError::Undecided(undecided) = error else { panic!("decided") };
     assert_eq!((undecided.operations, undecided.steps, undecided.key), (21, 10_000, None));
