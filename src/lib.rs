@@ -118,7 +118,7 @@
 //!
 //! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts
 //! fire early relative to the work. The default uses them mainly if virtual time advances in the baseline run. A
-//! `sleep` of one second may then end up to one second late. A test that compares exact times needs
+//! `sleep` of one second may then take up to one second longer. A test that compares exact times needs
 //! `#[timeloop::test(stalls = false)]`.
 //!
 //! # Tasks, channels, locks, `select!`
