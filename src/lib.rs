@@ -83,7 +83,7 @@
 //!        3   0 s  audit (root.1)     start → end  acquires `mutex`, releases `mutex`
 //!        4   0 s  root               :21 → panic
 //!
-//! found by   seed 1 (run 2, strategy `random`); TIMELOOP_SEED=1 begins with it
+//! found by   seed 1 (run 2, strategy `random`); TIMELOOP_SEED=1 tries it first
 //! shrunk     from 1 to 1 deviations in 4 runs
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact

@@ -329,8 +329,7 @@ impl TooManyTasks {
     #[track_caller]
     pub(crate) fn panic(&self) -> ! {
         panic!(
-            "too many tasks: {} are alive, the limit is `max_tasks`; if the test needs more, raise it (16,000,000 at \
-             most)",
+            "too many tasks: the limit of {} is reached; if the test needs more, raise `max_tasks` (16,000,000 at most)",
             timeloop_sim::grouped(self.0.into()),
         )
     }

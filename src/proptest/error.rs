@@ -1,7 +1,7 @@
 //! Conversions between the errors of timeloop and of proptest.
 //!
 //! # Invariants
-//! An input that the test rejects is rejected, even if it happens inside a run.
+//! If the test rejects its input inside a run, proptest sees the rejection, not a failure.
 
 use std::any::Any;
 use std::borrow::Cow;

@@ -132,7 +132,7 @@ fn found_stored_and_found_again() {
             CRITICAL,
             &format!(
                 "\
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 {SHRUNK}stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, replayed first from now on: commit it
 "
             )
@@ -181,7 +181,7 @@ fn nothing_is_written_if_ci_is_set() {
     let folder = Folder::new();
     let printed = failing(&folder, &[("CI", "true")]);
     let stored = printed.lines().find(|line| line.starts_with("stored")).unwrap();
-    assert_eq!(stored, "stored     no, because `CI` is set; replay it locally to store it");
+    assert_eq!(stored, "stored     no, because `CI` is set; run the test locally to store it");
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }
 
@@ -275,7 +275,7 @@ fn bad_tokens() {
     };
     let of_another = timeloop::StoredSchedule::baseline().to_token("suite::replay::passes");
     assert_eq!(error(&of_another), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token was made for another test than `suite::replay::fails`, or before the test was renamed; run the test whose report printed it
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is of another test than `suite::replay::fails`, or of the same test under a former name; run the test whose report printed it, or explore again
 ");
     assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character

@@ -117,7 +117,7 @@ Steps (▸ out of FIFO order)
        5   0 s  wages (root.2)   <log> → end
        6   0 s  root             <each> → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test tests::large_deposits -- --exact
 "

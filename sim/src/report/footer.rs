@@ -20,7 +20,7 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
             let run = grouped(index + 1);
             line(
                 "found by",
-                &format!("seed {seed} (run {run}{strategy}); TIMELOOP_SEED={seed} begins with it"),
+                &format!("seed {seed} (run {run}{strategy}); TIMELOOP_SEED={seed} tries it first"),
             );
         }
         FoundBy::Search { number } => {
@@ -36,7 +36,7 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
         }
         FoundBy::Case { index, seed } => {
             let case = grouped(index + 1);
-            line("found by", &format!("seed {seed} (case {case}); TIMELOOP_SEED={seed} begins with it"));
+            line("found by", &format!("seed {seed} (case {case}); TIMELOOP_SEED={seed} tries it first"));
         }
         FoundBy::Replay => {}
     }
@@ -79,4 +79,4 @@ pub fn stored_text<T>(path: &Path, result: &Result<T, RegressionError>) -> Strin
 }
 
 /// Says that nothing is stored where `CI` is set.
-pub(crate) const NOT_STORED_IN_CI: &str = "no, because `CI` is set; replay it locally to store it";
+pub(crate) const NOT_STORED_IN_CI: &str = "no, because `CI` is set; run the test locally to store it";

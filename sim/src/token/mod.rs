@@ -263,7 +263,7 @@ impl fmt::Display for TokenError {
             ),
             Self::UnknownStrategy { code } => write!(
                 f,
-                "the token was found by strategy number {code}, which this version of timeloop does not have; update \
+                "the token names strategy number {code}, which this version of timeloop does not have; update \
                  timeloop"
             ),
             Self::UnknownDomain { code } => write!(
@@ -273,8 +273,8 @@ impl fmt::Display for TokenError {
             ),
             Self::OtherTest { test } => write!(
                 f,
-                "the token was made for another test than `{test}`, or before the test was renamed; run the test whose \
-                 report printed it"
+                "the token is of another test than `{test}`, or of the same test under a former name; run the test whose \
+                 report printed it, or explore again"
             ),
         }
     }

@@ -85,7 +85,7 @@ fn hides_seeds_counts_strategies_and_tokens() {
 timeloop: `a` failed in 1,047 of 2,211 schedules: panic at a.rs:5:5
 Every schedule fails: all 201 that were tried, and 8 variants of this one
   step 12  `a` (root.1) starts
-found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 begins with it
+found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
 shrunk     from 3 to 1 deviations in 1,009 runs
 also seen  panic 59 times, first with seed 9
 replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --exact
@@ -94,7 +94,7 @@ replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --ex
 timeloop: `a` failed in # of # schedules: panic at a.rs:5:5
 Every schedule fails: all # that were tried, and # variants of this one
   step 12  `a` (root.1) starts
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 also seen  panic # times, first with seed #
 replay     TIMELOOP_REPLAY=TL1# cargo test a -- --exact

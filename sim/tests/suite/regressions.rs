@@ -158,7 +158,7 @@ fn nothing_is_written_if_ci_is_set() {
         explore(&Config { environment: Some(settings), ..config(&folder.0) }, &toy::lost_update());
     assert!(!folder.file(FILE).exists());
     let found = found(&exploration);
-    assert_eq!(found.stored.as_deref(), Some("no, because `CI` is set; replay it locally to store it"));
+    assert_eq!(found.stored.as_deref(), Some("no, because `CI` is set; run the test locally to store it"));
     assert!(found.report.contains(&found.token));
 }
 

@@ -119,8 +119,8 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
     );
     assert_eq!(
         error(&Schedule::baseline().to_token("toys::races")),
-        "TIMELOOP_REPLAY: the token was made for another test than `toys::lost_update`, or before the test was renamed; run the \
-         test whose report printed it"
+        "TIMELOOP_REPLAY: the token is of another test than `toys::lost_update`, or of the same test under a former name; run the \
+         test whose report printed it, or explore again"
     );
     assert_eq!(toy.1.load(Relaxed), 0);
 }

@@ -42,7 +42,7 @@ Steps (▸ out of FIFO order)
        7   0 s  audit (root.2)     audit.toy:4 → end
        8   0 s  root               root.toy:3 → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_update -- --exact
 "
@@ -81,7 +81,7 @@ Steps (▸ out of FIFO order)
   ▸    4   0 s  waiter (root.1)    start → waiter.toy:2
        5   0 s  waiter (root.1)    :2 → :3
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_wake -- --exact
 "
@@ -111,7 +111,7 @@ Steps
        2   0 s  chooser (root.1)  start → chooser.toy:1
        3   0 s  chooser (root.1)  :1 → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test select -- --exact
 "
@@ -152,7 +152,7 @@ Steps (▸ out of FIFO order)
        9   0 s  first (root.3)   :3 → end
       10   0 s  root             root.toy:5 → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test races -- --exact
 "
@@ -186,7 +186,7 @@ Steps (▸ out of FIFO order)
   ▸    4   0 s  rent (root.1)   :4 → end  writes `cell 0`
        5   0 s  root            root.toy:3 → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_access -- --exact
 "
@@ -224,7 +224,7 @@ Steps (▸ out of FIFO order)
   ▸    3   1 s  work (root.1)      start → work.toy:1
        4   1 s  watchdog (root.2)  watchdog.toy:1 → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test watchdog -- --exact
 "
@@ -338,7 +338,7 @@ timeloop: `toys::spin` failed in # of # schedules: step limit
 The schedule was not shrunk: the run has 2,000,001 steps, and at most 2,000,000 are recorded. Lower
 `max_steps` or make the test smaller.
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 replay     TIMELOOP_REPLAY=TL1# cargo test spin -- --exact
 "
     );

@@ -129,7 +129,7 @@ fn the_report_names_the_strategy_of_the_run() {
     let Schedule::Seeded { seed, strategy, .. } = found.schedule else { panic!("{:?}", found.schedule) };
     assert_ne!(strategy, StrategySpec::Portfolio);
     let line = format!(
-        "\nfound by   seed {seed} (run {}, strategy `{strategy}`); TIMELOOP_SEED={seed} begins with it\n",
+        "\nfound by   seed {seed} (run {}, strategy `{strategy}`); TIMELOOP_SEED={seed} tries it first\n",
         seed.0 + 1
     );
     assert!(found.report.contains(&line), "{}", found.report);

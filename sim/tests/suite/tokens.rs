@@ -106,12 +106,12 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         Schedule::from_token(token, "bank::tests::withdrawals").unwrap_err().to_string(),
-        "the token was made for another test than `bank::tests::withdrawals`, or before the test was renamed; run the test \
-         whose report printed it"
+        "the token is of another test than `bank::tests::withdrawals`, or of the same test under a former name; run the test \
+         whose report printed it, or explore again"
     );
     assert_eq!(
         TokenError::UnknownStrategy { code: 9 }.to_string(),
-        "the token was found by strategy number 9, which this version of timeloop does not have; update timeloop"
+        "the token names strategy number 9, which this version of timeloop does not have; update timeloop"
     );
     assert_eq!(
         TokenError::UnknownDomain { code: 9 }.to_string(),

@@ -112,8 +112,8 @@ fn too_many_tasks() {
     assert_eq!(failure.kind, FailureKind::Panic);
     assert_eq!(
         by_name!(failure),
-        "panic in `root` at <one too many>:13 after 0 s: too many tasks: 10 are alive, the limit is `max_tasks`; if \
-         the test needs more, raise it (16,000,000 at most)"
+        "panic in `root` at <one too many>:13 after 0 s: too many tasks: the limit of 10 is reached; if the \
+         test needs more, raise `max_tasks` (16,000,000 at most)"
     );
 }
 

@@ -266,7 +266,7 @@ fn a_function_behaves_like_the_macro() {
     assert!(report.starts_with("timeloop: `inputs::function` failed: error at"), "{report}");
     assert!(report.contains("\nInput\n  (1, 2)\n"), "{report}");
     let again = format!(
-        "found by   seed {0} (case {1}); TIMELOOP_SEED={0} begins with it",
+        "found by   seed {0} (case {1}); TIMELOOP_SEED={0} tries it first",
         checked.cases - 1,
         checked.cases
     );

@@ -43,7 +43,7 @@ Steps (▸ out of FIFO order)
        2    0 s  root.1  start → <ticker>
   ▸    3  1.5 s  root    <sleep> → panic
 
-found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# begins with it
+found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test exact -- --exact
 "

@@ -157,7 +157,7 @@ fn a_missing_first_task_is_explained() {
         panic_text(|| drop(world.node("three").start(pending::<()>)))
     });
     let text = outcome.result.unwrap();
-    assert!(text.starts_with("too many tasks: 3 are alive, the limit is `max_tasks`"), "{text}");
+    assert!(text.starts_with("too many tasks: the limit of 3 is reached"), "{text}");
 }
 
 /// Nodes live in a `Runtime` too, also between calls of `block_on`.
