@@ -34,38 +34,9 @@ pub(crate) struct Listener<W, R> {
 }
 
 impl<W, R> Listener<W, R> {
-    /// Creates a listening Unix socket.
-    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: R) -> Self {
-        Self {
-            host,
-            local: SocketAddr::from(([0; 4], 0)),
-            bound: false,
-            listens: true,
-            backlog,
-            queue: VecDeque::new(),
-            pending: 0,
-            acceptors: Waiters::default(),
-            reuse: Reuse::default(),
-            options: Options::default(),
-            resource,
-            name: Some(Box::new(name)),
-        }
-    }
-
-    /// Queues a connection. Returns `false` if the queue is full.
-    pub(super) fn push(&mut self, connection: Key) -> bool {
-        let is_writable = self.queue.len() as u32 + self.pending <= self.backlog;
-        if is_writable {
-            self.queue.push_back(connection);
-        }
-        is_writable
-    }
-}
-
-impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// Creates an unbound TCP socket. `any` is the unspecified address of its family.
-    pub(crate) fn new_listener(&mut self, host: u32, any: SocketAddr, resource: R) -> Key {
-        self.listeners.insert(Listener {
+    fn new(host: u32, any: SocketAddr, resource: R) -> Self {
+        Self {
             host,
             local: any,
             bound: false,
@@ -78,7 +49,29 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             options: Options::default(),
             resource,
             name: None,
-        })
+        }
+    }
+
+    /// Creates a listening Unix socket.
+    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: R) -> Self {
+        let socket = Self::new(host, SocketAddr::from(([0; 4], 0)), resource);
+        Self { listens: true, backlog, name: Some(Box::new(name)), ..socket }
+    }
+
+    /// Queues a connection. Returns `false` if the queue is full.
+    pub(super) fn push(&mut self, connection: Key) -> bool {
+        let has_capacity = self.queue.len() as u32 + self.pending <= self.backlog;
+        if has_capacity {
+            self.queue.push_back(connection);
+        }
+        has_capacity
+    }
+}
+
+impl<W: PartialEq, R: Copy> Fabric<W, R> {
+    /// Creates an unbound TCP socket. `any` is the unspecified address of its family.
+    pub(crate) fn new_listener(&mut self, host: u32, any: SocketAddr, resource: R) -> Key {
+        self.listeners.insert(Listener::new(host, any, resource))
     }
 
     /// Returns a TCP socket that has no connection yet, or a listener.
