@@ -11,7 +11,7 @@ fn line(text: &str) -> String {
     if text.starts_with("shrunk ") || text.starts_with("also seen ") {
         return hide_numbers(text);
     }
-    let mut text = hide_tokens(text);
+    let mut text = hide_after(text, "=TL1", |token| token.find(' ').unwrap_or(token.len()));
     for prefix in [
         "failed in ",
         "failed in # of ",
@@ -26,7 +26,7 @@ fn line(text: &str) -> String {
         "that were tried, and ",
         "No critical order found: ",
     ] {
-        text = hide_number_after(&text, prefix);
+        text = hide_after(&text, prefix, number_length);
     }
     if text.starts_with("found by ") { hide_strategy(&text) } else { text }
 }
@@ -43,11 +43,12 @@ fn hide_numbers(text: &str) -> String {
     hidden + rest
 }
 
-fn hide_number_after(text: &str, prefix: &str) -> String {
+/// Hides the text after each `prefix`, as long as `length` says.
+fn hide_after(text: &str, prefix: &str, length: impl Fn(&str) -> usize) -> String {
     let mut parts = text.split(prefix);
     let mut hidden = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let length = number_length(part);
+        let length = length(part);
         hidden.push_str(prefix);
         hidden.push_str(if length > 0 { "#" } else { "" });
         hidden.push_str(&part[length..]);
@@ -60,17 +61,6 @@ fn number_length(text: &str) -> usize {
     let end = text.find(|character: char| character != ',' && !character.is_ascii_digit());
     let number = &text[..end.unwrap_or(text.len())];
     if text.starts_with(',') { 0 } else { number.trim_end_matches(',').len() }
-}
-
-fn hide_tokens(text: &str) -> String {
-    let mut parts = text.split("=TL1");
-    let mut hidden = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(' ').unwrap_or(part.len());
-        hidden.push_str("=TL1#");
-        hidden.push_str(&part[end..]);
-    }
-    hidden
 }
 
 fn hide_strategy(text: &str) -> String {
