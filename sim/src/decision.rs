@@ -34,6 +34,9 @@ impl Domain {
     pub const ALL: [Self; 7] =
         [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall, Self::Network, Self::Fault];
 
+    /// The domains whose deviations run a task out of FIFO order.
+    pub(crate) const MOVING: [Self; 3] = [Self::Schedule, Self::Operation, Self::Stall];
+
     /// Returns the number of this domain in stored schedules and in streams. It never changes.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -79,6 +79,11 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
+/// Formats how often something happens: `once`, `2,000 times`.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", grouped(count)) }
+}
+
 /// Formats a number and a noun, with a verb: `1 byte is …`, `2 bytes are …`.
 pub(crate) fn counted_with(number: u64, what: &str, [one, several]: [&str; 2]) -> String {
     format!("{} {}", counted(number, what), if number == 1 { one } else { several })

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::text::{grouped, wrap};
+use crate::text::{grouped, times, wrap};
 use crate::{Found, FoundBy, RegressionError, Schedule, StopReason, TestName};
 
 /// Writes the lines; the replay line comes last.
@@ -52,8 +52,7 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
         line("shrunk", &format!("from {before} to {after} deviations in {runs} runs{ended_by}"));
     }
     for other in &found.frequency.others {
-        let times =
-            if other.count == 1 { "once".to_owned() } else { format!("{} times", grouped(other.count)) };
+        let times = times(other.count);
         line("also seen", &format!("{} {times}, first with seed {}", other.kind, other.seed));
     }
     if let Some(stored) = &found.stored {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::operation_text::{Form, verb};
-use crate::text::{Nanos, Nth, counted, line, wrap, wrap_rows};
+use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
 use crate::{Deviation, Domain, Found, Performed, Record, Schedule, Seed, Site};
 
 /// Schedules with more deviations than this are not listed.
@@ -91,8 +91,7 @@ fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
 pub(super) fn out_of_order(record: &Record, deviations: &[Deviation]) -> Vec<bool> {
     let mut marks = vec![false; record.steps.len()];
     let ran_at = record.ran_at();
-    let moved = [Domain::Schedule, Domain::Operation, Domain::Stall];
-    for deviation in deviations.iter().filter(|deviation| moved.contains(&deviation.domain)) {
+    for deviation in deviations.iter().filter(|deviation| Domain::MOVING.contains(&deviation.domain)) {
         if let Some(step) = record.arrival_about(deviation).and_then(|arrival| ran_at[arrival]) {
             marks[step] = true;
         }
@@ -175,7 +174,7 @@ impl Writer<'_> {
 
     /// Describes a task that did not run while virtual time advanced.
     fn stalled(&self, arrival: usize, at: usize, advances: u32) -> String {
-        let times = if advances == 1 { "once".to_owned() } else { format!("{advances} times") };
+        let times = times(advances.into());
         match self.record.steps.get(at) {
             Some(step) => format!(
                 "{} only after virtual time has advanced {times}, to {}",

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 
 use super::Source;
+use crate::sorting::pair;
 use crate::{DecisionKey, Deviation, Domain, IntMap, Numbers, Operation, Ready, Seed, Stream};
 
 /// Makes decisions from a stored set of deviations.
@@ -26,20 +27,14 @@ pub struct Replay {
     preemptions: usize,
     /// The slots of the tasks that run in FIFO order.
     queue: VecDeque<u32>,
-    /// The resumptions that a deviation has moved, by the step at which they run and then by arrival.
+    /// The resumptions that a deviation has moved, by the [`pair`] of the step at which they run and their arrival.
     parked: Numbers,
-    /// The tasks held back by a stall, by the instant at which it ends and then by arrival.
+    /// The tasks held back by a stall, by the [`pair`] of the instant at which it ends and their arrival.
     stalled: IntMap<Ready>,
     step: u64,
     arrivals: u64,
     /// The number of times that virtual time has advanced.
     instants: u64,
-}
-
-/// Returns the sort key of a resumption that is due at a step or an instant: resumptions due at the same time run in
-/// order of arrival.
-fn when(time: u64, arrival: u64) -> u128 {
-    u128::from(time) << 64 | u128::from(arrival)
 }
 
 /// The value of each deviation, and whether it has been applied, by decision.
@@ -61,8 +56,7 @@ impl Deviations {
     /// Returns the domain's index, and the key within the domain.
     fn place(key: DecisionKey) -> (usize, u128) {
         let (domain, subject, number, index) = key.parts();
-        let key = u128::from(subject) << 64 | u128::from(number) << 32 | u128::from(index);
-        (domain.code().into(), key)
+        (domain.code().into(), pair(subject, u64::from(number) << 32 | u64::from(index)))
     }
 
     fn of(&self, domain: Domain) -> &IntMap<(u32, bool)> {
@@ -88,7 +82,7 @@ impl Replay {
         let deviations = Deviations::new(deviations);
         let count =
             |domains: &[Domain]| -> usize { domains.iter().map(|domain| deviations.of(*domain).len()).sum() };
-        let moved = count(&[Domain::Schedule, Domain::Operation, Domain::Stall]);
+        let moved = count(&Domain::MOVING);
         let preemptions = count(&[Domain::Operation]);
         Self {
             randomness,
@@ -110,7 +104,7 @@ impl Replay {
         if value == 0 {
             self.queue.push_back(task.slot);
         } else {
-            self.parked.insert(when(self.step + u64::from(value) - 1, arrival), task.slot);
+            self.parked.insert(pair(self.step + u64::from(value) - 1, arrival), task.slot);
         }
     }
 
@@ -130,7 +124,7 @@ impl Source for Replay {
         if stall == 0 {
             self.begin_turn(task, arrival);
         } else {
-            self.stalled.insert(when(self.instants + u64::from(stall), arrival), task);
+            self.stalled.insert(pair(self.instants + u64::from(stall), arrival), task);
         }
     }
 
@@ -144,14 +138,14 @@ impl Source for Replay {
 
     fn time_passed(&mut self) {
         self.instants += 1;
-        while self.stalled.first_key().is_some_and(|first| first < when(self.instants + 1, 0)) {
+        while self.stalled.first_key().is_some_and(|first| first < pair(self.instants + 1, 0)) {
             self.release_held();
         }
     }
 
     fn release_held(&mut self) -> bool {
-        let Some((when, task)) = self.stalled.pop_first() else { return false };
-        self.begin_turn(task, when as u64);
+        let Some((key, task)) = self.stalled.pop_first() else { return false };
+        self.begin_turn(task, key as u64);
         true
     }
 
@@ -159,7 +153,7 @@ impl Source for Replay {
         let due = match self.parked.first_key_value() {
             // A parked task also runs early when no other task is ready, because time does not advance while a task can
             // run.
-            Some((&first, _)) => first < when(self.step + 1, 0) || self.queue.is_empty(),
+            Some((&first, _)) => first < pair(self.step + 1, 0) || self.queue.is_empty(),
             None => false,
         };
         let next = if due { self.parked.pop_first().map(|(_, slot)| slot) } else { self.queue.pop_front() };

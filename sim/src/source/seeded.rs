@@ -5,6 +5,7 @@
 
 use super::{AnySource, Source};
 use crate::estimates::KeyedEstimates;
+use crate::sorting::pair;
 use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
 use crate::{DecisionKey, Domain, IntMap, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
 
@@ -121,7 +122,7 @@ impl Source for Seeded {
     fn choose(&mut self, key: DecisionKey, arity: u32) -> u32 {
         let seed = self.draw.seed();
         let (domain, entity, ..) = key.parts();
-        let key = u128::from(domain.code()) << 64 | u128::from(entity);
+        let key = pair(domain.code().into(), entity);
         self.streams
             .get_or_insert_default()
             .get_or_insert_with(key, || Box::new(Stream::new(seed, domain, entity)))
