@@ -20,8 +20,8 @@ fn a_case_of_an_earlier_version() {
     };
     let read = |folder: &Path| {
         let text = fs::read_to_string(folder.join("fixtures.property.proptest.txt")).unwrap();
-        // Comments name locations.
-        text.lines().filter(|line| !line.starts_with("  #")).collect::<Vec<_>>().join("\n")
+        // Comments name locations, and their wording may change.
+        text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
     };
     // The case found and stored.
     let folder = Folder::new();

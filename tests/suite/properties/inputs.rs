@@ -249,7 +249,7 @@ fn a_strategy_has_to_exist() {
 }
 
 #[test]
-#[should_panic = "`exhaustive` makes every schedule of one input and has no seeds to generate"]
+#[should_panic = "`exhaustive` explores all schedules of one input and uses no seeds, so it can't generate a schedule"]
 fn an_exhaustive_search_is_no_strategy_for_a_property() {
     let _: Schedules = schedules().strategy("exhaustive");
 }
