@@ -1,16 +1,21 @@
-//! Deferred tasks: tasks spawned on a `LocalSet` before any loop runs, until a loop starts them.
+//! Deferred spawns: a task that a `LocalSet` gets while no loop runs is spawned when the set is first awaited.
+//!
+//! [`is_needed`] says whether a spawn is deferred, and [`start_all`] carries the deferred spawns out. The rest is for
+//! the handles of tasks that have not been spawned yet.
 //!
 //! # Invariants
 //! - A handle to a deferred task carries a number. This thread's list maps it to the started task.
 //! - Requests made meanwhile (abort, detach) are carried out when the task starts.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::task::Waker;
 
 use timeloop_sim::IntMap;
 
+use super::local_set::{LocalTask, Shared, Stage};
 use super::{AbortHandle, Id, JoinHandle};
-use crate::engine::TaskRef;
+use crate::engine::{TaskRef, context};
 
 /// The state of a deferred task.
 #[derive(Debug, Default)]
@@ -34,6 +39,30 @@ pub(super) enum Lookup {
     Waiting,
     /// The set was dropped, or belongs to another thread.
     Gone,
+}
+
+/// Returns whether a spawn must be deferred: no loop runs on this thread.
+pub(super) fn is_needed() -> bool {
+    context::with(|_| ()).is_none()
+}
+
+/// Spawns the deferred tasks of a set, in the order in which they were added. Called whenever a future begins to await
+/// the set.
+pub(super) fn start_all(set: &Shared) {
+    let numbers: Vec<u128> = set.state.borrow().tasks.keys().collect();
+    for number in numbers {
+        let start = match set.state.borrow_mut().tasks.get_mut(number) {
+            Some(LocalTask { stage, .. }) if matches!(stage, Stage::Deferred { .. }) => {
+                mem::replace(stage, Stage::Spawned(None))
+            }
+            _ => continue,
+        };
+        let Stage::Deferred { start, .. } = start else { continue };
+        let abort = start();
+        if let Some(task) = set.state.borrow_mut().tasks.get_mut(number) {
+            task.stage = Stage::Spawned(Some(abort));
+        }
+    }
 }
 
 /// Adds a task that no loop has yet.

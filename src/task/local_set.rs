@@ -24,7 +24,7 @@ use super::deferred_spawn;
 use super::spawn::spawn_named;
 use super::{AbortHandle, JoinHandle};
 use crate::engine::panics::{self, PanicNote};
-use crate::engine::{self, TaskRef, context};
+use crate::engine::{self, TaskRef};
 use crate::runtime::Runtime;
 
 /// Tasks that run while the set is awaited, as in
@@ -59,17 +59,17 @@ pub struct LocalSet {
 
 /// The state that a set shares with its tasks.
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     /// The number of futures that await the set.
     awaited: Cell<u32>,
     closed: Cell<bool>,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Keyed by number, which is the order of spawning.
-    tasks: IntMap<LocalTask>,
+    pub(super) tasks: IntMap<LocalTask>,
     next: u64,
     /// Wakers of the tasks that were resumed while the set was not awaited.
     parked: Vec<Waker>,
@@ -77,13 +77,13 @@ struct State {
     waiter: Option<Waker>,
 }
 
-struct LocalTask {
+pub(super) struct LocalTask {
     future: Rc<dyn Cancel>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 /// The progress of a task.
-enum Stage {
+pub(super) enum Stage {
     /// Spawned before there was a loop.
     Deferred { task: TaskRef, start: Box<dyn FnOnce() -> AbortHandle> },
     /// `None` while the loop is spawning it.
@@ -313,7 +313,7 @@ impl Shared {
                 self.state.borrow_mut().tasks.insert(number, LocalTask { future, stage });
             }
         };
-        if context::with(|_| ()).is_some() {
+        if !deferred_spawn::is_needed() {
             let handle = spawn_named(task, name, location);
             keep(Stage::Spawned(Some(handle.abort_handle())));
             if self.closed.get() {
@@ -330,24 +330,6 @@ impl Shared {
             }
             keep(Stage::Deferred { task: deferred, start });
             handle
-        }
-    }
-
-    /// Starts the deferred tasks in order.
-    fn start_deferred(&self) {
-        let numbers: Vec<u128> = self.state.borrow().tasks.keys().collect();
-        for number in numbers {
-            let start = match self.state.borrow_mut().tasks.get_mut(number) {
-                Some(LocalTask { stage, .. }) if matches!(stage, Stage::Deferred { .. }) => {
-                    mem::replace(stage, Stage::Spawned(None))
-                }
-                _ => continue,
-            };
-            let Stage::Deferred { start, .. } = start else { continue };
-            let abort = start();
-            if let Some(task) = self.state.borrow_mut().tasks.get_mut(number) {
-                task.stage = Stage::Spawned(Some(abort));
-            }
         }
     }
 
@@ -373,7 +355,7 @@ impl Awaited {
     fn begin(shared: &Rc<Shared>) -> Self {
         shared.awaited.set(shared.awaited.get() + 1);
         let awaited = Self { shared: Rc::clone(shared) };
-        shared.start_deferred();
+        deferred_spawn::start_all(shared);
         let parked = mem::take(&mut shared.state.borrow_mut().parked);
         parked.into_iter().for_each(Waker::wake);
         awaited

@@ -14,6 +14,13 @@ use super::{CallContext, Errno, Event, Fabric, Key};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// How often a client retransmits an unanswered SYN, unless the test sets a timeout: Linux's `tcp_syn_retries`.
+const SYN_RETRANSMISSIONS: u32 = 6;
+
+/// How long connecting to a silent peer takes to fail: the intervals 1, 2, 4, … seconds after the SYN and each
+/// retransmission.
+pub(super) const CONNECT_NS: u64 = ((1 << (SYN_RETRANSMISSIONS + 1)) - 1) * SECOND_NS;
+
 /// How long connecting to an address that no host has takes to fail.
 const UNREACHABLE_NS: u64 = 3 * SECOND_NS;
 

@@ -113,9 +113,9 @@ pub(crate) struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// Linux's defaults: 6 SYN retransmissions, 15 retransmissions of data.
+    /// Linux's defaults: those of the handshake, and 15 retransmissions of data.
     fn default() -> Self {
-        Self { connect_ns: 127_000_000_000, silence_ns: 924_600_000_000 }
+        Self { connect_ns: handshake::CONNECT_NS, silence_ns: 924_600_000_000 }
     }
 }
 
