@@ -118,7 +118,7 @@
 //!
 //! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts
 //! fire early relative to the work. The default uses them mainly if virtual time advances in the baseline run. A
-//! `sleep` of one second may then take up to one second longer. A test that compares exact times needs
+//! `sleep` of one second may then take almost two seconds. A test that compares exact times needs
 //! `#[timeloop::test(stalls = false)]`.
 //!
 //! # Tasks, channels, locks, `select!`
@@ -185,7 +185,7 @@
 //! - A test tries a sample of the schedules: 1,000 that pass prove nothing about the others. An exhaustive search
 //!   covers all of them, but only for announced operations ([`guide::strategies`] explains them), the lowest network
 //!   latencies and no network faults.
-//! - Timing bugs are searched only if virtual time advances in the baseline run. A [`timeout`](time::timeout) around
+//! - If virtual time does not advance in the baseline run, timeloop hardly searches for timing bugs. A [`timeout`](time::timeout) around
 //!   work that never waits does not make it advance: add a `sleep` where production has latency.
 //! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in
 //!   its profile; where the compiler merges identical functions, a line may be that of the other function.

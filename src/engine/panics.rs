@@ -100,7 +100,7 @@ fn print_before_abort() {
         // Not captured by the test harness, which won't live to print it.
         let _ = writeln!(
             std::io::stderr(),
-            "\ntimeloop: a panic{place} while another panic unwinds aborts the process: {message}\n{}",
+            "\ntimeloop: a second panic{place}, while the first one unwinds, aborts the process: {message}\n{}",
             Heartbeat::current_run(),
         );
     }

@@ -161,7 +161,7 @@ impl BlockFormat for CaseBlock {
         ) -> Result<(), &'static str> {
             match (&place, value) {
                 (None, Some(value)) => *place = Some(value),
-                (Some(_), Some(_)) => return Err("no second line with this word in one case"),
+                (Some(_), Some(_)) => return Err("at most one line with this word in each case"),
                 (_, None) => return Err(accepted),
             }
             Ok(())

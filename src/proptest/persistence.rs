@@ -300,8 +300,8 @@ pub(super) fn passed_note(
     let place = format!("{}:{}", file.display_path().display(), case.line);
     if !reproduced {
         return Some(format!(
-            "{place}: the strategy was edited and no longer generates the stored input `{}`. The test passes with \
-             other inputs under the stored schedule; delete the case to keep the edit",
+            "{place}: the proptest strategy no longer generates the stored input `{}`; timeloop tries the stored schedule \
+             with other inputs. If the change was intended, delete the case",
             case.input
         ));
     }

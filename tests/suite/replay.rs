@@ -275,7 +275,7 @@ fn bad_tokens() {
     };
     let of_another = timeloop::StoredSchedule::baseline().to_token("suite::replay::passes");
     assert_eq!(error(&of_another), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is of another test than `suite::replay::fails`, or of the same test under a former name; run the test whose report printed it, or explore again
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token belongs to another test, or `suite::replay::fails` had another name when it was printed; run the test whose report printed it, or explore again
 ");
     assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character
@@ -315,12 +315,12 @@ fn a_bad_line_in_a_regression_file() {
         "{printed}"
     );
     assert_eq!(error, "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss`, expected a line such as `run root.2 resume 3 after 4 other steps`; correct the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:9: found `run root.2 resume 0 after 0 otherss`, expected a line such as `run root.2 resume 3 after 4 other steps`; correct the line, or delete its whole block
 ");
     // A passing test fails because of it; otherwise the schedule would be lost silently.
     fs::write(&path, text.replace("checksum", "checksum 0")).unwrap();
     assert_eq!(failing(&folder, &[("FIXED", "1")]), "
-timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0`, expected a line such as `checksum 0123abcd`; correct the line, or delete its schedule
+timeloop: `suite::replay::fails`: FOLDER/timeloop-regressions/suite.replay.fails.txt:10: found `checksum 0 200533a0`, expected a line such as `checksum 0123abcd`; correct the line, or delete its whole block
 ");
 }
 

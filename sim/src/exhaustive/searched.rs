@@ -34,7 +34,7 @@ impl Searched {
     }
 }
 
-/// Formats the text after "passed in": `all 1,234 schedules that differ in the order of dependent operations`,
+/// Formats the text after "passed in": `all 1,234 schedules; all others differ only in the order of independent operations`,
 /// `all 56 schedules with at most 2 preemptions`, `100,000 schedules; the search is not complete`.
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +52,10 @@ impl fmt::Display for Searched {
                 f.write_str("1 schedule; all others differ only in the order of independent operations")
             }
             (Bound::None, _) => {
-                write!(f, "all {count} schedules that differ in the order of dependent operations")
+                write!(
+                    f,
+                    "all {count} schedules; all others differ only in the order of independent operations"
+                )
             }
             (Bound::Delays(most), _) => write!(f, "all {count} {schedules} {}", at_most(most, "delay")),
             (Bound::Preemptions(most), _) => {
@@ -73,7 +76,7 @@ mod tests {
             |bound, complete, schedules| Searched { bound, complete, schedules, redundant: 0 }.to_string();
         assert_eq!(
             text(Bound::None, true, 1_234),
-            "all 1,234 schedules that differ in the order of dependent operations"
+            "all 1,234 schedules; all others differ only in the order of independent operations"
         );
         assert_eq!(
             text(Bound::None, true, 1),

@@ -108,12 +108,12 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "at most {} of them can be ordered so that the others can still follow",
+                    "any valid order of more than {} of them makes a later operation impossible",
                     grouped(placed as u64)
                 )?;
             }
-            (0, true) => f.write_str("none of them fits into a valid order")?,
-            (0, false) => f.write_str("none of those that returned fits into a valid order")?,
+            (0, true) => f.write_str("no operation can come first in a valid order")?,
+            (0, false) => f.write_str("no operation that returned can come first in a valid order")?,
             (_, true) => {
                 write!(f, "at most {} of them fit into a valid order", grouped(placed as u64))?;
             }

@@ -70,13 +70,13 @@ impl fmt::Display for RegressionError {
             ),
             Self::Line { path, line, found, accepted } => write!(
                 f,
-                "{}:{line}: found `{found}`, expected {accepted}; correct the line, or delete its schedule",
+                "{}:{line}: found `{found}`, expected {accepted}; correct the line, or delete its whole block",
                 path.display()
             ),
             Self::Checksum { path, line, found: None, sum } => write!(
                 f,
-                "{}:{line}: the schedule has no checksum, so its end may be missing; restore it, or add the line \
-                 `checksum {sum:08x}` if it is whole",
+                "{}:{line}: the schedule has no checksum, so its end may be missing; restore the schedule, or add the \
+                 line `checksum {sum:08x}` if nothing is missing",
                 path.display()
             ),
             Self::Checksum { path, line, found: Some(found), sum } => write!(

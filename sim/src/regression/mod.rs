@@ -124,7 +124,7 @@ impl BlockFormat for ScheduleBlock {
 
     fn end(self, line: usize, file: &BlockFile) -> Result<Stored, RegressionError> {
         let schedule = assemble(self.lines).ok_or_else(|| {
-            let accepted = "either one line `seed …`, or lines with different decisions, below it";
+            let accepted = "below it: one line `seed …`, or decision lines, each for a different decision";
             file.bad_line(line, "schedule", accepted)
         })?;
         let sum = checksum(&format::print(&schedule));

@@ -273,7 +273,7 @@ impl fmt::Display for TokenError {
             ),
             Self::OtherTest { test } => write!(
                 f,
-                "the token is of another test than `{test}`, or of the same test under a former name; run the test whose \
+                "the token belongs to another test, or `{test}` had another name when it was printed; run the test whose \
                  report printed it, or explore again"
             ),
         }

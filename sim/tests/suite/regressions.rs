@@ -206,7 +206,7 @@ fn a_bad_line_is_reported_and_invalidates_no_other_schedule() {
     assert_eq!(found(&exploration).by, FoundBy::Regression { path: file.clone(), line: 11 });
     let message = format!(
         "{}:8: found `run root.2 at once`, expected a line such as `run root.2 resume 3 after 4 other steps`; correct \
-         the line, or delete its schedule",
+         the line, or delete its whole block",
         file.display()
     );
     assert_eq!(exploration.error.as_ref().unwrap().to_string(), message);
@@ -260,12 +260,12 @@ fn each_error_says_what_is_accepted() {
     assert_eq!(
         problem("<<<<<<< HEAD\n"),
         "FILE:1: found `<<<<<<< HEAD`, expected `timeloop regressions, version 1`; correct the line, or delete its \
-         schedule"
+         whole block"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("test toys", "test bank")),
         "FILE:2: found `test bank::lost_update`, expected `test toys::lost_update`; correct the line, or delete its \
-         schedule"
+         whole block"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("after 3", "after 4")),
@@ -274,18 +274,18 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         problem(LOST_UPDATE.trim_end().strip_suffix("checksum 46b4f9e8").unwrap()),
-        "FILE:7: the schedule has no checksum, so its end may be missing; restore it, or add the line `checksum 46b4f9e8` if \
-         it is whole"
+        "FILE:7: the schedule has no checksum, so its end may be missing; restore the schedule, or add the line `checksum 46b4f9e8` if \
+         nothing is missing"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("  run", "  run root.1 resume 1 after 2 other steps\n  run")),
-        "FILE:7: found `schedule`, expected either one line `seed …`, or lines with different decisions, below it; \
-         correct the line, or delete its schedule"
+        "FILE:7: found `schedule`, expected below it: one line `seed …`, or decision lines, each for a different decision; \
+         correct the line, or delete its whole block"
     );
     assert_eq!(
         problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
         "FILE:9: found `fly`, expected `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, \
-         `fault …`, `seed …`, `randomness …` or `checksum …`; correct the line, or delete its schedule"
+         `fault …`, `seed …`, `randomness …` or `checksum …`; correct the line, or delete its whole block"
     );
 }
 

@@ -106,7 +106,7 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         Schedule::from_token(token, "bank::tests::withdrawals").unwrap_err().to_string(),
-        "the token is of another test than `bank::tests::withdrawals`, or of the same test under a former name; run the test \
+        "the token belongs to another test, or `bank::tests::withdrawals` had another name when it was printed; run the test \
          whose report printed it, or explore again"
     );
     assert_eq!(

@@ -89,8 +89,8 @@ fn a_panic_during_a_panic_is_not_lost() {
     let ended = child("endings::hints::panics_twice", &[]);
     assert_eq!(ended.code, None, "the process is aborted: {ended:?}");
     for part in [
-        "timeloop: a panic at tests/suite/endings/hints.rs:",
-        " while another panic unwinds aborts the process: the second\n",
+        "timeloop: a second panic at tests/suite/endings/hints.rs:",
+        ", while the first one unwinds, aborts the process: the second\n",
         "  test     suite::endings::hints::panics_twice\n",
         "  replay   TIMELOOP_REPLAY=TL1",
     ] {

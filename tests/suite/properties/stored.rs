@@ -91,8 +91,8 @@ fn an_edited_strategy_is_distinguished_from_a_passing_case() {
     let [note] = &edited.notes[..] else { panic!("{:?}", edited.notes) };
     assert!(
         note.ends_with(
-            "shop.sells.proptest.txt:7: the strategy was edited and no longer generates the stored input `(1, 2)`. \
-             The test passes with other inputs under the stored schedule; delete the case to keep the edit"
+            "shop.sells.proptest.txt:7: the proptest strategy no longer generates the stored input `(1, 2)`; \
+             timeloop tries the stored schedule with other inputs. If the change was intended, delete the case"
         ),
         "{note}"
     );
@@ -119,25 +119,25 @@ fn an_unreadable_file_is_reported() {
     let header = "timeloop properties, version 1\n";
     assert_eq!(
         problems("cases\n"),
-        "1: found `cases`, expected `timeloop properties, version 1`; correct the line, or delete its schedule"
+        "1: found `cases`, expected `timeloop properties, version 1`; correct the line, or delete its whole block"
     );
     assert_eq!(
         problems(&format!("{header}test other\n")),
-        "2: found `test other`, expected `test shop::sells`; correct the line, or delete its schedule"
+        "2: found `test other`, expected `test shop::sells`; correct the line, or delete its whole block"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n")),
         "2: found `case`, expected `case` with a line `input …` and a line `seed …` below it; correct the line, or \
-         delete its schedule"
+         delete its whole block"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed x\n")),
-        "4: found `seed x`, expected a line such as `seed 17`; correct the line, or delete its schedule"
+        "4: found `seed x`, expected a line such as `seed 17`; correct the line, or delete its whole block"
     );
     assert_eq!(
         problems(&format!("{header}case\n input 7\n seed 7\n schedule TL1X\n")),
         "5: found `schedule TL1X`, expected `schedule TL1…` with the whole token of a schedule of this test; correct \
-         the line, or delete its schedule"
+         the line, or delete its whole block"
     );
     assert_eq!(
         problems("timeloop properties, version 2\n"),
@@ -159,7 +159,7 @@ fn a_damaged_file_is_not_ignored() {
         *panic.downcast_ref::<String>().unwrap(),
         format!(
             "timeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases`, expected `timeloop \
-             properties, version 1`; correct the line, or delete its schedule\n",
+             properties, version 1`; correct the line, or delete its whole block\n",
             file.display()
         )
     );
@@ -246,12 +246,12 @@ fn proptest_stores_input_and_schedule_too() {
         let file = file.display();
         let expected = format!(
             "timeloop: the failing case is stored in {file} and replayed first from now on: commit it\n\
-             timeloop: {file}:7: the strategy was edited and no longer generates the stored input `(1, 2, Schedule("
+             timeloop: {file}:7: the proptest strategy no longer generates the stored input `(1, 2, Schedule("
         );
         assert!(said.starts_with(&expected), "{said}");
         assert!(
             said.ends_with(
-                "The test passes with other inputs under the stored schedule; delete the case to keep the edit\n"
+                "timeloop tries the stored schedule with other inputs. If the change was intended, delete the case\n"
             ),
             "{said}"
         );

@@ -48,7 +48,7 @@ fn describes_a_wrong_first_answer() {
     assert_eq!(
         history.check(&Register::new(0)).unwrap_err().to_string(),
         "\
-the history of 1 operation is not linearizable: none of them fits into a valid order
+the history of 1 operation is not linearizable: no operation can come first in a valid order
 
   at first the state is 0, and the model rejects the only operation that can come next:
     client 1: Read returned Value(5) (0 s to 1 ns)"
