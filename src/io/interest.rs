@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops;
 
+use crate::net::fabric::Direction;
+
 const READABLE: u8 = 0b00_0001;
 const WRITABLE: u8 = 0b00_0010;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -61,6 +63,12 @@ impl Interest {
     #[must_use]
     pub const fn is_priority(self) -> bool {
         self.0 & PRIORITY != 0
+    }
+
+    /// Returns the directions to wait in.
+    pub(crate) fn directions(self) -> impl Iterator<Item = Direction> {
+        let reads = (self.is_readable() || !self.is_writable()).then_some(Direction::Read);
+        reads.into_iter().chain(self.is_writable().then_some(Direction::Write))
     }
 
     /// Returns the union of both interests.

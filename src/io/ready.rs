@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops;
 
 use super::Interest;
+use crate::net::fabric::Direction;
 
 const READABLE: u8 = 0b00_0001;
 const WRITABLE: u8 = 0b00_0010;
@@ -103,6 +104,18 @@ impl Ready {
 
     fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Returns the readiness of a socket that is ready for reading, for writing, or both.
+    pub(crate) fn of_directions([reads, writes]: [bool; 2]) -> Self {
+        let reads = if reads { Self::READABLE } else { Self::EMPTY };
+        reads | if writes { Self::WRITABLE } else { Self::EMPTY }
+    }
+
+    /// Returns the directions that the socket is ready in.
+    pub(crate) fn directions(self) -> impl Iterator<Item = Direction> {
+        let each = [(Self::READABLE, Direction::Read), (Self::WRITABLE, Direction::Write)];
+        each.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, direction)| direction)
     }
 
     /// Returns the part of the readiness that `interest` selects.

@@ -26,6 +26,9 @@ pub(super) trait Datagrams {
 
     fn readiness(fabric: &mut Fabric, key: Key) -> Result<Ready, Errno>;
 
+    /// Marks the socket as not ready in this direction until something happens to it.
+    fn clear_readiness(fabric: &mut Fabric, key: Key, direction: Direction);
+
     /// Sends to `to`, or to the peer that the socket is connected to.
     fn send(engine: &Engine, key: Key, to: Option<&Self::Target>, bytes: &[u8]) -> Result<usize, Errno>;
 
@@ -90,17 +93,32 @@ impl<D: Datagrams> Datagram<D> {
         self.handle.with(D::readiness)
     }
 
+    /// Clears a readiness, because an operation that it promised has returned `WouldBlock`.
+    pub(super) fn clear_readiness(&self, ready: Ready) {
+        for direction in ready.directions() {
+            let _ = self.handle.with(|fabric, key| {
+                D::clear_readiness(fabric, key, direction);
+                Ok(())
+            });
+        }
+    }
+
     pub(super) fn poll_ready(
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
         slot: WaitSlot,
     ) -> Poll<io::Result<Ready>> {
-        let direction = if interest.is_writable() { Direction::Write } else { Direction::Read };
-        self.attempt(cx, (direction, None), slot, |engine, key| {
-            let ready = engine.network(|fabric, _| D::readiness(fabric, key))?.of_interest(interest);
-            if ready.is_empty() { Err(Errno::WouldBlock) } else { Ok(ready) }
-        })
+        for direction in interest.directions() {
+            let polled = self.attempt(cx, (direction, None), slot, |engine, key| {
+                let ready = engine.network(|fabric, _| D::readiness(fabric, key))?.of_interest(interest);
+                if ready.is_empty() { Err(Errno::WouldBlock) } else { Ok(ready) }
+            });
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+        Poll::Pending
     }
 
     pub(super) fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> {

@@ -36,20 +36,26 @@ macro_rules! poll_methods {
             self.$socket.poll_ready(cx, Interest::WRITABLE, WaitSlot::Poll).map_ok(drop)
         }
 
-        /// Calls `f` if the socket is ready for `interest`.
+        /// Calls `f` if the socket is ready for `interest`. If `f` returns `WouldBlock`, the socket is not ready until
+        /// something happens to it, as in tokio.
         ///
         /// # Errors
         /// Returns `WouldBlock` if the socket is not ready, or the error of `f`.
         #[track_caller]
         pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-            if self.$socket.readiness()?.of_interest(interest).is_empty() {
+            let ready = self.$socket.readiness()?.of_interest(interest);
+            if ready.is_empty() {
                 return Err(Errno::WouldBlock.into());
             }
-            f()
+            let result = f();
+            if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                self.$socket.clear_readiness(ready);
+            }
+            result
         }
 
         /// Waits until the socket is ready for `interest`, then calls `f`; repeats that while `f` returns
-        /// `WouldBlock`.
+        /// `WouldBlock`, which means that the socket is not ready until something happens to it.
         ///
         /// # Errors
         /// Returns the error of `f`.
@@ -59,11 +65,10 @@ macro_rules! poll_methods {
             mut f: impl FnMut() -> io::Result<R>,
         ) -> io::Result<R> {
             loop {
-                self.ready(interest).await?;
+                let ready = self.ready(interest).await?;
                 match f() {
-                    // The socket is still ready, so another task has to run before a retry makes sense.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        crate::task::yield_now().await;
+                        self.$socket.clear_readiness(ready);
                     }
                     result => return result,
                 }

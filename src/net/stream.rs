@@ -11,7 +11,7 @@ use bytes::BufMut;
 use timeloop_sim::Access;
 
 use super::driver::Fabric;
-use super::fabric::{CallContext, Direction, EndKey, Errno, Readiness, WaitSlot, WaitedSocket};
+use super::fabric::{CallContext, Direction, EndKey, Errno, Readiness, Reading, WaitSlot, WaitedSocket};
 use super::handle::{self, announced, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::WaitTarget;
@@ -74,7 +74,7 @@ impl Stream {
                 Ok(value) => Poll::Ready(Ok(value)),
                 Err(Errno::WouldBlock) => {
                     let waiter = engine.record_waiter(cx.waker(), || self.on(direction));
-                    engine.network(|fabric, ctx| fabric.wait(ctx, self.key, direction, waiter, slot));
+                    engine.network(|fabric, _| fabric.wait(self.key, direction, waiter, slot));
                     Poll::Pending
                 }
                 Err(errno) => Poll::Ready(Err(errno.into())),
@@ -92,7 +92,7 @@ impl Stream {
         attempt.poll_each(cx, self.reads(Location::caller()), |cx| {
             self.attempt(cx, Direction::Read, WaitSlot::Poll, |fabric, ctx, key| {
                 let max = buf.remaining();
-                fabric.read(ctx, key, max, false, |bytes| buf.put_slice(bytes)).map(drop)
+                fabric.read(ctx, key, max, Reading::Poll, |bytes| buf.put_slice(bytes)).map(drop)
             })
         })
     }
@@ -148,7 +148,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         self.attempt(cx, Direction::Read, slot, |fabric, ctx, key| {
             let max = buf.remaining();
-            fabric.read(ctx, key, max, true, |bytes| buf.put_slice(bytes))
+            fabric.read(ctx, key, max, Reading::Peek, |bytes| buf.put_slice(bytes))
         })
     }
 
@@ -169,7 +169,7 @@ impl Stream {
         let max = bufs.iter().map(|buf| buf.len()).sum();
         let (mut index, mut filled) = (0, 0);
         self.with(|fabric, ctx, key| {
-            fabric.read(ctx, key, max, false, |mut bytes| {
+            fabric.read(ctx, key, max, Reading::Try, |mut bytes| {
                 while !bytes.is_empty() {
                     let buf = &mut bufs[index][filled..];
                     let count = buf.len().min(bytes.len());
@@ -190,7 +190,7 @@ impl Stream {
         self.with(|fabric, ctx, key| {
             // As in tokio: reads at most what fits without growing the buffer.
             let max = buf.chunk_mut().len();
-            fabric.read(ctx, key, max, false, |bytes| buf.put_slice(bytes))
+            fabric.read(ctx, key, max, Reading::Try, |bytes| buf.put_slice(bytes))
         })
     }
 
@@ -220,6 +220,16 @@ impl Stream {
         Ok(set.fold(Ready::EMPTY, |ready, (_, flag)| ready | flag))
     }
 
+    /// Clears a readiness, because an operation that it promised has returned `WouldBlock`.
+    pub(super) fn clear_readiness(&self, ready: Ready) {
+        for direction in ready.directions() {
+            let _ = self.with(|fabric, ctx, key| {
+                fabric.clear_readiness(ctx, key, direction);
+                Ok(())
+            });
+        }
+    }
+
     /// Polls for the readiness that `interest` selects, and registers the task as a waiter if there is none.
     pub(super) fn poll_ready(
         &self,
@@ -232,13 +242,9 @@ impl Stream {
             return Poll::Ready(Ok(ready));
         }
         of_run(self.run, |engine| {
-            let directions = [
-                (interest.is_readable() || !interest.is_writable(), Direction::Read),
-                (interest.is_writable(), Direction::Write),
-            ];
-            for (_, direction) in directions.into_iter().filter(|(wanted, _)| *wanted) {
+            for direction in interest.directions() {
                 let waiter = engine.record_waiter(cx.waker(), || self.on(direction));
-                engine.network(|fabric, ctx| fabric.wait(ctx, self.key, direction, waiter, slot));
+                engine.network(|fabric, _| fabric.wait(self.key, direction, waiter, slot));
             }
         });
         Poll::Pending

@@ -42,5 +42,6 @@ mod sync;
 mod tasks;
 mod tidy;
 mod time;
+mod tokio_face;
 mod wakers;
 mod world;

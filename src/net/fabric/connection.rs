@@ -80,7 +80,7 @@ pub(super) struct Pipe {
     pub(super) unacknowledged: bool,
     /// Whether to send a segment even if it is empty: it completes the handshake.
     pub(super) handshake_ack: bool,
-    /// Whether a writer waits for the send window to open.
+    /// Whether the end is not ready for writing: a write would have blocked, and the send window has not opened since.
     pub(super) writer_waits: bool,
     pub(super) fin: Fin,
     /// Counts losses. Segments of an earlier epoch were lost.
@@ -186,6 +186,8 @@ pub(crate) struct End<W> {
     pub(crate) error: Option<Errno>,
     /// Whether the connection has failed for this end.
     pub(crate) dead: bool,
+    /// Whether the end is ready for reading: something has arrived since a read would last have blocked.
+    pub(super) read_ready: bool,
     /// The listener in whose queue this end waits, or that counts it as half-open.
     pub(super) listener: Option<Key>,
     pub(crate) local: SocketAddr,
@@ -211,6 +213,7 @@ impl<W> End<W> {
             phase,
             error: None,
             dead: false,
+            read_ready: false,
             listener: None,
             local,
             peer,

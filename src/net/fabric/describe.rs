@@ -29,8 +29,8 @@ pub(crate) enum WaitedSocket {
     Udp(Key),
     /// A receive on a Unix datagram socket.
     Datagram(Key),
-    /// A send to this Unix datagram socket.
-    DatagramTo(Key),
+    /// A send from one Unix datagram socket to another.
+    DatagramTo { from: Key, to: Key },
 }
 
 /// What the fabric does not know of its hosts.
@@ -100,8 +100,9 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
                 let why = vec![Obstacle::NothingQueued];
                 Some(self.at_node(SocketAction::Receive, label, host, made, why))
             }
-            WaitedSocket::DatagramTo(key) => {
-                let socket = self.fabric.unix(key).filter(|socket| !socket.senders.is_empty())?;
+            WaitedSocket::DatagramTo { from, to } => {
+                self.fabric.unix(from).filter(|socket| !socket.writers.is_empty())?;
+                let socket = self.fabric.unix(to)?;
                 let (label, host) = (SocketLabel::UnixDatagram(text(&socket.name)), socket.host);
                 let why = vec![Obstacle::QueueFull(socket.queue.len() as u32)];
                 Some(self.at_node(SocketAction::Send, label, host, made, why))

@@ -120,6 +120,8 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let end = &mut accepted.ends[1];
         end.phase = Phase::Open;
         end.listener = None;
+        // As in tokio: the client has probably sent something already.
+        end.read_ready = true;
         Ok((EndKey { connection, side: 1 }, end.peer, accepted.resource))
     }
 

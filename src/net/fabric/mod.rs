@@ -42,7 +42,7 @@ pub(crate) use link::{
 };
 pub(crate) use listening::Listener;
 pub(crate) use slab::Key;
-pub(crate) use stream::{Direction, Readiness};
+pub(crate) use stream::{Direction, Readiness, Reading};
 #[cfg(feature = "quinn")]
 pub(crate) use udp::RecvMeta;
 pub(crate) use udp::{Transmit, UdpSocket};

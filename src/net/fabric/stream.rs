@@ -3,7 +3,7 @@
 //! # Invariants
 //! The bytes read are a prefix of the bytes written, in order, each once. A pipe never holds more than its capacity.
 //! Segments that are not acknowledged are sent again with exponential backoff until the silence timeout. An end that
-//! is absent answers segments with a reset.
+//! is absent answers segments with a reset. As in tokio, an end stays ready until an operation would block.
 
 use super::connection::{EndKey, Fin, LOCAL, Phase};
 use super::link::RETRANSMIT_NS;
@@ -24,6 +24,17 @@ pub(crate) struct Readiness {
     pub(crate) read_closed: bool,
     pub(crate) write_closed: bool,
     pub(crate) error: bool,
+}
+
+/// How to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The bytes stay in the pipe.
+    Peek,
+    /// A read by `try_read`.
+    Try,
+    /// A read by `poll_read`: if it takes less than it could, the end is not ready any more.
+    Poll,
 }
 
 /// The direction that a task waits for.
@@ -62,6 +73,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
         if end.phase != Phase::Open {
             return Err(Errno::NotConnected);
+        }
+        if end.out.writer_waits {
+            return Err(Errno::WouldBlock);
         }
         let mut window = end.out.window() as usize;
         let (mut written, mut has_bytes) = (0, false);
@@ -178,14 +192,13 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                 if fin {
                     pipe.fin = Fin::Arrived;
                 }
+                to.read_ready = true;
                 // The segment also carries a window update for the opposite direction.
                 let reported = to.out.unreported - to.out.in_update;
-                if reported > 0 {
-                    to.out.unreported -= reported;
-                    if to.out.writer_waits && to.out.is_writable() {
-                        to.out.writer_waits = false;
-                        to.writers.wake(&mut self.woken);
-                    }
+                to.out.unreported -= reported;
+                if to.out.writer_waits && to.out.is_writable() {
+                    to.out.writer_waits = false;
+                    to.writers.wake(&mut self.woken);
                 }
                 to.readers.wake(&mut self.woken);
             }
@@ -291,29 +304,33 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         self.transmit(ctx, key);
     }
 
-    /// Reads at most `max` bytes. `take` gets them in one or two pieces. With `peek` they stay in the pipe.
+    /// Reads at most `max` bytes. `take` gets them in one or two pieces.
     #[inline]
     pub(crate) fn read(
         &mut self,
         ctx: &mut CallContext<'_>,
         key: EndKey,
         max: usize,
-        peek: bool,
+        reading: Reading,
         mut take: impl FnMut(&[u8]),
     ) -> Result<usize, Errno> {
         let Some(connection) = self.connections.get(key.connection) else { return Err(Errno::NotConnected) };
         let [to, from] = pair(&mut connection.ends, key.side);
         let pipe = &mut from.out;
-        if pipe.arrived > 0 {
+        if pipe.arrived > 0 && to.read_ready {
             let count = pipe.arrived.min(u32::try_from(max).unwrap_or(u32::MAX));
             let (first, second) = pipe.ring.first(count);
             take(first);
             if !second.is_empty() {
                 take(second);
             }
-            if !peek && count > 0 {
+            if reading != Reading::Peek && count > 0 {
                 pipe.ring.consume(count, &mut self.pool);
                 pipe.arrived -= count;
+                let drained = pipe.arrived == 0 && pipe.fin != Fin::Arrived && !to.dead;
+                if drained && reading == Reading::Poll && (count as usize) < max {
+                    to.read_ready = false;
+                }
                 if pipe.link != LOCAL {
                     pipe.unreported += count;
                     if pipe.writer_waits {
@@ -339,7 +356,23 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         if to.phase != Phase::Open {
             return Err(Errno::NotConnected);
         }
+        to.read_ready = false;
         Err(Errno::WouldBlock)
+    }
+
+    /// Marks an end as not ready, because an operation on it has returned `WouldBlock`. An end that is closed in this
+    /// direction stays ready.
+    pub(crate) fn clear_readiness(&mut self, ctx: &mut CallContext<'_>, key: EndKey, direction: Direction) {
+        let Readiness { read_closed, write_closed, .. } = self.readiness(key);
+        let Some(end) = self.end(key) else { return };
+        match direction {
+            Direction::Read => end.read_ready = read_closed,
+            Direction::Write if !write_closed && end.out.fin == Fin::None => {
+                end.out.writer_waits = true;
+                self.request_window_update(ctx, key);
+            }
+            Direction::Write => {}
+        }
     }
 
     /// Wakes all tasks that wait at this end.
@@ -365,10 +398,10 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let read_closed = other.out.fin == Fin::Arrived || end.dead;
         let write_closed = end.dead || (end.out.fin != Fin::None && other.out.fin == Fin::Arrived);
         Readiness {
-            readable: other.out.arrived > 0 || read_closed,
+            readable: end.read_ready || read_closed,
             writable: end.dead
                 || end.out.fin != Fin::None
-                || (end.phase == Phase::Open && end.out.is_writable()),
+                || (end.phase == Phase::Open && !end.out.writer_waits),
             read_closed,
             write_closed,
             error: end.error.is_some(),
@@ -377,14 +410,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
 
     /// Registers a waiter for the end to become readable or writable.
     #[inline]
-    pub(crate) fn wait(
-        &mut self,
-        ctx: &mut CallContext<'_>,
-        key: EndKey,
-        direction: Direction,
-        waiter: W,
-        slot: WaitSlot,
-    ) {
+    pub(crate) fn wait(&mut self, key: EndKey, direction: Direction, waiter: W, slot: WaitSlot) {
         let Some(connection) = self.connections.get(key.connection) else { return };
         let end = &mut connection.ends[key.side as usize];
         let waiters = match direction {
@@ -392,10 +418,6 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             Direction::Write => &mut end.writers,
         };
         self.released.extend(waiters.add(waiter, slot));
-        if direction == Direction::Write && !end.out.writer_waits && end.phase == Phase::Open {
-            end.out.writer_waits = true;
-            self.request_window_update(ctx, key);
-        }
     }
 }
 

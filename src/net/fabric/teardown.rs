@@ -118,6 +118,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let [end, other] = pair(&mut connection.ends, key.side);
         end.error = Some(errno);
         end.dead = true;
+        end.read_ready = true;
         if end.phase == Phase::Closing {
             end.phase = Phase::Absent;
         }
@@ -164,6 +165,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                 affected = true;
                 end.phase = Phase::Absent;
                 end.dead = true;
+                end.read_ready = true;
                 end.listener = None;
                 let kept = end.out.arrived + end.out.in_flight;
                 end.out.ring.truncate(kept, &mut self.pool);

@@ -11,7 +11,7 @@ use super::address::{loopback_if_unspecified, mapped, with_port};
 use super::connection::{LOCAL, Options};
 use super::hosts::{Binding, Protocol, Reuse};
 use super::waiters::{WaitSlot, Waiters};
-use super::{CallContext, Errno, Event, Fabric, Key};
+use super::{CallContext, Direction, Errno, Event, Fabric, Key};
 
 /// The maximum size of a datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -81,19 +81,15 @@ pub(crate) struct UdpSocket<W> {
     queue: VecDeque<Datagram>,
     queued_bytes: usize,
     pub(crate) error: Option<Errno>,
+    /// Whether the socket is ready for reading and for writing: something has happened to it since an operation would last have
+    /// blocked.
+    pub(crate) ready: [bool; 2],
     pub(super) readers: Waiters<W>,
 }
 
 impl InFlight {
     fn meta(&self) -> RecvMeta {
         RecvMeta { from: self.from, to: self.to.ip(), bytes: self.bytes.len(), congestion: self.congestion }
-    }
-}
-
-impl<W> UdpSocket<W> {
-    /// Returns whether a receive would not wait.
-    pub(crate) fn is_readable(&self) -> bool {
-        !self.queue.is_empty() || self.error.is_some()
     }
 }
 
@@ -112,6 +108,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             queue: VecDeque::new(),
             queued_bytes: 0,
             error: None,
+            ready: [false, true],
             readers: Waiters::default(),
         });
         let binding = Binding { ip: local.ip(), socket: key.slot, listens: false, reuse: Reuse::default() };
@@ -166,6 +163,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         transmit: Transmit,
     ) -> Result<usize, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
+        if !socket.ready[Direction::Write as usize] {
+            return Err(Errno::WouldBlock);
+        }
         if let Some(errno) = socket.error.take() {
             return Err(errno);
         }
@@ -330,6 +330,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
         socket.queued_bytes = taken;
         socket.queue.push_back(Datagram { meta, bytes });
+        socket.ready = [true; 2];
         socket.readers.wake(&mut self.woken);
     }
 
@@ -353,6 +354,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
     pub(super) fn port_unreachable_arrives(&mut self, key: Key) {
         if let Some(socket) = self.udp.get(key) {
             socket.error = Some(Errno::ConnectionRefused);
+            socket.ready = [true; 2];
             socket.readers.wake(&mut self.woken);
         }
     }
@@ -367,10 +369,16 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         take: impl FnOnce(&[u8]),
     ) -> Result<RecvMeta, Errno> {
         let socket = self.udp.get(key).ok_or(Errno::NotConnected)?;
+        if !socket.ready[Direction::Read as usize] {
+            return Err(Errno::WouldBlock);
+        }
         if let Some(errno) = socket.error.take() {
             return Err(errno);
         }
-        let datagram = socket.queue.front().ok_or(Errno::WouldBlock)?;
+        let Some(datagram) = socket.queue.front() else {
+            socket.ready[Direction::Read as usize] = false;
+            return Err(Errno::WouldBlock);
+        };
         let count = datagram.bytes.len().min(max);
         take(&datagram.bytes[..count]);
         let meta = RecvMeta { bytes: count, ..datagram.meta };

@@ -40,16 +40,29 @@ const QUEUE_MAX: usize = 11;
 /// The maximum size of a datagram.
 const DATAGRAM_BYTES_MAX: usize = 212_960;
 
+/// A datagram in a receive queue.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    from: Name,
+    sender: Key,
+    bytes: Box<[u8]>,
+}
+
 /// A Unix datagram socket.
 #[derive(Debug)]
 pub(crate) struct UnixDatagram<W> {
     pub(super) host: u32,
     pub(crate) name: Name,
     peer: Option<Key>,
-    pub(super) queue: VecDeque<(Name, Box<[u8]>)>,
+    pub(super) queue: VecDeque<Datagram>,
     pub(super) readers: Waiters<W>,
-    /// The tasks that wait for capacity in this socket's queue.
-    pub(super) senders: Waiters<W>,
+    /// The tasks that wait to send.
+    pub(super) writers: Waiters<W>,
+    /// Whether the socket is ready for reading and for writing: something has happened to it since an operation would last have
+    /// blocked.
+    pub(crate) ready: [bool; 2],
+    /// The sockets that wait for capacity in the queue of this one.
+    senders: Vec<Key>,
     pub(crate) read_shutdown: bool,
     pub(crate) write_shutdown: bool,
 }
@@ -154,7 +167,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             peer: None,
             queue: VecDeque::new(),
             readers: Waiters::default(),
-            senders: Waiters::default(),
+            writers: Waiters::default(),
+            ready: [false, true],
+            senders: Vec::new(),
             read_shutdown: false,
             write_shutdown: false,
         });
@@ -203,7 +218,24 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         if let Some(socket) = self.unix.get(key) {
             socket.peer = Some(peer);
         }
+        self.becomes_writable(key);
         Ok(())
+    }
+
+    /// Marks a socket as ready for writing.
+    fn becomes_writable(&mut self, key: Key) {
+        if let Some(socket) = self.unix.get(key) {
+            socket.ready[Direction::Write as usize] = true;
+            socket.writers.wake(&mut self.woken);
+        }
+    }
+
+    /// Marks the sockets that wait for capacity in the queue of this one as ready for writing.
+    fn has_capacity(&mut self, key: Key) {
+        let senders = self.unix.get(key).map(|socket| std::mem::take(&mut socket.senders));
+        for sender in senders.into_iter().flatten() {
+            self.becomes_writable(sender);
+        }
     }
 
     /// Sends a datagram; `WouldBlock` if the receiver's queue is full.
@@ -211,6 +243,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let socket = self.unix.get(key).ok_or(Errno::NotConnected)?;
         if socket.write_shutdown {
             return Err(Errno::BrokenPipe);
+        }
+        if !socket.ready[Direction::Write as usize] {
+            return Err(Errno::WouldBlock);
         }
         if bytes.len() > DATAGRAM_BYTES_MAX {
             return Err(Errno::MessageTooLong);
@@ -228,9 +263,16 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             return Err(Errno::NotPermitted);
         }
         if target.queue.len() >= QUEUE_MAX {
+            if !target.senders.contains(&key) {
+                target.senders.push(key);
+            }
+            if let Some(socket) = self.unix.get(key) {
+                socket.ready[Direction::Write as usize] = false;
+            }
             return Err(Errno::WouldBlock);
         }
-        target.queue.push_back((name, bytes.into()));
+        target.queue.push_back(Datagram { from: name, sender: key, bytes: bytes.into() });
+        target.ready[Direction::Read as usize] = true;
         target.readers.wake(&mut self.woken);
         Ok(bytes.len())
     }
@@ -243,36 +285,31 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         take: impl FnOnce(&[u8]),
     ) -> Result<(usize, Name), Errno> {
         let socket = self.unix.get(key).ok_or(Errno::NotConnected)?;
-        let Some((from, bytes)) = socket.queue.pop_front() else {
-            return if socket.read_shutdown { Ok((0, Name::Unnamed)) } else { Err(Errno::WouldBlock) };
+        if !socket.ready[Direction::Read as usize] {
+            return Err(Errno::WouldBlock);
+        }
+        let Some(Datagram { from, sender, bytes }) = socket.queue.pop_front() else {
+            if socket.read_shutdown {
+                return Ok((0, Name::Unnamed));
+            }
+            socket.ready[Direction::Read as usize] = false;
+            return Err(Errno::WouldBlock);
         };
-        socket.senders.wake(&mut self.woken);
+        self.becomes_writable(sender);
+        self.has_capacity(key);
         let count = bytes.len().min(max);
         take(&bytes[..count]);
         Ok((count, from))
     }
 
-    /// Registers a waiter for the socket to receive, or to send to `to` or its peer.
-    pub(crate) fn wait_unix(
-        &mut self,
-        key: Key,
-        direction: Direction,
-        to: Option<&Name>,
-        waiter: W,
-        slot: WaitSlot,
-    ) {
+    /// Registers a waiter for the socket to receive or to send.
+    pub(crate) fn wait_unix(&mut self, key: Key, direction: Direction, waiter: W, slot: WaitSlot) {
+        let Some(socket) = self.unix.get(key) else { return };
         let waiters = match direction {
-            Direction::Read => self.unix.get(key).map(|socket| &mut socket.readers),
-            Direction::Write => {
-                let peer = self.target_unix(key, to);
-                // Several tasks may wait for capacity in one queue.
-                peer.and_then(|peer| self.unix.get(peer)).map(|socket| &mut socket.senders)
-            }
+            Direction::Read => &mut socket.readers,
+            Direction::Write => &mut socket.writers,
         };
-        let slot = if direction == Direction::Write { WaitSlot::Shared } else { slot };
-        if let Some(waiters) = waiters {
-            self.released.extend(waiters.add(waiter, slot));
-        }
+        self.released.extend(waiters.add(waiter, slot));
     }
 
     /// Returns the socket that a send to `to`, or to the peer, would reach.
@@ -283,26 +320,18 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    /// Returns whether the socket can receive, and whether it can send to its peer.
-    pub(crate) fn readiness_unix(&mut self, key: Key) -> [bool; 2] {
-        let Some(socket) = self.unix.get(key) else { return [true; 2] };
-        let (readable, peer) = (!socket.queue.is_empty() || socket.read_shutdown, socket.peer);
-        let writable =
-            peer.and_then(|peer| self.unix.get(peer)).is_none_or(|peer| peer.queue.len() < QUEUE_MAX);
-        [readable, writable]
-    }
-
     /// Shuts down receiving, sending, or both.
     pub(crate) fn shutdown_unix(&mut self, key: Key, reads: bool, writes: bool) -> Result<(), Errno> {
-        let Self { unix, woken, .. } = self;
-        let socket = unix.get(key).ok_or(Errno::NotConnected)?;
+        let socket = self.unix.get(key).ok_or(Errno::NotConnected)?;
         if socket.peer.is_none() {
             return Err(Errno::NotConnected);
         }
         socket.read_shutdown |= reads;
         socket.write_shutdown |= writes;
-        socket.readers.wake(woken);
-        socket.senders.wake(woken);
+        socket.ready[Direction::Read as usize] |= reads;
+        socket.readers.wake(&mut self.woken);
+        self.becomes_writable(key);
+        self.has_capacity(key);
         Ok(())
     }
 
@@ -311,7 +340,10 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let Some(mut socket) = self.unix.remove(key) else { return };
         self.release_name(socket.host, &socket.name);
         socket.readers.wake(&mut self.released);
-        socket.senders.wake(&mut self.woken);
+        socket.writers.wake(&mut self.released);
+        for sender in socket.senders {
+            self.becomes_writable(sender);
+        }
     }
 
     /// Removes the sockets of a crashed host.
@@ -321,7 +353,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                 && let Some(mut socket) = self.unix.remove(key)
             {
                 socket.readers.wake(&mut self.released);
-                socket.senders.wake(&mut self.released);
+                socket.writers.wake(&mut self.released);
             }
         }
         self.unix_names.retain(|(owner, _), _| *owner != host);

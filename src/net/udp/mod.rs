@@ -28,14 +28,17 @@ impl Datagrams for Udp {
 
     fn readiness(fabric: &mut Fabric, key: Key) -> Result<Ready, Errno> {
         let socket = fabric.udp(key).ok_or(Errno::NotConnected)?;
-        let mut ready = Ready::WRITABLE;
-        if socket.is_readable() {
-            ready |= Ready::READABLE;
-        }
+        let mut ready = Ready::of_directions(socket.ready);
         if socket.error.is_some() {
             ready |= Ready::ERROR;
         }
         Ok(ready)
+    }
+
+    fn clear_readiness(fabric: &mut Fabric, key: Key, direction: Direction) {
+        if let Some(socket) = fabric.udp(key) {
+            socket.ready[direction as usize] = false;
+        }
     }
 
     fn send(engine: &Engine, key: Key, to: Option<&SocketAddr>, bytes: &[u8]) -> Result<usize, Errno> {

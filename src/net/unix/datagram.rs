@@ -25,15 +25,14 @@ impl Datagrams for Unix {
     type Source = SocketAddr;
 
     fn readiness(fabric: &mut Fabric, key: Key) -> Result<Ready, Errno> {
-        let [readable, writable] = fabric.readiness_unix(key);
-        let mut ready = Ready::EMPTY;
-        if readable {
-            ready |= Ready::READABLE;
+        fabric.unix(key).map(|socket| Ready::of_directions(socket.ready)).ok_or(Errno::NotConnected)
+    }
+
+    fn clear_readiness(fabric: &mut Fabric, key: Key, direction: Direction) {
+        if let Some(socket) = fabric.unix(key) {
+            let closed = [socket.read_shutdown, socket.write_shutdown];
+            socket.ready[direction as usize] = closed[direction as usize];
         }
-        if writable {
-            ready |= Ready::WRITABLE;
-        }
-        Ok(ready)
     }
 
     fn send(engine: &Engine, key: Key, to: Option<&Name>, bytes: &[u8]) -> Result<usize, Errno> {
@@ -56,18 +55,18 @@ impl Datagrams for Unix {
             Direction::Read => None,
             Direction::Write => fabric.target_unix(key, to),
         };
-        target.map_or(WaitedSocket::Datagram(key), WaitedSocket::DatagramTo)
+        target.map_or(WaitedSocket::Datagram(key), |to| WaitedSocket::DatagramTo { from: key, to })
     }
 
     fn wait(
         fabric: &mut Fabric,
         key: Key,
         direction: Direction,
-        to: Option<&Name>,
+        _: Option<&Name>,
         waiter: WakeTarget,
         slot: WaitSlot,
     ) {
-        fabric.wait_unix(key, direction, to, waiter, slot);
+        fabric.wait_unix(key, direction, waiter, slot);
     }
 
     fn close(fabric: &mut Fabric, key: Key) {

@@ -23,6 +23,8 @@ pub(super) struct ByteFlow {
     pub(super) earliest: Vec<(u64, u64)>,
     /// When the transmission queue becomes empty.
     pub(super) free_ns: u64,
+    /// Whether the last write would have blocked.
+    pub(super) blocked: bool,
 }
 
 impl ByteFlow {

@@ -1,5 +1,6 @@
 //! Peeking, `try_…` methods and readiness.
 
+use std::future::poll_fn;
 use std::io::{IoSlice, IoSliceMut};
 
 use super::common::{connected, drain_readiness, let_packets_arrive, pattern, waits};
@@ -76,6 +77,55 @@ fn try_write_to_full_buffers_would_block() {
         server.read_exact(&mut received).await.unwrap();
         client.writable().await.unwrap();
         assert!(client.try_write(&chunk).unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_stream_stays_ready_until_an_operation_would_block() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        drain_readiness(&server);
+        client.write_all(b"ab").await.unwrap();
+        let mut bytes = [0; 1];
+        for _ in 0..2 {
+            server.readable().await.unwrap();
+            assert_eq!(server.try_read(&mut bytes).unwrap(), 1);
+        }
+        // Nothing is left to read, but no read has said so.
+        server.readable().await.unwrap();
+        assert!(poll_fn(|cx| server.poll_read_ready(cx)).await.is_ok());
+        assert_eq!(server.try_read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(server.readable()).await);
+        assert!(waits(poll_fn(|cx| server.poll_read_ready(cx))).await);
+    });
+}
+
+#[test]
+fn a_short_read_shows_that_nothing_is_left() {
+    run(|| async {
+        let (mut client, mut server) = connected().await;
+        client.write_all(b"abc").await.unwrap();
+        let_packets_arrive().await;
+        let mut bytes = [0; 2];
+        assert_eq!(server.read(&mut bytes).await.unwrap(), 2);
+        server.readable().await.unwrap();
+        assert_eq!(server.read(&mut bytes).await.unwrap(), 1);
+        assert!(waits(server.readable()).await);
+    });
+}
+
+#[test]
+fn writable_lasts_until_a_write_would_block() {
+    run(|| async {
+        let (client, _server) = connected().await;
+        let chunk = pattern(4_000);
+        let error = loop {
+            client.writable().await.unwrap();
+            if let Err(error) = client.try_write(&chunk) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
     });
 }
 
@@ -189,5 +239,27 @@ fn try_io_requires_readiness() {
         server.readable().await.unwrap();
         assert_eq!(server.try_io(Interest::READABLE, || Ok(7)).unwrap(), 7);
         assert_eq!(server.async_io(Interest::READABLE, || Ok(8)).await.unwrap(), 8);
+    });
+}
+
+#[test]
+fn a_closure_that_would_block_ends_the_readiness() {
+    run(|| async {
+        let (mut client, server) = connected().await;
+        client.write_all(b"a").await.unwrap();
+        server.readable().await.unwrap();
+        let_packets_arrive().await;
+        let would_block = || Err::<(), _>(ErrorKind::WouldBlock.into());
+        assert_eq!(server.try_io(Interest::READABLE, would_block).unwrap_err().kind(), ErrorKind::WouldBlock);
+        // There is a byte to read, but the stream is not ready until something else arrives.
+        assert!(waits(server.readable()).await);
+        assert_eq!(server.try_read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        client.write_all(b"b").await.unwrap();
+        let mut calls = 0;
+        let read = server.async_io(Interest::READABLE, || {
+            calls += 1;
+            server.try_read(&mut [0; 8])
+        });
+        assert_eq!((read.await.unwrap(), calls), (2, 1));
     });
 }

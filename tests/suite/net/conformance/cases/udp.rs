@@ -301,3 +301,39 @@ fn datagrams_outlive_their_sender() {
         assert_eq!(other.recv_from(&mut [0; 16]).await.unwrap(), (1, sender));
     });
 }
+
+#[test]
+fn a_socket_stays_ready_until_a_receive_would_block() {
+    run(|| async {
+        let (one, other) = connected().await;
+        one.send(b"hello").await.unwrap();
+        let mut bytes = [0; 8];
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut bytes).unwrap(), 5);
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(other.readable()).await);
+    });
+}
+
+#[test]
+fn a_closure_that_would_block_ends_the_readiness() {
+    run(|| async {
+        let (one, other) = connected().await;
+        one.send(b"hello").await.unwrap();
+        other.readable().await.unwrap();
+        let would_block = || Err::<(), _>(ErrorKind::WouldBlock.into());
+        for interest in [Interest::READABLE, Interest::WRITABLE] {
+            assert!(other.try_io(interest, would_block).is_err());
+        }
+        assert!(waits(other.ready(Interest::READABLE | Interest::WRITABLE)).await);
+        let error = other.try_recv(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert_eq!(other.try_send(b"x").unwrap_err().kind(), ErrorKind::WouldBlock);
+        // The next datagram makes the socket ready in both directions.
+        one.send(b"again").await.unwrap();
+        other.readable().await.unwrap();
+        other.writable().await.unwrap();
+        assert_eq!(other.try_send(b"x").unwrap(), 1);
+    });
+}

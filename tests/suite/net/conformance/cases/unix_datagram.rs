@@ -197,3 +197,53 @@ fn sending_after_shutdown_fails() {
         assert_eq!(one.recv(&mut [0; 8]).await.unwrap(), 1);
     });
 }
+
+#[test]
+fn writable_lasts_until_a_send_would_block() {
+    run(|| async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let mut sent = 0;
+        loop {
+            one.writable().await.unwrap();
+            match one.try_send(&[0; 1_000]) {
+                Ok(_) => sent += 1,
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert!(waits(one.writable()).await);
+        for _ in 0..sent {
+            other.readable().await.unwrap();
+            assert_eq!(other.try_recv(&mut [0; 8]).unwrap(), 8);
+        }
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(other.readable()).await);
+        one.writable().await.unwrap();
+        assert_eq!(one.try_send(b"x").unwrap(), 1);
+    });
+}
+
+#[test]
+fn several_tasks_wait_to_send() {
+    run(|| async {
+        let there = Place::new();
+        let receiver = UnixDatagram::bind(&there).unwrap();
+        let mut senders = Vec::new();
+        for _ in 0..4 {
+            let socket = UnixDatagram::unbound().unwrap();
+            socket.connect(&there).unwrap();
+            senders.push(spawn(async move {
+                for _ in 0..100 {
+                    socket.send(b"x").await.unwrap();
+                }
+            }));
+        }
+        let_packets_arrive().await;
+        for _ in 0..400 {
+            assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 1);
+        }
+        for sender in senders {
+            sender.await.unwrap();
+        }
+    });
+}

@@ -168,3 +168,30 @@ fn reading_into_an_empty_buffer_returns_nothing() {
         assert_eq!(other.read_u8().await.unwrap(), b'x');
     });
 }
+
+#[test]
+fn a_stream_stays_ready_until_an_operation_would_block() {
+    run(|| async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let chunk = [0; 4_000];
+        let mut written = 0;
+        loop {
+            one.writable().await.unwrap();
+            match one.try_write(&chunk) {
+                Ok(count) => written += count,
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert!(waits(one.writable()).await);
+        let mut bytes = [0; 4_000];
+        while written > 0 {
+            other.readable().await.unwrap();
+            written -= other.try_read(&mut bytes).unwrap();
+        }
+        other.readable().await.unwrap();
+        assert_eq!(other.try_read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(waits(other.readable()).await);
+        one.writable().await.unwrap();
+        assert!(one.try_write(&chunk).unwrap() > 0);
+    });
+}
