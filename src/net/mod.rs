@@ -34,6 +34,7 @@
 
 mod addr;
 mod datagram;
+mod descriptor;
 pub(crate) mod driver;
 pub(crate) mod fabric;
 mod fault_plan;
@@ -62,4 +63,4 @@ pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
 pub use udp::UdpSocket;
 #[cfg(unix)]
-pub use unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream};
+pub use unix::{datagram::UnixDatagram, listener::UnixListener, socket::UnixSocket, stream::UnixStream};

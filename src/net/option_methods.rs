@@ -87,4 +87,28 @@ macro_rules! tcp_option_methods {
     };
 }
 
-pub(super) use {option_methods, tcp_option_methods, ttl_methods};
+/// Generates `device` and `bind_device`, which TCP and UDP sockets share.
+macro_rules! device_methods {
+    () => {
+        /// Returns the network interface set by [`bind_device`](Self::bind_device).
+        ///
+        /// # Errors
+        /// If the socket's host has crashed, or its run is over.
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+            self.device_name(|name| name.as_deref().map(<[u8]>::to_vec))
+        }
+
+        /// Sets the network interface to use; `None` and an empty name mean any. The option has no effect in the simulation,
+        /// where any name is accepted.
+        ///
+        /// # Errors
+        /// As [`device`](Self::device).
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+            self.device_name(|name| *name = interface.filter(|name| !name.is_empty()).map(Box::from))
+        }
+    };
+}
+
+pub(super) use {device_methods, option_methods, tcp_option_methods, ttl_methods};

@@ -101,6 +101,8 @@ impl Builder {
         on_thread_unpark(f: impl Fn() + Send + Sync + 'static);
         /// Accepted without effect: there is no driver of real I/O.
         max_io_events_per_tick(events: usize);
+        /// Accepted without effect: there is no driver of real I/O.
+        max_io_events_per_busy_tick(events: usize);
         /// Accepted without effect: there is one thread.
         thread_stack_size(bytes: usize);
         /// Accepted without effect: there is one thread.

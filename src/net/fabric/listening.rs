@@ -14,7 +14,7 @@ use super::unix::Name;
 use super::waiters::{WaitSlot, Waiters};
 use super::{CallContext, Errno, Fabric, Key};
 
-/// A TCP socket without a connection, or a listening Unix socket.
+/// A TCP socket without a connection, or a Unix stream socket that is bound or listens.
 #[derive(Debug)]
 pub(crate) struct Listener<W, R> {
     pub(crate) host: u32,
@@ -28,6 +28,12 @@ pub(crate) struct Listener<W, R> {
     pub(crate) acceptors: Waiters<W>,
     pub(crate) reuse: Reuse,
     pub(crate) options: Options,
+    /// The network interface that the program has named.
+    #[cfg_attr(
+        not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")),
+        expect(dead_code, reason = "other systems have no option for it")
+    )]
+    pub(crate) device: Option<Box<[u8]>>,
     pub(crate) resource: R,
     /// The name that a Unix listener is bound to; `None` for TCP.
     pub(crate) name: Option<Box<Name>>,
@@ -47,15 +53,16 @@ impl<W, R> Listener<W, R> {
             acceptors: Waiters::default(),
             reuse: Reuse::default(),
             options: Options::default(),
+            device: None,
             resource,
             name: None,
         }
     }
 
-    /// Creates a listening Unix socket.
-    pub(super) fn within(host: u32, name: Name, backlog: u32, resource: R) -> Self {
+    /// Creates a bound Unix stream socket.
+    pub(super) fn within(host: u32, name: Name, resource: R) -> Self {
         let socket = Self::new(host, SocketAddr::from(([0; 4], 0)), resource);
-        Self { listens: true, backlog, name: Some(Box::new(name)), ..socket }
+        Self { name: Some(Box::new(name)), ..socket }
     }
 
     /// Queues a connection. Returns `false` if the queue is full.

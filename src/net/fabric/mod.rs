@@ -36,7 +36,7 @@ use std::net::IpAddr;
 pub(crate) use connection::{EndKey, Options};
 pub(crate) use describe::{Directory, View, WaitedSocket};
 pub(crate) use errno::Errno;
-pub(crate) use hosts::Hosts;
+pub(crate) use hosts::{Hosts, Reuse};
 pub(crate) use link::{
     Change, Delay, LATENCY_QUANTILES, LinkParams, Links, PROBABILITY_STEPS, Packet, PacketDecision,
 };

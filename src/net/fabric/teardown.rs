@@ -26,6 +26,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
 
     /// Closes an end that the program has dropped.
     pub(crate) fn close(&mut self, ctx: &mut CallContext<'_>, key: EndKey) {
+        self.release_client_name(key);
         let Some(connection) = self.connections.get(key.connection) else { return };
         let [end, other] = pair(&mut connection.ends, key.side);
         end.readers.wake(&mut self.released);

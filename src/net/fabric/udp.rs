@@ -13,8 +13,9 @@ use super::hosts::{Binding, Protocol, Reuse};
 use super::waiters::{WaitSlot, Waiters};
 use super::{CallContext, Direction, Errno, Event, Fabric, Key};
 
-/// The maximum size of a datagram.
+/// The maximum size of a datagram over IPv4. Over IPv6, the header does not count.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
+const IPV4_HEADER_BYTES: usize = 20;
 
 /// The size of a receive queue in bytes, as under Linux, and the overhead that each datagram adds.
 const QUEUE_BYTES: usize = 212_992;
@@ -77,6 +78,12 @@ pub(crate) struct UdpSocket<W> {
     pub(crate) loops: bool,
     pub(crate) multicast_ttl: u32,
     pub(crate) options: Options,
+    /// The network interface that the program has named.
+    #[cfg_attr(
+        not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")),
+        expect(dead_code, reason = "other systems have no option for it")
+    )]
+    pub(crate) device: Option<Box<[u8]>>,
     groups: Vec<IpAddr>,
     queue: VecDeque<Datagram>,
     queued_bytes: usize,
@@ -104,6 +111,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             loops: true,
             multicast_ttl: 1,
             options: Options::default(),
+            device: None,
             groups: Vec::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -176,10 +184,11 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         if to.port() == 0 {
             return Err(Errno::InvalidInput);
         }
-        if bytes.len() > DATAGRAM_BYTES_MAX {
+        let to = SocketAddr::new(loopback_if_unspecified(to).ip().to_canonical(), to.port());
+        let bytes_max = DATAGRAM_BYTES_MAX + if to.is_ipv6() { IPV4_HEADER_BYTES } else { 0 };
+        if bytes.len() > bytes_max {
             return Err(Errno::MessageTooLong);
         }
-        let to = SocketAddr::new(loopback_if_unspecified(to).ip().to_canonical(), to.port());
         let is_broadcast = to.ip() == IpAddr::V4(Ipv4Addr::BROADCAST);
         if is_broadcast && !socket.broadcast {
             return Err(Errno::PermissionDenied);

@@ -93,15 +93,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
     }
 
-    /// Listens at a name.
-    pub(crate) fn listen_unix(
-        &mut self,
-        host: u32,
-        name: Name,
-        backlog: u32,
-        resource: R,
-    ) -> Result<Key, Errno> {
-        let key = self.listeners.insert(Listener::within(host, name.clone(), backlog, resource));
+    /// Binds a stream socket to a name. It does not listen yet.
+    pub(crate) fn bind_stream_unix(&mut self, host: u32, name: Name, resource: R) -> Result<Key, Errno> {
+        let key = self.listeners.insert(Listener::within(host, name.clone(), resource));
         if let Err(errno) = self.bind_name(host, &name, NameOwner::Listener(key)) {
             self.listeners.remove(key);
             return Err(errno);
@@ -109,8 +103,34 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         Ok(key)
     }
 
+    /// Begins to listen at the name of a bound stream socket.
+    pub(crate) fn listen_unix(&mut self, key: Key, backlog: u32) -> Result<(), Errno> {
+        let listener = self.listeners.get(key).ok_or(Errno::InvalidInput)?;
+        (listener.listens, listener.backlog) = (true, backlog);
+        Ok(())
+    }
+
+    /// Connects a bound stream socket, which becomes a connection. Its name stays bound until the connection is closed.
+    pub(crate) fn connect_bound_unix(&mut self, key: Key, name: &Name) -> Result<EndKey, Errno> {
+        let socket = self.listeners.get(key).ok_or(Errno::NotConnected)?;
+        let (host, own, resource) = (socket.host, socket.name.as_deref().cloned(), socket.resource);
+        let connected = self.connect_unix(host, name, own.unwrap_or_default(), resource)?;
+        self.listeners.remove(key);
+        Ok(connected)
+    }
+
     pub(super) fn release_listener_name(&mut self, host: u32, name: &Name) {
         self.release_name(host, name);
+    }
+
+    /// Releases the name of a client, if it was bound to one.
+    pub(super) fn release_client_name(&mut self, key: EndKey) {
+        let Some(connection) = self.connections.get(key.connection) else { return };
+        let Some([own, _]) = connection.names.as_deref_mut() else { return };
+        if key.side == 0 && *own != Name::Unnamed {
+            let (own, host) = (own.clone(), connection.ends[0].host);
+            self.release_name(host, &own);
+        }
     }
 
     /// Connects to a name. The connection is established at once or not at all.
@@ -128,6 +148,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             None if matches!(name, Name::Abstract(_)) => return Err(Errno::ConnectionRefused),
             None => return Err(Errno::NotFound),
         };
+        if !self.listeners.get(listener).is_some_and(|listener| listener.listens) {
+            return Err(Errno::ConnectionRefused);
+        }
         let connection = self.pair_unix(host, [own, name.clone()], resource);
         let queued = self.listeners.get(listener).is_some_and(|listener| listener.push(connection));
         if !queued {

@@ -8,9 +8,11 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::halves::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use super::socket::TcpSocket;
+use super::socket::OpenSocket;
 use crate::net::addr::{self, ToSocketAddrs};
+use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::Options;
+use crate::net::handle;
 use crate::net::option_methods::{option_methods, tcp_option_methods, ttl_methods};
 use crate::net::stream::Stream;
 use crate::net::stream_methods::prelude::*;
@@ -41,15 +43,16 @@ pub struct TcpStream {
     pub(super) stream: Stream,
     pub(super) reading: Attempt,
     pub(super) writing: Attempt,
+    descriptor: Descriptor,
 }
 
 impl TcpStream {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, reading: Attempt::default(), writing: Attempt::default() }
+    pub(super) fn new(stream: Stream, descriptor: Descriptor) -> Self {
+        Self { stream, reading: Attempt::default(), writing: Attempt::default(), descriptor }
     }
 
     pub(super) fn accepted(stream: Stream, peer: SocketAddr) -> io::Result<(Self, SocketAddr)> {
-        Ok((Self::new(stream), peer))
+        Ok((Self::new(stream, Descriptor::default()), peer))
     }
 
     /// Connects to the first of the addresses that accepts the connection.
@@ -63,7 +66,33 @@ impl TcpStream {
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| TcpSocket::for_address(address, at).connect_from(address, at))
+        let connected = move |address| OpenSocket::new(address, at).connect(address, at);
+        addr::first_of(addr, move |address| {
+            let connected = connected(address);
+            async move { Ok(Self::new(connected.await?, Descriptor::default())) }
+        })
+    }
+
+    /// Refuses a real connection: its peer is outside of the simulation. Connect within the run instead.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        handle::open(|_, _| ());
+        drop(stream);
+        Err(descriptor::connected_elsewhere())
+    }
+
+    /// Refuses to make a real connection of a simulated one.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.descriptor.into_std()
     }
 
     fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
@@ -116,6 +145,20 @@ impl TcpStream {
 }
 
 stream_methods::stream!(TcpStream);
+
+impl TryFrom<std::net::TcpStream> for TcpStream {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    #[track_caller]
+    fn try_from(stream: std::net::TcpStream) -> io::Result<Self> {
+        Self::from_std(stream)
+    }
+}
+
+has_descriptor!(TcpStream, |stream| descriptor::real_tcp(
+    stream.local_addr().is_ok_and(|address| address.is_ipv4())
+));
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

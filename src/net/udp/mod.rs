@@ -12,6 +12,7 @@ use std::panic::Location;
 
 use super::addr::{self, ToSocketAddrs};
 use super::datagram::prelude::*;
+use super::descriptor::{self, Descriptor, has_descriptor};
 use super::driver::{self, Fabric};
 use super::fabric::{Direction, Key, Options, Transmit, WaitedSocket};
 use super::handle::{self, Handle};
@@ -79,7 +80,7 @@ impl Datagrams for Udp {
 /// A UDP socket, as [`tokio::net::UdpSocket`](https://docs.rs/tokio/1/tokio/net/struct.UdpSocket.html).
 ///
 /// Datagrams may be lost, duplicated and reordered, depending on the model of the link. Within a host they are not. A
-/// send of more than 65,507 bytes fails. A datagram that exceeds the receive queue of 208 KiB is dropped.
+/// send of more than 65,507 bytes (over IPv6 65,527) fails. A datagram that exceeds the receive queue of 208 KiB is dropped.
 ///
 /// ```
 /// use timeloop::net::UdpSocket;
@@ -97,6 +98,7 @@ impl Datagrams for Udp {
 /// ```
 pub struct UdpSocket {
     socket: Datagram<Udp>,
+    descriptor: Descriptor,
 }
 
 impl UdpSocket {
@@ -110,12 +112,55 @@ impl UdpSocket {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| {
-            let resource = ResourceId::made_at(at).socket();
-            let (run, bound) = handle::open(|fabric, host| fabric.bind_udp(host, address));
-            let handle = |key| Handle { run, key, resource, name: socket_labels::UDP_SOCKET };
-            ready(bound.map(|key| Self { socket: Datagram::new(handle(key)) }).map_err(io::Error::from))
-        })
+        addr::first_of(addr, move |address| ready(Self::bind_at(address, at, Descriptor::default())))
+    }
+
+    #[track_caller]
+    fn bind_at(
+        address: SocketAddr,
+        at: &'static Location<'static>,
+        descriptor: Descriptor,
+    ) -> io::Result<Self> {
+        let resource = ResourceId::made_at(at).socket();
+        let (run, bound) = handle::open(|fabric, host| fabric.bind_udp(host, address));
+        let handle = Handle { run, key: bound?, resource, name: socket_labels::UDP_SOCKET };
+        Ok(Self { socket: Datagram::new(handle), descriptor })
+    }
+
+    /// Binds the address of a real socket, which stays open, so that its port is reserved. Its peer and its options are taken
+    /// over. Datagrams that arrive at the real socket are never received.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind). The address has to be one of the simulated host, such as a loopback address.
+    ///
+    /// # Panics
+    /// Outside of a run; in debug builds under Linux, if the real socket blocks, as in tokio.
+    #[track_caller]
+    pub fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let (peer, broadcast, ttl) = (socket.peer_addr().ok(), socket.broadcast(), socket.ttl());
+        let (loops, multicast_ttl) = (socket.multicast_loop_v4(), socket.multicast_ttl_v4());
+        let address = socket.local_addr()?;
+        let this = Self::bind_at(address, Location::caller(), Descriptor::default())
+            .map_err(descriptor::explain_bind)?;
+        descriptor::check_nonblocking(&socket);
+        this.udp(|udp| {
+            udp.broadcast = broadcast.unwrap_or(udp.broadcast);
+            udp.loops = loops.unwrap_or(udp.loops);
+            udp.multicast_ttl = multicast_ttl.unwrap_or(udp.multicast_ttl);
+            udp.options.ttl = ttl.unwrap_or(udp.options.ttl);
+        })?;
+        if let Some(peer) = peer {
+            this.socket.handle.with_hosts(|fabric, _, key| fabric.connect_udp(key, peer))?;
+        }
+        Ok(Self { descriptor: Descriptor::of(socket), ..this })
+    }
+
+    /// Returns the real socket that this one was [made from](Self::from_std).
+    ///
+    /// # Errors
+    /// `Unsupported` if it was not made from one.
+    pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
+        self.descriptor.into_std()
     }
 
     fn udp<R>(&self, f: impl FnOnce(&mut driver::UdpSocket) -> R) -> io::Result<R> {
@@ -160,14 +205,14 @@ impl UdpSocket {
         source: SocketAddr,
         writable: "Returns at once: a UDP socket can always send.",
         send_errors: "Returns \"Destination address required\" if the socket is not connected, `ConnectionRefused` if an earlier \
-            datagram reached a closed port, and \"Message too long\" for more than 65,507 bytes.",
+            datagram reached a closed port, and \"Message too long\" for more than 65,507 bytes, or 65,527 over IPv6.",
         recv_errors: "Returns `ConnectionRefused` if a sent datagram reached a closed port.",
     }
 
     /// Sends a datagram to the first of the addresses.
     ///
     /// # Errors
-    /// Returns "Message too long" for more than 65,507 bytes, and `NetworkUnreachable` if the host has no address of
+    /// Returns "Message too long" for more than 65,507 bytes, or 65,527 over IPv6, and `NetworkUnreachable` if the host has no address of
     /// that family.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         match addr::to_socket_addrs(addr).await?.next() {
@@ -312,6 +357,20 @@ impl UdpSocket {
         self.try_peek_from(&mut []).map(|(_, from)| from)
     }
 }
+
+impl TryFrom<std::net::UdpSocket> for UdpSocket {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    #[track_caller]
+    fn try_from(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Self::from_std(socket)
+    }
+}
+
+has_descriptor!(UdpSocket, |socket| descriptor::real_udp(
+    socket.local_addr().is_ok_and(|address| address.is_ipv4())
+));
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,14 +8,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::UdpSocket;
 use crate::net::fabric::Errno;
-use crate::net::option_methods::{option_methods, ttl_methods};
+use crate::net::option_methods::{device_methods, option_methods, ttl_methods};
 
 impl UdpSocket {
     ttl_methods!();
+    device_methods!();
+
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    fn device_name<R>(&self, f: impl FnOnce(&mut Option<Box<[u8]>>) -> R) -> io::Result<R> {
+        self.udp(|socket| f(&mut socket.device))
+    }
 
     option_methods! {
         /// Sets the type of service. The option has no effect in the simulation.
         set_tos_v4(tos: u32), tos_v4 => options.tos;
+
+        /// Sets the traffic class. The option has no effect in the simulation.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
+        set_tclass_v6(tclass: u32), tclass_v6 => options.tos;
 
         /// Sets whether the socket may send to the broadcast address 255.255.255.255.
         set_broadcast(on: bool), broadcast => udp.broadcast;

@@ -12,6 +12,7 @@ use super::SocketAddr;
 use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, RunId, WakeTarget};
 use crate::net::datagram::prelude::*;
+use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::driver::Fabric;
 use crate::net::fabric::{Direction, Key, Name, WaitedSocket};
 use crate::net::handle::{self, Handle};
@@ -93,11 +94,13 @@ impl Datagrams for Unix {
 /// ```
 pub struct UnixDatagram {
     socket: Datagram<Unix>,
+    descriptor: Descriptor,
 }
 
 impl UnixDatagram {
     fn new(run: RunId, key: Key, resource: ResourceId) -> Self {
-        Self { socket: Datagram::new(Handle { run, key, resource, name: socket_labels::UNIX_DATAGRAM }) }
+        let socket = Datagram::new(Handle { run, key, resource, name: socket_labels::UNIX_DATAGRAM });
+        Self { socket, descriptor: Descriptor::default() }
     }
 
     #[track_caller]
@@ -144,6 +147,36 @@ impl UnixDatagram {
         let at = Location::caller();
         let socket = |key| Self::new(run, key, ResourceId::made_at(at).socket());
         Ok((socket(one), socket(other)))
+    }
+
+    /// Binds the name of a real socket, which stays open, and connects to the name of its peer. Datagrams that arrive at the real
+    /// socket are never received.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind) and [`connect`](Self::connect); `Unsupported` for one of a real pair.
+    ///
+    /// # Panics
+    /// Outside of a run; in debug builds under Linux, if the real socket blocks, as in tokio.
+    #[track_caller]
+    pub fn from_std(datagram: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
+        let this = Self::bind_name(SocketAddr::from(datagram.local_addr()?).0)?;
+        descriptor::check_nonblocking(&datagram);
+        if let Ok(peer) = datagram.peer_addr() {
+            let name = SocketAddr::from(peer).0;
+            if name == Name::Unnamed {
+                return Err(descriptor::connected_elsewhere());
+            }
+            this.socket.handle.with(|fabric, key| fabric.connect_datagram(key, &name))?;
+        }
+        Ok(Self { descriptor: Descriptor::of(datagram), ..this })
+    }
+
+    /// Returns the real socket that this one was [made from](Self::from_std).
+    ///
+    /// # Errors
+    /// `Unsupported` if it was not made from one.
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixDatagram> {
+        self.descriptor.into_std()
     }
 
     /// Connects the socket to the one at a path: [`send`](Self::send) sends there, and only that socket can send to
@@ -231,6 +264,18 @@ impl UnixDatagram {
         self.socket.handle.with(|fabric, key| fabric.shutdown_unix(key, reads, writes))
     }
 }
+
+impl TryFrom<std::os::unix::net::UnixDatagram> for UnixDatagram {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    #[track_caller]
+    fn try_from(datagram: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
+        Self::from_std(datagram)
+    }
+}
+
+has_descriptor!(UnixDatagram, |_datagram| descriptor::real_unix());
 
 impl fmt::Debug for UnixDatagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

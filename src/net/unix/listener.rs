@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use super::SocketAddr;
 use super::stream::UnixStream;
 use crate::engine::announce::ResourceId;
+use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::{Errno, Name};
 use crate::net::handle::{self, Handle};
 use crate::net::listener::{BACKLOG, Listener};
@@ -33,6 +34,7 @@ use crate::net::socket_labels;
 /// ```
 pub struct UnixListener {
     listener: Listener,
+    descriptor: Descriptor,
 }
 
 impl UnixListener {
@@ -63,9 +65,38 @@ impl UnixListener {
     #[track_caller]
     fn bind_name(name: Name) -> io::Result<Self> {
         let resource = ResourceId::new().socket();
-        let (run, key) = handle::open(|fabric, host| fabric.listen_unix(host, name, BACKLOG, resource));
-        let handle = Handle { run, key: key?, resource, name: socket_labels::UNIX_LISTENER };
-        Ok(Self { listener: Listener::new(handle, socket_labels::UNIX_STREAM) })
+        let (run, key) = handle::open(|fabric, host| {
+            let key = fabric.bind_stream_unix(host, name, resource)?;
+            fabric.listen_unix(key, BACKLOG).map(|()| key)
+        });
+        Ok(Self::new(Handle { run, key: key?, resource, name: socket_labels::UNIX_LISTENER }))
+    }
+
+    pub(super) fn new(handle: Handle) -> Self {
+        let listener = Listener::new(handle, socket_labels::UNIX_STREAM);
+        Self { listener, descriptor: Descriptor::default() }
+    }
+
+    /// Listens at the name of a real listener, which stays open. Its real connections are never accepted.
+    ///
+    /// # Errors
+    /// As [`bind_addr`](Self::bind_addr).
+    ///
+    /// # Panics
+    /// Outside of a run; in debug builds under Linux, if the real listener blocks, as in tokio.
+    #[track_caller]
+    pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        let this = Self::bind_addr(&listener.local_addr()?.into())?;
+        descriptor::check_nonblocking(&listener);
+        Ok(Self { descriptor: Descriptor::of(listener), ..this })
+    }
+
+    /// Returns the real listener that this one was [made from](Self::from_std).
+    ///
+    /// # Errors
+    /// `Unsupported` if it was not made from one.
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixListener> {
+        self.descriptor.into_std()
     }
 
     /// Accepts a connection and returns it with the client's address.
@@ -101,6 +132,18 @@ impl UnixListener {
         Ok(None)
     }
 }
+
+impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    #[track_caller]
+    fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        Self::from_std(listener)
+    }
+}
+
+has_descriptor!(UnixListener, |_listener| descriptor::real_unix());
 
 impl fmt::Debug for UnixListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 pub(super) mod datagram;
 mod halves;
 pub(super) mod listener;
+pub(super) mod socket;
 pub(super) mod stream;
 
 use std::fmt;
@@ -78,7 +79,6 @@ impl fmt::Debug for SocketAddr {
     }
 }
 
-#[cfg(unix)]
 impl From<std::os::unix::net::SocketAddr> for SocketAddr {
     fn from(address: std::os::unix::net::SocketAddr) -> Self {
         #[cfg(target_os = "linux")]
@@ -89,33 +89,55 @@ impl From<std::os::unix::net::SocketAddr> for SocketAddr {
     }
 }
 
+/// The type of a user id.
+#[expect(non_camel_case_types, reason = "the name of tokio and of C")]
+pub type uid_t = u32;
+
+/// The type of a group id.
+#[expect(non_camel_case_types, reason = "the name of tokio and of C")]
+pub type gid_t = u32;
+
+/// The type of a process id.
+#[expect(non_camel_case_types, reason = "the name of tokio and of C")]
+pub type pid_t = i32;
+
 /// The credentials of the peer of a Unix stream, as
 /// [`tokio::net::unix::UCred`](https://docs.rs/tokio/1/tokio/net/unix/struct.UCred.html).
+///
+/// They are those of this process, in which both ends are. Like `std::process::id`, they differ between processes: a test whose
+/// steps depend on their values is not deterministic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UCred {
-    id: u32,
+    pid: Option<pid_t>,
+    uid: uid_t,
+    gid: gid_t,
 }
 
 impl UCred {
-    pub(super) fn new() -> Self {
-        Self { id: 0 }
+    pub(super) fn of_this_process() -> Self {
+        use std::os::unix::fs::MetadataExt;
+
+        // Its owner is the effective user, where the system has it.
+        let process = std::fs::metadata("/proc/self");
+        let (uid, gid) = process.map_or((0, 0), |process| (process.uid(), process.gid()));
+        Self { pid: pid_t::try_from(std::process::id()).ok(), uid, gid }
     }
 
-    /// Returns the user id.
+    /// Returns the user id; 0 on systems without `/proc`.
     #[must_use]
-    pub fn uid(&self) -> u32 {
-        self.id
+    pub fn uid(&self) -> uid_t {
+        self.uid
     }
 
-    /// Returns the group id.
+    /// Returns the group id; 0 on systems without `/proc`.
     #[must_use]
-    pub fn gid(&self) -> u32 {
-        self.id
+    pub fn gid(&self) -> gid_t {
+        self.gid
     }
 
-    /// Returns `None`: simulated hosts have no processes.
+    /// Returns the process id.
     #[must_use]
-    pub fn pid(&self) -> Option<i32> {
-        None
+    pub fn pid(&self) -> Option<pid_t> {
+        self.pid
     }
 }

@@ -3,12 +3,14 @@
 //! # Invariants
 //! Dropping a stream closes it. If there are unread bytes, the peer gets a reset.
 
+use std::future::poll_fn;
 use std::panic::Location;
 use std::path::Path;
 
 use super::halves::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{SocketAddr, UCred};
 use crate::engine::announce::ResourceId;
+use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::{EndKey, Name};
 use crate::net::handle;
 use crate::net::socket_labels;
@@ -37,11 +39,13 @@ pub struct UnixStream {
     pub(super) stream: Stream,
     pub(super) reading: Attempt,
     pub(super) writing: Attempt,
+    descriptor: Descriptor,
 }
 
 impl UnixStream {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, reading: Attempt::default(), writing: Attempt::default() }
+        let (reading, writing, descriptor) = Default::default();
+        Self { stream, reading, writing, descriptor }
     }
 
     pub(super) fn accepted(stream: Stream, _: std::net::SocketAddr) -> io::Result<(Self, SocketAddr)> {
@@ -60,7 +64,7 @@ impl UnixStream {
     #[track_caller]
     pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move { Self::connect_name(&super::stream_name(path.as_ref())?, Name::Unnamed, at) }
+        async move { Self::connect_path(path.as_ref(), at).await }
     }
 
     /// Connects to the socket that listens at an address.
@@ -70,13 +74,57 @@ impl UnixStream {
     #[track_caller]
     pub fn connect_addr(socket_addr: &SocketAddr) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        async move { Self::connect_name(&socket_addr.0, Name::Unnamed, at) }
+        async move { Self::connect_name(&socket_addr.0, at).await }
     }
 
-    pub(super) fn connect_name(name: &Name, own: Name, at: &'static Location<'static>) -> io::Result<Self> {
+    pub(super) async fn connect_path(path: &Path, at: &'static Location<'static>) -> io::Result<Self> {
+        Self::connect_name(&super::stream_name(path)?, at).await
+    }
+
+    async fn connect_name(name: &Name, at: &'static Location<'static>) -> io::Result<Self> {
         let resource = ResourceId::made_at(at).socket();
-        let (run, key) = handle::open(|fabric, host| fabric.connect_unix(host, name, own, resource));
-        Ok(Self::new(Stream::new(run, key?, resource, socket_labels::UNIX_STREAM)))
+        let (run, key) =
+            handle::open(|fabric, host| fabric.connect_unix(host, name, Name::Unnamed, resource));
+        Self::connected(Stream::new(run, key?, resource, socket_labels::UNIX_STREAM)).await
+    }
+
+    /// Waits once, as in tokio, where the event loop has to report a connection. The listener may reset it meanwhile.
+    pub(super) async fn connected(stream: Stream) -> io::Result<Self> {
+        let mut waited = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        match stream.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Self::new(stream)),
+        }
+    }
+
+    /// Refuses a real connection: its peer is outside of the simulation. Use [`pair`](Self::pair) or [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    ///
+    /// # Panics
+    /// Outside of a run.
+    #[track_caller]
+    pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        handle::open(|_, _| ());
+        drop(stream);
+        Err(descriptor::connected_elsewhere())
+    }
+
+    /// Refuses to make a real connection of a simulated one.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixStream> {
+        self.descriptor.into_std()
     }
 
     /// Creates two connected streams.
@@ -115,16 +163,28 @@ impl UnixStream {
         self.names().map(|[_, peer]| SocketAddr(peer))
     }
 
-    /// Returns the credentials of the peer. The user id and the group id are always 0.
+    /// Returns the credentials of the peer, which are those of this process.
     ///
     /// # Errors
     /// As [`local_addr`](Self::local_addr).
     pub fn peer_cred(&self) -> io::Result<UCred> {
-        self.names().map(|_| UCred::new())
+        self.names().map(|_| UCred::of_this_process())
     }
 }
 
 stream_methods::stream!(UnixStream);
+
+impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    #[track_caller]
+    fn try_from(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Self::from_std(stream)
+    }
+}
+
+has_descriptor!(UnixStream, |_stream| descriptor::real_unix());
 
 impl fmt::Debug for UnixStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,5 @@
 //! Where the simulation once differed from tokio. Each test has the number of the difference in its name, or the name of what
 //! was missing.
 
-#[cfg(feature = "net")]
+#[cfg(all(feature = "net", unix))]
 mod net;

@@ -1,9 +1,9 @@
 //! Sockets and their readiness.
 
 use timeloop::io::{AsyncReadExt, AsyncWriteExt, ErrorKind, Interest};
-use timeloop::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
+use timeloop::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 
-use crate::support::explorer;
+use crate::support::{explorer, panic_text, pends};
 
 /// Explores a test, in the baseline run and in others.
 #[track_caller]
@@ -101,4 +101,102 @@ fn e04_a_closure_that_would_block_waits_for_something_new() {
         client.write_all(b"second").await.unwrap();
         assert_eq!(read.await.unwrap(), (6, 2));
     });
+}
+
+#[test]
+fn e17_credentials_are_those_of_this_process() {
+    explore("e17_credentials", || async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let (one, other) = (one.peer_cred().unwrap(), other.peer_cred().unwrap());
+        assert_eq!(one, other);
+        assert_eq!(one.pid(), Some(std::process::id() as timeloop::net::unix::pid_t));
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let file = std::fs::metadata("/proc/self").unwrap();
+            assert_eq!((one.uid(), one.gid()), (file.uid(), file.gid()));
+        }
+    });
+}
+
+#[test]
+fn e17_connecting_to_a_unix_listener_pends_once() {
+    explore("e17_connect", || async {
+        let listener = UnixListener::bind("/run/one").unwrap();
+        let mut connect = Box::pin(UnixStream::connect("/run/one"));
+        pends(&mut connect).await;
+        drop(listener);
+        let error = connect.await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused), "{error}");
+
+        let listener = UnixListener::bind("/run/other").unwrap();
+        let mut client = UnixStream::connect("/run/other").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+    });
+}
+
+#[test]
+fn e17_a_tcp_socket_is_made_outside_of_a_run() {
+    let socket = TcpSocket::new_v4().unwrap();
+    assert_eq!(socket.local_addr().unwrap(), "0.0.0.0:0".parse().unwrap());
+    socket.set_nodelay(true).unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.set_recv_buffer_size(30_000).unwrap();
+    assert!(socket.nodelay().unwrap() && socket.reuseaddr().unwrap());
+    crate::support::fifo().block_on(async {
+        // The socket joins the run, with its options.
+        socket.bind("127.0.0.1:80".parse().unwrap()).unwrap();
+        assert!(socket.nodelay().unwrap() && socket.reuseaddr().unwrap());
+        assert_eq!(socket.recv_buffer_size().unwrap(), 60_000);
+        let listener = socket.listen(16).unwrap();
+        let client = TcpStream::connect("127.0.0.1:80").await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
+    });
+    let socket = TcpSocket::new_v6().unwrap();
+    let text = panic_text(|| drop(socket.bind("[::1]:0".parse().unwrap())));
+    assert!(text.contains("outside of a run"), "{text}");
+}
+
+#[test]
+fn sockets_of_std_need_a_run() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let text = panic_text(|| drop(TcpListener::from_std(listener)));
+    assert!(text.contains("outside of a run"), "{text}");
+}
+
+#[test]
+fn a_real_connection_is_refused() {
+    explore("a_real_connection_is_refused", || async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let error = TcpStream::from_std(stream).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().starts_with("a real connection can't join"), "{error}");
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(UnixStream::try_from(one).unwrap_err().kind(), ErrorKind::Unsupported);
+        let (one, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        one.set_nonblocking(true).unwrap();
+        assert_eq!(UnixDatagram::from_std(one).unwrap_err().kind(), ErrorKind::Unsupported);
+
+        // Nor is there a real connection behind a simulated one.
+        let (client, _server) = connected().await;
+        let error = client.into_std().unwrap_err();
+        assert!(error.to_string().starts_with("a socket of a simulated run has no real one"), "{error}");
+    });
+}
+
+#[cfg(all(target_os = "linux", debug_assertions))]
+#[test]
+fn a_blocking_socket_of_std_is_refused() {
+    let text = panic_text(|| {
+        let run = timeloop::run(1, || async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            drop(TcpListener::from_std(listener));
+        });
+        panic!("{}", run.unwrap_err());
+    });
+    assert!(text.contains("set_nonblocking(true)"), "{text}");
 }

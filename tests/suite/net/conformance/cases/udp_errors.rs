@@ -102,6 +102,21 @@ fn a_datagram_has_a_maximum_size() {
 }
 
 #[test]
+fn a_datagram_over_ipv6_may_be_larger() {
+    run(|| async {
+        let one = UdpSocket::bind("[::1]:0").await.unwrap();
+        let other = UdpSocket::bind("[::1]:0").await.unwrap();
+        let datagram = pattern(65_528);
+        let address = other.local_addr().unwrap();
+        assert_eq!(error(one.send_to(&datagram, address).await), "Message too long (os error 90)");
+        assert_eq!(one.send_to(&datagram[..65_527], address).await.unwrap(), 65_527);
+        let mut bytes = vec![0; 70_000];
+        assert_eq!(other.recv_from(&mut bytes).await.unwrap().0, 65_527);
+        assert!(bytes[..65_527] == datagram[..65_527]);
+    });
+}
+
+#[test]
 fn broadcasting_needs_its_option() {
     run(|| async {
         let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
