@@ -14,14 +14,16 @@ pub(super) struct ChangePoints {
     steps: u32,
     /// The number of choices made.
     counted: u64,
-    /// The remaining points in descending order; `None` before the first choice.
-    left: Option<Vec<u64>>,
+    /// The next point: 0 before the first choice, and above every choice when none is left.
+    next: u64,
+    /// The remaining points in descending order.
+    left: Vec<u64>,
 }
 
 impl ChangePoints {
     /// Creates change points within the first `steps` choices.
     pub(super) fn within(steps: u32) -> Self {
-        Self { steps: steps.max(1), counted: 0, left: None }
+        Self { steps: steps.max(1), ..Self::default() }
     }
 
     /// Returns the number of choices made.
@@ -41,18 +43,24 @@ impl ChangePoints {
     #[inline]
     pub(super) fn next(&mut self, draw: &mut Draw, many: impl FnOnce(&mut Draw) -> u32) -> u32 {
         self.counted += 1;
-        let steps = self.steps;
-        let left = self.left.get_or_insert_with(|| {
-            let mut points: Vec<_> = (0..many(draw)).map(|_| u64::from(draw.below(steps)) + 1).collect();
-            points.sort_unstable();
-            points.reverse();
-            points
-        });
+        if self.counted < self.next { 0 } else { self.reach(draw, many) }
+    }
+
+    /// Draws the points if this is the first choice; removes and counts those that fall on the current choice.
+    #[cold]
+    #[inline(never)]
+    fn reach(&mut self, draw: &mut Draw, many: impl FnOnce(&mut Draw) -> u32) -> u32 {
+        if self.next == 0 {
+            self.left = (0..many(draw)).map(|_| u64::from(draw.below(self.steps)) + 1).collect();
+            self.left.sort_unstable();
+            self.left.reverse();
+        }
         let mut now = 0;
-        while left.last() == Some(&self.counted) {
-            left.pop();
+        while self.left.last() == Some(&self.counted) {
+            self.left.pop();
             now += 1;
         }
+        self.next = self.left.last().copied().unwrap_or(u64::MAX);
         now
     }
 }
