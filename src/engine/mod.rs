@@ -27,13 +27,16 @@ mod sites;
 mod task_cell;
 mod tasks;
 mod timers;
+mod unsafe_cells;
 mod waker;
 #[cfg(feature = "net")]
 pub(crate) mod world;
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+#[cfg(feature = "net")]
+use std::cell::RefCell;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -63,6 +66,7 @@ use preemption::StepState;
 use scheduler::{Scheduler, mix};
 use tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State, TaskPanic, Tasks};
 use timers::TimerQueue;
+use unsafe_cells::{InlinedCell, InlinedRefCell};
 use waker::ForeignWakes;
 #[cfg(not(feature = "net"))]
 use waker::WakeTarget;
@@ -94,16 +98,16 @@ pub(crate) struct Engine {
     /// How closely the run is watched.
     level: Level,
     /// The slot of the task that is being polled, or was polled last.
-    current: Cell<u32>,
+    current: InlinedCell<u32>,
     /// The number of the task that is being polled, or 0.
-    polled: Cell<u64>,
+    polled: InlinedCell<u64>,
     step: StepState,
     /// The panic payload of the task that was polled last.
     panicked: Cell<Option<Box<dyn Any + Send>>>,
     /// Which of the two noting waker tables the next poll uses.
-    alternate: Cell<bool>,
+    alternate: InlinedCell<bool>,
     foreign_wakes: ForeignWakes,
-    core: RefCell<Core>,
+    core: InlinedRefCell<Core>,
     /// `None` until a socket is opened. Most runs never open one.
     #[cfg(feature = "net")]
     world: RefCell<Option<Box<world::Surroundings>>>,
@@ -159,13 +163,13 @@ impl Engine {
             run,
             label,
             level,
-            current: Cell::new(NO_SLOT),
-            polled: Cell::new(0),
+            current: InlinedCell::new(NO_SLOT),
+            polled: InlinedCell::new(0),
             step: StepState::default(),
             panicked: Cell::new(None),
-            alternate: Cell::new(false),
+            alternate: InlinedCell::new(false),
             foreign_wakes,
-            core: RefCell::new(Core {
+            core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),
                 tasks: Tasks::default(),
                 clock: Clock { now_ns: 0, timers: TimerQueue::new(run.first_timer()) },

@@ -221,10 +221,15 @@ impl Engine {
         self.current.set(current);
     }
 
-    /// Resumes a task with interrupts. Returns whether the task ends.
+    /// Resumes a task with interrupts, which has been taken out of its slot. Returns whether the task ends.
     #[cold]
     #[inline(never)]
-    pub(super) fn resume_interrupted(&self, slot: u32, context: &mut Context<'_>) -> bool {
+    pub(super) fn resume_interrupted(
+        &self,
+        slot: u32,
+        task: &mut TaskBox,
+        context: &mut Context<'_>,
+    ) -> bool {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         let place = core.tasks.at(slot);
@@ -250,17 +255,13 @@ impl Engine {
             self.step.interrupted.set(Interrupted::Parked);
             return false;
         }
-        let task = core.tasks.at(slot).task.take();
-        let mut task = task.expect("only the root has no future of its own, and nothing interrupts it");
         drop(guard);
-        let ended = if stopped || interrupts.has(Interrupts::ABORTED) {
+        if stopped || interrupts.has(Interrupts::ABORTED) {
             self.panicked.set(task.cancel(id).err());
             true
         } else {
             task.poll(context).is_ready()
-        };
-        self.core.borrow_mut().tasks.at(slot).task = Some(task);
-        ended
+        }
     }
 
     /// Ends an interrupted step of the task in this slot.

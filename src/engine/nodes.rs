@@ -7,7 +7,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::Ref;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::panic::Location;
@@ -17,6 +16,7 @@ use std::sync::Arc;
 use super::clock::NodeClock;
 use super::task_cell::TaskBox;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT};
+use super::unsafe_cells::InlinedRef;
 use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, mix};
 use timeloop_sim::{AddressMap, NodeEvent, ResourceKey};
@@ -421,11 +421,11 @@ impl Engine {
     }
 
     /// Borrows the table of nodes. User code must not run during the borrow.
-    pub(crate) fn nodes(&self) -> Ref<'_, Nodes> {
+    pub(crate) fn nodes(&self) -> InlinedRef<'_, Nodes> {
         if self.core.borrow().nodes.nodes.is_empty() {
             self.core.borrow_mut().nodes.ensure();
         }
-        Ref::map(self.core.borrow(), |core| &core.nodes)
+        self.core.borrow().map(|core| &core.nodes)
     }
 }
 

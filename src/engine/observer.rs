@@ -88,7 +88,7 @@ impl Engine {
     /// Returns whether the run has an observer of operations.
     #[inline(always)]
     pub(super) fn is_observed(&self) -> bool {
-        self.level != Level::Off
+        !matches!(self.level, Level::Off)
     }
 
     /// Returns whether the run is recorded.

@@ -6,11 +6,11 @@
 //! - A preempted task continues the same resumption, with the counts and wakes that it had.
 //! - A preemption leaves no trace if the same task runs next.
 
-use std::cell::Cell;
-
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 
-use super::tasks::State;
+use super::scheduler::Scheduler;
+use super::tasks::{Slot, State};
+use super::unsafe_cells::InlinedCell;
 use super::{Core, Engine};
 
 /// The state of the current step. Its layout lets one store reset it.
@@ -18,14 +18,14 @@ use super::{Core, Engine};
 #[repr(C, align(8))]
 pub(super) struct StepState {
     /// Whether the task has been woken during its poll.
-    pub(super) woken: Cell<bool>,
+    pub(super) woken: InlinedCell<bool>,
     /// Whether the task is suspended: it was preempted before an operation, or interrupted.
-    pub(super) suspended: Cell<bool>,
+    pub(super) suspended: InlinedCell<bool>,
     /// How the step was interrupted, if it was. Then `suspended` is set, too.
-    pub(super) interrupted: Cell<Interrupted>,
-    padding: Cell<u8>,
+    pub(super) interrupted: InlinedCell<Interrupted>,
+    padding: InlinedCell<u8>,
     /// How many operations the resumption has announced.
-    pub(super) operations: Cell<u32>,
+    pub(super) operations: InlinedCell<u32>,
 }
 
 impl StepState {
@@ -139,19 +139,23 @@ impl Engine {
     /// Restores the state of a preempted task, which continues now. Returns whether the preemption leaves no trace: if no
     /// other task ran in between, the two steps count as one.
     #[inline]
-    pub(super) fn continue_preempted(&self, core: &mut Core, slot: u32) -> bool {
-        core.tasks.at(slot).preempted = false;
-        let poll = &core.tasks.preempted_polls[slot as usize];
-        let index = poll.index;
+    pub(super) fn continue_preempted(
+        &self,
+        scheduler: &mut Scheduler,
+        place: &mut Slot,
+        poll: &PreemptedPoll,
+        slot: u32,
+    ) -> bool {
+        place.preempted = false;
         self.step.operations.set(poll.operations);
         // The wake must not be lost: without the preemption it would resume the task.
         self.step.woken.set(poll.woken);
-        core.scheduler.selects = poll.selects;
-        let (last_slot, after_steps) = core.scheduler.preempted_last;
+        scheduler.selects = poll.selects;
+        let (last_slot, after_steps) = scheduler.preempted_last;
         // The current step is counted already.
-        let leaves_no_trace = last_slot == slot && after_steps == core.scheduler.steps() - 1;
+        let leaves_no_trace = last_slot == slot && after_steps == scheduler.steps() - 1;
         if !leaves_no_trace {
-            core.scheduler.mix(u64::from(index));
+            scheduler.mix(u64::from(poll.index));
         }
         leaves_no_trace
     }

@@ -6,7 +6,6 @@
 //! - The loop polls and drops the root through [`Root`] alone, so it is compiled once and not for every test of a user.
 
 use std::any::Any;
-use std::cell::RefMut;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
@@ -19,6 +18,7 @@ use super::observer::{Level, Recorder};
 use super::panics::{self, Watch};
 use super::preemption::Interrupted;
 use super::tasks::{NO_SLOT, ROOT_SLOT, State};
+use super::unsafe_cells::InlinedRefMut;
 use super::waker::{self, TaskRef, WakeTarget};
 use super::{Core, Engine, Id};
 
@@ -151,8 +151,9 @@ impl Engine {
                 guard = self.core.borrow_mut();
                 continue;
             };
+            core.scheduler.count_step();
             let now_ns = core.clock.now_ns;
-            let slot = core.tasks.at(number);
+            let (slot, polls) = core.tasks.at_with_polls(number);
             debug_assert!(matches!(slot.state, State::Ready));
             slot.state = State::Running;
             slot.polled_at_ns = now_ns;
@@ -161,26 +162,29 @@ impl Engine {
             let resume = if continues { slot.resumes - 1 } else { slot.resumes };
             slot.resumes = resume + 1;
             let task = TaskRef::number_of(self.run, number, slot.generation);
-            // The task is taken out of its slot during the poll, because the table may grow. The poll catches all panics, so
-            // the task is always put back, and unwinding need not drop it.
-            let mut future = ManuallyDrop::new(if interrupts.any() { None } else { slot.task.take() });
             heartbeat.begin_poll(key, slot.spawn_site);
             let trace_hash = core.scheduler.trace_hash;
             core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
             self.step.reset();
             core.scheduler.selects = 0;
-            if !(continues && self.continue_preempted(core, number)) {
+            if !(continues
+                && self.continue_preempted(&mut core.scheduler, slot, &polls[number as usize], number))
+            {
                 core.scheduler.mix_step(key, resume, now_ns);
             }
             self.current.set(number);
             self.polled.set(task);
+            // The task is taken out of its slot during the poll, because the table may grow. The poll catches all panics, so
+            // the task is always put back, and unwinding need not drop it. It is taken last: its pointer, which the poll
+            // needs at once, then stays in a register.
+            let mut future = ManuallyDrop::new(slot.task.take());
             drop(guard);
 
             let waker = waker::of_number(task, self.wakers());
             let context = &mut Context::from_waker(&waker);
             let ended = match &mut *future {
+                Some(future) if interrupts.any() => self.resume_interrupted(number, future, context),
                 Some(future) => matches!(future.poll(context), Poll::Ready(())),
-                None if interrupts.any() => self.resume_interrupted(number, context),
                 // Only the root has no future in its slot.
                 None if root.poll(context) => {
                     self.polled.set(0);
@@ -191,6 +195,8 @@ impl Engine {
             };
 
             self.polled.set(0);
+            // Read again: kept across the poll, the number would be spilled.
+            let number = self.current.get();
             guard = self.core.borrow_mut();
             let Core { tasks, scheduler, observer, .. } = &mut *guard;
             let place = tasks.at(number);
@@ -351,7 +357,7 @@ impl Engine {
 
     /// Ends the task in this slot after its last poll. `guard` borrows the core.
     #[inline(never)]
-    pub(super) fn end_task<'a>(&'a self, mut guard: RefMut<'a, Core>, slot: u32) {
+    pub(super) fn end_task<'a>(&'a self, mut guard: InlinedRefMut<'a, Core>, slot: u32) {
         if let Some(payload) = self.panicked.take() {
             drop(guard);
             self.task_panicked(slot, payload);

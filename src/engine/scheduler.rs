@@ -47,17 +47,16 @@ impl Scheduler {
         }
     }
 
-    /// Takes the task that runs next, which is a step; `None` if none is ready or the budget is used up.
+    /// Takes the task that runs next; `None` if none is ready or the budget is used up.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<u32> {
-        if self.fuel == 0 {
-            return None;
-        }
-        let next = self.source.next();
-        if next.is_some() {
-            self.fuel -= 1;
-        }
-        next
+        if self.fuel == 0 { None } else { self.source.next() }
+    }
+
+    /// Counts the step of the task that was taken.
+    #[inline(always)]
+    pub(super) fn count_step(&mut self) {
+        self.fuel -= 1;
     }
 
     /// Marks a task as ready and passes it to the source; `announced` is the operation before which it was preempted.

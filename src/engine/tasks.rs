@@ -314,7 +314,7 @@ impl Tasks {
     /// Frees the slot of an ended task whose joiner has been taken.
     #[inline]
     pub(super) fn remove_ended(&mut self, slot: u32) -> Option<TaskBox> {
-        debug_assert!(self.at(slot).state == State::Ended && self.at(slot).joiner.is_none());
+        debug_assert!(matches!(self.at(slot).state, State::Ended) && self.at(slot).joiner.is_none());
         self.free(slot)
     }
 
@@ -328,7 +328,7 @@ impl Tasks {
     #[inline]
     fn free(&mut self, slot: u32) -> Option<TaskBox> {
         let place = &mut self.slots[slot as usize];
-        debug_assert!(place.state != State::Vacant);
+        debug_assert!(!matches!(place.state, State::Vacant));
         place.state = State::Vacant;
         place.generation = place.generation.wrapping_add(1);
         place.next_free = self.first_free;
@@ -352,6 +352,12 @@ impl Tasks {
     #[inline(always)]
     pub(super) fn at(&mut self, slot: u32) -> &mut Slot {
         &mut self.slots[slot as usize]
+    }
+
+    /// Returns the task in this slot, and the preempted polls of all slots.
+    #[inline(always)]
+    pub(super) fn at_with_polls(&mut self, slot: u32) -> (&mut Slot, &[PreemptedPoll]) {
+        (&mut self.slots[slot as usize], &self.preempted_polls)
     }
 
     /// Returns the task in this slot and the operation before which it was preempted.
@@ -428,7 +434,7 @@ impl Engine {
         let mut guard = self.core.borrow_mut();
         let tasks = &mut guard.tasks;
         let Some(place) = tasks.get(task.slot(), task.generation()) else { return Joined::Gone };
-        if place.state == State::Ended {
+        if matches!(place.state, State::Ended) {
             if place.panicked {
                 let id = place.id;
                 tasks.take_panic(id);

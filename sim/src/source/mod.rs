@@ -17,7 +17,7 @@ pub use replay::Replay;
 pub use seeded::Seeded;
 
 use crate::strategy::{Strategy as _, StrategyState};
-use crate::{DecisionKey, Operation, Ready, Schedule, Stream, TaskKey};
+use crate::{Announced, DecisionKey, Operation, Ready, Schedule, Stream, TaskKey};
 
 /// Makes every decision of one run.
 pub trait Source: fmt::Debug {
@@ -133,13 +133,14 @@ impl AnySource {
             Self::Seeded(Seeded { strategy: StrategyState::Random(random), draw, .. }) => {
                 random.ready(task, draw)
             }
-            _ => self.ready_of_others(task),
+            _ => self.ready_of_others(task.slot, task.resume, task.task, task.announced),
         }
     }
 
+    // Single arguments: the struct would be written to the stack under the random strategy, too.
     #[inline(never)]
-    fn ready_of_others(&mut self, task: Ready) {
-        for_source!(self, source => source.ready(task));
+    fn ready_of_others(&mut self, slot: u32, resume: u32, task: TaskKey, announced: Option<Announced>) {
+        for_source!(self, source => source.ready(Ready { slot, resume, task, announced }));
     }
 
     /// Removes the next task from the ready ones and returns its slot; returns `None` when no task may run.

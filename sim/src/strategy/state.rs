@@ -18,7 +18,10 @@ const TASKS_UNKNOWN: u32 = 4;
 const PARAMETER_MAX: u32 = 1_000;
 
 /// The strategy of a run with its current state.
+// `repr`: the tag is a field of its own, which each step compares with one number. Packed into the niche of a field, it would
+// have to be computed.
 #[derive(Debug)]
+#[repr(u32)]
 pub(crate) enum StrategyState {
     Random(Random),
     Fifo(Box<Fifo>),
