@@ -110,7 +110,7 @@ impl Explorer {
         /// Sets the number of threads that make runs: [`Config::jobs`].
         ///
         /// # Panics
-        /// If `jobs` is 0.
+        /// If `jobs` is 0 or exceeds 1,024.
         jobs(jobs: usize) jobs = Some(jobs);
         /// Sets all limits of a run.
         limits(limits: Limits) limits = limits;
@@ -144,7 +144,15 @@ impl Explorer {
         without_environment() environment = Some(Settings::default());
     }
 
-    /// Sets the command that runs this test, for the replay line of a report. Default `cargo test <test>`.
+    /// Creates the explorer of a test of this binary: see [`TestName::of_this_binary`].
+    pub(crate) fn of_attribute(name: &'static str, path: &str, features: &'static str) -> Self {
+        let thread = std::thread::current();
+        let path = thread.name().filter(|name| *name != "main").unwrap_or(path);
+        Config::of(TestName::new(name).of_this_binary(Some(path), Some(features))).into()
+    }
+
+    /// Sets the command that runs this test, for the replay line of a report. The default is `cargo test` with the name
+    /// of the test, without its crate.
     pub fn command(mut self, command: impl Into<Arc<str>>) -> Self {
         self.config.test = self.config.test.with_command(command);
         self
@@ -172,8 +180,11 @@ impl Explorer {
 
     /// Explores. If a run fails, prints the report and panics with it.
     ///
+    /// If the environment or the stored schedules are invalid, and no run fails, it prints the error and ends the process
+    /// with exit code 2: see [`Exploration::check`].
+    ///
     /// # Panics
-    /// If a run fails, or if the settings, the environment or the stored schedules are invalid.
+    /// If a run fails.
     #[track_caller]
     pub fn check<F, Fut>(&self, test: F)
     where
@@ -190,11 +201,9 @@ pub(crate) fn current_test_name(location: &Location<'_>) -> TestName {
     let thread = std::thread::current();
     match thread.name() {
         // The thread's name is the test's path without the crate, which is what `cargo test` takes.
-        Some(name) if name != "main" => {
-            TestName::new(name).with_command(format!("cargo test {name} -- --exact"))
-        }
+        Some(name) if name != "main" => TestName::new(name).of_this_binary(Some(name), None),
         // Not in a test: the location is the name.
-        _ => TestName::new(format!("{}:{}", location.file(), location.line())),
+        _ => TestName::new(format!("{}:{}", location.file(), location.line())).of_this_binary(None, None),
     }
 }
 

@@ -86,7 +86,7 @@
 //! found by   seed 1 (run 2, strategy `random`); TIMELOOP_SEED=1 tries it first
 //! shrunk     from 1 to 1 deviations in 4 runs
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
-//! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test money_is_neither_made_nor_lost -- --exact
+//! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test --test bank money_is_neither_made_nor_lost -- --exact
 //! ```
 //!
 //! Read the critical order first. It names the two operations whose order decides the outcome, and their lines.

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use timeloop_sim::{
     AnySource, Config, Detail, Deviation, Ended, EnvironmentError, ExploreError, Found, Limits,
-    RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, investigate,
+    RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, exit_with, investigate,
 };
 
 use crate::explorer::current_test_name;
@@ -203,7 +203,8 @@ impl Schedule {
         if let Some(limits) = limits {
             config.limits.clone_from(limits);
         }
-        let replayed = replayed(&config).unwrap_or_else(|error| panic!("{error}"));
+        let replayed = replayed(&config)
+            .unwrap_or_else(|error| exit_with(&format!("timeloop: `{}`: {error}", config.test)));
         let (limits, loud) = (&config.limits, replayed.is_some());
         let simulation =
             AsyncSimulation { name: format!("the test `{}`", config.test).into(), make, classify };

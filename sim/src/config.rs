@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::environment::{EnvironmentError, Settings};
+use crate::environment::{EnvironmentError, JOBS_MAX, Settings};
 use crate::progress::OnProgress;
 use crate::regression::FOLDER;
 use crate::{Limits, Seed, StrategySpec, TestName};
@@ -49,7 +49,8 @@ pub struct Config {
     /// False holds under every strategy: `starve` then keeps a task waiting only while others can run, `stall` becomes
     /// `random`, and stored schedules under which time passes are not tried.
     pub stalls: bool,
-    /// The number of threads that make runs. The result does not depend on it. `None`, the default, is one per core.
+    /// The number of threads that make runs, at most 1,024. The result does not depend on it. `None`, the default, is one per
+    /// core.
     pub jobs: Option<usize>,
     /// The bounds of a run. Default [`Limits::default`].
     pub limits: Limits,
@@ -116,11 +117,15 @@ impl Config {
     /// Checks that the configuration tests something.
     ///
     /// # Panics
-    /// At the caller's location, if `runs` or `jobs` is 0.
+    /// At the caller's location, if `runs` or `jobs` is 0, or `jobs` exceeds 1,024.
     #[track_caller]
     pub fn assert_valid(&self) {
         assert!(self.runs != Some(0), "an exploration of 0 runs would test nothing; give 1 or more");
-        assert!(self.jobs != Some(0), "an exploration needs a thread; give 1 or more jobs");
+        let jobs = self.jobs.unwrap_or(1);
+        assert!(
+            (1..=JOBS_MAX).contains(&jobs),
+            "an exploration can't have {jobs} threads; give 1 to {JOBS_MAX} jobs"
+        );
     }
 
     /// Returns [`environment`](Self::environment), or the settings of this process's environment.

@@ -32,6 +32,18 @@ pub fn fail_with(report: String) -> ! {
     std::panic::resume_unwind(Box::new(report))
 }
 
+/// Prints an error of the configuration, bypassing the capture of test output, and ends the process with exit code 2.
+///
+/// A panic would make a test pass that expects one (`#[should_panic]`).
+pub fn exit_with(error: &str) -> ! {
+    static ENDING: Mutex<()> = Mutex::new(());
+
+    // Held to the end: the first error is the only one that is printed.
+    let _ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    print(&format!("\n{}\n", error.trim_end()));
+    std::process::exit(2)
+}
+
 /// Returns `path` relative to the current folder if it is inside it, and unchanged otherwise.
 #[must_use]
 pub fn shown(path: &Path) -> PathBuf {

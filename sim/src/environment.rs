@@ -81,6 +81,9 @@ impl fmt::Display for EnvironmentError {
 
 impl std::error::Error for EnvironmentError {}
 
+/// The largest number of threads that make runs.
+pub(crate) const JOBS_MAX: usize = 1_024;
+
 /// The names of all `TIMELOOP_*` variables.
 const NAMES: [&str; 7] = [
     "TIMELOOP_SEED",
@@ -143,13 +146,14 @@ impl Settings {
             "TIMELOOP_RUNS" => {
                 let runs = parse_number(value).filter(|runs| *runs > 0);
                 self.runs = Some(
-                    runs.ok_or("is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000")?,
+                    runs.ok_or("is not a number of runs; accepted is 1 to 18446744073709551615, as in TIMELOOP_RUNS=5000")?,
                 );
             }
             "TIMELOOP_JOBS" => {
                 let jobs = parse_number(value).and_then(|jobs| NonZero::new(usize::try_from(jobs).ok()?));
+                let jobs = jobs.filter(|jobs| jobs.get() <= JOBS_MAX);
                 self.jobs = Some(jobs.ok_or(
-                    "is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 (the default is one per \
+                    "is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 (the default is one per \
                      core)",
                 )?);
             }
@@ -161,7 +165,8 @@ impl Settings {
             "TIMELOOP_CHECK" => {
                 let check = parse_number(value);
                 self.check = Some(check.ok_or(
-                    "is not a number of seeds to run twice; accepted is a whole number, as in TIMELOOP_CHECK=100",
+                    "is not a number of seeds to run twice; accepted is 0 to 18446744073709551615, as in \
+                     TIMELOOP_CHECK=100",
                 )?);
             }
             "TIMELOOP_LOG" => {
@@ -201,13 +206,15 @@ fn parse_seed(text: &str) -> Result<SeedSetting, String> {
         return Ok(SeedSetting::Random);
     }
     let error = || {
-        "is not a seed; accepted are a number (TIMELOOP_SEED=7), up to 40 hex digits such as a commit's id \
-         (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)) and `random`"
+        "is not a seed; accepted are a number up to 18446744073709551615 (TIMELOOP_SEED=7), up to 40 hex digits, of \
+         which one is a letter or `0x` comes first (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and \
+         `random`"
             .to_owned()
     };
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    if let (None, Some(number)) = (hex, parse_number(text)) {
-        return Ok(SeedSetting::Number(Seed(number)));
+    // Digits alone are a decimal number, also when it is too large.
+    if hex.is_none() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
+        return parse_number(text).map(|number| SeedSetting::Number(Seed(number))).ok_or_else(error);
     }
     let digits = hex.unwrap_or(text);
     if !(1..=40).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -310,7 +317,6 @@ mod tests {
         assert_eq!(seed("10"), number(10));
         assert_eq!(seed("fba623f"), number(0x0FBA_623F));
         assert_eq!(seed("68be2bec0ffee68be2bec0ffee68be2bec0ffee0"), number(0x68BE_2BEC_0FFE_E68B));
-        assert_eq!(seed("6812212345678901234567890123456789012345"), number(0x6812_2123_4567_8901));
         assert_eq!(seed(" "), Ok(None));
     }
 
@@ -340,24 +346,25 @@ mod tests {
             (
                 "TIMELOOP_RUNS",
                 "abc",
-                "TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000",
+                "TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 to 18446744073709551615, as in TIMELOOP_RUNS=5000",
             ),
             (
                 "TIMELOOP_RUNS",
                 "0",
-                "TIMELOOP_RUNS=`0` is not a number of runs; accepted is 1 or more, as in TIMELOOP_RUNS=5000",
+                "TIMELOOP_RUNS=`0` is not a number of runs; accepted is 1 to 18446744073709551615, as in TIMELOOP_RUNS=5000",
             ),
             (
                 "TIMELOOP_JOBS",
                 "-1",
-                "TIMELOOP_JOBS=`-1` is not a number of threads; accepted is 1 or more, as in TIMELOOP_JOBS=4 \
+                "TIMELOOP_JOBS=`-1` is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 \
                  (the default is one per core)",
             ),
             (
                 "TIMELOOP_SEED",
                 "0xyz",
-                "TIMELOOP_SEED=`0xyz` is not a seed; accepted are a number (TIMELOOP_SEED=7), up to 40 hex digits such \
-                 as a commit's id (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)) and `random`",
+                "TIMELOOP_SEED=`0xyz` is not a seed; accepted are a number up to 18446744073709551615 \
+                 (TIMELOOP_SEED=7), up to 40 hex digits, of which one is a letter or `0x` comes first \
+                 (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`",
             ),
             (
                 "TIMELOOP_STRATEGY",
@@ -369,8 +376,8 @@ mod tests {
             (
                 "TIMELOOP_CHECK",
                 "all",
-                "TIMELOOP_CHECK=`all` is not a number of seeds to run twice; accepted is a whole number, as in \
-                 TIMELOOP_CHECK=100",
+                "TIMELOOP_CHECK=`all` is not a number of seeds to run twice; accepted is 0 to 18446744073709551615, \
+                 as in TIMELOOP_CHECK=100",
             ),
             (
                 "TIMELOOP_LOG",

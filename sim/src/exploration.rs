@@ -59,12 +59,17 @@ impl Exploration {
 
     /// Returns if the exploration passed; otherwise prints the report to standard error and panics with it.
     ///
+    /// If there was an [`error`](Self::error) and no run failed, it prints the error and ends the process with exit code 2.
+    /// A panic would make a test pass that expects one (`#[should_panic]`).
+    ///
     /// # Panics
-    /// Panics if a run failed or there was an error. The payload is the report, as a `String`. The panic hook is not
-    /// called, so that nothing is printed after the report.
+    /// Panics if a run failed. The payload is the report, as a `String`. The panic hook is not called, so that nothing is
+    /// printed after the report.
     pub fn check(&self) {
-        if !self.passed() {
-            console::fail_with(self.report());
+        match (&self.found, &self.error) {
+            (None, None) => {}
+            (Some(_), _) => console::fail_with(self.report()),
+            (None, Some(_)) => console::exit_with(&self.report()),
         }
     }
 }

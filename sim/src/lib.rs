@@ -48,6 +48,7 @@ mod strategy;
 mod stream;
 mod sweep;
 mod task_path;
+mod test_binary;
 mod test_name;
 mod text;
 mod token;
@@ -55,7 +56,7 @@ mod watchdog;
 mod world;
 
 pub use config::{Config, RegressionsIn};
-pub use console::{fail_with, print_note, shown};
+pub use console::{exit_with, fail_with, print_note, shown};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain, Ready};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};

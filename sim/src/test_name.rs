@@ -7,25 +7,49 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Schedule;
+use crate::test_binary::TestBinary;
 
 /// A test's name, and the command that runs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestName {
     name: Arc<str>,
-    command: Option<Arc<str>>,
+    command: Command,
+}
+
+/// The command that runs a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Command {
+    /// A `cargo test` command made from the name.
+    #[default]
+    FromName,
+    /// This command.
+    Given(Arc<str>),
+    /// A command that runs a test of the running binary: the test's path, and the features of the binary if known. Without
+    /// a path, a command that runs the program.
+    OfBinary(Option<Arc<str>>, Option<&'static str>),
 }
 
 impl TestName {
     /// Creates a name: the path of a test with the crate first (`bank::tests::transfers`), or any other text.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), command: None }
+        Self { name: name.into(), command: Command::FromName }
     }
 
     /// Sets the command that runs the test, instead of `cargo test`.
     #[must_use]
     pub fn with_command(self, command: impl Into<Arc<str>>) -> Self {
-        Self { command: Some(command.into()), ..self }
+        Self { command: Command::Given(command.into()), ..self }
+    }
+
+    /// Sets the command to the one that runs the test at `path` in the running test binary: the name of its thread, as
+    /// `cargo test` prints it. Without a path, the command runs the program. `features` are the features that the binary's
+    /// package was built with, separated by commas, if they are known.
+    ///
+    /// The command selects the package, the binary and the features, and works in the folder where cargo was called.
+    #[must_use]
+    pub fn of_this_binary(self, path: Option<&str>, features: Option<&'static str>) -> Self {
+        Self { command: Command::OfBinary(path.map(Arc::from), features), ..self }
     }
 
     /// Returns the name.
@@ -46,9 +70,12 @@ impl TestName {
     #[must_use]
     pub fn command(&self) -> String {
         match (&self.command, self.name.split_once("::")) {
-            (Some(command), _) => command.to_string(),
-            (None, Some((_crate, path))) => format!("cargo test {path} -- --exact"),
-            (None, None) => "cargo test".to_owned(),
+            (Command::Given(command), _) => command.to_string(),
+            (Command::OfBinary(path, features), _) => {
+                TestBinary::of_this_process().command(path.as_deref(), *features)
+            }
+            (Command::FromName, Some((_crate, path))) => format!("cargo test {path} -- --exact"),
+            (Command::FromName, None) => "cargo test".to_owned(),
         }
     }
 

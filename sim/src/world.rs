@@ -309,6 +309,8 @@ pub enum LinkState {
     Held,
     /// Nothing arrives before this time, in nanoseconds since the start of the run.
     Clogged(u64),
+    /// Its model loses every packet.
+    LosesAll,
 }
 
 /// An anomaly of the network.

@@ -13,7 +13,7 @@ use std::sync::Once;
 use arbitrary::{Arbitrary, Unstructured};
 use timeloop_sim::{
     AnySource, Config, Detail, Ended, RegressionsIn, ReplayFile, Request, Schedule, Settings, Simulation,
-    TestName, fail_with, investigate, print_note,
+    TestName, exit_with, fail_with, investigate, print_note,
 };
 
 use super::coverage;
@@ -169,24 +169,28 @@ fn describe<T: fmt::Debug>(
 /// The test of a target's package. Replays, shrinks and reports the file that `TIMELOOP_REPLAY` names. Without the
 /// variable, replays every file of the corpus and every crash found.
 ///
+/// If `TIMELOOP_REPLAY` does not name an input of the target, it prints the error and ends the process with exit code 2.
+///
 /// # Panics
-/// With the report if a file fails, if a file cannot be read, and if `TIMELOOP_REPLAY` does not name an input of the
-/// target.
+/// With the report if a file fails, and if a file of the corpus cannot be read.
 pub fn replay<T, F, R>(target: &Target, test: F)
 where
     T: Arbitrary<'static> + fmt::Debug,
     F: AsyncFn(T) -> R + Sync,
     R: TestResult,
 {
-    let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    let refuse =
+        |error: &dyn fmt::Display| -> ! { exit_with(&format!("timeloop: `{}`: {error}", target.name)) };
+    let settings = Settings::from_environment().unwrap_or_else(|error| refuse(&error));
     // The folder is known even without cargo.
     let settings = Settings { package_folder: Some(target.folder.into()), ..settings };
-    let asked_for = settings.replay_file().unwrap_or_else(|error| panic!("{error}; {}", target.accepted()));
+    let asked_for = settings.replay_file();
+    let asked_for = asked_for.unwrap_or_else(|error| refuse(&format_args!("{error}; {}", target.accepted())));
     if let Some(ReplayFile { typed, path, bytes }) = asked_for {
         let stores = (!settings.ci).then_some(&*path);
         let file = File { typed: &typed, stores, bytes };
         if let Err(error) = file.run::<T, F, R>(target, &test) {
-            panic!("{error}; {}", target.accepted());
+            refuse(&format_args!("{error}; {}", target.accepted()));
         }
         return;
     }

@@ -1,7 +1,9 @@
 //! Functions and types that macro expansions use. Public as `timeloop::__private`, and not part of the interface.
 //!
 //! # Invariants
-//! Everything here is safe code over `core`. [`select_start`] makes the only decision.
+//! Everything here is safe code. [`select_start`] makes the only decision.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use core::convert::Infallible;
 use core::pin::Pin;
@@ -9,6 +11,28 @@ use core::task::Context;
 
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
+
+use crate::Explorer;
+
+/// Creates the explorer of `#[timeloop::test]`. `path` is the path of the function, and `features` are those that its
+/// package is built with. `configure` applies the attribute's arguments.
+///
+/// An argument that is not accepted ends the process with the message of its panic. As a panic, it would make a test pass
+/// that expects one.
+pub fn configured(
+    name: &'static str,
+    path: &'static str,
+    features: &'static str,
+    configure: impl FnOnce(Explorer) -> Explorer,
+) -> Explorer {
+    let path = path.split_once("::").map_or(path, |(_crate, path)| path);
+    let explorer = AssertUnwindSafe(|| configure(Explorer::of_attribute(name, path, features)));
+    catch_unwind(explorer).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("an argument panics");
+        timeloop_sim::exit_with(&format!("timeloop: `{name}`: {text}"))
+    })
+}
 
 /// Returns which of the `branches` enabled branches of a `select!` is polled first. This is a decision of the run if
 /// there are two or more branches. Returns 0 outside a run.

@@ -18,6 +18,12 @@ use crate::world::World;
 /// The number of steps into which start times and durations are divided.
 const STEPS: u32 = 256;
 
+/// The maximum number of faults of one kind.
+const MOST_MAX: u32 = 1_000;
+
+/// The maximum duration of a plan.
+const OVER_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The kinds of faults, in the order in which they are drawn.
 const KINDS: [FaultKind; 6] = [
     FaultKind::Cut,
@@ -86,56 +92,86 @@ impl FaultPlan {
     /// plan.
     ///
     /// # Panics
-    /// If the duration is zero.
+    /// If the duration is zero or exceeds 100 years.
     #[must_use]
     #[track_caller]
     pub fn over(duration: Duration) -> Self {
         if duration.is_zero() {
             panic!("a fault plan needs a duration above zero");
         }
+        if duration > OVER_MAX {
+            panic!(
+                "a fault plan of {duration:?} is too long: its faults are spread over all of it; give 100 years or less"
+            );
+        }
+        let longest = (duration / 4).max(Duration::from_nanos(1));
         Self {
             over: duration,
-            shortest: Duration::from_millis(10),
-            longest: duration / 4,
+            shortest: longest.min(Duration::from_millis(10)),
+            longest,
             most: [0; KINDS.len()],
             nodes: None,
             keep_up: 0,
         }
     }
 
+    #[track_caller]
     fn with(mut self, kind: FaultKind, most: u32) -> Self {
+        if most > MOST_MAX {
+            panic!("a fault plan can't have {most} faults of one kind; give {MOST_MAX} or less");
+        }
         self.most[kind as usize] = most;
         self
     }
 
     /// Allows up to `most` cuts between two nodes, in both directions, and up to `most` isolations of a node from all
     /// others.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
     #[must_use]
+    #[track_caller]
     pub fn partitions(self, most: u32) -> Self {
         self.with(FaultKind::Cut, most).with(FaultKind::Isolate, most)
     }
 
     /// Allows up to `most` cuts of a link in one direction.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
     #[must_use]
+    #[track_caller]
     pub fn one_way_cuts(self, most: u32) -> Self {
         self.with(FaultKind::OneWayCut, most)
     }
 
     /// Allows up to `most` clogs of the links between two nodes: nothing arrives for a while, and then all of it
     /// does.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
     #[must_use]
+    #[track_caller]
     pub fn clogs(self, most: u32) -> Self {
         self.with(FaultKind::Clog, most)
     }
 
     /// Allows up to `most` crashes of a node. A crashed node is restarted when the fault ends.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
     #[must_use]
+    #[track_caller]
     pub fn crashes(self, most: u32) -> Self {
         self.with(FaultKind::Crash, most)
     }
 
     /// Allows up to `most` pauses of a node.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
     #[must_use]
+    #[track_caller]
     pub fn pauses(self, most: u32) -> Self {
         self.with(FaultKind::Pause, most)
     }
@@ -143,10 +179,13 @@ impl FaultPlan {
     /// Sets how long a fault lasts. The default is from 10 ms to a quarter of the plan's duration.
     ///
     /// # Panics
-    /// If `shortest` exceeds `longest`, or `longest` exceeds the plan's duration.
+    /// If `shortest` is zero or exceeds `longest`, or `longest` exceeds the plan's duration.
     #[must_use]
     #[track_caller]
     pub fn lasting(mut self, shortest: Duration, longest: Duration) -> Self {
+        if shortest.is_zero() {
+            panic!("a fault of no time does nothing; give a shortest time above zero, such as 1 ms");
+        }
         if shortest > longest {
             panic!("the shortest fault, {shortest:?}, is longer than the longest, {longest:?}; swap them");
         }
@@ -248,8 +287,8 @@ impl FaultPlan {
             let (from, other) = (target as usize / others, target as usize % others);
             [from, if other >= from { other + 1 } else { other }]
         };
-        let duration = self.shortest + (self.longest - self.shortest) * lasts / (STEPS - 1);
-        let from = (self.over - duration) * start / (STEPS - 1);
+        let duration = self.shortest + part(self.longest - self.shortest, lasts);
+        let from = part(self.over - duration, start);
         let fault = Fault { kind, nodes, from, until: from + duration };
         let values = [
             (happens, FaultAspect::Happens),
@@ -375,6 +414,12 @@ impl Fault {
             }
         })
     }
+}
+
+/// Returns `step` of the [`STEPS`] of a duration.
+fn part(duration: Duration, step: u32) -> Duration {
+    // No plan is long enough to overflow.
+    duration * step / (STEPS - 1)
 }
 
 /// Returns the number of the next plan in the run, which distinguishes the decisions of several plans.

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::fabric::{Delay, LATENCY_QUANTILES, LinkParams};
+use super::fabric::{Delay, LATENCY_QUANTILES, LinkParams, PROBABILITY_STEPS};
 
 /// The parameters of a link: latency, loss, duplication, reordering and bandwidth. The seed decides the fate of each
 /// packet. The baseline run uses the least latency and no faults.
@@ -119,7 +119,8 @@ impl LinkModel {
     }
 
     /// Sets the probability that a packet is lost. A lost datagram does not arrive. A lost TCP segment is sent again
-    /// and arrives later.
+    /// and arrives later. With a probability of 1 nothing passes the link, in the baseline run too: connecting to a node
+    /// behind it times out.
     ///
     /// # Panics
     /// If the probability is not between 0 and 1.
@@ -130,7 +131,7 @@ impl LinkModel {
         self
     }
 
-    /// Sets the probability that a datagram arrives twice.
+    /// Sets the probability that a datagram arrives twice. With a probability of 1 each does, in the baseline run too.
     ///
     /// # Panics
     /// If the probability is not between 0 and 1.
@@ -141,7 +142,8 @@ impl LinkModel {
         self
     }
 
-    /// Sets the probability that a datagram takes twice its latency, so that later datagrams may overtake it.
+    /// Sets the probability that a datagram takes twice its latency, so that later datagrams may overtake it. With
+    /// a probability of 1 each does, in the baseline run too.
     ///
     /// # Panics
     /// If the probability is not between 0 and 1.
@@ -212,9 +214,14 @@ fn millionths(probability: f64) -> u32 {
     if !(0.0..=1.0).contains(&probability) {
         panic!("a probability must be between 0 and 1, not {probability}");
     }
-    let millionths = (probability * 1e6).round() as u32;
-    // A probability above 0 stays above 0. A probability of 1 means all but one packet in a million.
-    if probability > 0.0 { millionths.max(1) } else { 0 }
+    // Only 0 is never, and only 1 is always.
+    if probability == 0.0 {
+        0
+    } else if probability == 1.0 {
+        PROBABILITY_STEPS
+    } else {
+        ((probability * 1e6).round() as u32).clamp(1, PROBABILITY_STEPS - 1)
+    }
 }
 
 fn quantiles(at: impl Fn(u32) -> u64) -> Delay {

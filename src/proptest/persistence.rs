@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use proptest::test_runner::{
     Config, FailurePersistence, PersistedSeed, ResultCache, ResultCacheKey, TestCaseError, TestCaseResult,
 };
-use timeloop_sim::{ExploreError, RegressionsIn, RunMode, Settings, fail_with, print_note};
+use timeloop_sim::{ExploreError, RegressionsIn, RunMode, Settings, exit_with, print_note};
 
 use super::case_file::{CaseFile, CaseSeed, StoredCase, one_line};
 use super::joint_shrinking::{Hint, forget_failures, last_failure};
@@ -192,13 +192,14 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl FailurePersistence for Regressions {
     fn load_persisted_failures2(&self, _source_file: Option<&'static str>) -> Vec<PersistedSeed> {
         forget_failures();
-        let settings = Settings::from_environment().unwrap_or_else(|error| panic!("{error}"));
+        let settings =
+            Settings::from_environment().unwrap_or_else(|error| exit_with(&format!("timeloop: {error}")));
         let Some(file) = self.file(&settings) else { return Vec::new() };
         let loaded = file.load();
         // proptest offers no way to return an error here.
         if !loaded.problems.is_empty() {
-            fail_with(format!(
-                "timeloop: `{}`: {}\n",
+            exit_with(&format!(
+                "timeloop: `{}`: {}",
                 file.test(),
                 ExploreError::Regressions(loaded.problems)
             ));

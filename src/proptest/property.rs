@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use timeloop_sim::{
-    ExploreError, Found, FoundBy, RegressionsIn, Schedule as Stored, Settings, TestName, fail_with,
-    print_note, render_report, stored_text,
+    ExploreError, Found, FoundBy, RegressionsIn, Schedule as Stored, Settings, TestName, exit_with,
+    fail_with, print_note, render_report, stored_text,
 };
 
 use super::case_file::{CaseFile, CaseSeed, StoredCase, one_line};
@@ -164,8 +164,12 @@ impl Property {
 
     /// Checks the property. If a case fails, prints the report and panics with it.
     ///
+    /// If the property can't be checked and no case fails (the environment or the stored cases are invalid, or too many
+    /// inputs are rejected), it prints the error and ends the process with exit code 2. A panic would make a test pass that
+    /// expects one (`#[should_panic]`).
+    ///
     /// # Panics
-    /// If a case fails, or if the settings, the environment or the stored cases are invalid.
+    /// If a case fails.
     #[track_caller]
     pub fn check<S, F, Fut>(&self, strategy: S, test: F)
     where
@@ -177,15 +181,14 @@ impl Property {
     {
         let checked = self.run(strategy, test);
         checked.notes.iter().for_each(|note| print_note(note));
-        let report = match (checked.failed, checked.error) {
-            (None, None) => return,
+        match (checked.failed, checked.error) {
+            (None, None) => {}
             (Some(failed), error) => {
                 let error_line = error.map_or_else(String::new, |error| self.error_line(&error));
-                failed.found.report.clone() + &error_line
+                fail_with(failed.found.report.clone() + &error_line)
             }
-            (None, Some(error)) => self.error_line(&error),
-        };
-        fail_with(report)
+            (None, Some(error)) => exit_with(&self.error_line(&error)),
+        }
     }
 
     fn error_line(&self, error: &str) -> String {

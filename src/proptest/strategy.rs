@@ -11,6 +11,7 @@ use proptest::arbitrary::Arbitrary;
 use proptest::prelude::Rng as _;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use timeloop_sim::exit_with;
 
 use super::joint_shrinking::{Case, Hint};
 use super::persistence;
@@ -156,7 +157,7 @@ impl Strategy for Schedules {
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         // Reported once here. Inside a run it would fail the case, and each simpler one.
         if self.reads_environment {
-            replayed(&Config::new("")).map_err(|error| error.to_string())?;
+            replayed(&Config::new("")).unwrap_or_else(|error| exit_with(&format!("timeloop: {error}")));
         }
         let seed = Seed(runner.rng().next_u64());
         let mut settings = self.clone();

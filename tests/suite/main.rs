@@ -15,6 +15,7 @@ mod examples;
 mod exhaustive;
 #[cfg(feature = "sync")]
 mod fairness;
+mod faults;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod fixtures;
 mod golden;

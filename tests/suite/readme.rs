@@ -134,6 +134,8 @@ impl Package {
             }
         }
         command.env_remove("CI").env_remove("RUST_BACKTRACE").env("CARGO_TARGET_DIR", self.0.join("target"));
+        // As a shell does in this folder.
+        command.env("PWD", &self.0);
         let output = command.envs(vars.iter().copied()).output().expect("cargo runs");
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }

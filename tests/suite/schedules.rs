@@ -84,7 +84,7 @@ fn a_failing_run_is_shrunk_and_reported() {
         report.contains("\n\nfound by   seed ") && report.contains(", strategy `pos`\nshrunk     "),
         "{report}"
     );
-    let command = "cargo test schedules::a_failing_run_is_shrunk_and_reported -- --exact";
+    let command = "--test suite schedules::a_failing_run_is_shrunk_and_reported -- --exact";
     assert!(report.ends_with(command), "{report}");
     assert_eq!(format!("{failed:?}"), format!("\n{report}\n"));
 

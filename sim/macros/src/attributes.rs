@@ -52,10 +52,17 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
         if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
     let explore = fill(
         Span::mixed_site(),
-        "$root::Explorer::new(::core::concat!(::core::module_path!(), \"::\", $title)) $settings $without_regressions $check;",
+        "$root::__private::configured(
+            ::core::concat!(::core::module_path!(), \"::\", $title),
+            ::core::concat!(::core::module_path!(), \"::\", $raw_title),
+            $features,
+            |__explorer| { __explorer $settings $without_regressions },
+        ) $check;",
         &[
             ("root", arguments.root.clone().into()),
             ("title", Fill::Text(format!("{:?}", function.plain_name()))),
+            ("raw_title", Fill::Text(format!("{:?}", function.name.to_string()))),
+            ("features", Fill::Text(format!("{:?}", enabled_features()))),
             ("settings", arguments.builder_calls().into()),
             ("without_regressions", Fill::Text(without_regressions.into())),
             ("check", check.into()),
@@ -90,6 +97,16 @@ pub(crate) fn expand_main(arguments: &[TokenTree], item: &[TokenTree]) -> Result
         output = fill(Span::mixed_site(), "-> $output", &[("output", function.output.as_slice().into())]);
     }
     Ok(wrap(&function, output, run))
+}
+
+/// Returns the features that the crate is compiled with, separated by commas: cargo passes them to the compiler, in which
+/// macros run.
+fn enabled_features() -> String {
+    let features = std::env::args().filter_map(|argument| {
+        let feature = argument.strip_prefix("feature=\"")?.strip_suffix('"')?;
+        Some(feature.to_owned())
+    });
+    features.collect::<Vec<_>>().join(",")
 }
 
 /// Returns a synchronous function with the name, attributes and visibility of the async one. It contains the async one and

@@ -245,6 +245,7 @@ impl fmt::Display for LinkTrouble {
             LinkState::Cut => f.write_str("cut"),
             LinkState::Held => f.write_str("held"),
             LinkState::Clogged(until_ns) => write!(f, "clogged until {}", Nanos(*until_ns)),
+            LinkState::LosesAll => f.write_str("losing every packet, because its loss is set to 1"),
         }
     }
 }

@@ -126,8 +126,8 @@ fn the_process_environment_is_read() {
 
     let (passed, text) = child(test, &[("TIMELOOP_RUNS", "abc")]);
     assert!(!passed);
-    let error = "timeloop: `toys::lost_update`: TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 or more, as in \
-                 TIMELOOP_RUNS=5000\n";
+    let error = "timeloop: `toys::lost_update`: TIMELOOP_RUNS=`abc` is not a number of runs; accepted is 1 to \
+                 18446744073709551615, as in TIMELOOP_RUNS=5000\n";
     assert!(text.contains(error), "{text}");
 }
 

@@ -411,6 +411,8 @@ fn link_state(link: &Link, now_ns: u64) -> Option<LinkState> {
         Some(LinkState::Cut)
     } else if link.held {
         Some(LinkState::Held)
+    } else if link.loses_all() {
+        Some(LinkState::LosesAll)
     } else {
         (link.clogged_until_ns > now_ns).then_some(LinkState::Clogged(link.clogged_until_ns))
     }

@@ -14,7 +14,7 @@ use super::PacketDecider;
 /// The number of steps in a latency distribution.
 pub(crate) const LATENCY_QUANTILES: u32 = 256;
 
-/// The resolution of probabilities: they are given in millionths.
+/// The resolution of probabilities: they are given in millionths. This many millionths are a certainty.
 pub(crate) const PROBABILITY_STEPS: u32 = 1_000_000;
 
 /// The minimum time before a lost segment is sent again.
@@ -28,7 +28,7 @@ pub(crate) enum Delay {
     Quantiles(Rc<[u64]>),
 }
 
-/// The parameters of a link. Probabilities are in millionths.
+/// The parameters of a link. Probabilities are in millionths. A link that loses every packet is as good as cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkParams {
     pub(crate) delay: Delay,
@@ -110,7 +110,13 @@ impl Link {
     /// Returns whether packets pass.
     #[inline]
     pub(crate) fn passes(&self) -> bool {
-        self.cuts == 0 && !self.held
+        self.cuts == 0 && !self.held && !self.loses_all()
+    }
+
+    /// Returns whether the link loses every packet.
+    #[inline]
+    pub(crate) fn loses_all(&self) -> bool {
+        self.params.loss == PROBABILITY_STEPS
     }
 
     fn next(&mut self) -> Packet {
@@ -125,7 +131,8 @@ impl Link {
         millionths: u32,
         decider: &mut dyn PacketDecider,
     ) -> bool {
-        millionths > 0 && decider.happens(packet, question, millionths)
+        // What is certain is not a decision, so it also holds for the baseline run.
+        millionths == PROBABILITY_STEPS || millionths > 0 && decider.happens(packet, question, millionths)
     }
 
     /// Transmits a packet and returns when it arrives: transmission time at the bandwidth, then latency.
@@ -180,7 +187,7 @@ impl Link {
         let (reorder, duplicate) = (self.params.reorder, self.params.duplicate);
         // Losing one fragment loses the datagram.
         let pieces = bytes.div_ceil(u64::from(self.params.mtu)) as u32;
-        let loss = self.params.loss.saturating_mul(pieces).min(PROBABILITY_STEPS);
+        let loss = self.params.loss.saturating_mul(pieces).min(PROBABILITY_STEPS - 1);
         let mut at_ns = self.leave(packet, now_ns, bytes, decider);
         if Self::chance(packet, PacketDecision::Loss, loss, decider) {
             return [None, None];

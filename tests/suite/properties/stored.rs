@@ -9,6 +9,7 @@ use timeloop::proptest::prelude::*;
 use timeloop::proptest::{Checked, Property, Regressions};
 
 use super::inputs::sales;
+use crate::support::child;
 
 /// Returns an empty folder.
 fn folder(name: &str) -> PathBuf {
@@ -147,18 +148,24 @@ fn an_unreadable_file_is_reported() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// Like a property, proptest's own runner fails with a damaged file.
+/// Like a property, proptest's own runner ends the process because of a damaged file.
 #[test]
 fn a_damaged_file_is_not_ignored() {
+    if let Some(folder) = std::env::var_os("PROPERTIES_FOLDER").map(PathBuf::from) {
+        run(&folder, 1, 10..15_u32);
+        return;
+    }
     let folder = folder("passed-over");
     let file = folder.join("properties.stored.a_damaged_file_is_not_ignored.proptest.txt");
     fs::create_dir_all(&folder).unwrap();
     fs::write(&file, "cases\n").unwrap();
-    let panic = std::panic::catch_unwind(|| run(&folder, 1, 10..15_u32)).unwrap_err();
+    let test = "properties::stored::a_damaged_file_is_not_ignored";
+    let ended = child(test, &[("PROPERTIES_FOLDER", folder.to_str().unwrap())]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(
-        *panic.downcast_ref::<String>().unwrap(),
+        ended.stderr,
         format!(
-            "timeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases`, expected `timeloop \
+            "\ntimeloop: `properties::stored::a_damaged_file_is_not_ignored`: {}:1: found `cases`, expected `timeloop \
              properties, version 1`; correct the line, or delete its whole block\n",
             file.display()
         )
@@ -316,15 +323,17 @@ fn a_schedule_without_a_stored_case_is_an_error() {
 #[test]
 fn an_invalid_token_is_an_error() {
     if let Ok(expected) = std::env::var("PROPERTIES_EXPECTED") {
-        let panic = std::panic::catch_unwind(|| Schedule::baseline().run(|| async {})).unwrap_err();
-        assert_eq!(*panic.downcast_ref::<String>().unwrap(), expected);
         let checked = Property::new("shop::sells").run(1..5_u32, |_| async {});
-        assert_eq!((checked.cases, checked.error), (0, Some(expected.clone())));
-        // It makes no case fail, so it is reported once and nothing is shrunk.
-        let error = TestRunner::deterministic().run(&schedules(), |_| panic!("no case is made")).unwrap_err();
-        assert_eq!(error.to_string(), format!("Test aborted: {expected}"));
-        return;
+        assert_eq!((checked.cases, checked.error), (0, Some(expected)));
+        // Each of these ends the process.
+        match std::env::var("PROPERTIES_CALL").unwrap().as_str() {
+            "schedule" => drop(Schedule::baseline().run(|| async {})),
+            "strategy" => drop(TestRunner::deterministic().run(&schedules(), |_| panic!("no case is made"))),
+            _ => Property::new("shop::sells").check(1..5_u32, |_| async {}),
+        }
+        panic!("the process has not ended");
     }
+    let test = "properties::stored::an_invalid_token_is_an_error";
     let cases = [
         (
             "nonsense",
@@ -337,8 +346,17 @@ fn an_invalid_token_is_an_error() {
         ),
     ];
     for (given, expected) in cases {
-        let variables = [("TIMELOOP_REPLAY", given), ("PROPERTIES_EXPECTED", expected)];
-        elsewhere("an_invalid_token_is_an_error", &folder("no-token"), &variables);
+        for (call, name) in [
+            ("schedule", format!("`{test}`: ")),
+            ("strategy", String::new()),
+            ("property", "`shop::sells`: ".into()),
+        ] {
+            let variables =
+                [("TIMELOOP_REPLAY", given), ("PROPERTIES_EXPECTED", expected), ("PROPERTIES_CALL", call)];
+            let ended = child(test, &variables);
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert_eq!(ended.stderr, format!("\ntimeloop: {name}{expected}\n"));
+        }
     }
 }
 
