@@ -13,7 +13,9 @@ use timeloop_sim::{
     Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, StrategySpec, TestName,
 };
 
+use crate::engine::{Flavor, RuntimeSettings};
 use crate::harness::{AsyncSimulation, TestResult, check_output};
+use crate::runtime::RuntimeFlavor;
 
 /// Runs a test under many schedules. If one fails, confirms the failure, shrinks the schedule, and reports.
 ///
@@ -42,6 +44,7 @@ use crate::harness::{AsyncSimulation, TestResult, check_output};
 #[must_use = "an explorer does nothing until it runs"]
 pub struct Explorer {
     config: Config,
+    runtime: RuntimeSettings,
 }
 
 /// Defines methods that each set a field of the configuration.
@@ -151,6 +154,49 @@ impl Explorer {
         Config::of(TestName::new(name).of_this_binary(Some(path), Some(features))).into()
     }
 
+    /// Sets the kind of runtime, as tokio's attribute does. It decides which calls are refused: under
+    /// [`RuntimeFlavor::CurrentThread`] no task may use `block_in_place`. Without it, nothing is refused that either kind
+    /// allows.
+    pub fn flavor(mut self, flavor: RuntimeFlavor) -> Self {
+        self.runtime.flavor = match flavor {
+            RuntimeFlavor::CurrentThread => Flavor::CurrentThread,
+            RuntimeFlavor::MultiThread => Flavor::MultiThread,
+        };
+        self
+    }
+
+    /// Lets [`spawn_local`](crate::task::spawn_local) work in all tasks, as in a
+    /// [`LocalRuntime`](crate::runtime::LocalRuntime). `flavor = "local"` of the attribute calls this.
+    pub fn local(mut self) -> Self {
+        self.runtime.flavor = Flavor::Local;
+        self
+    }
+
+    /// Sets the number of workers that [`RuntimeMetrics`](crate::runtime::RuntimeMetrics) returns. There is one thread all
+    /// the same. Default 4.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn worker_threads(mut self, threads: usize) -> Self {
+        assert!(threads > 0, "`worker_threads` cannot be set to 0; use at least 1");
+        self.runtime.workers = u32::try_from(threads).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Sets the name of the runtime, which [`Handle::name`](crate::runtime::Handle::name) returns.
+    pub fn runtime_name(mut self, name: &'static str) -> Self {
+        self.runtime.name = Some(name);
+        self
+    }
+
+    /// Sets whether the clock is paused at the start. Time is virtual in any case. While the clock is paused, it moves
+    /// only when no task is ready, under all strategies.
+    pub fn start_paused(mut self, start_paused: bool) -> Self {
+        self.runtime.start_paused = start_paused;
+        self
+    }
+
     /// Sets the command that runs this test, for the replay line of a report. The default is `cargo test` with the name
     /// of the test, without its crate.
     pub fn command(mut self, command: impl Into<Arc<str>>) -> Self {
@@ -173,8 +219,12 @@ impl Explorer {
         let location = Location::caller();
         let name = &self.config.test;
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
-        let simulation =
-            AsyncSimulation { name: format!("the test `{name}`").into(), make: test, classify: check_output };
+        let simulation = AsyncSimulation {
+            name: format!("the test `{name}`").into(),
+            settings: self.runtime,
+            make: test,
+            classify: check_output,
+        };
         timeloop_sim::explore(&self.config, &simulation)
     }
 
@@ -209,7 +259,7 @@ pub(crate) fn current_test_name(location: &Location<'_>) -> TestName {
 
 impl From<Config> for Explorer {
     fn from(config: Config) -> Self {
-        Self { config }
+        Self { config, runtime: RuntimeSettings::OF_RUN }
     }
 }
 

@@ -14,9 +14,24 @@ use timeloop_sim::{
     StrategySpec,
 };
 
-use crate::engine::{Before, Engine, Label, Root, RootFuture, Stop, context};
+use crate::engine::{Before, Engine, Label, Root, RootFuture, RuntimeSettings, Stop, context};
 
-/// The output of a test: `()`, or a `Result` whose `Err` fails the run.
+/// The output of a test: `()`, or a `Result` whose `Err` fails the run. Other types may implement it.
+///
+/// ```
+/// use timeloop::{Explorer, TestResult};
+///
+/// struct Verdict(Option<String>);
+///
+/// impl TestResult for Verdict {
+///     fn failure(self) -> Option<String> {
+///         self.0
+///     }
+/// }
+///
+/// let explorer = Explorer::new("doc::verdict").runs(2).without_regressions();
+/// explorer.check(|| async { Verdict(None) });
+/// ```
 pub trait TestResult {
     /// Returns the failure's text, or `None` if the test passed.
     fn failure(self) -> Option<String>;
@@ -65,26 +80,21 @@ pub(crate) fn check_output(output: impl TestResult) -> Result<(), TestError> {
     output.failure().map_or(Ok(()), |message| Err(TestError { message, site: None }))
 }
 
-/// Names a function's return type.
-trait Returns {
-    type Output;
-}
-
-impl<T> Returns for fn() -> T {
-    type Output = T;
-}
-
-#[expect(private_interfaces, reason = "a trait that is there to name a type")]
-/// The never type `!`, for tests that end in an endless loop. Stable Rust accepts no other name for it here.
-impl TestResult for <fn() -> ! as Returns>::Output {
+/// The never type `!`, for tests that end in an endless loop. Stable Rust has no name for it here, and this form leaves other
+/// types to other crates.
+impl<T> TestResult for T
+where
+    fn() -> !: FnOnce() -> T,
+{
     fn failure(self) -> Option<String> {
-        self
+        unreachable!("there is no value of the type `!`")
     }
 }
 
 /// An async closure as a simulation.
 pub(crate) struct AsyncSimulation<F, J> {
     pub(crate) name: Label,
+    pub(crate) settings: RuntimeSettings,
     pub(crate) make: F,
     /// Converts an output to a value or a failure.
     pub(crate) classify: J,
@@ -98,7 +108,7 @@ where
 {
     /// Makes one run. Also returns the value that `classify` makes of its output, unless the run failed.
     pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
-        run_once(request, self.name.clone(), &self.make).classified(&self.classify)
+        run_once(request, self.name.clone(), self.settings, &self.make).classified(&self.classify)
     }
 }
 
@@ -152,7 +162,12 @@ impl<T> RunResult<T> {
 }
 
 /// Makes one run.
-fn run_once<F, Fut>(request: Request<'_>, name: Label, make: &F) -> RunResult<Fut::Output>
+fn run_once<F, Fut>(
+    request: Request<'_>,
+    name: Label,
+    settings: RuntimeSettings,
+    make: &F,
+) -> RunResult<Fut::Output>
 where
     F: Fn() -> Fut,
     Fut: Future,
@@ -160,7 +175,7 @@ where
     // The closure is called inside the loop too, so that it may spawn.
     let mut future = pin!(Some(async { make().await }));
     let mut root = RootFuture::new(future.as_mut());
-    let (failure, ended, before) = run_root(request, name, &mut root);
+    let (failure, ended, before) = run_root(request, name, settings, &mut root);
     let result = match failure {
         None => Ok(root.into_output().expect("it has ended")),
         Some(failure) => Err(failure),
@@ -169,15 +184,35 @@ where
 }
 
 /// Makes one run of a root future.
-fn run_root(request: Request<'_>, name: Label, root: &mut dyn Root) -> (Option<Box<Failure>>, Ended, Before) {
+fn run_root(
+    request: Request<'_>,
+    name: Label,
+    settings: RuntimeSettings,
+    root: &mut dyn Root,
+) -> (Option<Box<Failure>>, Ended, Before) {
     let Request { source, limits, detail, explain_from, loud } = request;
-    let engine = Engine::new(source, limits, detail, name);
+    let engine = Engine::new(source, limits, detail, name, settings);
     engine.explain_from(explain_from);
     engine.add_root(Location::caller());
     let stopped = engine.drive(root, loud).err().map(Stop::into_failure);
     let unobserved = engine.finish(loud, &mut || root.drop_future());
     let before = engine.before();
     (stopped.or(unobserved), engine.ended(), before)
+}
+
+/// Makes one run of a future, which can't be repeated to explain a failure.
+pub(crate) fn run_future<F: Future>(seed: Seed, name: &'static str, future: F) -> Result<F::Output, Failure> {
+    assert_no_loop(&|| name.to_owned());
+    let limits = Limits::default();
+    let source = StrategySpec::Random.source(seed);
+    let request = Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: true };
+    let mut future = pin!(Some(future));
+    let mut root = RootFuture::new(future.as_mut());
+    let (failure, ..) = run_root(request, Label::Fixed(name), RuntimeSettings::OF_RUN, &mut root);
+    match failure {
+        None => Ok(root.into_output().expect("it has ended")),
+        Some(failure) => Err(*failure),
+    }
 }
 
 /// Makes one run under the strategy `random` and returns its output.
@@ -215,8 +250,8 @@ where
     let limits = Limits::default();
     let once = |detail, name: Label| {
         let source = StrategySpec::Random.source(seed);
-        run_once(Request { source, limits: &limits, detail, explain_from: 0, loud: false }, name, &make)
-            .result
+        let request = Request { source, limits: &limits, detail, explain_from: 0, loud: false };
+        run_once(request, name, RuntimeSettings::OF_RUN, &make).result
     };
     once(Detail::Lean, Label::Fixed("`timeloop::run`")).map_err(|failure| {
         // The second run records the locations that explain deadlocks and similar failures.
@@ -279,7 +314,8 @@ where
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request =
         Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
-    let RunResult { result, ended, .. } = run_once(request, Label::Fixed("`timeloop::run_from`"), &make);
+    let RunResult { result, ended, .. } =
+        run_once(request, Label::Fixed("`timeloop::run_from`"), RuntimeSettings::OF_RUN, &make);
     Outcome {
         result: result.map_err(|failure| *failure),
         trace_hash: ended.trace_hash,
@@ -300,13 +336,29 @@ pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
     }
     #[cfg(feature = "sync")]
     if crate::sync::inside_tokio() {
-        panic!(
-            "cannot start the loop of {} inside tokio's own runtime, because the tasks of the loop would use up \
-             tokio's cooperative budget; start it from a plain `#[test]`, from `main`, or in \
-             `tokio::task::spawn_blocking`",
-            new(),
-        );
+        inside_tokio(&new());
     }
+}
+
+/// Panics inside of tokio's own runtime, unless a loop runs on this thread already.
+#[track_caller]
+pub(crate) fn assert_not_inside_tokio(new: &str) {
+    #[cfg(feature = "sync")]
+    if context::running_label().is_none() && crate::sync::inside_tokio() {
+        inside_tokio(new);
+    }
+    #[cfg(not(feature = "sync"))]
+    let _ = new;
+}
+
+#[cfg(feature = "sync")]
+#[cold]
+#[track_caller]
+fn inside_tokio(new: &str) -> ! {
+    panic!(
+        "cannot start the loop of {new} inside tokio's own runtime, because the tasks of the loop would use up tokio's \
+         cooperative budget; start it from a plain `#[test]`, from `main`, or in `tokio::task::spawn_blocking`"
+    )
 }
 
 #[cfg(test)]
@@ -417,7 +469,7 @@ mod tests {
         let made = |source: AnySource| {
             let request =
                 Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false };
-            run_once(request, Label::Fixed("rewriting"), &busy).ended
+            run_once(request, Label::Fixed("rewriting"), RuntimeSettings::OF_RUN, &busy).ended
         };
         let mut stalls = 0;
         for seed in 0..300 {

@@ -25,7 +25,7 @@
 //!     let mut clients = JoinSet::new();
 //!     for client in 1..=2 {
 //!         let (shared, history) = (shared.clone(), history.clone());
-//!         clients.spawn_local(async move {
+//!         clients.spawn(async move {
 //!             let increment = async { CounterReturned::Value(increment(&shared.0, &shared.1).await) };
 //!             history.record(client, CounterOperation::FetchAdd(1), increment).await;
 //!         });

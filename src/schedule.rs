@@ -15,6 +15,7 @@ use timeloop_sim::{
     RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, exit_with, investigate,
 };
 
+use crate::engine::RuntimeSettings;
 use crate::explorer::current_test_name;
 use crate::harness::{AsyncSimulation, TestError, TestResult, assert_no_loop, check_output};
 
@@ -116,13 +117,13 @@ impl Schedule {
     ///
     /// ```
     /// use std::{cell::Cell, rc::Rc};
-    /// use timeloop::{Schedule, task::spawn_local};
+    /// use timeloop::{Schedule, task::spawn};
     ///
     /// let failed = Schedule::seeded(1, "random".parse()?).run(|| async {
     ///     let last = Rc::new(Cell::new(""));
     ///     let tasks = ["first", "second", "third"].map(|name| {
     ///         let last = Rc::clone(&last);
-    ///         spawn_local(async move { last.set(name) })
+    ///         spawn(async move { last.set(name) })
     ///     });
     ///     for task in tasks {
     ///         task.await.unwrap();
@@ -206,8 +207,12 @@ impl Schedule {
         let replayed = replayed(&config)
             .unwrap_or_else(|error| exit_with(&format!("timeloop: `{}`: {error}", config.test)));
         let (limits, loud) = (&config.limits, replayed.is_some());
-        let simulation =
-            AsyncSimulation { name: format!("the test `{}`", config.test).into(), make, classify };
+        let simulation = AsyncSimulation {
+            name: format!("the test `{}`", config.test).into(),
+            settings: RuntimeSettings::OF_RUN,
+            make,
+            classify,
+        };
         let mut output = None;
         let mut make_run = |source| {
             let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };

@@ -27,7 +27,11 @@ const CHECKS_MIN: u32 = 8;
 ///
 /// Dropping it ends the watch, also when a panic unwinds out of the run.
 #[derive(Debug)]
-pub struct Heartbeat<'a>(&'a ThreadStatus);
+pub struct Heartbeat<'a> {
+    status: &'a ThreadStatus,
+    /// The limit of the run around this one, or zero.
+    outer_stuck_after_ns: u64,
+}
 
 impl Heartbeat<'_> {
     /// Calls `run` on this thread and watches it; `stuck_after` is [`Limits::stuck_after`](crate::Limits::stuck_after).
@@ -36,6 +40,7 @@ impl Heartbeat<'_> {
             let status = status.get_or_init(Arc::default);
             status.run.store(status.run.load(Relaxed).wrapping_add(1), Relaxed);
             status.step.store(0, Relaxed);
+            let outer_stuck_after_ns = status.stuck_after_ns.load(Relaxed);
             if !stuck_after.is_zero() {
                 status
                     .stuck_after_ns
@@ -44,7 +49,7 @@ impl Heartbeat<'_> {
                     watch(status);
                 }
             }
-            run(&Heartbeat(status))
+            run(&Heartbeat { status, outer_stuck_after_ns })
         })
     }
 
@@ -63,7 +68,7 @@ impl Heartbeat<'_> {
     /// Reports that a poll of `task` begins.
     #[inline]
     pub fn begin_poll(&self, task: TaskKey, spawned: SpawnSite) {
-        let status = self.0;
+        let status = self.status;
         status.task.store(task.0, Relaxed);
         status.spawned.store(spawned.0, Relaxed);
         status.step.store(status.step.load(Relaxed).wrapping_add(1), Relaxed);
@@ -72,7 +77,7 @@ impl Heartbeat<'_> {
 
 impl Drop for Heartbeat<'_> {
     fn drop(&mut self) {
-        self.0.stuck_after_ns.store(0, Relaxed);
+        self.status.stuck_after_ns.store(self.outer_stuck_after_ns, Relaxed);
     }
 }
 
@@ -348,7 +353,7 @@ mod tests {
     #[test]
     fn a_poll_is_stuck_only_after_long_enough_without_progress() {
         let status = Arc::<ThreadStatus>::default();
-        let heartbeat = Heartbeat(&status);
+        let heartbeat = Heartbeat { status: &status, outer_stuck_after_ns: 0 };
         status.stuck_after_ns.store(1_000, Relaxed);
         let mut watched = Watched { status: Arc::clone(&status), seen: (0, 0), still_for: Duration::ZERO };
         let tick = Duration::from_nanos(400);
@@ -388,7 +393,7 @@ mod tests {
     #[test]
     fn the_message_names_test_seed_task_and_replay_line() {
         let status = Arc::<ThreadStatus>::default();
-        let heartbeat = Heartbeat(&status);
+        let heartbeat = Heartbeat { status: &status, outer_stuck_after_ns: 0 };
         status.stuck_after_ns.store(10_000_000_000, Relaxed);
         status.seed.store(17, Relaxed);
         *lock(&status.subject) = Subject {

@@ -17,8 +17,10 @@ use std::future::poll_fn;
 use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker, ready};
 
+use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
 #[cfg(feature = "net")]
 use timeloop_sim::ResourceKind;
@@ -244,8 +246,13 @@ impl Attempt {
         action: Action<'_>,
         attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
+        let is_fresh = self.is_fresh();
         if self.begin_unrecorded() {
-            return attempt(cx);
+            let polled = attempt(cx);
+            if is_fresh && polled.is_pending() {
+                restore_budget();
+            }
+            return polled;
         }
         // Passed as single fields: the struct would be built in unobserved runs, too.
         let Action { id, name, access, at } = action;
@@ -267,6 +274,9 @@ impl Attempt {
             ready!(self.announce(cx, action));
         }
         let polled = attempt(cx);
+        if !retried && polled.is_pending() {
+            restore_budget();
+        }
         if retried && !self.is_unrecorded() {
             action.touch_retried(polled.is_ready());
         }
@@ -345,7 +355,11 @@ impl Attempt {
     ) -> Poll<R> {
         if !self.is_tried() {
             ready!(self.observed(cx, id, &Cow::Borrowed(name), access, at));
-            return attempt(cx);
+            let polled = attempt(cx);
+            if polled.is_pending() {
+                restore_budget();
+            }
+            return polled;
         }
         let polled = attempt(cx);
         if self.mode != Mode::Once {
@@ -451,6 +465,12 @@ pub(crate) fn until_done<R>(
     })
 }
 
+/// Restores the unit of budget of an operation whose first try has to wait.
+#[inline]
+pub(crate) fn restore_budget() {
+    context::driving(|engine| engine.step.restore());
+}
+
 /// Calls `f` if the run has an observer of operations.
 #[inline]
 fn observing(f: impl FnOnce(&Engine)) {
@@ -516,7 +536,8 @@ impl Engine {
             }
             // A task that polls several futures, as with `FuturesUnordered`, polls the others after one was preempted. They
             // are suspended, too, and announced one step after the other: in a single step no task could run between them.
-            if self.suspends() && !is_polled_once(waker) {
+            // The same for a task without budget.
+            if self.step.is_overspent() || self.step.suspended.get() && !is_polled_once(waker) {
                 self.uncount_operation();
                 return FRESH;
             }
@@ -534,11 +555,15 @@ impl Engine {
                     attempt.mode == Mode::Always,
                 )
             {
+                // Spent again when the operation continues.
+                self.step.restore();
                 return step;
             }
         } else if core.scheduler.steps() == attempt.state {
             // A combinator polls it again in the same step.
             return attempt.state;
+        } else {
+            self.step.spend();
         }
         if self.is_observed() {
             self.performed_in(core, resource, name, access, Some(attempt.index), Some(at));
@@ -641,5 +666,8 @@ fn is_polled_once(waker: &Waker) -> bool {
 
 #[cold]
 fn is_noop(waker: &Waker) -> bool {
-    waker.will_wake(Waker::noop()) || waker.will_wake(futures_util::task::noop_waker_ref())
+    // That of `futures_util`, whose own function for it is newer than the oldest supported version.
+    static OF_FUTURES: LazyLock<Option<Waker>> =
+        LazyLock::new(|| poll_fn(|cx| Poll::Ready(cx.waker().clone())).now_or_never());
+    waker.will_wake(Waker::noop()) || OF_FUTURES.as_ref().is_some_and(|noop| waker.will_wake(noop))
 }

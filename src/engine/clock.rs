@@ -20,6 +20,8 @@ use super::{Core, Engine, TimerRef, of_run};
 pub(super) struct Clock {
     /// Nanoseconds since the run's start.
     pub(super) now_ns: u64,
+    /// Whether code has paused the clock. Then time passes only when no task is ready.
+    pub(super) paused: bool,
     pub(super) timers: TimerQueue,
 }
 
@@ -136,6 +138,11 @@ impl Engine {
         self.core.borrow().clock.now_ns
     }
 
+    /// Pauses or resumes the clock.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.core.borrow_mut().clock.paused = paused;
+    }
+
     /// Returns the time on the current task's node in nanoseconds since the run's start.
     #[inline]
     pub(crate) fn local_now_ns(&self) -> u64 {
@@ -152,9 +159,16 @@ impl Engine {
 
     /// Returns whether a deadline on the current task's node is due. If not, sets `timer` to call `waker` when it is.
     pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
+        if !self.proceed(waker) {
+            return false;
+        }
         let current = self.current.get();
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
+        if core.shut_down {
+            drop(guard);
+            timer_after_shutdown();
+        }
         let run_ns = core.run_ns(current, deadline_ns);
         let is_due = core.clock.now_ns >= run_ns;
         if !is_due
@@ -191,6 +205,7 @@ impl Engine {
         drop(guard);
         self.cancel_timer(timer);
         if is_due {
+            self.spend();
             return true;
         }
         let wake_target = self.wake_target(waker);
@@ -228,6 +243,14 @@ impl Engine {
         let core = self.core.borrow();
         (core.clock.timers.live(), core.clock.timers.entries())
     }
+}
+
+/// Panics because a timer is used after the runtime was shut down.
+#[cold]
+fn timer_after_shutdown() -> ! {
+    panic!(
+        "can't use a timer of a runtime that is being shutdown; end the task before the `Runtime` is dropped"
+    )
 }
 
 /// Converts a duration to nanoseconds, saturating far beyond every date.

@@ -5,12 +5,16 @@
 //!   entered context is current.
 //! - The pointer to a loop is set only while a stack frame borrows the loop.
 //! - A wake of an idle loop from its own thread is an ordinary wake.
+//! - The root of a loop is polled by one frame at a time, while the call that runs the loop lends it.
 #![expect(unsafe_code, reason = "the running loop, reached through a thread-local pointer")]
 
 use std::cell::{Cell, RefCell};
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
+use std::task::Context;
 
+use super::run::Root;
 use super::{Engine, RunId, TaskRef};
 
 thread_local! {
@@ -20,8 +24,44 @@ thread_local! {
     static ENTERED: RefCell<Vec<(u64, Rc<Engine>)>> = const { RefCell::new(Vec::new()) };
     /// The number of the next guard.
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
-    /// The loops of this thread that outlive single calls of `block_on`.
-    static REGISTRY: RefCell<Vec<(RunId, Weak<Engine>)>> = const { RefCell::new(Vec::new()) };
+    /// The loops of this thread that outlive single calls of `block_on`. Those that are left when the thread ends are leaked:
+    /// their tasks could not be dropped in order.
+    static REGISTRY: RefCell<ManuallyDrop<Vec<Rc<Engine>>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
+}
+
+/// The root of a loop, while a call that runs the loop lends it. The frames of nested loops poll it, too.
+#[derive(Default)]
+pub(super) struct LentRoot(Cell<Option<*mut (dyn Root + 'static)>>);
+
+impl LentRoot {
+    /// Calls `f`, during which [`poll`](Self::poll) polls `root`.
+    pub(super) fn lend<R>(&self, root: &mut dyn Root, f: impl FnOnce() -> R) -> R {
+        struct TakeBack<'a>(&'a LentRoot);
+
+        impl Drop for TakeBack<'_> {
+            fn drop(&mut self) {
+                self.0.0.set(None);
+            }
+        }
+
+        let root: *mut (dyn Root + '_) = root;
+        // SAFETY: this extends only the lifetime that the type names. The pointer is taken back before `root`'s borrow ends.
+        let root: *mut (dyn Root + 'static) = unsafe { mem::transmute(root) };
+        self.0.set(Some(root));
+        let _taken_back = TakeBack(self);
+        f()
+    }
+
+    /// Polls the root; returns whether it has ended. Not while the root is being polled.
+    #[inline]
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> bool {
+        let root = self.0.take().expect("the loop polls its root only while a call runs the loop");
+        // SAFETY: the pointer comes from `lend`, whose frame is still on the stack and does not use its reference meanwhile. It
+        // has been taken out of the cell, so this is the only use.
+        let ended = unsafe { (*root).poll(context) };
+        self.0.set(Some(root));
+        ended
+    }
 }
 
 /// Makes `engine` the running loop of this thread until it is dropped.
@@ -46,7 +86,7 @@ impl Drop for Driving<'_> {
 
 /// Calls `f` with the loop that runs on this thread; `None` when none runs.
 #[inline(always)]
-pub(super) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
+pub(crate) fn driving<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     let engine = DRIVING.get();
     if engine.is_null() {
         return None;
@@ -105,7 +145,7 @@ fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(&engine))
 }
 
-/// A context that was entered without running the loop. Dropping it leaves the context, in any order.
+/// A context that was entered without running the loop. Dropping it leaves the context.
 #[derive(Debug)]
 pub(crate) struct Entered {
     guard: u64,
@@ -126,38 +166,49 @@ impl Drop for Entered {
         let left = ENTERED.try_with(|stack| {
             let mut stack = stack.borrow_mut();
             let position = stack.iter().position(|(guard, _)| *guard == self.guard)?;
-            Some(stack.remove(position))
+            let is_newest = position + 1 == stack.len();
+            Some((stack.remove(position), is_newest))
         });
         // This may drop the engine, which runs user code: not while the stack is borrowed.
-        drop(left);
+        if let Ok(Some((engine, is_newest))) = left {
+            drop(engine);
+            assert!(
+                is_newest || std::thread::panicking(),
+                "an `EnterGuard` is dropped out of order; drop the guards in the reverse of the order in which they were made"
+            );
+        }
     }
 }
 
 /// Adds a loop to the registry of its thread.
 pub(super) fn register(engine: &Rc<Engine>) {
-    REGISTRY.with_borrow_mut(|loops| {
-        loops.retain(|(_, engine)| engine.strong_count() > 0);
-        loops.push((engine.run_id(), Rc::downgrade(engine)));
+    REGISTRY.with_borrow_mut(|loops| loops.push(Rc::clone(engine)));
+}
+
+/// Removes the loops that are shut down from the registry of this thread, unless a join handle may still ask for an output.
+pub(crate) fn forget_shut_down() {
+    let forgotten = REGISTRY.try_with(|loops| {
+        let mut loops = loops.borrow_mut();
+        let (forgotten, kept) = loops.drain(..).partition(|engine| engine.is_forgettable());
+        **loops = kept;
+        forgotten
     });
+    // This drops engines, which may run user code: not while the registry is borrowed.
+    drop::<Option<Vec<_>>>(forgotten.ok());
 }
 
 /// Returns the registered loop with this number, if it is alive on this thread.
 pub(crate) fn find_idle(run: RunId) -> Option<Rc<Engine>> {
     // `try_with`: a waker may be called from the destructor of another thread-local value.
-    let find = |loops: &RefCell<Vec<(RunId, Weak<Engine>)>>| {
-        loops.borrow().iter().find(|(number, _)| *number == run).and_then(|(_, engine)| engine.upgrade())
-    };
-    REGISTRY.try_with(find).ok().flatten()
+    REGISTRY
+        .try_with(|loops| loops.borrow().iter().find(|engine| engine.run_id() == run).cloned())
+        .ok()
+        .flatten()
 }
 
 /// Wakes a task of a registered loop of this thread; returns false when there is none.
 pub(super) fn wake_idle(task: TaskRef) -> bool {
     find_idle(task.run()).map(|engine| engine.wake(task)).is_some()
-}
-
-/// Returns whether this is the loop that runs on this thread.
-pub(crate) fn is_driving(run: RunId) -> bool {
-    driving(|engine| engine.run_id() == run).unwrap_or(false)
 }
 
 /// Returns whether any loop runs on this thread.

@@ -17,6 +17,9 @@ impl Id {
         Self(NonZeroU64::new(number).expect("ids count from 1"))
     }
 
+    /// The id of the root, which tasks can't ask for.
+    pub(super) const ROOT: Self = Self(NonZeroU64::MIN);
+
     pub(crate) fn number(self) -> u64 {
         self.0.get()
     }

@@ -16,6 +16,7 @@ pub(crate) mod context;
 mod failures;
 mod id;
 mod join_error;
+mod nested;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod observer;
@@ -23,6 +24,8 @@ pub(crate) mod panics;
 mod preemption;
 mod run;
 mod scheduler;
+mod settings;
+mod shut_down;
 mod sites;
 mod task_cell;
 mod tasks;
@@ -34,9 +37,7 @@ pub(crate) mod world;
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::Cell;
-#[cfg(feature = "net")]
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,18 +49,23 @@ pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
 pub use id::Id;
 pub use join_error::JoinError;
+pub(crate) use nested::Blocking;
 #[cfg(feature = "net")]
 pub(crate) use observer::user_site;
+pub(crate) use preemption::{UNITS, UNLIMITED};
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;
+pub(crate) use settings::{Flavor, RuntimeSettings};
 pub(crate) use task_cell::TaskBox;
 pub(crate) use tasks::Joined;
 pub(crate) use timers::TimerRef;
 #[cfg(feature = "net")]
 pub(crate) use waker::WakeTarget;
-pub(crate) use waker::{RunId, TaskRef};
+pub(crate) use waker::{RunId, TaskRef, is_alive};
 
 use clock::Clock;
+use context::LentRoot;
+use nested::Nested;
 use nodes::{NodeId, Nodes};
 use observer::{Level, Observer};
 use preemption::StepState;
@@ -95,8 +101,19 @@ pub(crate) struct Engine {
     run: RunId,
     /// The name of the loop in errors: the test's name, or the place where its runtime was built.
     label: Label,
+    /// What the runtime is made of, in tokio's words.
+    pub(crate) settings: RuntimeSettings,
     /// How closely the run is watched.
     level: Level,
+    /// The root, while the loop runs.
+    root: LentRoot,
+    nested: Nested,
+    /// Whether a call runs the loop.
+    running: Cell<bool>,
+    /// The name that the builder of the runtime was given.
+    name: RefCell<Option<Arc<str>>>,
+    /// The task whose output or future is being dropped, while it is not the current one.
+    dropping: Cell<Option<Id>>,
     /// The slot of the task that is being polled, or was polled last.
     current: InlinedCell<u32>,
     /// The number of the task that is being polled, or 0.
@@ -122,6 +139,8 @@ struct Core {
     observer: Observer,
     /// Whether the run is being torn down.
     ended: bool,
+    /// Whether the runtime has been shut down. It may still be entered, and keeps the outputs of its tasks.
+    shut_down: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -133,13 +152,26 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Creates a loop for one run.
     #[inline(always)]
-    pub(crate) fn new(source: AnySource, limits: &Limits, detail: Detail, label: Label) -> Self {
-        Self::with_mailbox(source, limits, detail, label, ForeignWakes::of_thread())
+    pub(crate) fn new(
+        source: AnySource,
+        limits: &Limits,
+        detail: Detail,
+        label: Label,
+        settings: RuntimeSettings,
+    ) -> Self {
+        Self::with_mailbox(source, limits, detail, label, settings, ForeignWakes::of_thread())
     }
 
     /// Creates a loop that may outlive other loops of the same thread.
-    pub(crate) fn long_lived(source: AnySource, limits: &Limits, label: Label) -> Rc<Self> {
-        let engine = Rc::new(Self::with_mailbox(source, limits, Detail::Lean, label, ForeignWakes::new()));
+    pub(crate) fn long_lived(
+        source: AnySource,
+        limits: &Limits,
+        label: Label,
+        settings: RuntimeSettings,
+    ) -> Rc<Self> {
+        let mailbox = ForeignWakes::new();
+        let engine = Rc::new(Self::with_mailbox(source, limits, Detail::Lean, label, settings, mailbox));
+        context::forget_shut_down();
         context::register(&engine);
         engine
     }
@@ -151,6 +183,7 @@ impl Engine {
         limits: &Limits,
         detail: Detail,
         label: Label,
+        settings: RuntimeSettings,
         foreign_wakes: ForeignWakes,
     ) -> Self {
         let run = RunId::next();
@@ -162,7 +195,13 @@ impl Engine {
         Self {
             run,
             label,
+            settings,
             level,
+            root: LentRoot::default(),
+            nested: Nested::default(),
+            running: Cell::new(false),
+            name: RefCell::new(None),
+            dropping: Cell::new(None),
             current: InlinedCell::new(NO_SLOT),
             polled: InlinedCell::new(0),
             step: StepState::default(),
@@ -172,10 +211,15 @@ impl Engine {
             core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),
                 tasks: Tasks::default(),
-                clock: Clock { now_ns: 0, timers: TimerQueue::new(run.first_timer()) },
+                clock: Clock {
+                    now_ns: 0,
+                    paused: settings.start_paused,
+                    timers: TimerQueue::new(run.first_timer()),
+                },
                 nodes: Nodes::default(),
                 observer,
                 ended: false,
+                shut_down: false,
             }),
             #[cfg(feature = "net")]
             world: RefCell::new(None),
@@ -184,6 +228,16 @@ impl Engine {
 
     pub(crate) fn run_id(&self) -> RunId {
         self.run
+    }
+
+    /// Sets the name of the runtime.
+    pub(crate) fn set_name(&self, name: Arc<str>) {
+        *self.name.borrow_mut() = Some(name);
+    }
+
+    /// Returns the name of the runtime.
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.name.borrow().clone().or_else(|| self.settings.name.map(Arc::from))
     }
 
     pub(crate) fn label(&self) -> Cow<'static, str> {
@@ -212,7 +266,11 @@ impl Engine {
         spawned: &'static Location<'static>,
     ) -> Result<(TaskRef, Id), TooManyTasks> {
         let mut core = self.core.borrow_mut();
-        let Core { scheduler, tasks, clock, nodes, observer, ended } = &mut *core;
+        if core.shut_down {
+            drop(core);
+            return Ok(self.refuse(task));
+        }
+        let Core { scheduler, tasks, clock, nodes, observer, ended, .. } = &mut *core;
         let most = scheduler.limits.max_tasks.min(waker::MAX_SLOTS - 1);
         if tasks.live() >= most {
             return Err(TooManyTasks(most));
@@ -253,6 +311,21 @@ impl Engine {
             scheduler.source.ready(Ready { slot, resume: 0, task: key, announced: None });
         }
         Ok((TaskRef::new(self.run, slot, generation), id))
+    }
+
+    /// Drops a task that is spawned after the shutdown. Its handle finds no task, which stands for a cancelled one.
+    #[cold]
+    fn refuse(&self, task: TaskBox) -> (TaskRef, Id) {
+        let id = self.core.borrow_mut().tasks.take_id();
+        self.drop_remains(id, task);
+        (TaskRef::of_none(self.run), id)
+    }
+
+    /// Marks a spawned task as a closure of `spawn_blocking`.
+    pub(crate) fn mark_blocking(&self, task: TaskRef) {
+        if let Some(place) = self.core.borrow_mut().tasks.get(task.slot(), task.generation()) {
+            place.blocking = true;
+        }
     }
 
     /// Marks a task as ready if it is waiting.

@@ -154,11 +154,15 @@ impl Engine {
                 }
                 continue;
             }
+            let blocked = place.interrupts.has(Interrupts::BLOCKED);
             if matches!(place.state, State::Waiting | State::Parked) {
                 core.make_ready(slot);
             }
             drop(guard);
-            self.drop_future(slot);
+            // The future of a task that blocks is dropped when its frame is unwound.
+            if !blocked {
+                self.drop_future(slot);
+            }
         }
     }
 

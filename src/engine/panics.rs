@@ -58,6 +58,13 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Notes panics as the run around does. Outside of runs they are printed.
+    pub(crate) fn nested() -> Self {
+        Self::begin(MODE.get() != Mode::Silent)
+    }
+}
+
 impl Drop for Watch {
     #[inline]
     fn drop(&mut self) {
@@ -117,6 +124,14 @@ pub(crate) fn take(payload: &(dyn Any + Send)) -> PanicNote {
 /// Restores the note on a caught panic that is about to be resumed.
 pub(crate) fn note_again(note: PanicNote) {
     LAST.set(Some(note));
+}
+
+/// Calls `f` and keeps the note on the last panic, whatever `f` does.
+#[cold]
+pub(crate) fn keep_note(f: impl FnOnce()) {
+    let note = LAST.take();
+    f();
+    LAST.set(note);
 }
 
 /// Returns the message of a panic.

@@ -6,6 +6,8 @@
 //! - A preempted task continues the same resumption, with the counts and wakes that it had.
 //! - A preemption leaves no trace if the same task runs next.
 
+use std::task::Waker;
+
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 
 use super::scheduler::Scheduler;
@@ -23,7 +25,9 @@ pub(super) struct StepState {
     pub(super) suspended: InlinedCell<bool>,
     /// How the step was interrupted, if it was. Then `suspended` is set, too.
     pub(super) interrupted: InlinedCell<Interrupted>,
-    padding: InlinedCell<u8>,
+    /// How many units of the budget the resumption has spent: at most [`UNITS`] and one more that was refused, or
+    /// [`UNLIMITED`].
+    pub(super) spent: InlinedCell<u8>,
     /// How many operations the resumption has announced.
     pub(super) operations: InlinedCell<u32>,
 }
@@ -34,7 +38,7 @@ impl StepState {
         self.woken.set(false);
         self.suspended.set(false);
         self.interrupted.set(Interrupted::No);
-        self.padding.set(0);
+        self.spent.set(0);
         self.operations.set(0);
     }
 }
@@ -60,6 +64,7 @@ pub(super) struct PreemptedPoll {
     resource: ResourceKey,
     operations: u32,
     selects: u32,
+    spent: u8,
     /// Whether the task had been woken before it was preempted. Then another resumption follows this one.
     woken: bool,
 }
@@ -72,34 +77,86 @@ impl PreemptedPoll {
     }
 }
 
-/// The most operations of a task in one step. Without a limit, a task that never has to wait would never end its step. tokio's
-/// limit is 128.
-const OPERATIONS_MAX: u32 = 1_024;
+/// The budget of a resumption, as in tokio. Without one, a task that never has to wait would never end its step.
+pub(crate) const UNITS: u8 = 128;
+
+/// What a resumption without a budget has spent.
+pub(crate) const UNLIMITED: u8 = u8::MAX;
+
+impl StepState {
+    /// Spends a unit of the budget. The last unit that can be spent is one too many, which refuses the operation.
+    #[inline(always)]
+    pub(super) fn spend(&self) {
+        let spent = self.spent.get();
+        if spent <= UNITS {
+            self.spent.set(spent + 1);
+        }
+    }
+
+    /// Undoes [`spend`](Self::spend), for an operation that has to wait or was refused.
+    #[inline(always)]
+    pub(super) fn restore(&self) {
+        let spent = self.spent.get();
+        if spent != UNLIMITED && spent > 0 {
+            self.spent.set(spent - 1);
+        }
+    }
+
+    /// Returns whether the unit that was spent last was one too many.
+    #[inline(always)]
+    pub(super) fn is_overspent(&self) -> bool {
+        let spent = self.spent.get();
+        spent > UNITS && spent != UNLIMITED
+    }
+}
 
 impl Engine {
     /// Counts an operation of the current resumption. Returns whether it is observed, or may have to be suspended.
     #[inline]
     pub(super) fn count_operation(&self) -> bool {
         self.step.operations.set(self.step.operations.get().wrapping_add(1));
-        self.is_observed() || self.suspends()
+        self.step.spend();
+        self.is_observed() || self.step.suspended.get() || self.step.is_overspent()
     }
 
     /// Undoes the last count, for an operation that is suspended and will be counted again.
     #[inline(always)]
     pub(super) fn uncount_operation(&self) {
         self.step.operations.set(self.step.operations.get() - 1);
+        self.step.restore();
+    }
+
+    /// Returns whether the task that is being polled has budget left, in units spent by other means than operations. If not,
+    /// wakes `waker`.
+    #[inline]
+    pub(crate) fn proceed(&self, waker: &Waker) -> bool {
+        let proceeds = !self.is_polling() || self.step.spent.get() != UNITS;
+        if !proceeds {
+            waker.wake_by_ref();
+        }
+        proceeds
+    }
+
+    /// Spends a unit of the budget.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        self.step.spend();
+    }
+
+    /// Returns how many units of the budget are spent, as far as there is a budget: while a task is being polled.
+    pub(crate) fn spent(&self) -> Option<u8> {
+        (self.is_polling() && self.step.spent.get() != UNLIMITED).then(|| self.step.spent.get())
+    }
+
+    /// Sets how many units of the budget are spent; returns what was set before.
+    pub(crate) fn set_spent(&self, spent: u8) -> u8 {
+        self.step.spent.replace(spent)
     }
 
     /// Returns the number of the operation that was counted last.
     #[inline(always)]
     pub(super) fn operation_index(&self) -> u32 {
         self.step.operations.get() - 1
-    }
-
-    /// Returns whether the current step may do no further operation: its task was preempted, or has done too many.
-    #[inline(always)]
-    pub(super) fn suspends(&self) -> bool {
-        self.step.suspended.get() || self.step.operations.get() > OPERATIONS_MAX
     }
 
     /// Asks the source whether to preempt the task before this operation. If so, suspends the task and returns the number of
@@ -148,6 +205,7 @@ impl Engine {
     ) -> bool {
         place.preempted = false;
         self.step.operations.set(poll.operations);
+        self.step.spent.set(poll.spent);
         // The wake must not be lost: without the preemption it would resume the task.
         self.step.woken.set(poll.woken);
         scheduler.selects = poll.selects;
@@ -168,7 +226,7 @@ impl Engine {
                 recorder.will_continue();
                 recorder.end_step(false);
             });
-            core.requeue_preempted(slot, self.step.operations.get());
+            core.requeue_preempted(slot, &self.step);
         } else {
             // A combinator polls the future and did not pass on its wake: the task waits.
             let Core { tasks, scheduler, observer, .. } = core;
@@ -189,6 +247,7 @@ impl Core {
                 resource: ResourceKey(0),
                 operations: 0,
                 selects: 0,
+                spent: 0,
                 woken: false,
             };
             // One allocation suffices for a short run.
@@ -203,10 +262,11 @@ impl Core {
 
     /// Marks the preempted task in this slot as ready to continue.
     #[inline]
-    pub(super) fn requeue_preempted(&mut self, slot: u32, operations: u32) {
+    pub(super) fn requeue_preempted(&mut self, slot: u32, step: &StepState) {
         self.scheduler.preempted_last = (slot, self.scheduler.steps());
         let poll = &mut self.tasks.preempted_polls[slot as usize];
-        poll.operations = operations;
+        poll.operations = step.operations.get();
+        poll.spent = step.spent.get();
         poll.selects = self.scheduler.selects;
         let announced = poll.announced();
         let place = self.tasks.at(slot);

@@ -14,10 +14,11 @@ use std::task::{Context, Poll, RawWakerVTable};
 use timeloop_sim::{Access, Ended, Failure, Heartbeat, SpawnSite, TaskKey, TaskLabel};
 
 use super::context::Driving;
+use super::nested::{Halt, Unwound};
 use super::observer::{Level, Recorder};
 use super::panics::{self, Watch};
 use super::preemption::Interrupted;
-use super::tasks::{NO_SLOT, ROOT_SLOT, State};
+use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State};
 use super::unsafe_cells::InlinedRefMut;
 use super::waker::{self, TaskRef, WakeTarget};
 use super::{Core, Engine, Id};
@@ -109,6 +110,22 @@ impl Engine {
     pub(crate) fn drive(&self, root: &mut dyn Root, loud: bool) -> Result<(), Stop> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
+        self.root.lend(root, || self.drive_lent())
+    }
+
+    /// Runs the loop, perhaps within another one, until `root` has ended. Panics are printed, unless a run around it is silent.
+    pub(crate) fn drive_nested(&self, root: &mut dyn Root) -> Result<(), Stop> {
+        let _driving = Driving::enter(self);
+        let _watch = Watch::nested();
+        self.root.lend(root, || self.drive_lent())
+    }
+
+    /// Returns whether a call runs the loop.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.get()
+    }
+
+    fn drive_lent(&self) -> Result<(), Stop> {
         let mut core = self.core.borrow_mut();
         let stuck_after = core.scheduler.limits.stuck_after;
         if core.tasks.at(ROOT_SLOT).state == State::Waiting {
@@ -117,34 +134,40 @@ impl Engine {
         // After a call that failed no fuel is left.
         core.scheduler.refuel();
         drop(core);
-        Heartbeat::watch_run(stuck_after, |heartbeat| {
-            // Catches the panics that a task's own `catch_unwind` does not: those of the root, of destructors and of wakers.
-            // Unless the root panicked, the loop continues.
-            loop {
-                match catch_unwind(AssertUnwindSafe(|| self.run_steps(root, heartbeat))) {
-                    Ok(result) => {
-                        self.current.set(NO_SLOT);
-                        return result;
-                    }
-                    Err(payload) => {
-                        if let Some(stop) = self.handle_panic(payload) {
-                            self.current.set(NO_SLOT);
-                            return Err(stop);
-                        }
+        self.running.set(true);
+        let halted = Heartbeat::watch_run(stuck_after, |heartbeat| self.run_caught(heartbeat));
+        self.running.set(false);
+        self.current.set(NO_SLOT);
+        halted.map(|_| ())
+    }
+
+    /// Takes steps until the loop halts.
+    pub(super) fn run_caught(&self, heartbeat: &Heartbeat<'_>) -> Result<Halt, Stop> {
+        // Catches the panics that a task's own `catch_unwind` does not: those of the root, of destructors and of wakers. Unless
+        // the root panicked, the loop continues.
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.run_steps(heartbeat))) {
+                Ok(result) => return result,
+                Err(payload) => {
+                    if let Some(halted) = self.handle_panic(payload) {
+                        return halted;
                     }
                 }
             }
-        })
+        }
     }
 
-    /// Takes steps until the root has ended or the run fails.
-    fn run_steps(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Result<(), Stop> {
+    /// Takes steps until the root has ended, the innermost nested wait continues, or the run fails.
+    fn run_steps(&self, heartbeat: &Heartbeat<'_>) -> Result<Halt, Stop> {
         let mut guard = self.core.borrow_mut();
         loop {
             let core = &mut *guard;
             let next = if self.foreign_wakes.has_woken() { None } else { core.scheduler.next() };
             let Some(number) = next else {
                 drop(guard);
+                if let Some(halted) = self.nested.take_halted() {
+                    return halted;
+                }
                 if let Some(failure) = self.between_steps() {
                     return Err(Stop::Failed(failure));
                 }
@@ -185,11 +208,18 @@ impl Engine {
             let ended = match &mut *future {
                 Some(future) if interrupts.any() => self.resume_interrupted(number, future, context),
                 Some(future) => matches!(future.poll(context), Poll::Ready(())),
+                // A task that blocks has its future on the stack.
+                None if interrupts.has(Interrupts::BLOCKED) => {
+                    if self.continues_wait(number, interrupts) {
+                        return Ok(Halt::Continues);
+                    }
+                    false
+                }
                 // Only the root has no future in its slot.
-                None if root.poll(context) => {
+                None if self.root.poll(context) => {
                     self.polled.set(0);
                     self.core.borrow_mut().end_root();
-                    return Ok(());
+                    return Ok(Halt::RootEnded);
                 }
                 None => false,
             };
@@ -218,11 +248,15 @@ impl Engine {
         }
     }
 
-    /// Handles a panic that unwound out of a step. Returns why the loop stops, or `None` if it continues.
+    /// Handles a panic that unwound out of a step. Returns why the loop halts, or `None` if it continues.
     #[cold]
-    fn handle_panic(&self, payload: Box<dyn Any + Send>) -> Option<Stop> {
+    fn handle_panic(&self, payload: Box<dyn Any + Send>) -> Option<Result<Halt, Stop>> {
         let slot = self.current.get();
         let polling = self.polled.replace(0) != 0;
+        if payload.is::<Unwound>() && slot == ROOT_SLOT {
+            // A loop nested within the root has halted.
+            return self.nested.take_halted();
+        }
         if polling && slot != ROOT_SLOT {
             self.task_panicked(slot, payload);
             self.end_task(self.core.borrow_mut(), slot);
@@ -233,7 +267,7 @@ impl Engine {
         if polling {
             core.end_root();
             let failure = self.root_panic(&mut core, note);
-            return Some(Stop::Panicked(payload, failure));
+            return Some(Err(Stop::Panicked(payload, failure)));
         }
         // Between polls: a destructor of an output, or a waker that is not the loop's own.
         let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
@@ -245,6 +279,19 @@ impl Engine {
     #[cold]
     #[inline(never)]
     pub(super) fn task_panicked(&self, slot: u32, payload: Box<dyn Any + Send>) {
+        if payload.is::<Unwound>() {
+            let mut core = self.core.borrow_mut();
+            let place = core.tasks.at(slot);
+            let (id, task) = (place.id, place.task.take());
+            drop(core);
+            let cancelled = task.map(|mut task| {
+                // Unwinding has dropped the future.
+                let _ = task.cancel(id);
+                task
+            });
+            self.core.borrow_mut().tasks.at(slot).task = cancelled;
+            return;
+        }
         let note = panics::take(&*payload);
         let mut core = self.core.borrow_mut();
         let place = core.tasks.at(slot);
@@ -270,7 +317,7 @@ impl Engine {
 
     /// Returns the waker table of the next poll.
     #[inline]
-    fn wakers(&self) -> &'static RawWakerVTable {
+    pub(super) fn wakers(&self) -> &'static RawWakerVTable {
         if matches!(self.level, Level::Explain) {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
@@ -323,8 +370,8 @@ impl Engine {
         }
         let by_ns = deadline_ns.saturating_sub(core.clock.now_ns);
         // A timer that is due already, such as one that was reset to the past, needs no time to pass. So no task can be held
-        // back.
-        let held = if by_ns == 0 {
+        // back. Nor while the clock is paused.
+        let held = if by_ns == 0 || core.clock.paused {
             core.scheduler.source.release_held()
         } else {
             !core.scheduler.source.lets_time_pass(by_ns)
@@ -492,7 +539,10 @@ impl Engine {
     /// Drops the remains of a task. A panic in its destructors is unobserved and fails the run.
     #[inline(never)]
     pub(super) fn drop_remains<T>(&self, id: Id, remains: T) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(remains))) {
+        let outer = self.dropping.replace(Some(id));
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(remains)));
+        self.dropping.set(outer);
+        if let Err(payload) = dropped {
             let note = panics::take(&*payload);
             let mut core = self.core.borrow_mut();
             let label = core

@@ -196,9 +196,4 @@ impl Engine {
         let source = &mut core.scheduler.source;
         draw(core.tasks.stream(id, || source.user_stream(key.0)))
     }
-
-    /// Returns the current step: its run, and how many steps the run has taken.
-    pub(crate) fn step(&self) -> (super::RunId, u64) {
-        (self.run, self.core.borrow().scheduler.steps())
-    }
 }

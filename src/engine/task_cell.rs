@@ -5,13 +5,14 @@
 //! - The output of a task that panicked is a `JoinError`.
 
 use std::any::{Any, type_name};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{Id, JoinError, context};
+use super::{Id, JoinError, context, panics};
 
 /// A task whose future's type has been erased.
 trait Task {
@@ -36,6 +37,18 @@ pin_project! {
     }
 }
 
+/// Drops the future of a task when a panic unwinds out of its poll. So `thread::panicking()` is true in the destructors.
+struct DropOnUnwind<'a, F: Future>(Pin<&'a mut Stage<F>>);
+
+impl<F: Future> Drop for DropOnUnwind<'_, F> {
+    fn drop(&mut self) {
+        // The first panic is the task's output, and its note is kept. A second one would abort the process.
+        panics::keep_note(|| {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.0.set(Stage::Ended { output: None })));
+        });
+    }
+}
+
 impl<F> Task for Stage<F>
 where
     F: Future + 'static,
@@ -45,10 +58,13 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Caught in the frame next to the future's code: unwinding through another frame costs about ten steps.
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let StageProjection::Running { future } = self.as_mut().project() else {
+            let mut unwinding = DropOnUnwind(self.as_mut());
+            let StageProjection::Running { future } = unwinding.0.as_mut().project() else {
                 unreachable!("a task that has ended is not resumed");
             };
-            match future.poll(cx) {
+            let polled = future.poll(cx);
+            mem::forget(unwinding);
+            match polled {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(output) => {
                     // Inside `catch_unwind`: the future's destructor may panic.
@@ -120,8 +136,7 @@ impl TaskBox {
 
     /// Ends a task that has panicked.
     pub(super) fn panicked(&mut self, id: Id, payload: Box<dyn Any + Send>) {
-        // The destructor may panic again, but the first panic is the output. The future is gone then, so the second call does
-        // not drop it.
+        // A destructor that panicked may have left the rest of the future, whose destructor may panic again.
         let _ = self.cancel(id);
         self.0.as_mut().fail(JoinError::panicked(id, payload));
     }

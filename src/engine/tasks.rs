@@ -62,6 +62,8 @@ impl Interrupts {
     pub(super) const PAUSED: Self = Self(16);
     /// The step is reported to the source of decisions as an operation on the node.
     pub(super) const REPORTED: Self = Self(32);
+    /// The task blocks in a nested wait: its poll is on the stack.
+    pub(super) const BLOCKED: Self = Self(64);
 
     /// Returns whether the set is not empty.
     #[inline(always)]
@@ -109,6 +111,8 @@ pub(super) struct Slot {
     pub(super) panicked: bool,
     /// Whether it was preempted and continues the same resumption.
     pub(super) preempted: bool,
+    /// Whether it is a closure of `spawn_blocking`.
+    pub(super) blocking: bool,
     pub(super) generation: u16,
     /// The node of the task: that of the task that spawned it, unless it was spawned on another.
     pub(super) node: u16,
@@ -236,6 +240,14 @@ impl Tasks {
         self.live
     }
 
+    /// Returns the id of the next task.
+    #[inline(always)]
+    pub(super) fn take_id(&mut self) -> Id {
+        let id = Id::from_number(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
     /// Takes a slot for a new task of the test's node, which is ready.
     #[inline]
     pub(super) fn insert(
@@ -245,8 +257,7 @@ impl Tasks {
         spawned: &'static Location<'static>,
         now_ns: u64,
     ) -> (u32, &mut Slot) {
-        let id = Id::from_number(self.next_id);
-        self.next_id += 1;
+        let id = self.take_id();
         self.live += 1;
         let spawn_site = SpawnSite::of(spawned);
         let recycled = self.first_free > 0;
@@ -267,6 +278,7 @@ impl Tasks {
         place.detached = false;
         place.panicked = false;
         place.preempted = false;
+        place.blocking = false;
         place.node = 0;
         place.resumes = 0;
         place.polled_at_ns = now_ns;
@@ -290,6 +302,7 @@ impl Tasks {
             detached: false,
             panicked: false,
             preempted: false,
+            blocking: false,
             generation: 0,
             node: 0,
             resumes: 0,
@@ -517,6 +530,9 @@ impl Engine {
 
     /// Returns the id of the current task. Returns `None` outside of tasks and in the root.
     pub(crate) fn current_id(&self) -> Option<Id> {
+        if let Some(id) = self.dropping.get() {
+            return (id != Id::ROOT).then_some(id);
+        }
         match self.current.get() {
             NO_SLOT | ROOT_SLOT => None,
             slot => Some(self.core.borrow_mut().tasks.at(slot).id),

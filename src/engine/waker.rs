@@ -50,6 +50,11 @@ impl TaskRef {
         NonZeroU64::new(number).map(Self)
     }
 
+    /// Stands for a task of this run that does not exist.
+    pub(crate) fn of_none(run: RunId) -> Self {
+        Self::new(run, MAX_SLOTS - 1, u16::MAX)
+    }
+
     /// Stands for a task that no loop has yet: its run is number 0, which no loop is.
     pub(crate) fn deferred(number: u64) -> Self {
         assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned outside of a run");
@@ -173,7 +178,7 @@ pub(crate) struct RunId(u32);
 
 impl RunId {
     /// Returns a number that no live run has.
-    pub(super) fn next() -> Self {
+    pub(crate) fn next() -> Self {
         // Each thread takes numbers in blocks, so that starting a run touches no shared cache line.
         const BLOCK: u32 = 1 << 10;
         static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
@@ -308,6 +313,12 @@ thread_local! {
 
 /// Every mailbox of the process.
 static MAILBOXES: Mutex<Vec<Weak<Mailbox>>> = Mutex::new(Vec::new());
+
+/// Returns whether this run is alive on any thread.
+pub(crate) fn is_alive(run: RunId) -> bool {
+    let mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+    mailboxes.iter().filter_map(Weak::upgrade).any(|mailbox| mailbox.run.load(Ordering::SeqCst) == run.0)
+}
 
 /// The mailbox of a run for wakes from other threads. The thread's next run reuses it, because cloning an `Arc` would take as
 /// long as a step.

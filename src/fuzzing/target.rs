@@ -18,6 +18,7 @@ use timeloop_sim::{
 
 use super::coverage;
 use super::record;
+use crate::engine::RuntimeSettings;
 use crate::harness::{AsyncSimulation, TestResult, check_output};
 
 /// The maximum number of runs for shrinking while a fuzzer waits. A replay shrinks further.
@@ -89,7 +90,7 @@ impl<'a> FuzzInput<'a> {
             let input = T::arbitrary_take_rest(Unstructured::new(input));
             test(input.expect("the same bytes were decoded before")).await
         };
-        AsyncSimulation { name, make, classify: check_output }
+        AsyncSimulation { name, settings: RuntimeSettings::OF_RUN, make, classify: check_output }
     }
 }
 

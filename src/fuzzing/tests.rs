@@ -13,8 +13,9 @@ use super::mutator::{InputSize, cross_over, mutate};
 use super::record::{self, Field, RECORD, Record};
 use super::{counters, coverage, raw_bytes};
 use crate::Resource;
+use crate::engine::RuntimeSettings;
 use crate::harness::AsyncSimulation;
-use crate::task::spawn_local;
+use crate::task::spawn;
 use crate::time::sleep;
 
 const ANY_SIZE: InputSize = InputSize { min: 0, max: None };
@@ -173,14 +174,14 @@ async fn busy() {
     let tasks: Vec<_> = (0..3)
         .map(|number| {
             let row = Rc::clone(&row);
-            spawn_local(async move {
+            spawn(async move {
                 row.read().await;
                 crate::select! {
                     () = sleep(std::time::Duration::from_millis(number)) => {}
                     () = async { row.write().await } => {}
                 }
                 sleep(std::time::Duration::from_millis(number)).await;
-                let nested = spawn_local(async move { row.write().await });
+                let nested = spawn(async move { row.write().await });
                 rand::Rng::next_u32(&mut crate::rng());
                 nested.await.unwrap();
             })
@@ -194,7 +195,12 @@ async fn busy() {
 fn run(schedule: &Schedule, is_watched: bool) -> Ended {
     let source = schedule.source();
     let source = if is_watched { coverage::with_coverage(source) } else { source };
-    let simulation = AsyncSimulation { name: "fuzzing".into(), make: busy, classify: |()| Ok(()) };
+    let simulation = AsyncSimulation {
+        name: "fuzzing".into(),
+        settings: RuntimeSettings::OF_RUN,
+        make: busy,
+        classify: |()| Ok(()),
+    };
     let limits = Limits::default();
     simulation.run(Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: false })
 }

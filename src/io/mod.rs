@@ -1,8 +1,9 @@
 //! Traits and utilities for asynchronous I/O: tokio's own, at the same paths.
 //!
 //! They are re-exported from the crate `tokio` (feature `io-util`, without a runtime): none of them draws random
-//! numbers, reads a clock or starts a thread. [`Interest`] and [`Ready`] are timeloop's, with the same API, because
-//! tokio's need real sockets. `stdin`, `stdout` and `unix::AsyncFd` are missing, because they access the real world.
+//! numbers, reads a clock or starts a thread. Those that seldom wait, such as [`copy`] and [`duplex`], are wrapped: they
+//! spend the budget of [`task::coop`](crate::task::coop). [`Interest`] and [`Ready`] are timeloop's, with the same API,
+//! because tokio's need real sockets. [`stdin`] is empty. `unix::AsyncFd` is missing, because it accesses the real world.
 //!
 //! ```
 //! use timeloop::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,15 +19,18 @@
 //! # Ok::<(), timeloop::Failure>(())
 //! ```
 
+mod cooperative;
 mod interest;
 mod ready;
+mod standard;
 
+pub use cooperative::{
+    DuplexStream, Empty, Repeat, SimplexStream, Sink, copy, copy_bidirectional,
+    copy_bidirectional_with_sizes, copy_buf, duplex, empty, repeat, simplex, sink,
+};
 pub use interest::Interest;
 pub use ready::Ready;
+pub use standard::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
-pub use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWrite,
-    AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty, Join, Lines, ReadBuf,
-    ReadHalf, Repeat, SimplexStream, Sink, Split, Take, WriteHalf, copy, copy_bidirectional,
-    copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat, simplex, sink, split,
-};
+// Names defined here take precedence. A list would need the newest tokio.
+pub use tokio::io::*;

@@ -52,7 +52,7 @@
 /// | `max_tasks` | the limit on simultaneously alive tasks |
 /// | `stuck_after` | the real time after which a poll that has not returned is reported: a duration |
 /// | `epoch` | the start of the virtual wall clock, as time since the Unix epoch: a duration |
-/// | `crate` | the path of timeloop, if it is not `::timeloop` |
+/// | `crate` | the path of timeloop, if it is neither `::timeloop` nor the name of a dependency on the package `timeloop` |
 ///
 /// A value is any expression that the [`Explorer`](crate::Explorer) method of that name takes. A duration may also be a
 /// string of whole numbers and units (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`): `"500ms"`, `"1h 30m"`.
@@ -62,8 +62,14 @@
 /// in FIFO order. `"exhaustive"`, `"exhaustive(delays = 2)"` and `"exhaustive(preemptions = 2)"` make every possible run,
 /// up to `runs`. An unknown strategy is reported when the test runs, with a list of the known ones.
 ///
-/// `flavor`, `worker_threads` and `start_paused`, arguments of tokio's attribute, are accepted without effect: there is
-/// one thread, and time is always virtual.
+/// The arguments of tokio's attribute are accepted too. There is one thread and time is virtual in any case:
+///
+/// | argument | value |
+/// |---|---|
+/// | `flavor` | `"current_thread"` (the default), `"multi_thread"`, which allows `block_in_place`, or `"local"`, which allows `spawn_local` |
+/// | `worker_threads` | the number of workers that [`RuntimeMetrics`](crate::runtime::RuntimeMetrics) returns |
+/// | `start_paused` | `true` if time may pass only when no task is ready, under all strategies |
+/// | `name` | the name that [`Handle::name`](crate::runtime::Handle::name) returns |
 ///
 /// # What does not compile
 ///
@@ -124,8 +130,11 @@ pub use timeloop_macros::test;
 ///
 /// `main` returns what the function returns. If the run fails, the program prints the failure and exits with code 101.
 ///
-/// The arguments are `seed` (default 0), `crate` (the path of timeloop, if it is not `::timeloop`), and tokio's
-/// `flavor`, `worker_threads` and `start_paused`, which have no effect.
+/// A function may have another name, parameters, generics and `self`. If its run fails, it panics with the failure.
+///
+/// The arguments are `seed` (default 0), `crate` (the path of timeloop, if it is neither `::timeloop` nor the name of a
+/// dependency on the package `timeloop`), and tokio's `flavor`, `worker_threads`, `start_paused` and `name`, which have no
+/// effect.
 ///
 /// ```compile_fail
 /// #[timeloop::main]

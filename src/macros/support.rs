@@ -11,6 +11,7 @@ use core::task::Context;
 
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
+use timeloop_sim::{Failure, Seed};
 
 use crate::Explorer;
 
@@ -74,6 +75,33 @@ pub enum Select<
 #[inline]
 pub fn is_suspended(context: &Context<'_>) -> bool {
     crate::engine::announce::is_suspended(context.waker())
+}
+
+/// Makes the only run of a function under `#[timeloop::main]` that has parameters.
+///
+/// # Errors
+/// The failure.
+pub fn run_once<F: Future>(seed: impl Into<Seed>, future: F) -> Result<F::Output, Failure> {
+    crate::harness::run_future(seed.into(), "`#[timeloop::main]`", future)
+}
+
+/// Prints the failure of `main` and ends the process.
+#[expect(clippy::print_stderr, reason = "the process ends here")]
+pub fn exit(failure: &Failure) -> ! {
+    eprintln!("{failure}");
+    std::process::exit(101)
+}
+
+/// Panics with the failure of a function under `#[timeloop::main]`.
+#[track_caller]
+pub fn panic(failure: &Failure) -> ! {
+    panic!("{failure}")
+}
+
+/// Returns whether the task has budget left. If not, wakes it.
+#[inline]
+pub fn has_budget(context: &mut Context<'_>) -> bool {
+    crate::task::coop::poll_budget_available(context).is_ready()
 }
 
 /// The branches that one poll of a `select!` polls, in order.

@@ -34,6 +34,11 @@ pub(super) fn run_is_over() -> io::Error {
 /// Outside of a run.
 #[track_caller]
 pub(super) fn open<R>(f: impl FnOnce(&mut Fabric, u32) -> R) -> (RunId, R) {
+    if context::with(|engine| engine.settings.io) == Some(false) {
+        panic!(
+            "can't open a socket: the sockets of this runtime are disabled; call `enable_io` or `enable_all` on its `Builder`"
+        );
+    }
     let opened =
         context::with(|engine| (engine.run_id(), engine.network_here(|fabric, _, host| f(fabric, host))));
     match opened {

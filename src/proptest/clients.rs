@@ -107,7 +107,7 @@ impl<O: Clone + 'static> Workload<O> {
         // A loop instead of a closure, so that the tasks' spawn location is the caller's.
         for (client, operations) in self.0.iter().enumerate() {
             let (operations, history, apply) = (operations.clone(), history.clone(), Rc::clone(&apply));
-            let task = Builder::new().name(&format!("client {client}")).spawn_local(async move {
+            let task = Builder::new().name(&format!("client {client}")).spawn(async move {
                 for operation in operations {
                     history.record(client, operation.clone(), apply(client, operation)).await;
                 }

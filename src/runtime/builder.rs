@@ -1,8 +1,8 @@
 //! Building a [`Runtime`].
 //!
 //! # Invariants
-//! Settings of threads, drivers and thread names are accepted without effect, so that code that configures tokio
-//! compiles unchanged. The seed, the strategy and the limits are timeloop's own.
+//! Settings of threads and thread names are accepted without effect, so that code that configures tokio compiles
+//! unchanged. The seed, the strategy and the limits are timeloop's own.
 
 use std::io;
 use std::panic::Location;
@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use timeloop_sim::{Limits, Seed, StrategySpec};
 
-use super::Runtime;
+use super::owned_loop::OwnedLoop;
+use super::{LocalOptions, LocalRuntime, Runtime};
+use crate::engine::{Flavor, RuntimeSettings};
 
 /// Builds a [`Runtime`], as [`tokio::runtime::Builder`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html)
 /// does.
@@ -25,6 +27,8 @@ pub struct Builder {
     seed: Seed,
     strategy: StrategySpec,
     limits: Limits,
+    settings: RuntimeSettings,
+    name: Option<String>,
 }
 
 macro_rules! accepted {
@@ -40,17 +44,28 @@ macro_rules! accepted {
 }
 
 impl Builder {
-    /// Creates a builder. Equivalent to [`new_multi_thread`](Self::new_multi_thread) here.
+    /// Creates a builder of a runtime whose tasks must not block in place. Timers and sockets are disabled.
     #[must_use]
     pub fn new_current_thread() -> Self {
-        Self { seed: Seed(0), strategy: StrategySpec::Random, limits: Limits::default() }
+        Self::of_flavor(Flavor::CurrentThread)
     }
 
-    /// Creates a builder. The runtime has one thread all the same, and the scheduler interleaves its tasks as threads
-    /// would.
+    fn of_flavor(flavor: Flavor) -> Self {
+        let settings = RuntimeSettings { flavor, time: false, io: false, ..RuntimeSettings::OF_RUN };
+        Self {
+            seed: Seed(0),
+            strategy: StrategySpec::Random,
+            limits: Limits::default(),
+            settings,
+            name: None,
+        }
+    }
+
+    /// Creates a builder of a runtime with several workers, 4 by default. It has one thread all the same, and the
+    /// scheduler interleaves its tasks as threads would. Timers and sockets are disabled.
     #[must_use]
     pub fn new_multi_thread() -> Self {
-        Self::new_current_thread()
+        Self::of_flavor(Flavor::MultiThread)
     }
 
     /// Sets the seed of every decision. Default 0.
@@ -74,19 +89,105 @@ impl Builder {
         self
     }
 
+    /// Enables timers and sockets.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self.enable_io().enable_time()
+    }
+
+    /// Enables sockets.
+    pub fn enable_io(&mut self) -> &mut Self {
+        self.settings.io = true;
+        self
+    }
+
+    /// Enables timers.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self.settings.time = true;
+        self
+    }
+
+    /// Sets whether the clock is paused at the start. Time is virtual in any case. While the clock is paused, it moves
+    /// only when no task is ready, under all strategies.
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.settings.start_paused = start_paused;
+        self
+    }
+
+    /// Sets the number of workers that [`RuntimeMetrics`](super::RuntimeMetrics) returns. There is one thread all the
+    /// same.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn worker_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "Worker threads cannot be set to 0; use at least 1");
+        self.settings.workers = u32::try_from(val).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Accepted without effect: there is one thread.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "Max blocking threads cannot be set to 0; use at least 1");
+        self
+    }
+
+    /// Accepted without effect: the strategy decides which task runs next.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn event_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "event_interval must be greater than 0");
+        self
+    }
+
+    /// Accepted without effect: the strategy decides which task runs next.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "global_queue_interval must be greater than 0");
+        self
+    }
+
+    /// Accepted without effect: there is no driver of real I/O.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn max_io_events_per_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_tick must be non-zero");
+        self
+    }
+
+    /// Accepted without effect: there is no driver of real I/O.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_busy_tick must be non-zero");
+        self
+    }
+
+    /// Sets the name of the runtime, which [`Handle::name`](super::Handle::name) returns.
+    ///
+    /// # Panics
+    /// If the name is empty or blank.
+    #[track_caller]
+    pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
+        let name = val.into();
+        assert!(!name.trim().is_empty(), "a runtime's name shouldn't be empty");
+        self.name = Some(name);
+        self
+    }
+
     accepted! {
-        /// Accepted without effect: everything is enabled.
-        enable_all();
-        /// Accepted without effect: everything is enabled.
-        enable_io();
-        /// Accepted without effect: time is always enabled.
-        enable_time();
-        /// Accepted without effect: time is always virtual.
-        start_paused(start_paused: bool);
-        /// Accepted without effect: there is one thread.
-        worker_threads(threads: usize);
-        /// Accepted without effect: there is one thread.
-        max_blocking_threads(threads: usize);
         /// Accepted without effect: there is one thread.
         thread_name(name: impl Into<String>);
         /// Accepted without effect: there is one thread.
@@ -99,18 +200,10 @@ impl Builder {
         on_thread_park(f: impl Fn() + Send + Sync + 'static);
         /// Accepted without effect: no thread is parked.
         on_thread_unpark(f: impl Fn() + Send + Sync + 'static);
-        /// Accepted without effect: there is no driver of real I/O.
-        max_io_events_per_tick(events: usize);
-        /// Accepted without effect: there is no driver of real I/O.
-        max_io_events_per_busy_tick(events: usize);
         /// Accepted without effect: there is one thread.
         thread_stack_size(bytes: usize);
         /// Accepted without effect: there is one thread.
         thread_keep_alive(duration: Duration);
-        /// Accepted without effect: the strategy decides which task runs next.
-        event_interval(ticks: u32);
-        /// Accepted without effect: the strategy decides which task runs next.
-        global_queue_interval(ticks: u32);
     }
 
     /// Builds the runtime.
@@ -119,9 +212,33 @@ impl Builder {
     /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Inside a run, because a thread runs one loop at a time.
+    /// Inside of tokio's own runtime.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
-        Ok(Runtime::build(self.strategy.source(self.seed), &self.limits, Location::caller()))
+        Ok(Runtime::of_loop(self.build_loop(self.settings, Location::caller())))
+    }
+
+    /// Builds a [`LocalRuntime`], in which `spawn_local` works everywhere.
+    ///
+    /// # Errors
+    /// Never fails; the `Result` is tokio's signature.
+    ///
+    /// # Panics
+    /// If the builder is one of a runtime with several workers.
+    #[track_caller]
+    pub fn build_local(&mut self, options: LocalOptions) -> io::Result<LocalRuntime> {
+        let _ = options;
+        assert!(
+            self.settings.flavor != Flavor::MultiThread,
+            "multi_thread is not supported for LocalRuntime; use `Builder::new_current_thread`"
+        );
+        let settings = RuntimeSettings { flavor: Flavor::Local, ..self.settings };
+        Ok(LocalRuntime::of_loop(self.build_loop(settings, Location::caller())))
+    }
+
+    #[track_caller]
+    fn build_loop(&self, settings: RuntimeSettings, built: &'static Location<'static>) -> OwnedLoop {
+        let source = self.strategy.source(self.seed);
+        OwnedLoop::build(source, &self.limits, settings, self.name.as_deref(), built)
     }
 }

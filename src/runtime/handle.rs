@@ -8,23 +8,38 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Id, RuntimeMetrics};
 use crate::engine::context::{self, Entered};
-use crate::engine::{self, Engine, RunId, TaskBox};
-use crate::harness::assert_no_loop;
-use crate::task::JoinHandle;
+use crate::engine::{self, Blocking, Engine, Flavor, Root, RootFuture, RunId, Stop, TaskBox};
+use crate::harness::assert_not_inside_tokio;
+use crate::task::{JoinHandle, blocking};
 
 /// A handle to a runtime, as [`tokio::runtime::Handle`](https://docs.rs/tokio/1/tokio/runtime/struct.Handle.html).
 #[derive(Clone, Debug)]
 pub struct Handle {
     run: RunId,
+    name: Option<Arc<str>>,
 }
 
 impl Handle {
-    pub(super) fn new(run: RunId) -> Self {
-        Self { run }
+    pub(super) fn named(run: RunId, name: Option<Arc<str>>) -> Self {
+        if let Some(name) = &name {
+            engine::of_run(run, |engine| engine.set_name(Arc::clone(name)));
+        }
+        Self { run, name }
+    }
+
+    fn of(engine: &Engine) -> Self {
+        Self { run: engine.run_id(), name: engine.name() }
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.run
     }
 
     /// Returns the handle of the current loop: that of a run, or of an entered runtime.
@@ -34,7 +49,11 @@ impl Handle {
     #[must_use]
     #[track_caller]
     pub fn current() -> Self {
-        Self::try_current().unwrap_or_else(|_| engine::outside("get the current handle"))
+        match Self::try_current() {
+            Ok(handle) => handle,
+            // Not in a closure: the panic names the caller's line.
+            Err(_) => engine::outside("get the current handle"),
+        }
     }
 
     /// Returns the handle of the current loop: that of a run, or of an entered runtime.
@@ -42,13 +61,15 @@ impl Handle {
     /// # Errors
     /// Outside both.
     pub fn try_current() -> Result<Self, TryCurrentError> {
-        context::with(Engine::run_id).map(Self::new).ok_or(TryCurrentError(()))
+        context::with(Self::of).ok_or(TryCurrentError(()))
     }
 
     /// Spawns a task on the loop.
     ///
+    /// If the runtime has been shut down, the future is dropped, and the handle returns that the task was cancelled.
+    ///
     /// # Panics
-    /// If the loop has ended or belongs to another thread.
+    /// If the loop belongs to another thread.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -72,41 +93,106 @@ impl Handle {
         match engine::of_run(self.run, |engine| engine.spawn(TaskBox::new(future), name, location)) {
             Some(Ok(task)) => JoinHandle::new(task),
             Some(Err(too_many)) => too_many.panic(),
-            None => gone(),
+            None => self.refused(),
         }
     }
 
-    /// Spawns a closure that runs as one step, as [`spawn_blocking`](crate::task::spawn_blocking) does.
+    /// Returns the handle of a task that was not spawned, because the runtime is gone.
+    #[cold]
+    #[track_caller]
+    fn refused<T: 'static>(&self) -> JoinHandle<T> {
+        self.assert_of_this_thread();
+        JoinHandle::of_none(self.run)
+    }
+
+    /// Panics if the loop belongs to another thread.
+    #[track_caller]
+    fn assert_of_this_thread(&self) {
+        if engine::is_alive(self.run) {
+            elsewhere();
+        }
+    }
+
+    /// Spawns a closure that may block, as [`spawn_blocking`](crate::task::spawn_blocking) does. After the shutdown, as
+    /// [`spawn`](Self::spawn).
     ///
     /// # Panics
-    /// If the loop has ended or belongs to another thread.
+    /// If the loop belongs to another thread.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + 'static,
         R: 'static,
     {
-        self.spawn_named(async move { f() }, None, Location::caller())
+        self.spawn_blocking_named(f, None, Location::caller())
     }
 
-    /// Runs the loop until `future` completes. The loop must be that of a [`Runtime`](super::Runtime) that is not
-    /// running.
+    #[track_caller]
+    pub(crate) fn spawn_blocking_named<F, R>(
+        &self,
+        f: F,
+        name: Option<Cow<'static, str>>,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + 'static,
+        R: 'static,
+    {
+        match engine::of_run(self.run, |engine| blocking::spawn_on(engine, f, name, location)) {
+            Some(Ok(handle)) => handle,
+            Some(Err(too_many)) => too_many.panic(),
+            None => self.refused(),
+        }
+    }
+
+    /// Runs the loop until `future` completes.
+    ///
+    /// In `spawn_blocking` and `block_in_place`, the other tasks of the run proceed meanwhile. If several tasks block at
+    /// the same time, the one that began last must end first, because they share one thread.
     ///
     /// # Panics
-    /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, inside a run.
+    /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, in a task that may not block. Also if the
+    /// loop runs further out on the stack, with another loop inside of it.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        assert_no_loop(&|| "`Handle::block_on`".to_owned());
-        match engine::find_idle(self.run) {
-            Some(engine) => super::runtime::block_on(&engine, future),
-            None => gone(),
+        match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
+            Some((_, Blocking::Refused)) => nested_in_task(),
+            Some((true, Blocking::Allowed)) => {
+                let mut future = Some(future);
+                let output =
+                    context::driving(|engine| future.take().map(|future| engine.wait_nested(future)));
+                return output.flatten().expect("the loop is running");
+            }
+            Some((false, Blocking::Allowed)) | None => {}
+            Some((_, Blocking::Between)) => panic!(
+                "cannot run a loop while tasks are dropped at the end of a run or of a runtime; await the future in a \
+                 task instead"
+            ),
         }
+        match engine::find_idle(self.run) {
+            Some(engine) if engine.is_running() => panic!(
+                "cannot wait for {} here: its loop runs further out on the stack, and continues only when the loop \
+                 inside of it has ended",
+                engine.label()
+            ),
+            Some(engine) => block_on(&engine, future),
+            None => {
+                self.assert_of_this_thread();
+                block_on(&Engine::after_shutdown(self.run), future)
+            }
+        }
+    }
+
+    /// Returns the name that [`Builder::name`](super::Builder::name) set.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Makes the runtime current on this thread until the guard is dropped. Inside a run this has no effect.
     ///
     /// # Panics
-    /// If the loop has ended or belongs to another thread.
+    /// If the loop belongs to another thread. Dropping the guard panics if a guard that was made later is still alive.
     #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         match engine::find_idle(self.run) {
@@ -114,7 +200,10 @@ impl Handle {
             None if engine::of_run(self.run, |_| ()).is_some() => {
                 EnterGuard { entered: None, lifetime: PhantomData }
             }
-            None => gone(),
+            None => {
+                self.assert_of_this_thread();
+                EnterGuard::new(Engine::after_shutdown(self.run))
+            }
         }
     }
 
@@ -141,18 +230,62 @@ impl Handle {
         RuntimeMetrics::new(self.run)
     }
 
-    /// Returns [`RuntimeFlavor::CurrentThread`].
+    /// Returns the flavor that the builder or the attribute chose. There is one thread all the same.
+    ///
+    /// # Panics
+    /// If the loop belongs to another thread.
     #[must_use]
+    #[track_caller]
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
-        RuntimeFlavor::CurrentThread
+        match engine::of_run(self.run, |engine| engine.settings.flavor) {
+            Some(Flavor::CurrentThread | Flavor::Local) => RuntimeFlavor::CurrentThread,
+            Some(Flavor::MultiThread | Flavor::Unset) => RuntimeFlavor::MultiThread,
+            None => {
+                self.assert_of_this_thread();
+                RuntimeFlavor::MultiThread
+            }
+        }
+    }
+}
+
+/// Runs a loop that is not running.
+#[track_caller]
+fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
+    assert_not_inside_tokio(&engine.label());
+    let mut future = pin!(Some(future));
+    let mut root = RootFuture::new(future.as_mut());
+    drive(engine, &mut root);
+    root.into_output().expect("it has ended")
+}
+
+/// Runs a loop until its root future completes.
+#[track_caller]
+fn drive(engine: &Engine, root: &mut dyn Root) {
+    if engine.is_shut_down() {
+        return engine.poll_after_shutdown(root);
+    }
+    let result = engine.drive_nested(root);
+    engine.within(|| root.drop_future());
+    match result.and_then(|()| engine.take_unobserved().map_or(Ok(()), |failure| Err(Stop::Failed(failure))))
+    {
+        Ok(()) => {}
+        Err(Stop::Panicked(payload, _)) => resume_unwind(payload),
+        Err(Stop::Failed(failure)) => panic!("{failure}"),
     }
 }
 
 #[cold]
 #[track_caller]
-fn gone() -> ! {
+fn elsewhere() -> ! {
+    panic!("the event loop of this handle belongs to another thread; use a handle only on its loop's thread")
+}
+
+#[cold]
+#[track_caller]
+fn nested_in_task() -> ! {
     panic!(
-        "the event loop of this handle has ended or belongs to another thread; use a handle only on its loop's thread"
+        "Cannot start a runtime from within a runtime: a task must not block the thread that runs it; await the future, \
+         or call `block_on` in `spawn_blocking` or `block_in_place`"
     )
 }
 
@@ -163,7 +296,7 @@ fn gone() -> ! {
 pub enum RuntimeFlavor {
     /// One thread.
     CurrentThread,
-    /// Several threads. Never returned.
+    /// Several threads.
     MultiThread,
 }
 

@@ -13,7 +13,7 @@ use crate::engine::RunId;
 pub struct Id(u32);
 
 impl Id {
-    pub(super) fn new(run: RunId) -> Self {
+    pub(crate) fn new(run: RunId) -> Self {
         Self(run.number())
     }
 }

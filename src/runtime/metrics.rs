@@ -38,10 +38,11 @@ impl RuntimeMetrics {
         engine::of_run(self.run, count).unwrap_or(0)
     }
 
-    /// Returns 1.
+    /// Returns the number of workers that the builder or the attribute asked for: 1 for a current thread, 4 for several
+    /// threads by default. There is one thread all the same.
     #[must_use]
     pub fn num_workers(&self) -> usize {
-        1
+        self.count(|engine| engine.settings.workers() as usize)
     }
 
     /// Returns the number of spawned tasks that have not ended.
@@ -59,33 +60,33 @@ impl RuntimeMetrics {
     /// Returns zero: no real time is measured.
     ///
     /// # Panics
-    /// If `worker` is not 0.
+    /// If there is no such worker.
     #[must_use]
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
-        assert_worker(worker);
+        self.assert_worker(worker);
         Duration::ZERO
     }
 
     /// Returns 0: there is no thread to park.
     ///
     /// # Panics
-    /// If `worker` is not 0.
+    /// If there is no such worker.
     #[must_use]
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
-        assert_worker(worker);
+        self.assert_worker(worker);
         0
     }
 
     /// Returns 0: there is no thread to park.
     ///
     /// # Panics
-    /// If `worker` is not 0.
+    /// If there is no such worker.
     #[must_use]
     #[track_caller]
     pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
-        assert_worker(worker);
+        self.assert_worker(worker);
         0
     }
 
@@ -101,9 +102,10 @@ impl RuntimeMetrics {
     pub fn timer_entries(&self) -> usize {
         self.count(|engine| engine.timers().1)
     }
-}
 
-#[track_caller]
-fn assert_worker(worker: usize) {
-    assert!(worker == 0, "no worker {worker}: a timeloop runtime has one worker, number 0");
+    #[track_caller]
+    fn assert_worker(&self, worker: usize) {
+        let workers = self.num_workers();
+        assert!(worker < workers, "no worker {worker}: the runtime has {workers}, and the first is number 0");
+    }
 }

@@ -22,7 +22,7 @@ use std::panic::Location;
 use timeloop_sim::Access;
 use tokio::sync::broadcast as upstream;
 
-use super::blocking::at_once;
+use super::blocking::wait;
 use super::channel::{Half, Handles, sender_pair};
 use crate::engine::announce::{Action, ResourceId};
 
@@ -210,12 +210,12 @@ impl<T: Clone> Receiver<T> {
     /// there is none.
     ///
     /// # Panics
-    /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         let action = self.id.action(NAME, Access::Receive);
         let words = ["blocking_recv", "a message", "recv().await"];
-        at_once(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
+        wait(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
     }
 }
 

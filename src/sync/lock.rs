@@ -224,7 +224,7 @@ where
 /// Takes the lock from synchronous code. Outside a run, blocks the thread until the lock is free.
 ///
 /// # Panics
-/// Inside a run if the lock is not free, and outside a run if called within a tokio runtime.
+/// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
 #[track_caller]
 pub(super) fn take_blocking<O, W>(
     owner: O,

@@ -80,7 +80,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Locks the mutex from synchronous code. Outside a run, blocks the thread until the mutex is free.
     ///
     /// # Panics
-    /// Inside a run if the mutex is held, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         MutexGuard::new(lock::take_blocking(self, "blocking_lock", "lock().await"))

@@ -176,7 +176,6 @@ pin_project! {
     }
 
     impl PinnedDrop for Notified<'_> {
-        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.waiting.leave();
         }
@@ -212,7 +211,6 @@ pin_project! {
     }
 
     impl PinnedDrop for OwnedNotified {
-        #[inline]
         fn drop(this: Pin<&mut Self>) {
             this.waiting.leave();
         }

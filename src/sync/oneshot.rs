@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use timeloop_sim::Access;
 use tokio::sync::oneshot as upstream;
 
-use super::blocking::{at_once, inside_run};
+use super::blocking::{inside_run, wait};
 use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
 
 /// Error types: tokio's own.
@@ -162,13 +162,13 @@ impl<T> Receiver<T> {
     /// Receives the value from synchronous code. Outside a run, blocks the thread until it is sent.
     ///
     /// # Panics
-    /// Inside a run if the value was not sent yet, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_recv(mut self) -> Result<T, RecvError> {
         let action = self.id.action(NAME, Access::Receive);
         if inside_run() {
             let words = ["blocking_recv", "the value", "receiver.await"];
-            return at_once(|| &mut self.inner, action, words).expect("this is inside of a run");
+            return wait(|| &mut self.inner, action, words).expect("this is inside of a run");
         }
         // Nothing is recorded outside a run, so dropping the wrapper needs no tokio receiver.
         std::mem::replace(&mut self.inner, upstream::channel().1).blocking_recv()

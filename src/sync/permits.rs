@@ -16,8 +16,8 @@ use pin_project_lite::pin_project;
 use timeloop_sim::Access;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 
-use super::blocking::{at_once, block_on};
-use crate::engine::announce::{Action, Attempt, ResourceId};
+use super::blocking::{block_on, wait};
+use crate::engine::announce::{Action, Attempt, ResourceId, restore_budget};
 
 /// A kind of acquisition: how reports name it, and what access it announces.
 pub(super) trait AcquireKind {
@@ -73,7 +73,7 @@ impl Permits {
     /// Takes `n` permits from synchronous code. Outside a run, blocks the thread until there are enough.
     ///
     /// # Panics
-    /// Inside a run if there are not enough. `words` gives the method, what it waits for, and what to await instead.
+    /// In a task that may not block. `words` gives the method, what it waits for, and what to await instead.
     /// Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub(super) fn take_blocking<W: AcquireKind>(
@@ -83,7 +83,7 @@ impl Permits {
         words: [&str; 3],
     ) -> Result<(), AcquireError> {
         let taking = || self.inner.acquire_many(n);
-        match at_once(taking, self.taking::<W>(at), words) {
+        match wait(taking, self.taking::<W>(at), words) {
             Some(taken) => taken?.forget(),
             None => block_on(taking())?.forget(),
         }
@@ -138,6 +138,7 @@ where
         let this = self.project();
         let permits: &'a Permits = this.permits;
         let at = *this.at;
+        let was_queued = *this.queued;
         let taken = 'taken: {
             if !*this.queued {
                 ready!(this.attempt.announce(cx, permits.taking::<W>(at)));
@@ -150,7 +151,12 @@ where
                 }
                 *this.queued = true;
             }
-            let taken = ready!(this.waiting.poll(cx));
+            let Poll::Ready(taken) = this.waiting.poll(cx) else {
+                if !was_queued {
+                    restore_budget();
+                }
+                return Poll::Pending;
+            };
             *this.queued = false;
             taken
         };

@@ -132,7 +132,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Locks for reading from synchronous code. Outside a run, blocks the thread until the lock can be read.
     ///
     /// # Panics
-    /// Inside a run if the lock cannot be read at once, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
         RwLockReadGuard::of(lock::take_blocking(self, "blocking_read", "read().await"))
@@ -141,7 +141,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Locks for writing from synchronous code. Outside a run, blocks the thread until the lock can be written.
     ///
     /// # Panics
-    /// Inside a run if the lock cannot be written at once, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         RwLockWriteGuard::of(lock::take_blocking(self, "blocking_write", "write().await"))

@@ -148,7 +148,7 @@ impl Semaphore {
     /// Acquires a permit from synchronous code. Outside a run, blocks the thread until there is one.
     ///
     /// # Panics
-    /// Inside a run if no permit is available, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.take_blocking(1, "blocking_acquire", "acquire().await")?;
@@ -158,7 +158,7 @@ impl Semaphore {
     /// Acquires `n` permits from synchronous code. Outside a run, blocks the thread until there are enough.
     ///
     /// # Panics
-    /// Inside a run if there are not enough, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.take_blocking(n, "blocking_acquire_many", "acquire_many(…).await")?;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io;
 use std::panic::Location;
 
+use super::blocking::spawn_blocking_named;
 use super::spawn::{spawn_local_named, spawn_named};
 use super::{JoinHandle, LocalSet};
 use crate::runtime::Handle;
@@ -75,13 +76,13 @@ impl<'a> Builder<'a> {
         Ok(handle.spawn_named(future, self.owned_name(), Location::caller()))
     }
 
-    /// Spawns a task on the current [`LocalSet`]. Without one, spawns as [`spawn`](Self::spawn) does.
+    /// Spawns a task on the current [`LocalSet`], as [`spawn_local`](super::spawn_local) does.
     ///
     /// # Errors
     /// Never fails; the `Result` is tokio's signature.
     ///
     /// # Panics
-    /// Outside both a run and a `LocalSet`.
+    /// Outside both a `LocalSet` and a `LocalRuntime`.
     #[track_caller]
     pub fn spawn_local<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
     where
@@ -117,7 +118,7 @@ impl<'a> Builder<'a> {
         Function: FnOnce() -> Output + 'static,
         Output: 'static,
     {
-        Ok(spawn_named(async move { function() }, self.owned_name(), Location::caller()))
+        Ok(spawn_blocking_named(function, self.owned_name(), Location::caller()))
     }
 
     /// Spawns a closure that runs as one step on the loop of `handle`.
@@ -137,6 +138,6 @@ impl<'a> Builder<'a> {
         Function: FnOnce() -> Output + 'static,
         Output: 'static,
     {
-        Ok(handle.spawn_named(async move { function() }, self.owned_name(), Location::caller()))
+        Ok(handle.spawn_blocking_named(function, self.owned_name(), Location::caller()))
     }
 }

@@ -1,11 +1,11 @@
 //! Cooperative budgets, as in [`tokio::task::coop`](https://docs.rs/tokio/1/tokio/task/coop/index.html).
 //!
-//! A task has a budget of 128 units a step, as in tokio. Unlike in tokio, only the functions in this module spend it:
-//! channels, locks, timers and sockets do not.
+//! A task has a budget of 128 units each time it is resumed, as in tokio. Awaited operations of channels, locks,
+//! sockets, timers, join handles and I/O utilities spend a unit each. When none is left, they yield to other tasks.
 //!
 //! # Invariants
-//! The budget never decides which task runs next. Strategies preempt tasks at announced operations whatever is left of
-//! it.
+//! - The budget never decides which task runs next.
+//! - An operation before which the task is preempted spends one unit all the same.
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,30 +16,12 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::engine::{RunId, context};
+use crate::engine::announce::restore_budget;
+use crate::engine::{Engine, UNITS, UNLIMITED, context};
 
-/// The budget of one step, in units.
-const UNITS: u8 = 128;
-
-/// The remaining budget of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Budget {
-    step: (RunId, u64),
-    left: u8,
-}
-
-thread_local! {
-    static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
-    static UNCONSTRAINED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns the budget of the current step. `None` means no limit: outside a run, and inside [`unconstrained`].
-fn budget() -> Option<Budget> {
-    if UNCONSTRAINED.get() {
-        return None;
-    }
-    let step = context::with(|engine| engine.step())?;
-    Some(BUDGET.get().filter(|budget| budget.step == step).unwrap_or(Budget { step, left: UNITS }))
+/// Returns how many units are spent. `None` means no limit: outside of a poll, and inside [`unconstrained`].
+fn spent() -> Option<u8> {
+    context::driving(Engine::spent).flatten()
 }
 
 /// Returns whether the task has budget left in this step.
@@ -52,7 +34,7 @@ fn budget() -> Option<Budget> {
 /// ```
 #[must_use]
 pub fn has_budget_remaining() -> bool {
-    budget().is_none_or(|budget| budget.left > 0)
+    spent().is_none_or(|spent| spent < UNITS)
 }
 
 /// Spends a unit of budget. If none is left, yields to other tasks first.
@@ -77,35 +59,45 @@ pub async fn consume_budget() {
 ///
 /// Dropping the returned value restores the unit, unless [`made_progress`](RestoreOnPending::made_progress) was called.
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
-    let Some(budget) = budget() else {
-        return Poll::Ready(RestoreOnPending { before: Cell::new(None), _not_send: PhantomData });
-    };
-    if budget.left == 0 {
+    let Some(spent) = spent() else { return Poll::Ready(RestoreOnPending::new(false)) };
+    if spent >= UNITS {
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
-    BUDGET.set(Some(Budget { left: budget.left - 1, ..budget }));
-    Poll::Ready(RestoreOnPending { before: Cell::new(Some(budget)), _not_send: PhantomData })
+    context::driving(Engine::spend);
+    Poll::Ready(RestoreOnPending::new(true))
+}
+
+/// Returns `Pending` and wakes the task if it has no budget left.
+pub(crate) fn poll_budget_available(cx: &mut Context<'_>) -> Poll<()> {
+    match context::driving(|engine| engine.proceed(cx.waker())) {
+        Some(false) => Poll::Pending,
+        _ => Poll::Ready(()),
+    }
 }
 
 /// The spent unit of [`poll_proceed`], restored on drop.
 #[must_use]
 pub struct RestoreOnPending {
-    before: Cell<Option<Budget>>,
+    restores: Cell<bool>,
     _not_send: PhantomData<*mut ()>,
 }
 
 impl RestoreOnPending {
+    fn new(restores: bool) -> Self {
+        Self { restores: Cell::new(restores), _not_send: PhantomData }
+    }
+
     /// Keeps the unit spent when this is dropped.
     pub fn made_progress(&self) {
-        self.before.set(None);
+        self.restores.set(false);
     }
 }
 
 impl Drop for RestoreOnPending {
     fn drop(&mut self) {
-        if let Some(before) = self.before.get() {
-            BUDGET.set(Some(before));
+        if self.restores.get() {
+            restore_budget();
         }
     }
 }
@@ -185,15 +177,24 @@ impl<F: Future> Future for Unconstrained<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        struct Reset(bool);
-
-        impl Drop for Reset {
-            fn drop(&mut self) {
-                UNCONSTRAINED.set(self.0);
-            }
-        }
-
-        let _reset = Reset(UNCONSTRAINED.replace(true));
+        let _reset = Unlimited::begin();
         self.project().inner.poll(cx)
+    }
+}
+
+/// No budget applies until this is dropped.
+pub(crate) struct Unlimited(Option<u8>);
+
+impl Unlimited {
+    pub(crate) fn begin() -> Self {
+        Self(context::driving(|engine| engine.set_spent(UNLIMITED)))
+    }
+}
+
+impl Drop for Unlimited {
+    fn drop(&mut self) {
+        if let Some(spent) = self.0 {
+            context::driving(|engine| engine.set_spent(spent));
+        }
     }
 }

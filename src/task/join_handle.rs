@@ -14,7 +14,7 @@ use timeloop_sim::Access;
 
 use super::deferred_spawn::{self, Lookup};
 use super::{Id, JoinError};
-use crate::engine::{self, Joined, TaskRef, announce};
+use crate::engine::{self, Joined, RunId, TaskBox, TaskRef, announce};
 
 /// Awaits a task's output, as [`tokio::task::JoinHandle`](https://docs.rs/tokio/1/tokio/task/struct.JoinHandle.html)
 /// does.
@@ -37,13 +37,23 @@ pub struct JoinHandle<T> {
     pub(super) task: TaskRef,
     pub(super) id: Id,
     taken: bool,
+    /// Takes the output out of the ended task. A function, so that `T: 'static` is needed only where tasks are spawned.
+    take: TakeOutput<T>,
     /// `Send` and `Sync` if `T` is `Send`, like tokio's handle.
     output: PhantomData<Mutex<T>>,
 }
 
-impl<T> JoinHandle<T> {
+/// Takes the output of a task of this type.
+type TakeOutput<T> = fn(&mut TaskBox) -> Option<Result<T, JoinError>>;
+
+impl<T: 'static> JoinHandle<T> {
     pub(crate) fn new((task, id): (TaskRef, Id)) -> Self {
-        Self { task, id, taken: false, output: PhantomData }
+        Self { task, id, taken: false, take: TaskBox::take_output, output: PhantomData }
+    }
+
+    /// Creates a handle to a task of a runtime that is gone. The task counts as cancelled.
+    pub(crate) fn of_none(run: RunId) -> Self {
+        Self::new((TaskRef::of_none(run), Id::from_number(u64::MAX / 2)))
     }
 
     /// Creates a handle to a task that no loop has yet.
@@ -52,7 +62,9 @@ impl<T> JoinHandle<T> {
         // ids.
         Self::new((task, Id::from_number(u64::MAX - task.number())))
     }
+}
 
+impl<T> JoinHandle<T> {
     /// Makes this handle inert, because another handle to the same task has taken its slot.
     pub(super) fn hand_over(mut self) {
         self.taken = true;
@@ -85,17 +97,17 @@ impl<T> JoinHandle<T> {
     }
 }
 
-impl<T: 'static> Future for JoinHandle<T> {
+impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.record_read(Location::caller());
-        self.poll_unrecorded(cx)
+        self.poll_spending(cx, true)
     }
 }
 
-impl<T: 'static> JoinHandle<T> {
+impl<T> JoinHandle<T> {
     /// Records a check of whether the task has ended.
     #[inline]
     pub(super) fn record_read(&self, at: &'static Location<'static>) {
@@ -110,17 +122,31 @@ impl<T: 'static> JoinHandle<T> {
     }
 
     /// Polls for the output without recording a check.
-    pub(super) fn poll_unrecorded(
+    pub(super) fn poll_unrecorded(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        self.poll_spending(cx, false)
+    }
+
+    fn poll_spending(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        spends: bool,
     ) -> Poll<Result<T, JoinError>> {
         assert!(!self.taken, "JoinHandle polled after completion");
-        let joined = engine::of_run(self.task.run(), |engine| engine.join(self.task, cx.waker()));
+        let joined = engine::of_run(self.task.run(), |engine| {
+            if spends && !engine.proceed(cx.waker()) {
+                return Joined::Waiting;
+            }
+            let joined = engine.join(self.task, cx.waker());
+            if spends && matches!(joined, Joined::Ended(_)) {
+                engine.spend();
+            }
+            joined
+        });
         match joined {
             Some(Joined::Waiting) => Poll::Pending,
             Some(Joined::Ended(mut task)) => {
                 self.taken = true;
-                let output = task.take_output::<T>();
+                let output = (self.take)(&mut task);
                 Poll::Ready(output.expect("a task that has ended has an output"))
             }
             // The run is over, or the handle is on another thread than the run.
@@ -130,7 +156,7 @@ impl<T: 'static> JoinHandle<T> {
                 Lookup::Gone => self.gone(),
                 Lookup::Started(task, id) => {
                     (self.task, self.id) = (task, id);
-                    self.poll_unrecorded(cx)
+                    self.poll_spending(cx, spends)
                 }
             },
         }

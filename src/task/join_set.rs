@@ -10,12 +10,14 @@ use std::future::poll_fn;
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use timeloop_sim::Access;
 
+use super::coop::poll_budget_available;
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
 use crate::engine::announce::ResourceId;
+use crate::engine::{Engine, context};
 use crate::runtime::Handle;
 
 /// The set's name in reports.
@@ -161,10 +163,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(handle.spawn(task))
     }
 
-    /// Spawns a task on the current [`LocalSet`]. Without one, spawns as [`spawn`](Self::spawn) does.
+    /// Spawns a task on the current [`LocalSet`], as [`spawn_local`](super::spawn_local) does.
     ///
     /// # Panics
-    /// Outside both a run and a `LocalSet`.
+    /// Outside both a `LocalSet` and a `LocalRuntime`.
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where
@@ -367,7 +369,9 @@ impl<T: 'static> JoinSet<T> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
+        ready!(poll_budget_available(cx));
         if let Some(result) = self.next_ended(at) {
+            context::driving(Engine::spend);
             return Poll::Ready(Some(result));
         }
         let known = lock(&self.ended).waiter.as_ref().is_some_and(|waiter| waiter.will_wake(cx.waker()));

@@ -24,8 +24,8 @@ use super::deferred_spawn;
 use super::spawn::spawn_named;
 use super::{AbortHandle, JoinHandle};
 use crate::engine::panics::{self, PanicNote};
-use crate::engine::{self, TaskRef};
-use crate::runtime::Runtime;
+use crate::engine::{self, RunId, TaskRef};
+use crate::runtime::{self, Runtime};
 
 /// Tasks that run while the set is awaited, as in
 /// [`tokio::task::LocalSet`](https://docs.rs/tokio/1/tokio/task/struct.LocalSet.html).
@@ -52,6 +52,8 @@ use crate::runtime::Runtime;
 /// Once the set was polled as a future and returned `Pending`, it counts as awaited until it is ready or dropped, even
 /// if it is not polled again.
 pub struct LocalSet {
+    /// Distinguishes the set from all other sets and loops.
+    id: RunId,
     shared: Rc<Shared>,
     /// `Some` while the set itself is awaited.
     awaited: Option<Awaited>,
@@ -139,7 +141,13 @@ impl LocalSet {
     /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
-        Self { shared: Rc::default(), awaited: None }
+        Self { id: RunId::next(), shared: Rc::default(), awaited: None }
+    }
+
+    /// Returns the id of the set, which differs from those of all other live sets and loops.
+    #[must_use]
+    pub fn id(&self) -> runtime::Id {
+        runtime::Id::new(self.id)
     }
 
     /// Makes the set current: [`spawn_local`](super::spawn_local) spawns on it until the guard is dropped.
@@ -256,6 +264,11 @@ impl Drop for LocalSet {
             resume_panic(panic);
         }
     }
+}
+
+/// Returns whether a set is current.
+pub(super) fn is_current() -> bool {
+    CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
 }
 
 /// A future that found no current set, and the task's name.

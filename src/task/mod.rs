@@ -6,7 +6,7 @@
 //!   the run.
 //! - An aborted task is cancelled at its next resumption.
 
-mod block_in_place;
+pub(crate) mod blocking;
 mod builder;
 pub mod coop;
 mod deferred_spawn;
@@ -19,7 +19,7 @@ mod spawn;
 mod yield_now;
 
 pub use crate::engine::{Id, JoinError};
-pub use block_in_place::block_in_place;
+pub use blocking::{block_in_place, spawn_blocking};
 pub use builder::Builder;
 #[doc(hidden)]
 pub use coop::{Unconstrained, consume_budget, unconstrained};
@@ -29,7 +29,7 @@ pub use join_handle::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
 pub use local_key::{AccessError, LocalKey};
 pub use local_set::{LocalEnterGuard, LocalSet};
-pub use spawn::{spawn, spawn_blocking, spawn_local};
+pub use spawn::{spawn, spawn_local};
 pub use yield_now::yield_now;
 
 /// Named futures of this module, as in

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::panic::Location;
 
 use super::{JoinHandle, local_set};
-use crate::engine::{TaskBox, context};
+use crate::engine::{Flavor, TaskBox, context};
 
 /// Spawns a task, as [`tokio::spawn`](https://docs.rs/tokio/1/tokio/fn.spawn.html) does.
 ///
@@ -33,18 +33,22 @@ where
     spawn_named(future, None, Location::caller())
 }
 
-/// Spawns a task on the current [`LocalSet`](super::LocalSet). Without one, spawns as [`spawn`] does.
+/// Spawns a task on the current [`LocalSet`](super::LocalSet) or [`LocalRuntime`](crate::runtime::LocalRuntime).
 ///
 /// # Panics
-/// Outside both a run and a `LocalSet`.
+/// Outside both. There, [`spawn`] does: its future need not be `Send` here.
 ///
 /// ```
 /// use std::rc::Rc;
+/// use timeloop::task::LocalSet;
 ///
 /// timeloop::run(0, || async {
 ///     let number = Rc::new(42);
-///     let task = timeloop::task::spawn_local(async move { *number });
-///     assert_eq!(task.await.unwrap(), 42);
+///     let spawned = LocalSet::new().run_until(async {
+///         let task = timeloop::task::spawn_local(async move { *number });
+///         task.await.unwrap()
+///     });
+///     assert_eq!(spawned.await, 42);
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
@@ -69,32 +73,16 @@ where
 {
     match local_set::spawn_on_current(future, name, location) {
         Ok(handle) => handle,
-        Err((future, name)) => spawn_named(future, name, location),
+        Err((future, name)) => {
+            let is_local = context::with(|engine| engine.settings.flavor == Flavor::Local) == Some(true);
+            assert!(
+                is_local,
+                "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`; use `spawn`, whose \
+                 future need not be `Send` here"
+            );
+            spawn_named(future, name, location)
+        }
     }
-}
-
-/// Runs a blocking closure as one step, as
-/// [`tokio::task::spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html) does.
-///
-/// Unlike in tokio, there is no thread: the closure must not wait for another task of the run.
-///
-/// # Panics
-/// Outside a run.
-///
-/// ```
-/// timeloop::run(0, || async {
-///     let sum = timeloop::task::spawn_blocking(|| (1..=10).sum::<u32>());
-///     assert_eq!(sum.await.unwrap(), 55);
-/// })?;
-/// # Ok::<(), timeloop::Failure>(())
-/// ```
-#[track_caller]
-pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + 'static,
-    R: 'static,
-{
-    spawn_named(async move { f() }, None, Location::caller())
 }
 
 #[track_caller]

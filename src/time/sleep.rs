@@ -14,16 +14,36 @@ use crate::engine::{self, TimerRef, context};
 
 /// Waits until `deadline`, as [`tokio::time::sleep_until`](https://docs.rs/tokio/1/tokio/time/fn.sleep_until.html)
 /// does, but with a resolution of one nanosecond. Completes at once if the deadline has passed.
+///
+/// # Panics
+/// Outside a run, and in a runtime whose timers are disabled.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
+    assert_timers();
     Sleep::new(deadline)
 }
 
+/// Panics if the code can't use timers.
+#[track_caller]
+fn assert_timers() {
+    match context::with(|engine| engine.settings.time) {
+        Some(true) => {}
+        Some(false) => panic!(
+            "can't sleep: the timers of this runtime are disabled; call `enable_time` or `enable_all` on its `Builder`"
+        ),
+        None => engine::outside("sleep"),
+    }
+}
+
+/// The longest sleep: 30 years, as tokio's is when a longer one would overflow its clock.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// Waits for `duration` of virtual time, as [`tokio::time::sleep`](https://docs.rs/tokio/1/tokio/time/fn.sleep.html)
-/// does, but with a resolution of one nanosecond.
+/// does, but with a resolution of one nanosecond. A duration beyond the end of the clock, such as [`Duration::MAX`], counts
+/// as 30 years.
 ///
 /// # Panics
-/// Outside a run.
+/// Outside a run, and in a runtime whose timers are disabled.
 ///
 /// ```
 /// use timeloop::time::{Duration, sleep};
@@ -35,7 +55,12 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::new(Instant::now().checked_add(duration).unwrap_or(Instant::far_future()))
+    assert_timers();
+    let now = Instant::now();
+    Sleep::new(
+        now.checked_add(duration)
+            .unwrap_or_else(|| now.checked_add(LONGEST).unwrap_or(Instant::far_future())),
+    )
 }
 
 pin_project! {
@@ -45,6 +70,8 @@ pin_project! {
     pub struct Sleep {
         deadline: Instant,
         timer: Option<TimerRef>,
+        // Whether it was polled or reset.
+        registered: bool,
         #[pin]
         pinned: PhantomPinned,
     }
@@ -61,7 +88,7 @@ pin_project! {
 
 impl Sleep {
     fn new(deadline: Instant) -> Self {
-        Self { deadline, timer: None, pinned: PhantomPinned }
+        Self { deadline, timer: None, registered: false, pinned: PhantomPinned }
     }
 
     /// Returns the deadline.
@@ -70,14 +97,14 @@ impl Sleep {
         self.deadline
     }
 
-    /// Returns whether the deadline has passed.
+    /// Returns whether the deadline has passed. `false` until the sleep is polled or reset.
     ///
     /// # Panics
     /// Outside a run.
     #[must_use]
     #[track_caller]
     pub fn is_elapsed(&self) -> bool {
-        Instant::now() >= self.deadline
+        self.registered && Instant::now() >= self.deadline
     }
 
     /// Changes the deadline. A task that awaits the sleep wakes at the new one.
@@ -98,6 +125,7 @@ impl Sleep {
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
         *this.deadline = deadline;
+        *this.registered = true;
         if let Some(timer) = *this.timer {
             let moved = engine::of_run(timer.run(), |engine| engine.move_sleep(timer, deadline.ns()));
             *this.timer = moved.flatten();
@@ -110,6 +138,7 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
+        *this.registered = true;
         match context::with(|engine| engine.poll_sleep(this.deadline.ns(), this.timer, cx.waker())) {
             Some(true) => Poll::Ready(()),
             Some(false) => Poll::Pending,

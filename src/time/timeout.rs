@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use super::error::Elapsed;
 use super::{Duration, Instant, Sleep, sleep, sleep_until};
 use crate::engine::announce;
+use crate::task::coop::{Unlimited, has_budget_remaining};
 
 /// Awaits `future` for at most `duration`, as
 /// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html) does.
@@ -34,6 +35,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 
 /// Awaits `future` until `deadline`, as
 /// [`tokio::time::timeout_at`](https://docs.rs/tokio/1/tokio/time/fn.timeout_at.html) does.
+#[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout { value: future.into_future(), delay: sleep_until(deadline) }
 }
@@ -72,6 +74,7 @@ impl<T: Future> Future for Timeout<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let had_budget = has_budget_remaining();
         if let Poll::Ready(output) = this.value.poll(cx) {
             return Poll::Ready(Ok(output));
         }
@@ -79,6 +82,8 @@ impl<T: Future> Future for Timeout<T> {
             // The future was preempted and has not reported yet whether it is ready.
             return Poll::Pending;
         }
+        // A future that has used up the budget must not keep the deadline from being checked.
+        let _unlimited = (had_budget && !has_budget_remaining()).then(Unlimited::begin);
         this.delay.poll(cx).map(|()| Err(Elapsed::new()))
     }
 }

@@ -209,6 +209,9 @@ fn of_nodes() {
 fn of_runtimes() {
     same!(runtime::Handle);
     same!(runtime::Builder);
+    same!(runtime::Runtime);
+    same!(runtime::LocalRuntime);
+    same!(runtime::LocalOptions);
     same!(runtime::RuntimeMetrics);
     same!(runtime::RuntimeFlavor);
     same!(runtime::TryCurrentError);
@@ -218,13 +221,6 @@ fn of_runtimes() {
         "runtime::EnterGuard",
     );
     same!(runtime::Id);
-}
-
-/// A loop stays on its thread, since the actions of other threads cannot be replayed. Its handle may move.
-#[test]
-fn a_runtime_departs_from_tokio() {
-    assert_eq!(traits!(tokio::runtime::Runtime), Traits { send: true, sync: true, unpin: true });
-    assert_eq!(traits!(timeloop::runtime::Runtime), Traits { send: false, sync: false, unpin: true });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use timeloop::sync::{Mutex, mpsc};
-use timeloop::task::{spawn_local, yield_now};
+use timeloop::task::yield_now;
 use timeloop::time::sleep;
 use timeloop::{Bound, Exploration, Explorer, FoundBy, Limits, Resource, StrategySpec, spawn};
 use timeloop_sim::{Absorbed, Ended, Search};
@@ -105,13 +105,13 @@ async fn reorder(setters: u32) -> (i64, i64) {
     let tasks: Vec<_> = (0..setters)
         .map(|_| {
             let (a, b) = (Rc::clone(&a), Rc::clone(&b));
-            spawn_local(async move {
+            spawn(async move {
                 a.set(1).await;
                 b.set(-1).await;
             })
         })
         .collect();
-    let checker = spawn_local(async move { (a.get().await, b.get().await) });
+    let checker = spawn(async move { (a.get().await, b.get().await) });
     for task in tasks {
         task.await.unwrap();
     }
@@ -177,7 +177,7 @@ fn accesses_at_different_times_never_race() {
             let register = Register::new("register");
             let tasks = delays.map(|delay| {
                 let register = Rc::clone(&register);
-                spawn_local(async move {
+                spawn(async move {
                     sleep(Duration::from_millis(delay)).await;
                     register.set(register.get().await * 10 + delay as i64).await;
                 })
@@ -241,7 +241,7 @@ fn unannounced_accesses_are_not_seen() {
         let cell = Rc::new(Cell::new(0));
         for _ in 0..2 {
             let cell = Rc::clone(&cell);
-            spawn_local(async move {
+            spawn(async move {
                 let number = cell.get();
                 yield_now().await;
                 cell.set(number + 1);
@@ -270,7 +270,7 @@ fn futures_polled_on_one_task_are_interleaved_with_other_tasks() {
                 yield_now().await;
             }
         };
-        let other = spawn_local(push(3));
+        let other = spawn(push(3));
         let mut some: FuturesUnordered<_> = [push(1), push(2)].into_iter().collect();
         while some.next().await.is_some() {}
         other.await.unwrap();
@@ -289,7 +289,7 @@ fn futures_polled_on_one_task_are_interleaved_with_other_tasks() {
 fn polling_for_a_sleeping_task_is_not_a_livelock() {
     let all = all(Bound::None, 100, || async {
         let (flag, lock) = (Rc::new(Cell::new(false)), Rc::new(Mutex::new(0)));
-        let other = spawn_local({
+        let other = spawn({
             let (flag, lock) = (Rc::clone(&flag), Rc::clone(&lock));
             async move {
                 for _ in 0..3 {
@@ -417,7 +417,7 @@ fn a_run_that_does_not_repeat_is_reported() {
         let number = RUNS.replace(RUNS.get() + 1);
         let others = [1, 2].map(|_| {
             let register = Rc::clone(&register);
-            spawn_local(async move { register.set(1).await })
+            spawn(async move { register.set(1).await })
         });
         // The first two runs are equal.
         if number > 1 {

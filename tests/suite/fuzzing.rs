@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use timeloop::fuzzing::Case;
 use timeloop::fuzzing::support::{InputSize, Target, fuzz, mutate};
-use timeloop::{Resource, Schedule, TaskPath, task::spawn_local};
+use timeloop::{Resource, Schedule, TaskPath, task::spawn};
 
 const TARGET: Target = Target { name: "target", folder: env!("CARGO_MANIFEST_DIR") };
 
@@ -16,7 +16,7 @@ async fn visits() -> Vec<usize> {
     let visitors = Rc::new((Resource::new("house"), RefCell::new(Vec::new())));
     let tasks = [1, 2, 3].map(|number| {
         let visitors = Rc::clone(&visitors);
-        spawn_local(async move {
+        spawn(async move {
             for _ in 0..2 {
                 visitors.0.write().await;
                 visitors.1.borrow_mut().push(number);
@@ -125,7 +125,7 @@ fn a_fuzzers_failing_schedule_is_shrunk_and_reported() {
 #[test]
 fn a_panic_that_is_observed_does_not_end_the_process() {
     let kept = fuzz(&TARGET, b"", async |(): ()| {
-        let error = spawn_local(async { panic!("seen to") }).await.unwrap_err();
+        let error = spawn(async { panic!("seen to") }).await.unwrap_err();
         assert!(error.is_panic());
     });
     assert!(kept);

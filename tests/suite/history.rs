@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use timeloop::history::models::{Register, RegisterOperation, RegisterReturned};
 use timeloop::history::{CheckError, Client, Recorder};
-use timeloop::task::{JoinSet, spawn_local};
+use timeloop::task::{JoinSet, spawn};
 use timeloop::time::{Duration, sleep, timeout};
 use timeloop::{Bytes, FailureKind, Limits, Resource, run_from};
 
@@ -156,7 +156,7 @@ async fn stale_copies() -> Result<(), CheckError> {
         second: (Resource::new("second"), Cell::new(0)),
     });
     let history = Recorder::new();
-    let writer = spawn_local({
+    let writer = spawn({
         let (copies, history) = (copies.clone(), history.clone());
         async move {
             let write = async {

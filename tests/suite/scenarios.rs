@@ -172,7 +172,7 @@ pub(crate) async fn local() {
     let set = LocalSet::new();
     let sum = set.run_until(async {
         let number = |number| {
-            task::spawn_local(NUMBER.scope(number, async {
+            task::spawn(NUMBER.scope(number, async {
                 yield_now().await;
                 NUMBER.get()
             }))

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use timeloop::task::{spawn_local, yield_now};
+use timeloop::task::{spawn, yield_now};
 use timeloop::{FailedRun, FailureKind, FoundBy, Limits, Resource, Schedule, StrategySpec, run_from};
 
 /// Two tasks that add to a number. The second must see the result of the first.
@@ -15,7 +15,7 @@ async fn adds() {
     let tasks: Vec<_> = (0..2)
         .map(|_| {
             let (row, sum) = (Rc::clone(&row), Rc::clone(&sum));
-            spawn_local(async move {
+            spawn(async move {
                 row.read().await;
                 let before = sum.get();
                 row.write().await;

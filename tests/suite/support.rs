@@ -65,7 +65,7 @@ pub(crate) fn on_drop(f: impl FnOnce() + 'static) -> impl Sized + 'static {
 
 /// Creates a runtime whose tasks run in FIFO order.
 pub(crate) fn fifo() -> Runtime {
-    Builder::new_current_thread().strategy(StrategySpec::Fifo).build().expect("a runtime builds")
+    Builder::new_current_thread().enable_all().strategy(StrategySpec::Fifo).build().expect("a runtime builds")
 }
 
 /// Returns the text of the panic of `f`.

@@ -8,7 +8,7 @@ use proptest_state_machine::ReferenceStateMachine;
 use timeloop::history::Model;
 use timeloop::proptest::Workload;
 use timeloop::proptest::prelude::*;
-use timeloop::task::spawn_local;
+use timeloop::task::spawn;
 
 use crate::{Item, Warehouse};
 
@@ -30,7 +30,7 @@ proptest! {
                 .iter()
                 .map(|&count| {
                     let warehouse = Rc::clone(&warehouse);
-                    spawn_local(async move { if warehouse.order(7, count).await { count } else { 0 } })
+                    spawn(async move { if warehouse.order(7, count).await { count } else { 0 } })
                 })
                 .collect();
             let mut sold = 0;
@@ -53,7 +53,7 @@ fn in_a_hurry_something_is_sold_twice() {
         let mut orders = Vec::new();
         for _ in 0..customers {
             let warehouse = Rc::clone(&warehouse);
-            orders.push(spawn_local(async move { warehouse.order_hastily(7, 1).await }));
+            orders.push(spawn(async move { warehouse.order_hastily(7, 1).await }));
         }
         let mut sold = 0;
         for order in orders {

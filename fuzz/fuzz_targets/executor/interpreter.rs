@@ -285,8 +285,7 @@ fn spawn(world: &Rc<World>, by: Option<usize>, code: u8, how: u8) {
     let task = world.task(number);
     let future = Watched::new(Rc::clone(world), number, code);
     let handle: JoinHandle<u32> = match how % 4 {
-        0 | 1 => task::spawn(future),
-        2 => task::spawn_local(future),
+        0..=2 => task::spawn(future),
         _ => task::Builder::new().name("named").spawn(future).expect("a builder spawns"),
     };
     task.abort.replace(Some(handle.abort_handle()));

@@ -7,6 +7,7 @@
 use proc_macro::{Span, TokenStream, TokenTree};
 
 use crate::duration::{ACCEPTED, parse_nanos};
+use crate::manifest;
 use crate::template::{Fill, fill};
 use crate::tokens::{Fault, expression_end, is_pair, is_punct};
 
@@ -19,6 +20,10 @@ pub(crate) enum Kind {
     Duration,
     /// The path of the crate `timeloop`.
     Root,
+    /// A flavor of tokio's runtimes.
+    Flavor,
+    /// A name of tokio's runtimes.
+    Name,
     /// An argument of tokio's attributes without effect here: time is always virtual, and there is one thread.
     Ignored,
 }
@@ -31,6 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) root: TokenStream,
     /// The name and value of each [`Kind::Setting`] and [`Kind::Duration`], in source order.
     pub(crate) settings: Vec<(String, TokenStream)>,
+    /// The template of the builder's call that chooses the flavor.
+    pub(crate) flavor: Option<&'static str>,
 }
 
 impl Arguments {
@@ -46,7 +53,8 @@ impl Arguments {
 
 /// Reads the arguments; `attribute` is the attribute's name in messages: `#[timeloop::test]`.
 pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -> Result<Arguments, Fault> {
-    let mut arguments = Arguments { root: fill(Span::mixed_site(), "::timeloop", &[]), settings: Vec::new() };
+    let root = fill(Span::mixed_site(), &manifest::path_of_timeloop(), &[]);
+    let mut arguments = Arguments { root, settings: Vec::new(), flavor: None };
     let mut seen = Vec::new();
     let mut index = 0;
     while index < tokens.len() {
@@ -87,6 +95,8 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
             Kind::Setting => arguments.settings.push((name.clone(), value.iter().cloned().collect())),
             Kind::Duration => arguments.settings.push((name.clone(), read_duration(value, &name)?)),
             Kind::Root => arguments.root = read_path(value)?,
+            Kind::Flavor => arguments.flavor = Some(read_flavor(value)?),
+            Kind::Name => arguments.settings.push(("runtime_name".into(), value.iter().cloned().collect())),
             Kind::Ignored => {}
         }
         seen.push(name);
@@ -100,7 +110,10 @@ fn list(accepted: &Accepted) -> String {
         let names = accepted.iter().filter(|(_, kind)| (*kind == Kind::Ignored) == ignored);
         names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     };
-    format!("accepted are {} (and tokio's {}, without effect)", of_kind(false), of_kind(true))
+    match of_kind(true) {
+        ignored if ignored.is_empty() => format!("accepted are {}", of_kind(false)),
+        ignored => format!("accepted are {} (and tokio's {ignored}, without effect)", of_kind(false)),
+    }
 }
 
 /// Returns the text of a string literal without escapes.
@@ -109,6 +122,16 @@ fn plain_string(value: &[TokenTree]) -> Option<String> {
     let text = literal.to_string();
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     (!inner.contains('\\')).then(|| inner.to_owned())
+}
+
+/// Reads `flavor = "multi_thread"`. Returns the template of a call of the builder.
+fn read_flavor(value: &[TokenTree]) -> Result<&'static str, Fault> {
+    match plain_string(value).as_deref() {
+        Some("current_thread") => Ok(".flavor($root::runtime::RuntimeFlavor::CurrentThread)"),
+        Some("multi_thread") => Ok(".flavor($root::runtime::RuntimeFlavor::MultiThread)"),
+        Some("local") => Ok(".local()"),
+        _ => Err(Fault::at(value, 0, "`flavor` takes \"current_thread\", \"multi_thread\" or \"local\"")),
+    }
 }
 
 fn read_duration(value: &[TokenTree], name: &str) -> Result<TokenStream, Fault> {

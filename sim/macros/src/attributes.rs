@@ -6,7 +6,7 @@
 use proc_macro::{Span, TokenStream, TokenTree};
 
 use crate::arguments::{self, Accepted, Arguments, Kind};
-use crate::function::{self, Function};
+use crate::function::{self, Accepts, Function};
 use crate::template::{Fill, fill};
 use crate::tokens::Fault;
 
@@ -24,9 +24,10 @@ const TEST_ARGUMENTS: &Accepted = &[
     ("max_tasks", Kind::Setting),
     ("epoch", Kind::Duration),
     ("crate", Kind::Root),
-    ("flavor", Kind::Ignored),
-    ("worker_threads", Kind::Ignored),
-    ("start_paused", Kind::Ignored),
+    ("flavor", Kind::Flavor),
+    ("worker_threads", Kind::Setting),
+    ("start_paused", Kind::Setting),
+    ("name", Kind::Name),
 ];
 
 const MAIN: &str = "#[timeloop::main]";
@@ -36,10 +37,11 @@ const MAIN_ARGUMENTS: &Accepted = &[
     ("flavor", Kind::Ignored),
     ("worker_threads", Kind::Ignored),
     ("start_paused", Kind::Ignored),
+    ("name", Kind::Ignored),
 ];
 
 pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result<TokenStream, Fault> {
-    let function = function::read(item, TEST)?;
+    let function = function::read(item, TEST, Accepts::NoParameters)?;
     let arguments = arguments::read(arguments, TEST, TEST_ARGUMENTS)?;
     // Located at the return type, where the compiler reports that it is not a test result.
     let check = fill(
@@ -47,6 +49,9 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
         ".check($name)",
         &[("name", TokenTree::from(function.name.clone()).into())],
     );
+    // The default of tokio's `#[test]`.
+    let flavor = arguments.flavor.unwrap_or(".flavor($root::runtime::RuntimeFlavor::CurrentThread)");
+    let flavor = fill(Span::mixed_site(), flavor, &[("root", arguments.root.clone().into())]);
     // An expected failure is not stored as a regression.
     let without_regressions =
         if function.has_attribute("should_panic") { ".without_regressions()" } else { "" };
@@ -56,13 +61,14 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
             ::core::concat!(::core::module_path!(), \"::\", $title),
             ::core::concat!(::core::module_path!(), \"::\", $raw_title),
             $features,
-            |__explorer| { __explorer $settings $without_regressions },
+            |__explorer| { __explorer $flavor $settings $without_regressions },
         ) $check;",
         &[
             ("root", arguments.root.clone().into()),
             ("title", Fill::Text(format!("{:?}", function.plain_name()))),
             ("raw_title", Fill::Text(format!("{:?}", function.name.to_string()))),
             ("features", Fill::Text(format!("{:?}", enabled_features()))),
+            ("flavor", flavor.into()),
             ("settings", arguments.builder_calls().into()),
             ("without_regressions", Fill::Text(without_regressions.into())),
             ("check", check.into()),
@@ -74,24 +80,39 @@ pub(crate) fn expand_test(arguments: &[TokenTree], item: &[TokenTree]) -> Result
 }
 
 pub(crate) fn expand_main(arguments: &[TokenTree], item: &[TokenTree]) -> Result<TokenStream, Fault> {
-    let function = function::read(item, MAIN)?;
-    let Arguments { root, settings } = arguments::read(arguments, MAIN, MAIN_ARGUMENTS)?;
+    let function = function::read(item, MAIN, Accepts::Everything)?;
+    let Arguments { root, settings, .. } = arguments::read(arguments, MAIN, MAIN_ARGUMENTS)?;
     let seed = settings.into_iter().find(|(name, _)| name == "seed");
-    let run = fill(
-        Span::mixed_site(),
-        "match $root::run($seed, $name) {
-            ::core::result::Result::Ok(value) => value,
-            ::core::result::Result::Err(failure) => {
-                ::std::eprintln!(\"{failure}\");
-                ::std::process::exit(101)
-            }
-        }",
-        &[
-            ("root", root.into()),
-            ("seed", seed.map_or_else(|| Fill::Text("0".into()), |(_, value)| value.into())),
-            ("name", TokenTree::from(function.name.clone()).into()),
-        ],
-    );
+    let ends = if function.plain_name() == "main" { "exit" } else { "panic" };
+    let holes = |future: Fill, run: &str| {
+        [
+            ("root", Fill::from(root.clone())),
+            ("run", Fill::Text(run.into())),
+            ("seed", seed.clone().map_or_else(|| Fill::Text("0".into()), |(_, value)| value.into())),
+            ("future", future),
+            ("ends", Fill::Text(ends.into())),
+        ]
+    };
+    let text = "match $root::$run($seed, $future) {
+        ::core::result::Result::Ok(value) => value,
+        ::core::result::Result::Err(failure) => $root::__private::$ends(&failure),
+    }";
+    if function.has_parameters() {
+        // The function can't be called again, so its body is the future of the only run.
+        let body = fill(Span::mixed_site(), "async move $body", &[("body", function.body.clone().into())]);
+        let run = fill(Span::mixed_site(), text, &holes(body.into(), "__private::run_once"));
+        return Ok(fill(
+            Span::mixed_site(),
+            "$attributes $visibility $signature { $run }",
+            &[
+                ("attributes", function.attributes.as_slice().into()),
+                ("visibility", function.visibility.as_slice().into()),
+                ("signature", function.signature().into()),
+                ("run", run.into()),
+            ],
+        ));
+    }
+    let run = fill(Span::mixed_site(), text, &holes(TokenTree::from(function.name.clone()).into(), "run"));
     let mut output = TokenStream::new();
     if !function.output.is_empty() {
         output = fill(Span::mixed_site(), "-> $output", &[("output", function.output.as_slice().into())]);

@@ -1,11 +1,20 @@
 //! Reads the function under an attribute.
 //!
 //! # Invariants
-//! A [`Function`] is an `async fn` without parameters and generics. Anything else is an error that says what to write.
+//! A [`Function`] is an `async fn`. Under `#[test]` it has neither parameters nor generics. Anything else is an error that says
+//! what to write.
 
 use proc_macro::{Delimiter, Group, Ident, Span, TokenTree};
 
 use crate::tokens::{Fault, is_ident, is_pair, is_punct};
+
+/// What an attribute accepts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepts {
+    /// Functions without parameters and generics, which are not tests already.
+    NoParameters,
+    Everything,
+}
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<TokenTree>,
@@ -17,10 +26,12 @@ pub(crate) struct Function {
     pub(crate) parameters: Group,
     /// The return type without its arrow; empty if there is none.
     pub(crate) output: Vec<TokenTree>,
+    pub(crate) body: TokenTree,
+    is_generic: bool,
 }
 
 /// Reads the function; `attribute` is the attribute's name in messages: `#[timeloop::test]`.
-pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fault> {
+pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepts: Accepts) -> Result<Function, Fault> {
     let no_function =
         |index| Fault::at(tokens, index, format!("`{attribute}` belongs on an `async fn` with a body"));
     let mut index = 0;
@@ -28,8 +39,9 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
         index += 2;
     }
     let attributes = tokens[..index].to_vec();
-    if let Some(TokenTree::Group(group)) =
-        tokens[..index].iter().skip(1).step_by(2).find(|attribute| is_plain_test(attribute))
+    if accepts == Accepts::NoParameters
+        && let Some(TokenTree::Group(group)) =
+            tokens[..index].iter().skip(1).step_by(2).find(|attribute| is_plain_test(attribute))
     {
         return Err(Fault::new(
             group.span(),
@@ -67,31 +79,33 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
     let Some(TokenTree::Ident(name)) = tokens.get(fn_index + 1) else {
         return Err(no_function(fn_index + 1));
     };
-    if is_punct(tokens.get(fn_index + 2), '<') {
+    let is_generic = is_punct(tokens.get(fn_index + 2), '<');
+    if is_generic && accepts == Accepts::NoParameters {
         let message = format!(
             "a function under `{attribute}` can't be generic: no caller determines its type parameters"
         );
         return Err(Fault::at(tokens, fn_index + 2, message));
     }
-    let Some(TokenTree::Group(parameters)) = tokens.get(fn_index + 2) else {
-        return Err(no_function(fn_index + 2));
+    let parameters_index = if is_generic { generics_end(tokens, fn_index + 2) } else { fn_index + 2 };
+    let Some(TokenTree::Group(parameters)) = tokens.get(parameters_index) else {
+        return Err(no_function(parameters_index));
     };
-    if !parameters.stream().is_empty() {
+    if !parameters.stream().is_empty() && accepts == Accepts::NoParameters {
         let message =
             format!("a function under `{attribute}` takes no parameters: no caller passes the arguments");
         return Err(Fault::new(parameters.span(), message));
     }
-    index = fn_index + 3;
+    index = parameters_index + 1;
     let mut output = Vec::new();
     if is_pair(tokens, index, ['-', '>']) {
         index += 2;
         let end = (index..tokens.len()).find(|&at| is_body(&tokens[at]) || is_ident(tokens.get(at), "where"));
         output = tokens[index..end.unwrap_or(tokens.len())].to_vec();
     }
-    match tokens.last() {
-        Some(body) if is_body(body) => {}
+    let body = match tokens.last() {
+        Some(body) if is_body(body) => body.clone(),
         _ => return Err(no_function(tokens.len() - 1)),
-    }
+    };
     Ok(Function {
         attributes,
         visibility,
@@ -100,6 +114,8 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str) -> Result<Function, Fa
         name: name.clone(),
         parameters: parameters.clone(),
         output,
+        body,
+        is_generic,
     })
 }
 
@@ -109,6 +125,16 @@ impl Function {
             let TokenTree::Group(group) = token else { return false };
             is_ident(group.stream().into_iter().next().as_ref(), name)
         })
+    }
+
+    /// Returns whether calling the function takes arguments, or types.
+    pub(crate) fn has_parameters(&self) -> bool {
+        self.is_generic || !self.parameters.stream().is_empty()
+    }
+
+    /// Returns the function without `async` and without its body.
+    pub(crate) fn signature(&self) -> &[TokenTree] {
+        &self.item[1..self.item.len() - 1]
     }
 
     /// Returns the location of the return type, for compiler errors about it.
@@ -121,6 +147,22 @@ impl Function {
         let name = self.name.to_string();
         name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
     }
+}
+
+/// Returns the index after the generics that begin at `start`.
+fn generics_end(tokens: &[TokenTree], start: usize) -> usize {
+    let mut depth = 0;
+    for index in start..tokens.len() {
+        if is_punct(tokens.get(index), '<') {
+            depth += 1;
+        } else if is_punct(tokens.get(index), '>') && !is_pair(tokens, index - 1, ['-', '>']) {
+            depth -= 1;
+            if depth == 0 {
+                return index + 1;
+            }
+        }
+    }
+    tokens.len()
 }
 
 fn is_body(token: &TokenTree) -> bool {

@@ -10,6 +10,7 @@ mod attributes;
 mod duration;
 mod function;
 mod join;
+mod manifest;
 mod select;
 mod template;
 mod tokens;

@@ -230,6 +230,9 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
                 $pins
                 let mut __interrupted = ::core::option::Option::None;
                 let __output = ::core::future::poll_fn(move |__context| {
+                    if !$root::__private::has_budget(__context) {
+                        return ::core::task::Poll::Pending;
+                    }
                     let mut __pending = false;
                     let __turns = $root::__private::Turns::$kind(__interrupted.take(), __disabled, $count);
                     for __branch in ::core::clone::Clone::clone(&__turns) {

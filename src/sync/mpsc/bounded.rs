@@ -15,7 +15,7 @@ use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::receiver::receiver;
 use super::{NAME, OwnedPermit, Permit, PermitIterator, receiving, senders};
 use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
-use crate::sync::blocking::{at_once, inside_run};
+use crate::sync::blocking::{inside_run, wait};
 use crate::sync::channel::sender_pair;
 
 /// Creates a queue with capacity for `buffer` messages.
@@ -136,14 +136,14 @@ impl<T> Sender<T> {
     /// Sends a message from synchronous code. Outside a run, blocks the thread while the queue is full.
     ///
     /// # Panics
-    /// Inside a run if the queue is full, and outside a run if called within a tokio runtime.
+    /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
     #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         if !inside_run() {
             return self.inner().blocking_send(value);
         }
         let words = ["blocking_send", "capacity in the channel", "send(…).await"];
-        at_once(|| self.inner().send(value), self.id.action(NAME, Access::Send), words)
+        wait(|| self.inner().send(value), self.id.action(NAME, Access::Send), words)
             .expect("this is inside of a run")
     }
 

@@ -61,24 +61,24 @@ macro_rules! receiver {
             /// Receives the next message from synchronous code. Outside a run, blocks the thread while there is none.
             ///
             /// # Panics
-            /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
+            /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
             #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
                 let action = self.id.action(NAME, Access::Receive);
                 let words = ["blocking_recv", "a message", "recv().await"];
-                at_once(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
+                wait(|| self.inner.recv(), action, words).unwrap_or_else(|| self.inner.blocking_recv())
             }
 
             /// Receives messages as [`recv_many`](Self::recv_many) does, from synchronous code. Outside a run, blocks
             /// the thread while there is none.
             ///
             /// # Panics
-            /// Inside a run if there is no message, and outside a run if called within a tokio runtime.
+            /// In a task, unless it is in `spawn_blocking` or `block_in_place`. Outside a run, if called within a tokio runtime.
             #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 let action = self.id.action(NAME, Access::Receive);
                 let words = ["blocking_recv_many", "a message", "recv_many(…).await"];
-                at_once(|| self.inner.recv_many(buffer, limit), action, words)
+                wait(|| self.inner.recv_many(buffer, limit), action, words)
                     .unwrap_or_else(|| self.inner.blocking_recv_many(buffer, limit))
             }
 

@@ -14,7 +14,7 @@ use super::error::{SendError, TryRecvError};
 use super::receiver::receiver;
 use super::{NAME, receiving, senders};
 use crate::engine::announce::{Attempt, ResourceId, until_done};
-use crate::sync::blocking::at_once;
+use crate::sync::blocking::wait;
 use crate::sync::channel::sender_pair;
 
 /// Creates a queue without a limit.

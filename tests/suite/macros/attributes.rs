@@ -143,10 +143,23 @@ mod programs {
         Ok(timeloop::spawn(async { 5 }).await.unwrap())
     }
 
-    #[timeloop::main(flavor = "current_thread")]
-    pub(super) async fn fails() {
+    pub(super) mod failing {
+        #[timeloop::main(flavor = "current_thread")]
+        pub(in super::super) async fn main() {
+            std::future::pending().await
+        }
+    }
+
+    #[timeloop::main]
+    pub(super) async fn waits_for_ever() {
         std::future::pending().await
     }
+}
+
+#[test]
+fn another_function_than_main_panics_with_the_failure() {
+    let text = crate::support::panic_text(programs::waits_for_ever);
+    assert!(text.contains("deadlock"), "{text}");
 }
 
 #[test]
@@ -161,7 +174,7 @@ const CHILD: &str = "SUITE_RUNS_THE_FAILING_PROGRAM";
 #[test]
 fn main_prints_the_failure_and_exits_with_101() {
     if std::env::var_os(CHILD).is_some() {
-        programs::fails();
+        programs::failing::main();
         unreachable!("the program ends before this");
     }
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());

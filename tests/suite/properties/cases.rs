@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 use timeloop::proptest::prelude::*;
 use timeloop::sync::{Mutex, oneshot};
-use timeloop::task::{spawn_local, yield_now};
+use timeloop::task::yield_now;
 use timeloop::{FailedRun, Resource, spawn, time::sleep};
 
 const TRIES: u8 = 10;
@@ -95,7 +95,7 @@ fn cache(schedule: &Schedule, (capacity, keys): (usize, usize)) -> Result<(), Fa
         let fetches: Vec<_> = (0..keys)
             .map(|_| {
                 let (resource, len) = (Rc::clone(&resource), Rc::clone(&len));
-                spawn_local(async move {
+                spawn(async move {
                     resource.read().await;
                     if len.get() < capacity {
                         resource.write().await;
@@ -193,7 +193,7 @@ fn counter(schedule: &Schedule, increments: u32) -> Result<(), FailedRun> {
         let tasks: Vec<_> = (0..increments)
             .map(|_| {
                 let (resource, total) = (Rc::clone(&resource), Rc::clone(&total));
-                spawn_local(async move {
+                spawn(async move {
                     resource.read().await;
                     let seen = total.get();
                     resource.write().await;

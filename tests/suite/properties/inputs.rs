@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 use timeloop::proptest::prelude::*;
 use timeloop::proptest::{Property, Schedules};
-use timeloop::task::spawn_local;
+use timeloop::task::spawn;
 use timeloop::{FailedRun, FailureKind, Limits, Resource};
 
 /// Buyers check the stock, and then take from it. With more buyers than stock, one more is sold than there is.
@@ -16,7 +16,7 @@ pub(super) async fn sales(stock: u32, buyers: u32) -> Result<(), TestCaseError> 
     let buyers: Vec<_> = (0..buyers)
         .map(|_| {
             let (row, left) = (Rc::clone(&row), Rc::clone(&left));
-            spawn_local(async move {
+            spawn(async move {
                 row.read().await;
                 if left.get() > 0 {
                     row.write().await;

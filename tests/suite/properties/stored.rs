@@ -181,7 +181,7 @@ fn a_regression_file_is_replayed() {
         let log = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let tasks = [1, 2].map(|number| {
             let log = log.clone();
-            timeloop::task::spawn_local(async move { log.borrow_mut().push(number) })
+            timeloop::task::spawn(async move { log.borrow_mut().push(number) })
         });
         for task in tasks {
             task.await.unwrap();

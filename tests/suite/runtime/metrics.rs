@@ -49,7 +49,7 @@ fn has_one_worker() {
     assert_eq!(metrics.worker_total_busy_duration(0), Duration::ZERO);
     assert_eq!((metrics.worker_park_count(0), metrics.worker_park_unpark_count(0)), (0, 0));
     let text = panic_text(|| _ = metrics.worker_park_count(1));
-    assert_eq!(text, "no worker 1: a timeloop runtime has one worker, number 0");
+    assert_eq!(text, "no worker 1: the runtime has 1, and the first is number 0");
 }
 
 #[test]

@@ -11,10 +11,9 @@ use std::time::Duration;
 use timeloop::Access::{Read, Receive, Release, Send, Write};
 use timeloop::spawn;
 use timeloop::sync::{Notify, broadcast, mpsc, oneshot, watch};
-use timeloop::task::yield_now;
+use timeloop::task::{block_in_place, yield_now};
 
 use crate::recording::{acts, recorded, waits};
-use crate::support::panic_text;
 
 /// Polls once, with the waker of the task.
 async fn once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
@@ -300,61 +299,26 @@ fn channels_are_distinct_resources() {
 }
 
 #[test]
-fn blocking_methods_work_where_they_need_not_wait() {
+fn blocking_methods_wait_where_code_may_block() {
     recorded(|ops| async move {
-        let (tx, mut rx) = mpsc::channel(1);
-        assert_eq!(ops.by(|| tx.blocking_send(1)), (Ok(()), acts(Send)));
-        assert_eq!(ops.by(|| rx.blocking_recv()), (Some(1), acts(Receive)));
-        tx.try_send(2).unwrap();
-        assert_eq!(rx.blocking_recv_many(&mut Vec::new(), 2), 1);
-        let (tx, mut rx) = mpsc::unbounded_channel();
-        tx.send(1).unwrap();
-        tx.send(2).unwrap();
-        assert_eq!((rx.blocking_recv(), rx.blocking_recv_many(&mut Vec::new(), 2)), (Some(1), 1));
-        let (tx, rx) = oneshot::channel();
-        tx.send(1).unwrap();
-        assert_eq!(rx.blocking_recv(), Ok(1));
-        let (tx, mut rx) = broadcast::channel(1);
-        tx.send(1).unwrap();
-        assert_eq!(rx.blocking_recv(), Ok(1));
+        block_in_place(|| {
+            let (tx, mut rx) = mpsc::channel(1);
+            assert_eq!(ops.by(|| tx.blocking_send(1)), (Ok(()), waits(Send)));
+            assert_eq!(ops.by(|| rx.blocking_recv()), (Some(1), waits(Receive)));
+            tx.try_send(2).unwrap();
+            assert_eq!(rx.blocking_recv_many(&mut Vec::new(), 2), 1);
+            let (tx, mut rx) = mpsc::unbounded_channel();
+            tx.send(1).unwrap();
+            tx.send(2).unwrap();
+            assert_eq!((rx.blocking_recv(), rx.blocking_recv_many(&mut Vec::new(), 2)), (Some(1), 1));
+            let (tx, rx) = oneshot::channel();
+            tx.send(1).unwrap();
+            assert_eq!(rx.blocking_recv(), Ok(1));
+            let (tx, mut rx) = broadcast::channel(1);
+            tx.send(1).unwrap();
+            assert_eq!(rx.blocking_recv(), Ok(1));
+        });
     });
-}
-
-#[test]
-fn blocking_methods_panic_if_they_would_have_to_wait() {
-    let texts = timeloop::run(0, || async {
-        let (tx, mut rx) = mpsc::channel(1);
-        tx.try_send(0).unwrap();
-        let (_unbounded, mut of_unbounded) = mpsc::unbounded_channel::<u8>();
-        let (_one, of_one) = oneshot::channel::<u8>();
-        let (_broadcast, mut of_broadcast) = broadcast::channel::<u8>(1);
-        let texts = [
-            panic_text(|| _ = tx.blocking_send(1)),
-            panic_text(|| _ = of_unbounded.blocking_recv()),
-            panic_text(|| _ = of_unbounded.blocking_recv_many(&mut Vec::new(), 1)),
-            panic_text(|| _ = of_one.blocking_recv()),
-            panic_text(|| _ = of_broadcast.blocking_recv()),
-        ];
-        rx.try_recv().unwrap();
-        assert_eq!(panic_text(|| _ = rx.blocking_recv()), texts[1]);
-        assert_eq!(panic_text(|| _ = rx.blocking_recv_many(&mut Vec::new(), 1)), texts[2]);
-        // Nothing is left behind: the channel still works.
-        tx.send(2).await.unwrap();
-        assert_eq!(rx.recv().await, Some(2));
-        texts
-    });
-    assert_eq!(
-        texts.unwrap(),
-        [
-            "`blocking_send` would wait for capacity in the channel, and no other task can run meanwhile; use \
-             `send(…).await`",
-            "`blocking_recv` would wait for a message, and no other task can run meanwhile; use `recv().await`",
-            "`blocking_recv_many` would wait for a message, and no other task can run meanwhile; use \
-             `recv_many(…).await`",
-            "`blocking_recv` would wait for the value, and no other task can run meanwhile; use `receiver.await`",
-            "`blocking_recv` would wait for a message, and no other task can run meanwhile; use `recv().await`",
-        ]
-    );
 }
 
 #[test]

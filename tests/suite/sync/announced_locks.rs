@@ -10,7 +10,7 @@ use timeloop::sync::{
     Barrier, Mutex, MutexGuard, OnceCell, OwnedMutexGuard, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard,
     RwLockWriteGuard, Semaphore, SetOnce,
 };
-use timeloop::task::yield_now;
+use timeloop::task::{block_in_place, yield_now};
 use timeloop_sim::{Access, TaskKey};
 
 use super::operations::{Event, events, operations};
@@ -28,8 +28,20 @@ fn a_mutex() {
     let at_once = "acquire release";
     assert_eq!(operations(async || drop(Mutex::new(1).try_lock())), at_once);
     assert_eq!(operations(async || drop(Arc::new(Mutex::new(1)).try_lock_owned())), at_once);
-    assert_eq!(operations(async || drop(Mutex::new(1).blocking_lock())), at_once);
-    assert_eq!(operations(async || drop(Arc::new(Mutex::new(1)).blocking_lock_owned())), at_once);
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = Mutex::new(1);
+            drop(lock.blocking_lock());
+        })),
+        "acquire? acquire release"
+    );
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = Arc::new(Mutex::new(1));
+            drop(lock.blocking_lock_owned());
+        })),
+        "acquire? acquire release"
+    );
     let in_vain = operations(async || {
         let lock = Mutex::new(1);
         let held = lock.try_lock();
@@ -70,10 +82,22 @@ fn a_lock_that_readers_share() {
     assert_eq!(operations(async || drop(Arc::new(RwLock::new(1)).write_owned().await)), writes);
     let (reads, writes) = ("read release", "acquire release");
     assert_eq!(operations(async || drop(RwLock::new(1).try_read())), reads);
-    assert_eq!(operations(async || drop(RwLock::new(1).blocking_read())), reads);
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = RwLock::new(1);
+            drop(lock.blocking_read());
+        })),
+        "read? read release"
+    );
     assert_eq!(operations(async || drop(Arc::new(RwLock::new(1)).try_read_owned())), reads);
     assert_eq!(operations(async || drop(RwLock::new(1).try_write())), writes);
-    assert_eq!(operations(async || drop(RwLock::new(1).blocking_write())), writes);
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = RwLock::new(1);
+            drop(lock.blocking_write());
+        })),
+        "acquire? acquire release"
+    );
     assert_eq!(operations(async || drop(Arc::new(RwLock::new(1)).try_write_owned())), writes);
     let looked_at = operations(async || {
         let mut lock = RwLock::from(1);
@@ -118,10 +142,28 @@ fn a_semaphore() {
     let at_once = "acquire release";
     assert_eq!(operations(async || drop(Semaphore::new(1).try_acquire())), at_once);
     assert_eq!(operations(async || drop(Semaphore::new(2).try_acquire_many(2))), at_once);
-    assert_eq!(operations(async || drop(Semaphore::new(1).blocking_acquire())), at_once);
-    assert_eq!(operations(async || drop(Semaphore::new(2).blocking_acquire_many(2))), at_once);
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = Semaphore::new(1);
+            drop(lock.blocking_acquire());
+        })),
+        "acquire? acquire release"
+    );
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = Semaphore::new(2);
+            drop(lock.blocking_acquire_many(2));
+        })),
+        "acquire? acquire release"
+    );
     assert_eq!(operations(async || drop(Arc::new(Semaphore::new(1)).try_acquire_owned())), at_once);
-    assert_eq!(operations(async || drop(Arc::new(Semaphore::new(1)).blocking_acquire_owned())), at_once);
+    assert_eq!(
+        operations(async || block_in_place(|| {
+            let lock = Arc::new(Semaphore::new(1));
+            drop(lock.blocking_acquire_owned());
+        })),
+        "acquire? acquire release"
+    );
     assert_eq!(operations(async || Semaphore::new(1).available_permits()), "read");
     assert_eq!(operations(async || Semaphore::new(1).is_closed()), "read");
     assert_eq!(operations(async || Semaphore::new(1).add_permits(1)), "release");
@@ -131,9 +173,9 @@ fn a_semaphore() {
         semaphore.close();
         assert!(semaphore.acquire().await.is_err());
         assert!(semaphore.try_acquire().is_err());
-        assert!(semaphore.blocking_acquire().is_err());
+        assert!(block_in_place(|| semaphore.blocking_acquire().is_err()));
     });
-    assert_eq!(closed, "write acquire? acquire acquire acquire");
+    assert_eq!(closed, "write acquire? acquire acquire acquire? acquire");
 }
 
 /// All permits are returned by one release. Forgotten permits never are.

@@ -1,4 +1,4 @@
-//! Blocking methods of locks: inside a run they work only if they need not wait, and outside as in tokio.
+//! Blocking methods of locks: inside a run they work where code may block, and outside as in tokio.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::support::panic_text;
 
 #[test]
 fn free_locks_are_acquired() {
-    baseline(async {
+    let acquire = || {
         let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
         let semaphore = Arc::new(Semaphore::new(2));
         *mutex.blocking_lock() += 1;
@@ -27,49 +27,8 @@ fn free_locks_are_acquired() {
         assert_eq!(Arc::clone(&semaphore).blocking_acquire_many_owned(2).unwrap().num_permits(), 2);
         semaphore.close();
         assert_eq!(semaphore.blocking_acquire().unwrap_err().to_string(), "semaphore closed");
-    });
-}
-
-#[test]
-fn a_held_lock_panics_inside_a_run() {
-    let texts = baseline(async {
-        let (mutex, rwlock) = (Arc::new(Mutex::new(1)), RwLock::new(2));
-        let semaphore = Arc::new(Semaphore::new(1));
-        let held = (mutex.lock().await, rwlock.write().await, semaphore.acquire().await);
-        let texts = [
-            panic_text(|| drop(mutex.blocking_lock())),
-            panic_text(|| drop(Arc::clone(&mutex).blocking_lock_owned())),
-            panic_text(|| drop(rwlock.blocking_read())),
-            panic_text(|| drop(rwlock.blocking_write())),
-            panic_text(|| drop(semaphore.blocking_acquire())),
-            panic_text(|| drop(semaphore.blocking_acquire_many(2))),
-            panic_text(|| drop(Arc::clone(&semaphore).blocking_acquire_owned())),
-            panic_text(|| drop(Arc::clone(&semaphore).blocking_acquire_many_owned(2))),
-        ];
-        drop(held);
-        // They have left no queue behind.
-        assert!(mutex.try_lock().is_ok() && rwlock.try_write().is_ok() && semaphore.try_acquire().is_ok());
-        texts
-    });
-    let message = |method: &str, thing: &str, instead: &str| {
-        format!("`{method}` would wait for {thing}, and no other task can run meanwhile; use `{instead}`")
     };
-    assert_eq!(
-        texts[0],
-        "`blocking_lock` would wait for a lock that is held, and no other task can run meanwhile; use \
-         `lock().await`"
-    );
-    assert_eq!(texts[1], message("blocking_lock_owned", "a lock that is held", "lock_owned().await"));
-    assert_eq!(texts[2], message("blocking_read", "a lock that is held", "read().await"));
-    assert_eq!(texts[3], message("blocking_write", "a lock that is held", "write().await"));
-    assert_eq!(texts[4], message("blocking_acquire", "a permit that is taken", "acquire().await"));
-    let many = "permits that are taken";
-    assert_eq!(texts[5], message("blocking_acquire_many", many, "acquire_many(…).await"));
-    assert_eq!(
-        texts[6],
-        message("blocking_acquire_owned", "a permit that is taken", "acquire_owned().await")
-    );
-    assert_eq!(texts[7], message("blocking_acquire_many_owned", many, "acquire_many_owned(…).await"));
+    baseline(async move { timeloop::task::spawn_blocking(acquire).await.unwrap() });
 }
 
 struct Locks {
@@ -78,7 +37,7 @@ struct Locks {
     semaphore: Arc<Semaphore>,
 }
 
-/// Returns the line at which a run fails in which everything that `blocked` asks for is held.
+/// Returns the line at which a run fails in which a task calls `blocked`.
 fn reported_line(blocked: fn(&Locks)) -> u32 {
     let failure = timeloop::run(1, || async move {
         let locks = Locks {

@@ -29,7 +29,7 @@ use timeloop::task::{JoinHandle, yield_now};
 /// Runs `main` once, in FIFO order.
 fn baseline<F: Future>(main: F) -> F::Output {
     let mut builder = timeloop::runtime::Builder::new_current_thread();
-    builder.strategy(timeloop::StrategySpec::Fifo).build().unwrap().block_on(main)
+    builder.enable_all().strategy(timeloop::StrategySpec::Fifo).build().unwrap().block_on(main)
 }
 
 /// Runs `main` under many seeds, with tasks in any order. Returns all outputs.

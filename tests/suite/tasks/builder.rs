@@ -27,7 +27,8 @@ fn appear_in_failures() {
         let named = String::from("spawned");
         drop(Builder::new().name(&named).spawn(pending::<()>()).unwrap());
         drop(Builder::new().name("on").spawn_on(pending::<()>(), &handle).unwrap());
-        drop(Builder::new().name("local").spawn_local(pending::<()>()).unwrap());
+        let local = async { drop(Builder::new().name("local").spawn_local(pending::<()>()).unwrap()) };
+        set.run_until(local).await;
         drop(Builder::new().name("local on").spawn_local_on(pending::<()>(), &set).unwrap());
         drop(Builder::new().spawn(pending::<()>()).unwrap());
         set.run_until(pending::<()>()).await;

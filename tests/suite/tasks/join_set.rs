@@ -251,13 +251,13 @@ fn all_spawn_methods() {
         let mut set = JoinSet::new();
         set.spawn(async { 1 });
         set.spawn_on(async { 2 }, &handle);
-        set.spawn_local(async { 3 });
+        local.run_until(async { set.spawn_local(async { 3 }) }).await;
         set.spawn_blocking(|| 4);
         set.spawn_blocking_on(|| 5, &handle);
         set.spawn_local_on(async { 6 }, &local);
         set.build_task().spawn(async { 7 }).unwrap();
         set.build_task().spawn_on(async { 8 }, &handle).unwrap();
-        set.build_task().spawn_local(async { 9 }).unwrap();
+        local.run_until(async { set.build_task().spawn_local(async { 9 }).unwrap() }).await;
         set.build_task().spawn_local_on(async { 10 }, &local).unwrap();
         set.build_task().spawn_blocking(|| 11).unwrap();
         set.build_task().spawn_blocking_on(|| 12, &handle).unwrap();

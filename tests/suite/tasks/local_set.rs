@@ -321,28 +321,6 @@ fn enter_makes_only_spawn_local_use_the_set() {
 }
 
 #[test]
-fn a_spawned_task_is_outside_of_the_set() {
-    timeloop::run(0, || async {
-        let set = LocalSet::new();
-        let log = Log::new();
-        let task = log.clone();
-        set.run_until(async move {
-            let outer = task.clone();
-            spawn(async move {
-                // No current set here: a task of the loop.
-                drop(spawn_local(async move { outer.push("ran") }));
-            })
-            .await
-            .unwrap();
-        })
-        .await;
-        sleep(Duration::from_secs(1)).await;
-        assert_eq!(log.take(), ["ran"]);
-    })
-    .unwrap();
-}
-
-#[test]
 fn a_panic_of_a_task_is_seen_through_its_handle() {
     timeloop::run(0, || async {
         let set = LocalSet::new();

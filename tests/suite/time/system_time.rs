@@ -24,7 +24,7 @@ fn starts_at_the_epoch_and_goes_with_virtual_time() {
 #[test]
 fn the_epoch_can_be_set() {
     let limits = Limits { epoch: 7 * SECOND, ..Limits::default() };
-    let runtime = Builder::new_current_thread().limits(limits).build().unwrap();
+    let runtime = Builder::new_current_thread().enable_all().limits(limits).build().unwrap();
     let now = runtime.block_on(async { SystemTime::now() });
     assert_eq!(now.duration_since(SystemTime::UNIX_EPOCH), Ok(7 * SECOND));
 }

@@ -222,7 +222,7 @@ fn a_token_validates_the_address_of_a_client() {
         // A token is valid for 15 s by the server's clock; later it is rejected.
         let network = Network::current();
         network.set_link("server", "test", &LinkModel::new().latency(Duration::from_millis(500)));
-        let jump = task::spawn_local(async move {
+        let jump = task::spawn(async move {
             sleep(Duration::from_millis(100)).await;
             server.clock().jump_ahead(Duration::from_secs(16));
         });

@@ -99,19 +99,19 @@ async fn scenario() -> Totals {
         let faults_ended = Rc::clone(&faults_ended);
         let client_task = node.spawn(async move {
             let endpoint = client_endpoint(transport(), record).await;
-            let one = task::spawn_local(run_client(endpoint.clone(), address, Rc::clone(&faults_ended)));
+            let one = task::spawn(run_client(endpoint.clone(), address, Rc::clone(&faults_ended)));
             let mut totals = run_client(endpoint.clone(), address, faults_ended).await;
             totals.add(one.await.unwrap());
             endpoint.close(0_u32.into(), b"done");
             endpoint.wait_idle().await;
             totals
         });
-        clients.spawn_local(async move { client_task.await.unwrap() });
+        clients.spawn(async move { client_task.await.unwrap() });
     }
     // Some faults last longer than the idle timeout.
     let plan =
         FaultPlan::over(Duration::from_secs(15)).lasting(Duration::from_millis(10), Duration::from_secs(7));
-    let crashes = task::spawn_local(plan.clone().nodes(["server"]).crashes(3).run());
+    let crashes = task::spawn(plan.clone().nodes(["server"]).crashes(3).run());
     plan.partitions(2).one_way_cuts(2).clogs(2).pauses(2).run().await;
     crashes.await.unwrap();
     network.set_all(&LinkModel::new());
