@@ -35,8 +35,9 @@ impl TestBinary {
     /// `features` are those that the binary was built with, if they are known.
     pub(crate) fn command(&self, test: Option<&str>, features: Option<&str>) -> String {
         let mut command = if self.is_program() { "cargo run".to_owned() } else { "cargo test".to_owned() };
-        let arguments = [self.package(), features.map(|features| self.features(features)), self.target()];
-        for argument in arguments.into_iter().flatten().filter(|argument| !argument.is_empty()) {
+        let arguments =
+            [self.package(), features.and_then(|features| self.features(features)), self.target()];
+        for argument in arguments.into_iter().flatten() {
             command.push(' ');
             command.push_str(&argument);
         }
@@ -110,10 +111,9 @@ impl TestBinary {
     }
 
     /// Selects these features, of which the default ones need no argument.
-    fn features(&self, features: &str) -> String {
-        let manifest =
-            self.package.as_ref().and_then(|(_, folder)| fs::read_to_string(folder.join("Cargo.toml")).ok());
-        let known = manifest.map_or_else(Vec::new, |manifest| features_of(&manifest));
+    fn features(&self, features: &str) -> Option<String> {
+        let (_, folder) = self.package.as_ref()?;
+        let known = features_of(&fs::read_to_string(folder.join("Cargo.toml")).ok()?);
         let mut implied = vec!["default".to_owned()];
         let mut next = 0;
         while next < implied.len() {
@@ -137,7 +137,7 @@ impl TestBinary {
             let space = if text.is_empty() { "" } else { " " };
             text.push_str(&format!("{space}--features {}", added.join(",")));
         }
-        text
+        (!text.is_empty()).then_some(text)
     }
 }
 
