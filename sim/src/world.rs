@@ -212,6 +212,8 @@ pub enum SocketLabel {
     UnixListener(Box<str>),
     /// A Unix datagram socket, by its name if it has one.
     UnixDatagram(Option<Box<str>>),
+    /// A pipe.
+    Pipe,
 }
 
 /// A known reason why a task waits for a socket.

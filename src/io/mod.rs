@@ -3,7 +3,7 @@
 //! They are re-exported from the crate `tokio` (feature `io-util`, without a runtime): none of them draws random
 //! numbers, reads a clock or starts a thread. Those that seldom wait, such as [`copy`] and [`duplex`], are wrapped: they
 //! spend the budget of [`task::coop`](crate::task::coop). [`Interest`] and [`Ready`] are timeloop's, with the same API,
-//! because tokio's need real sockets. [`stdin`] is empty. `unix::AsyncFd` is missing, because it accesses the real world.
+//! because tokio's need real sockets. [`stdin`] is empty. [`unix::AsyncFd`](unix) refuses real descriptors.
 //!
 //! ```
 //! use timeloop::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +23,8 @@ mod cooperative;
 mod interest;
 mod ready;
 mod standard;
+#[cfg(unix)]
+pub mod unix;
 
 pub use cooperative::{
     DuplexStream, Empty, Repeat, SimplexStream, Sink, copy, copy_bidirectional,

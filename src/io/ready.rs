@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops;
 
 use super::Interest;
-use crate::net::fabric::Direction;
+use crate::net::fabric::{Direction, Readiness};
 
 const READABLE: u8 = 0b00_0001;
 const WRITABLE: u8 = 0b00_0010;
@@ -135,6 +135,21 @@ impl Ready {
             wanted |= Self::ERROR;
         }
         self & wanted
+    }
+}
+
+impl From<Readiness> for Ready {
+    fn from(readiness: Readiness) -> Self {
+        let Readiness { readable, writable, read_closed, write_closed, error } = readiness;
+        let flags = [
+            (readable, Self::READABLE),
+            (writable, Self::WRITABLE),
+            (read_closed, Self::READ_CLOSED),
+            (write_closed, Self::WRITE_CLOSED),
+            (error, Self::ERROR),
+        ];
+        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
+        set.fold(Self::EMPTY, |ready, (_, flag)| ready | flag)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A simulated socket that was made from a real one keeps it: its port stays reserved, and `into_std` returns it. For any
 //! other socket, a real one is created when the descriptor is asked for. Options can be set on it. Nothing that happens to
-//! a real socket reaches the simulation, and the other way round.
+//! a real socket reaches the simulation, and the other way round. The same holds for the ends of pipes.
 
 use std::io;
 use std::sync::OnceLock;
@@ -151,16 +151,16 @@ fn loopback(is_ipv4: bool) -> [std::net::SocketAddr; 2] {
     if is_ipv4 { [four, six] } else { [six, four] }
 }
 
-/// Implements `AsFd` and `AsRawFd` for a type with a field `descriptor`. `create` creates the real socket.
+/// Implements `AsFd` and `AsRawFd` for a type whose [`Descriptor`] is this field. `create` creates the real socket.
 macro_rules! has_descriptor {
-    ($type:ty, |$socket:ident| $create:expr) => {
+    ($type:ty, $($field:ident).+, |$socket:ident| $create:expr) => {
         #[cfg(unix)]
         impl std::os::fd::AsFd for $type {
             /// Returns a real descriptor: of the socket that this one was made from, else of a new one that is not connected.
             /// Options that are set on it have no effect in the simulation.
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 let $socket = self;
-                self.descriptor.get(|| $create)
+                self.$($field).+.get(|| $create)
             }
         }
 

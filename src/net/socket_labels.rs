@@ -7,3 +7,5 @@ pub(super) const UDP_SOCKET: &str = "udp socket";
 pub(super) const UNIX_LISTENER: &str = "unix listener";
 pub(super) const UNIX_STREAM: &str = "unix stream";
 pub(super) const UNIX_DATAGRAM: &str = "unix datagram socket";
+#[cfg(unix)]
+pub(super) const PIPE: &str = "pipe";

@@ -11,7 +11,7 @@ use bytes::BufMut;
 use timeloop_sim::Access;
 
 use super::driver::Fabric;
-use super::fabric::{CallContext, Direction, EndKey, Errno, Readiness, Reading, WaitSlot, WaitedSocket};
+use super::fabric::{CallContext, Direction, EndKey, Errno, Reading, WaitSlot, WaitedSocket};
 use super::handle::{self, announced, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::WaitTarget;
@@ -207,17 +207,7 @@ impl Stream {
     }
 
     pub(super) fn readiness(&self) -> io::Result<Ready> {
-        let Readiness { readable, writable, read_closed, write_closed, error } =
-            self.with(|fabric, _, key| Ok(fabric.readiness(key)))?;
-        let flags = [
-            (readable, Ready::READABLE),
-            (writable, Ready::WRITABLE),
-            (read_closed, Ready::READ_CLOSED),
-            (write_closed, Ready::WRITE_CLOSED),
-            (error, Ready::ERROR),
-        ];
-        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
-        Ok(set.fold(Ready::EMPTY, |ready, (_, flag)| ready | flag))
+        self.with(|fabric, _, key| Ok(fabric.readiness(key).into()))
     }
 
     /// Clears a readiness, because an operation that it promised has returned `WouldBlock`.

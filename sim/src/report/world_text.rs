@@ -152,7 +152,7 @@ impl fmt::Display for SocketWait {
         let done = match socket {
             SocketLabel::TcpStream { .. } | SocketLabel::UnixStream(_) => "opened",
             SocketLabel::TcpListener(_) | SocketLabel::UnixListener(_) | SocketLabel::Udp { .. } => "bound",
-            SocketLabel::UnixDatagram(_) => "created",
+            SocketLabel::UnixDatagram(_) | SocketLabel::Pipe => "created",
         };
         f.write_str(&done_at(done, made.as_ref()))?;
         if let SocketLabel::Udp { peer: Some(peer), .. } = socket {
@@ -171,6 +171,7 @@ impl fmt::Display for SocketLabel {
             Self::UnixStream(None) => f.write_str("Unix stream of a pair"),
             Self::UnixStream(Some(name)) => write!(f, "Unix stream `{name}`"),
             Self::UnixListener(name) => write!(f, "Unix listener `{name}`"),
+            Self::Pipe => f.write_str("pipe"),
             Self::UnixDatagram(None) => f.write_str("Unix datagram socket"),
             Self::UnixDatagram(Some(name)) => write!(f, "Unix datagram socket `{name}`"),
         }

@@ -31,6 +31,8 @@ pub(crate) enum WaitedSocket {
     Datagram(Key),
     /// A send from one Unix datagram socket to another.
     DatagramTo { from: Key, to: Key },
+    /// A read from or a write to an end of a pipe.
+    Pipe(Key, Direction),
 }
 
 /// What the fabric does not know of its hosts.
@@ -99,6 +101,18 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
                 let (label, host) = (SocketLabel::UnixDatagram(text(&socket.name)), socket.host);
                 let why = vec![Obstacle::NothingQueued];
                 Some(self.at_node(SocketAction::Receive, label, host, made, why))
+            }
+            WaitedSocket::Pipe(key, direction) => {
+                let (host, bytes, waits) = self.fabric.waits_at_pipe(key, direction)?;
+                let (action, why) = match direction {
+                    Direction::Read if bytes == 0 => (SocketAction::Read, Obstacle::NothingInFlight),
+                    Direction::Read => {
+                        let (count, place) = (bytes as u32, BytesPlace::Incoming);
+                        (SocketAction::Read, Obstacle::Bytes { count, place })
+                    }
+                    Direction::Write => (SocketAction::Write, Obstacle::BuffersFull),
+                };
+                waits.then(|| self.at_node(action, SocketLabel::Pipe, host, made, vec![why]))
             }
             WaitedSocket::DatagramTo { from, to } => {
                 self.fabric.unix(from).filter(|socket| !socket.writers.is_empty())?;

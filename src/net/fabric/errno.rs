@@ -23,6 +23,7 @@ pub(crate) enum Errno {
     DestinationRequired,
     AlreadyConnected,
     NotFound,
+    NoDevice,
     FamilyNotSupported,
     PermissionDenied,
     NotPermitted,
@@ -35,6 +36,7 @@ impl Errno {
         match self {
             Self::NotPermitted => 1,
             Self::NotFound => 2,
+            Self::NoDevice => 6,
             Self::WouldBlock => 11,
             Self::PermissionDenied => 13,
             Self::InvalidInput => 22,
@@ -62,6 +64,7 @@ impl Errno {
             Self::NotPermitted => (Kind::PermissionDenied, "Operation not permitted (os error 1)"),
             Self::WrongType => (Kind::Other, "Protocol wrong type for socket (os error 91)"),
             Self::NotFound => (Kind::NotFound, "No such file or directory (os error 2)"),
+            Self::NoDevice => (Kind::Other, "No such device or address (os error 6)"),
             Self::WouldBlock => (Kind::WouldBlock, "Resource temporarily unavailable (os error 11)"),
             Self::PermissionDenied => (Kind::PermissionDenied, "Permission denied (os error 13)"),
             Self::InvalidInput => (Kind::InvalidInput, "Invalid argument (os error 22)"),
@@ -123,6 +126,7 @@ mod tests {
             assert_eq!((error.kind(), error.to_string().as_str()), errno.kind_and_text());
         }
         let uncategorized = [
+            Errno::NoDevice,
             Errno::MessageTooLong,
             Errno::DestinationRequired,
             Errno::AlreadyConnected,

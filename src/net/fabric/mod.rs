@@ -20,6 +20,7 @@ mod hosts;
 mod link;
 mod link_defaults;
 mod listening;
+mod pipe;
 mod ring_buffer;
 mod slab;
 mod stream;
@@ -41,6 +42,7 @@ pub(crate) use link::{
     Change, Delay, LATENCY_QUANTILES, LinkParams, Links, PROBABILITY_STEPS, Packet, PacketDecision,
 };
 pub(crate) use listening::Listener;
+pub(crate) use pipe::FileId;
 pub(crate) use slab::Key;
 pub(crate) use stream::{Direction, Readiness, Reading};
 #[cfg(feature = "quinn")]
@@ -51,6 +53,7 @@ pub(crate) use waiters::WaitSlot;
 
 use connection::{Connection, LOCAL};
 use event_queue::EventQueue;
+use pipe::{Pipe, PipeEnd};
 use ring_buffer::BufferPool;
 use slab::Slab;
 use udp::InFlight;
@@ -136,6 +139,10 @@ pub(crate) struct Fabric<W, R> {
     in_flight: Slab<InFlight>,
     unix: Slab<UnixDatagram<W>>,
     unix_names: BTreeMap<(u32, Name), NameOwner>,
+    pipes: Slab<Pipe>,
+    pipe_ends: Slab<PipeEnd<W>>,
+    /// The open pipes that have a file, by their hosts and files.
+    pipe_files: BTreeMap<(u32, FileId), Key>,
     /// Datagrams held on their links.
     held: Vec<InFlight>,
     pool: BufferPool,
@@ -160,6 +167,9 @@ impl<W, R> Default for Fabric<W, R> {
             in_flight: Slab::default(),
             unix: Slab::default(),
             unix_names: BTreeMap::new(),
+            pipes: Slab::default(),
+            pipe_ends: Slab::default(),
+            pipe_files: BTreeMap::new(),
             held: Vec::new(),
             pool: BufferPool::default(),
             woken: Vec::new(),
@@ -221,6 +231,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         self.crash_connections(ctx, host);
         self.crash_udp(host);
         self.crash_unix(host);
+        self.crash_pipes(host);
         for key in self.listeners.keys() {
             if self.listeners.get(key).is_some_and(|listener| listener.host == host)
                 && let Some(mut listener) = self.listeners.remove(key)

@@ -150,7 +150,7 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
     }
 }
 
-has_descriptor!(TcpListener, |listener| descriptor::real_tcp(
+has_descriptor!(TcpListener, descriptor, |listener| descriptor::real_tcp(
     listener.local_addr().is_ok_and(|address| address.is_ipv4())
 ));
 

@@ -361,7 +361,7 @@ impl TcpSocket {
     }
 }
 
-has_descriptor!(TcpSocket, |socket| descriptor::real_tcp(socket.is_ipv4));
+has_descriptor!(TcpSocket, descriptor, |socket| descriptor::real_tcp(socket.is_ipv4));
 
 #[cfg(unix)]
 impl std::os::fd::IntoRawFd for TcpSocket {

@@ -156,7 +156,7 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
     }
 }
 
-has_descriptor!(TcpStream, |stream| descriptor::real_tcp(
+has_descriptor!(TcpStream, descriptor, |stream| descriptor::real_tcp(
     stream.local_addr().is_ok_and(|address| address.is_ipv4())
 ));
 

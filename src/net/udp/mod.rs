@@ -368,7 +368,7 @@ impl TryFrom<std::net::UdpSocket> for UdpSocket {
     }
 }
 
-has_descriptor!(UdpSocket, |socket| descriptor::real_udp(
+has_descriptor!(UdpSocket, descriptor, |socket| descriptor::real_udp(
     socket.local_addr().is_ok_and(|address| address.is_ipv4())
 ));
 

@@ -275,7 +275,7 @@ impl TryFrom<std::os::unix::net::UnixDatagram> for UnixDatagram {
     }
 }
 
-has_descriptor!(UnixDatagram, |_datagram| descriptor::real_unix());
+has_descriptor!(UnixDatagram, descriptor, |_datagram| descriptor::real_unix());
 
 impl fmt::Debug for UnixDatagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -143,7 +143,7 @@ impl TryFrom<std::os::unix::net::UnixListener> for UnixListener {
     }
 }
 
-has_descriptor!(UnixListener, |_listener| descriptor::real_unix());
+has_descriptor!(UnixListener, descriptor, |_listener| descriptor::real_unix());
 
 impl fmt::Debug for UnixListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 pub(super) mod datagram;
 mod halves;
 pub(super) mod listener;
+pub mod pipe;
 pub(super) mod socket;
 pub(super) mod stream;
 

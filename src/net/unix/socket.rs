@@ -161,7 +161,7 @@ impl UnixSocket {
     }
 }
 
-has_descriptor!(UnixSocket, |_socket| descriptor::real_unix());
+has_descriptor!(UnixSocket, descriptor, |_socket| descriptor::real_unix());
 
 impl fmt::Debug for UnixSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -184,7 +184,7 @@ impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
     }
 }
 
-has_descriptor!(UnixStream, |_stream| descriptor::real_unix());
+has_descriptor!(UnixStream, descriptor, |_stream| descriptor::real_unix());
 
 impl fmt::Debug for UnixStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

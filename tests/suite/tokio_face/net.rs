@@ -200,3 +200,43 @@ fn a_blocking_socket_of_std_is_refused() {
     });
     assert!(text.contains("set_nonblocking(true)"), "{text}");
 }
+
+#[test]
+fn a_real_descriptor_is_not_registered() {
+    use timeloop::io::unix::AsyncFd;
+
+    explore("a_real_descriptor_is_not_registered", || async {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (one, error) = AsyncFd::try_new(one).unwrap_err().into_parts();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().starts_with("a real descriptor can't be awaited"), "{error}");
+        let error = AsyncFd::with_interest(one, Interest::READABLE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    });
+    let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let text = panic_text(|| drop(AsyncFd::new(one)));
+    assert!(text.contains("outside of a run"), "{text}");
+}
+
+#[test]
+fn a_simulated_pipe_has_no_real_end() {
+    explore("a_simulated_pipe_has_no_real_end", || async {
+        let (sender, mut receiver) = timeloop::net::unix::pipe::pipe().unwrap();
+        assert_eq!(sender.into_blocking_fd().unwrap_err().kind(), ErrorKind::Unsupported);
+        // The end is closed.
+        assert_eq!(receiver.read(&mut [0; 8]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_a_pipe_is_reported() {
+    let failure = timeloop::run(1, || async {
+        let (_sender, mut receiver) = timeloop::net::unix::pipe::pipe().unwrap();
+        receiver.read_u8().await.unwrap();
+    });
+    let text = failure.unwrap_err().to_string();
+    assert!(
+        text.contains("is reading from the pipe, created at") && text.contains("nothing is in flight"),
+        "{text}"
+    );
+}

@@ -10,6 +10,7 @@ pub(super) mod common;
 mod connect;
 mod lookup;
 mod options;
+mod pipe;
 mod readiness;
 mod reset;
 mod socket;
