@@ -72,8 +72,10 @@ pub struct Limits {
     pub max_virtual_time: Duration,
     /// The maximum number of tasks alive at one time. Default, and at most, 16,000,000.
     pub max_tasks: u32,
-    /// The real time that one poll may take before the process is stopped; zero switches the watchdog off. Default 10
-    /// s.
+    /// How long one poll may run, or be blocked, before the process is aborted; zero switches the watchdog off. Default 10 s.
+    ///
+    /// On Linux and Android this is the CPU time of the poll's thread plus the real time for which the thread is blocked. The time
+    /// for which it waits for a core is not counted, so a busy machine causes no false alarm. On other platforms it is real time.
     pub stuck_after: Duration,
     /// The virtual wall clock at the run's start, as time since the Unix epoch. Default 2026-01-01T00:00:00Z.
     pub epoch: Duration,

@@ -50,7 +50,7 @@
 /// | `max_polls_per_instant` | the limit on the polls at one instant of virtual time |
 /// | `max_virtual_time` | the limit on the virtual time of a run: a duration |
 /// | `max_tasks` | the limit on simultaneously alive tasks |
-/// | `stuck_after` | the real time after which a poll that has not returned is reported: a duration |
+/// | `stuck_after` | how long a poll may run or be blocked before it is reported: a duration |
 /// | `epoch` | the start of the virtual wall clock, as time since the Unix epoch: a duration |
 /// | `crate` | the path of timeloop, if it is neither `::timeloop` nor the name of a dependency on the package `timeloop` |
 ///

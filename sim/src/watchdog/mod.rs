@@ -4,8 +4,13 @@
 //! run reports each poll through a [`Heartbeat`], with a few relaxed stores.
 //!
 //! # Invariants
-//! Nothing here affects a decision. A poll counts as stuck only after the watchdog has woken several times without seeing
-//! progress. So a process that was suspended or stopped in a debugger is not aborted.
+//! - Nothing here affects a decision.
+//! - A poll counts as stuck only once its thread has run, or has been blocked, for long enough; see [`ThreadClock`]. A poll that
+//!   waits for a core on a busy machine is not stuck.
+//! - It counts as stuck only after the watchdog has woken several times without seeing progress. So a process that was
+//!   suspended or stopped in a debugger is not aborted.
+
+mod thread_clock;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
@@ -14,6 +19,8 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use thread_clock::ThreadClock;
 
 use crate::profile::SeedContext;
 use crate::{Nanos, Schedule, Seed, Site, TaskKey, TaskPath, TestName};
@@ -191,7 +198,9 @@ pub(crate) fn set_seed(seed: Seed) {
 #[derive(Debug)]
 struct Watched {
     status: Arc<ThreadStatus>,
+    clock: ThreadClock,
     seen: (u64, u64),
+    /// For how long the thread has run or was blocked since then.
     still_for: Duration,
 }
 
@@ -203,9 +212,10 @@ impl Watched {
         if now != self.seen || stuck_after.is_zero() {
             self.seen = now;
             self.still_for = Duration::ZERO;
+            self.clock.reset();
             return false;
         }
-        self.still_for += slept;
+        self.still_for += self.clock.advance(slept);
         self.still_for >= stuck_after
     }
 }
@@ -217,7 +227,13 @@ static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 fn watch(status: &Arc<ThreadStatus>) {
     static STARTED: AtomicBool = AtomicBool::new(false);
 
-    lock(&WATCHED).push(Watched { status: Arc::clone(status), seen: (0, 0), still_for: Duration::ZERO });
+    let clock = ThreadClock::of_this_thread();
+    lock(&WATCHED).push(Watched {
+        status: Arc::clone(status),
+        clock,
+        seen: (0, 0),
+        still_for: Duration::ZERO,
+    });
     // Miri reports a thread that outlives `main` as a leak.
     if cfg!(miri) || STARTED.swap(true, Relaxed) {
         return;
@@ -355,7 +371,9 @@ mod tests {
         let status = Arc::<ThreadStatus>::default();
         let heartbeat = Heartbeat { status: &status, outer_stuck_after_ns: 0 };
         status.stuck_after_ns.store(1_000, Relaxed);
-        let mut watched = Watched { status: Arc::clone(&status), seen: (0, 0), still_for: Duration::ZERO };
+        let clock = ThreadClock::wall();
+        let mut watched =
+            Watched { status: Arc::clone(&status), clock, seen: (0, 0), still_for: Duration::ZERO };
         let tick = Duration::from_nanos(400);
         heartbeat.begin_poll(TaskKey::ROOT, SpawnSite::default());
         assert!(!watched.check(tick), "the first check sees a new poll");
