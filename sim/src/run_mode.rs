@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::environment::{EnvironmentError, ReplaySetting, Settings};
-use crate::regression::Regressions;
+use crate::regression::{Regressions, read_file};
 use crate::{RegressionError, Schedule, TokenError};
 
 /// Whether a test explores or replays.
@@ -61,10 +61,7 @@ impl Settings {
         let unreadable = |error| ExploreError::UnreadableFile { path: typed.clone(), error };
         let path = self.locate(typed, Path::exists);
         let path = path.ok_or_else(|| unreadable(": there is no such file".to_owned()))?;
-        if path.is_dir() {
-            return Err(unreadable(" is a folder".to_owned()));
-        }
-        let bytes = std::fs::read(&path).map_err(|error| unreadable(format!(": {error}")))?;
+        let bytes = read_file(&path).map_err(|error| unreadable(format!(": {error}")))?;
         Ok(Some(ReplayFile { typed: typed.clone(), path, bytes }))
     }
 

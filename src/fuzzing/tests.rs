@@ -320,7 +320,7 @@ fn replay_errors_say_what_is_wrong() {
     };
     let error = |replay: &str| read(replay).unwrap_err().to_string();
     assert_eq!(error("no/such-file"), "TIMELOOP_REPLAY=`no/such-file`: there is no such file");
-    assert_eq!(error("src"), "TIMELOOP_REPLAY=`src` is a folder");
+    assert_eq!(error("src"), "TIMELOOP_REPLAY=`src`: it is a folder, and a regular file is expected");
     assert_eq!(
         error("TL1ABC"),
         "TIMELOOP_REPLAY is a token, which has a schedule but no input; a fuzz target needs both"

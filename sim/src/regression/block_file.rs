@@ -10,12 +10,15 @@
 //! ```
 //!
 //! # Invariants
-//! Files are only appended to, so nothing that a user or another version wrote is lost. A line that can't be read invalidates
-//! only its own block.
+//! - Files are only appended to, so nothing that a user or another version wrote is lost. A line that can't be read
+//!   invalidates only its own block.
+//! - Several processes may append at once. A file is created with its first block, and a block is appended in a single write.
+//!   Where the file system can't create a file with contents, the head may be repeated, so a repeated head is accepted.
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::error::RegressionError;
 use crate::console::shown;
@@ -68,7 +71,7 @@ impl BlockFile {
     /// # Errors
     /// When the file exists and can't be read.
     pub fn load<B: BlockFormat>(&self) -> Result<Blocks<B::Stored>, RegressionError> {
-        match fs::read(&self.path) {
+        match read_file(&self.path) {
             Ok(bytes) => Ok(self.parse::<B>(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Blocks { stored: Vec::new(), problems: Vec::new() })
@@ -100,14 +103,16 @@ impl BlockFile {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(error)?;
         }
+        let block = self.block::<B>(comment, lines);
+        let first = format!("{}\n{}\n{block}", self.head::<B>(), B::ABOUT);
+        if create_with(&self.path, &first) {
+            return Ok(true);
+        }
         let mut file =
             fs::OpenOptions::new().create(true).append(true).read(true).open(&self.path).map_err(error)?;
-        let mut text = self.block::<B>(comment, lines);
-        if file.metadata().map_err(error)?.len() == 0 {
-            text = format!("{}\n{}\n{text}", self.head::<B>(), B::ABOUT);
-        }
+        let is_empty = file.metadata().map_err(error)?.len() == 0;
         // A single write, so that the lines of two processes that append at once do not mix.
-        file.write_all(text.as_bytes()).map_err(error)?;
+        file.write_all(if is_empty { first } else { block }.as_bytes()).map_err(error)?;
         Ok(true)
     }
 
@@ -151,7 +156,6 @@ impl BlockFile {
             }
         }
         for chunk in lines_after.chunk_by(|_, (_, next)| *next != B::BEGIN) {
-            let problems = blocks.problems.len();
             let (&(first, begin), rest) = chunk.split_first().expect("chunks have lines");
             if begin != B::BEGIN {
                 let bad =
@@ -159,6 +163,14 @@ impl BlockFile {
                 blocks.problems.extend(bad);
                 continue;
             }
+            // A repeated head ends the block.
+            let head = rest.iter().position(|(_, found)| *found == B::HEADER).unwrap_or(rest.len());
+            let (rest, head) = rest.split_at(head);
+            let repeated = head.iter().filter(|(_, found)| *found != B::HEADER);
+            blocks
+                .problems
+                .extend(repeated.filter_map(|(line, found)| self.read_test(*line, found, B::BEGIN).err()));
+            let problems = blocks.problems.len();
             let mut block = B::default();
             for (line, found) in rest {
                 if let Err(accepted) = block.line(*line, found, &self.test) {
@@ -194,6 +206,36 @@ impl BlockFile {
         let (path, found, accepted) = (shown(&self.path), excerpt(found), accepted.to_owned());
         RegressionError::Line { path, line, found, accepted }
     }
+}
+
+/// Reads a regular file. Anything else, such as a pipe or a device, may block or never end.
+///
+/// # Errors
+/// When the file can't be read, or is not a regular file.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return fs::read(path);
+    }
+    let found = if kind.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {found}, and a regular file is expected")))
+}
+
+/// Creates the file with these contents, unless it exists or the file system does not allow it. Returns whether it was created.
+/// No process ever sees a part of the contents.
+fn create_with(path: &Path, contents: &str) -> bool {
+    let new = unique_beside(path);
+    // Unlike a renamed file, a hard link does not replace an existing file.
+    let created = fs::write(&new, contents).and_then(|()| fs::hard_link(&new, path));
+    let _ = fs::remove_file(&new);
+    created.is_ok()
+}
+
+/// Returns a path in the same folder that no other process or thread uses.
+pub(crate) fn unique_beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Relaxed);
+    path.with_extension(format!("new-{}-{number}", std::process::id()))
 }
 
 fn excerpt(line: &str) -> String {

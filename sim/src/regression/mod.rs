@@ -23,6 +23,7 @@ mod format;
 use std::path::Path;
 
 pub use block_file::{BlockFile, BlockFormat, Blocks};
+pub(crate) use block_file::{read_file, unique_beside};
 pub use error::RegressionError;
 use format::Line;
 

@@ -424,3 +424,86 @@ proptest! {
         prop_assert!(fs::read_to_string(regressions.path()).unwrap().starts_with(&text));
     }
 }
+
+/// Several processes may store their first failure of a test at once.
+#[test]
+fn b8_writers_at_once_lose_nothing() {
+    const WRITERS: u64 = 4;
+    for round in 0..200 {
+        let folder = Folder::new();
+        let start = std::sync::Barrier::new(WRITERS as usize);
+        std::thread::scope(|scope| {
+            for writer in 1..=WRITERS {
+                let (start, folder) = (&start, &folder.0);
+                scope.spawn(move || {
+                    start.wait();
+                    let schedule = Schedule::Deviations { randomness: Seed(writer), deviations: vec![] };
+                    assert!(Regressions::new(folder, "a::b").append(&schedule, "it failed").unwrap());
+                });
+            }
+        });
+        let loaded = Regressions::new(&folder.0, "a::b").load().unwrap();
+        assert_eq!(loaded.problems, [], "round {round}: {}", folder.read("a.b.txt"));
+        assert_eq!(loaded.schedules.len(), WRITERS as usize, "round {round}: {}", folder.read("a.b.txt"));
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "nothing else is left");
+    }
+}
+
+/// Where a file can't be created with contents, two writers may both write a head.
+#[test]
+fn b8_a_repeated_head_is_accepted() {
+    let folder = Folder::new();
+    fs::write(folder.file(FILE), format!("{LOST_UPDATE}{}", LOST_UPDATE.replace("after 3", "after 2")))
+        .unwrap();
+    let loaded = Regressions::new(&folder.0, "toys::lost_update").load().unwrap();
+    assert_eq!(loaded.schedules.len(), 1, "the checksum of the second does not match: {loaded:?}");
+    assert_eq!(loaded.problems.len(), 1);
+    fs::write(folder.file(FILE), format!("{LOST_UPDATE}{LOST_UPDATE}")).unwrap();
+    let loaded = Regressions::new(&folder.0, "toys::lost_update").load().unwrap();
+    assert_eq!((loaded.schedules.len(), loaded.problems.len()), (2, 0), "{loaded:?}");
+    // A head of another test is still an error.
+    let other = LOST_UPDATE.replace("test toys::lost_update", "test toys::other");
+    fs::write(folder.file(FILE), format!("{LOST_UPDATE}{other}")).unwrap();
+    let loaded = Regressions::new(&folder.0, "toys::lost_update").load().unwrap();
+    assert_eq!(loaded.problems.len(), 1, "{loaded:?}");
+}
+
+/// What stands in place of a regression file is read only if it is a regular file.
+#[cfg(unix)]
+#[test]
+fn b11_only_regular_files_are_read() {
+    let folder = Folder::new();
+    let path = folder.file(FILE);
+    let pipe = |path: &Path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let zero = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let directory = |path: &Path| fs::create_dir(path).unwrap();
+    let cases: [(&dyn Fn(&Path), &str); 3] = [
+        (&pipe, "a pipe, a socket or a device"),
+        (&zero, "a pipe, a socket or a device"),
+        (&directory, "a folder"),
+    ];
+    for (create, what) in cases {
+        create(&path);
+        let regressions = Regressions::new(&folder.0, "toys::lost_update");
+        let error = regressions.load().unwrap_err().to_string();
+        let expected = format!(
+            "{}: the regression file can't be read (it is {what}, and a regular file is expected); make it readable, or delete \
+             it",
+            path.display()
+        );
+        assert_eq!(error, expected);
+        let appended = regressions.append(&Schedule::baseline(), "it failed").unwrap_err();
+        assert_eq!(appended.to_string(), expected);
+        let exploration = explore(&config(&folder.0), &toy::lost_update());
+        let found = found(&exploration);
+        assert_eq!(
+            found.stored.as_deref(),
+            Some(&*format!("no: {expected}")),
+            "the failure is reported all the same"
+        );
+        assert!(matches!(exploration.error, Some(ExploreError::Regressions(_))));
+        if what == "a folder" { fs::remove_dir(&path) } else { fs::remove_file(&path) }.unwrap();
+    }
+}
