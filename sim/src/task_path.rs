@@ -66,6 +66,33 @@ impl TaskPath {
     pub fn key(&self) -> TaskKey {
         self.0.iter().fold(TaskKey::ROOT, |key, &index| key.child(index))
     }
+
+    /// Returns the path with this key, if it is a likely one. Keys are hashes, so this searches the likely paths.
+    pub(crate) fn find(key: TaskKey) -> Option<Self> {
+        fn search(key: TaskKey, at: TaskKey, path: &mut Vec<u32>, depth: usize, width: u32) -> bool {
+            if at == key {
+                return true;
+            }
+            if depth == 0 {
+                return false;
+            }
+            for index in 1..=width {
+                path.push(index);
+                if search(key, at.child(index), path, depth - 1, width) {
+                    return true;
+                }
+                path.pop();
+            }
+            false
+        }
+        // Few tasks have both a deep path and a high index. Each shape covers a few hundred thousand paths.
+        let shapes = [(1, 100_000), (2, 400), (3, 60), (4, 20), (6, 7)];
+        let mut path = Vec::new();
+        shapes
+            .into_iter()
+            .any(|(depth, width)| search(key, TaskKey::ROOT, &mut path, depth, width))
+            .then(|| path.into_iter().collect())
+    }
 }
 
 impl FromIterator<u32> for TaskPath {
@@ -108,5 +135,21 @@ impl FromStr for TaskPath {
                 _ => Err(error()),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TaskKey, TaskPath};
+
+    #[test]
+    fn spawn_paths_are_found_again() {
+        let root = TaskPath::root();
+        for path in
+            [root.clone(), root.child(70_000), root.child(3).child(350), root.child(1).child(1).child(59)]
+        {
+            assert_eq!(TaskPath::find(path.key()), Some(path));
+        }
+        assert_eq!(TaskPath::find(TaskKey(7)), None);
     }
 }

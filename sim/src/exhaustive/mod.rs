@@ -209,7 +209,7 @@ impl Search {
             Absorbed::Redundant => {
                 self.redundant += 1;
                 // The failure of a run that was cut short means nothing, except for an escape.
-                self.tainted |= kind == Some(FailureKind::Escape) || walk.sleep_limit_reached;
+                self.tainted |= kind == Some(FailureKind::Escape) || walk.spinning.is_some();
                 false
             }
             Absorbed::Passed | Absorbed::Failed => {
@@ -244,6 +244,13 @@ impl Search {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.started && self.ended && !self.tainted
+    }
+
+    /// Returns the task because of which the search can't be complete: in a run that was cut short, it was polled again and
+    /// again at one instant, and nothing that it did is announced.
+    #[must_use]
+    pub fn spinning(&self) -> Option<TaskKey> {
+        self.walk.borrow().spinning
     }
 
     /// Returns whether the bound has excluded any schedule so far.

@@ -15,7 +15,7 @@ const IN_A_ROW_MAX: u32 = 1_000;
 /// The number of consecutive steps at one instant for which a task may be asleep while others run and nothing wakes it.
 /// A task that polls unannounced state in a loop would otherwise run for ever while the task that it polls for is
 /// asleep.
-const ASLEEP_MAX: u32 = 1_000;
+pub(super) const ASLEEP_MAX: u32 = 1_000;
 
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,9 @@ pub(super) struct SearchRun {
     in_a_row: u32,
     /// The number of steps at this instant for which the same tasks, if any, have been asleep.
     asleep_for: u32,
-    /// Whether a run was cut short because tasks were asleep for too long, so that its continuation is unknown.
-    pub(super) sleep_limit_reached: bool,
+    /// The task that ran last when a run was cut short because tasks were asleep for too long. The continuation of that run is
+    /// unknown.
+    pub(super) spinning: Option<TaskKey>,
 }
 
 impl SearchRun {
@@ -81,7 +82,7 @@ impl SearchRun {
             instant: 0,
             in_a_row: 0,
             asleep_for: 0,
-            sleep_limit_reached: false,
+            spinning: None,
         }
     }
 
@@ -242,7 +243,7 @@ impl SearchRun {
             self.asleep_for = if unchanged { self.asleep_for + 1 } else { 0 };
         }
         if self.asleep_for > ASLEEP_MAX {
-            self.sleep_limit_reached = true;
+            self.spinning = self.spinning.or(last);
             self.state = RunState::Blocked;
             return None;
         }

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
+use super::search_run::ASLEEP_MAX;
 use super::{Bound, Search};
-use crate::grouped;
+use crate::{TaskKey, TaskPath, grouped};
 
 /// The progress of an exhaustive search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub struct Searched {
     pub schedules: u64,
     /// The number of further runs, cut short because they would have been equivalent to an earlier one.
     pub redundant: u64,
+    /// A task that was polled again and again in a run without anything announced, which was cut short therefore. The search
+    /// has gone on with other schedules and can't be complete.
+    pub spinning: Option<TaskKey>,
 }
 
 impl Searched {
@@ -30,7 +34,19 @@ impl Searched {
             complete: search.is_complete(),
             schedules: search.schedules(),
             redundant: search.redundant(),
+            spinning: search.spinning(),
         }
+    }
+
+    /// Says why the search can't be complete, if a task spins.
+    pub(crate) fn why_incomplete(&self) -> Option<String> {
+        let key = self.spinning?;
+        let task = TaskPath::find(key).map_or_else(|| "a task".to_owned(), |path| format!("`{path}`"));
+        Some(format!(
+            "{task} was polled {} times in a row without an announced operation, so it probably polls a flag or a counter \
+             that the search does not see, and runs in which it does so are cut short",
+            grouped(ASLEEP_MAX.into()),
+        ))
     }
 }
 
@@ -41,7 +57,8 @@ impl fmt::Display for Searched {
         let count = grouped(self.schedules);
         let schedules = if self.schedules == 1 { "schedule" } else { "schedules" };
         if !self.complete {
-            return write!(f, "{count} {schedules}; the search is not complete");
+            write!(f, "{count} {schedules}; the search is not complete")?;
+            return self.why_incomplete().map_or(Ok(()), |why| write!(f, ": {why}"));
         }
         let at_most = |most: u32, one: &str| {
             let s = if most == 1 { "" } else { "s" };
@@ -72,8 +89,9 @@ mod tests {
 
     #[test]
     fn all_is_said_of_a_complete_search_alone() {
-        let text =
-            |bound, complete, schedules| Searched { bound, complete, schedules, redundant: 0 }.to_string();
+        let text = |bound, complete, schedules| {
+            Searched { bound, complete, schedules, redundant: 0, spinning: None }.to_string()
+        };
         assert_eq!(
             text(Bound::None, true, 1_234),
             "all 1,234 schedules; all others differ only in the order of independent operations"

@@ -15,6 +15,7 @@ use crate::console::shown;
 use crate::exhaustive::{Absorbed, Search, Searched};
 use crate::exploration::FoundBy;
 use crate::progress::Phase;
+use crate::regression::{read_file, unique_beside};
 use crate::sweep::Frequency;
 use crate::{Bound, Detail, Difference, Ended, Failure, FailureKind, Schedule, Seed, grouped};
 
@@ -78,6 +79,12 @@ impl Session<'_> {
             None => self.remove_frontier(file.as_ref()),
             Some(frontier) => self.store_frontier(file.as_ref(), &frontier, &searched),
         }
+        if let Some(why) = searched.why_incomplete() {
+            self.note(format!(
+                "the search of `{}` can't be complete: {why}; announce what it polls with `Resource`, or await it instead",
+                self.runner.test,
+            ));
+        }
         if searched.complete && before > 0 {
             self.note(format!("the search of `{}` is complete", self.runner.test));
         }
@@ -95,10 +102,10 @@ impl Session<'_> {
         let new = (Search::new(bound), 0);
         let Some(file) = file else { return new };
         let path = shown(&file.path);
-        let why = match fs::read_to_string(&file.path) {
+        let why = match read_file(&file.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return new,
             Err(error) => error.to_string(),
-            Ok(text) => match Search::resume(bound, &text, &file.identity) {
+            Ok(bytes) => match Search::resume(bound, &String::from_utf8_lossy(&bytes), &file.identity) {
                 Ok(search) => {
                     let schedules = search.schedules();
                     self.note(format!(
@@ -228,7 +235,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let new = path.with_extension("frontier.new");
+    let new = unique_beside(path);
     fs::write(&new, text)?;
     fs::rename(&new, path)
 }
