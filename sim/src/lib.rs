@@ -11,7 +11,7 @@
 //!
 //! Most users don't need this crate directly: they depend on `timeloop`, which re-exports what they need. It is a separate
 //! package so that it can explore other runtimes too.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod chacha;
 mod config;

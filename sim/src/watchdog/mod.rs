@@ -1,7 +1,7 @@
-//! The watchdog: detects a poll that does not return, prints which one, and aborts the process.
+//! The watchdog: detects a poll or a destructor that does not return, prints which one, and aborts the process.
 //!
 //! A poll can't be interrupted from outside, so aborting is the only option. One thread watches all runs of the process. A
-//! run reports each poll through a [`Heartbeat`], with a few relaxed stores.
+//! run reports each poll through a [`Heartbeat`], with a few relaxed stores, and each destructor that it calls at its end.
 //!
 //! # Invariants
 //! - Nothing here affects a decision.
@@ -10,13 +10,14 @@
 //! - It counts as stuck only after the watchdog has woken several times without seeing progress. So a process that was
 //!   suspended or stopped in a debugger is not aborted.
 
+mod process_end;
 mod thread_clock;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,14 +31,14 @@ const TICK_MAX: Duration = Duration::from_millis(250);
 /// The least number of checks before a poll counts as stuck.
 const CHECKS_MIN: u32 = 8;
 
-/// Reports the polls of a run to the watchdog. A simulation holds one for the duration of the run.
+/// Reports the polls and the destructors of a run to the watchdog. A simulation holds one for the duration of the run.
 ///
 /// Dropping it ends the watch, also when a panic unwinds out of the run.
 #[derive(Debug)]
 pub struct Heartbeat<'a> {
     status: &'a ThreadStatus,
-    /// The limit of the run around this one, or zero.
-    outer_stuck_after_ns: u64,
+    /// What the thread did before, in a run around this one.
+    outer: (u64, Activity),
 }
 
 impl Heartbeat<'_> {
@@ -45,19 +46,28 @@ impl Heartbeat<'_> {
     pub fn watch_run<R>(stuck_after: Duration, run: impl FnOnce(&Heartbeat<'_>) -> R) -> R {
         STATUS.with(|status| {
             let status = status.get_or_init(Arc::default);
-            status.run.store(status.run.load(Relaxed).wrapping_add(1), Relaxed);
             status.step.store(0, Relaxed);
-            let outer_stuck_after_ns = status.stuck_after_ns.load(Relaxed);
-            if !stuck_after.is_zero() {
-                status
-                    .stuck_after_ns
-                    .store(u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-                if !status.watched.get_or_set() {
-                    watch(status);
-                }
-            }
-            run(&Heartbeat { status, outer_stuck_after_ns })
+            run(&Self::begin(status, stuck_after, Activity::Poll))
         })
+    }
+
+    /// Calls `end`, the end of the run that this thread has made last, and watches it.
+    pub fn watch_end<R>(stuck_after: Duration, end: impl FnOnce(&Heartbeat<'_>) -> R) -> R {
+        STATUS.with(|status| {
+            let status = status.get_or_init(Arc::default);
+            end(&Self::begin(status, stuck_after, Activity::Drop))
+        })
+    }
+
+    fn begin(status: &Arc<ThreadStatus>, stuck_after: Duration, activity: Activity) -> Heartbeat<'_> {
+        let outer = (status.stuck_after_ns.load(Relaxed), status.activity());
+        status.begin(activity);
+        let stuck_after_ns = u64::try_from(stuck_after.as_nanos()).unwrap_or(u64::MAX);
+        status.stuck_after_ns.store(stuck_after_ns, Relaxed);
+        if !status.watched.get_or_set() {
+            watch(status);
+        }
+        Heartbeat { status, outer }
     }
 
     /// Sets the test and the schedule of this thread's next runs, for runs that [`explore`](crate::explore) does not make.
@@ -69,6 +79,7 @@ impl Heartbeat<'_> {
     /// the run, the polled task, the step and the replay command, as far as they are known.
     #[must_use]
     pub fn current_run() -> String {
+        process_end::set_described();
         STATUS.with(|status| status.get().map_or_else(String::new, |status| describe_run(status)))
     }
 
@@ -80,11 +91,27 @@ impl Heartbeat<'_> {
         status.spawned.store(spawned.0, Relaxed);
         status.step.store(status.step.load(Relaxed).wrapping_add(1), Relaxed);
     }
+
+    /// Reports that `task` is dropped next, at the end of the run.
+    pub fn begin_drop(&self, task: TaskKey, spawned: SpawnSite) {
+        let status = self.status;
+        status.task.store(task.0, Relaxed);
+        status.spawned.store(spawned.0, Relaxed);
+        status.begin(Activity::Drop);
+    }
+
+    /// Reports that the output of the test is examined and dropped next.
+    pub fn begin_output(&self) {
+        self.begin_drop(TaskKey::ROOT, SpawnSite::default());
+        self.status.begin(Activity::Output);
+    }
 }
 
 impl Drop for Heartbeat<'_> {
     fn drop(&mut self) {
-        self.status.stuck_after_ns.store(self.outer_stuck_after_ns, Relaxed);
+        let (stuck_after_ns, activity) = self.outer;
+        self.status.stuck_after_ns.store(stuck_after_ns, Relaxed);
+        self.status.begin(activity);
     }
 }
 
@@ -137,17 +164,48 @@ thread_local! {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct ThreadStatus {
-    /// The number of runs that this thread has begun.
-    run: AtomicU64,
+    /// Counts the changes of `activity`.
+    begun: AtomicU64,
+    /// The [`Activity`], as a number.
+    activity: AtomicU8,
     /// The number of polls begun in this run.
     step: AtomicU64,
     task: AtomicU64,
     spawned: AtomicU32,
+    /// The number of the thread, for [`process_end`].
+    thread: AtomicU64,
     /// Zero while the thread is not watched.
     stuck_after_ns: AtomicU64,
     watched: Once,
     seed: AtomicU64,
     subject: Mutex<Subject>,
+}
+
+/// What a thread does that may not return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Activity {
+    /// It makes no run.
+    None,
+    /// It polls a task.
+    Poll,
+    /// It drops a task at the end of a run.
+    Drop,
+    /// It formats or drops the output of the test.
+    Output,
+}
+
+impl ThreadStatus {
+    fn begin(&self, activity: Activity) {
+        self.activity.store(activity as u8, Relaxed);
+        self.begun.store(self.begun.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    fn activity(&self) -> Activity {
+        let activity = self.activity.load(Relaxed);
+        let all = [Activity::None, Activity::Poll, Activity::Drop, Activity::Output];
+        all.into_iter().find(|one| *one as u8 == activity).unwrap_or(Activity::None)
+    }
 }
 
 /// A flag that is set once.
@@ -207,7 +265,7 @@ struct Watched {
 impl Watched {
     /// Checks for progress after a sleep of `slept`. Returns whether the poll is stuck.
     fn check(&mut self, slept: Duration) -> bool {
-        let now = (self.status.run.load(Relaxed), self.status.step.load(Relaxed));
+        let now = (self.status.begun.load(Relaxed), self.status.step.load(Relaxed));
         let stuck_after = Duration::from_nanos(self.status.stuck_after_ns.load(Relaxed));
         if now != self.seen || stuck_after.is_zero() {
             self.seen = now;
@@ -228,6 +286,7 @@ fn watch(status: &Arc<ThreadStatus>) {
     static STARTED: AtomicBool = AtomicBool::new(false);
 
     let clock = ThreadClock::of_this_thread();
+    status.thread.store(process_end::number_thread(), Relaxed);
     lock(&WATCHED).push(Watched {
         status: Arc::clone(status),
         clock,
@@ -238,11 +297,13 @@ fn watch(status: &Arc<ThreadStatus>) {
     if cfg!(miri) || STARTED.swap(true, Relaxed) {
         return;
     }
+    process_end::install();
     // If the thread can't be started, stuck polls are not detected and everything else works.
     let _ = std::thread::Builder::new().name("timeloop watchdog".to_owned()).spawn(|| {
         loop {
             let tick = tick();
             std::thread::sleep(tick);
+            process_end::describe_aborting();
             let stuck = check_all(tick);
             if let Some(message) = stuck {
                 // Written directly to stderr: captured test output is lost when the process aborts.
@@ -267,21 +328,47 @@ fn tick() -> Duration {
 /// Checks every thread. Returns the message about a stuck poll, if there is one.
 fn check_all(slept: Duration) -> Option<String> {
     let mut all = lock(&WATCHED);
-    // A thread that has ended has dropped its status.
-    all.retain(|watched| Arc::strong_count(&watched.status) > 1);
+    // A thread that has ended has dropped its status. Before that, it may end the process.
+    all.retain(|watched| {
+        Arc::strong_count(&watched.status) > 1 || watched.status.activity() != Activity::None
+    });
     all.iter_mut().find_map(|watched| watched.check(slept).then(|| describe(&watched.status)))
 }
 
 fn describe(status: &ThreadStatus) -> String {
     let stuck_after = Nanos(status.stuck_after_ns.load(Relaxed));
+    let (what, why, look_for) = match status.activity() {
+        Activity::None | Activity::Poll => (
+            "a poll",
+            "No other task can run during a poll, and a poll can't be interrupted",
+            "a loop without `.await`",
+        ),
+        Activity::Drop => (
+            "the destructor of a task, called at the end of the run,",
+            "A destructor can't be interrupted",
+            "an endless loop in a destructor",
+        ),
+        Activity::Output => (
+            "the `Debug` or the destructor of the test's output",
+            "Neither can be interrupted",
+            "an endless loop",
+        ),
+    };
     format!(
-        "\ntimeloop: stuck: a poll has not returned for {stuck_after}\n{}\
-         No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.\n\
-         Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or\n\
+        "\ntimeloop: stuck: {what} has not returned for {stuck_after}\n{}\
+         {why}, so the process is aborted.\n\
+         Look for {look_for}, or for a call that blocks the thread: a std lock or channel, a sleep, or\n\
          a `blocking_*` method of tokio that has to wait.\n\
          If the code is only slow, raise `stuck_after`, or set it to zero to wait for ever.\n",
         describe_run(status),
     )
+}
+
+/// Describes the run of the thread with this number, if it makes one.
+fn describe_run_of(thread: u64) -> Option<String> {
+    let all = lock(&WATCHED);
+    let watched = all.iter().find(|watched| watched.status.thread.load(Relaxed) == thread)?;
+    (watched.status.activity() != Activity::None).then(|| describe_run(&watched.status))
 }
 
 fn describe_run(status: &ThreadStatus) -> String {
@@ -309,14 +396,17 @@ fn describe_run(status: &ThreadStatus) -> String {
         }
         Some(Schedule::Deviations { .. }) => line("run", &"a stored schedule"),
     }
-    if step == 0 {
+    let activity = status.activity();
+    if step == 0 && activity == Activity::Poll {
         line("task", &"none yet: the run was being set up");
     } else {
+        let name = if activity == Activity::Drop { "dropped" } else { "task" };
         let key = TaskKey(status.task.load(Relaxed));
-        let task = find_path(key).map_or_else(|| format!("number {:016x}", key.0), |path| path.to_string());
+        let task =
+            TaskPath::find(key).map_or_else(|| format!("number {:016x}", key.0), |path| path.to_string());
         match SpawnSite(status.spawned.load(Relaxed)).location() {
-            Some(location) => line("task", &format_args!("`{task}`, spawned at {}", Site::from(location))),
-            None => line("task", &format_args!("`{task}`")),
+            Some(location) => line(name, &format_args!("`{task}`, spawned at {}", Site::from(location))),
+            None => line(name, &format_args!("`{task}`")),
         }
         line("step", &step);
     }
@@ -327,33 +417,6 @@ fn describe_run(status: &ThreadStatus) -> String {
         line("note", &note);
     }
     text
-}
-
-/// Returns the spawn path with this key, if it is a likely one. Keys are hashes, so this searches the likely paths.
-fn find_path(key: TaskKey) -> Option<TaskPath> {
-    fn search(key: TaskKey, at: TaskKey, path: &mut Vec<u32>, depth: usize, width: u32) -> bool {
-        if at == key {
-            return true;
-        }
-        if depth == 0 {
-            return false;
-        }
-        for index in 1..=width {
-            path.push(index);
-            if search(key, at.child(index), path, depth - 1, width) {
-                return true;
-            }
-            path.pop();
-        }
-        false
-    }
-    // Few tasks have both a deep path and a high index. Each shape covers a few hundred thousand paths.
-    let shapes = [(1, 100_000), (2, 400), (3, 60), (4, 20), (6, 7)];
-    let mut path = Vec::new();
-    shapes
-        .into_iter()
-        .any(|(depth, width)| search(key, TaskKey::ROOT, &mut path, depth, width))
-        .then(|| path.into_iter().collect())
 }
 
 /// Locks, ignoring poison: a panic can't leave the guarded data inconsistent.
@@ -369,8 +432,9 @@ mod tests {
     #[test]
     fn a_poll_is_stuck_only_after_long_enough_without_progress() {
         let status = Arc::<ThreadStatus>::default();
-        let heartbeat = Heartbeat { status: &status, outer_stuck_after_ns: 0 };
+        let heartbeat = Heartbeat { status: &status, outer: (0, Activity::None) };
         status.stuck_after_ns.store(1_000, Relaxed);
+        status.begin(Activity::Poll);
         let clock = ThreadClock::wall();
         let mut watched =
             Watched { status: Arc::clone(&status), clock, seen: (0, 0), still_for: Duration::ZERO };
@@ -398,21 +462,11 @@ mod tests {
     }
 
     #[test]
-    fn spawn_paths_are_found_again() {
-        let root = TaskPath::root();
-        for path in
-            [root.clone(), root.child(70_000), root.child(3).child(350), root.child(1).child(1).child(59)]
-        {
-            assert_eq!(find_path(path.key()), Some(path));
-        }
-        assert_eq!(find_path(TaskKey(7)), None);
-    }
-
-    #[test]
     fn the_message_names_test_seed_task_and_replay_line() {
         let status = Arc::<ThreadStatus>::default();
-        let heartbeat = Heartbeat { status: &status, outer_stuck_after_ns: 0 };
+        let heartbeat = Heartbeat { status: &status, outer: (0, Activity::None) };
         status.stuck_after_ns.store(10_000_000_000, Relaxed);
+        status.begin(Activity::Poll);
         status.seed.store(17, Relaxed);
         *lock(&status.subject) = Subject {
             test: TestName::new("bank::transfers"),

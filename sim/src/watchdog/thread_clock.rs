@@ -94,10 +94,18 @@ mod tests {
     fn b1_a_starved_thread_does_not_age() {
         let mut clock = ThreadClock::wall();
         let ready = |cpu| Sample { blocked: false, cpu };
-        assert_eq!(clock.advance_to(ready(7 * SECOND), SECOND), Duration::ZERO, "the first sample after a reset");
+        assert_eq!(
+            clock.advance_to(ready(7 * SECOND), SECOND),
+            Duration::ZERO,
+            "the first sample after a reset"
+        );
         assert_eq!(clock.advance_to(ready(8 * SECOND), SECOND), SECOND, "it ran");
         assert_eq!(clock.advance_to(ready(8 * SECOND), SECOND), Duration::ZERO, "it waited for a core");
-        assert_eq!(clock.advance_to(Sample { blocked: true, cpu: 8 * SECOND }, SECOND), SECOND, "it was blocked");
+        assert_eq!(
+            clock.advance_to(Sample { blocked: true, cpu: 8 * SECOND }, SECOND),
+            SECOND,
+            "it was blocked"
+        );
         clock.reset();
         assert_eq!(clock.advance_to(ready(9 * SECOND), SECOND), Duration::ZERO);
     }
