@@ -135,8 +135,6 @@ impl Explorer {
         without_regressions() regressions = RegressionsIn::Nowhere;
         /// Sets the number of runs that shrinking may make: [`Config::shrink_runs`].
         shrink_runs(runs: u64) shrink_runs = runs;
-        /// Sets whether real time bounds the work on a failure: [`Config::time_bounds`].
-        time_bounds(bounds: bool) time_bounds = bounds;
         /// Prints nothing. The [`Exploration`] contains everything that would be printed.
         silent() silent = true;
         /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 use std::pin::pin;
+use std::task::Context;
 use std::time::Duration;
 
 use timeloop_sim::{
@@ -102,13 +103,19 @@ pub(crate) struct AsyncSimulation<F, J> {
 
 impl<F, Fut, J, P> AsyncSimulation<F, J>
 where
-    F: Fn() -> Fut + Sync,
+    F: Fn() -> Fut,
     Fut: Future,
     J: Fn(Fut::Output) -> Result<P, TestError>,
 {
     /// Makes one run. Also returns the value that `classify` makes of its output, unless the run failed.
     pub(crate) fn make(&self, request: Request<'_>) -> (Ended, Option<P>) {
-        run_once(request, self.name.clone(), self.settings, &self.make).classified(&self.classify)
+        run_once(request, self.name.clone(), self.settings, &self.make, &self.classify)
+    }
+
+    /// Makes one run, and drops the value within it.
+    fn make_and_drop(&self, request: Request<'_>) -> Ended {
+        let classify = |output| (self.classify)(output).map(drop);
+        run_once(request, self.name.clone(), self.settings, &self.make, &classify).0
     }
 }
 
@@ -119,68 +126,83 @@ where
     J: Fn(Fut::Output) -> Result<P, TestError> + Sync,
 {
     fn run(&self, request: Request<'_>) -> Ended {
-        self.make(request).0
+        self.make_and_drop(request)
     }
 }
 
-/// The result of one run.
-struct RunResult<T> {
-    /// The output or the failure. A failure is here only, not in `ended`.
-    result: Result<T, Box<Failure>>,
-    ended: Ended,
-    /// The run's state before its end, for the notes of a failure of the output.
-    before: Before,
+/// The root of a run, and what became of its output.
+struct ExaminedRoot<'a, F: Future, J, P> {
+    root: RootFuture<'a, F>,
+    classify: &'a J,
+    /// `None` before the output is examined, and if that panics.
+    classified: Option<Result<P, TestError>>,
 }
 
-impl<T> RunResult<T> {
-    /// Returns how the run ended, after `classify` has converted its output to a value or a failure.
-    fn classified<P>(self, classify: impl FnOnce(T) -> Result<P, TestError>) -> (Ended, Option<P>) {
-        let Self { result, mut ended, before } = self;
-        let classified = match result {
-            Ok(output) => classify(output).map_err(|TestError { message, site }| {
-                Box::new(Failure {
-                    kind: FailureKind::Error,
-                    cause: Cause::Error(message),
-                    notes: before.notes(),
-                    site: site.map(Box::new),
-                    task: Some(Box::default()),
-                    blocked: Box::default(),
-                    network: before.network.clone(),
-                    at_ns: ended.elapsed_ns,
-                    at_step: ended.steps,
-                })
-            }),
-            Err(failure) => Err(failure),
-        };
-        let (failure, passed) = match classified {
-            Ok(passed) => (None, Some(passed)),
-            Err(failure) => (Some(failure), None),
-        };
-        ended.failure = failure;
-        (ended, passed)
+impl<F, J, P> Root for ExaminedRoot<'_, F, J, P>
+where
+    F: Future,
+    J: Fn(F::Output) -> Result<P, TestError>,
+{
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        self.root.poll(context)
+    }
+
+    fn drop_future(&mut self) {
+        self.root.drop_future();
+    }
+
+    fn examine_output(&mut self) {
+        self.classified = self.root.take_output().map(self.classify);
+    }
+
+    fn drop_output(&mut self) {
+        self.classified = None;
     }
 }
 
-/// Makes one run.
-fn run_once<F, Fut>(
+/// Makes one run. Also returns the value that `classify` makes of its output, unless the run failed.
+fn run_once<F, Fut, J, P>(
     request: Request<'_>,
     name: Label,
     settings: RuntimeSettings,
     make: &F,
-) -> RunResult<Fut::Output>
+    classify: &J,
+) -> (Ended, Option<P>)
 where
     F: Fn() -> Fut,
     Fut: Future,
+    J: Fn(Fut::Output) -> Result<P, TestError>,
 {
     // The closure is called inside the loop too, so that it may spawn.
     let mut future = pin!(Some(async { make().await }));
-    let mut root = RootFuture::new(future.as_mut());
-    let (failure, ended, before) = run_root(request, name, settings, &mut root);
-    let result = match failure {
-        None => Ok(root.into_output().expect("it has ended")),
-        Some(failure) => Err(failure),
+    let root = RootFuture::new(future.as_mut());
+    let mut root = ExaminedRoot { root, classify, classified: None };
+    let (failure, mut ended, before) = run_root(request, name, settings, &mut root);
+    let (failure, passed) = match (failure, root.classified) {
+        (Some(failure), _) => (Some(failure), None),
+        (None, classified) => match classified.expect("the run has ended without a failure") {
+            Ok(passed) => (None, Some(passed)),
+            Err(error) => (Some(error_failure(error, &ended, before)), None),
+        },
     };
-    RunResult { result, ended, before }
+    ended.failure = failure;
+    (ended, passed)
+}
+
+/// Creates the failure of a run whose output is an error.
+fn error_failure(error: TestError, ended: &Ended, before: Before) -> Box<Failure> {
+    let TestError { message, site } = error;
+    Box::new(Failure {
+        kind: FailureKind::Error,
+        cause: Cause::Error(message),
+        notes: before.notes(),
+        site: site.map(Box::new),
+        task: Some(Box::default()),
+        blocked: Box::default(),
+        network: before.network,
+        at_ns: ended.elapsed_ns,
+        at_step: ended.steps,
+    })
 }
 
 /// Makes one run of a root future.
@@ -195,7 +217,7 @@ fn run_root(
     engine.explain_from(explain_from);
     engine.add_root(Location::caller());
     let stopped = engine.drive(root, loud).err().map(Stop::into_failure);
-    let unobserved = engine.finish(loud, &mut || root.drop_future());
+    let unobserved = engine.finish(loud, root);
     let before = engine.before();
     (stopped.or(unobserved), engine.ended(), before)
 }
@@ -203,7 +225,7 @@ fn run_root(
 /// Makes one run of a future, which can't be repeated to explain a failure.
 pub(crate) fn run_future<F: Future>(seed: Seed, name: &'static str, future: F) -> Result<F::Output, Failure> {
     assert_no_loop(&|| name.to_owned());
-    let limits = Limits::default();
+    let limits = program_limits();
     let source = StrategySpec::Random.source(seed);
     let request = Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: true };
     let mut future = pin!(Some(future));
@@ -215,6 +237,11 @@ pub(crate) fn run_future<F: Future>(seed: Seed, name: &'static str, future: F) -
     }
 }
 
+/// Returns the limits of a program, which makes a single run: the default ones, but with ten times as many steps.
+pub(crate) fn program_limits() -> Limits {
+    Limits { max_steps: 2_000_000, ..Limits::default() }
+}
+
 /// Makes one run under the strategy `random` and returns its output.
 ///
 /// Under `random`, tasks are switched where they wait, and before accesses to a [`Resource`](crate::Resource). No task
@@ -222,6 +249,8 @@ pub(crate) fn run_future<F: Future>(seed: Seed, name: &'static str, future: F) -
 ///
 /// This function is for programs, and for tests of a single run. To search for a failing schedule, use
 /// `#[timeloop::test]`, [`explore`](crate::explore) or [`Explorer`](crate::Explorer).
+///
+/// The limits are those of [`Limits::default`], except that the run may take 2,000,000 steps.
 ///
 /// # Errors
 /// The failure: a panic, a deadlock, or an exceeded limit, for example. A failing run is made a second time to find the
@@ -247,19 +276,22 @@ where
     let seed = seed.into();
     let location = Location::caller();
     assert_no_loop(&|| format!("`timeloop::run` at {location}"));
-    let limits = Limits::default();
-    let once = |detail, name: Label| {
+    let limits = program_limits();
+    let request = |detail| {
         let source = StrategySpec::Random.source(seed);
-        let request = Request { source, limits: &limits, detail, explain_from: 0, loud: false };
-        run_once(request, name, RuntimeSettings::OF_RUN, &make).result
+        Request { source, limits: &limits, detail, explain_from: 0, loud: false }
     };
-    once(Detail::Lean, Label::Fixed("`timeloop::run`")).map_err(|failure| {
-        // The second run records the locations that explain deadlocks and similar failures.
-        match once(Detail::Explain, Label::Fixed("`timeloop::run`")) {
-            Err(explained) if explained.fingerprint() == failure.fingerprint() => *explained,
-            _ => *failure,
-        }
-    })
+    let simulation = AsyncSimulation {
+        name: Label::Fixed("`timeloop::run`"),
+        settings: RuntimeSettings::OF_RUN,
+        make,
+        classify: Ok,
+    };
+    let (ended, output) = simulation.make(request(Detail::Lean));
+    let Some(failure) = ended.failure else { return Ok(output.expect("the run has not failed")) };
+    // The second run records the locations that explain deadlocks and similar failures.
+    let explained = simulation.make_and_drop(request(Detail::Explain)).failure;
+    Err(*explained.filter(|explained| explained.fingerprint() == failure.fingerprint()).unwrap_or(failure))
 }
 
 /// The outcome of one run.
@@ -314,10 +346,10 @@ where
     assert_no_loop(&|| format!("`timeloop::run_from` at {location}"));
     let request =
         Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
-    let RunResult { result, ended, .. } =
-        run_once(request, Label::Fixed("`timeloop::run_from`"), RuntimeSettings::OF_RUN, &make);
+    let name = Label::Fixed("`timeloop::run_from`");
+    let (ended, output) = run_once(request, name, RuntimeSettings::OF_RUN, &make, &Ok);
     Outcome {
-        result: result.map_err(|failure| *failure),
+        result: output.ok_or_else(|| *ended.failure.expect("a run without an output has failed")),
         trace_hash: ended.trace_hash,
         steps: ended.steps,
         elapsed: Duration::from_nanos(ended.elapsed_ns),
@@ -469,7 +501,7 @@ mod tests {
         let made = |source: AnySource| {
             let request =
                 Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false };
-            run_once(request, Label::Fixed("rewriting"), RuntimeSettings::OF_RUN, &busy).ended
+            run_once(request, Label::Fixed("rewriting"), RuntimeSettings::OF_RUN, &busy, &Ok).0
         };
         let mut stalls = 0;
         for seed in 0..300 {

@@ -12,7 +12,8 @@ use std::sync::LazyLock;
 
 use timeloop_sim::{
     AnySource, Config, Detail, Deviation, Ended, EnvironmentError, ExploreError, Found, Limits,
-    RegressionsIn, Request, RunMode, Seed, Settings, StrategySpec, TokenError, exit_with, investigate,
+    RegressionsIn, Request, RunMode, Seed, Settings, Simulation, StrategySpec, TokenError, exit_with,
+    investigate,
 };
 
 use crate::engine::RuntimeSettings;
@@ -229,7 +230,22 @@ impl Schedule {
         };
         let found = match (replayed, &self.decisions) {
             (Some(schedules), _) => {
-                let found = schedules.iter().find_map(run_one);
+                let last = schedules.len().saturating_sub(1);
+                let found = schedules.iter().enumerate().find_map(|(number, schedule)| {
+                    if number == last {
+                        return run_one(schedule);
+                    }
+                    // Only the output of the last run is returned.
+                    let request = Request {
+                        source: schedule.source(),
+                        limits,
+                        detail: Detail::Lean,
+                        explain_from: 0,
+                        loud,
+                    };
+                    let ended = simulation.run(request);
+                    ended.failure.is_some().then(|| investigate_under(schedule, &ended, SHRINK_RUNS))
+                });
                 #[cfg(feature = "proptest")]
                 if let (Some(found), Decisions::Case(case)) = (&found, &self.decisions) {
                     case.remember(0, found);

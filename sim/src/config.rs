@@ -23,7 +23,7 @@ use crate::{Limits, Seed, StrategySpec, TestName};
 /// struct AlwaysPasses;
 /// impl Simulation for AlwaysPasses {
 ///     fn run(&self, _: Request<'_>) -> Ended {
-///         Ended { failure: None, trace_hash: 7, steps: 1, elapsed_ns: 0, record: None, unapplied: 0 }
+///         Ended { failure: None, trace_hash: 7, steps: 1, operations: 0, elapsed_ns: 0, record: None, unapplied: 0 }
 ///     }
 /// }
 ///
@@ -57,13 +57,9 @@ pub struct Config {
     /// The folder in which failing schedules are stored. Later explorations try them first. Default
     /// [`RegressionsIn::Package`].
     pub regressions: RegressionsIn,
-    /// The largest number of runs for shrinking. Default 20,000. The search for the critical pair, about 400 more runs at most,
-    /// is not counted.
+    /// The largest number of runs for shrinking. Default 20,000. Shrinking also ends after 4,000,000 steps. The search for the
+    /// critical pair, about 400 more runs and 1,000,000 steps at most, is not counted.
     pub shrink_runs: u64,
-    /// Whether real time bounds the work on a failure, besides the bounds on runs and steps: 2 s for counting how often the
-    /// test fails, 10 s for shrinking, 4 s for the critical pair. Default true. If false, the report does not depend on the
-    /// machine's speed.
-    pub time_bounds: bool,
     /// Whether nothing is printed. Notes and warnings are in [`Exploration::notes`](crate::Exploration::notes) in any case.
     /// Default false.
     pub silent: bool,
@@ -107,7 +103,6 @@ impl Config {
             limits: Limits::default(),
             regressions: RegressionsIn::default(),
             shrink_runs: 20_000,
-            time_bounds: true,
             silent: false,
             environment: None,
             progress: None,

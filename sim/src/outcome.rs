@@ -35,8 +35,10 @@ pub enum Awaited {
         made: Option<Site>,
         /// The access that the task waits for.
         access: Access,
-        /// The tasks that hold it or parts of it.
+        /// The first tasks that hold it or parts of it.
         held_by: Box<[Holder]>,
+        /// The number of further holders.
+        more_holders: usize,
     },
     /// The end of another task.
     End(TaskLabel),
@@ -125,6 +127,13 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// Returns whether a limit has ended the run, which therefore was long.
+    pub(crate) const fn is_limit(self) -> bool {
+        matches!(self, Self::Livelock | Self::StepLimit | Self::TimeLimit)
+    }
+}
+
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -153,6 +162,8 @@ pub enum Cause {
     Deadlock(usize),
     /// More polls than this limit at one instant.
     Livelock(u64),
+    /// More operations than this limit at one instant.
+    TooManyOperations(u64),
     /// At the end of the run, tasks that were dropped spawned others, this many times in a row.
     EndlessEnd(u32),
     /// More steps than this limit.

@@ -51,6 +51,9 @@ pub struct Ended {
     pub trace_hash: u64,
     /// The number of steps.
     pub steps: u64,
+    /// The number of operations on locks, channels and the like, in resumptions with more than
+    /// [`Limits::OPERATIONS_PER_POLL`] of them.
+    pub operations: u64,
     /// The virtual time that passed, in nanoseconds.
     pub elapsed_ns: u64,
     /// The record; `None` for [`Detail::Lean`].
@@ -59,14 +62,22 @@ pub struct Ended {
     pub unapplied: usize,
 }
 
+impl Ended {
+    /// Returns what the run counts against budgets of steps.
+    pub(crate) fn cost(&self) -> u64 {
+        self.steps + self.operations
+    }
+}
+
 /// The bounds of a run. Each failure caused by one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The maximum number of steps of a run. Default 2,000,000, which is also the maximum that can be recorded, shrunk
-    /// and reported.
+    /// The maximum number of steps of a run. Default 200,000. A run of at most 2,000,000 steps can be recorded, shrunk and
+    /// reported in full.
     pub max_steps: u64,
     /// The maximum number of steps at one instant of virtual time, beyond which the run counts as a livelock. Default
-    /// 100,000.
+    /// 100,000. It also bounds the operations on locks, channels and the like at one instant: each allowed step allows
+    /// [`OPERATIONS_PER_POLL`](Self::OPERATIONS_PER_POLL) of them. If very many tasks are alive, both limits are higher.
     pub max_polls_per_instant: u64,
     /// The maximum virtual time of a run. Default 100 years.
     pub max_virtual_time: Duration,
@@ -81,10 +92,15 @@ pub struct Limits {
     pub epoch: Duration,
 }
 
+impl Limits {
+    /// How many operations at one instant [`max_polls_per_instant`](Self::max_polls_per_instant) allows for each step.
+    pub const OPERATIONS_PER_POLL: u64 = 4;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_steps: 2_000_000,
+            max_steps: 200_000,
             max_polls_per_instant: 100_000,
             max_virtual_time: Duration::from_secs(100 * 365 * 24 * 60 * 60),
             max_tasks: 16_000_000,

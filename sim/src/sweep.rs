@@ -5,12 +5,10 @@
 //! index wins: all runs below it have been made, and runs above it are not counted.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use crate::profile::SeedContext;
 use crate::runner::{Runner, Worker};
 use crate::sorting::sort_by_number;
-use crate::stopwatch::Stopwatch;
 use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
 
 /// The runs to make.
@@ -172,8 +170,6 @@ pub struct Frequency {
     pub failing: u64,
     /// The failures other than the reported one, without duplicates.
     pub others: Vec<OtherFailure>,
-    /// Whether the bound on real time ended the count early.
-    pub cut_short: bool,
 }
 
 /// A failure other than the reported one.
@@ -190,19 +186,13 @@ pub struct OtherFailure {
 }
 
 const FREQUENCY_RUNS: u64 = 200;
-const FREQUENCY_STEPS_MAX: u64 = 4_000_000;
-const FREQUENCY_TIME_MAX: Duration = Duration::from_secs(2);
+const FREQUENCY_STEPS_MAX: u64 = 1_000_000;
 
 /// Makes [`FREQUENCY_RUNS`] runs from `plan.first` on, to count how often the test fails. It makes fewer if the bound on
-/// steps, or on real time if `time_bounds`, is reached.
-pub(crate) fn frequency(
-    runner: &Runner<'_>,
-    plan: &Plan,
-    reported: Fingerprint,
-    time_bounds: bool,
-) -> Frequency {
-    let clock = Stopwatch::start();
-    let out_of_time = || time_bounds && clock.elapsed() > FREQUENCY_TIME_MAX;
+/// steps is reached.
+pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, failure: &Failure) -> Frequency {
+    let reported = failure.fingerprint();
+    let steps_max = if failure.kind.is_limit() { FREQUENCY_STEPS_MAX / 4 } else { FREQUENCY_STEPS_MAX };
     let next = AtomicU64::new(0);
     let work = || {
         let worker = runner.worker(&plan.context);
@@ -211,24 +201,25 @@ pub(crate) fn frequency(
         loop {
             let offset = next.fetch_add(1, Relaxed);
             // If this worker alone has used up all steps, its next runs are beyond those that count.
-            if offset >= FREQUENCY_RUNS || steps > FREQUENCY_STEPS_MAX || out_of_time() {
+            if offset >= FREQUENCY_RUNS || steps > steps_max {
                 return results;
             }
             let ended = worker.run(plan.base.of_run(plan.first + offset));
-            steps += ended.steps;
+            let cost = ended.cost();
+            steps += cost;
             let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));
-            results.push((offset, ended.steps, failure));
+            results.push((offset, cost, failure));
         }
     };
-    // Offset, steps, failure.
+    // Offset, cost, failure.
     type Run = (u64, u64, Option<(FailureKind, Fingerprint)>);
     let mut results: Vec<Run> = fan_out(plan.jobs, work, work).into_iter().flatten().collect();
     sort_by_number(&mut results, |(offset, ..)| (*offset).into());
-    let mut frequency = Frequency { cut_short: out_of_time(), ..Frequency::default() };
+    let mut frequency = Frequency::default();
     let mut steps_total = 0;
     for (number, (offset, steps, failure)) in (0..).zip(results) {
         // Only consecutive runs up to the bound on steps count, so that the result is the same for any number of workers.
-        if number != offset || steps_total > FREQUENCY_STEPS_MAX {
+        if number != offset || steps_total > steps_max {
             break;
         }
         steps_total += steps;

@@ -8,12 +8,12 @@ use super::Id;
 use super::observer::Level;
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
-use super::tasks::{State, TaskPanic};
-use super::waker::{TaskRef, WakeTarget};
+use super::tasks::{Slot, State, TaskPanic};
+use super::waker::TaskRef;
 use super::{Core, Engine, ROOT_SLOT, function_name};
 
-/// How many tasks a failure names at most.
-const NAMED_TASKS: usize = 20;
+/// How many tasks a failure names at most, and how many holders of a resource.
+pub(super) const NAMED_TASKS: usize = 20;
 
 impl Core {
     /// Returns the label of the task in this slot.
@@ -36,10 +36,10 @@ impl Core {
         TaskLabel { path: TaskPath::root(), name, spawned, node }
     }
 
-    /// Describes the waiting task in this slot; `waits` are the sockets and nodes that it waits for.
-    fn blocked_task(&mut self, slot: u32, waits: Vec<Awaited>) -> BlockedTask {
+    /// Describes the waiting task in this slot; `awaits` is the task whose end it awaits, and `waits` are the sockets and nodes
+    /// that it waits for.
+    fn blocked_task(&mut self, slot: u32, awaits: Option<Id>, waits: Vec<Awaited>) -> BlockedTask {
         let id = self.tasks.at(slot).id;
-        let awaits = if self.observer.recorder.is_some() { self.awaited_end(slot) } else { None };
         let mut blocked = match &self.observer.recorder {
             Some(recorder) => recorder.blocked(id, awaits),
             None => {
@@ -57,24 +57,11 @@ impl Core {
         }
         blocked
     }
+}
 
-    /// Returns the task whose end the task in this slot awaits.
-    fn awaited_end(&mut self, slot: u32) -> Option<Id> {
-        self.tasks.in_order().into_iter().find_map(|other| {
-            let place = self.tasks.at(other);
-            let joiner = place.joiner.as_ref().and_then(WakeTarget::task)?;
-            (joiner.slot() == slot).then_some(place.id)
-        })
-    }
-
-    fn waiting(&mut self) -> usize {
-        self.tasks.in_order().into_iter().filter(|&slot| self.is_waiting(slot)).count()
-    }
-
-    /// Returns whether the task in this slot waits, if only for its node to resume.
-    fn is_waiting(&mut self, slot: u32) -> bool {
-        matches!(self.tasks.at(slot).state, State::Waiting | State::Parked)
-    }
+/// Returns whether the task in this slot waits, if only for its node to resume.
+fn is_waiting(place: &Slot) -> bool {
+    matches!(place.state, State::Waiting | State::Parked)
 }
 
 /// Returns the notes on a failure that follows a task's panic.
@@ -114,13 +101,16 @@ impl Engine {
         Before { first_panic: core.tasks.first_panic.take(), network }
     }
 
-    /// Describes the waiting tasks in order of spawning.
+    /// Describes the first waiting tasks in order of spawning.
     fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
-        let mut waiting: Vec<u32> =
-            core.tasks.in_order().into_iter().filter(|&slot| core.is_waiting(slot)).collect();
-        waiting.truncate(NAMED_TASKS);
+        let waiting = core.tasks.first_in_order(NAMED_TASKS, is_waiting);
         let waits = self.waits_of(core, &waiting);
-        waiting.into_iter().zip(waits).map(|(slot, waits)| core.blocked_task(slot, waits)).collect()
+        let awaits = match core.observer.recorder {
+            Some(_) => core.tasks.awaited_ends(&waiting),
+            None => vec![None; waiting.len()],
+        };
+        let described = waiting.into_iter().zip(awaits).zip(waits);
+        described.map(|((slot, awaits), waits)| core.blocked_task(slot, awaits, waits)).collect()
     }
 
     fn failure(&self, core: &Core, kind: FailureKind, cause: Cause, notes: Vec<Note>) -> Box<Failure> {
@@ -167,7 +157,7 @@ impl Engine {
     }
 
     pub(super) fn deadlock(&self, core: &mut Core) -> Box<Failure> {
-        let cause = Cause::Deadlock(core.waiting());
+        let cause = Cause::Deadlock(core.tasks.count(is_waiting));
         let mut failure = self.blocked_failure(core, FailureKind::Deadlock, cause);
         let mut notes = mem::take(&mut failure.notes).into_vec();
         // With a network, paused nodes are among the anomalies.
@@ -198,7 +188,10 @@ impl Engine {
     }
 
     pub(super) fn livelock(&self, core: &mut Core, slot: u32) -> Box<Failure> {
-        let cause = Cause::Livelock(core.scheduler.limits.max_polls_per_instant);
+        let cause = match core.scheduler.exceeded_operations() {
+            Some(max) => Cause::TooManyOperations(max),
+            None => Cause::Livelock(core.scheduler.limits.max_polls_per_instant),
+        };
         let mut failure = self.blocked_failure(core, FailureKind::Livelock, cause);
         failure.task = Some(Box::new(core.task_label(slot)));
         failure

@@ -180,6 +180,7 @@ impl Engine {
         for (_, value) in locals.into_iter().rev() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
                 let note = panics::take(&*payload);
+                panics::discard(payload);
                 let mut core = self.core.borrow_mut();
                 let node = core.nodes.label(node.number());
                 let label =

@@ -23,6 +23,7 @@ use timeloop_sim::{
 };
 
 use super::announce::ResourceId;
+use super::failures::NAMED_TASKS;
 use super::nodes::NodeId;
 use super::sites::{self, Leaf, Sites};
 use super::waker::TaskRef;
@@ -135,6 +136,8 @@ pub(super) struct Recorder {
 struct WatchedTask {
     /// Its newest arrival, by its number in the record.
     arrival: u32,
+    /// Its newest step, by its number in the record.
+    last_step: Option<usize>,
     /// The place where it waits.
     waits_at: Option<Rc<Backtrace>>,
     /// The operation that it has announced last and not completed.
@@ -199,6 +202,7 @@ impl Recorder {
         }
         self.tasks.push(WatchedTask {
             arrival: u32::MAX,
+            last_step: None,
             waits_at: None,
             wanted: None,
             noted_waits: Vec::new(),
@@ -221,6 +225,7 @@ impl Recorder {
         let task = &mut self.tasks[self.current as usize];
         task.noted_waits.retain(|noted| noted.foreign);
         let arrival = task.arrival;
+        task.last_step = Some(self.record.steps.len());
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
     }
 
@@ -427,7 +432,7 @@ impl Recorder {
     }
 
     fn last_step(&self, task: u32) -> Option<&Step> {
-        self.record.steps.iter().rev().find(|step| self.record.arrival_of(step).task == task)
+        Some(&self.record.steps[self.tasks[task as usize].last_step?])
     }
 
     /// Returns the resource of the task's last announcement, if the task may wait for it at this place.
@@ -447,14 +452,15 @@ impl Recorder {
             // Waits for sockets are noted separately.
             return None;
         }
-        let holders = self.resources.get(resource.0).into_iter().flat_map(|watched| &watched.holders);
-        let held_by = holders.map(|holder| timeloop_sim::Holder {
+        let holders = self.resources.get(resource.0).map_or(&[][..], |watched| &watched.holders);
+        let more_holders = holders.len().saturating_sub(NAMED_TASKS);
+        let held_by = holders.iter().take(NAMED_TASKS).map(|holder| timeloop_sim::Holder {
             task: self.record.tasks[holder.task as usize].label.clone(),
             at: holder.at.map(Into::into),
             ended: self.last_step(holder.task).is_some_and(|step| step.finished),
         });
         let (name, made) = (known.name.clone(), known.made.clone());
-        Some(Awaited::Resource { name, made, access, held_by: held_by.collect() })
+        Some(Awaited::Resource { name, made, access, held_by: held_by.collect(), more_holders })
     }
 
     /// Returns the label of a task.

@@ -121,6 +121,16 @@ pub(crate) fn take(payload: &(dyn Any + Send)) -> PanicNote {
     noted.unwrap_or_else(|| PanicNote::new(message, None))
 }
 
+/// Drops the payload of a caught panic. Its destructor is the user's, and may panic itself.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    // A second panic of the same task is not reported.
+    let _watch = Watch::begin(false);
+    if let Err(second) = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(payload))) {
+        // Its destructor may panic like that of the first.
+        std::mem::forget(second);
+    }
+}
+
 /// Restores the note on a caught panic that is about to be resumed.
 pub(crate) fn note_again(note: PanicNote) {
     LAST.set(Some(note));

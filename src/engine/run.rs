@@ -30,6 +30,12 @@ pub(crate) trait Root {
 
     /// Drops the future.
     fn drop_future(&mut self);
+
+    /// Examines the output at the end of the run, in the context of the loop. What the caller does not need is dropped.
+    fn examine_output(&mut self) {}
+
+    /// Drops what [`examine_output`](Self::examine_output) has kept, because the run has failed.
+    fn drop_output(&mut self) {}
 }
 
 /// A root task, and its output once it has ended.
@@ -47,6 +53,11 @@ impl<'a, F: Future> RootFuture<'a, F> {
     pub(crate) fn into_output(self) -> Option<F::Output> {
         self.output
     }
+
+    /// Takes the output, if the root has ended.
+    pub(crate) fn take_output(&mut self) -> Option<F::Output> {
+        self.output.take()
+    }
 }
 
 impl<F: Future> Root for RootFuture<'_, F> {
@@ -63,6 +74,10 @@ impl<F: Future> Root for RootFuture<'_, F> {
     fn drop_future(&mut self) {
         self.future.set(None);
     }
+
+    fn drop_output(&mut self) {
+        self.output = None;
+    }
 }
 
 /// Why the loop stopped before its root had ended.
@@ -77,7 +92,11 @@ pub(crate) enum Stop {
 impl Stop {
     pub(crate) fn into_failure(self) -> Box<Failure> {
         match self {
-            Self::Panicked(_, failure) | Self::Failed(failure) => failure,
+            Self::Panicked(payload, failure) => {
+                panics::discard(payload);
+                failure
+            }
+            Self::Failed(failure) => failure,
         }
     }
 }
@@ -233,6 +252,9 @@ impl Engine {
             if let Some(future) = ManuallyDrop::into_inner(future) {
                 place.put_back(future);
             }
+            if !self.step.suspended.get() {
+                scheduler.count_operations(self.step.operations.get());
+            }
             if ended {
                 self.end_task(guard, number);
                 guard = self.core.borrow_mut();
@@ -270,6 +292,9 @@ impl Engine {
             return Some(Err(Stop::Panicked(payload, failure)));
         }
         // Between polls: a destructor of an output, or a waker that is not the loop's own.
+        drop(core);
+        panics::discard(payload);
+        let mut core = self.core.borrow_mut();
         let label = if slot == NO_SLOT { TaskLabel::default() } else { core.task_label(slot) };
         core.unobserved((label, note));
         None
@@ -466,19 +491,33 @@ impl Engine {
         f()
     }
 
-    /// Tears the run down: drops the root and then the tasks in order of spawning, in the context of the loop.
-    pub(crate) fn finish(&self, loud: bool, drop_root: &mut dyn FnMut()) -> Option<Box<Failure>> {
+    /// Tears the run down: drops the root, examines its output, and drops the tasks in order of spawning, in the context of the
+    /// loop.
+    pub(crate) fn finish(&self, loud: bool, root: &mut dyn Root) -> Option<Box<Failure>> {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
+        let stuck_after = self.core.borrow().scheduler.limits.stuck_after;
+        Heartbeat::watch_end(stuck_after, |heartbeat| self.tear_down(root, heartbeat))
+    }
+
+    fn tear_down(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Option<Box<Failure>> {
         debug_assert!(!self.is_polling(), "a task can't be dropped while it runs");
         self.current.set(NO_SLOT);
         self.keep_anomalies();
-        let root = {
+        let root_id = {
             let mut core = self.core.borrow_mut();
             core.ended = true;
             core.tasks.at(ROOT_SLOT).id
         };
-        self.drop_remains(root, OnDrop(drop_root));
+        heartbeat.begin_drop(TaskKey::ROOT, SpawnSite::default());
+        self.drop_remains(root_id, OnDrop(&mut || root.drop_future()));
+        heartbeat.begin_output();
+        let examined = catch_unwind(AssertUnwindSafe(|| root.examine_output()));
+        let output_panic = examined.err().map(|payload| {
+            let note = panics::take(&*payload);
+            panics::discard(payload);
+            self.root_panic(&mut self.core.borrow_mut(), note)
+        });
         // Destructors may spawn more.
         let mut endless = None;
         for round in 0.. {
@@ -492,7 +531,8 @@ impl Engine {
                 if values.is_empty() {
                     break;
                 }
-                self.drop_remains(root, values);
+                heartbeat.begin_drop(TaskKey::ROOT, SpawnSite::default());
+                self.drop_remains(root_id, values);
                 continue;
             }
             if round == MAX_LAST_ROUNDS {
@@ -503,22 +543,27 @@ impl Engine {
                 left.for_each(|slot| mem::forget(core.tasks.remove(slot)));
                 break;
             }
-            slots.into_iter().filter(|&slot| slot != ROOT_SLOT).for_each(|slot| self.drop_task(slot));
+            let slots = slots.into_iter().filter(|&slot| slot != ROOT_SLOT);
+            slots.for_each(|slot| self.drop_task(slot, heartbeat));
         }
         let timers = self.core.borrow_mut().clock.timers.clear();
         drop(timers);
         #[cfg(feature = "net")]
         self.end_world();
-        let failure = self.take_unobserved().or(endless).or_else(|| {
+        let failure = self.take_unobserved().or(output_panic).or(endless).or_else(|| {
             // A wake from outside that came after the last step.
             self.foreign_wakes.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
         });
         self.foreign_wakes.close();
+        if failure.is_some() {
+            heartbeat.begin_output();
+            self.drop_remains(root_id, OnDrop(&mut || root.drop_output()));
+        }
         failure
     }
 
     /// Drops a task that is left at the end of the run.
-    fn drop_task(&self, slot: u32) {
+    fn drop_task(&self, slot: u32, heartbeat: &Heartbeat<'_>) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         let place = core.tasks.at(slot);
@@ -527,6 +572,7 @@ impl Engine {
             return;
         }
         let id = place.id;
+        heartbeat.begin_drop(place.key, place.spawn_site);
         if let Some(panic) = core.tasks.take_panic(id) {
             core.unobserved(panic);
         }
@@ -544,6 +590,7 @@ impl Engine {
         self.dropping.set(outer);
         if let Err(payload) = dropped {
             let note = panics::take(&*payload);
+            panics::discard(payload);
             let mut core = self.core.borrow_mut();
             let label = core
                 .observer
@@ -562,6 +609,7 @@ impl Engine {
             failure: None,
             trace_hash: core.scheduler.trace_hash,
             steps: core.scheduler.steps(),
+            operations: core.scheduler.operations_total,
             elapsed_ns: core.clock.now_ns,
             record: core.observer.recorder.take().map(|recorder| Box::new(recorder.into_record())),
             unapplied: core.scheduler.source.unapplied(),

@@ -10,6 +10,8 @@ use super::observer::Observer;
 use super::tasks::{NO_SLOT, ROOT_SLOT, Slot, State};
 use super::{Engine, context};
 
+const OPERATIONS_A_POLL: u64 = Limits::OPERATIONS_PER_POLL;
+
 /// Makes the decisions about tasks.
 pub(super) struct Scheduler {
     pub(super) source: AnySource,
@@ -23,6 +25,12 @@ pub(super) struct Scheduler {
     granted: u64,
     /// How many steps had been taken at the start of the instant.
     steps_before: u64,
+    /// How many operations have been performed at this instant in resumptions with many of them.
+    operations: u64,
+    /// The limit on `operations`.
+    operations_max: u64,
+    /// The same operations of the whole run.
+    pub(super) operations_total: u64,
     /// How many choices of the `select` domain the current resumption has made.
     pub(super) selects: u32,
     /// The task that was preempted last, and after how many steps, unless time has moved since.
@@ -42,6 +50,9 @@ impl Scheduler {
             fuel,
             granted: fuel,
             steps_before: 0,
+            operations: 0,
+            operations_total: 0,
+            operations_max: limits.max_polls_per_instant.saturating_mul(OPERATIONS_A_POLL),
             selects: 0,
             preempted_last: (NO_SLOT, 0),
         }
@@ -126,6 +137,33 @@ impl Scheduler {
         let steps_left = self.limits.max_steps - self.steps_before;
         self.granted = steps_left.min(self.limits.max_polls_per_instant);
         self.fuel = self.granted;
+        self.operations = 0;
+        self.operations_max = self.limits.max_polls_per_instant.saturating_mul(OPERATIONS_A_POLL);
+    }
+
+    /// Counts the operations of a resumption that has ended. If the limit is exceeded, makes the loop check its limits before
+    /// the next step. A resumption with few operations need not be counted, since its poll is.
+    #[inline(always)]
+    pub(super) fn count_operations(&mut self, operations: u32) {
+        if u64::from(operations) > OPERATIONS_A_POLL {
+            self.add_operations(operations);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_operations(&mut self, operations: u32) {
+        self.operations += u64::from(operations);
+        self.operations_total += u64::from(operations);
+        if self.operations > self.operations_max {
+            self.granted -= self.fuel;
+            self.fuel = 0;
+        }
+    }
+
+    /// Returns the limit on operations at one instant, if it is exceeded.
+    pub(super) fn exceeded_operations(&self) -> Option<u64> {
+        (self.operations > self.operations_max).then_some(self.operations_max)
     }
 
     /// Raises the budget of the instant if very many tasks are alive, so that each can be polled a few times. The limit is
@@ -134,11 +172,13 @@ impl Scheduler {
         const POLLS_A_TASK: u64 = 16;
         let wanted = POLLS_A_TASK * u64::from(tasks);
         let most = wanted.min(self.limits.max_steps - self.steps_before);
-        if self.granted == 0 || most <= self.granted {
+        let operations_max = self.operations_max.max(most.saturating_mul(OPERATIONS_A_POLL));
+        if self.granted == 0 || most <= self.granted || self.operations > operations_max {
             return false;
         }
         self.fuel = most - self.granted;
         self.granted = most;
+        self.operations_max = operations_max;
         true
     }
 

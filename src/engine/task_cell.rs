@@ -137,7 +137,9 @@ impl TaskBox {
     /// Ends a task that has panicked.
     pub(super) fn panicked(&mut self, id: Id, payload: Box<dyn Any + Send>) {
         // A destructor that panicked may have left the rest of the future, whose destructor may panic again.
-        let _ = self.cancel(id);
+        if let Err(payload) = self.cancel(id) {
+            panics::discard(payload);
+        }
         self.0.as_mut().fail(JoinError::panicked(id, payload));
     }
 

@@ -390,6 +390,45 @@ impl Tasks {
         slots
     }
 
+    /// Returns the first `most` of the taken slots for which `is_one` holds, in order of spawning. It takes linear time.
+    pub(super) fn first_in_order(&self, most: usize, is_one: impl Fn(&Slot) -> bool) -> Vec<u32> {
+        let id = |slot: u32| self.slots[slot as usize].id;
+        let mut first = Vec::with_capacity(most + 1);
+        for slot in 0..self.used {
+            if !is_one(&self.slots[slot as usize]) {
+                continue;
+            }
+            // Slots are used again, so their order is not that of spawning.
+            let position = first.partition_point(|&other| id(other) < id(slot));
+            if position < most {
+                first.insert(position, slot);
+                first.truncate(most);
+            }
+        }
+        first
+    }
+
+    /// Returns the number of taken slots for which `is_one` holds.
+    pub(super) fn count(&self, is_one: impl Fn(&Slot) -> bool) -> usize {
+        self.slots[..self.used as usize].iter().filter(|place| is_one(place)).count()
+    }
+
+    /// Returns for each of these slots the task whose end its task awaits: the first one in order of spawning.
+    pub(super) fn awaited_ends(&self, slots: &[u32]) -> Vec<Option<Id>> {
+        let mut ends: Vec<Option<Id>> = vec![None; slots.len()];
+        for place in &self.slots[..self.used as usize] {
+            let joiner = place.joiner.as_ref().and_then(WakeTarget::task);
+            let Some(position) =
+                joiner.and_then(|joiner| slots.iter().position(|&slot| slot == joiner.slot()))
+            else {
+                continue;
+            };
+            let end = &mut ends[position];
+            *end = Some(end.map_or(place.id, |known| known.min(place.id)));
+        }
+        ends
+    }
+
     #[cold]
     fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()

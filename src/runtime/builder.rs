@@ -13,6 +13,7 @@ use timeloop_sim::{Limits, Seed, StrategySpec};
 use super::owned_loop::OwnedLoop;
 use super::{LocalOptions, LocalRuntime, Runtime};
 use crate::engine::{Flavor, RuntimeSettings};
+use crate::harness::program_limits;
 
 /// Builds a [`Runtime`], as [`tokio::runtime::Builder`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html)
 /// does.
@@ -52,13 +53,7 @@ impl Builder {
 
     fn of_flavor(flavor: Flavor) -> Self {
         let settings = RuntimeSettings { flavor, time: false, io: false, ..RuntimeSettings::OF_RUN };
-        Self {
-            seed: Seed(0),
-            strategy: StrategySpec::Random,
-            limits: Limits::default(),
-            settings,
-            name: None,
-        }
+        Self { seed: Seed(0), strategy: StrategySpec::Random, limits: program_limits(), settings, name: None }
     }
 
     /// Creates a builder of a runtime with several workers, 4 by default. It has one thread all the same, and the
@@ -83,7 +78,7 @@ impl Builder {
         self
     }
 
-    /// Sets the limits of everything that the runtime runs.
+    /// Sets the limits of everything that the runtime runs. Default [`Limits::default`], but with 2,000,000 steps.
     pub fn limits(&mut self, limits: Limits) -> &mut Self {
         self.limits = limits;
         self

@@ -66,6 +66,7 @@ fn all<T: Ord, F: Future<Output = T>>(bound: Bound, runs: u64, make: impl Fn() -
             failure,
             trace_hash: outcome.trace_hash,
             steps: outcome.steps,
+            operations: 0,
             elapsed_ns: 0,
             record: None,
             unapplied: 0,

@@ -93,7 +93,6 @@ impl ExhibitSet {
             .runs(self.runs)
             .shrink_runs(self.shrink_runs)
             // The report is compared with a stored one.
-            .time_bounds(false)
             .progress(progress)
             .run(scenario);
         let runs = exploration.runs;

@@ -103,6 +103,7 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
             failure: outcome.result.err().map(Box::new),
             trace_hash: outcome.trace_hash,
             steps: outcome.steps,
+            operations: 0,
             elapsed_ns: 0,
             record: None,
             unapplied: 0,

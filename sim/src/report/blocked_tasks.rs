@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::world_text;
-use crate::text::{Nanos, wrap};
+use crate::text::{Nanos, grouped, wrap};
 use crate::{Access, Awaited, BlockedTask, Failure};
 
 /// Lists the blocked tasks, if there are any.
@@ -70,7 +70,7 @@ impl BlockedTask {
             }
             Awaited::Socket(wait) => write!(f, "{clause} it {wait}"),
             Awaited::Any(all) => all.iter().try_for_each(|awaited| self.waits(f, awaited, [clause, object])),
-            Awaited::Resource { name, made, access, held_by } => {
+            Awaited::Resource { name, made, access, held_by, more_holders } => {
                 write!(f, "{object} for `{name}`")?;
                 if let Some(made) = made {
                     write!(f, " (created at {made})")?;
@@ -89,7 +89,10 @@ impl BlockedTask {
                         write!(f, ", acquired at {at}")?;
                     }
                 }
-                Ok(())
+                match *more_holders as u64 {
+                    0 => Ok(()),
+                    more => write!(f, "; and by {} more", grouped(more)),
+                }
             }
         }
     }

@@ -45,7 +45,6 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
             None => "",
             Some(StopReason::Runs) => "; stopped at the limit on runs (`shrink_runs`)",
             Some(StopReason::Steps) => "; stopped at the limit on steps",
-            Some(StopReason::Time) => "; stopped at the time limit",
         };
         let after = found.deviations_after().unwrap_or_default();
         let [before, after, runs] = [before as u64, after as u64, found.shrink_runs].map(grouped);

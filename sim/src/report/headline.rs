@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::nondeterminism;
 use crate::text::{Nanos, counted, grouped, wrap};
-use crate::{Cause, Exploration, Failure, FailureKind, Found, FoundBy, Note, TestName};
+use crate::{Cause, Exploration, Failure, FailureKind, Found, FoundBy, Limits, Note, TestName};
 
 /// Writes the headline, the message, the notes, and when the failure occurred.
 pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
@@ -89,6 +89,13 @@ impl Failure {
                 "{} polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs \
                  more polls at one instant, raise `max_polls_per_instant`.",
                 grouped(*max),
+            ),
+            Cause::TooManyOperations(max) => format!(
+                "more than {} operations on locks, channels and the like while virtual time did not advance: a task keeps \
+                 repeating operations for which it does not have to wait. If the test needs more at one instant, raise \
+                 `max_polls_per_instant`: each poll that it allows also allows {} operations.",
+                grouped(*max),
+                Limits::OPERATIONS_PER_POLL,
             ),
             Cause::EndlessEnd(rounds) => format!(
                 "at the end of the run, the remaining tasks spawned new tasks while they were dropped, {rounds} times in a \

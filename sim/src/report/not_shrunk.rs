@@ -1,14 +1,24 @@
 //! Why a failing schedule was not shrunk.
 
 use crate::grouped;
+use crate::shrink::NotShrunk;
 
 /// A real thread took part in the run.
 pub(crate) const ESCAPED: &str = "The schedule was not shrunk: something outside of the simulation takes part in the run, so \
                                   the next run may take other steps.";
 
-/// The run could not be rewritten.
-pub(crate) const DEFECT: &str = "The schedule was not shrunk: the run could not be rewritten as deviations from FIFO order. \
-                                 This is a bug in timeloop or in the simulation; please report it.";
+/// Says why the search for a smaller schedule did not begin.
+pub(crate) fn why(why: NotShrunk) -> &'static str {
+    match why {
+        NotShrunk::NoBudget => {
+            "The schedule was not shrunk: `shrink_runs` allows too few runs. Raise it to at least 2."
+        }
+        NotShrunk::Differs => {
+            "The schedule was not shrunk: written as deviations from FIFO order, it leads to another run. The token replays \
+             the run as it was found."
+        }
+    }
+}
 
 /// Says that a run of `steps` steps is too long to be recorded.
 pub(crate) fn too_long(steps: u64, steps_max: u64) -> String {

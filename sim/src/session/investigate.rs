@@ -1,7 +1,5 @@
 //! Investigates a failing schedule: confirms, shrinks and replays it, writes the report, and stores the schedule.
 
-use std::time::Duration;
-
 use super::{Session, lists_all_steps};
 use crate::confirm::{self, Confirmed, Seen};
 use crate::console::shown;
@@ -12,9 +10,6 @@ use crate::report::not_shrunk;
 use crate::shrink::{self, Budget, Shrunk};
 use crate::sweep::{self, Frequency, Plan};
 use crate::{Detail, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
-
-/// The longest real time of shrinking.
-const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// Investigates `schedule`, under which the run `seen` has failed, after `tried` other schedules.
@@ -71,9 +66,9 @@ impl Session<'_> {
             // An exhaustive search has no seeds to sample.
             return Frequency::default();
         }
-        let reported = seen.failure.expect("only failing runs are counted").fingerprint();
+        let failure = seen.failure.expect("only failing runs are counted");
         let plan = Plan { first: tried, ..self.plan.clone() };
-        let mut frequency = sweep::frequency(&self.runner, &plan, reported, self.config.time_bounds);
+        let mut frequency = sweep::frequency(&self.runner, &plan, failure);
         frequency.tried += tried;
         frequency.failing += u64::from(tried > 0);
         if let Some(baseline) = &self.baseline {
@@ -95,14 +90,10 @@ impl Session<'_> {
             Schedule::Seeded { seed, .. } => *seed,
             Schedule::Deviations { randomness, .. } => *randomness,
         };
-        let budget = Budget {
-            runs_max: self.config.shrink_runs,
-            time_max: self.config.time_bounds.then_some(SHRINK_TIME_MAX),
-            stalls: self.config.stalls,
-        };
+        let budget = Budget { runs_max: self.config.shrink_runs, stalls: self.config.stalls };
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
         shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs))
-            .ok_or_else(|| not_shrunk::DEFECT.to_owned())
+            .map_err(|why| not_shrunk::why(why).to_owned())
     }
 
     /// Replays the shrunk schedule from its token, with everything that a report needs.

@@ -7,15 +7,13 @@
 //! Both schedules of a pair have been run: one fails as the run that was shrunk, and the other does not. The order of
 //! trials depends only on the runs. Runs and steps are bounded.
 
-use std::time::Duration;
-
 use super::trial::{Candidate, Trial, Verdict};
 use crate::{Access, Deviation, Domain, FailureKind, Record, Seed};
 
 /// The largest number of runs of the search.
 const RUNS_MAX: u64 = 400;
-/// The longest real time of the search.
-const TIME_MAX: Duration = Duration::from_secs(4);
+/// The largest number of steps of these runs. If a limit ends the failing run, it is long, and a quarter is enough.
+const TRIED_STEPS_MAX: u64 = 1_000_000;
 /// The largest number of changes of the smallest schedule that are tried.
 const CHANGES_MAX: usize = 300;
 /// The number of passing changes that are narrowed down, to choose the clearest.
@@ -94,9 +92,10 @@ impl CriticalPair {
     }
 }
 
-/// Searches for a critical pair of `best`.
-pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate) -> PairSearch {
-    trial.renew_budget(RUNS_MAX, TIME_MAX);
+/// Searches for a critical pair of `best`, which fails in this way.
+pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate, kind: FailureKind) -> PairSearch {
+    let steps = if kind.is_limit() { TRIED_STEPS_MAX / 4 } else { TRIED_STEPS_MAX };
+    trial.renew_budget(RUNS_MAX, steps);
     let mut search = PairFinder { trial, best, pairs: Vec::new(), rejected: 0 };
     if let Some((outcome, record)) = search.trial.recorded(best)
         && outcome.fails()

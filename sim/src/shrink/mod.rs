@@ -11,6 +11,7 @@ mod smaller;
 mod trial;
 
 pub(crate) use critical_pair::{CriticalPair, Differs, Pair, PairSearch};
+use trial::Outcome;
 pub use trial::StopReason;
 use trial::Trial;
 pub(crate) use trial::{Budget, Candidate, tightened};
@@ -32,27 +33,44 @@ pub(crate) struct Shrunk {
     pub(crate) critical: PairSearch,
 }
 
-/// Shrinks a recorded failing run. Returns `None` if the run's deviations do not repeat it, which is a defect.
+/// Why a run was not shrunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotShrunk {
+    /// The budget allows no run.
+    NoBudget,
+    /// The run, rewritten as deviations, is another one.
+    Differs,
+}
+
+/// Shrinks a recorded failing run.
+///
+/// # Panics
+/// If the run has not failed, or has no record.
 pub(crate) fn shrink(
     runner: &Runner<'_>,
     failed: &Ended,
     randomness: Seed,
     budget: Budget,
     progress: &dyn Fn(u64),
-) -> Option<Shrunk> {
-    let (failure, record) = (failed.failure.as_ref()?, failed.record.as_ref()?);
+) -> Result<Shrunk, NotShrunk> {
+    let failure = failed.failure.as_ref().expect("only failing runs are shrunk");
+    let record = failed.record.as_ref().expect("only recorded runs are shrunk");
     let rewritten = |deviations| Candidate { randomness, deviations };
     let limits: Limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
     let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
     // `deviations` drops preemptions without an effect on the order. A task may notice the missing poll, so try the literal
     // deviations too.
-    let whole =
-        [record.deviations(), record.literal_deviations()].map(rewritten).into_iter().find(|whole| {
-            trial
-                .probe(whole)
-                .is_some_and(|outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash)
-        })?;
+    let repeats = |outcome: Outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash;
+    let mut whole = rewritten(record.deviations());
+    if !trial.probe(&whole).is_some_and(repeats) {
+        whole = rewritten(record.literal_deviations());
+        match trial.probe(&whole) {
+            Some(outcome) if repeats(outcome) => {}
+            Some(_) => return Err(NotShrunk::Differs),
+            None => return Err(NotShrunk::NoBudget),
+        }
+    }
     let deviations_before = whole.deviations.len();
     let mut best = passes::clear(&mut trial, whole);
     if best.deviations.len() > FEW {
@@ -67,8 +85,8 @@ pub(crate) fn shrink(
         }
     }
     let (runs, ended_by) = (trial.runs(), trial.ended_by());
-    let critical = critical_pair::find(&mut trial, &best);
-    Some(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
+    let critical = critical_pair::find(&mut trial, &best, failure.kind);
+    Ok(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
 }
 
 /// Applies all passes until none makes the candidate smaller.

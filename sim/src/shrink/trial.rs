@@ -1,14 +1,11 @@
 //! [`Trial`]: runs candidates, to see whether they still fail in the same way.
 //!
 //! # Invariants
-//! [`Trial::probe`] runs each candidate at most once. Runs, and steps while searching, have bounds that do not depend on
-//! the machine. The bound on real time only ends a slow shrink.
+//! [`Trial::probe`] runs each candidate at most once. Runs and steps have bounds, which do not depend on the machine.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::runner::Runner;
-use crate::stopwatch::Stopwatch;
 use crate::{Detail, Deviation, Domain, Ended, FailureKind, Fingerprint, Limits, Record, Schedule, Seed};
 
 /// A schedule to try: deviations from the baseline run.
@@ -61,15 +58,16 @@ pub(crate) struct Trial<'a> {
     runner: Runner<'a>,
     target: Fingerprint,
     runs_max: u64,
-    /// `None` if real time is not bounded.
-    time_max: Option<Duration>,
-    clock: Stopwatch,
     runs: u64,
     /// Whether time may pass while a task is ready.
     pub(crate) stalls: bool,
-    /// Whether a search is in progress, whose steps are bounded.
+    /// The total [cost](Ended::cost) of the runs.
+    steps: u64,
+    /// The largest number of steps, beyond which no further run is begun.
+    steps_max: u64,
+    /// Whether a search for a smaller schedule is in progress, which has a bound on steps of its own.
     pub(crate) searching: bool,
-    /// The total number of steps of searches.
+    /// The total number of steps of such searches.
     search_steps: u64,
     /// The first bound that prevented a trial.
     ended_by: Option<StopReason>,
@@ -85,15 +83,15 @@ impl<'a> Trial<'a> {
         budget: Budget,
         progress: &'a dyn Fn(u64),
     ) -> Self {
-        let Budget { runs_max, time_max, stalls } = budget;
+        let Budget { runs_max, stalls } = budget;
         Self {
             runner,
             target,
             runs_max,
-            time_max,
-            clock: Stopwatch::start(),
             runs: 0,
             stalls,
+            steps: 0,
+            steps_max: STEPS_MAX,
             searching: false,
             search_steps: 0,
             ended_by: None,
@@ -138,19 +136,18 @@ impl<'a> Trial<'a> {
     }
 
     /// Sets a new budget, for another search.
-    pub(crate) fn renew_budget(&mut self, runs: u64, time: Duration) {
+    pub(crate) fn renew_budget(&mut self, runs: u64, steps: u64) {
         self.runs_max = self.runs + runs;
-        self.time_max = self.time_max.map(|_| self.clock.elapsed() + time);
-        self.searching = true;
-        self.search_steps = 0;
+        self.steps_max = self.steps + steps;
     }
 
     fn run(&mut self, candidate: &Candidate, detail: Detail) -> Ended {
         self.runs += 1;
         (self.progress)(self.runs);
         let ended = self.runner.run(&candidate.schedule(), detail);
+        self.steps += ended.cost();
         if self.searching {
-            self.search_steps += ended.steps;
+            self.search_steps += ended.cost();
         }
         ended
     }
@@ -176,24 +173,24 @@ impl<'a> Trial<'a> {
     fn stop_reason(&self) -> Option<StopReason> {
         if self.runs >= self.runs_max {
             Some(StopReason::Runs)
-        } else if self.searching && self.search_steps >= SEARCH_STEPS_MAX {
+        } else if self.steps >= self.steps_max || (self.searching && self.search_steps >= SEARCH_STEPS_MAX) {
             Some(StopReason::Steps)
-        } else if self.time_max.is_some_and(|time| self.clock.elapsed() > time) {
-            Some(StopReason::Time)
         } else {
             None
         }
     }
 }
 
-/// The largest number of steps of a search, so that a test with long runs does not take too long.
-const SEARCH_STEPS_MAX: u64 = 5_000_000;
+/// The largest number of steps of shrinking, so that a test with long runs does not take too long.
+const STEPS_MAX: u64 = 4_000_000;
+
+/// The largest number of them in the search for a smaller schedule, which may find nothing.
+const SEARCH_STEPS_MAX: u64 = 2_000_000;
 
 /// The budget of shrinking.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) runs_max: u64,
-    pub(crate) time_max: Option<Duration>,
     /// Whether candidates may let time pass while a task is ready.
     pub(crate) stalls: bool,
 }
@@ -205,8 +202,6 @@ pub enum StopReason {
     Runs,
     /// The number of steps.
     Steps,
-    /// Real time ([`Config::time_bounds`](crate::Config::time_bounds)).
-    Time,
 }
 
 /// Returns the limits for candidates. They are the limits of the test, except that a candidate with far more steps than the

@@ -432,6 +432,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> MachineRun {
         failure,
         trace_hash: 0,
         steps: steps.len() as u64,
+        operations: 0,
         elapsed_ns: machine.now,
         record: None,
         unapplied: 0,

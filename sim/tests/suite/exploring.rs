@@ -66,7 +66,6 @@ fn the_answer_does_not_depend_on_the_number_of_workers() {
                         runs: Some(5_000),
                         jobs: Some(jobs),
                         // Shrinking must not depend on the load of the machine.
-                        time_bounds: false,
                         ..config(name)
                     },
                     &toy,
@@ -196,7 +195,15 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
     impl Simulation for Broken {
         fn run(&self, _: Request<'_>) -> Ended {
             assert!(self.0.fetch_add(1, Relaxed) < 100, "the engine is broken");
-            Ended { failure: None, trace_hash: 0, steps: 1, elapsed_ns: 0, record: None, unapplied: 0 }
+            Ended {
+                failure: None,
+                trace_hash: 0,
+                steps: 1,
+                operations: 0,
+                elapsed_ns: 0,
+                record: None,
+                unapplied: 0,
+            }
         }
     }
     for jobs in [1, 2] {
@@ -244,7 +251,8 @@ fn progress_is_reported_on_the_calling_thread() {
     struct Slow(Toy);
     impl Simulation for Slow {
         fn run(&self, request: Request<'_>) -> Ended {
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            // So long that the calling thread reports progress before it starts another thread.
+            std::thread::sleep(std::time::Duration::from_millis(5));
             self.0.run(request)
         }
     }

@@ -472,6 +472,8 @@ fn b8_a_repeated_head_is_accepted() {
 #[cfg(unix)]
 #[test]
 fn b11_only_regular_files_are_read() {
+    type Create<'a> = &'a dyn Fn(&Path);
+
     let folder = Folder::new();
     let path = folder.file(FILE);
     let pipe = |path: &Path| {
@@ -479,7 +481,7 @@ fn b11_only_regular_files_are_read() {
     };
     let zero = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
     let directory = |path: &Path| fs::create_dir(path).unwrap();
-    let cases: [(&dyn Fn(&Path), &str); 3] = [
+    let cases: [(Create<'_>, &str); 3] = [
         (&pipe, "a pipe, a socket or a device"),
         (&zero, "a pipe, a socket or a device"),
         (&directory, "a folder"),

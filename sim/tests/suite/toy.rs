@@ -162,6 +162,7 @@ impl Simulation for Toy {
             failure: world.failure,
             trace_hash: world.trace_hash,
             steps,
+            operations: 0,
             elapsed_ns: world.now_ns,
             record: (world.request.detail != Detail::Lean).then(|| Box::new(world.record)),
             unapplied: world.request.source.unapplied(),

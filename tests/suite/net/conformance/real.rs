@@ -22,7 +22,8 @@ mod world {
     /// Runs a case.
     pub(crate) fn run<F: Future<Output = ()>>(case: impl Fn() -> F + Sync) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let limit = time::Duration::from_secs(20);
+        // Many times as long as the slowest case takes alone.
+        let limit = time::Duration::from_secs(600);
         runtime.block_on(async { time::timeout(limit, case()).await }).expect("the case ends");
     }
 
