@@ -13,7 +13,7 @@ use timeloop_sim::Access;
 
 use super::driver::Fabric;
 use super::fabric::{Direction, Errno, Key, WaitSlot, WaitedSocket};
-use super::handle::{Handle, announced};
+use super::handle::{Handle, announced, announced_readiness};
 use crate::engine::{Engine, WakeTarget};
 use crate::io::{Interest, Ready};
 
@@ -123,7 +123,7 @@ impl<D: Datagrams> Datagram<D> {
 
     pub(super) fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> {
         let action = self.handle.action(Access::Read, Location::caller());
-        announced(action, move |cx| self.poll_ready(cx, interest, WaitSlot::Shared))
+        announced_readiness(action, move |cx| self.poll_ready(cx, interest, WaitSlot::Shared))
     }
 
     // --- sending ---

@@ -12,7 +12,7 @@ use timeloop_sim::Access;
 
 use super::driver::Fabric;
 use super::fabric::{CallContext, Errno, Key, WaitedSocket};
-use crate::engine::announce::{Action, Attempt, ResourceId};
+use crate::engine::announce::{Action, Attempt, ResourceId, restore_budget};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, WakeTarget, context, of_run};
 
@@ -67,6 +67,22 @@ pub(super) fn announced<R>(
 ) -> impl Future<Output = R> {
     let mut attempt = Attempt::default();
     poll_fn(move |cx| attempt.poll_each(cx, action, &mut operation))
+}
+
+/// Like [`announced`], for waiting until a socket is ready. It spends no budget, as in tokio.
+pub(super) fn announced_readiness<R>(
+    action: Action<'_>,
+    mut poll_ready: impl FnMut(&mut Context<'_>) -> Poll<R>,
+) -> impl Future<Output = R> {
+    let mut is_first = true;
+    announced(action, move |cx| {
+        let polled = poll_ready(cx);
+        // An announcement restores what a first try has spent that has to wait.
+        if std::mem::take(&mut is_first) && polled.is_ready() {
+            restore_budget();
+        }
+        polled
+    })
 }
 
 /// A socket that is not a stream: a listener or a datagram socket.

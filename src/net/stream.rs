@@ -12,7 +12,7 @@ use timeloop_sim::Access;
 
 use super::driver::Fabric;
 use super::fabric::{CallContext, Direction, EndKey, Errno, Reading, WaitSlot, WaitedSocket};
-use super::handle::{self, announced, network, run_is_over};
+use super::handle::{self, announced, announced_readiness, network, run_is_over};
 use crate::engine::announce::{Action, Attempt, ResourceId};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{RunId, of_run};
@@ -242,8 +242,8 @@ impl Stream {
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let id = if interest.is_readable() { &self.receives } else { &self.sends };
-        announced(id.action(self.name, Access::Read), |cx| self.poll_ready(cx, interest, WaitSlot::Shared))
-            .await
+        let action = id.action(self.name, Access::Read);
+        announced_readiness(action, |cx| self.poll_ready(cx, interest, WaitSlot::Shared)).await
     }
 
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {

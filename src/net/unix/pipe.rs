@@ -23,7 +23,7 @@ use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::driver::Fabric;
 use crate::net::fabric::{Direction, Errno, FileId, Key, Reading, WaitSlot, WaitedSocket};
-use crate::net::handle::{self, Handle, announced};
+use crate::net::handle::{self, Handle, announced_readiness};
 use crate::net::socket_labels;
 
 /// Creates a pipe.
@@ -133,7 +133,7 @@ impl End {
         interest: Interest,
     ) -> impl Future<Output = io::Result<Ready>> + use<'_> {
         let action = self.handle.action(Access::Read, Location::caller());
-        announced(action, move |cx| self.poll_ready(cx, direction, interest, WaitSlot::Shared))
+        announced_readiness(action, move |cx| self.poll_ready(cx, direction, interest, WaitSlot::Shared))
     }
 
     fn try_io<R>(&self, direction: Direction, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {

@@ -1,5 +1,9 @@
 //! Sockets and their readiness.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use timeloop::io::{AsyncReadExt, AsyncWriteExt, ErrorKind, Interest};
 use timeloop::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 
@@ -239,4 +243,24 @@ fn a_task_that_waits_for_a_pipe_is_reported() {
         text.contains("is reading from the pipe, created at") && text.contains("nothing is in flight"),
         "{text}"
     );
+}
+
+#[test]
+fn e04_waiting_for_readiness_spends_no_budget() {
+    super::runtime().block_on(async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let datagram = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (sender, _receiver) = timeloop::net::unix::pipe::pipe().unwrap();
+        // More than the budget of a task, in one poll.
+        poll_fn(|cx| {
+            for _ in 0..200 {
+                assert!(pin!(one.writable()).poll(cx).is_ready());
+                assert!(pin!(other.readable()).poll(cx).is_pending());
+                assert!(pin!(datagram.writable()).poll(cx).is_ready());
+                assert!(pin!(sender.writable()).poll(cx).is_ready());
+            }
+            Poll::Ready(())
+        })
+        .await;
+    });
 }
