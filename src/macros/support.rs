@@ -104,32 +104,41 @@ pub fn has_budget(context: &mut Context<'_>) -> bool {
     crate::task::coop::poll_budget_available(context).is_ready()
 }
 
+/// What a `select!` stores when its last poll was not interrupted.
+pub const NOT_INTERRUPTED: u8 = u8::MAX;
+
 /// The branches that one poll of a `select!` polls, in order.
 #[derive(Clone, Debug)]
 pub struct Turns {
     left: u64,
-    from: u32,
+    from: u8,
 }
 
 impl Turns {
     /// Starts with the first branch.
-    pub fn biased(_interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
+    pub fn biased(_interrupted: &mut u8, disabled: u64, branches: u32) -> Self {
         Self { left: enabled(disabled, branches), from: 0 }
     }
 
     /// Starts with a branch that the run decides, and wraps around.
     ///
-    /// A poll that was interrupted is repeated in the same order, without a new decision.
-    pub fn fair(interrupted: Option<Self>, disabled: u64, branches: u32) -> Self {
+    /// A poll that was `interrupted` is repeated in the same order, without a new decision: from this branch on.
+    pub fn fair(interrupted: &mut u8, disabled: u64, branches: u32) -> Self {
         let left = enabled(disabled, branches);
-        if let Some(Self { from, .. }) = interrupted {
+        let from = core::mem::replace(interrupted, NOT_INTERRUPTED);
+        if from != NOT_INTERRUPTED {
             return Self { left, from };
         }
         let mut later = left;
         for _ in 0..select_start(left.count_ones()) {
             later &= later - 1;
         }
-        Self { left, from: later.trailing_zeros() }
+        Self { left, from: later.trailing_zeros() as u8 }
+    }
+
+    /// Returns the branch that is polled first.
+    pub fn first(&self) -> u8 {
+        self.from
     }
 }
 
@@ -246,13 +255,15 @@ mod tests {
 
     #[test]
     fn turns_visit_every_enabled_branch_once() {
-        assert_eq!(Turns::biased(None, 0, 3).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(Turns::biased(None, 0b010, 3).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(Turns::biased(None, 0b111, 3).count(), 0);
-        assert_eq!(Turns::fair(None, 0b111, 3).count(), 0);
-        assert_eq!(Turns::biased(None, 0, 64).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
-        let interrupted = Turns { left: 0b1101, from: 2 };
-        assert_eq!(Turns::fair(Some(interrupted), 0b100, 4).collect::<Vec<_>>(), [3, 0, 1]);
+        let none = &mut { NOT_INTERRUPTED };
+        assert_eq!(Turns::biased(none, 0, 3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(Turns::biased(none, 0b010, 3).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(Turns::biased(none, 0b111, 3).count(), 0);
+        assert_eq!(Turns::fair(none, 0b111, 3).count(), 0);
+        assert_eq!(Turns::biased(none, 0, 64).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
+        let interrupted = &mut 2;
+        assert_eq!(Turns::fair(interrupted, 0b100, 4).collect::<Vec<_>>(), [3, 0, 1]);
+        assert_eq!(*interrupted, NOT_INTERRUPTED);
         assert_eq!(Turns { left: 0b1101, from: 2 }.collect::<Vec<_>>(), [2, 3, 0]);
         assert_eq!(Turns { left: u64::MAX, from: 63 }.next(), Some(63));
     }

@@ -222,20 +222,25 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
     fill(
         span,
         "{
-            let mut __disabled: ::core::primitive::u64 = 0;
+            let mut __disabled: ::core::primitive::$mask = 0;
             $preconditions
             let mut __output: $types = {
                 let ($values) = ($expressions);
                 let ($values) = ($futures);
                 $pins
-                let mut __interrupted = ::core::option::Option::None;
+                let mut __interrupted = $root::__private::NOT_INTERRUPTED;
                 let __output = ::core::future::poll_fn(move |__context| {
                     if !$root::__private::has_budget(__context) {
                         return ::core::task::Poll::Pending;
                     }
                     let mut __pending = false;
-                    let __turns = $root::__private::Turns::$kind(__interrupted.take(), __disabled, $count);
-                    for __branch in ::core::clone::Clone::clone(&__turns) {
+                    let __turns = $root::__private::Turns::$kind(
+                        &mut __interrupted,
+                        ::core::convert::Into::into(__disabled),
+                        $count,
+                    );
+                    let __first = __turns.first();
+                    for __branch in __turns {
                         match __branch {
                             $polls
                             _ => {}
@@ -265,12 +270,23 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
             ("futures", futures.into()),
             ("pins", Fill::Text(pins)),
             ("kind", Fill::Text(kind.into())),
+            ("mask", Fill::Text(mask_of(count).into())),
             ("count", count.into()),
             ("polls", polls.into()),
             ("arms", arms.into()),
             ("otherwise", otherwise.into()),
         ],
     )
+}
+
+/// Returns the smallest type of a set of `count` branches, which makes the future small.
+fn mask_of(count: usize) -> &'static str {
+    match count {
+        0..=8 => "u8",
+        9..=16 => "u16",
+        17..=32 => "u32",
+        _ => "u64",
+    }
 }
 
 /// Returns the arm of the poll closure for one branch.
@@ -309,7 +325,7 @@ fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, 
                 ::core::task::Poll::Pending => {
                     __pending = true;
                     if $root::__private::is_suspended(__context) {
-                        __interrupted = ::core::option::Option::Some(__turns);
+                        __interrupted = __first;
                         return ::core::task::Poll::Pending;
                     }
                     continue;

@@ -54,3 +54,22 @@ async fn e17_a_test_has_the_flavor_of_its_attribute() {
 async fn e00_a_local_test_spawns_local_tasks() {
     assert_eq!(timeloop::task::spawn_local(async { 42 }).await.unwrap(), 42);
 }
+
+#[test]
+fn e18_a_select_is_small() {
+    use std::future::{Ready, ready};
+
+    let one = async {
+        let ready: Ready<i32> = ready(0);
+        timeloop::select! { _ = ready => {} }
+    };
+    let three = async {
+        let a: Ready<i32> = ready(0);
+        let b: Ready<i32> = ready(0);
+        let c: Ready<i32> = ready(0);
+        timeloop::select! { _ = a => {}, _ = b => {}, _ = c => {} }
+    };
+    assert_eq!(size_of_val(&one), 32, "as tokio's");
+    // tokio's takes 48 bytes, with a single pointer to all futures.
+    assert_eq!(size_of_val(&three), 64);
+}
