@@ -44,11 +44,12 @@ where
 ///
 /// timeloop::run(0, || async {
 ///     let number = Rc::new(42);
-///     let spawned = LocalSet::new().run_until(async {
+///     let set = LocalSet::new();
+///     let answer = set.run_until(async {
 ///         let task = timeloop::task::spawn_local(async move { *number });
 ///         task.await.unwrap()
 ///     });
-///     assert_eq!(spawned.await, 42);
+///     assert_eq!(answer.await, 42);
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
