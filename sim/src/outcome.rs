@@ -90,7 +90,7 @@ pub enum FailureKind {
     TimeLimit,
     /// Two runs of one schedule differ.
     Nondeterminism,
-    /// A real thread, outside of the simulation, woke a task.
+    /// A real thread, outside of the simulation, woke a task or used a handle of the run.
     Escape,
     /// The test returned `Err`.
     Error,
@@ -177,6 +177,8 @@ pub enum Cause {
     },
     /// A real thread woke a task.
     Escape,
+    /// A real thread used a handle of the run: of a task, a timer, a socket or a node.
+    HandleUsedElsewhere,
     /// Runs of one schedule differ.
     Nondeterminism {
         /// How they differ.

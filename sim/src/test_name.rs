@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::Schedule;
 use crate::test_binary::TestBinary;
+use crate::text::escaped;
 
 /// A test's name, and the command that runs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl TestName {
             (Command::OfBinary(path, features), _) => {
                 TestBinary::of_this_process().command(path.as_deref(), *features)
             }
-            (Command::FromName, Some((_crate, path))) => format!("cargo test {path} -- --exact"),
+            (Command::FromName, Some((_crate, path))) => format!("cargo test {} -- --exact", escaped(path)),
             (Command::FromName, None) => "cargo test".to_owned(),
         }
     }
@@ -88,6 +89,6 @@ impl TestName {
 
 impl fmt::Display for TestName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+        f.write_str(&escaped(&self.name))
     }
 }

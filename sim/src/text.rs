@@ -1,5 +1,6 @@
 //! Formats times, numbers, places, tasks, lists and plurals for all texts, and wraps lines.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Site, TaskLabel};
@@ -108,24 +109,47 @@ pub(crate) fn done_at(done: &str, site: Option<&Site>) -> String {
     site.map_or_else(String::new, |site| format!(", {done} at {site}"))
 }
 
+/// Escapes the control characters of a text that stands within a line, such as the name of a task: it can't begin a line of its
+/// own, and does not control the terminal.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    // Also the separators of lines, and the marks that change the direction of text.
+    let is_control = |character: char| {
+        character.is_control() || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if is_control(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Formats a task: `` `root` ``, `` `audit` (root.2) `` or `` `root.2` ``; `` `audit` `` if the path is not known, and
 /// `` `audit` on db-1 (root.2) `` on a node.
 impl fmt::Display for TaskLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (before, node) = self.node.as_ref().map_or(("", ""), |node| (" on ", node));
-        if self.name.is_empty() {
+        let name = escaped(&self.name);
+        if name.is_empty() {
             write!(f, "`{}`{before}{node}", self.path)
         } else if self.spawned.is_some() && self.path.indices().is_empty() {
-            write!(f, "`{}`{before}{node}", self.name)
+            write!(f, "`{name}`{before}{node}")
         } else {
-            write!(f, "`{}`{before}{node} ({})", self.name, self.path)
+            write!(f, "`{name}`{before}{node} ({})", self.path)
         }
     }
 }
 
 /// Appends `sentence` to `text`, broken at spaces into lines of at most [`WIDTH`]. `first` starts the first line, `rest` the
-/// others.
+/// others. A sentence has no line breaks: those of names in it are escaped.
 pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
+    let sentence = escaped(sentence);
     let mut line = first.to_owned();
     let mut empty = true;
     for word in sentence.split(' ') {

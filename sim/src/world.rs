@@ -117,6 +117,18 @@ pub enum FaultKind {
     Crash,
     /// A node is paused.
     Pause,
+    /// A link becomes flaky in both directions: packets are late, lost, duplicated and reordered.
+    Flaky,
+    /// A link holds its packets, in one direction.
+    Hold,
+    /// The nodes are split into groups without links between them.
+    Split,
+    /// Nodes are cut off from all others one after the other, and come back in another order.
+    Swizzle,
+    /// Lookups of a node's name fail.
+    LookupFailure,
+    /// The wall clock of a node jumps.
+    ClockJump,
 }
 
 /// One fault of a fault plan.
@@ -124,8 +136,12 @@ pub enum FaultKind {
 pub struct PlannedFault {
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The ends of the link, or the node twice.
-    pub nodes: [Arc<str>; 2],
+    /// The node, or the ends of the link; for a split or a swizzle, all nodes concerned.
+    pub nodes: Box<[Arc<str>]>,
+    /// For a split, the number of each node's group. Otherwise empty.
+    pub groups: Box<[u32]>,
+    /// For a clock jump, how far the clock is set ahead, in nanoseconds; negative if it is set back. Otherwise 0.
+    pub jump_ns: i64,
     /// When it begins, in nanoseconds since the start of the plan.
     pub begins_ns: u64,
     /// How long it lasts, in nanoseconds.
@@ -137,12 +153,14 @@ pub struct PlannedFault {
 pub enum FaultAspect {
     /// Whether it happens.
     Happens,
-    /// Which node or link it affects.
+    /// Which node or link it affects; for a split, the number of groups.
     Target,
     /// When it begins.
     Begins,
     /// How long it lasts.
     Lasts,
+    /// A further detail: the group of a node in a split, when a node is cut off in a swizzle, or how far a clock jumps.
+    Detail,
 }
 
 /// An address and its node.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::Context;
 
 use super::run::Root;
-use super::{Engine, RunId, TaskRef};
+use super::{Engine, RunId, TaskRef, waker};
 
 thread_local! {
     /// The loop that runs on this thread, or null.
@@ -123,7 +123,8 @@ pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     Some(f(unsafe { &*engine }))
 }
 
-/// Calls `f` with the loop of this run, if it runs on this thread or is idle between two calls of `block_on`.
+/// Calls `f` with the loop of this run, if it runs on this thread or is idle between two calls of `block_on`. If it is alive
+/// on another thread, that is an escape.
 #[inline]
 pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
     let engine = DRIVING.get();
@@ -134,7 +135,11 @@ pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
             return Some(f(engine));
         }
     }
-    find_idle(run).map(|engine| f(&engine))
+    let engine = find_idle(run);
+    if engine.is_none() {
+        waker::handle_used(run);
+    }
+    engine.map(|engine| f(&engine))
 }
 
 #[cold]

@@ -147,10 +147,16 @@ impl Engine {
 
     pub(super) fn root_panic(&self, core: &mut Core, note: PanicNote) -> Box<Failure> {
         let task = core.task_label(ROOT_SLOT);
+        if let Some(escape) = self.handle_use(core, &task, &note) {
+            return escape;
+        }
         self.panic(core, FailureKind::Panic, task, note, notes(core.tasks.first_panic.as_deref()))
     }
 
     pub(super) fn unobserved_panic(&self, core: &mut Core, task: TaskLabel, note: PanicNote) -> Box<Failure> {
+        if let Some(escape) = self.handle_use(core, &task, &note) {
+            return escape;
+        }
         let first =
             core.tasks.first_panic.as_deref().filter(|first| first.0 != task || first.1.site != note.site);
         self.panic(core, FailureKind::UnobservedPanic, task, note, notes(first))
@@ -212,11 +218,22 @@ impl Engine {
         self.failure(core, FailureKind::Livelock, Cause::EndlessEnd(MAX_LAST_ROUNDS), notes)
     }
 
+    /// Returns the failure for a real thread that has used a handle, with a note on a panic that this may have caused.
+    fn handle_use(&self, core: &mut Core, task: &TaskLabel, note: &PanicNote) -> Option<Box<Failure>> {
+        let used = self.foreign_wakes.woken().filter(|used| used.is_handle_use())?;
+        let mut failure = self.escape(core, used);
+        let PanicNote { message, site, .. } = note;
+        failure.notes =
+            [Note::EarlierPanic { task: task.clone(), site: site.clone(), message: message.clone() }].into();
+        Some(failure)
+    }
+
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {
         let label =
             core.tasks.get(task.slot(), task.generation()).is_some().then(|| core.task_label(task.slot()));
         let notes = notes(core.tasks.first_panic.as_deref());
-        let mut failure = self.failure(core, FailureKind::Escape, Cause::Escape, notes);
+        let cause = if task.is_handle_use() { Cause::HandleUsedElsewhere } else { Cause::Escape };
+        let mut failure = self.failure(core, FailureKind::Escape, cause, notes);
         failure.task = label.map(Box::new);
         failure
     }

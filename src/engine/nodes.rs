@@ -127,6 +127,8 @@ impl NodeRecord {
 pub(crate) enum NodeError {
     /// The name is invalid.
     BadName(String),
+    /// A lookup of the name would not find the node. Holds the reason, as a clause.
+    Unreachable(String, &'static str),
     /// Another node has the name.
     NameTaken(String),
     /// Another node has the address. Holds its name.
@@ -142,8 +144,12 @@ impl fmt::Display for NodeError {
         match self {
             Self::BadName(name) => write!(
                 f,
-                "`{name}` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`"
+                "`{}` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`",
+                name.escape_debug()
             ),
+            Self::Unreachable(name, why) => {
+                write!(f, "`{name}` can't be the name of a node: {why}; choose another name")
+            }
             Self::NameTaken(name) => {
                 write!(f, "a node named `{name}` already exists; choose another name")
             }
@@ -219,6 +225,18 @@ impl Nodes {
         if name.is_empty() || name.len() > 253 || !name.chars().all(known) {
             return Err(NodeError::BadName(name.to_owned()));
         }
+        if name.eq_ignore_ascii_case("localhost") {
+            return Err(NodeError::Unreachable(name.to_owned(), "each node has it as a name for itself"));
+        }
+        if name.parse::<Ipv4Addr>().is_ok() {
+            return Err(NodeError::Unreachable(
+                name.to_owned(),
+                "it is an address, which `address` gives a node",
+            ));
+        }
+        if name.ends_with('.') {
+            return Err(NodeError::Unreachable(name.to_owned(), "a lookup removes the `.` at its end"));
+        }
         if self.by_name(name).is_some() {
             return Err(NodeError::NameTaken(name.to_owned()));
         }
@@ -291,6 +309,16 @@ impl Nodes {
     /// Returns the name of a node.
     pub(crate) fn name(&self, node: NodeId) -> Arc<str> {
         Arc::clone(&self.at(node).name)
+    }
+
+    /// Lists the names of the nodes, for an error.
+    #[cfg(feature = "net")]
+    pub(crate) fn listed(&self) -> String {
+        const LISTED_MAX: usize = 20;
+        let names = self.nodes.iter().take(LISTED_MAX).map(|node| format!("`{}`", node.name));
+        let more = self.nodes.len().saturating_sub(LISTED_MAX);
+        let more = (more > 0).then(|| format!("{more} more"));
+        names.chain(more).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the addresses of a node, at least one.
@@ -483,6 +511,19 @@ mod tests {
         for name in ["", "a b", "db:1", &"x".repeat(254)] {
             let text = "can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`";
             assert_eq!(error(name, &[]), format!("`{name}` {text}"));
+        }
+        assert_eq!(
+            error("a\n\u{1b}[2J", &[]),
+            "`a\\n\\u{1b}[2J` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`"
+        );
+        for (name, why) in [
+            ("localhost", "each node has it as a name for itself"),
+            ("LocalHost", "each node has it as a name for itself"),
+            ("10.0.0.1", "it is an address, which `address` gives a node"),
+            ("db.", "a lookup removes the `.` at its end"),
+        ] {
+            let text = format!("`{name}` can't be the name of a node: {why}; choose another name");
+            assert_eq!(error(name, &[]), text);
         }
         let taken = "10.0.0.9 is already the address of node `db`; give each node its own address";
         assert_eq!(error("other", &["10.0.0.9"]), taken);

@@ -4,7 +4,7 @@
 //! # Invariants
 //! - The pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and leaked.
 //! - A waker neither allocates nor counts references.
-//! - A wake from another thread ends a live run as an escape. It is never lost.
+//! - A wake from another thread ends a live run as an escape, and so does a handle that another thread uses. Neither is lost.
 //! - A wake for a run that is over does nothing.
 #![expect(unsafe_code, reason = "wakers without allocation")]
 
@@ -15,6 +15,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{RawWaker, RawWakerVTable, Waker};
+use std::thread::ThreadId;
 
 use super::{context, sites};
 
@@ -59,6 +60,16 @@ impl TaskRef {
     pub(crate) fn deferred(number: u64) -> Self {
         assert!(number < 1 << (SLOT_BITS + GENERATION_BITS), "too many tasks were spawned outside of a run");
         Self::from_bits(number)
+    }
+
+    /// Stands for no task: a real thread has used a handle of the run. No task reaches this generation of the last slot.
+    fn handle_use(run: RunId) -> Self {
+        Self::new(run, MAX_SLOTS - 1, u16::MAX)
+    }
+
+    /// Returns whether this stands for a use of a handle.
+    pub(super) fn is_handle_use(self) -> bool {
+        self == Self::handle_use(self.run())
     }
 
     /// Returns the packed number.
@@ -289,9 +300,24 @@ fn wake_from_outside(task: TaskRef) {
     if context::wake_idle(task) {
         return;
     }
+    deliver(task, |_| true);
+}
+
+/// Records that code which the run's loop does not run has used a handle of the run: of a task, a timer, a socket or a node.
+/// On a real thread that is an escape.
+#[cold]
+pub(super) fn handle_used(run: RunId) {
+    // Tasks that no loop has started yet have the number of a closed mailbox.
+    if run.0 != 0 {
+        deliver(TaskRef::handle_use(run), |mailbox| mailbox.thread != std::thread::current().id());
+    }
+}
+
+/// Puts a wake into the mailbox of its run.
+fn deliver(task: TaskRef, accepts: impl Fn(&Mailbox) -> bool) {
     let mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
     for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
-        if mailbox.run.load(Ordering::SeqCst) == task.run().0 {
+        if mailbox.run.load(Ordering::SeqCst) == task.run().0 && accepts(&mailbox) {
             mailbox.woken.store(task.0.get(), Ordering::SeqCst);
         }
     }
@@ -300,6 +326,8 @@ fn wake_from_outside(task: TaskRef) {
 /// Holds wakes from other threads for a run.
 #[derive(Debug)]
 struct Mailbox {
+    /// The thread of its runs.
+    thread: ThreadId,
     /// The run's number, or 0.
     run: AtomicU32,
     /// The task that another thread has woken, or 0.
@@ -328,7 +356,11 @@ pub(super) struct ForeignWakes(ManuallyDrop<Arc<Mailbox>>);
 impl ForeignWakes {
     /// Creates a mailbox for a run that outlives single calls.
     pub(super) fn new() -> Self {
-        let mailbox = Arc::new(Mailbox { run: AtomicU32::new(0), woken: AtomicU64::new(0) });
+        let mailbox = Arc::new(Mailbox {
+            thread: std::thread::current().id(),
+            run: AtomicU32::new(0),
+            woken: AtomicU64::new(0),
+        });
         let mut mailboxes = MAILBOXES.lock().unwrap_or_else(PoisonError::into_inner);
         mailboxes.retain(|other| other.strong_count() > 0);
         mailboxes.push(Arc::downgrade(&mailbox));

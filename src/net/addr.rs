@@ -55,12 +55,25 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         }
         Some(lookup) => {
             let why = match lookup {
-                Lookup::Addresses(_) => "Name or service not known",
-                Lookup::Fails => "Temporary failure in name resolution",
+                Lookup::Addresses(_) => format!("Name or service not known{}", known_names(host)),
+                Lookup::Fails => "Temporary failure in name resolution".to_owned(),
             };
             Err(io::Error::other(format!("failed to lookup address information: {why}")))
         }
     }
+}
+
+/// Returns a clause that lists the nodes, if none has this name.
+fn known_names(host: &str) -> String {
+    let listed = context::with(|engine| {
+        let nodes = engine.nodes();
+        // A lookup of a node can be made to fail.
+        if nodes.by_name(host).is_some() { None } else { Some(nodes.listed()) }
+    });
+    let listed = listed.flatten();
+    listed.map_or_else(String::new, |names| {
+        format!(" (there is no node `{}`; the nodes are {names})", host.escape_debug())
+    })
 }
 
 /// Resolves a string of the form `host:port`.
@@ -155,7 +168,11 @@ pub(crate) mod sealed {
 ///     assert_eq!(addresses[0], "127.0.0.1:80".parse().unwrap());
 ///
 ///     let error = timeloop::net::lookup_host("nowhere:80").await.err().unwrap();
-///     assert_eq!(error.to_string(), "failed to lookup address information: Name or service not known");
+///     assert_eq!(
+///         error.to_string(),
+///         "failed to lookup address information: Name or service not known (there is no node `nowhere`; the nodes are \
+///          `test`)"
+///     );
 /// })?;
 /// # Ok::<(), timeloop::Failure>(())
 /// ```

@@ -2,13 +2,15 @@
 //!
 //! # Invariants
 //! A plan is a set of decisions in the fault domain, made when the plan starts. Value 0 means no fault, the earliest
-//! time, the shortest duration and the first target. When a plan ends, all its faults are undone. A plan never leaves
+//! time, the shortest duration, the first target, and that a node is spared. When a plan ends, all its faults are undone. A plan never leaves
 //! fewer nodes up than its budget requires.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use timeloop_sim::{Domain, FaultAspect, FaultKind, PlannedFault, WorldEffect};
 
+use super::fabric::Lookup;
 use super::network::{Network, Partition};
 use crate::engine::world::WorldDecision;
 use crate::engine::{self, context};
@@ -25,23 +27,93 @@ const MOST_MAX: u32 = 1_000;
 const OVER_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The kinds of faults, in the order in which they are drawn.
-const KINDS: [FaultKind; 6] = [
+const KINDS: [FaultKind; 12] = [
     FaultKind::Cut,
     FaultKind::OneWayCut,
     FaultKind::Isolate,
     FaultKind::Clog,
     FaultKind::Crash,
     FaultKind::Pause,
+    FaultKind::Flaky,
+    FaultKind::Hold,
+    FaultKind::Split,
+    FaultKind::Swizzle,
+    FaultKind::LookupFailure,
+    FaultKind::ClockJump,
 ];
+
+/// How far a clock can jump.
+const JUMPS: [Duration; 8] = [
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(600),
+    Duration::from_secs(3_600),
+    Duration::from_secs(86_400),
+];
+
+/// What a fault affects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Node,
+    Link,
+    /// All nodes of the plan.
+    Nodes,
+}
 
 /// Returns the number of a kind in decision keys. It is part of a stored format and must not change.
 const fn code(kind: FaultKind) -> u32 {
     kind as u32 + 1
 }
 
-/// Returns whether the fault affects a node; the other kinds affect a link.
-const fn is_of_node(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::Isolate | FaultKind::Crash | FaultKind::Pause)
+const fn scope(kind: FaultKind) -> Scope {
+    match kind {
+        FaultKind::Cut | FaultKind::OneWayCut | FaultKind::Clog | FaultKind::Flaky | FaultKind::Hold => {
+            Scope::Link
+        }
+        FaultKind::Isolate
+        | FaultKind::Crash
+        | FaultKind::Pause
+        | FaultKind::LookupFailure
+        | FaultKind::ClockJump => Scope::Node,
+        FaultKind::Split | FaultKind::Swizzle => Scope::Nodes,
+    }
+}
+
+/// Returns whether the fault takes a single node out of service.
+const fn takes_node_out(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Isolate | FaultKind::Crash | FaultKind::Pause | FaultKind::Swizzle)
+}
+
+/// Returns whether the fault changes a node itself, which the test's own node does not allow.
+const fn changes_node(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Crash | FaultKind::Pause | FaultKind::ClockJump)
+}
+
+/// Returns how many nodes a plan must have for a fault.
+const fn nodes_min(kind: FaultKind) -> usize {
+    match scope(kind) {
+        Scope::Link => 2,
+        Scope::Node => 1,
+        Scope::Nodes => match kind {
+            FaultKind::Split => 2,
+            _ => 1,
+        },
+    }
+}
+
+/// Returns how many targets a fault can have; for a split, how many numbers of groups.
+const fn targets(kind: FaultKind, nodes: usize) -> usize {
+    match scope(kind) {
+        Scope::Link => nodes * nodes.saturating_sub(1),
+        Scope::Node => nodes,
+        Scope::Nodes => match kind {
+            FaultKind::Split => nodes.saturating_sub(1),
+            _ => 1,
+        },
+    }
 }
 
 /// A plan of faults, drawn from the run's seed. Only the kinds of faults that are added to the plan can happen. Each
@@ -75,14 +147,20 @@ pub struct FaultPlan {
     most: [u32; KINDS.len()],
     nodes: Option<Vec<String>>,
     keep_up: usize,
+    /// Whether the plan may have no faults. A generated plan may.
+    may_be_empty: bool,
 }
 
 /// One fault of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fault {
     kind: FaultKind,
-    /// The node, or the ends of the link.
-    nodes: [usize; 2],
+    /// The node, or the ends of the link; for a split, all nodes.
+    nodes: Vec<usize>,
+    /// The group of each node in a split.
+    groups: Vec<u32>,
+    /// How far a clock jumps ahead. Negative if it jumps back.
+    jump_ns: i64,
     from: Duration,
     until: Duration,
 }
@@ -112,7 +190,14 @@ impl FaultPlan {
             most: [0; KINDS.len()],
             nodes: None,
             keep_up: 0,
+            may_be_empty: false,
         }
+    }
+
+    /// Accepts that the plan has no faults.
+    #[cfg(feature = "proptest")]
+    pub(crate) fn or_none(self) -> Self {
+        Self { may_be_empty: true, ..self }
     }
 
     #[track_caller]
@@ -176,6 +261,72 @@ impl FaultPlan {
         self.with(FaultKind::Pause, most)
     }
 
+    /// Allows up to `most` flaky links between two nodes, in both directions: for a while packets are late, lost,
+    /// duplicated and reordered as with [`LinkModel::flaky`](super::LinkModel::flaky). The fate of each packet is a
+    /// decision of its own.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn flaky_links(self, most: u32) -> Self {
+        self.with(FaultKind::Flaky, most)
+    }
+
+    /// Allows up to `most` holds of a link, in one direction: its packets, also those in flight, are held for a while and
+    /// then continue in the order in which they were sent. A link that the test holds itself is left alone.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn holds(self, most: u32) -> Self {
+        self.with(FaultKind::Hold, most)
+    }
+
+    /// Allows up to `most` splits of the nodes into two or more groups, without links between nodes of different groups.
+    /// All nodes of the plan are divided.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn splits(self, most: u32) -> Self {
+        self.with(FaultKind::Split, most)
+    }
+
+    /// Allows up to `most` swizzles: some of the nodes are cut off from all others, one after the other, and come back one
+    /// after the other, in another order.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn swizzles(self, most: u32) -> Self {
+        self.with(FaultKind::Swizzle, most)
+    }
+
+    /// Allows up to `most` times in which lookups of a node's name fail with a temporary error.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn failing_lookups(self, most: u32) -> Self {
+        self.with(FaultKind::LookupFailure, most)
+    }
+
+    /// Allows up to `most` jumps of a node's wall clock, by 10 ms to a day ahead or back. The clock jumps by the same time in
+    /// the other direction when the fault ends.
+    ///
+    /// # Panics
+    /// If `most` exceeds 1,000.
+    #[must_use]
+    #[track_caller]
+    pub fn clock_jumps(self, most: u32) -> Self {
+        self.with(FaultKind::ClockJump, most)
+    }
+
     /// Sets how long a fault lasts. The default is from 10 ms to a quarter of the plan's duration.
     ///
     /// # Panics
@@ -204,35 +355,97 @@ impl FaultPlan {
         self
     }
 
-    /// Sets the budget: at least `count` nodes stay up, not paused and not isolated by this plan. A crash, pause or
-    /// isolation that would leave fewer is skipped.
+    /// Sets the budget: at least `count` nodes stay up, not paused and not cut off from all others by this plan. A fault that
+    /// would leave fewer is skipped, and so is a split without a group of at least `count` nodes.
     #[must_use]
     pub fn keep_up(mut self, count: usize) -> Self {
         self.keep_up = count;
         self
     }
 
-    /// Draws the faults and carries them out. When this returns, all cut links are healed, and all nodes that the
-    /// plan has crashed or paused are running.
+    /// Draws the faults and carries them out. When this returns, all its faults are undone: links are healed, and nodes that
+    /// the plan has crashed or paused are running.
     ///
     /// # Panics
-    /// Outside of a run, and if a name given to [`nodes`](Self::nodes) is unknown.
-    pub async fn run(self) {
-        let world = World::current();
-        let names = match &self.nodes {
+    /// Outside of a run, and if the plan can't do anything or not what it says: if it has no faults or no nodes, if a name
+    /// given to [`nodes`](Self::nodes) is unknown or given twice, if it may crash or pause the test's own node or change
+    /// its clock, if it has only faults of links and a single node, and if [`keep_up`](Self::keep_up) forbids all its
+    /// faults.
+    #[track_caller]
+    pub fn run(self) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            let names = self.names();
+            if let Err(error) = self.check(&names) {
+                panic!("the fault plan at {at} {error}");
+            }
+            let faults = self.draw(&names);
+            self.carry_out(&faults, &names).await;
+        }
+    }
+
+    /// Returns the names of the nodes that faults may affect.
+    fn names(&self) -> Vec<String> {
+        match &self.nodes {
             Some(names) => names.clone(),
             None => {
-                let nodes = world.nodes().into_iter().map(|node| node.name().to_owned());
+                let nodes = World::current().nodes().into_iter().map(|node| node.name().to_owned());
                 nodes.filter(|name| name != "test").collect()
             }
-        };
-        for name in &names {
+        }
+    }
+
+    /// Checks that the plan can do something, and that it can do all that it may draw.
+    fn check(&self, names: &[String]) -> Result<(), String> {
+        let world = World::current();
+        for (index, name) in names.iter().enumerate() {
+            let shown = name.escape_debug();
             if world.get(name).is_none() {
-                panic!("there is no node `{name}` for the fault plan; declare it first");
+                let nodes = world.nodes();
+                let nodes: Vec<_> = nodes.iter().map(|node| format!("`{node}`")).collect();
+                return Err(format!(
+                    "names `{shown}`, and the nodes are {}; declare it first",
+                    nodes.join(", ")
+                ));
+            }
+            if names[..index].contains(name) {
+                return Err(format!("names node `{shown}` twice; name it once"));
             }
         }
-        let faults = self.draw(&names);
-        self.carry_out(&faults, &names).await;
+        let kinds = || KINDS.into_iter().filter(|kind| self.most[*kind as usize] > 0);
+        if names.iter().any(|name| name == "test") && kinds().any(changes_node) {
+            return Err(
+                "has crashes, pauses or clock jumps, and `test` is among its nodes; the test's own node can \
+                        only be cut off"
+                    .to_owned(),
+            );
+        }
+        if names.is_empty() {
+            return Err("has no nodes; declare nodes before it runs, or name some".to_owned());
+        }
+        if self.may_be_empty {
+            return Ok(());
+        }
+        if kinds().next().is_none() {
+            return Err("has no faults; add some, as in `.partitions(3)`".to_owned());
+        }
+        if kinds().all(|kind| names.len() < nodes_min(kind)) {
+            return Err(
+                "has a single node, and its faults need two; declare another, or name `test` too".to_owned()
+            );
+        }
+        let forbidden = |kind| {
+            (takes_node_out(kind) && names.len() <= self.keep_up)
+                || (kind == FaultKind::Split && names.len() < self.keep_up)
+        };
+        if kinds().all(forbidden) {
+            let (nodes, kept) = (names.len(), self.keep_up);
+            return Err(format!(
+                "has {nodes} nodes of which {kept} must stay up, so none of its faults can happen; lower `keep_up`, or \
+                 declare more nodes"
+            ));
+        }
+        Ok(())
     }
 
     /// Draws the faults of this run, in no particular order.
@@ -240,8 +453,7 @@ impl FaultPlan {
         let plan = number();
         let mut faults = Vec::new();
         for kind in KINDS {
-            let targets =
-                if is_of_node(kind) { names.len() } else { names.len() * names.len().saturating_sub(1) };
+            let targets = targets(kind, names.len());
             let most = self.most[kind as usize];
             if targets == 0 || most == 0 {
                 continue;
@@ -270,37 +482,86 @@ impl FaultPlan {
         number: u32,
         targets: u32,
         names: &[String],
-    ) -> Option<Fault> {
+    ) -> Vec<Fault> {
         let path = [code(kind), number + 1];
         let question = |index| WorldDecision { domain: Domain::Fault, path, number: 2 * plan, index };
         let happens = draw(question(0), 2);
         if happens == 0 {
-            return None;
+            return Vec::new();
         }
         let target = if targets > 1 { draw(question(1), targets) } else { 0 };
         let start = draw(question(2), STEPS);
         let lasts = draw(question(3), STEPS);
-        let nodes = if is_of_node(kind) {
-            [target as usize; 2]
-        } else {
-            let others = names.len() - 1;
-            let (from, other) = (target as usize / others, target as usize % others);
-            [from, if other >= from { other + 1 } else { other }]
-        };
         let duration = self.shortest + part(self.longest - self.shortest, lasts);
         let from = part(self.over - duration, start);
-        let fault = Fault { kind, nodes, from, until: from + duration };
+        let mut fault =
+            Fault { kind, nodes: Vec::new(), groups: Vec::new(), jump_ns: 0, from, until: from + duration };
+        // The details: a value for each of some further questions.
+        let mut details: Vec<u32> = Vec::new();
+        let mut detail = |arity: u32| {
+            let question = question(4 + details.len() as u32);
+            let value = if arity > 1 { draw(question, arity) } else { 0 };
+            details.push(value);
+            value
+        };
+        let mut parts = Vec::new();
+        match scope(kind) {
+            Scope::Node => {
+                fault.nodes = vec![target as usize];
+                if kind == FaultKind::ClockJump {
+                    let ns = JUMPS[detail(JUMPS.len() as u32) as usize].as_nanos() as i64;
+                    fault.jump_ns = if detail(2) == 0 { ns } else { -ns };
+                }
+            }
+            Scope::Link => {
+                let others = names.len() - 1;
+                let (one, other) = (target as usize / others, target as usize % others);
+                fault.nodes = vec![one, if other >= one { other + 1 } else { other }];
+            }
+            Scope::Nodes if kind == FaultKind::Split => {
+                fault.nodes = (0..names.len()).collect();
+                // Value 0 of each leaves all nodes together.
+                fault.groups = fault.nodes.iter().map(|_| detail(target + 2)).collect();
+            }
+            Scope::Nodes => {
+                // In the first half, nodes are cut off, and in the second half they come back. Both have a turn for each node,
+                // and two nodes may take the same. Value 0 of the first question spares the node.
+                let turns = u32::try_from(names.len()).unwrap_or(u32::MAX);
+                let turn = |number: u32| duration / 2 * number / turns;
+                for node in 0..names.len() {
+                    let (cut, back) = (detail(turns + 1), detail(turns));
+                    if let Some(cut) = cut.checked_sub(1) {
+                        // At the earliest, the node comes back when it is cut off. It is cut off for 1 ns at least.
+                        let cut_off = from + turn(cut);
+                        let back =
+                            (fault.until - turn(turns - 1 - back)).max(cut_off + Duration::from_nanos(1));
+                        parts.push(Fault { nodes: vec![node], from: cut_off, until: back, ..fault.clone() });
+                    }
+                }
+                fault.nodes = parts.iter().map(|part| part.nodes[0]).collect();
+            }
+        }
+        // Without an effect it is no fault.
+        let is_none = match kind {
+            FaultKind::Split => fault.groups.iter().all(|group| *group == fault.groups[0]),
+            FaultKind::Swizzle => parts.is_empty(),
+            _ => false,
+        };
+        if is_none {
+            return Vec::new();
+        }
         let values = [
             (happens, FaultAspect::Happens),
             (target, FaultAspect::Target),
             (start, FaultAspect::Begins),
             (lasts, FaultAspect::Lasts),
         ];
-        for (index, (value, aspect)) in (0..).zip(values) {
+        let details = details.into_iter().map(|value| (value, FaultAspect::Detail));
+        for (index, (value, aspect)) in (0..).zip(values.into_iter().chain(details)) {
             let effect = || WorldEffect::Fault { fault: fault.described(names), aspect };
             context::with(|engine| engine.keep_world(question(index), value, effect));
         }
-        Some(fault)
+        if kind == FaultKind::Swizzle { parts } else { vec![fault] }
     }
 
     /// Starts and ends each fault at its time.
@@ -319,7 +580,7 @@ impl FaultPlan {
             sleep_until(begin + at).await;
             let fault = &faults[index];
             if starts {
-                if is_of_node(fault.kind) && !self.has_budget(&active, faults, names, fault.nodes[0]) {
+                if !self.has_budget(&active, faults, names, fault) {
                     continue;
                 }
                 active[index] = fault.begin(&world, &network, names);
@@ -330,12 +591,20 @@ impl FaultPlan {
         sleep_until(begin + self.over).await;
     }
 
-    /// Returns whether enough nodes stay up without this one.
-    fn has_budget(&self, active: &[Option<Undo>], faults: &[Fault], names: &[String], node: usize) -> bool {
+    /// Returns whether enough nodes stay up under one more fault.
+    fn has_budget(&self, active: &[Option<Undo>], faults: &[Fault], names: &[String], fault: &Fault) -> bool {
+        if fault.kind == FaultKind::Split {
+            let size = |group: &u32| fault.groups.iter().filter(|other| *other == group).count();
+            return fault.groups.iter().map(size).max().unwrap_or(0) >= self.keep_up;
+        }
+        if !takes_node_out(fault.kind) {
+            return true;
+        }
+        let node = fault.nodes[0];
         let world = World::current();
         let cut_off = |node: usize| {
-            let active = active.iter().zip(faults).filter(|(undo, _)| undo.is_some());
-            active.into_iter().any(|(_, fault)| is_of_node(fault.kind) && fault.nodes[0] == node)
+            let mut active = active.iter().zip(faults).filter(|(undo, _)| undo.is_some());
+            active.any(|(_, fault)| takes_node_out(fault.kind) && fault.nodes[0] == node)
         };
         let left = (0..names.len()).filter(|&other| {
             let up = world.get(&names[other]).is_some_and(|node| node.is_up() && !node.is_paused());
@@ -351,6 +620,13 @@ enum Undo {
     Heal(Partition),
     Restart(String),
     Resume(String),
+    /// Ends what makes the links between two nodes flaky.
+    EndFlaky(Network, [String; 2]),
+    Release(Network, [String; 2]),
+    /// Restores how a name is looked up.
+    RestoreLookups(Network, String, Option<Lookup>),
+    /// Lets a wall clock jump.
+    Jump(String, i64),
     /// The fault ends by itself.
     Nothing,
 }
@@ -369,9 +645,20 @@ impl Undo {
                     node.resume();
                 }
             }
+            Self::EndFlaky(network, [one, other]) => network.set_flaky(&one, &other, false),
+            Self::Release(network, [from, to]) => network.release(&from, &to),
+            Self::RestoreLookups(network, name, before) => network.end_failing_lookups(&name, before),
+            Self::Jump(name, ns) => jump(world, &name, ns),
             Self::Nothing => {}
         }
     }
+}
+
+/// Lets the wall clock of a node jump ahead, or back if `ns` is negative.
+fn jump(world: &World, name: &str, ns: i64) {
+    let Some(clock) = world.get(name).map(|node| node.clock()) else { return };
+    let by = Duration::from_nanos(ns.unsigned_abs());
+    if ns < 0 { clock.jump_back(by) } else { clock.jump_ahead(by) }
 }
 
 impl Fault {
@@ -380,19 +667,23 @@ impl Fault {
         let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         PlannedFault {
             kind: self.kind,
-            nodes: self.nodes.map(|node| names[node].as_str().into()),
+            nodes: self.nodes.iter().map(|node| names[*node].as_str().into()).collect(),
+            groups: self.groups.clone().into(),
+            jump_ns: self.jump_ns,
             begins_ns: ns(self.from),
             lasts_ns: ns(self.until - self.from),
         }
     }
 
     fn begin(&self, world: &World, network: &Network, names: &[String]) -> Option<Undo> {
-        let [one, other] = self.nodes.map(|node| names[node].as_str());
+        let name = |index: usize| self.nodes.get(index).map_or("", |node| names[*node].as_str());
+        let (one, other) = (name(0), name(1));
+        let both = || [one.to_owned(), other.to_owned()];
         let node = world.get(one)?;
         Some(match self.kind {
             FaultKind::Cut => Undo::Heal(network.partition(&[&[one], &[other]])),
             FaultKind::OneWayCut => Undo::Heal(network.cut(one, other)),
-            FaultKind::Isolate => Undo::Heal(network.isolate(one)),
+            FaultKind::Isolate | FaultKind::Swizzle => Undo::Heal(network.isolate(one)),
             FaultKind::Clog => {
                 network.clog(one, other, self.until - self.from);
                 network.clog(other, one, self.until - self.from);
@@ -411,6 +702,33 @@ impl Fault {
                 }
                 node.pause_as(true);
                 Undo::Resume(one.to_owned())
+            }
+            FaultKind::Flaky => {
+                network.set_flaky(one, other, true);
+                Undo::EndFlaky(network.clone(), both())
+            }
+            FaultKind::Hold => {
+                if !network.hold_anew(one, other) {
+                    return None;
+                }
+                Undo::Release(network.clone(), both())
+            }
+            FaultKind::Split => {
+                let groups = self.groups.iter().max().map_or(0, |last| last + 1);
+                let members = |group: u32| {
+                    let members = self.nodes.iter().zip(&self.groups).filter(|(_, own)| **own == group);
+                    members.map(|(node, _)| names[*node].as_str()).collect::<Vec<_>>()
+                };
+                let groups: Vec<Vec<&str>> = (0..groups).map(members).collect();
+                let groups: Vec<&[&str]> = groups.iter().map(Vec::as_slice).collect();
+                Undo::Heal(network.partition(&groups))
+            }
+            FaultKind::LookupFailure => {
+                Undo::RestoreLookups(network.clone(), one.to_owned(), network.fail_lookups_anew(one)?)
+            }
+            FaultKind::ClockJump => {
+                jump(world, one, self.jump_ns);
+                Undo::Jump(one.to_owned(), -self.jump_ns)
             }
         })
     }

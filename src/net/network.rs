@@ -85,14 +85,13 @@ impl Network {
     fn host(&self, name: &str) -> u32 {
         let found = of_run(self.run, |engine| {
             let nodes = engine.nodes();
-            nodes.by_name(name).ok_or_else(|| {
-                let names: Vec<String> = nodes.ids().map(|node| format!("`{}`", nodes.name(node))).collect();
-                names.join(", ")
-            })
+            nodes.by_name(name).ok_or_else(|| nodes.listed())
         });
         match found {
             Some(Ok(node)) => node.0,
-            Some(Err(names)) => panic!("there is no node `{name}`; the nodes are {names}"),
+            Some(Err(names)) => {
+                panic!("there is no node `{}`; the nodes are {names}", name.escape_debug())
+            }
             None => panic!(
                 "this `Network` belongs to a run that is over or to another thread; call `Network::current()` in \
                  each run"
@@ -123,7 +122,7 @@ impl Network {
     #[track_caller]
     pub fn set_link(&self, from: &str, to: &str, model: &LinkModel) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, _| fabric.links.get(from, to).params = model.shared());
+        self.with(|fabric, _| fabric.links.get(from, to).set_params(model.shared()));
     }
 
     /// Sets the model of the links between two nodes, in both directions.
@@ -140,8 +139,10 @@ impl Network {
         let delay = LinkModel::new().latency(latency).params.delay;
         self.with(|fabric, _| {
             for (from, to) in [(from, to), (to, from)] {
-                let params = &mut fabric.links.get(from, to).params;
-                *params = Rc::new(super::fabric::LinkParams { delay: delay.clone(), ..(**params).clone() });
+                let link = fabric.links.get(from, to);
+                let params =
+                    super::fabric::LinkParams { delay: delay.clone(), ..(**link.stable_params()).clone() };
+                link.set_params(Rc::new(params));
             }
         });
     }
@@ -247,6 +248,62 @@ impl Network {
             fabric.links.get(from, to).held = false;
             let number = fabric.links.between(from, to);
             fabric.release(ctx, number);
+        });
+    }
+
+    /// Holds a link for a fault plan, unless it is held. Returns whether it was not.
+    #[track_caller]
+    pub(super) fn hold_anew(&self, from: &str, to: &str) -> bool {
+        let pair = self.pair(from, to);
+        let mut held = false;
+        self.with(|fabric, _| held = fabric.links.get(pair.0, pair.1).held);
+        if !held {
+            self.hold(from, to);
+        }
+        !held
+    }
+
+    /// Makes the links between two nodes flaky for a fault plan, or ends that.
+    #[track_caller]
+    pub(super) fn set_flaky(&self, one: &str, other: &str, flaky: bool) {
+        let (from, to) = self.pair(one, other);
+        let model = LinkModel::flaky();
+        self.with(|fabric, _| {
+            for (from, to) in [(from, to), (to, from)] {
+                let link = fabric.links.get(from, to);
+                if flaky {
+                    link.make_flaky(&model.params);
+                } else {
+                    link.end_flaky();
+                }
+            }
+        });
+    }
+
+    /// Makes lookups of a name fail for a fault plan. Returns how it was looked up before; `None` if lookups fail already.
+    pub(super) fn fail_lookups_anew(&self, name: &str) -> Option<Option<Lookup>> {
+        let mut before = None;
+        self.with(|fabric, _| {
+            let name = name.to_ascii_lowercase();
+            let earlier = fabric.names.get(&name).cloned();
+            if earlier != Some(Lookup::Fails) {
+                fabric.names.insert(name, Lookup::Fails);
+                before = Some(earlier);
+            }
+        });
+        before
+    }
+
+    /// Restores how a name is looked up, unless the test has changed that meanwhile.
+    pub(super) fn end_failing_lookups(&self, name: &str, before: Option<Lookup>) {
+        self.with(|fabric, _| {
+            let name = name.to_ascii_lowercase();
+            if fabric.names.get(&name) == Some(&Lookup::Fails) {
+                match before {
+                    Some(lookup) => fabric.names.insert(name, lookup),
+                    None => fabric.names.remove(&name),
+                };
+            }
         });
     }
 

@@ -80,8 +80,8 @@ impl Link {
     }
 }
 
-/// Generates plans with up to three partitions, one-way cuts, clogs, crashes and pauses each, within `over` of the
-/// plan's start. Each kind is omitted in three of four cases.
+/// Generates plans with up to three faults of each kind, within `over` of the plan's start. Each kind is omitted in three
+/// of four cases, and a plan may have no faults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -110,15 +110,26 @@ impl Link {
 /// If `over` is zero.
 #[track_caller]
 pub fn fault_plans(over: Duration) -> impl Strategy<Value = FaultPlan> {
-    let calm = FaultPlan::over(over);
-    (rarely(3), rarely(3), rarely(3), rarely(3), rarely(3)).prop_map(
-        move |(partitions, one_way_cuts, clogs, crashes, pauses)| {
+    let calm = FaultPlan::over(over).or_none();
+    let faults = (rarely(3), rarely(3), rarely(3), rarely(3), rarely(3));
+    let others = (rarely(3), rarely(3), rarely(3), rarely(3), rarely(3), rarely(3));
+    (faults, others).prop_map(
+        move |(
+            (partitions, one_way_cuts, clogs, crashes, pauses),
+            (flaky, holds, splits, swizzles, lookups, jumps),
+        )| {
             calm.clone()
                 .partitions(partitions)
                 .one_way_cuts(one_way_cuts)
                 .clogs(clogs)
                 .crashes(crashes)
                 .pauses(pauses)
+                .flaky_links(flaky)
+                .holds(holds)
+                .splits(splits)
+                .swizzles(swizzles)
+                .failing_lookups(lookups)
+                .clock_jumps(jumps)
         },
     )
 }

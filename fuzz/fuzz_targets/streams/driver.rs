@@ -134,7 +134,7 @@ async fn step(reader: &mut Reader<'_>, nodes: &[Node; 3], shared: &Shared) {
         30 if other == 2 => {
             let plan =
                 FaultPlan::over(Duration::from_secs(5)).partitions(2).one_way_cuts(1).clogs(1).pauses(1);
-            plan.run().await;
+            plan.flaky_links(1).holds(1).splits(1).swizzles(1).run().await;
         }
         _ => sleep(duration(reader)).await,
     }

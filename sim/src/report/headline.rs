@@ -116,6 +116,11 @@ impl Failure {
             Cause::Escape => "a real thread woke a task of the run, at a time that is not reproducible. Use \
                               `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
                 .to_owned(),
+            Cause::HandleUsedElsewhere => "a real thread used or dropped something of the run (the handle of a task, a \
+                                           timer, a socket or a node), at a time that is not reproducible. Use \
+                                           `timeloop::task::spawn_blocking` instead of the thread, and no other \
+                                           runtime."
+                .to_owned(),
             Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
         }
     }

@@ -2,14 +2,18 @@
 //!
 //! # Invariants
 //! - The lines are made from the record of the reported run itself, in the order of its steps.
-//! - Each deviation has one line, which names at most two tasks besides the one that the deviation is about.
+//! - Each deviation has one line, which names at most two tasks besides the one that the deviation is about. The deviations of
+//!   one fault have one line together.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::operation_text::{Form, verb};
 use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
-use crate::{Deviation, Domain, Found, Performed, Record, Schedule, Seed, Site};
+use crate::{
+    Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Performed, Record, Schedule, Seed, Site,
+    WorldChange, WorldDeviation, WorldEffect, WorldEvent,
+};
 
 /// Schedules with more deviations than this are not listed.
 const LISTED_MAX: usize = 24;
@@ -74,6 +78,7 @@ fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
     let writer = Writer { record, ran_at: record.ran_at(), named: RefCell::default() };
     let mut lines: Vec<_> = deviations
         .iter()
+        .filter(|deviation| !writer.is_part_of_a_fault(deviation))
         .map(|deviation| {
             let (step, line) = writer.line(deviation);
             (step.checked_add(1), line)
@@ -148,13 +153,49 @@ impl Writer<'_> {
     /// Describes a decision about the network or a fault.
     fn about_world(&self, deviation: &Deviation) -> (usize, String) {
         match self.record.effect_of(deviation) {
-            // What happens between two steps is listed with the second one.
-            Some(known) => (known.after_steps as usize, known.effect.to_string()),
+            Some(known) => (self.step_of(known), known.effect.to_string()),
             None => {
                 let Deviation { domain, task, resume, .. } = deviation;
                 let line =
                     format!("decision {resume} of the {domain} about `{task}` does not occur in this run");
                 (usize::MAX, line)
+            }
+        }
+    }
+
+    /// Returns whether the deviation is a detail of a fault of a plan, such as its duration. The line of the fault has all
+    /// details.
+    fn is_part_of_a_fault(&self, deviation: &Deviation) -> bool {
+        let known = self.record.effect_of(deviation).map(|known| &known.effect);
+        matches!(known, Some(WorldEffect::Fault { aspect, .. }) if *aspect != FaultAspect::Happens)
+    }
+
+    /// Returns the step in which a packet is sent or a fault begins. What happens between two steps is listed with the second
+    /// one.
+    fn step_of(&self, known: &WorldDeviation) -> usize {
+        let next = known.after_steps as usize;
+        let steps = &self.record.steps;
+        let Some(last) = next.checked_sub(1) else { return next };
+        let Some(drawn_at_ns) = steps.get(last).map(|step| step.at_ns) else { return next };
+        match &known.effect {
+            WorldEffect::Packet { at_ns, .. } if *at_ns == drawn_at_ns => last,
+            WorldEffect::Packet { .. } => next,
+            WorldEffect::Fault { fault, .. } => {
+                let begins_ns = drawn_at_ns.saturating_add(fault.begins_ns);
+                let is_it = |event: &&WorldEvent| {
+                    let begins = match fault.kind {
+                        FaultKind::Crash => NodeEvent::Crashes,
+                        FaultKind::Pause => NodeEvent::Pauses,
+                        _ => return false,
+                    };
+                    matches!(&event.change, WorldChange::Node { node, event, .. } if *event == begins && fault.nodes.first() == Some(node))
+                        && steps[event.step as usize].at_ns >= begins_ns
+                };
+                // Other faults are no events.
+                let event = self.record.events.iter().find(is_it).map(|event| event.step as usize);
+                event
+                    .or_else(|| (last..steps.len()).find(|step| steps[*step].at_ns >= begins_ns))
+                    .unwrap_or(usize::MAX)
             }
         }
     }

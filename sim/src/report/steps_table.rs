@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::operation_text::{Form, verb};
 use super::schedule_text;
-use crate::text::{Nanos, WIDTH, counted, grouped, shorten_front};
+use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
 use crate::{Failure, FailureKind, Found, Record, Site};
 
 /// The steps that a report shows, unless all are asked for.
@@ -65,6 +65,7 @@ fn table(record: &Record, failure: &Failure, out_of_order: &[bool], count: usize
     let push_line = |text: &mut String, mark: char, [step, time, task]: [&str; 3], ran: &str| {
         let task = shorten_front(task, task_width);
         let line = format!("  {mark} {step:>step_width$}  {time:>time_width$}  {task:<task_width$}  {ran}");
+        let line = escaped(&line);
         text.push_str(line.trim_end());
         text.push('\n');
     };
@@ -259,7 +260,8 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
     let name = if label.name.is_empty() {
         format!("{}{node}", label.path)
     } else {
-        format!("{}{node} ({})", label.name, label.path)
+        // Escaped here too, so that the column is wide enough.
+        format!("{}{node} ({})", escaped(&label.name), label.path)
     };
     let events = record.events_of(number).iter().map(|event| event.change.to_string()).collect();
     let mut operations: Vec<String> = Vec::new();

@@ -63,18 +63,44 @@ impl fmt::Display for WorldEffect {
 
 impl PlannedFault {
     fn write(&self, f: &mut fmt::Formatter<'_>, aspect: FaultAspect) -> fmt::Result {
-        let [one, other] = &self.nodes;
+        let name = |index: usize| self.nodes.get(index).map_or("", |name| name);
+        let (one, other) = (name(0), name(1));
+        let all = || {
+            let names: Vec<_> = self.nodes.iter().map(|name| format!("`{name}`")).collect();
+            if let [name] = &names[..] {
+                format!("node {name}")
+            } else {
+                format!("nodes {}", names.join(", "))
+            }
+        };
+        let between = || format!("the link between `{one}` and `{other}`");
         let (target, breaks) = match self.kind {
-            FaultKind::Cut => (format!("the link between `{one}` and `{other}`"), "is cut"),
+            FaultKind::Cut => (between(), "is cut"),
             FaultKind::OneWayCut => (format!("the link `{one}` → `{other}`"), "is cut"),
             FaultKind::Isolate => (format!("node `{one}`"), "is cut off from all other nodes"),
-            FaultKind::Clog => (format!("the link between `{one}` and `{other}`"), "is clogged"),
+            FaultKind::Clog => (between(), "is clogged"),
             FaultKind::Crash => (format!("node `{one}`"), "crashes"),
             FaultKind::Pause => (format!("node `{one}`"), "is paused"),
+            FaultKind::Flaky => (between(), "is flaky"),
+            FaultKind::Hold => (format!("the link `{one}` → `{other}`"), "holds its packets"),
+            FaultKind::Split => ("the network".to_owned(), "is split into groups"),
+            FaultKind::Swizzle if self.nodes.len() == 1 => (all(), "is cut off from all other nodes"),
+            FaultKind::Swizzle => (all(), "are cut off one after the other"),
+            FaultKind::LookupFailure => (format!("lookups of `{one}`"), "fail"),
+            FaultKind::ClockJump => (format!("the wall clock of node `{one}`"), "jumps"),
+        };
+        let breaks = match self.kind {
+            FaultKind::Split => format!("{breaks} ({})", self.listed_groups()),
+            FaultKind::ClockJump => {
+                let by = Nanos(self.jump_ns.unsigned_abs());
+                if self.jump_ns < 0 { format!("jumps back by {by}") } else { format!("jumps ahead by {by}") }
+            }
+            _ => breaks.to_owned(),
         };
         let lasts = Nanos(self.lasts_ns);
         let lasts = match self.kind {
             FaultKind::Crash => format!("and restarts after {lasts}"),
+            FaultKind::ClockJump => format!("and back after {lasts}"),
             _ => format!("for {lasts}"),
         };
         let begins = Nanos(self.begins_ns);
@@ -83,17 +109,40 @@ impl PlannedFault {
             FaultKind::Pause => "pause",
             FaultKind::Clog => "clog",
             FaultKind::Cut | FaultKind::OneWayCut | FaultKind::Isolate => "cut",
+            FaultKind::Flaky => "flaky link",
+            FaultKind::Hold => "hold",
+            FaultKind::Split => "split",
+            FaultKind::Swizzle => "swizzle",
+            FaultKind::LookupFailure => "failing lookup",
+            FaultKind::ClockJump => "clock jump",
         };
         match aspect {
             FaultAspect::Happens => {
                 write!(f, "{target} {breaks} {begins} after the fault plan starts, {lasts}")
+            }
+            FaultAspect::Target if self.kind == FaultKind::Split => {
+                let groups = self.groups.iter().max().map_or(1, |last| last + 1);
+                write!(f, "the split has {groups} groups")
             }
             FaultAspect::Target => write!(f, "the target of the {fault} is {target}"),
             FaultAspect::Begins => {
                 write!(f, "{target} {breaks} only {begins} after the fault plan starts")
             }
             FaultAspect::Lasts => write!(f, "{target} {breaks} {lasts}"),
+            FaultAspect::Detail => write!(f, "{target} {breaks} in the {fault}"),
         }
+    }
+
+    /// Lists the groups of a split: `` `a`, `b` | `c` ``.
+    fn listed_groups(&self) -> String {
+        let mut numbers: Vec<u32> = self.groups.to_vec();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let group = |number: u32| {
+            let members = self.nodes.iter().zip(&self.groups).filter(|(_, group)| **group == number);
+            members.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
+        numbers.into_iter().map(group).collect::<Vec<_>>().join(" | ")
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) struct Link {
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) params: Rc<LinkParams>,
+    /// The parameters to restore when the link is no longer flaky, and how many faults make it flaky.
+    stable: Option<(Rc<LinkParams>, u32)>,
     /// How many cuts are in effect. Nothing passes while there is one.
     pub(crate) cuts: u32,
     /// Whether packets are held until released.
@@ -117,6 +119,46 @@ impl Link {
     #[inline]
     pub(crate) fn loses_all(&self) -> bool {
         self.params.loss == PROBABILITY_STEPS
+    }
+
+    /// Returns the parameters that the link has, or will have when it is no longer flaky.
+    pub(crate) fn stable_params(&self) -> &Rc<LinkParams> {
+        self.stable.as_ref().map_or(&self.params, |(params, _)| params)
+    }
+
+    /// Sets the parameters. They take effect when the link is no longer flaky.
+    pub(crate) fn set_params(&mut self, params: Rc<LinkParams>) {
+        match &mut self.stable {
+            Some((stable, _)) => *stable = params,
+            None => self.params = params,
+        }
+    }
+
+    /// Makes the link flaky: latencies, losses and the like are at least those of `flaky`.
+    pub(crate) fn make_flaky(&mut self, flaky: &LinkParams) {
+        if let Some((_, faults)) = &mut self.stable {
+            *faults += 1;
+            return;
+        }
+        let own = Rc::clone(&self.params);
+        self.params = Rc::new(LinkParams {
+            delay: flaky.delay.clone(),
+            loss: own.loss.max(flaky.loss),
+            duplicate: own.duplicate.max(flaky.duplicate),
+            reorder: own.reorder.max(flaky.reorder),
+            ..(*own).clone()
+        });
+        self.stable = Some((own, 1));
+    }
+
+    /// Ends one fault that made the link flaky.
+    pub(crate) fn end_flaky(&mut self) {
+        let Some((params, faults)) = self.stable.take() else { return };
+        if faults > 1 {
+            self.stable = Some((params, faults - 1));
+        } else {
+            self.params = params;
+        }
     }
 
     fn next(&mut self) -> Packet {
@@ -226,6 +268,7 @@ impl Links {
                 from,
                 to,
                 params,
+                stable: None,
                 cuts: 0,
                 held: false,
                 clogged_until_ns: 0,
@@ -261,8 +304,10 @@ impl Links {
 
     /// Sets the parameters of all links that were not configured individually.
     pub(crate) fn set_default_params(&mut self, params: Rc<LinkParams>) {
-        for link in self.all.iter_mut().filter(|link| Rc::ptr_eq(&link.params, &self.default_params)) {
-            link.params = Rc::clone(&params);
+        for link in self.all.iter_mut() {
+            if Rc::ptr_eq(link.stable_params(), &self.default_params) {
+                link.set_params(Rc::clone(&params));
+            }
         }
         self.default_params = params;
     }

@@ -225,7 +225,10 @@ fn bad_input_is_rejected() {
         let socket = TcpSocket::new_v4().unwrap();
         assert_eq!(socket.bind(foreign.into()).unwrap_err().to_string(), text);
         let error = TcpStream::connect("nowhere:7").await.unwrap_err();
-        assert_eq!(error.to_string(), "failed to lookup address information: Name or service not known");
+        assert_eq!(
+            error.to_string(),
+            "failed to lookup address information: Name or service not known (there is no node `nowhere`; the nodes are `test`, `one`)"
+        );
         let error = TcpStream::connect("one").await.unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string()),

@@ -229,7 +229,10 @@ fn names_resolve_to_nodes_unless_overridden() {
         network.set_addresses("db", &node.addresses());
         TcpStream::connect("db:7").await.unwrap();
         let error = TcpStream::connect("nowhere:7").await.unwrap_err();
-        assert_eq!(error.to_string(), "failed to lookup address information: Name or service not known");
+        assert_eq!(
+            error.to_string(),
+            "failed to lookup address information: Name or service not known (there is no node `nowhere`; the nodes are `test`, `echo`)"
+        );
     });
 }
 

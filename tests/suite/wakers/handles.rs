@@ -67,14 +67,16 @@ fn dropped_on_another_thread_after_their_run() {
     thread::spawn(move || drop(things)).join().unwrap();
 }
 
+/// Dropping a set aborts its tasks, and dropping a timer may let time pass: both at a time that is not reproducible.
 #[test]
 fn dropped_on_another_thread_during_their_run() {
-    timeloop::run(0, || async {
+    let failure = timeloop::run(0, || async {
         let things = things().await;
         thread::spawn(move || drop(things)).join().unwrap();
         sleep(Duration::from_secs(1000)).await;
     })
-    .unwrap();
+    .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Escape);
 }
 
 #[test]
@@ -129,7 +131,8 @@ fn a_panic_whose_handle_was_dropped_on_another_thread_is_not_lost() {
         sleep(Duration::from_secs(1)).await;
     })
     .unwrap_err();
-    assert_eq!((failure.kind, failure.message().as_str()), (FailureKind::UnobservedPanic, "nobody looked"));
+    assert_eq!(failure.kind, FailureKind::Escape);
+    assert!(failure.notes.iter().any(|note| note.to_string().contains("nobody looked")), "{failure:?}");
 }
 
 #[test]
