@@ -251,7 +251,14 @@ pub(crate) fn current_test_name(location: &Location<'_>) -> TestName {
         // The thread's name is the test's path without the crate, which is what `cargo test` takes.
         Some(name) if name != "main" => TestName::new(name).of_this_binary(Some(name), None),
         // Not in a test: the location is the name.
-        _ => TestName::new(format!("{}:{}", location.file(), location.line())).of_this_binary(None, None),
+        _ => {
+            // rustdoc joins documentation tests in a file of a folder with a random name.
+            let file = match location.file().rsplit_once('/') {
+                Some((folder, file)) if folder.contains("rustdoctest") => file,
+                _ => location.file(),
+            };
+            TestName::new(format!("{file}:{}", location.line())).of_this_binary(None, None)
+        }
     }
 }
 
