@@ -201,7 +201,7 @@ fn b14_a_deadlock_of_30_000_tasks_takes_seconds() {
         let tasks: Vec<_> = (0..30_000)
             .map(|_| {
                 let permits = std::rc::Rc::clone(&permits);
-                task::spawn_local(async move {
+                task::spawn(async move {
                     let _permit = permits.acquire().await; // @acquire
                     std::future::pending::<()>().await;
                 })
@@ -238,7 +238,7 @@ fn gets_stuck_at_the_end() {
                 let _adds = adds;
                 std::future::pending::<()>().await;
             };
-            task::spawn_local(waits); // @spawn
+            task::spawn(waits); // @spawn
             yield_now().await;
             std::mem::forget(total.lock().unwrap());
         }),
@@ -376,7 +376,7 @@ fn b16_the_output_is_dropped_within_the_run() {
     // An output that the caller does not get, because the run fails after the end of its root.
     let count = dropped();
     let failure = timeloop::run(0, || async {
-        task::spawn_local(async {
+        task::spawn(async {
             let _panics = on_drop(|| panic!("a destructor"));
             std::future::pending::<()>().await;
         });
@@ -407,7 +407,7 @@ fn b15_an_exhaustive_search_says_that_a_task_spins() {
     let exploration = search().run(|| async {
         let flag = Rc::new(Cell::new(false));
         let theirs = Rc::clone(&flag);
-        task::spawn_local(async move { theirs.set(true) });
+        task::spawn(async move { theirs.set(true) });
         while !flag.get() {
             yield_now().await;
         }
@@ -437,7 +437,7 @@ fn b15_an_exhaustive_search_says_that_a_task_spins() {
             let total = Rc::new(Mutex::new(0));
             for number in 1..=3 {
                 let (done, total) = (Rc::clone(&done), Rc::clone(&total));
-                task::spawn_local(async move {
+                task::spawn(async move {
                     let read = *total.lock().await;
                     if bug {
                         *total.lock().await = read + number;
@@ -467,7 +467,7 @@ async fn spins() {
     }
     let flag = std::rc::Rc::new(std::cell::Cell::new(false));
     let theirs = std::rc::Rc::clone(&flag);
-    task::spawn_local(async move { theirs.set(true) });
+    task::spawn(async move { theirs.set(true) });
     while !flag.get() {
         yield_now().await;
     }
