@@ -35,8 +35,8 @@ impl TestBinary {
     /// `features` are those that the binary was built with, if they are known.
     pub(crate) fn command(&self, test: Option<&str>, features: Option<&str>) -> String {
         let mut command = if self.is_program() { "cargo run".to_owned() } else { "cargo test".to_owned() };
-        let arguments =
-            [self.package(), features.and_then(|features| self.features(features)), self.target()];
+        let features = features.map_or_else(|| self.required_features(), |features| self.features(features));
+        let arguments = [self.package(), features, self.target()];
         for argument in arguments.into_iter().flatten() {
             command.push(' ');
             command.push_str(&argument);
@@ -82,6 +82,9 @@ impl TestBinary {
         if let Some(name) = of("tests").filter(|_| is_test) {
             return Some(format!("--test {name}"));
         }
+        if let Some((name, _)) = self.declared_test() {
+            return Some(format!("--test {name}"));
+        }
         if let Some(name) = of("src/bin") {
             return Some(format!("--bin {name}"));
         }
@@ -108,6 +111,20 @@ impl TestBinary {
         }
         let has_members = |text: String| text.lines().any(|line| line.trim_start().starts_with("members"));
         fs::read_to_string(workspace.join("Cargo.toml")).is_ok_and(has_members).then(|| format!("-p {name}"))
+    }
+
+    /// Returns the name of this test binary and the features that it requires, if the manifest declares it.
+    fn declared_test(&self) -> Option<(String, Vec<String>)> {
+        let (_, folder) = self.package.as_ref()?;
+        let (stem, is_test) = self.stem();
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok().filter(|_| is_test)?;
+        tests_of(&manifest).into_iter().find(|(name, _)| name.replace('-', "_") == stem)
+    }
+
+    /// Selects the features without which cargo does not build this binary.
+    fn required_features(&self) -> Option<String> {
+        let (_, required) = self.declared_test()?;
+        (!required.is_empty()).then(|| format!("--features {}", required.join(",")))
     }
 
     /// Selects these features, of which the default ones need no argument.
@@ -165,6 +182,24 @@ fn workspace_of(folder: &Path) -> Option<PathBuf> {
         text(folder).is_some_and(|text| text.lines().any(|line| line.trim_start().starts_with("[workspace")))
     };
     packages().find(is_root).or_else(|| packages().next()).map(Path::to_owned)
+}
+
+/// Returns the integration tests that a manifest declares, each with the features that it requires.
+fn tests_of(manifest: &str) -> Vec<(String, Vec<String>)> {
+    let sections = manifest.split("\n[[test]]").skip(1);
+    let tests = sections.filter_map(|section| {
+        let section = section.split_once("\n[").map_or(section, |(section, _)| section);
+        let value = |key: &str| {
+            let line =
+                section.lines().find(|line| line.split('=').next().is_some_and(|name| name.trim() == key))?;
+            line.split_once('=').map(|(_, value)| value.trim())
+        };
+        let name = value("name")?.trim_matches('"').to_owned();
+        let required = value("required-features").unwrap_or_default().trim_matches(['[', ']']);
+        let required = required.split(',').map(|name| name.trim().trim_matches('"').to_owned());
+        Some((name, required.filter(|name| !name.is_empty()).collect()))
+    });
+    tests.collect()
 }
 
 /// Returns the features in a manifest, each with those that it implies.

@@ -98,7 +98,8 @@ fn the_error_contains_the_report() {
     );
     assert!(message.contains("\nCritical order "), "{message}");
     let replay = lines.last().unwrap();
-    let command = " properties::inputs::the_error_contains_the_report -- --exact";
+    let command = "--features proptest,arbitrary,hyper,rustls --test features \
+                   properties::inputs::the_error_contains_the_report -- --exact";
     assert!(replay.starts_with("replay     TIMELOOP_REPLAY=TL1") && replay.ends_with(command), "{replay}");
     assert!(message.ends_with('\n'), "proptest puts a full stop behind it");
 
