@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thread_clock::ThreadClock;
@@ -298,8 +298,11 @@ fn watch(status: &Arc<ThreadStatus>) {
         return;
     }
     process_end::install();
-    // If the thread can't be started, stuck polls are not detected and everything else works.
-    let _ = std::thread::Builder::new().name("timeloop watchdog".to_owned()).spawn(|| {
+    // A thread that is being started can't begin while another one handles a stack overflow, so this waits until it has begun.
+    let begun = Arc::new(Barrier::new(2));
+    let begins = Arc::clone(&begun);
+    let thread = std::thread::Builder::new().name("timeloop watchdog".to_owned()).spawn(move || {
+        begins.wait();
         loop {
             let tick = tick();
             std::thread::sleep(tick);
@@ -312,6 +315,10 @@ fn watch(status: &Arc<ThreadStatus>) {
             }
         }
     });
+    // If the thread can't be started, stuck polls are not detected and everything else works.
+    if thread.is_ok() {
+        begun.wait();
+    }
 }
 
 /// Returns how long to sleep until the next check, which the shortest `stuck_after` determines.
