@@ -66,6 +66,7 @@ impl ResourceId {
     }
 
     /// Identifies something by its own content, such as the name of a host. `made` is where it is used.
+    #[cfg(feature = "net")]
     pub(crate) fn of_content(
         content: impl IntoIterator<Item = u64>,
         made: &'static Location<'static>,
@@ -175,6 +176,7 @@ impl<'a> Action<'a> {
     }
 
     /// Records an operation as done now that version 1 of the stored formats did not know.
+    #[cfg(feature = "net")]
     pub(crate) fn touch_apart(self) {
         let Self { id, name, access, at } = self;
         observing(|engine| {
@@ -282,6 +284,7 @@ impl Attempt {
     }
 
     /// Does the same as [`poll_each`](Self::poll_each) for operations that are counted apart.
+    #[cfg(feature = "net")]
     pub(crate) fn poll_each_apart<R>(
         &mut self,
         cx: &mut Context<'_>,

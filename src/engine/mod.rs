@@ -16,6 +16,8 @@ pub(crate) mod clock;
 pub(crate) mod context;
 mod failures;
 mod id;
+#[cfg(feature = "net")]
+mod io_decisions;
 mod join_error;
 mod nested;
 pub(crate) mod node_life;
@@ -125,6 +127,7 @@ pub(crate) struct Engine {
     alternate: InlinedCell<bool>,
     foreign_wakes: ForeignWakes,
     /// Whether input and output vary.
+    #[cfg(feature = "net")]
     pub(crate) varies_io: bool,
     core: InlinedRefCell<Core>,
     /// `None` until a socket is opened. Most runs never open one.
@@ -191,6 +194,7 @@ impl Engine {
         let run = RunId::next();
         foreign_wakes.open(run);
         let wants_operations = source.wants_operations();
+        #[cfg(feature = "net")]
         let varies_io = source.varies_io();
         let level = Level::new(detail, wants_operations);
         // The observer may unwind, so it comes first: the rest is then built in place and not moved.
@@ -211,6 +215,7 @@ impl Engine {
             panicked: Cell::new(None),
             alternate: InlinedCell::new(false),
             foreign_wakes,
+            #[cfg(feature = "net")]
             varies_io,
             core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),

@@ -15,10 +15,12 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, Deviation, IntMap,
-    NodeWait, Operation, Performed, Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey,
-    TaskLabel, TaskPath, TaskRecord, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
+    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, IntMap, NodeWait,
+    Operation, Performed, Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel,
+    TaskPath, TaskRecord, WorldChange, WorldEvent,
 };
+#[cfg(feature = "net")]
+use timeloop_sim::{Deviation, WorldDeviation, WorldEffect};
 
 use super::announce::ResourceId;
 use super::failures::NAMED_TASKS;
@@ -303,6 +305,7 @@ impl Recorder {
     }
 
     /// Records a decision of the running task about input or output that deviates from the baseline.
+    #[cfg(feature = "net")]
     pub(super) fn io_deviates(
         &mut self,
         key: DecisionKey,
