@@ -20,7 +20,6 @@
 //! ```
 
 mod cooperative;
-mod in_memory;
 mod interest;
 mod ready;
 mod standard;
@@ -28,10 +27,9 @@ mod standard;
 pub mod unix;
 
 pub use cooperative::{
-    Empty, Repeat, Sink, copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, empty, repeat,
-    sink,
+    DuplexStream, Empty, Repeat, SimplexStream, Sink, copy, copy_bidirectional,
+    copy_bidirectional_with_sizes, copy_buf, duplex, empty, repeat, simplex, sink,
 };
-pub use in_memory::{DuplexStream, SimplexStream, duplex, simplex};
 pub use interest::Interest;
 pub use ready::Ready;
 pub use standard::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -189,8 +189,7 @@ impl World<'_> {
                     self.preempted_last = None;
                     let Record { arrivals, steps, advances, .. } = &mut self.record;
                     let after_steps = steps.len() as u64;
-                    let after_arrivals = arrivals.len() as u64;
-                    advances.push(Advance { after_arrivals, after_steps, to_ns: at_ns });
+                    advances.push(Advance { after_arrivals: arrivals.len() as u64, after_steps });
                     self.request.source.time_passed();
                 }
                 self.ready(task);

@@ -12,8 +12,7 @@ use crate::support::{explorer, panic_text, pends};
 /// Explores a test, in the baseline run and in others.
 #[track_caller]
 fn explore<F: Future<Output = ()>>(name: &'static str, test: impl Fn() -> F + Sync) {
-    // Transfers are whole: the tests count calls.
-    explorer(name).runs(50).varied_io(false).check(test);
+    explorer(name).runs(50).check(test);
 }
 
 /// Returns both ends of a connection.

@@ -118,13 +118,11 @@ struct World {
     up: [bool; 2],
     /// The number of waiters so far.
     waiters: u32,
-    splits: bool,
 }
 
 impl World {
     fn new(model: LinkParams, decider: Vec<u32>, local: bool, buffers: [u32; 4]) -> Self {
         let mut fabric = Fabric::default();
-        let splits = decider.len() % 2 == 1;
         for ip in ["10.0.0.1", "10.0.0.2"] {
             fabric.add_host(&[ip.parse().unwrap()], true);
         }
@@ -154,7 +152,6 @@ impl World {
             held: [false; 2],
             up: [true; 2],
             waiters: 0,
-            splits,
         };
         for step in [Step::Listen, Step::Connect, Step::Advance(10_000_000_000), Step::Accept] {
             world.step(step);
@@ -163,10 +160,7 @@ impl World {
     }
 
     fn call<R>(&mut self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
-        f(
-            &mut self.fabric,
-            &mut CallContext { now_ns: self.now_ns, varies_io: self.splits, decider: &mut self.decider },
-        )
+        f(&mut self.fabric, &mut CallContext { now_ns: self.now_ns, decider: &mut self.decider })
     }
 
     fn host(&self, side: usize) -> usize {
