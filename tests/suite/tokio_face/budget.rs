@@ -6,8 +6,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures_util::FutureExt;
+#[cfg(feature = "sync")]
 use timeloop::Explorer;
-use timeloop::task::coop::{consume_budget, has_budget_remaining, unconstrained};
+#[cfg(feature = "sync")]
+use timeloop::task::coop::has_budget_remaining;
+use timeloop::task::coop::{consume_budget, unconstrained};
 use timeloop::task::{JoinSet, yield_now};
 use timeloop::time::{Duration, sleep, timeout};
 use timeloop::{select, spawn};
