@@ -81,10 +81,11 @@ pub(crate) async fn connect(number: usize, to: &'static str, shared: Shared) {
 
 pub(crate) async fn pair(number: usize, shared: Shared) {
     let Ok(pair) = UnixStream::pair() else { return };
+    let _ = UnixStream::connect("/streams").await;
+    // No await follows: another task would count the same directions.
     let all = Rc::clone(&shared.borrow().all);
     let unique = (all.borrow().len() as u16 + 1, 0);
     let ends = [unique.0, unique.1].map(|port| ([0, 0, 0, 0], port).into());
-    let _ = UnixStream::connect("/streams").await;
     add(&shared, Stream::unix(pair.0, number, (ends[0], ends[1]), &all));
     add(&shared, Stream::unix(pair.1, number, (ends[1], ends[0]), &all));
 }

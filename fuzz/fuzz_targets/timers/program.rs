@@ -37,6 +37,8 @@ const DURATIONS: [Duration; 14] = [
 ];
 /// The last instant, in nanoseconds after a run's start. Later deadlines are clamped to it.
 const LAST_NS: u64 = u64::MAX - (1 << 61);
+/// How long a sleep takes whose deadline would be later than the last instant: 30 years, as in tokio.
+const LONGEST: Duration = DAY.saturating_mul(365 * 30);
 /// The number of durations that the root itself may sleep for.
 const SHORT: usize = 11;
 /// The largest number of operations, so that the root does not run for a hundred years.
@@ -71,6 +73,12 @@ fn later(ns: u64, by: Duration) -> u64 {
     ns.saturating_add(nanos(by)).min(LAST_NS)
 }
 
+/// Returns the deadline of a sleep that begins at `ns`.
+fn deadline(ns: u64, duration: Duration) -> u64 {
+    let fits = u128::from(ns) + duration.as_nanos() <= u128::from(LAST_NS);
+    later(ns, if fits { duration } else { LONGEST })
+}
+
 /// The model of a sleep, which may be part of another timer.
 struct Slot {
     deadline_ns: u64,
@@ -103,7 +111,7 @@ struct Root<'a> {
 /// Runs the root task. If `endless`, it finally waits for ever.
 pub(crate) async fn root(reader: Reader<'_>, list: Shared, endless: bool) {
     let (start, timers, sleepers) = (Instant::now(), Vec::new(), Vec::new());
-    assert_eq!(since(start, sleep(Duration::MAX).deadline()), LAST_NS);
+    assert_eq!(since(start, sleep(Duration::MAX).deadline()), nanos(LONGEST));
     let mut root = Root { reader, list, start, timers, sleepers, numbers: 0 };
     for _ in 0..OPS_MAX {
         if root.reader.is_empty() {
@@ -112,7 +120,7 @@ pub(crate) async fn root(reader: Reader<'_>, list: Shared, endless: bool) {
         root.op().await;
     }
     if endless {
-        sleep(Duration::MAX).await;
+        sleep_until(root.instant(LAST_NS)).await;
     }
     while let Some(timer) = root.timers.pop() {
         root.forget(&timer);
@@ -204,18 +212,17 @@ impl Root<'_> {
 
     /// Returns the deadline of a sleep that begins now.
     fn after(&self, duration: Duration) -> u64 {
-        later(self.now_ns(), duration)
+        deadline(self.now_ns(), duration)
     }
 
     /// Reads an instant, which may be in the past.
     fn instant_ns(&mut self) -> u64 {
         let duration = self.reader.pick(&DURATIONS);
-        if self.reader.flag() { self.after(duration) } else { nanos(duration) }
+        if self.reader.flag() { later(self.now_ns(), duration) } else { nanos(duration) }
     }
 
     fn instant(&self, ns: u64) -> Instant {
-        let far = sleep(Duration::MAX).deadline();
-        self.start.checked_add(Duration::from_nanos(ns)).unwrap_or(far)
+        self.start.checked_add(Duration::from_nanos(ns)).expect("the clock holds the last instant")
     }
 
     fn index(&mut self) -> Option<usize> {
@@ -315,7 +322,7 @@ impl Root<'_> {
         let at_ns = self.instant_ns();
         let now_ns = self.now_ns();
         let (instant, duration) = (self.instant(at_ns), self.reader.pick(&DURATIONS));
-        let after_ns = self.after(duration);
+        let after_ns = later(now_ns, duration);
         let list = Arc::clone(&self.list);
         let timer = &mut self.timers[index];
         let deadline_ns = match &mut timer.kind {
@@ -367,7 +374,7 @@ impl Root<'_> {
                 let now_ns = since(start, Instant::now());
                 let duration_ns = nanos(duration);
                 if duration_ns > 0 {
-                    let deadline_ns = later(now_ns, duration);
+                    let deadline_ns = deadline(now_ns, duration);
                     list.lock().expect("nothing panics under it").set(deadline_ns, Who::Task(number));
                 }
                 sleep(duration).await;
