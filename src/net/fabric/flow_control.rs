@@ -83,7 +83,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             pipe.writer_waits = false;
             from.writers.wake(&mut self.woken);
         } else if pipe.writer_waits {
-            self.send_window_update(ctx, key);
+            self.request_window_update(ctx, key);
         }
     }
 }

@@ -173,7 +173,7 @@ impl Link {
         millionths: u32,
         decider: &mut dyn PacketDecider,
     ) -> bool {
-        // What is certain is not a decision, so it also holds for the baseline run.
+        // A probability of 0 or 1 needs no decision, so it also holds for the baseline run.
         millionths == PROBABILITY_STEPS || millionths > 0 && decider.happens(packet, question, millionths)
     }
 

@@ -291,6 +291,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             }
         } else if ctx.now_ns - pipe.silent_since_ns >= self.timeouts.silence_ns {
             self.fail(key, Errno::TimedOut);
+            if self.end(key).is_some_and(|end| end.phase == Phase::Absent) {
+                self.probe(ctx, key.other());
+            }
             self.drop_half_open(key.connection);
             self.remove_if_unheld(key.connection);
             return;

@@ -43,7 +43,10 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                     }
                 }
             }
-            _ => end.phase = Phase::Absent,
+            _ => {
+                end.phase = Phase::Absent;
+                self.probe(ctx, key.other());
+            }
         }
         self.remove_if_unheld(key.connection);
     }

@@ -66,7 +66,7 @@ fn a15_nothing_passes_a_link_that_loses_everything() {
     );
 }
 
-/// What is almost certain is not certain.
+/// A probability just below 1 is not rounded to 1.
 #[test]
 fn a15_a_link_that_loses_almost_everything_passes_something() {
     explorer("faults::network::a15_almost").stalls(false).runs(1).check(|| async {

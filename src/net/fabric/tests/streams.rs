@@ -658,3 +658,19 @@ proptest! {
         world.fabric.check_empty();
     }
 }
+
+/// The peer is absent without a reset: it has timed out, and was then closed.
+#[test]
+fn a_waiting_writer_learns_that_its_peer_has_failed_and_closed() {
+    let params = LinkParams { delay: Delay::Constant(0), ..LinkParams::default() };
+    let mut world = World::new(params, vec![0], false, [1; 4]);
+    let (one, other) = ((0, 0), (0, 1));
+    world.step(Step::Write(other, 2));
+    world.step(Step::Write(other, 1));
+    world.step(Step::Hold(0));
+    world.step(Step::Write(one, 1));
+    world.step(Step::Advance(2_000_000_000_000));
+    world.step(Step::Close(one));
+    world.settle();
+    world.check_settled();
+}
