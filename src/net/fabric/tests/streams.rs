@@ -247,7 +247,8 @@ impl World {
         let conn = &mut self.conns[index];
         let other = &conn.sides[1 - side];
         // Bytes lost to an absent peer take no capacity until its reset arrives.
-        let gone = other.crashed || other.failed.is_some() || other.left.is_some();
+        let dropped = side == 0 && conn.listener_missing && !other.held;
+        let gone = dropped || other.crashed || other.failed.is_some() || other.left.is_some();
         let (end, flow) = (&mut conn.sides[side], &mut conn.flows[side]);
         match result {
             Ok(count) => {
@@ -671,6 +672,21 @@ fn a_waiting_writer_learns_that_its_peer_has_failed_and_closed() {
     world.step(Step::Write(one, 1));
     world.step(Step::Advance(2_000_000_000_000));
     world.step(Step::Close(one));
+    world.settle();
+    world.check_settled();
+}
+
+/// The listener drops a connection that it has not accepted.
+#[test]
+fn bytes_to_a_connection_that_its_listener_dropped_take_no_capacity() {
+    let params = LinkParams { delay: Delay::Constant(0), ..LinkParams::default() };
+    let mut world = World::new(params, vec![0], false, [65_536; 4]);
+    let unaccepted = (2, 0);
+    for step in [Step::Connect, Step::Connect, Step::Next(0), Step::Unlisten] {
+        world.step(step);
+    }
+    world.step(Step::Write(unaccepted, 1));
+    world.step(Step::Write(unaccepted, 131_072));
     world.settle();
     world.check_settled();
 }
