@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use timeloop_sim::{
-    Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, StrategySpec, TestName,
+    Config, Exploration, Limits, OnProgress, Progress, RegressionsIn, Seed, Settings, Stalls, StrategySpec,
+    TestName,
 };
 
 use crate::engine::{Flavor, RuntimeSettings};
@@ -108,8 +109,10 @@ impl Explorer {
         runs(runs: u64) runs = Some(runs);
         /// Sets the seed of the first run: [`Config::seed`].
         seed(seed: impl Into<Seed>) seed = seed.into();
-        /// Sets whether virtual time may pass while a task is ready: [`Config::stalls`].
-        stalls(stalls: bool) stalls = stalls;
+        /// Sets whether virtual time may pass while a task is ready, or for how long at most: [`Config::stalls`].
+        stalls(stalls: impl Into<Stalls>) stalls = stalls.into();
+        /// Sets whether reads and writes may be short, and lookups slow: [`Config::varied_io`].
+        varied_io(varied_io: bool) varied_io = varied_io;
         /// Sets the number of threads that make runs: [`Config::jobs`].
         ///
         /// # Panics

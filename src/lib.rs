@@ -61,7 +61,7 @@
 //! `cargo test` prints:
 //!
 //! ```text
-//! timeloop: `bank::money_is_neither_made_nor_lost` failed in 88 of 203 schedules: panic at tests/bank.rs:21:5
+//! timeloop: `bank::money_is_neither_made_nor_lost` failed in 99 of 203 schedules: panic at tests/bank.rs:21:5
 //!
 //!   assertion `left == right` failed
 //!     left: 70
@@ -83,8 +83,8 @@
 //!        3   0 s  audit (root.1)     start → end  acquires `mutex`, releases `mutex`
 //!        4   0 s  root               :21 → panic
 //!
-//! found by   seed 1 (run 2, strategy `random`); TIMELOOP_SEED=1 tries it first
-//! shrunk     from 1 to 1 deviations in 4 runs
+//! found by   seed 1 (run 2, strategy `starve`); TIMELOOP_SEED=1 tries it first
+//! shrunk     from 3 to 1 deviations in 5 runs
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test --test bank money_is_neither_made_nor_lost -- --exact
 //! ```
@@ -117,9 +117,8 @@
 //! ```
 //!
 //! Two strategies, `starve` and `stall`, let time advance while tasks are ready, as on a busy machine, so that timeouts
-//! fire early relative to the work. The default uses them mainly if virtual time advances in the baseline run. A
-//! `sleep` of one second may then take almost two seconds. A test that compares exact times needs
-//! `#[timeloop::test(stalls = false)]`.
+//! fire early relative to the work. The default uses them mainly if the baseline run sets timers. A
+//! `sleep` may then take longer. A test that compares exact times needs `#[timeloop::test(stalls = false)]`.
 //!
 //! # Tasks, channels, locks, `select!`
 //!
@@ -263,9 +262,9 @@ pub use timeloop_sim::{
     ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, Nanos,
     Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
     RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord,
-    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, Settings, Site, Step, StopReason,
-    StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
-    WorldDeviation, WorldEvent,
+    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
+    Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
+    UnknownStrategy, Watched, WorldDeviation, WorldEvent,
 };
 
 /// Data about nodes, links, sockets and differing runs in a [`Failure`] or a [`Record`].

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::environment::{EnvironmentError, JOBS_MAX, Settings};
 use crate::progress::OnProgress;
@@ -43,12 +44,17 @@ pub struct Config {
     /// The strategy that decides which task runs next. Default [`StrategySpec::Portfolio`]: one strategy a run, chosen
     /// from its seed.
     pub strategy: StrategySpec,
-    /// Whether virtual time may pass while a task is ready, as on a busy machine, so that timeouts fire early relative to
-    /// work. Default true. False is for a test that relies on exact times: `sleep(1 s)` then takes exactly 1 s.
+    /// For how long virtual time may pass while a task is ready, as on a busy machine, so that timeouts fire early relative
+    /// to work. Default [`Stalls::Deadlines`]. [`Stalls::Never`] is for a test that relies on exact times: `sleep(1 s)` then
+    /// takes exactly 1 s.
     ///
-    /// False holds under every strategy: `starve` then keeps a task waiting only while others can run, `stall` becomes
+    /// `Never` holds under every strategy: `starve` then keeps a task waiting only while others can run, `stall` becomes
     /// `random`, and stored schedules under which time passes are not tried.
-    pub stalls: bool,
+    pub stalls: Stalls,
+    /// Whether input and output vary in one run of four: a read or a write of a stream may move a part of the bytes that it
+    /// could move, and the lookup of a name may take up to 100 ms. Default true. There is no variation under `fifo`, nor under
+    /// `random` if [`runs`](Self::runs) is 1.
+    pub varied_io: bool,
     /// The number of threads that make runs, at most 1,024. The result does not depend on it. `None`, the default, is one per
     /// core.
     pub jobs: Option<usize>,
@@ -68,6 +74,41 @@ pub struct Config {
     pub environment: Option<Settings>,
     /// A callback that receives the progress, on the calling thread and a few times a second. Default `None`.
     pub progress: Option<OnProgress>,
+}
+
+/// For how long a ready task may be held back while virtual time passes: a stall.
+///
+/// A `bool` converts to `Deadlines` or `Never`, and a [`Duration`] to `UpTo`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stalls {
+    /// Never: virtual time passes only when no task is ready.
+    Never,
+    /// In some runs for less than a second, in others for up to twice the longest deadline that the baseline run sets, or twice
+    /// the time that it takes. Only times of at most two minutes count, and no stall is longer.
+    #[default]
+    Deadlines,
+    /// For up to this time.
+    UpTo(Duration),
+}
+
+impl Stalls {
+    /// Returns whether there are stalls.
+    #[must_use]
+    pub fn are_possible(self) -> bool {
+        !matches!(self, Self::Never | Self::UpTo(Duration::ZERO))
+    }
+}
+
+impl From<bool> for Stalls {
+    fn from(stalls: bool) -> Self {
+        if stalls { Self::Deadlines } else { Self::Never }
+    }
+}
+
+impl From<Duration> for Stalls {
+    fn from(longest: Duration) -> Self {
+        Self::UpTo(longest)
+    }
 }
 
 /// The folder in which failing schedules are stored.
@@ -98,7 +139,8 @@ impl Config {
             runs: None,
             seed: Seed(0),
             strategy: StrategySpec::default(),
-            stalls: true,
+            stalls: Stalls::default(),
+            varied_io: true,
             jobs: None,
             limits: Limits::default(),
             regressions: RegressionsIn::default(),

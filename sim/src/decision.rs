@@ -27,12 +27,22 @@ pub enum Domain {
     Network,
     /// Whether a fault happens, when, and for how long.
     Fault,
+    /// How many bytes a read or a write moves, and how long a name lookup takes.
+    Io,
 }
 
 impl Domain {
     /// Every domain, in the order of their codes.
-    pub const ALL: [Self; 7] =
-        [Self::Schedule, Self::Select, Self::User, Self::Operation, Self::Stall, Self::Network, Self::Fault];
+    pub const ALL: [Self; 8] = [
+        Self::Schedule,
+        Self::Select,
+        Self::User,
+        Self::Operation,
+        Self::Stall,
+        Self::Network,
+        Self::Fault,
+        Self::Io,
+    ];
 
     /// The domains whose deviations run a task out of FIFO order.
     pub(crate) const MOVING: [Self; 3] = [Self::Schedule, Self::Operation, Self::Stall];
@@ -48,6 +58,7 @@ impl Domain {
             Self::Stall => 4,
             Self::Network => 5,
             Self::Fault => 6,
+            Self::Io => 7,
         }
     }
 
@@ -68,6 +79,7 @@ impl fmt::Display for Domain {
             Self::Stall => "stall",
             Self::Network => "network",
             Self::Fault => "fault",
+            Self::Io => "input or output",
         })
     }
 }
@@ -94,6 +106,8 @@ pub enum DecisionKey {
     /// Whether and how a fault happens in the n-th plan of faults for the subject with this key; one of several
     /// questions about it.
     Fault { fault: u64, number: u32, question: u32 },
+    /// How many bytes a read or a write of a task moves, or how long its lookup of a name takes.
+    Io { task: TaskKey, resume: u32, index: u32 },
 }
 
 impl DecisionKey {
@@ -109,6 +123,7 @@ impl DecisionKey {
             Domain::Stall => Self::Stall { task, resume, index },
             Domain::Network => Self::Packet { link: subject, number, question: index },
             Domain::Fault => Self::Fault { fault: subject, number, question: index },
+            Domain::Io => Self::Io { task, resume, index },
         }
     }
 
@@ -124,6 +139,7 @@ impl DecisionKey {
             Self::Stall { task, resume, index } => (Domain::Stall, task.0, resume, index),
             Self::Packet { link, number, question } => (Domain::Network, link, number, question),
             Self::Fault { fault, number, question } => (Domain::Fault, fault, number, question),
+            Self::Io { task, resume, index } => (Domain::Io, task.0, resume, index),
         }
     }
 
@@ -133,7 +149,7 @@ impl DecisionKey {
         self.parts().0
     }
 
-    /// Returns the task that the decision is about; `None` if it is about the network or a fault.
+    /// Returns the task whose order the decision is about; `None` if it is about the network, a fault, input or output.
     #[must_use]
     pub const fn task(self) -> Option<TaskKey> {
         match self {
@@ -142,7 +158,7 @@ impl DecisionKey {
             | Self::User { task, .. }
             | Self::Operation { task, .. }
             | Self::Stall { task, .. } => Some(task),
-            Self::Packet { .. } | Self::Fault { .. } => None,
+            Self::Packet { .. } | Self::Fault { .. } | Self::Io { .. } => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A seed, a strategy and its estimates determine a run. So the estimates are part of the schedule, of its token and
 //!   of its line in a regression file.
-//! - Estimates contain only what their strategy uses.
+//! - Estimates contain only what their strategy uses, and whether input and output vary.
 
 use crate::{ResourceKey, TaskKey, TaskPath};
 
@@ -17,6 +17,11 @@ pub struct Estimates {
     pub tasks: u32,
     /// The number of advances of virtual time.
     pub instants: u32,
+    /// The longest stall, in nanoseconds of virtual time: a time for which a ready task is held back. 0 means that a
+    /// stall lasts for a few advances of virtual time, and for less than a second.
+    pub stall_ns: u64,
+    /// Whether input and output vary: a read or a write may move a part of its bytes, and a lookup may take time.
+    pub varied_io: bool,
     /// The resource whose accesses the strategy orders.
     pub resource: Option<ResourceKey>,
     /// The work of a task and all its descendants: operations and resumptions or, if there is a
@@ -40,8 +45,8 @@ impl Estimates {
     pub(crate) fn with_keys<R>(&self, f: impl FnOnce(&KeyedEstimates<'_>) -> R) -> R {
         let counts: Vec<(TaskKey, u32)> =
             self.counts.iter().map(|(path, count)| (path.key(), *count)).collect();
-        let Self { steps, tasks, instants, resource, .. } = *self;
-        f(&KeyedEstimates { steps, tasks, instants, resource, counts: &counts })
+        let Self { steps, tasks, instants, stall_ns, varied_io, resource, .. } = *self;
+        f(&KeyedEstimates { steps, tasks, instants, stall_ns, varied_io, resource, counts: &counts })
     }
 }
 
@@ -51,6 +56,8 @@ pub(crate) struct KeyedEstimates<'a> {
     pub(crate) steps: u32,
     pub(crate) tasks: u32,
     pub(crate) instants: u32,
+    pub(crate) stall_ns: u64,
+    pub(crate) varied_io: bool,
     pub(crate) resource: Option<ResourceKey>,
     pub(crate) counts: &'a [(TaskKey, u32)],
 }

@@ -55,7 +55,7 @@ mod token;
 mod watchdog;
 mod world;
 
-pub use config::{Config, RegressionsIn};
+pub use config::{Config, RegressionsIn, Stalls};
 pub use console::{exit_with, fail_with, print_note, shown};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain, Ready};
@@ -71,7 +71,7 @@ pub use outcome::{
     Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, FailureKind, Fingerprint, Holder, Note,
     Resumed,
 };
-pub use profile::{Profile, Watched};
+pub use profile::{DEADLINE_NS_MAX, Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
     Advance, Arrival, Choice, Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord,
@@ -80,7 +80,7 @@ pub use record::{
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use report::stored_text;
 pub use run_mode::{ExploreError, ReplayFile, RunMode};
-pub use schedule::{Deviation, Schedule};
+pub use schedule::{Deviation, Schedule, SeedVersion};
 pub use seed::Seed;
 pub use session::{explore, investigate, render_report};
 pub use shrink::StopReason;

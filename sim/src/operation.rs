@@ -77,6 +77,10 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Marks the index of an operation that version 1 of the stored formats did not know as a preemption point. These
+    /// operations are counted apart, so that the others keep their indices.
+    pub const APART: u32 = 1 << 31;
+
     /// Returns whether the order of the two may matter: both access the same resource, and at least one does more than read.
     #[must_use]
     #[inline]
@@ -89,7 +93,8 @@ impl Operation {
 /// The operation before which a ready task was preempted, and with which it continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Announced {
-    /// The number of the operation within the task's resumption, from 0.
+    /// The number of the operation within the task's resumption, from 0. Of an operation that is counted apart, it has
+    /// the bit [`Operation::APART`].
     pub index: u32,
     /// The operation.
     pub operation: Operation,

@@ -18,7 +18,7 @@ use crate::source::{AnySource, Seeded, Source};
 use crate::strategy::portfolio::{self, RunTraits};
 use crate::{
     Access, DecisionKey, Domain, Estimates, Numbers, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
-    StrategySpec, Stream, TaskKey, TaskPath,
+    SeedVersion, Stalls, StrategySpec, Stream, TaskKey, TaskPath,
 };
 
 /// The maximum number of tasks that are counted separately. Later tasks count as part of their parent.
@@ -27,6 +27,9 @@ const TASKS_MAX: usize = 4_096;
 const PAIRS_MAX: usize = 65_536;
 /// The maximum number of resources among which a strategy's resource is chosen: those with the most accesses.
 const RESOURCES_MAX: usize = 256;
+
+/// Longer deadlines do not lengthen stalls: two minutes.
+pub const DEADLINE_NS_MAX: u64 = 120_000_000_000;
 
 /// What the baseline run counted.
 ///
@@ -39,6 +42,12 @@ pub struct Profile {
     operation_points: u32,
     tasks: u32,
     instants: u32,
+    /// The number of steps and operations: the points at which a stall may begin.
+    stall_points: u32,
+    /// The longest stall.
+    stall_ns: u64,
+    /// Whether input and output vary in some of the runs.
+    varied_io: bool,
     /// The parent of each task, from which paths are made when needed.
     lineage: Vec<Lineage>,
     /// The number of resumptions and operations of each task.
@@ -140,30 +149,50 @@ impl Profile {
         (AnySource::Other(Box::new(source)), watched)
     }
 
-    /// Returns the profile for a test in which virtual time must not advance while a task is ready. For the strategies, it is as
-    /// if virtual time never advanced.
+    /// Returns the profile for a test with these stalls. Without any, it is for the strategies as if virtual time never
+    /// advanced.
     #[must_use]
-    pub fn without_stalls(mut self) -> Self {
-        self.instants = 0;
+    pub fn with_stalls(mut self, stalls: Stalls) -> Self {
+        match stalls {
+            Stalls::Deadlines => {}
+            Stalls::UpTo(longest) if stalls.are_possible() => {
+                self.stall_ns = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+            }
+            Stalls::Never | Stalls::UpTo(_) => (self.instants, self.stall_ns) = (0, 0),
+        }
         self
+    }
+
+    /// Returns the profile for a test whose input and output do not vary.
+    #[must_use]
+    pub fn without_varied_io(mut self) -> Self {
+        self.varied_io = false;
+        self
+    }
+
+    /// Returns whether input and output vary in the run with `seed`: in one of four. Multiples of the golden ratio spread
+    /// them evenly over consecutive seeds.
+    #[inline]
+    fn varies_io(&self, seed: Seed) -> bool {
+        self.varied_io && seed.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62 == 3
     }
 
     /// Returns the strategy and the estimates of the run with `seed`, if `strategy` is requested. For the portfolio, the seed
     /// chooses the strategy.
     #[must_use]
     pub fn plan(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, Estimates) {
-        let (strategy, KeyedEstimates { steps, tasks, instants, resource, counts }) =
-            self.choose(strategy, seed);
+        let (strategy, estimates) = self.choose(strategy, seed);
+        let KeyedEstimates { steps, tasks, instants, stall_ns, varied_io, resource, counts } = estimates;
         let mut counts: Vec<_> = counts.iter().map(|&(key, count)| (self.path(key), count)).collect();
         counts.sort_unstable();
-        (strategy, Estimates { steps, tasks, instants, resource, counts })
+        (strategy, Estimates { steps, tasks, instants, stall_ns, varied_io, resource, counts })
     }
 
     /// Returns the schedule of the run with `seed`, if `strategy` is requested.
     #[must_use]
     pub fn schedule(&self, strategy: StrategySpec, seed: Seed) -> Schedule {
         let (strategy, estimates) = self.plan(strategy, seed);
-        Schedule::Seeded { seed, strategy, estimates }
+        Schedule::Seeded { seed, strategy, estimates, version: SeedVersion::default() }
     }
 
     /// Creates the source of that schedule, without the schedule itself.
@@ -178,7 +207,7 @@ impl Profile {
     #[inline]
     pub fn source_in(&self, scratch: &Scratch, strategy: StrategySpec, seed: Seed) -> AnySource {
         if strategy == StrategySpec::Random {
-            return AnySource::Seeded(Seeded::random_in(scratch, seed));
+            return AnySource::Seeded(Seeded::random_in(scratch, seed, self.varies_io(seed)));
         }
         let (strategy, keyed) = self.choose(strategy, seed);
         AnySource::Seeded(Seeded::with_estimates_in(scratch, seed, strategy, &keyed))
@@ -196,7 +225,8 @@ impl Profile {
     }
 
     fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, KeyedEstimates<'_>) {
-        let traits = RunTraits { shares: !self.shared.is_empty(), has_time: self.instants > 0 };
+        let has_time = self.instants > 0 || self.stall_ns > 0;
+        let traits = RunTraits { shares: !self.shared.is_empty(), has_time };
         let asked_for = strategy;
         let strategy = match asked_for {
             StrategySpec::Portfolio => portfolio::choose(seed, traits),
@@ -214,10 +244,17 @@ impl Profile {
             },
             _ => (None, &[]),
         };
+        let steps = match strategy {
+            // A task that runs alone can be held back, too.
+            StrategySpec::Stall if self.stall_ns > 0 => self.stall_points,
+            _ => self.points.saturating_add(self.operation_points),
+        };
         let keyed = KeyedEstimates {
-            steps: self.points.saturating_add(self.operation_points),
+            steps,
             tasks: self.tasks,
             instants: self.instants,
+            stall_ns: self.stall_ns,
+            varied_io: self.varies_io(seed),
             resource,
             counts,
         };
@@ -338,6 +375,8 @@ struct Counted {
     points: u32,
     operation_points: u32,
     instants: u32,
+    stall_points: u32,
+    longest_wait_ns: u64,
     spawned: u32,
     /// In order of spawning, the root first.
     tasks: Vec<Task>,
@@ -442,6 +481,10 @@ impl Counted {
             operation_points: self.operation_points,
             tasks: self.spawned.saturating_add(1),
             instants: self.instants,
+            stall_points: self.stall_points,
+            // Twice, so that a task may also be late for a deadline that another one has prolonged.
+            stall_ns: (2 * self.longest_wait_ns).min(DEADLINE_NS_MAX),
+            varied_io: true,
             lineage: tasks
                 .iter()
                 .map(|&Task { key, parent, number, .. }| Lineage { key, parent, number })
@@ -464,7 +507,9 @@ impl Source for Watching {
         if self.ready.len() >= 2 {
             self.counted.points = self.counted.points.saturating_add(1);
         }
-        self.ready.pop_front()
+        let next = self.ready.pop_front();
+        self.counted.stall_points = self.counted.stall_points.saturating_add(u32::from(next.is_some()));
+        next
     }
 
     fn wants_operations(&self) -> bool {
@@ -475,6 +520,7 @@ impl Source for Watching {
         if !self.ready.is_empty() {
             self.counted.operation_points = self.counted.operation_points.saturating_add(1);
         }
+        self.counted.stall_points = self.counted.stall_points.saturating_add(1);
         let DecisionKey::Operation { task, .. } = key else { return false };
         let index = self.counted.index(task);
         self.counted.tasks[index].operations += 1;
@@ -489,6 +535,10 @@ impl Source for Watching {
 
     fn time_passed(&mut self) {
         self.counted.instants = self.counted.instants.saturating_add(1);
+    }
+
+    fn longest_wait(&mut self, ns: u64) {
+        self.counted.longest_wait_ns = ns;
     }
 
     fn choose(&mut self, _key: DecisionKey, _arity: u32) -> u32 {

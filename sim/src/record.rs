@@ -67,7 +67,7 @@ pub struct Choice {
     pub step: u64,
 }
 
-/// A decision about the network or a fault that differs from the baseline.
+/// A decision about the network, a fault, input or output that differs from the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldDeviation {
     /// The decision, as a deviation from the baseline run.
@@ -134,6 +134,8 @@ pub struct Advance {
     pub after_arrivals: u64,
     /// The number of steps before it.
     pub after_steps: u64,
+    /// The new time, in nanoseconds since the run's start.
+    pub to_ns: u64,
 }
 
 /// All recorded events of a run.
@@ -147,7 +149,7 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Every other decision, in order.
     pub choices: Vec<Choice>,
-    /// Every decision about the network or a fault that differs from the baseline, in order.
+    /// Every decision about the network, a fault, input or output that differs from the baseline, in order.
     pub world_deviations: Vec<WorldDeviation>,
     /// Every operation, in order.
     pub operations: Vec<Performed>,
@@ -187,7 +189,7 @@ impl Record {
             Domain::Schedule | Domain::Select | Domain::User => None,
             Domain::Operation => Some(deviation.index),
             Domain::Stall => deviation.index.checked_sub(1),
-            Domain::Network | Domain::Fault => return None,
+            Domain::Network | Domain::Fault | Domain::Io => return None,
         };
         self.arrivals.iter().position(|arrival| {
             arrival.resume == deviation.resume
@@ -196,7 +198,7 @@ impl Record {
         })
     }
 
-    /// Returns the effect of a deviation about the network or a fault, if the run reaches it.
+    /// Returns the effect of a deviation about the network, a fault, input or output, if the run reaches it.
     pub(crate) fn effect_of(&self, deviation: &Deviation) -> Option<&WorldDeviation> {
         self.world_deviations.iter().find(|other| other.deviation.key() == deviation.key())
     }
@@ -207,6 +209,14 @@ impl Record {
         let end = self.advances.partition_point(|advance| advance.after_steps <= step as u64);
         let last = self.advances[..end].last().filter(|advance| advance.after_arrivals > arrival as u64);
         last.map_or(self.arrivals[arrival].after_steps, |advance| advance.after_steps)
+    }
+
+    /// Returns the virtual time at which a task became ready, in nanoseconds since the run's start.
+    pub(crate) fn ready_at_ns(&self, arrival: usize) -> u64 {
+        let after = self.arrivals[arrival].after_steps;
+        let before = after.checked_sub(1).map_or(0, |step| self.steps[step as usize].at_ns);
+        let passed = self.advances.iter().rfind(|advance| advance.after_arrivals <= arrival as u64);
+        passed.map_or(before, |advance| before.max(advance.to_ns))
     }
 
     /// Returns the record of a resource.

@@ -23,6 +23,7 @@ pub struct Deviation {
     /// - [`Domain::Select`]: the branch that is polled first.
     /// - [`Domain::Network`] and [`Domain::Fault`]: the greater the value, the more the network or fault differs from
     ///   the baseline.
+    /// - [`Domain::Io`]: which part of the bytes is moved, or which latency a lookup has.
     pub value: u32,
 }
 
@@ -32,6 +33,18 @@ impl Deviation {
     pub fn key(&self) -> DecisionKey {
         DecisionKey::from_parts(self.domain, self.task.key().0, self.resume, self.index)
     }
+}
+
+/// Which decisions a seed makes. Later versions of timeloop make more of them; a stored seed keeps its version, so that it
+/// repeats its run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum SeedVersion {
+    /// The operations that are counted [apart](crate::Operation::APART) are not preemption points.
+    V1,
+    /// All decisions of this version of timeloop.
+    #[default]
+    V2,
 }
 
 /// Every decision of a run, as a value that can be printed, stored, replayed and shrunk.
@@ -46,6 +59,8 @@ pub enum Schedule {
         strategy: StrategySpec,
         /// The strategy's estimates of the run.
         estimates: Estimates,
+        /// What the seed means.
+        version: SeedVersion,
     },
     /// The baseline run except for these decisions.
     Deviations {
@@ -60,7 +75,8 @@ impl Schedule {
     /// Creates the schedule of the run with this seed under a strategy without estimates.
     #[must_use]
     pub fn seeded(seed: Seed, strategy: StrategySpec) -> Self {
-        Self::Seeded { seed, strategy, estimates: Estimates::default() }
+        let (estimates, version) = (Estimates::default(), SeedVersion::default());
+        Self::Seeded { seed, strategy, estimates, version }
     }
 
     /// Creates the schedule of the baseline run: first in, first out, no faults.

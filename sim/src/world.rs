@@ -87,6 +87,28 @@ pub enum WorldEffect {
         /// Which of the decisions about the fault this is.
         aspect: FaultAspect,
     },
+    /// A read or a write moves a part of the bytes that it could move.
+    Transfer {
+        /// The task that reads or writes.
+        task: TaskLabel,
+        /// What it reads from or writes to: `tcp connection`, for example.
+        stream: &'static str,
+        /// Whether it reads.
+        reads: bool,
+        /// The number of bytes that it moves.
+        bytes: u64,
+        /// The number of bytes that it could move.
+        of: u64,
+    },
+    /// The lookup of a name takes time.
+    Lookup {
+        /// The task that looks it up.
+        task: TaskLabel,
+        /// The name.
+        name: Arc<str>,
+        /// How long it takes, in nanoseconds.
+        takes_ns: u64,
+    },
 }
 
 /// What happens to a packet.

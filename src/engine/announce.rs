@@ -24,8 +24,9 @@ use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
 #[cfg(feature = "net")]
 use timeloop_sim::ResourceKind;
-use timeloop_sim::{Access, Operation, ResourceKey, TaskKey};
+use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
 
+use super::nodes::NodeId;
 use super::tasks::NO_SLOT;
 use super::{Core, Engine, TaskRef, context, mix};
 
@@ -62,6 +63,20 @@ impl ResourceId {
     /// Identifies the end of a task, which other tasks may await.
     pub(super) fn of_task(task: TaskKey, spawned: &'static Location<'static>) -> Self {
         Self { number: mix(task.0, u64::MAX), made: spawned }
+    }
+
+    /// Identifies something by its own content, such as the name of a host. `made` is where it is used.
+    #[cfg(feature = "net")]
+    pub(crate) fn of_content(
+        content: impl IntoIterator<Item = u64>,
+        made: &'static Location<'static>,
+    ) -> Self {
+        Self { number: content.into_iter().fold(u64::MAX / 3, mix) | 1, made }
+    }
+
+    /// Identifies a node. `made` is where it is used.
+    pub(crate) fn of_node(node: NodeId, made: &'static Location<'static>) -> Self {
+        Self { number: node.resource().0, made }
     }
 
     /// Marks this as a socket in the record of the run.
@@ -160,6 +175,24 @@ impl<'a> Action<'a> {
         self.id.touch(self.name, self.access, Some(self.at));
     }
 
+    /// Records an operation as done now that version 1 of the stored formats did not know.
+    #[cfg(feature = "net")]
+    pub(crate) fn touch_apart(self) {
+        let Self { id, name, access, at } = self;
+        observing(|engine| {
+            let mut core = engine.core.borrow_mut();
+            if core.scheduler.version >= SeedVersion::V2 {
+                engine.performed_in(&mut core, id, &Cow::Borrowed(name), access, None, Some(at));
+            }
+        });
+    }
+
+    /// Announces the operation as one that is counted apart, and waits until the task may do it.
+    pub(crate) async fn announced_apart(self) {
+        let mut attempt = Attempt::default();
+        poll_fn(|cx| attempt.announce_apart(cx, self)).await;
+    }
+
     /// Announces the operation, then awaits `inner`, which does it. Each later poll of `inner` is a separate try.
     #[inline]
     pub(crate) fn before<F: Future>(self, inner: F) -> Announcing<'a, F> {
@@ -198,6 +231,8 @@ enum Mode {
     Always,
     /// Only the first try is recorded.
     Once,
+    /// The operation is counted apart: see [`apart`](super::apart).
+    Apart,
 }
 
 const FRESH: u64 = 0;
@@ -236,6 +271,37 @@ impl Attempt {
         }
         self.mode = Mode::Always;
         self.observed(cx, id, name, access, at)
+    }
+
+    /// Does the same as [`announce`](Self::announce) for an operation that is counted apart.
+    pub(crate) fn announce_apart(&mut self, cx: &mut Context<'_>, action: Action<'_>) -> Poll<()> {
+        if self.is_tried() {
+            return Poll::Ready(());
+        }
+        self.mode = Mode::Apart;
+        let Action { id, name, access, at } = action;
+        self.observed(cx, id, &Cow::Borrowed(name), access, at)
+    }
+
+    /// Does the same as [`poll_each`](Self::poll_each) for operations that are counted apart.
+    #[cfg(feature = "net")]
+    pub(crate) fn poll_each_apart<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        action: Action<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let retried = self.is_tried();
+        ready!(self.announce_apart(cx, action));
+        let polled = attempt(cx);
+        if retried {
+            let access = if polled.is_ready() { action.access } else { Access::Read };
+            Action { access, ..action }.touch_apart();
+        }
+        if polled.is_ready() {
+            self.restart();
+        }
+        polled
     }
 
     /// Announces the operation, tries it, and records each later try.
@@ -530,6 +596,7 @@ impl Engine {
         at: &'static Location<'static>,
     ) -> u64 {
         let is_fresh = attempt.is_fresh();
+        let is_apart = attempt.mode == Mode::Apart;
         if is_fresh {
             if attempt.mode == Mode::Always {
                 self.count_operation();
@@ -538,16 +605,19 @@ impl Engine {
             // are suspended, too, and announced one step after the other: in a single step no task could run between them.
             // The same for a task without budget.
             if self.step.is_overspent() || self.step.suspended.get() && !is_polled_once(waker) {
-                self.uncount_operation();
+                if !is_apart {
+                    self.uncount_operation();
+                }
                 return FRESH;
             }
-            attempt.index = self.operation_index();
+            attempt.index = if is_apart { self.count_apart() } else { self.operation_index() };
         }
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
         if is_fresh {
             if self.is_polling()
                 && !is_polled_once(waker)
+                && !(is_apart && core.scheduler.version < SeedVersion::V2)
                 && let Some(step) = self.should_preempt(
                     core,
                     attempt.index,
@@ -618,7 +688,10 @@ impl Engine {
             return;
         }
         let operation = Operation { resource: resource.key(), access };
-        core.scheduler.source.performed(core.tasks.at(current).key, operation);
+        let is_apart = index.is_some_and(|index| index & Operation::APART != 0);
+        if !(is_apart && core.scheduler.version < SeedVersion::V2) {
+            core.scheduler.source.performed(core.tasks.at(current).key, operation);
+        }
         core.observer
             .record(|recorder| recorder.performed(operation, name.clone(), resource.made, index, at));
     }

@@ -10,6 +10,8 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use timeloop_sim::DEADLINE_NS_MAX;
+
 use super::nodes::NodeId;
 use super::observer::Level;
 use super::timers::TimerQueue;
@@ -20,9 +22,25 @@ use super::{Core, Engine, TimerRef, of_run};
 pub(super) struct Clock {
     /// Nanoseconds since the run's start.
     pub(super) now_ns: u64,
-    /// Whether code has paused the clock. Then time passes only when no task is ready.
-    pub(super) paused: bool,
     pub(super) timers: TimerQueue,
+    /// Whether the code under test has paused the clock. Then time passes only when no task is ready.
+    pub(super) paused: bool,
+    /// The longest time for which a timer was set, up to [`DEADLINE_NS_MAX`].
+    pub(super) longest_ns: u64,
+}
+
+impl Clock {
+    /// Creates the clock at the start of a run whose timers are numbered from `first_timer`.
+    #[inline(always)]
+    pub(super) fn new(first_timer: u64, paused: bool) -> Self {
+        Self { now_ns: 0, timers: TimerQueue::new(first_timer), paused, longest_ns: 0 }
+    }
+
+    /// Returns the longest time for which the run set a timer, or the time of the whole run if that is longer: what the code
+    /// compares with the clock has no timer. Times above [`DEADLINE_NS_MAX`] do not count.
+    pub(super) fn longest_wait_ns(&self) -> u64 {
+        if self.now_ns > DEADLINE_NS_MAX { self.longest_ns } else { self.longest_ns.max(self.now_ns) }
+    }
 }
 
 /// The parts in a million.
@@ -113,6 +131,10 @@ impl Core {
         deadline_ns: u64,
         wake_target: WakeTarget,
     ) -> TimerRef {
+        let by_ns = run_ns.saturating_sub(self.clock.now_ns);
+        if by_ns <= DEADLINE_NS_MAX {
+            self.clock.longest_ns = self.clock.longest_ns.max(by_ns);
+        }
         let timer = self.clock.timers.insert(run_ns, wake_target);
         self.follow_clock(current, timer, deadline_ns);
         timer

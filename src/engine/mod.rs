@@ -11,10 +11,13 @@
 //! - User code never runs while the state of the loop is borrowed, so it may spawn, wake, abort and drop tasks.
 
 pub(crate) mod announce;
+mod apart;
 pub(crate) mod clock;
 pub(crate) mod context;
 mod failures;
 mod id;
+#[cfg(feature = "net")]
+mod io_decisions;
 mod join_error;
 mod nested;
 pub(crate) mod node_life;
@@ -71,7 +74,6 @@ use observer::{Level, Observer};
 use preemption::StepState;
 use scheduler::{Scheduler, mix};
 use tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State, TaskPanic, Tasks};
-use timers::TimerQueue;
 use unsafe_cells::{InlinedCell, InlinedRefCell};
 use waker::ForeignWakes;
 #[cfg(not(feature = "net"))]
@@ -124,6 +126,9 @@ pub(crate) struct Engine {
     /// Which of the two noting waker tables the next poll uses.
     alternate: InlinedCell<bool>,
     foreign_wakes: ForeignWakes,
+    /// Whether input and output vary.
+    #[cfg(feature = "net")]
+    pub(crate) varies_io: bool,
     core: InlinedRefCell<Core>,
     /// `None` until a socket is opened. Most runs never open one.
     #[cfg(feature = "net")]
@@ -189,6 +194,8 @@ impl Engine {
         let run = RunId::next();
         foreign_wakes.open(run);
         let wants_operations = source.wants_operations();
+        #[cfg(feature = "net")]
+        let varies_io = source.varies_io();
         let level = Level::new(detail, wants_operations);
         // The observer may unwind, so it comes first: the rest is then built in place and not moved.
         let observer = Observer::new(level);
@@ -208,14 +215,12 @@ impl Engine {
             panicked: Cell::new(None),
             alternate: InlinedCell::new(false),
             foreign_wakes,
+            #[cfg(feature = "net")]
+            varies_io,
             core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),
                 tasks: Tasks::default(),
-                clock: Clock {
-                    now_ns: 0,
-                    paused: settings.start_paused,
-                    timers: TimerQueue::new(run.first_timer()),
-                },
+                clock: Clock::new(run.first_timer(), settings.start_paused),
                 nodes: Nodes::default(),
                 observer,
                 ended: false,

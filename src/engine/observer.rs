@@ -14,13 +14,13 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
-#[cfg(feature = "net")]
-use timeloop_sim::WorldEffect;
 use timeloop_sim::{
     Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, IntMap, NodeWait,
     Operation, Performed, Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel,
     TaskPath, TaskRecord, WorldChange, WorldEvent,
 };
+#[cfg(feature = "net")]
+use timeloop_sim::{Deviation, WorldDeviation, WorldEffect};
 
 use super::announce::ResourceId;
 use super::failures::NAMED_TASKS;
@@ -299,16 +299,31 @@ impl Recorder {
 
     /// Records a decision about the world that deviates from the baseline.
     #[cfg(feature = "net")]
-    pub(super) fn world_deviates(&mut self, deviation: timeloop_sim::Deviation, effect: WorldEffect) {
+    pub(super) fn world_deviates(&mut self, deviation: Deviation, effect: WorldEffect) {
         let after_steps = self.record.steps.len() as u64;
-        self.record.world_deviations.push(timeloop_sim::WorldDeviation { deviation, after_steps, effect });
+        self.record.world_deviations.push(WorldDeviation { deviation, after_steps, effect });
+    }
+
+    /// Records a decision of the running task about input or output that deviates from the baseline.
+    #[cfg(feature = "net")]
+    pub(super) fn io_deviates(
+        &mut self,
+        key: DecisionKey,
+        value: u32,
+        effect: impl FnOnce(TaskLabel) -> WorldEffect,
+    ) {
+        let (domain, _, resume, index) = key.parts();
+        let label = self.record.tasks[self.current as usize].label.clone();
+        let deviation = Deviation { task: label.path.clone(), resume, domain, index, value };
+        let after_steps = self.record.steps.len() as u64;
+        self.record.world_deviations.push(WorldDeviation { deviation, after_steps, effect: effect(label) });
     }
 
     /// Records that virtual time has moved.
-    pub(super) fn advanced(&mut self) {
+    pub(super) fn advanced(&mut self, to_ns: u64) {
         let after_arrivals = self.record.arrivals.len() as u64;
         let after_steps = self.record.steps.len() as u64;
-        self.record.advances.push(Advance { after_arrivals, after_steps });
+        self.record.advances.push(Advance { after_arrivals, after_steps, to_ns });
     }
 
     /// Records an operation of the running task.

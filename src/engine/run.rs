@@ -15,7 +15,7 @@ use timeloop_sim::{Access, Ended, Failure, Heartbeat, SpawnSite, TaskKey, TaskLa
 
 use super::context::Driving;
 use super::nested::{Halt, Unwound};
-use super::observer::{Level, Recorder};
+use super::observer::Level;
 use super::panics::{self, Watch};
 use super::preemption::Interrupted;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State};
@@ -409,7 +409,7 @@ impl Engine {
             core.clock.now_ns = deadline_ns;
             core.scheduler.refuel();
             core.scheduler.preempted_last = (NO_SLOT, 0);
-            core.observer.record(Recorder::advanced);
+            core.observer.record(|recorder| recorder.advanced(deadline_ns));
             core.scheduler.source.time_passed();
         }
         let mut foreign = Vec::new();
@@ -605,6 +605,8 @@ impl Engine {
     // `&self`: moving the engine would cost as much as some steps.
     pub(crate) fn ended(&self) -> Ended {
         let mut core = self.core.borrow_mut();
+        let longest_ns = core.clock.longest_wait_ns();
+        core.scheduler.source.longest_wait(longest_ns);
         Ended {
             failure: None,
             trace_hash: core.scheduler.trace_hash,

@@ -4,8 +4,9 @@
 //! # Invariants
 //! Each decision is mixed into the trace hash exactly once.
 
-use timeloop_sim::{Announced, AnySource, DecisionKey, Limits, Ready, Stream, TaskKey};
+use timeloop_sim::{Announced, AnySource, DecisionKey, Limits, Ready, SeedVersion, Stream, TaskKey};
 
+use super::apart::ApartCounts;
 use super::observer::Observer;
 use super::tasks::{NO_SLOT, ROOT_SLOT, Slot, State};
 use super::{Engine, context};
@@ -17,6 +18,10 @@ pub(super) struct Scheduler {
     pub(super) source: AnySource,
     /// Whether the source wants operations and may preempt tasks before them.
     pub(super) wants_operations: bool,
+    /// Which decisions the source knows.
+    pub(super) version: SeedVersion,
+    /// The counts of the operations and decisions of later versions.
+    pub(super) apart_counts: ApartCounts,
     pub(super) limits: Limits,
     pub(super) trace_hash: u64,
     /// How many steps may be taken before the loop checks its limits. 0 makes it check at once.
@@ -43,6 +48,8 @@ impl Scheduler {
     pub(super) fn new(source: AnySource, wants_operations: bool, limits: &Limits) -> Self {
         let fuel = limits.max_steps.min(limits.max_polls_per_instant);
         Self {
+            version: source.version(),
+            apart_counts: ApartCounts::default(),
             source,
             wants_operations,
             limits: limits.clone(),

@@ -9,7 +9,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use timeloop_sim::{AnySource, DecisionKey, Domain, Operation, Ready, ResourceKey, Source, Stream, TaskKey};
+use timeloop_sim::{
+    AnySource, DecisionKey, Domain, Operation, Ready, ResourceKey, SeedVersion, Source, Stream, TaskKey,
+};
 
 use super::counters;
 use super::record::ShortPath;
@@ -150,6 +152,14 @@ impl Source for CoverageSource {
 
     fn wants_operations(&self) -> bool {
         true
+    }
+
+    fn varies_io(&self) -> bool {
+        self.source.varies_io()
+    }
+
+    fn version(&self) -> SeedVersion {
+        self.source.version()
     }
 
     fn should_preempt(&mut self, key: DecisionKey, operation: Operation) -> bool {

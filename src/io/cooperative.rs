@@ -1,4 +1,4 @@
-//! tokio's utilities that never wait, or seldom, with the budget of [`task::coop`](crate::task::coop): [`copy`], [`duplex`],
+//! tokio's utilities that never wait, or seldom, with the budget of [`task::coop`](crate::task::coop): [`copy`],
 //! [`empty`] and others.
 //!
 //! tokio's own spend the budget of tokio's tasks, which do not exist here. Each type wraps tokio's.
@@ -11,14 +11,12 @@ use std::io::{self, IoSlice, SeekFrom};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{
-    self as upstream, AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf, ReadHalf, WriteHalf,
-};
+use tokio::io::{self as upstream, AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 use crate::task::coop::poll_proceed;
 
 /// Polls `inner` if the task has budget left. If it is ready, spends a unit.
-fn spend<'a, T: Unpin, R>(
+pub(super) fn spend<'a, T: Unpin, R>(
     inner: &'a mut T,
     cx: &mut Context<'_>,
     poll: impl FnOnce(Pin<&'a mut T>, &mut Context<'_>) -> Poll<R>,
@@ -158,41 +156,6 @@ writes!(Sink);
 #[must_use]
 pub fn sink() -> Sink {
     Sink { inner: upstream::sink() }
-}
-
-wrapped! {
-    /// One end of the pipe that [`duplex`] creates.
-    DuplexStream
-}
-reads!(DuplexStream);
-writes!(DuplexStream);
-
-/// Creates a pipe in memory, whose ends read and write. Each direction holds up to `max_buf_size` bytes.
-#[must_use]
-pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
-    let (one, other) = upstream::duplex(max_buf_size);
-    (DuplexStream { inner: one }, DuplexStream { inner: other })
-}
-
-wrapped! {
-    /// A pipe in memory in one direction, which [`simplex`] creates.
-    SimplexStream
-}
-reads!(SimplexStream);
-writes!(SimplexStream);
-
-impl SimplexStream {
-    /// Creates a pipe whose halves are not split. It holds up to `max_buf_size` bytes.
-    #[must_use]
-    pub fn new_unsplit(max_buf_size: usize) -> Self {
-        Self { inner: upstream::SimplexStream::new_unsplit(max_buf_size) }
-    }
-}
-
-/// Creates a pipe in memory in one direction, which holds up to `max_buf_size` bytes.
-#[must_use]
-pub fn simplex(max_buf_size: usize) -> (ReadHalf<SimplexStream>, WriteHalf<SimplexStream>) {
-    upstream::split(SimplexStream::new_unsplit(max_buf_size))
 }
 
 /// A reader, or a stream, whose reads spend budget.

@@ -20,6 +20,7 @@
 //! ```
 
 mod cooperative;
+mod in_memory;
 mod interest;
 mod ready;
 mod standard;
@@ -27,9 +28,10 @@ mod standard;
 pub mod unix;
 
 pub use cooperative::{
-    DuplexStream, Empty, Repeat, SimplexStream, Sink, copy, copy_bidirectional,
-    copy_bidirectional_with_sizes, copy_buf, duplex, empty, repeat, simplex, sink,
+    Empty, Repeat, Sink, copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, empty, repeat,
+    sink,
 };
+pub use in_memory::{DuplexStream, SimplexStream, duplex, simplex};
 pub use interest::Interest;
 pub use ready::Ready;
 pub use standard::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

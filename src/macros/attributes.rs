@@ -44,7 +44,9 @@
 /// | `runs` | how many schedules to try |
 /// | `seed` | the base seed |
 /// | `strategy` | the strategy that decides which task runs next, a string or a [`StrategySpec`](crate::StrategySpec): see below |
-/// | `stalls` | whether time may pass while a task is ready, as on a busy machine (the default); `false` if a test depends on exact times |
+/// | `stalls` | whether time may pass while a task is ready, as on a busy machine (the default); `false` if a test depends on exact times; a duration sets the longest such time |
+/// | `varied_io` | whether reads and writes of streams may be short, and lookups slow (the default) |
+/// | `start_paused` | as in tokio; `true` forbids stalls |
 /// | `jobs` | how many runs at once, each on its own thread |
 /// | `max_steps` | the limit on the steps of a run |
 /// | `max_polls_per_instant` | the limit on the polls at one instant of virtual time |

@@ -3,19 +3,27 @@
 //! A lookup uses no thread and no real resolver. The names are `localhost`, those of the run's nodes, and those that
 //! the test has set.
 
-use std::future::{Ready, ready};
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use timeloop_sim::Access;
 
 use super::fabric::Lookup;
+use super::socket_labels;
+use crate::engine::announce::ResourceId;
 use crate::engine::{self, context};
+use crate::time::{Duration, sleep};
 
 /// Values that convert to one or more addresses, as
 /// [`tokio::net::ToSocketAddrs`](https://docs.rs/tokio/1/tokio/net/trait.ToSocketAddrs.html): addresses, and strings
 /// of the form `host:port`. The host is a node's name, `localhost` or an IP address.
 pub trait ToSocketAddrs: sealed::ToSocketAddrsPriv {}
 
-pub(super) fn to_socket_addrs<T: ToSocketAddrs>(arg: T) -> T::Future {
+pub(super) fn to_socket_addrs<T: ToSocketAddrs>(arg: T) -> Addresses {
     arg.to_socket_addrs(sealed::Internal)
 }
 
@@ -38,12 +46,30 @@ pub(super) async fn first_of<T, F: Future<Output = io::Result<T>>>(
         .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")))
 }
 
-/// Resolves a host name.
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+/// Begins to resolve a host name. An IP address is known at once.
+fn resolve(host: &str, port: u16) -> Addresses {
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
+        return Addresses::known(vec![SocketAddr::new(ip, port)]);
     }
-    let host = host.strip_suffix('.').unwrap_or(host);
+    Addresses::LookedUp(Box::pin(look_up(host.strip_suffix('.').unwrap_or(host).to_owned(), port)))
+}
+
+/// Looks up a host name, which takes virtual time.
+async fn look_up(host: String, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    let name = name_resource(&host, Location::caller());
+    name.action(socket_labels::HOST_NAME, Access::Read).announced_apart().await;
+    if let Some(takes_ns @ 1..) = context::with(|engine| engine.lookup_ns(&host)) {
+        sleep(Duration::from_nanos(takes_ns)).await;
+    }
+    look_up_now(&host, port).map(Vec::into_iter)
+}
+
+/// Identifies a host name, whose addresses may change.
+pub(super) fn name_resource(name: &str, at: &'static Location<'static>) -> ResourceId {
+    ResourceId::of_content(name.bytes().map(|byte| byte.to_ascii_lowercase().into()), at)
+}
+
+fn look_up_now(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
         let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         return Ok(both.map(|ip| SocketAddr::new(ip, port)).into());
@@ -76,48 +102,76 @@ fn known_names(host: &str) -> String {
     })
 }
 
-/// Resolves a string of the form `host:port`.
-fn resolve_text(text: &str) -> io::Result<Vec<SocketAddr>> {
-    let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| invalid("invalid socket address"))?;
-    resolve(host, port.parse().map_err(|_| invalid("invalid port value"))?)
+/// Begins to resolve a string of the form `host:port`.
+fn resolve_text(text: &str) -> Addresses {
+    if let Ok(address) = text.parse() {
+        return Addresses::known(vec![address]);
+    }
+    let invalid = |why| Addresses::Known(Some(Err(io::Error::new(io::ErrorKind::InvalidInput, why))));
+    match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        None => invalid("invalid socket address"),
+        Some((_, Err(_))) => invalid("invalid port value"),
+        Some((host, Ok(port))) => resolve(host, port),
+    }
 }
 
-type Addresses = Ready<io::Result<std::vec::IntoIter<SocketAddr>>>;
+type Found = io::Result<std::vec::IntoIter<SocketAddr>>;
+
+/// The future of the addresses of an argument.
+#[doc(hidden)]
+pub enum Addresses {
+    /// They are known at once. `None` after they were returned.
+    Known(Option<Found>),
+    /// A host name is being looked up.
+    LookedUp(Pin<Box<dyn Future<Output = Found> + Send>>),
+}
+
+impl Addresses {
+    fn known(addresses: Vec<SocketAddr>) -> Self {
+        Self::Known(Some(Ok(addresses.into_iter())))
+    }
+}
+
+impl Future for Addresses {
+    type Output = Found;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Found> {
+        match self.get_mut() {
+            Self::Known(found) => Poll::Ready(found.take().expect("a future is not polled after its end")),
+            Self::LookedUp(lookup) => lookup.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Addresses").finish_non_exhaustive()
+    }
+}
 
 macro_rules! to_socket_addrs {
     ($(($($generics:tt)*) $type:ty, $self:ident => $addresses:expr;)*) => {$(
         impl $($generics)* ToSocketAddrs for $type {}
 
         impl $($generics)* sealed::ToSocketAddrsPriv for $type {
-            type Iter = std::vec::IntoIter<SocketAddr>;
-            type Future = Addresses;
-
-            fn to_socket_addrs(&self, _: sealed::Internal) -> Self::Future {
+            fn to_socket_addrs(&self, _: sealed::Internal) -> Addresses {
                 let $self = self;
-                let addresses: io::Result<Vec<SocketAddr>> = $addresses;
-                ready(addresses.map(Vec::into_iter))
+                $addresses
             }
         }
     )*};
 }
 
 to_socket_addrs! {
-    () SocketAddr, this => Ok(vec![*this]);
-    () SocketAddrV4, this => Ok(vec![(*this).into()]);
-    () SocketAddrV6, this => Ok(vec![(*this).into()]);
-    () (IpAddr, u16), this => Ok(vec![(*this).into()]);
-    () (Ipv4Addr, u16), this => Ok(vec![(*this).into()]);
-    () (Ipv6Addr, u16), this => Ok(vec![(*this).into()]);
-    () &[SocketAddr], this => Ok(this.to_vec());
-    () str, this => match this.parse() {
-        Ok(address) => Ok(vec![address]),
-        Err(_) => resolve_text(this),
-    };
-    () String, this => match this.parse() {
-        Ok(address) => Ok(vec![address]),
-        Err(_) => resolve_text(this),
-    };
+    () SocketAddr, this => Addresses::known(vec![*this]);
+    () SocketAddrV4, this => Addresses::known(vec![(*this).into()]);
+    () SocketAddrV6, this => Addresses::known(vec![(*this).into()]);
+    () (IpAddr, u16), this => Addresses::known(vec![(*this).into()]);
+    () (Ipv4Addr, u16), this => Addresses::known(vec![(*this).into()]);
+    () (Ipv6Addr, u16), this => Addresses::known(vec![(*this).into()]);
+    () &[SocketAddr], this => Addresses::known(this.to_vec());
+    () str, this => resolve_text(this);
+    () String, this => resolve_text(this);
     () (&str, u16), this => resolve(this.0, this.1);
     () (String, u16), this => resolve(&this.0, this.1);
 }
@@ -125,10 +179,7 @@ to_socket_addrs! {
 impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
 
 impl<T: sealed::ToSocketAddrsPriv + ?Sized> sealed::ToSocketAddrsPriv for &T {
-    type Iter = T::Iter;
-    type Future = T::Future;
-
-    fn to_socket_addrs(&self, _: sealed::Internal) -> Self::Future {
+    fn to_socket_addrs(&self, _: sealed::Internal) -> Addresses {
         (**self).to_socket_addrs(sealed::Internal)
     }
 }
@@ -136,16 +187,11 @@ impl<T: sealed::ToSocketAddrsPriv + ?Sized> sealed::ToSocketAddrsPriv for &T {
 pub(crate) mod sealed {
     //! Seals the trait, as tokio does.
 
-    use std::future::Future;
-    use std::io;
-    use std::net::SocketAddr;
+    use super::Addresses;
 
     #[doc(hidden)]
     pub trait ToSocketAddrsPriv {
-        type Iter: Iterator<Item = SocketAddr> + Send + 'static;
-        type Future: Future<Output = io::Result<Self::Iter>> + Send + 'static;
-
-        fn to_socket_addrs(&self, internal: Internal) -> Self::Future;
+        fn to_socket_addrs(&self, internal: Internal) -> Addresses;
     }
 
     #[doc(hidden)]
@@ -158,6 +204,8 @@ pub(crate) mod sealed {
 ///
 /// The known names are `localhost`, those of the run's nodes, and those set by
 /// [`Network::set_addresses`](super::Network::set_addresses).
+///
+/// The lookup of a name takes no time in the baseline run, and up to 100 ms of virtual time in others.
 ///
 /// # Errors
 /// Returns an error if the name is unknown or its lookup fails, or if the string is not of the form `host:port`.
@@ -177,5 +225,11 @@ pub(crate) mod sealed {
 /// # Ok::<(), timeloop::Failure>(())
 /// ```
 pub async fn lookup_host<T: ToSocketAddrs>(host: T) -> io::Result<impl Iterator<Item = SocketAddr>> {
-    to_socket_addrs(host).await
+    let addresses = to_socket_addrs(host);
+    if matches!(addresses, Addresses::Known(_)) {
+        // A resolver answers for addresses, too.
+        let name = name_resource("", Location::caller());
+        name.action(socket_labels::HOST_NAME, Access::Read).announced_apart().await;
+    }
+    addresses.await
 }

@@ -10,8 +10,9 @@ use timeloop_sim::{
 
 use super::fabric::{
     self, CallContext, Change, Directory, Lookup, PROBABILITY_STEPS, Packet, PacketDecider, PacketDecision,
-    View, WaitedSocket,
+    Transfer, View, WaitedSocket,
 };
+use super::socket_labels;
 use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{LastChange, NodeId, Nodes};
 use crate::engine::world::{World, WorldDecision};
@@ -41,6 +42,11 @@ impl PacketDecider for Chance<'_> {
         )
     }
 
+    fn transfer(&mut self, transfer: Transfer, whole: usize) -> usize {
+        let name = if transfer.is_unix { socket_labels::UNIX_STREAM } else { socket_labels::TCP_STREAM };
+        self.0.split_transfer(name, transfer.reads, whole)
+    }
+
     fn happens(&mut self, packet: Packet, question: PacketDecision, millionths: u32) -> bool {
         let decision = WorldDecision {
             domain: Domain::Network,
@@ -63,6 +69,12 @@ impl PacketDecider for Chance<'_> {
     }
 }
 
+/// Returns the context of a call of the network.
+#[inline]
+fn context<'a>(engine: &Engine, decider: &'a mut Chance<'_>) -> CallContext<'a> {
+    CallContext { now_ns: engine.now_ns(), varies_io: engine.varies_io, decider }
+}
+
 /// Describes the fate of a packet for reports.
 fn packet_effect(engine: &Engine, packet: Packet, fate: PacketFate) -> WorldEffect {
     let nodes = engine.nodes();
@@ -80,13 +92,13 @@ impl World for Fabric {
 
     #[inline]
     fn advance(&mut self, engine: &Engine) {
-        self.advance(&mut CallContext { now_ns: engine.now_ns(), decider: &mut Chance(engine) });
+        self.advance(&mut context(engine, &mut Chance(engine)));
     }
 
     /// Removes the node's sockets. A crashed node sends nothing until it is started.
     fn node_stops(&mut self, engine: &Engine, node: NodeId, crashes: bool) {
         add_hosts(self, engine);
-        self.crash(&mut CallContext { now_ns: engine.now_ns(), decider: &mut Chance(engine) }, node.0);
+        self.crash(&mut context(engine, &mut Chance(engine)), node.0);
         if !crashes {
             // After a shutdown the host still answers, with nobody listening.
             self.start(node.0);
@@ -163,7 +175,7 @@ impl Engine {
     /// Calls `f` with the network, then wakes the tasks that became ready.
     #[inline]
     pub(super) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
-        self.world(|fabric| f(fabric, &mut CallContext { now_ns: self.now_ns(), decider: &mut Chance(self) }))
+        self.world(|fabric| f(fabric, &mut context(self, &mut Chance(self))))
     }
 
     /// Calls `f` with the network and the host of the running code.

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use timeloop_sim::Access;
 
 use super::driver::Fabric;
 use super::fabric::{CallContext, Errno, Key, WaitedSocket};
+use super::socket_labels;
 use crate::engine::announce::{Action, Attempt, ResourceId, restore_budget};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, WakeTarget, context, of_run};
@@ -83,6 +85,31 @@ pub(super) fn announced_readiness<R>(
         }
         polled
     })
+}
+
+/// Identifies an address that sockets bind and connect to.
+fn address_resource(address: SocketAddr, at: &'static Location<'static>) -> ResourceId {
+    // Without the IP address: a socket may be bound to all of its host's.
+    ResourceId::of_content([address.port().into()], at)
+}
+
+/// Announces that a socket is about to be bound to an address, and waits until it may.
+pub(super) async fn announce_bind(address: SocketAddr, at: &'static Location<'static>) {
+    let resource = address_resource(address, at);
+    Action { id: &resource, name: socket_labels::ADDRESS, access: Access::Acquire, at }
+        .announced_apart()
+        .await;
+}
+
+/// Announces that a Unix socket is about to connect to a name, and waits until it may.
+pub(super) async fn announce_unix_connect(name: ResourceId, at: &'static Location<'static>) {
+    Action { id: &name, name: socket_labels::ADDRESS, access: Access::Send, at }.announced_apart().await;
+}
+
+/// Records that a task connects to an address, which races with binding it.
+pub(super) fn touch_address(address: SocketAddr, at: &'static Location<'static>) {
+    let resource = address_resource(address, at);
+    Action { id: &resource, name: socket_labels::ADDRESS, access: Access::Read, at }.touch_apart();
 }
 
 /// A socket that is not a stream: a listener or a datagram socket.

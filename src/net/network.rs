@@ -9,6 +9,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use timeloop_sim::Access;
+
 use super::driver::Fabric;
 use super::fabric::{CallContext, Change, Lookup};
 use super::link_model::LinkModel;
@@ -348,24 +350,36 @@ impl Network {
     }
 
     /// Makes a name resolve to these addresses. With an empty list the name is unknown.
+    #[track_caller]
     pub fn set_addresses(&self, name: &str, addresses: &[IpAddr]) {
+        self.touch_name(name, Location::caller());
         self.with(|fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Addresses(addresses.to_vec()));
         });
     }
 
     /// Makes looking up a name fail with a temporary error.
+    #[track_caller]
     pub fn fail_lookups(&self, name: &str) {
+        self.touch_name(name, Location::caller());
         self.with(|fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Fails);
         });
     }
 
     /// Undoes [`set_addresses`](Self::set_addresses) and [`fail_lookups`](Self::fail_lookups) for a name.
+    #[track_caller]
     pub fn restore_lookups(&self, name: &str) {
+        self.touch_name(name, Location::caller());
         self.with(|fabric, _| {
             fabric.names.remove(&name.to_ascii_lowercase());
         });
+    }
+
+    /// Records a change of a name, which races with lookups.
+    fn touch_name(&self, name: &str, at: &'static Location<'static>) {
+        let name = super::addr::name_resource(name, at);
+        name.action(super::socket_labels::HOST_NAME, Access::Write).touch_apart();
     }
 
     /// Sets how long a connection attempt may stay unanswered; the default is 127 s.

@@ -206,10 +206,10 @@ struct Search<'a> {
 impl Search<'_> {
     fn failing(&mut self, known: Option<Stored>, case: &Case) -> Option<(Stored, Ended)> {
         let Schedules { strategy, runs, retries, stalls, .. } = case.settings;
-        let strategy = strategy.with_stalls(stalls);
+        let strategy = strategy.with_stalls(stalls.are_possible());
         for hint in &case.settings.hints {
             let schedule = &hint.schedule;
-            if !stalls && schedule.stalls() {
+            if !stalls.are_possible() && schedule.stalls() {
                 continue;
             }
             if let Some(failing) = self.fails(schedule.source(), || schedule.clone()) {
@@ -226,8 +226,7 @@ impl Search<'_> {
         if let Some(failing) = self.fails(baseline, Stored::baseline) {
             return Some(failing);
         }
-        let profile = watched.into_profile();
-        let profile = if stalls { profile } else { profile.without_stalls() };
+        let profile = watched.into_profile().with_stalls(stalls);
         // A known failure justifies more attempts.
         let tries = if self.target.is_some() || !case.settings.hints.is_empty() { retries } else { runs };
         let seeds = (0..u64::from(tries)).map(|index| case.seed.of_run(index));

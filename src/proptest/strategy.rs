@@ -17,7 +17,7 @@ use super::joint_shrinking::{Case, Hint};
 use super::persistence;
 use crate::explorer::parse_strategy;
 use crate::schedule::replayed;
-use crate::{Config, Limits, Schedule, Seed, StrategySpec};
+use crate::{Config, Limits, Schedule, Seed, Stalls, StrategySpec};
 
 /// Generates schedules as inputs of a property.
 ///
@@ -54,7 +54,7 @@ pub fn schedules() -> Schedules {
         strategy: StrategySpec::default(),
         runs: 4,
         retries: 100,
-        stalls: true,
+        stalls: Stalls::default(),
         limits: Limits::default(),
         hints: Vec::new(),
         reads_environment: true,
@@ -68,7 +68,7 @@ pub struct Schedules {
     pub(super) strategy: StrategySpec,
     pub(super) runs: u32,
     pub(super) retries: u32,
-    pub(super) stalls: bool,
+    pub(super) stalls: Stalls,
     pub(super) limits: Limits,
     /// The schedules to try first.
     pub(super) hints: Vec<Arc<Hint>>,
@@ -136,10 +136,10 @@ impl Schedules {
         self
     }
 
-    /// Sets whether time may pass while a task is ready, as on a busy machine. Default true. Use false for a property
-    /// that depends on exact times ([`Explorer::stalls`](crate::Explorer::stalls)).
-    pub fn stalls(mut self, stalls: bool) -> Self {
-        self.stalls = stalls;
+    /// Sets whether time may pass while a task is ready, as on a busy machine, or for how long at most. Default true. Use
+    /// false for a property that depends on exact times ([`Explorer::stalls`](crate::Explorer::stalls)).
+    pub fn stalls(mut self, stalls: impl Into<Stalls>) -> Self {
+        self.stalls = stalls.into();
         self
     }
 

@@ -11,9 +11,10 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
-use timeloop_sim::NodeWait;
+use timeloop_sim::{Access, NodeWait};
 
 use super::Clock;
+use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
@@ -248,6 +249,7 @@ impl Node {
 
     /// Waits until the node is down. Returns at once if it is.
     pub async fn until_down(&self) {
+        self.announced_read().await;
         poll_fn(|cx| {
             self.with(|engine| {
                 engine.report_node_read(self.id);
@@ -261,6 +263,12 @@ impl Node {
             })
         })
         .await;
+    }
+
+    /// Announces that the task looks at the node's state, and waits until it may.
+    pub(super) async fn announced_read(&self) {
+        let node = ResourceId::of_node(self.id, Location::caller());
+        node.action("node", Access::Read).announced_apart().await;
     }
 
     /// Panics if this is the test's own node, which does not support the operation.

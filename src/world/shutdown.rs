@@ -5,12 +5,14 @@
 //! down in time.
 
 use std::future::poll_fn;
+use std::panic::Location;
 use std::task::Poll;
 use std::time::Duration;
 
-use timeloop_sim::NodeWait;
+use timeloop_sim::{Access, NodeWait};
 
 use super::Node;
+use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, context};
@@ -74,6 +76,7 @@ impl Node {
     /// On the test's own node.
     pub async fn shutdown_within(&self, grace: Duration) -> Shutdown {
         self.refuse_test("shut down");
+        self.announced_read().await;
         let (incarnation, has_main) = self.with(|engine| {
             engine.request_node_shutdown(self.id);
             (engine.nodes().incarnation(self.id), engine.nodes().has_main(self.id))
@@ -125,6 +128,10 @@ impl Node {
 /// # Panics
 /// Outside of a run.
 pub async fn shutdown_requested() {
+    if let Some(node) = context::with(Engine::current_node) {
+        let node = ResourceId::of_node(node, Location::caller());
+        node.action("node", Access::Read).announced_apart().await;
+    }
     poll_fn(|cx| {
         let asked = context::with(|engine| {
             let node = engine.current_node();

@@ -8,18 +8,23 @@ use std::time::Duration;
 use timeloop::sync::{Mutex, mpsc};
 use timeloop::task::yield_now;
 use timeloop::time::{interval, sleep, timeout};
-use timeloop::{Resource, StrategySpec, spawn};
+use timeloop::{Resource, Stalls, StrategySpec, spawn};
 
 use crate::support::explorer;
 
 /// Runs under every strategy, with a limit on polls at an instant that allows some unfairness.
 fn passes<F: Future<Output = ()>>(name: &str, run: impl Fn() -> F + Sync) {
+    passes_with(name, Stalls::default(), run);
+}
+
+fn passes_with<F: Future<Output = ()>>(name: &str, stalls: Stalls, run: impl Fn() -> F + Sync) {
     for strategy in StrategySpec::ALL {
         if matches!(strategy, StrategySpec::Exhaustive { .. }) {
             // Its schedules are endless here.
             continue;
         }
-        let explorer = explorer(name).strategy(strategy).runs(300).max_polls_per_instant(30_000);
+        let explorer =
+            explorer(name).strategy(strategy).stalls(stalls).runs(300).max_polls_per_instant(30_000);
         let exploration = explorer.run(&run);
         assert!(exploration.passed(), "{strategy}: {}", exploration.report());
     }
@@ -111,7 +116,7 @@ fn generous_margins_suffice() {
 
 #[test]
 fn a_heartbeat_well_within_its_margin_is_seen() {
-    passes("heartbeats", || async {
+    passes_with("heartbeats", Duration::from_secs(1).into(), || async {
         let (tx, mut rx) = mpsc::channel(4);
         let server = spawn(async move {
             for _ in 0..10 {

@@ -6,7 +6,7 @@
 
 use rand::{Rng as _, RngExt as _};
 use timeloop::task;
-use timeloop::{Limits, Seed, StoredSchedule, StrategySpec, TaskPath, run_from};
+use timeloop::{Limits, Seed, SeedVersion, StoredSchedule, StrategySpec, TaskPath, run_from};
 
 use crate::scenarios;
 use crate::support::{Log, explorer};
@@ -87,8 +87,12 @@ fn strategies() {
     let mut lines = Vec::new();
     for strategy in StrategySpec::ALL {
         let hash = |seed| {
-            let schedule =
-                StoredSchedule::Seeded { seed: Seed(seed), strategy, estimates: estimates(strategy) };
+            let schedule = StoredSchedule::Seeded {
+                seed: Seed(seed),
+                strategy,
+                estimates: estimates(strategy),
+                version: SeedVersion::V2,
+            };
             let made = [
                 run_from(&schedule, &Limits::default(), registers),
                 run_from(&schedule, &Limits::default(), scenarios::tasks),
@@ -212,8 +216,12 @@ fn tokens() {
         assert_eq!(schedule.to_token("bank::transfers"), token);
         schedule
     };
-    let seeded = |seed, strategy| StoredSchedule::seeded(Seed(seed), strategy);
-    assert_eq!(read("TL10YJ2C9MD00012KFTM050"), seeded(17, StrategySpec::Random));
+    let first = |seed, strategy, version| {
+        let estimates = timeloop::Estimates::default();
+        StoredSchedule::Seeded { seed: Seed(seed), strategy, estimates, version }
+    };
+    assert_eq!(read("TL10YJ2C9MD00012KFTM050"), first(17, StrategySpec::Random, SeedVersion::V1));
+    assert_eq!(read("TL10YJ2C9MD08012KKYEHJ0"), first(17, StrategySpec::Random, SeedVersion::V2));
     let schedule = StoredSchedule::Deviations {
         randomness: Seed(3),
         deviations: vec![

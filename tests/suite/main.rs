@@ -4,6 +4,8 @@ mod announcing;
 #[cfg(feature = "sync")]
 mod asyncio;
 mod auto_traits;
+#[cfg(feature = "net")]
+mod cluster;
 #[cfg(feature = "sync")]
 mod corpus;
 mod determinism;

@@ -9,6 +9,8 @@
     reason = "the suite's other modules need more of its helpers"
 )]
 
+#[cfg(feature = "net")]
+mod cluster;
 mod determinism;
 mod golden;
 mod scenarios;

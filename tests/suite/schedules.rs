@@ -43,7 +43,10 @@ fn a_schedule_round_trips_through_its_token() {
         format!("Schedule(the baseline run; {})", Schedule::baseline())
     );
     let seeded = Schedule::seeded(7, StrategySpec::Pct { depth: 3 });
-    assert_eq!(format!("{seeded:?}"), format!("Schedule(seed 7 strategy pct(depth = 3); {seeded})"));
+    assert_eq!(
+        format!("{seeded:?}"),
+        format!("Schedule(seed 7 version 2 strategy pct(depth = 3); {seeded})")
+    );
     assert_eq!((Schedule::baseline().deviations(), seeded.deviations()), (Some(vec![]), None));
     assert_eq!(
         "TL2".parse::<Schedule>().unwrap_err().to_string(),

@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
         runs: Some(40),
         seed: Seed(seed),
         strategy,
-        stalls,
+        stalls: stalls.into(),
         jobs: Some(1),
         limits: limits(),
         shrink_runs: 1_500,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use timeloop_fuzz::Reader;
 use timeloop_sim::{
-    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath,
+    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, SeedVersion, StrategySpec, TaskPath,
 };
 
 /// Reads schedules.
@@ -17,7 +17,9 @@ impl Schedules<'_, '_> {
     pub(crate) fn schedule(&mut self) -> Schedule {
         if self.0.byte().is_multiple_of(4) {
             let strategy = self.strategy();
-            return Schedule::Seeded { seed: Seed(self.0.number()), strategy, estimates: self.estimates() };
+            let version = if self.0.flag() { SeedVersion::V1 } else { SeedVersion::V2 };
+            let (seed, estimates) = (Seed(self.0.number()), self.estimates());
+            return Schedule::Seeded { seed, strategy, estimates, version };
         }
         let randomness = Seed(self.0.number());
         let mut deviations: Vec<Deviation> = Vec::new();
@@ -51,6 +53,8 @@ impl Schedules<'_, '_> {
         estimates.steps = self.0.number_u32();
         estimates.tasks = self.0.number_u32();
         estimates.instants = self.0.number_u32();
+        estimates.stall_ns = self.0.number();
+        estimates.varied_io = self.0.flag();
         estimates.resource = (self.0.byte() % 2 == 1).then(|| ResourceKey(self.0.number()));
         let counts: BTreeMap<TaskPath, u32> =
             (0..self.0.byte() % 8).map(|_| (self.path(), self.0.number_u32())).collect();

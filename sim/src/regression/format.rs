@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! seed 17 strategy random
+//! seed 17 version 2 strategy random
 //! seed 17 strategy pct(depth = 3) steps 20
 //! seed 17 strategy surw resource 0123456789abcdef counts root=5 root.1=4
 //! ```
@@ -14,12 +15,14 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath};
+use crate::{Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, SeedVersion, StrategySpec, TaskPath};
 
 /// Returns the lines of a schedule, without its checksum.
 pub(super) fn print(schedule: &Schedule) -> Vec<String> {
     match schedule {
-        Schedule::Seeded { seed, strategy, estimates } => vec![print_seeded(*seed, *strategy, estimates)],
+        Schedule::Seeded { seed, strategy, estimates, version } => {
+            vec![print_seeded(*seed, *strategy, estimates, *version)]
+        }
         Schedule::Deviations { randomness, deviations } => {
             let randomness = (randomness.0 != 0).then(|| format!("randomness {randomness}"));
             randomness.into_iter().chain(deviations.iter().map(print_deviation)).collect()
@@ -46,6 +49,7 @@ fn print_deviation(deviation: &Deviation) -> String {
         Domain::User => format!("draw {task} resume {resume} index {index} value {value}"),
         Domain::Network => format!("network {task} packet {resume} index {index} value {value}"),
         Domain::Fault => format!("fault {task} number {resume} index {index} value {value}"),
+        Domain::Io => format!("io {task} resume {resume} index {index} value {value}"),
     }
 }
 
@@ -56,7 +60,7 @@ fn plural(count: u32, word: &str) -> String {
 /// One line of a schedule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    Seeded(Seed, StrategySpec, Estimates),
+    Seeded(Seed, StrategySpec, Estimates, SeedVersion),
     Randomness(Seed),
     Deviation(Deviation),
     Checksum(u32),
@@ -89,6 +93,9 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
             "a line such as `fault root.1 number 0 index 0 value 1`",
             parse_world_decision(&words, Domain::Fault, "number"),
         ),
+        Some("io") => {
+            ("a line such as `io root.1 resume 0 index 0 value 2`", parse_choice(&words, Domain::Io, "value"))
+        }
         Some("seed") => ("a line such as `seed 17 strategy random`", parse_seeded(&words)),
         Some("randomness") => (
             "a line such as `randomness 17`",
@@ -105,8 +112,8 @@ pub(super) fn parse(line: &str) -> Result<Line, &'static str> {
             },
         ),
         _ => (
-            "`schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `seed …`, \
-             `randomness …` or `checksum …`",
+            "`schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, `fault …`, `io …`, \
+             `seed …`, `randomness …` or `checksum …`",
             None,
         ),
     };
@@ -157,10 +164,18 @@ fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates) -> String {
-    let mut line = format!("seed {seed} strategy {strategy}");
-    let Estimates { steps, tasks, instants, resource, counts } = estimates;
-    for (word, number) in [("steps", *steps), ("tasks", *tasks), ("instants", *instants)] {
+fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates, version: SeedVersion) -> String {
+    let version = match version {
+        SeedVersion::V1 => "",
+        SeedVersion::V2 => " version 2",
+    };
+    let mut line = format!("seed {seed}{version} strategy {strategy}");
+    let Estimates { steps, tasks, instants, stall_ns, varied_io, resource, counts } = estimates;
+    let numbers = [("steps", *steps), ("tasks", *tasks), ("instants", *instants)];
+    let numbers = numbers.map(|(word, number)| (word, u64::from(number)));
+    for (word, number) in
+        numbers.into_iter().chain([("stall_ns", *stall_ns), ("varied_io", u64::from(*varied_io))])
+    {
         if number > 0 {
             let _ = write!(line, " {word} {number}");
         }
@@ -176,7 +191,11 @@ fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates) -> St
 }
 
 fn parse_seeded(words: &[&str]) -> Option<Line> {
-    let ["seed", seed, "strategy", rest @ ..] = words else { return None };
+    let (version, seed, rest) = match words {
+        ["seed", seed, "version", "2", "strategy", rest @ ..] => (SeedVersion::V2, seed, rest),
+        ["seed", seed, "strategy", rest @ ..] => (SeedVersion::V1, seed, rest),
+        _ => return None,
+    };
     // A strategy with parameters can be several words.
     let end = match rest.first()?.contains('(') {
         true => rest.iter().position(|word| word.ends_with(')'))? + 1,
@@ -196,6 +215,15 @@ fn parse_seeded(words: &[&str]) -> Option<Line> {
     for (word, into) in [("steps", steps), ("tasks", tasks), ("instants", instants)] {
         if let Some(value) = take(word) {
             *into = number(value).filter(|number| *number > 0)?;
+        }
+    }
+    if let Some(value) = take("stall_ns") {
+        estimates.stall_ns = number(value).filter(|ns| *ns > 0)?;
+    }
+    if let Some(value) = take("varied_io") {
+        estimates.varied_io = value == "1";
+        if !estimates.varied_io {
+            return None;
         }
     }
     if let Some(key) = take("resource") {
@@ -218,7 +246,7 @@ fn parse_seeded(words: &[&str]) -> Option<Line> {
     } else if !rest.is_empty() {
         return None;
     }
-    Some(Line::Seeded(Seed(number(seed)?), strategy, estimates))
+    Some(Line::Seeded(Seed(number(seed)?), strategy, estimates, version))
 }
 
 /// Writes the lines of a regression file as one: `the baseline run`, `seed 7 strategy random`, `run root.2 resume 0 after 0
@@ -233,7 +261,7 @@ impl fmt::Display for Schedule {
 #[cfg(test)]
 mod tests {
     use super::{Line, parse, print};
-    use crate::{Deviation, Domain, Estimates, Schedule, Seed, StrategySpec, TaskPath};
+    use crate::{Deviation, Domain, Estimates, Schedule, Seed, SeedVersion, StrategySpec, TaskPath};
 
     #[test]
     fn parses_what_it_prints() {
@@ -250,6 +278,7 @@ mod tests {
             deviation(Domain::Stall, 1, 3),
             deviation(Domain::Network, 0, 180),
             deviation(Domain::Fault, 2, 5),
+            deviation(Domain::Io, 1, 3),
         ];
         let lines = print(&Schedule::Deviations { randomness: Seed(17), deviations: deviations.clone() });
         assert_eq!(
@@ -265,6 +294,7 @@ mod tests {
                 "stall root.2.1 resume 3 index 1 instants 3",
                 "network root.2.1 packet 3 index 0 value 180",
                 "fault root.2.1 number 3 index 2 value 5",
+                "io root.2.1 resume 3 index 1 value 3",
             ]
         );
         assert_eq!(parse(&lines[0]), Ok(Line::Randomness(Seed(17))));
@@ -272,8 +302,8 @@ mod tests {
             assert_eq!(parse(line), Ok(Line::Deviation(deviation)));
         }
         let seeded = Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo);
-        assert_eq!(print(&seeded), ["seed 18446744073709551615 strategy fifo"]);
-        let read = Line::Seeded(Seed(u64::MAX), StrategySpec::Fifo, Estimates::default());
+        assert_eq!(print(&seeded), ["seed 18446744073709551615 version 2 strategy fifo"]);
+        let read = Line::Seeded(Seed(u64::MAX), StrategySpec::Fifo, Estimates::default(), SeedVersion::V2);
         assert_eq!(parse(&print(&seeded)[0]), Ok(read));
     }
 

@@ -148,8 +148,8 @@ fn assemble(lines: Vec<Line>) -> Option<Schedule> {
     let count = lines.len();
     for line in lines {
         match line {
-            Line::Seeded(seed, strategy, estimates) => {
-                return (count == 1).then_some(Schedule::Seeded { seed, strategy, estimates });
+            Line::Seeded(seed, strategy, estimates, version) => {
+                return (count == 1).then_some(Schedule::Seeded { seed, strategy, estimates, version });
             }
             Line::Randomness(randomness) => {
                 if seed.replace(randomness).is_some() {

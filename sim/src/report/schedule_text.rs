@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use super::operation_text::{Form, verb};
 use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
 use crate::{
-    Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Performed, Record, Schedule, Seed, Site,
-    WorldChange, WorldDeviation, WorldEffect, WorldEvent,
+    Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, Schedule,
+    Seed, Site, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
 };
 
 /// Schedules with more deviations than this are not listed.
@@ -133,6 +133,11 @@ impl Writer<'_> {
                 self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
             }
             Domain::Network | Domain::Fault => self.about_world(deviation),
+            // It is decided within its step.
+            Domain::Io => {
+                let (after_steps, line) = self.about_world(deviation);
+                (if after_steps == usize::MAX { after_steps } else { after_steps.saturating_sub(1) }, line)
+            }
         }
     }
 
@@ -150,7 +155,7 @@ impl Writer<'_> {
         (at, describe(arrival, at))
     }
 
-    /// Describes a decision about the network or a fault.
+    /// Describes a decision about the network, a fault, input or output.
     fn about_world(&self, deviation: &Deviation) -> (usize, String) {
         match self.record.effect_of(deviation) {
             Some(known) => (self.step_of(known), known.effect.to_string()),
@@ -180,6 +185,8 @@ impl Writer<'_> {
         match &known.effect {
             WorldEffect::Packet { at_ns, .. } if *at_ns == drawn_at_ns => last,
             WorldEffect::Packet { .. } => next,
+            // A task does it in the step that draws it.
+            WorldEffect::Transfer { .. } | WorldEffect::Lookup { .. } => last,
             WorldEffect::Fault { fault, .. } => {
                 let begins_ns = drawn_at_ns.saturating_add(fault.begins_ns);
                 let is_it = |event: &&WorldEvent| {
@@ -208,7 +215,7 @@ impl Writer<'_> {
                 && arrival.operation.is_none()
                 && task.label.path == deviation.task
         })?;
-        let (nth, does) = (Nth(deviation.index), self.does(arrival));
+        let (nth, does) = (Nth(deviation.index & !Operation::APART), self.does(arrival));
         let line = format!("{does}, but its {nth} operation is preempted, and the code continues without it");
         Some((self.ran_at[arrival]?, line))
     }
@@ -218,8 +225,9 @@ impl Writer<'_> {
         let times = times(advances.into());
         match self.record.steps.get(at) {
             Some(step) => format!(
-                "{} only after virtual time has advanced {times}, to {}",
+                "{} only after a stall of {}, in which virtual time advances {times}, to {}",
                 self.does(arrival),
+                Nanos(step.at_ns - self.record.ready_at_ns(arrival)),
                 Nanos(step.at_ns)
             ),
             None => {

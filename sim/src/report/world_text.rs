@@ -57,6 +57,14 @@ impl fmt::Display for WorldEffect {
                 }
             }
             Self::Fault { fault, aspect } => fault.write(f, *aspect),
+            Self::Transfer { task, stream, reads, bytes, of } => {
+                let (bytes, of) = (grouped(*bytes), counted(*of, "byte"));
+                let does = if *reads { "reads from" } else { "writes to" };
+                write!(f, "{task} {does} a {stream}, which moves only {bytes} of {of}")
+            }
+            Self::Lookup { task, name, takes_ns } => {
+                write!(f, "{task} looks up `{name}`, which takes {}", Nanos(*takes_ns))
+            }
         }
     }
 }

@@ -76,7 +76,8 @@ impl Session<'_> {
         }
         let (ended, profile) = self.runner.baseline();
         self.baseline = Some(ended);
-        let profile = if self.config.stalls { profile } else { profile.without_stalls() };
+        let profile = profile.with_stalls(self.config.stalls);
+        let profile = if self.config.varied_io { profile } else { profile.without_varied_io() };
         self.plan.context.profile = Arc::new(profile);
         self.exploration.baseline_run = true;
     }
@@ -95,7 +96,7 @@ impl Session<'_> {
             self.exploration.error = Some(ExploreError::Regressions(loaded.problems));
         }
         for stored in loaded.schedules {
-            if !self.config.stalls && stored.schedule.stalls() {
+            if !self.config.stalls.are_possible() && stored.schedule.stalls() {
                 self.note(format!(
                     "{}:{}: the schedule was skipped: in it, virtual time advances while a task is ready, which \
                      `stalls = false` forbids; delete the schedule if you keep that setting",

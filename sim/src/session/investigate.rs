@@ -90,7 +90,7 @@ impl Session<'_> {
             Schedule::Seeded { seed, .. } => *seed,
             Schedule::Deviations { randomness, .. } => *randomness,
         };
-        let budget = Budget { runs_max: self.config.shrink_runs, stalls: self.config.stalls };
+        let budget = Budget { runs_max: self.config.shrink_runs, stalls: self.config.stalls.are_possible() };
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
         shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs))
             .map_err(|why| not_shrunk::why(why).to_owned())

@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
     fn new(config: &'a Config, settings: Settings, simulation: &'a dyn Simulation) -> Self {
         let base = settings.base_seed(config.seed);
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-        let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls);
+        let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls.are_possible());
         let runs = match strategy {
             // An exhaustive search ends before that if it is complete.
             StrategySpec::Exhaustive { .. } => 100_000,

@@ -89,7 +89,7 @@ fn stretches(record: &Record) -> Vec<(usize, usize)> {
 /// Returns the step during which a task became ready; `None` if time, or the start of the run, made it ready.
 fn cause(record: &Record, number: usize, arrival: &Arrival) -> Option<usize> {
     let woken = record.advances.iter().any(|advance| {
-        let Advance { after_arrivals, after_steps } = *advance;
+        let Advance { after_arrivals, after_steps, .. } = *advance;
         after_steps == arrival.after_steps && after_arrivals <= number as u64
     });
     if woken { None } else { (arrival.after_steps as usize).checked_sub(1) }

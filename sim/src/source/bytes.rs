@@ -49,6 +49,10 @@ impl Source for Bytes {
         }
     }
 
+    fn varies_io(&self) -> bool {
+        true
+    }
+
     fn should_preempt(&mut self, _key: DecisionKey, _operation: Operation) -> bool {
         self.taken < self.bytes.len()
     }

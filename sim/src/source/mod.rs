@@ -17,7 +17,7 @@ pub use replay::Replay;
 pub use seeded::Seeded;
 
 use crate::strategy::{Strategy as _, StrategyState};
-use crate::{Announced, DecisionKey, Operation, Ready, Schedule, Stream, TaskKey};
+use crate::{Announced, DecisionKey, Operation, Ready, Schedule, SeedVersion, Stream, TaskKey};
 
 /// Makes every decision of one run.
 pub trait Source: fmt::Debug {
@@ -47,6 +47,23 @@ pub trait Source: fmt::Debug {
     /// What happens to a node races with everything that runs on it. Called once, before the run.
     fn wants_nodes(&self) -> bool {
         false
+    }
+
+    /// Returns which decisions the source knows. Called once, before the run.
+    fn version(&self) -> SeedVersion {
+        SeedVersion::default()
+    }
+
+    /// Returns whether input and output vary: a read or a write may move a part of its bytes, and a lookup may take time.
+    /// If not, the source is not asked about them. Called once, before the run.
+    fn varies_io(&self) -> bool {
+        false
+    }
+
+    /// Receives the longest time for which the run has set a timer, or which the run took, up to
+    /// [`DEADLINE_NS_MAX`](crate::DEADLINE_NS_MAX). Called once, after the run.
+    fn longest_wait(&mut self, ns: u64) {
+        let _ = ns;
     }
 
     /// Returns whether to preempt the task before it performs `operation`. A preempted task becomes ready again at
@@ -172,10 +189,32 @@ impl AnySource {
         for_source!(self, source => source.wants_operations())
     }
 
+    /// As [`Source::version`].
+    #[inline]
+    #[must_use]
+    pub fn version(&self) -> SeedVersion {
+        for_source!(self, source => source.version())
+    }
+
+    /// As [`Source::varies_io`].
+    #[inline]
+    #[must_use]
+    pub fn varies_io(&self) -> bool {
+        for_source!(self, source => source.varies_io())
+    }
+
     /// As [`Source::performed`].
     #[inline]
     pub fn performed(&mut self, task: TaskKey, operation: Operation) {
         for_source!(self, source => source.performed(task, operation));
+    }
+
+    /// As [`Source::longest_wait`].
+    #[inline]
+    pub fn longest_wait(&mut self, ns: u64) {
+        if let Self::Other(source) = self {
+            source.longest_wait(ns);
+        }
     }
 
     /// As [`Source::lets_time_pass`].
@@ -258,8 +297,9 @@ impl Schedule {
     #[must_use]
     pub fn source(&self) -> AnySource {
         match self {
-            Self::Seeded { seed, strategy, estimates } => estimates
-                .with_keys(|keyed| AnySource::Seeded(Seeded::with_estimates(*seed, *strategy, keyed))),
+            Self::Seeded { seed, strategy, estimates, version } => estimates.with_keys(|keyed| {
+                AnySource::Seeded(Seeded::with_estimates(*seed, *strategy, keyed).of_version(*version))
+            }),
             Self::Deviations { randomness, deviations } => {
                 AnySource::Other(Box::new(Replay::new(*randomness, deviations)))
             }

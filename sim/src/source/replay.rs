@@ -132,6 +132,10 @@ impl Source for Replay {
         self.preemptions > 0
     }
 
+    fn varies_io(&self) -> bool {
+        !self.deviations.of(Domain::Io).is_empty()
+    }
+
     fn should_preempt(&mut self, key: DecisionKey, _operation: Operation) -> bool {
         self.preemptions > 0 && self.deviations.has(key)
     }

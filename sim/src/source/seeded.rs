@@ -7,7 +7,9 @@ use super::{AnySource, Source};
 use crate::estimates::KeyedEstimates;
 use crate::sorting::pair;
 use crate::strategy::{Draw, Scratch, Strategy, StrategyState, for_strategy};
-use crate::{DecisionKey, Domain, IntMap, Operation, Random, Ready, Seed, StrategySpec, Stream, TaskKey};
+use crate::{
+    DecisionKey, Domain, IntMap, Operation, Random, Ready, Seed, SeedVersion, StrategySpec, Stream, TaskKey,
+};
 
 /// A stream for each domain and entity.
 type Streams = IntMap<Box<Stream>>;
@@ -19,18 +21,25 @@ pub struct Seeded {
     pub(super) draw: Draw,
     /// `None` until the first decision other than the order of tasks; most runs have none.
     streams: Option<Box<Streams>>,
+    version: SeedVersion,
+    varied_io: bool,
 }
 
 impl Seeded {
     /// Creates a source that draws from `seed` and leaves the order of tasks to `strategy`.
     #[must_use]
     pub fn new(seed: Seed, strategy: impl Strategy + 'static) -> Self {
-        Self { strategy: StrategyState::Other(Box::new(strategy)), draw: Draw::new(seed), streams: None }
+        Self::of_state(StrategyState::Other(Box::new(strategy)), Draw::new(seed), false)
+    }
+
+    #[inline]
+    fn of_state(strategy: StrategyState, draw: Draw, varied_io: bool) -> Self {
+        Self { strategy, draw, streams: None, version: SeedVersion::V2, varied_io }
     }
 
     /// Creates a source for a strategy by name, with its estimates of the run.
     pub(crate) fn with_estimates(seed: Seed, strategy: StrategySpec, estimates: &KeyedEstimates<'_>) -> Self {
-        Self { strategy: StrategyState::new(strategy, seed, estimates), draw: Draw::new(seed), streams: None }
+        Self::of_state(StrategyState::new(strategy, seed, estimates), Draw::new(seed), estimates.varied_io)
     }
 
     /// The same in the memory of an earlier source.
@@ -40,23 +49,26 @@ impl Seeded {
         strategy: StrategySpec,
         estimates: &KeyedEstimates<'_>,
     ) -> Self {
-        Self {
-            strategy: scratch.state(strategy, seed, estimates),
-            draw: Draw::within(scratch, seed),
-            streams: None,
-        }
+        let state = scratch.state(strategy, seed, estimates);
+        Self::of_state(state, Draw::within(scratch, seed), estimates.varied_io)
+    }
+
+    /// Makes only the decisions of this version.
+    pub(crate) fn of_version(mut self, version: SeedVersion) -> Self {
+        self.version = version;
+        self
     }
 
     /// Creates a source with the random strategy.
     #[inline]
     pub(crate) fn random(seed: Seed) -> Self {
-        Self { strategy: StrategyState::Random(Random::default()), draw: Draw::new(seed), streams: None }
+        Self::of_state(StrategyState::Random(Random::default()), Draw::new(seed), false)
     }
 
     /// The same in the memory of an earlier source.
     #[inline]
-    pub(crate) fn random_in(scratch: &Scratch, seed: Seed) -> Self {
-        Self { strategy: scratch.random(), draw: Draw::within(scratch, seed), streams: None }
+    pub(crate) fn random_in(scratch: &Scratch, seed: Seed, varied_io: bool) -> Self {
+        Self::of_state(scratch.random(), Draw::within(scratch, seed), varied_io)
     }
 }
 
@@ -92,6 +104,15 @@ impl Source for Seeded {
 
     fn wants_operations(&self) -> bool {
         for_strategy!(&self.strategy, strategy => strategy.wants_operations())
+    }
+
+    fn version(&self) -> SeedVersion {
+        self.version
+    }
+
+    #[inline]
+    fn varies_io(&self) -> bool {
+        self.varied_io
     }
 
     #[inline]

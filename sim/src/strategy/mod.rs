@@ -52,9 +52,38 @@ use crate::{Domain, Operation, Ready, Seed, Stream, TaskKey};
 /// too long.
 const SCAN_MAX: usize = 256;
 
-/// The most virtual time for which a strategy holds back a ready task. Longer delays would make generous timeouts
-/// expire that no real machine would miss.
-const HELD_BACK_NS: u64 = 1_000_000_000;
+/// A short stall, in which a ready task is held back for a few moves of virtual time, takes less than this.
+const SHORT_STALL_NS: u64 = 1_000_000_000;
+
+/// How a run's stalls are bounded.
+#[derive(Clone, Copy, Debug)]
+struct StallBound {
+    /// The most virtual time for which a ready task is held back.
+    longest_ns: u64,
+    /// Whether stalls last for a time, and not for a few moves.
+    timed: bool,
+}
+
+impl StallBound {
+    /// The bound of short stalls.
+    const SHORT: Self = Self { longest_ns: SHORT_STALL_NS - 1, timed: false };
+
+    /// Draws whether the stalls of a run are short (in one run of eight), or last for up to `stall_ns`. Nothing is drawn
+    /// where they are all short.
+    fn draw(stall_ns: u64, draw: &mut Draw) -> Self {
+        match stall_ns {
+            0 => Self::SHORT,
+            1..SHORT_STALL_NS => Self { longest_ns: stall_ns, timed: false },
+            _ if draw.below(8) == 0 => Self::SHORT,
+            _ => Self { longest_ns: stall_ns, timed: true },
+        }
+    }
+
+    /// Draws how long a stall lasts: `moves_max` moves at most, or all, half or a quarter of the longest time.
+    fn lasts(self, moves: impl FnOnce(&mut Draw) -> u32, draw: &mut Draw) -> (u32, u64) {
+        if self.timed { (u32::MAX, self.longest_ns >> draw.below(3)) } else { (moves(draw), 0) }
+    }
+}
 
 /// Chooses which ready task runs next.
 pub trait Strategy: fmt::Debug {

@@ -176,11 +176,12 @@ impl StrategySpec {
 
     /// Returns only those estimates that the strategy uses.
     pub(crate) fn uses(self, estimates: KeyedEstimates<'_>) -> KeyedEstimates<'_> {
-        let nothing = KeyedEstimates::default();
-        let KeyedEstimates { steps, tasks, instants, resource, counts } = estimates;
+        let KeyedEstimates { steps, tasks, instants, stall_ns, varied_io, resource, counts } = estimates;
+        let nothing = KeyedEstimates { varied_io, ..KeyedEstimates::default() };
         match self {
-            Self::Pct { .. } | Self::Delay { .. } | Self::Stall => KeyedEstimates { steps, ..nothing },
-            Self::Starve => KeyedEstimates { tasks, instants, ..nothing },
+            Self::Pct { .. } | Self::Delay { .. } => KeyedEstimates { steps, ..nothing },
+            Self::Stall => KeyedEstimates { steps, stall_ns, ..nothing },
+            Self::Starve => KeyedEstimates { tasks, instants, stall_ns, ..nothing },
             Self::Urw => KeyedEstimates { counts, ..nothing },
             Self::Surw => KeyedEstimates { resource, counts, ..nothing },
             _ => nothing,

@@ -8,17 +8,18 @@
 //!
 //! Stalls are weak where nothing depends on time: the run is then a random walk.
 //!
-//! Parameters: the number of points (steps and operations) within which the stalls lie.
+//! Parameters: the number of points (steps and operations) within which the stalls lie, and the longest stall. If that is
+//! a second or more, stalls last for a drawn time in seven of eight runs, and not for a few moves.
 //!
 //! The strategy wants operations, so that it can hold back a task between two of them as well as where it was woken.
 //!
 //! # Invariants
 //! - A task that is held back is released when nothing else can happen.
-//! - A task is held back for less than a second of virtual time, so that timeouts with a generous margin do not fire.
+//! - A task is held back for less than a second of virtual time, or for the longest stall at most.
 //! - Stalls are possible even where only one task could run, so a run of this strategy always draws.
 
 use super::random_walk::RandomWalk;
-use super::{Draw, HELD_BACK_NS, Strategy};
+use super::{Draw, StallBound, Strategy};
 use crate::sorting::sort_by_number;
 use crate::{Operation, Ready, TaskKey};
 
@@ -39,6 +40,8 @@ struct StallPoint {
     at: u64,
     /// The number of moves of virtual time that the stall lasts.
     moves: u32,
+    /// The least virtual time that the stall lasts.
+    lasts_ns: u64,
     /// Whether every ready task is held back.
     all: bool,
 }
@@ -47,6 +50,8 @@ struct StallPoint {
 #[derive(Debug)]
 pub struct Stall {
     steps: u32,
+    stall_ns: u64,
+    bound: StallBound,
     /// The remaining stalls in descending order; `None` before the first point.
     points: Option<Vec<StallPoint>>,
     counted: u64,
@@ -54,6 +59,8 @@ pub struct Stall {
     held: Vec<u32>,
     /// The number of moves of virtual time for which they are still held back.
     moves: u32,
+    /// The virtual time for which they are held back at least.
+    lasts_ns: u64,
     /// The number of choices at this instant for which they have been held back.
     held_back: u32,
     /// The virtual time for which they have been held back.
@@ -69,11 +76,14 @@ impl Stall {
     pub fn new(steps: u32) -> Self {
         Self {
             steps: steps.max(1),
+            stall_ns: 0,
+            bound: StallBound::SHORT,
             points: None,
             counted: 0,
             ready: RandomWalk::default(),
             held: Vec::new(),
             moves: 0,
+            lasts_ns: 0,
             held_back: 0,
             held_back_ns: 0,
             current: 0,
@@ -81,12 +91,18 @@ impl Stall {
         }
     }
 
+    /// Lets stalls last for up to `stall_ns` nanoseconds of virtual time. 0 means short stalls.
+    #[must_use]
+    pub fn lasting(self, stall_ns: u64) -> Self {
+        Self { stall_ns, ..self }
+    }
+
     /// Begins a run that reuses the memory of the last one.
-    pub(super) fn reset(&mut self, steps: u32) {
+    pub(super) fn reset(&mut self, steps: u32, stall_ns: u64) {
         let (mut ready, mut held) = (std::mem::take(&mut self.ready), std::mem::take(&mut self.held));
         ready.clear();
         held.clear();
-        *self = Self { ready, held, ..Self::new(steps) };
+        *self = Self { ready, held, ..Self::new(steps).lasting(stall_ns) };
     }
 
     /// Counts a point; returns the stall at it, if there is one.
@@ -99,14 +115,16 @@ impl Stall {
                 self.release();
             }
         }
-        let steps = self.steps;
+        let (steps, stall_ns) = (self.steps, self.stall_ns);
         let points = self.points.get_or_insert_with(|| {
+            let bound = StallBound::draw(stall_ns, draw);
+            self.bound = bound;
             let many = 1 + draw.below(STALLS_MAX);
             let mut points: Vec<_> = (0..many)
-                .map(|_| StallPoint {
-                    at: u64::from(draw.below(steps)) + 1,
-                    moves: 1 + draw.below(MOVES_MAX),
-                    all: draw.below(2) == 0,
+                .map(|_| {
+                    let at = u64::from(draw.below(steps)) + 1;
+                    let (moves, lasts_ns) = bound.lasts(|draw| 1 + draw.below(MOVES_MAX), draw);
+                    StallPoint { at, moves, lasts_ns, all: draw.below(2) == 0 }
                 })
                 .collect();
             sort_by_number(&mut points, |point| (u64::MAX - point.at).into());
@@ -123,6 +141,7 @@ impl Stall {
         let held = !self.held.is_empty();
         self.ready.take_over(&mut self.held);
         self.moves = 0;
+        self.lasts_ns = 0;
         self.held_back = 0;
         self.held_back_ns = 0;
         held
@@ -130,6 +149,7 @@ impl Stall {
 
     fn hold(&mut self, point: StallPoint) {
         self.moves = self.moves.max(point.moves);
+        self.lasts_ns = self.lasts_ns.max(point.lasts_ns);
         if point.all {
             self.ready.empty_into(&mut self.held);
         }
@@ -188,14 +208,14 @@ impl Strategy for Stall {
             return true;
         }
         self.held_back_ns = self.held_back_ns.saturating_add(by_ns);
-        self.held_back_ns < HELD_BACK_NS || !self.release()
+        self.held_back_ns <= self.bound.longest_ns || !self.release()
     }
 
     fn time_passed(&mut self) {
         self.held_back = 0;
         if !self.held.is_empty() {
             self.moves = self.moves.saturating_sub(1);
-            if self.moves == 0 {
+            if self.moves == 0 || (self.bound.timed && self.held_back_ns >= self.lasts_ns) {
                 self.release();
             }
         }

@@ -10,8 +10,8 @@
 //! Deviation from rr: rr runs only threads of high priority during some intervals; here one victim is held back, for a
 //! number of moves of virtual time.
 //!
-//! Parameters: the number of tasks among which the victim is chosen, and the most moves of virtual time for which it is
-//! held back.
+//! Parameters: the number of tasks among which the victim is chosen, the most moves of virtual time for which it is held
+//! back, and the longest stall. If that is a second or more, the victim is held back for a drawn time in seven of eight runs.
 //!
 //! The strategy wants operations: otherwise a victim that never waits could be held back only where it starts.
 //!
@@ -19,12 +19,12 @@
 //! - The victim runs when nothing else can happen.
 //! - The victim is passed over for at most [`PASSED_OVER_MAX`] steps at one instant, so that tasks that spin until it
 //!   runs do not spin for ever.
-//! - The victim is held back for less than a second of virtual time.
-//! - Where only one task could run, nothing is drawn.
+//! - The victim is held back for less than a second of virtual time, or for the longest stall at most.
+//! - Where only one task could run, nothing is drawn, unless it may be held back for a second or more.
 
 use super::random_walk::RandomWalk;
 use super::task_table::TaskTable;
-use super::{Draw, HELD_BACK_NS, Strategy};
+use super::{Draw, SHORT_STALL_NS, StallBound, Strategy};
 use crate::{Operation, Ready, TaskKey};
 
 /// The victim is passed over for at most this many steps at one instant; after that it is scheduled like the others.
@@ -42,6 +42,8 @@ struct Plan {
     undisturbed_steps: u32,
     /// The moves of virtual time for which it is still held back.
     moves: u32,
+    /// The least virtual time for which it is held back.
+    lasts_ns: u64,
     /// The steps for which it has been passed over at this instant.
     passed_over: u32,
     /// Whether the victim is scheduled like the others from now on.
@@ -53,6 +55,8 @@ struct Plan {
 pub struct Starve {
     tasks: u32,
     instants: u32,
+    stall_ns: u64,
+    bound: StallBound,
     plan: Option<Plan>,
     /// The number of each task in order of arrival, from 1.
     numbers: TaskTable<u32>,
@@ -72,6 +76,8 @@ impl Starve {
         Self {
             tasks: tasks.max(1),
             instants,
+            stall_ns: 0,
+            bound: StallBound::SHORT,
             plan: None,
             numbers: TaskTable::default(),
             seen: 0,
@@ -82,19 +88,27 @@ impl Starve {
         }
     }
 
+    /// Lets the victim be held back for up to `stall_ns` nanoseconds of virtual time. 0 means less than a second.
+    #[must_use]
+    pub fn lasting(self, stall_ns: u64) -> Self {
+        Self { stall_ns, ..self }
+    }
+
     /// Begins a run that reuses the memory of the last one.
-    pub(super) fn reset(&mut self, tasks: u32, instants: u32) {
+    pub(super) fn reset(&mut self, tasks: u32, instants: u32, stall_ns: u64) {
         let (mut numbers, mut others) = (std::mem::take(&mut self.numbers), std::mem::take(&mut self.others));
         numbers.clear();
         others.clear();
-        *self = Self { numbers, others, ..Self::new(tasks, instants) };
+        *self = Self { numbers, others, ..Self::new(tasks, instants).lasting(stall_ns) };
     }
 
     fn make_plan(&mut self, draw: &mut Draw) {
         let victim = draw.below(self.tasks);
         let undisturbed_steps = if draw.below(2) == 0 { 0 } else { draw.below(FIRST_STEPS) };
-        let moves = draw.below(self.instants.saturating_add(1));
-        self.plan = Some(Plan { victim, undisturbed_steps, moves, passed_over: 0, over: false });
+        self.bound = StallBound::draw(self.stall_ns, draw);
+        let instants = self.instants;
+        let (moves, lasts_ns) = self.bound.lasts(|draw| draw.below(instants.saturating_add(1)), draw);
+        self.plan = Some(Plan { victim, undisturbed_steps, moves, lasts_ns, passed_over: 0, over: false });
     }
 
     /// Returns whether the task in this slot is the victim and is held back now. Counts its undisturbed steps.
@@ -127,7 +141,8 @@ impl Starve {
     }
 
     fn choose(&mut self, draw: &mut Draw) -> Option<u32> {
-        if self.plan.is_none() && self.others.len() > 1 {
+        let alone = self.others.len() == 1 && self.stall_ns >= SHORT_STALL_NS;
+        if self.plan.is_none() && (self.others.len() > 1 || alone) {
             self.make_plan(draw);
             let victim = self.plan.map_or(0, |plan| plan.victim);
             // The victim may have become ready before there was a plan.
@@ -208,7 +223,7 @@ impl Strategy for Starve {
             return true;
         }
         self.waited_ns = self.waited_ns.saturating_add(by_ns);
-        if self.waited_ns >= HELD_BACK_NS {
+        if self.waited_ns > self.bound.longest_ns {
             self.stop_starving();
             return false;
         }
@@ -219,9 +234,9 @@ impl Strategy for Starve {
         let Some(plan) = &mut self.plan else { return };
         plan.passed_over = 0;
         if self.waiting.is_some() {
-            match plan.moves {
-                0 | 1 => self.stop_starving(),
-                _ => plan.moves -= 1,
+            plan.moves = plan.moves.saturating_sub(1);
+            if plan.moves == 0 || (self.bound.timed && self.waited_ns >= plan.lasts_ns) {
+                self.stop_starving();
             }
         }
     }

@@ -164,7 +164,7 @@ impl Memory {
     }
 
     fn state(&mut self, strategy: StrategySpec, seed: Seed, estimates: &KeyedEstimates<'_>) -> StrategyState {
-        let KeyedEstimates { tasks, instants, resource, counts, .. } = *estimates;
+        let KeyedEstimates { tasks, instants, stall_ns, resource, counts, .. } = *estimates;
         let steps = if estimates.steps == 0 { STEPS_UNKNOWN } else { estimates.steps };
         match strategy {
             StrategySpec::Random => self.random(),
@@ -191,10 +191,12 @@ impl Memory {
             }
             StrategySpec::Starve => {
                 let tasks = if tasks == 0 { TASKS_UNKNOWN } else { tasks };
-                StrategyState::Starve(reset_or_new(&mut self.starve, |starve| starve.reset(tasks, instants)))
+                StrategyState::Starve(reset_or_new(&mut self.starve, |starve| {
+                    starve.reset(tasks, instants, stall_ns)
+                }))
             }
             StrategySpec::Stall => {
-                StrategyState::Stall(reset_or_new(&mut self.stall, |stall| stall.reset(steps)))
+                StrategyState::Stall(reset_or_new(&mut self.stall, |stall| stall.reset(steps, stall_ns)))
             }
         }
     }

@@ -10,7 +10,9 @@
 //! 1. the number of bytes up to the checksum
 //! 2. the test's tag (4 bytes)
 //! 3. one of
-//!    - 0, the strategy with its parameters, the seed, and the estimates if there are any (`strategy_bytes.rs`)
+//!    - 0, the strategy with its parameters, the seed, and the estimates if there are any (`strategy_bytes.rs`); the seed
+//!      has version 1
+//!    - 2, the same for a seed of version 2
 //!    - 1, the seed of the code's own randomness, the count of deviations, and for each the path (its length and indices),
 //!      resume, domain, index and value
 //! 4. the CRC-32 of `TL1` and all bytes before (4 bytes)
@@ -24,11 +26,12 @@ use std::fmt;
 pub(crate) use wire::crc32;
 use wire::{Reader, put};
 
-use crate::{Deviation, Domain, Schedule, Seed, StrategySpec, TaskPath};
+use crate::{Deviation, Domain, Schedule, Seed, SeedVersion, StrategySpec, TaskPath};
 
 const PREFIX: &str = "TL1";
 const SEEDED: u8 = 0;
 const DEVIATIONS: u8 = 1;
+const SEEDED_V2: u8 = 2;
 
 impl Schedule {
     /// Returns the token of the schedule, for the test with this name.
@@ -37,7 +40,7 @@ impl Schedule {
     /// use timeloop_sim::{Schedule, Seed, StrategySpec};
     /// let schedule = Schedule::seeded(Seed(17), StrategySpec::Random);
     /// let token = schedule.to_token("bank::transfers");
-    /// assert_eq!(token, "TL10YJ2C9MD00012KFTM050");
+    /// assert_eq!(token, "TL10YJ2C9MD08012KKYEHJ0");
     /// assert_eq!(Schedule::from_token(&token, "bank::transfers")?, schedule);
     /// # Ok::<(), timeloop_sim::TokenError>(())
     /// ```
@@ -45,8 +48,11 @@ impl Schedule {
     pub fn to_token(&self, test: &str) -> String {
         let mut body = tag(test).to_vec();
         match self {
-            Self::Seeded { seed, strategy, estimates } => {
-                body.push(SEEDED);
+            Self::Seeded { seed, strategy, estimates, version } => {
+                body.push(match version {
+                    SeedVersion::V1 => SEEDED,
+                    SeedVersion::V2 => SEEDED_V2,
+                });
                 strategy_bytes::put_strategy(&mut body, *strategy);
                 put(&mut body, seed.0);
                 strategy_bytes::put_estimates(&mut body, estimates);
@@ -144,13 +150,14 @@ fn read(text: &str) -> Result<([u8; 4], Schedule), TokenError> {
 fn read_schedule(reader: &mut Reader<'_>) -> Result<Schedule, TokenError> {
     let foreign = TokenError::Mistyped;
     match reader.byte() {
-        Some(SEEDED) => {
+        Some(form @ (SEEDED | SEEDED_V2)) => {
+            let version = if form == SEEDED { SeedVersion::V1 } else { SeedVersion::V2 };
             let code = reader.byte().ok_or(foreign.clone())?;
             let strategy = StrategySpec::from_code(code).ok_or(TokenError::UnknownStrategy { code })?;
             let strategy = strategy_bytes::read_parameters(reader, strategy).ok_or(foreign.clone())?;
             let seed = Seed(reader.u64().ok_or(foreign.clone())?);
             let estimates = strategy_bytes::read_estimates(reader).ok_or(foreign)?;
-            Ok(Schedule::Seeded { seed, strategy, estimates })
+            Ok(Schedule::Seeded { seed, strategy, estimates, version })
         }
         Some(DEVIATIONS) => {
             let randomness = Seed(reader.u64().ok_or(foreign.clone())?);

@@ -2,7 +2,8 @@
 //!
 //! After the strategy's code comes its parameter: the depth of `pct`, the bound of `delay`, and for `exhaustive` 0, or 1 and
 //! the delays, or 2 and the preemptions. Empty estimates are left out. Others begin with a byte of flags for the parts that
-//! follow: 1 steps, 2 tasks, 4 instants, 8 resource (8 bytes), 16 counts. Each count is the length of the prefix that its
+//! follow: 1 steps, 2 tasks, 4 instants, 32 stall, 8 resource (8 bytes), 16 counts. The flag 64
+//! says that input and output vary. Each count is the length of the prefix that its
 //! path shares with the path before, the length of the rest, the rest, and the number.
 //!
 //! # Invariants
@@ -17,6 +18,8 @@ const TASKS: u8 = 2;
 const INSTANTS: u8 = 4;
 const RESOURCE: u8 = 8;
 const COUNTS: u8 = 16;
+const STALL: u8 = 32;
+const VARIED_IO: u8 = 64;
 
 pub(super) fn put_strategy(bytes: &mut Vec<u8>, strategy: StrategySpec) {
     bytes.push(strategy.code());
@@ -57,12 +60,14 @@ pub(super) fn read_parameters(reader: &mut Reader<'_>, strategy: StrategySpec) -
 }
 
 pub(super) fn put_estimates(bytes: &mut Vec<u8>, estimates: &Estimates) {
-    let Estimates { steps, tasks, instants, resource, counts } = estimates;
+    let Estimates { steps, tasks, instants, stall_ns, varied_io, resource, counts } = estimates;
     let mut which = 0;
     let parts = [
         (STEPS, *steps > 0),
         (TASKS, *tasks > 0),
         (INSTANTS, *instants > 0),
+        (STALL, *stall_ns > 0),
+        (VARIED_IO, *varied_io),
         (RESOURCE, resource.is_some()),
         (COUNTS, !counts.is_empty()),
     ];
@@ -73,9 +78,8 @@ pub(super) fn put_estimates(bytes: &mut Vec<u8>, estimates: &Estimates) {
         return;
     }
     bytes.push(which);
-    for number in [*steps, *tasks, *instants].into_iter().filter(|number| *number > 0) {
-        put(bytes, number.into());
-    }
+    let numbers = [u64::from(*steps), u64::from(*tasks), u64::from(*instants), *stall_ns];
+    numbers.into_iter().filter(|number| *number > 0).for_each(|number| put(bytes, number));
     if let Some(resource) = resource {
         bytes.extend(resource.0.to_be_bytes());
     }
@@ -101,13 +105,17 @@ pub(super) fn read_estimates(reader: &mut Reader<'_>) -> Option<Estimates> {
     if reader.0.is_empty() {
         return Some(estimates);
     }
-    let which = reader.byte().filter(|which| *which > 0 && *which < COUNTS << 1)?;
+    let which = reader.byte().filter(|which| *which > 0 && *which < VARIED_IO << 1)?;
+    estimates.varied_io = which & VARIED_IO != 0;
     for (part, number) in
         [(STEPS, &mut estimates.steps), (TASKS, &mut estimates.tasks), (INSTANTS, &mut estimates.instants)]
     {
         if which & part != 0 {
             *number = reader.u32().filter(|number| *number > 0)?;
         }
+    }
+    if which & STALL != 0 {
+        estimates.stall_ns = reader.u64().filter(|ns| *ns > 0)?;
     }
     if which & RESOURCE != 0 {
         let (key, rest) = reader.0.split_first_chunk::<8>()?;

@@ -489,7 +489,7 @@ timeloop: stuck: a poll has not returned for 10 s
   run      seed 17, strategy `random`
   task     `root.2`, spawned at {location}
   step     1
-  replay   TIMELOOP_REPLAY=TL10YJ2C9MD00012KFTM050 cargo test transfers -- --exact
+  replay   TIMELOOP_REPLAY=TL10YJ2C9MD08012KKYEHJ0 cargo test transfers -- --exact
 No other task can run during a poll, and a poll can't be interrupted, so the process is aborted.
 Look for a loop without `.await`, or for a call that blocks the thread: a std lock or channel, a sleep, or
 a `blocking_*` method of tokio that has to wait.

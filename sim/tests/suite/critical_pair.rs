@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use timeloop_sim::{
     Config, Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
-    Schedule, Seed, StrategySpec, explore,
+    Schedule, Seed, Stalls, StrategySpec, explore,
 };
 
 use crate::exploring::config;
@@ -192,7 +192,8 @@ fn a_stall_of_the_passing_run() {
 Critical order (checked): if virtual time advances first, the test passes
   step 2  `hasty` (root.1) starts before virtual time advances"
     );
-    let found = explore(&Config { stalls: false, ..config("critical") }, &toy).found.expect("it fails");
+    let found =
+        explore(&Config { stalls: Stalls::Never, ..config("critical") }, &toy).found.expect("it fails");
     assert_eq!(found.critical, None);
     assert!(found.report.contains("Every schedule fails: "), "{}", found.report);
 }

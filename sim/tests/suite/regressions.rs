@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Config, Exploration, ExploreError, FoundBy, Regressions, RegressionsIn, Schedule, Seed, Settings,
+    Config, Exploration, ExploreError, FoundBy, Regressions, RegressionsIn, Schedule, Seed, Settings, Stalls,
     StrategySpec, explore,
 };
 
@@ -137,7 +137,7 @@ fn a_stored_stall_is_not_tried_without_stalls() {
     let stored = folder.read(FILE);
     assert!(stored.contains("stall root.1 resume 0 index 0 instants 1"), "{stored}");
 
-    let second = explore(&Config { stalls: false, ..config.clone() }, &watchdog());
+    let second = explore(&Config { stalls: Stalls::Never, ..config.clone() }, &watchdog());
     assert!(second.passed(), "{}", second.report());
     let note = format!(
         "{}:7: the schedule was skipped: in it, virtual time advances while a task is ready, which `stalls = false` \
@@ -285,7 +285,7 @@ fn each_error_says_what_is_accepted() {
     assert_eq!(
         problem(&LOST_UPDATE.replace("run root.1 resume 1 after 3 other steps", "fly")),
         "FILE:9: found `fly`, expected `schedule`, `run …`, `pause …`, `stall …`, `select …`, `draw …`, `network …`, \
-         `fault …`, `seed …`, `randomness …` or `checksum …`; correct the line, or delete its whole block"
+         `fault …`, `io …`, `seed …`, `randomness …` or `checksum …`; correct the line, or delete its whole block"
     );
 }
 
@@ -375,7 +375,15 @@ fn files_of_every_version_are_read() {
                     ]
                 )
             ),
-            (20, Schedule::seeded(Seed(99), StrategySpec::Random)),
+            (
+                20,
+                Schedule::Seeded {
+                    seed: Seed(99),
+                    strategy: StrategySpec::Random,
+                    estimates: timeloop_sim::Estimates::default(),
+                    version: timeloop_sim::SeedVersion::V1,
+                }
+            ),
             (24, Schedule::baseline()),
         ]
     );

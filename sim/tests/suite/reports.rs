@@ -212,7 +212,7 @@ Critical delay (checked): without it, the test passes
   step 3  virtual time advances before `work` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 3  `work` (root.1) starts only after virtual time has advanced once, to 1 s
+  step 3  `work` (root.1) starts only after a stall of 1 s, in which virtual time advances once, to 1 s
   (`work` (root.1) is spawned at work.toy:1:5)
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.

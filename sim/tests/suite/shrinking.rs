@@ -77,9 +77,10 @@ fn races_or_stall() -> Toy {
 
 #[test]
 fn shrinking_adds_stalls_only_if_allowed() {
-    let shrunk = |stalls| {
+    let shrunk = |stalls: bool| {
         // The random strategy never stalls.
-        let exploration = explore(&Config { stalls, ..config("races_or_stall") }, &races_or_stall());
+        let exploration =
+            explore(&Config { stalls: stalls.into(), ..config("races_or_stall") }, &races_or_stall());
         found(&exploration).shrunk.deviations().unwrap().to_vec()
     };
     assert_eq!(shrunk(true), [deviation("root.1", 0, Domain::Stall, 0, 2)]);

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, StrategySpec, TaskPath, TokenError,
+    Bound, Deviation, Domain, Estimates, ResourceKey, Schedule, Seed, SeedVersion, StrategySpec, TaskPath,
+    TokenError,
 };
 
 const TEST: &str = "bank::tests::transfers";
@@ -14,14 +15,22 @@ fn deviation(path: &str, resume: u32, domain: Domain, index: u32, value: u32) ->
 fn seeded(strategy: StrategySpec, set: impl FnOnce(&mut Estimates)) -> Schedule {
     let mut estimates = Estimates::default();
     set(&mut estimates);
-    Schedule::Seeded { seed: Seed(17), strategy, estimates }
+    Schedule::Seeded { seed: Seed(17), strategy, estimates, version: SeedVersion::V1 }
 }
 
 /// Tokens of version 1 and their schedules. A change here breaks the tokens and files that users have stored.
 fn golden() -> Vec<(&'static str, Schedule)> {
     vec![
-        ("TL10XRS7S3M000135NXXJW0", Schedule::seeded(Seed(17), StrategySpec::Random)),
-        ("TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958", Schedule::seeded(Seed(u64::MAX), StrategySpec::Fifo)),
+        ("TL10XRS7S3M000135NXXJW0", seeded(StrategySpec::Random, |_| {})),
+        (
+            "TL121RS7S3M000ZZZZZZZZZZZZZZW0W67A958",
+            Schedule::Seeded {
+                seed: Seed(u64::MAX),
+                strategy: StrategySpec::Fifo,
+                estimates: Estimates::default(),
+                version: SeedVersion::V1,
+            },
+        ),
         ("TL10XRS7S3M04001ZEFMSYG", Schedule::baseline()),
         (
             "TL11DRS7S3M00106481NG14CH4P8M",
@@ -160,12 +169,14 @@ pub(crate) fn any_strategy() -> impl Strategy<Value = StrategySpec> {
 fn any_estimates() -> impl Strategy<Value = Estimates> {
     let counts = prop::collection::btree_map(any_path(), any_number(), 0..6);
     let resource = prop::option::of(any::<u64>().prop_map(ResourceKey));
-    (any_number(), any_number(), any_number(), resource, counts).prop_map(
-        |(steps, tasks, instants, resource, counts)| {
+    (any_number(), any_number(), any_number(), any::<(u64, bool)>(), resource, counts).prop_map(
+        |(steps, tasks, instants, (stall_ns, varied_io), resource, counts)| {
             let mut estimates = Estimates::default();
             estimates.steps = steps;
             estimates.tasks = tasks;
             estimates.instants = instants;
+            estimates.stall_ns = stall_ns;
+            estimates.varied_io = varied_io;
             estimates.resource = resource;
             estimates.counts = counts.into_iter().collect();
             estimates
@@ -188,8 +199,18 @@ pub(crate) fn any_schedule() -> impl Strategy<Value = Schedule> {
         deviations
     });
     prop_oneof![
-        (seed.clone(), any_strategy(), any_estimates())
-            .prop_map(|(seed, strategy, estimates)| Schedule::Seeded { seed, strategy, estimates }),
+        (
+            seed.clone(),
+            any_strategy(),
+            any_estimates(),
+            prop::sample::select(vec![SeedVersion::V1, SeedVersion::V2])
+        )
+            .prop_map(|(seed, strategy, estimates, version)| Schedule::Seeded {
+                seed,
+                strategy,
+                estimates,
+                version
+            }),
         (seed, deviations)
             .prop_map(|(randomness, deviations)| Schedule::Deviations { randomness, deviations }),
     ]

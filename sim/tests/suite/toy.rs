@@ -189,7 +189,8 @@ impl World<'_> {
                     self.preempted_last = None;
                     let Record { arrivals, steps, advances, .. } = &mut self.record;
                     let after_steps = steps.len() as u64;
-                    advances.push(Advance { after_arrivals: arrivals.len() as u64, after_steps });
+                    let after_arrivals = arrivals.len() as u64;
+                    advances.push(Advance { after_arrivals, after_steps, to_ns: at_ns });
                     self.request.source.time_passed();
                 }
                 self.ready(task);

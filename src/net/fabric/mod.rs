@@ -64,13 +64,27 @@ pub(crate) trait PacketDecider {
     /// Picks the latency of a packet: an index into `latencies_ns`, which is sorted.
     fn quantile(&mut self, packet: Packet, count: u32, latencies_ns: &[u64]) -> u32;
 
+    /// Decides how many of the bytes that a read or a write could move it moves. Called only if
+    /// [`CallContext::varies_io`] is set.
+    fn transfer(&mut self, transfer: Transfer, whole: usize) -> usize;
+
     /// Decides whether an effect with a probability of `millionths` in a million applies to a packet.
     fn happens(&mut self, packet: Packet, question: PacketDecision, millionths: u32) -> bool;
+}
+
+/// A read or a write of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Transfer {
+    pub(crate) reads: bool,
+    /// Whether the stream stays within its host.
+    pub(crate) is_unix: bool,
 }
 
 /// The current time and the source of random choices, passed to each call.
 pub(crate) struct CallContext<'a> {
     pub(crate) now_ns: u64,
+    /// Whether reads and writes may move a part of their bytes.
+    pub(crate) varies_io: bool,
     pub(crate) decider: &'a mut dyn PacketDecider,
 }
 

@@ -8,7 +8,7 @@
 use super::connection::{EndKey, Fin, LOCAL, Phase};
 use super::link::RETRANSMIT_NS;
 use super::waiters::WaitSlot;
-use super::{CallContext, Errno, Event, Fabric};
+use super::{CallContext, Errno, Event, Fabric, Transfer};
 
 /// The maximum time between two retransmissions.
 const RETRANSMIT_NS_MAX: u64 = 120_000_000_000;
@@ -45,23 +45,24 @@ pub(crate) enum Direction {
 }
 
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
-    /// Writes as many bytes as the send window takes.
+    /// Writes as many bytes as the send window takes, or a part of them.
     #[inline]
     pub(crate) fn write<'a>(
         &mut self,
         ctx: &mut CallContext<'_>,
         key: EndKey,
-        pieces: impl Iterator<Item = &'a [u8]>,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<usize, Errno> {
         let Self { connections, pool, .. } = self;
-        let end = match connections.get(key.connection) {
+        let (end, is_unix) = match connections.get(key.connection) {
             Some(connection) => {
-                if connection.names.is_some() && !connection.ends[1 - key.side as usize].phase.is_held() {
+                let is_unix = connection.names.is_some();
+                if is_unix && !connection.ends[1 - key.side as usize].phase.is_held() {
                     // Within a host the writer knows at once that the peer is closed, and never gets another error.
                     connection.ends[key.side as usize].dead = true;
                     return Err(Errno::BrokenPipe);
                 }
-                &mut connection.ends[key.side as usize]
+                (&mut connection.ends[key.side as usize], is_unix)
             }
             None => return Err(Errno::NotConnected),
         };
@@ -78,6 +79,10 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             return Err(Errno::WouldBlock);
         }
         let mut window = end.out.window() as usize;
+        if ctx.varies_io {
+            let whole = pieces.clone().map(<[u8]>::len).sum::<usize>().min(window);
+            window = window.min(ctx.decider.transfer(Transfer { reads: false, is_unix }, whole));
+        }
         let (mut written, mut has_bytes) = (0, false);
         for piece in pieces {
             has_bytes |= !piece.is_empty();
@@ -318,10 +323,14 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         mut take: impl FnMut(&[u8]),
     ) -> Result<usize, Errno> {
         let Some(connection) = self.connections.get(key.connection) else { return Err(Errno::NotConnected) };
+        let is_unix = connection.names.is_some();
         let [to, from] = pair(&mut connection.ends, key.side);
         let pipe = &mut from.out;
         if pipe.arrived > 0 && to.read_ready {
-            let count = pipe.arrived.min(u32::try_from(max).unwrap_or(u32::MAX));
+            let mut count = pipe.arrived.min(u32::try_from(max).unwrap_or(u32::MAX));
+            if ctx.varies_io && reading != Reading::Peek {
+                count = ctx.decider.transfer(Transfer { reads: true, is_unix }, count as usize) as u32;
+            }
             let (first, second) = pipe.ring.first(count);
             take(first);
             if !second.is_empty() {

@@ -1,7 +1,6 @@
 //! The TCP listener.
 
 use std::fmt;
-use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -12,7 +11,7 @@ use super::stream::TcpStream;
 use crate::net::addr::{self, ToSocketAddrs};
 use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::{Errno, Options};
-use crate::net::handle::Handle;
+use crate::net::handle::{self, Handle};
 use crate::net::listener::{BACKLOG, Listener};
 use crate::net::option_methods::ttl_methods;
 use crate::net::socket_labels;
@@ -53,8 +52,9 @@ impl TcpListener {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| {
-            ready(listen(address, at).map(|handle| Self::new(handle, Descriptor::default())))
+        addr::first_of(addr, move |address| async move {
+            handle::announce_bind(address, at).await;
+            listen(address, at).map(|handle| Self::new(handle, Descriptor::default()))
         })
     }
 

@@ -65,6 +65,7 @@ impl OpenSocket {
     ) -> io::Result<Stream> {
         let connection = Handle { name: socket_labels::TCP_STREAM, ..self.handle };
         announced(connection.action(Access::Send, at), |_| Poll::Ready(())).await;
+        handle::touch_address(address, at);
         let key = connection.with_hosts(|fabric, ctx, socket| {
             let key = fabric.connect(ctx, socket, address)?;
             // The socket has become a connection.

@@ -6,7 +6,6 @@
 mod options;
 
 use std::fmt;
-use std::future::ready;
 use std::net::SocketAddr;
 use std::panic::Location;
 
@@ -112,7 +111,10 @@ impl UdpSocket {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> impl Future<Output = io::Result<Self>> {
         let at = Location::caller();
-        addr::first_of(addr, move |address| ready(Self::bind_at(address, at, Descriptor::default())))
+        addr::first_of(addr, move |address| async move {
+            handle::announce_bind(address, at).await;
+            Self::bind_at(address, at, Descriptor::default())
+        })
     }
 
     #[track_caller]
@@ -194,9 +196,10 @@ impl UdpSocket {
     /// # Errors
     /// Returns `NetworkUnreachable` if the host has no address of that family.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        self.socket.handle.touch(Access::Write);
-        addr::first_of(addr, |address| {
-            ready(self.socket.handle.with_hosts(|fabric, _, key| fabric.connect_udp(key, address)))
+        let handle = &self.socket.handle;
+        addr::first_of(addr, |address| async move {
+            handle.action(Access::Write, Location::caller()).announced_apart().await;
+            handle.with_hosts(|fabric, _, key| fabric.connect_udp(key, address))
         })
         .await
     }

@@ -5,12 +5,15 @@
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 use std::task::{Context, Poll};
 
+use timeloop_sim::Access;
+
 use super::SocketAddr;
 use super::stream::UnixStream;
-use crate::engine::announce::ResourceId;
+use crate::engine::announce::{Action, ResourceId};
 use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::{Errno, Name};
 use crate::net::handle::{self, Handle};
@@ -64,6 +67,9 @@ impl UnixListener {
 
     #[track_caller]
     fn bind_name(name: Name) -> io::Result<Self> {
+        let at = Location::caller();
+        let address = super::name_resource(&name, at);
+        Action { id: &address, name: socket_labels::ADDRESS, access: Access::Acquire, at }.touch_apart();
         let resource = ResourceId::new().socket();
         let (run, key) = handle::open(|fabric, host| {
             let key = fabric.bind_stream_unix(host, name, resource)?;

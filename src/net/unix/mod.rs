@@ -9,9 +9,11 @@ pub(super) mod stream;
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 
 use super::fabric::Name;
+use crate::engine::announce::ResourceId;
 
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 
@@ -37,6 +39,16 @@ fn stream_name(path: &Path) -> io::Result<Name> {
         [0, name @ ..] if name.len() < PATH_MAX => Ok(Name::Abstract(name.to_vec())),
         _ => path_name(path),
     }
+}
+
+/// Identifies a name that sockets bind and connect to.
+fn name_resource(name: &Name, at: &'static Location<'static>) -> ResourceId {
+    let bytes = match name {
+        Name::Unnamed => &[],
+        Name::Path(path) => path.as_os_str().as_encoded_bytes(),
+        Name::Abstract(name) => name,
+    };
+    ResourceId::of_content(bytes.iter().map(|byte| u64::from(*byte)), at)
 }
 
 /// The address of a Unix socket, as

@@ -82,6 +82,7 @@ impl UnixStream {
     }
 
     async fn connect_name(name: &Name, at: &'static Location<'static>) -> io::Result<Self> {
+        handle::announce_unix_connect(super::name_resource(name, at), at).await;
         let resource = ResourceId::made_at(at).socket();
         let (run, key) =
             handle::open(|fabric, host| fabric.connect_unix(host, name, Name::Unnamed, resource));

@@ -6,8 +6,18 @@ mod fault_kinds;
 mod limits;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod network;
+#[cfg(all(feature = "net", feature = "sync"))]
+mod points;
 mod replay_lines;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod reports;
+mod stalls;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod threads;
+#[cfg(feature = "net")]
+mod transfers;
+
+/// Explores as a test without settings does.
+fn explorer(name: &str) -> timeloop::Explorer {
+    crate::support::explorer(name).strategy(timeloop::StrategySpec::Portfolio)
+}

@@ -10,7 +10,7 @@ use timeloop::world::{Node, World};
 use crate::support::{explorer, panic_text};
 
 fn run<F: Future<Output = ()>>(f: impl Fn() -> F + Sync) {
-    explorer("net::links").runs(20).check(f);
+    explorer("net::links").varied_io(false).runs(20).check(f);
 }
 
 /// Starts a node that echoes at port 7.

@@ -33,7 +33,8 @@ Critical delay (checked): without it, the test passes
   step 3  virtual time advances before `root` resumes at <sleep>
 
 Failing schedule: FIFO order, except
-  step 3  `root` resumes at <sleep> only after virtual time has advanced once, to 1.5 s
+  step 3  `root` resumes at <sleep> only after a stall of 500 ms, in which virtual time
+          advances once, to 1.5 s
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.
 

@@ -55,7 +55,9 @@ fn a_line_that_is_too_long_closes_its_connection_only() {
         timeloop::spawn(lines::serve(listener, CancellationToken::new()));
         let mut one = Framed::new(TcpStream::connect("127.0.0.1:7").await.unwrap(), LinesCodec::new());
         let mut other = Framed::new(TcpStream::connect("127.0.0.1:7").await.unwrap(), LinesCodec::new());
-        one.send("x".repeat(5_000)).await.unwrap();
+        // The server may close the connection before the whole line is sent.
+        let sent = one.send("x".repeat(5_000)).await;
+        assert!(matches!(sent, Ok(()) | Err(LinesCodecError::Io(_))), "{sent:?}");
         assert!(matches!(one.next().await, None | Some(Err(LinesCodecError::Io(_)))));
         other.send("ping").await.unwrap();
         assert_eq!(other.next().await.unwrap().unwrap(), "pong");

@@ -24,7 +24,8 @@ fn a_slow_response_times_out() {
             let answer = client.query(Query::get("/wait/3000")).await.unwrap();
             assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
             assert_eq!(answer.body, "no response within the time limit");
-            assert!((2_000..2_010).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+            // The lookup of the node's name may take 100 ms.
+            assert!((2_000..2_110).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
             stop.cancel();
         }
     });

@@ -8,7 +8,7 @@ mod model;
 mod streams;
 mod udp;
 
-use super::{Packet, PacketDecider, PacketDecision};
+use super::{Packet, PacketDecider, PacketDecision, Transfer};
 
 /// A fabric whose waiters are numbers.
 type Fabric = super::Fabric<u32, ()>;
@@ -26,6 +26,10 @@ impl Repeat {
 impl PacketDecider for Repeat {
     fn quantile(&mut self, _: Packet, count: u32, _: &[u64]) -> u32 {
         self.next() % count
+    }
+
+    fn transfer(&mut self, _: Transfer, whole: usize) -> usize {
+        (self.next() as usize % (whole + 1)).max(1).min(whole)
     }
 
     fn happens(&mut self, _: Packet, _: PacketDecision, millionths: u32) -> bool {

@@ -118,6 +118,8 @@ struct World {
     up: [bool; 2],
     /// The number of waiters so far.
     waiters: u32,
+    /// Whether reads and writes may move a part of their bytes.
+    splits: bool,
 }
 
 impl World {
@@ -152,6 +154,7 @@ impl World {
             held: [false; 2],
             up: [true; 2],
             waiters: 0,
+            splits: false,
         };
         for step in [Step::Listen, Step::Connect, Step::Advance(10_000_000_000), Step::Accept] {
             world.step(step);
@@ -160,7 +163,10 @@ impl World {
     }
 
     fn call<R>(&mut self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
-        f(&mut self.fabric, &mut CallContext { now_ns: self.now_ns, decider: &mut self.decider })
+        f(
+            &mut self.fabric,
+            &mut CallContext { now_ns: self.now_ns, varies_io: self.splits, decider: &mut self.decider },
+        )
     }
 
     fn host(&self, side: usize) -> usize {
@@ -261,7 +267,7 @@ impl World {
                     "the window is exceeded: {flow:?}"
                 );
                 assert!(
-                    count == len || flow.written + len > flow.capacity,
+                    self.splits || count == len || flow.written + len > flow.capacity,
                     "a write was cut short: {flow:?}"
                 );
                 flow.record_write(count, now_ns, least_ns, bandwidth);
@@ -532,6 +538,7 @@ impl World {
 
     /// Ends all faults, and advances until no event is left.
     fn settle(&mut self) {
+        self.splits = false;
         for side in 0..2 {
             for step in [Step::Heal(side), Step::Release(side), Step::Start(side), Step::Clog(side, 0)] {
                 self.step(step);
@@ -624,12 +631,14 @@ proptest! {
         model in model(),
         decider in prop::collection::vec(any::<u32>(), 1..40),
         local in prop::bool::weighted(0.15),
+        splits in prop::bool::weighted(0.3),
         buffers in prop_oneof![Just([65_536; 4]), prop::array::uniform4(1_u32..4_000)],
         // Leaving out some kinds of steps makes rare combinations of the others likely.
         left_out in any::<u32>(),
         steps in steps(),
     ) {
         let mut world = World::new(model, decider, local, buffers);
+        world.splits = splits;
         for step in steps {
             let kind = match step {
                 Step::Cut(side) => side,

@@ -122,7 +122,10 @@ impl World {
     }
 
     fn call<R>(&mut self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
-        f(&mut self.fabric, &mut CallContext { now_ns: self.now_ns, decider: &mut self.decider })
+        f(
+            &mut self.fabric,
+            &mut CallContext { now_ns: self.now_ns, varies_io: false, decider: &mut self.decider },
+        )
     }
 
     fn advance(&mut self, until_ns: u64) {
