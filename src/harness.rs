@@ -356,6 +356,32 @@ where
     }
 }
 
+/// Returns whether this run repeats an earlier one to show it to a reader: a run that `TIMELOOP_REPLAY` asks for, the last
+/// runs of a failing exploration, of which the report is made, and the run whose steps `TIMELOOP_LOG=steps` prints for a
+/// passing test. Returns false in all other runs, and outside of a run.
+///
+/// Use it for output that would be too much in every run, or to stop in a debugger. Code that awaits something, or draws a
+/// random number, only in a replay makes the replay differ: the report then says nondeterminism.
+///
+/// ```
+/// use timeloop::{Explorer, is_replay};
+///
+/// let explorer = Explorer::new("doc::replay").silent().without_regressions().without_environment();
+/// let exploration = explorer.run(|| async {
+///     let balance = -30;
+///     if is_replay() {
+///         println!("the balance is {balance}"); // printed a few times, instead of in each run
+///     }
+///     assert!(balance >= 0);
+/// });
+/// assert!(!exploration.passed());
+/// assert!(!is_replay(), "outside of a run");
+/// ```
+#[must_use]
+pub fn is_replay() -> bool {
+    context::driving(Engine::is_explained).unwrap_or(false)
+}
+
 /// Panics if a loop, possibly tokio's, already runs on this thread.
 #[track_caller]
 pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {

@@ -251,7 +251,7 @@ pub use macros::support as __private;
 pub use macros::{main, test};
 
 pub use explorer::{Explorer, explore};
-pub use harness::{Outcome, TestResult, run, run_from};
+pub use harness::{Outcome, TestResult, is_replay, run, run_from};
 pub use resource::{Accessing, Resource};
 pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};

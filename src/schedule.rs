@@ -208,6 +208,7 @@ impl Schedule {
         let replayed = replayed(&config)
             .unwrap_or_else(|error| exit_with(&format!("timeloop: `{}`: {error}", config.test)));
         let (limits, loud) = (&config.limits, replayed.is_some());
+        let detail = if loud { Detail::Explain } else { Detail::Lean };
         let simulation = AsyncSimulation {
             name: format!("the test `{}`", config.test).into(),
             settings: RuntimeSettings::OF_RUN,
@@ -216,7 +217,7 @@ impl Schedule {
         };
         let mut output = None;
         let mut make_run = |source| {
-            let request = Request { source, limits, detail: Detail::Lean, explain_from: 0, loud };
+            let request = Request { source, limits, detail, explain_from: 0, loud };
             let (ended, passed) = simulation.make(request);
             output = passed.or_else(|| output.take());
             ended
@@ -236,13 +237,8 @@ impl Schedule {
                         return run_one(schedule);
                     }
                     // Only the output of the last run is returned.
-                    let request = Request {
-                        source: schedule.source(),
-                        limits,
-                        detail: Detail::Lean,
-                        explain_from: 0,
-                        loud,
-                    };
+                    let request =
+                        Request { source: schedule.source(), limits, detail, explain_from: 0, loud };
                     let ended = simulation.run(request);
                     ended.failure.is_some().then(|| investigate_under(schedule, &ended, SHRINK_RUNS))
                 });

@@ -56,7 +56,7 @@ pub struct Config {
     /// `random` if [`runs`](Self::runs) is 1.
     pub varied_io: bool,
     /// The number of threads that make runs, at most 1,024. The result does not depend on it. `None`, the default, is one per
-    /// core.
+    /// core, or 1 under cargo-nextest, which starts a process per core.
     pub jobs: Option<usize>,
     /// The bounds of a run. Default [`Limits::default`].
     pub limits: Limits,

@@ -31,6 +31,9 @@ pub struct Settings {
     pub log: Option<Log>,
     /// `CI`: whether it is set, to anything but `false` or `0`. Then no file is written.
     pub ci: bool,
+    /// `NEXTEST`: whether it is set, as cargo-nextest sets it. Then the default number of threads is 1, because nextest
+    /// starts a process per core.
+    pub nextest: bool,
     /// `CARGO_MANIFEST_DIR`: the folder of the package under test.
     pub package_folder: Option<PathBuf>,
     /// Warnings about unknown variables and outdated values.
@@ -63,7 +66,8 @@ pub enum Log {
     Silent,
     /// Also the progress of exploring and shrinking, once a second.
     Progress,
-    /// As `Progress`, and reports list every step of the run.
+    /// As `Progress`, and reports list every step of the run. For a test that passes, every step of the baseline run is
+    /// printed, or of the replayed run.
     Steps,
 }
 
@@ -103,8 +107,9 @@ impl Settings {
     pub fn from_environment() -> Result<Self, EnvironmentError> {
         Self::from_vars(std::env::vars_os().filter_map(|(name, value)| {
             // Invalid Unicode is shown as replacement characters.
-            let ours =
-                |name: &str| name.starts_with("TIMELOOP_") || name == "CI" || name == "CARGO_MANIFEST_DIR";
+            let ours = |name: &str| {
+                name.starts_with("TIMELOOP_") || ["CI", "NEXTEST", "CARGO_MANIFEST_DIR"].contains(&name)
+            };
             let name = name.to_string_lossy().into_owned();
             ours(&name).then(|| (name, value.to_string_lossy().into_owned()))
         }))
@@ -154,7 +159,7 @@ impl Settings {
                 let jobs = jobs.filter(|jobs| jobs.get() <= JOBS_MAX);
                 self.jobs = Some(jobs.ok_or(
                     "is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 (the default is one per \
-                     core)",
+                     core, and 1 under nextest)",
                 )?);
             }
             "TIMELOOP_STRATEGY" => {
@@ -186,6 +191,7 @@ impl Settings {
                 });
             }
             "CI" => self.ci = !matches!(value, "false" | "0"),
+            "NEXTEST" => self.nextest = true,
             "CARGO_MANIFEST_DIR" => self.package_folder = Some(PathBuf::from(value)),
             _ if name.starts_with("TIMELOOP_") => self.warnings.push(unknown(name)),
             _ => {}
@@ -288,6 +294,7 @@ mod tests {
             ("TIMELOOP_CHECK", "100"),
             ("TIMELOOP_LOG", "steps"),
             ("CI", "true"),
+            ("NEXTEST", "1"),
             ("CARGO_MANIFEST_DIR", "some/where"),
             ("PATH", "else/where"),
         ]);
@@ -300,6 +307,7 @@ mod tests {
             check: Some(100),
             log: Some(Log::Steps),
             ci: true,
+            nextest: true,
             package_folder: Some(PathBuf::from("some/where")),
             warnings: Vec::new(),
         };
@@ -357,7 +365,7 @@ mod tests {
                 "TIMELOOP_JOBS",
                 "-1",
                 "TIMELOOP_JOBS=`-1` is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 \
-                 (the default is one per core)",
+                 (the default is one per core, and 1 under nextest)",
             ),
             (
                 "TIMELOOP_SEED",

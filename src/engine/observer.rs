@@ -98,6 +98,11 @@ impl Engine {
         self.level >= Level::Record
     }
 
+    /// Returns whether the run is recorded for a reader.
+    pub(crate) fn is_explained(&self) -> bool {
+        self.level == Level::Explain
+    }
+
     /// In an explained run, notes where tasks wait from this step on, besides in the first few thousand steps.
     pub(crate) fn explain_from(&self, step: u64) {
         self.core.borrow_mut().observer.record(|recorder| recorder.explain_from = step);

@@ -14,7 +14,7 @@ async fn counts_its_runs() {
     if is_child() {
         let tasks = [task::spawn(async {}), task::spawn(async {})];
         for task in tasks {
-            task.await.unwrap();
+            task.await.unwrap(); // @awaits
         }
         let runs = RUNS.fetch_add(1, Relaxed) + 1;
         let most = std::env::var("MOST_RUNS").map_or(1_001, |most| most.parse().unwrap());
@@ -45,7 +45,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`0` is not a numb
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a seed; accepted are a number up to 18446744073709551615 (TIMELOOP_SEED=7), up to 40 hex digits, of which one is a letter or `0x` comes first (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`
 ");
     assert_eq!(error("TIMELOOP_JOBS", "0"), "
-timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 (the default is one per core)
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 (the default is one per core, and 1 under nextest)
 ");
     assert_eq!(error("TIMELOOP_STRATEGY", "foo"), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_STRATEGY=`foo` is not a strategy; accepted are `portfolio`, `random`, `fifo`, `pct` (`pct(depth = 3)`), `pos`, `urw`, `surw`, `delay` (`delay(bound = 2)`), `lockstep`, `starve`, `stall` and `exhaustive` (`exhaustive(delays = 2)`, `exhaustive(preemptions = 2)`)
@@ -121,4 +121,25 @@ fn a_random_seed_is_reported_with_the_failure() {
 fn every_step_is_listed_on_request() {
     let ended = counts(&[("TIMELOOP_LOG", "steps"), ("MOST_RUNS", "0")]);
     assert!(ended.printed().contains("\nSteps"), "{ended:?}");
+}
+
+/// A test that passes prints the steps of its baseline run, past the capture of its output.
+#[test]
+fn steps_of_a_passing_test_are_listed_on_request() {
+    let ended = counts(&[("TIMELOOP_LOG", "steps"), ("TIMELOOP_RUNS", "5")]);
+    assert!(ended.passed(), "{ended:?}");
+    assert_eq!(
+        crate::support::by_name!(ended.stderr),
+        "
+timeloop: `suite::environment::counts_its_runs` passed in # schedules
+
+Steps of the baseline run (FIFO order)
+    step  time  task    ran
+       1   0 s  root    start → <awaits>
+       2   0 s  root.1  start → end
+       3   0 s  root.2  start → end
+       4   0 s  root    <awaits> → end
+
+"
+    );
 }

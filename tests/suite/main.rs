@@ -26,6 +26,7 @@ mod imports;
 mod macros;
 #[cfg(feature = "net")]
 mod net;
+mod other_tools;
 #[cfg(feature = "sync")]
 mod readme;
 #[cfg(feature = "sync")]

@@ -235,6 +235,58 @@ timeloop: `suite::replay::fails` passed under the replayed schedule; it no longe
 ");
 }
 
+#[test]
+fn steps_of_a_replayed_run_that_passes_are_listed_on_request() {
+    let folder = Folder::new();
+    let printed = passing(&folder, &[("TIMELOOP_REPLAY", TOKEN), ("TIMELOOP_LOG", "steps"), ("FIXED", "1")]);
+    assert_eq!(
+        printed,
+        "\
+timeloop: `suite::replay::fails` passed under the replayed schedule
+
+Steps of the replayed run (▸ out of FIFO order)
+    step  time  task              ran
+       1   0 s  root              start → <await small>
+  ▸    2   0 s  deposit (root.2)  start → <yield>
+       3   0 s  deposit (root.1)  start → end
+       4   0 s  deposit (root.2)  <yield> → end
+       5   0 s  root              <await small> → end
+
+"
+    );
+}
+
+/// Run by the test below: prints whether each run is a replay.
+#[timeloop::test(strategy = "random", runs = 5)]
+async fn prints_in_a_replay() {
+    if is_child() {
+        if timeloop::is_replay() {
+            println!("a replay");
+        } else {
+            println!("an exploring run");
+        }
+        loses_an_update().await;
+    }
+}
+
+#[test]
+fn code_under_test_knows_a_replay() {
+    let folder = Folder::new();
+    let run = |vars: &[(&str, &str)]| {
+        let folder = [("CARGO_MANIFEST_DIR", folder.path())];
+        let ended = child("replay::prints_in_a_replay", &[&folder, vars].concat());
+        let printed = ended.printed().to_owned();
+        let count = |what: &str| printed.lines().filter(|line| *line == what).count();
+        (count("a replay"), count("an exploring run"), printed.clone())
+    };
+    let (replays, others, printed) = run(&[]);
+    assert!((1..=3).contains(&replays) && others >= 5, "{printed}");
+    let token = printed.split("TIMELOOP_REPLAY=").nth(1).and_then(|rest| rest.split(' ').next());
+    let (replays, others, printed) = run(&[("TIMELOOP_REPLAY", token.expect("a token"))]);
+    assert_eq!((replays, others), (1, 0), "{printed}");
+    assert!(!timeloop::is_replay());
+}
+
 /// The standard library prints the operating system's number of a thread.
 fn without_thread_ids(text: &str) -> String {
     let mut parts = text.split(" (");

@@ -193,7 +193,10 @@ impl Ended {
 /// failing schedules are stored in a temporary folder.
 pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     let mut command = std::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
-    command.args([test, "--exact"]).env(CHILD, "1").env_remove("CI").env_remove("RUST_BACKTRACE");
+    command.args([test, "--exact"]).env(CHILD, "1");
+    for name in ["CI", "NEXTEST", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TIMELOOP_") {
             command.env_remove(name);
@@ -223,6 +226,49 @@ pub(crate) fn child(test: &str, vars: &[(&str, &str)]) -> Ended {
     };
     let read = |path| std::fs::read_to_string(path).expect("tests print UTF-8");
     Ended { code: status.code(), stdout: read(&stdout), stderr: read(&stderr) }
+}
+
+/// Creates a package with these files, in a workspace of its own, as a user would. It depends on timeloop with these
+/// features. Returns its folder.
+pub(crate) fn package(name: &str, features: &[&str], files: &[(&str, &str)]) -> std::path::PathBuf {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Schedules stored by an earlier test would be tried first.
+    let _ = std::fs::remove_dir_all(folder.join("timeloop-regressions"));
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+         timeloop = {{ path = {root:?}, features = {features:?} }}\n"
+    );
+    // The versions that timeloop is tested with. They are available without a network.
+    let lockfile =
+        std::fs::read_to_string(std::path::Path::new(root).join("Cargo.lock")).expect("a lockfile");
+    let defaults = [("Cargo.toml", manifest.as_str()), ("Cargo.lock", &lockfile)];
+    for (path, text) in defaults.iter().chain(files) {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the target folder can be written");
+        std::fs::write(path, text).expect("the target folder can be written");
+    }
+    folder
+}
+
+/// Runs a line in a shell in this folder, without a network. Returns everything that it prints. Packages that are built this
+/// way share a target folder.
+pub(crate) fn shell(folder: &std::path::Path, line: &str) -> String {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("cd {folder:?} && {line}")]);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let is_set_by_cargo =
+            name.starts_with("CARGO_") && name != "CARGO_HOME" || name.starts_with("NEXTEST");
+        if name.starts_with("TIMELOOP_") || is_set_by_cargo {
+            command.env_remove(&*name);
+        }
+    }
+    command.env_remove("CI").env_remove("RUST_BACKTRACE").env("CARGO_NET_OFFLINE", "true");
+    // The README's test compiles timeloop in this folder, too.
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme/target");
+    let output = command.env("CARGO_TARGET_DIR", target).output().expect("a shell runs");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// A test's own folder, deleted with it.

@@ -19,7 +19,7 @@ mod schedule_text;
 mod steps_table;
 mod world_text;
 
-use crate::{Found, TestName};
+use crate::{Found, Record, Schedule, TestName};
 
 pub(crate) use self::footer::NOT_STORED_IN_CI;
 pub use self::footer::stored_text;
@@ -37,6 +37,19 @@ pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     footer::write(&mut text, test, found);
     text
 }
+
+/// Renders every step of a run that passed.
+pub(crate) fn passed_steps(title: &str, record: &Record, schedule: &Schedule) -> String {
+    let mut text = String::new();
+    steps_table::write_passed(&mut text, title, record, schedule);
+    text
+}
+
+/// The title of the steps of the baseline run.
+pub(crate) const BASELINE_STEPS: &str = "Steps of the baseline run (FIFO order)";
+
+/// The title of the steps of a run that was replayed and passed.
+pub(crate) const REPLAYED_STEPS: &str = "Steps of the replayed run";
 
 /// Writes the input of a property, as its `Debug` prints it.
 fn input(text: &mut String, found: &Found) {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::operation_text::{Form, verb};
 use super::schedule_text;
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
-use crate::{Failure, FailureKind, Found, Record, Site};
+use crate::{Failure, FailureKind, Found, Record, Schedule, Site};
 
 /// The steps that a report shows, unless all are asked for.
 const STEPS_SHOWN: usize = 15;
@@ -31,19 +31,35 @@ const MARK: char = '▸';
 /// Writes the table, if the run was recorded.
 pub(super) fn write(text: &mut String, found: &Found, all_steps: bool) {
     let Some(record) = &found.record else { return };
-    let marks = schedule_text::out_of_order(record, found.shrunk.deviations().unwrap_or_default());
     let count = if all_steps { usize::MAX } else { STEPS_SHOWN };
-    let table = table(record, &found.failure, &marks, count);
+    write_titled(text, "Steps", record, Some(&found.failure), &found.shrunk, count);
+}
+
+/// Writes all steps of a run that passed.
+pub(super) fn write_passed(text: &mut String, title: &str, record: &Record, schedule: &Schedule) {
+    write_titled(text, title, record, None, schedule, usize::MAX);
+}
+
+fn write_titled(
+    text: &mut String,
+    title: &str,
+    record: &Record,
+    failure: Option<&Failure>,
+    schedule: &Schedule,
+    count: usize,
+) {
+    let marks = schedule_text::out_of_order(record, schedule.deviations().unwrap_or_default());
+    let table = table(record, failure, &marks, count);
     let legend = if table.contains(&format!("\n  {MARK} ")) {
         format!(" ({MARK} out of FIFO order)")
     } else {
         String::new()
     };
-    let _ = write!(text, "\nSteps{legend}\n{table}");
+    let _ = write!(text, "\n{title}{legend}\n{table}");
 }
 
 /// Renders the last `count` steps, where repeated steps count once; the steps in `out_of_order` are marked.
-fn table(record: &Record, failure: &Failure, out_of_order: &[bool], count: usize) -> String {
+fn table(record: &Record, failure: Option<&Failure>, out_of_order: &[bool], count: usize) -> String {
     let steps = record.steps.len();
     let all = count >= steps;
     let rows: Vec<Row<'_>> = (steps.saturating_sub(count.saturating_mul(FOLDED_MAX))..steps)
@@ -236,7 +252,7 @@ impl<'a> Row<'a> {
     }
 }
 
-fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -> Row<'a> {
+fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked: bool) -> Row<'a> {
     let step = &record.steps[number];
     let task = record.task_of(step);
     let arrival = record.arrival_of(step);
@@ -245,11 +261,12 @@ fn row<'a>(record: &'a Record, failure: &Failure, number: usize, marked: bool) -
         (_, Some(site)) => From::Place(site),
         (_, None) => From::Unknown,
     };
-    let failed_here = failure.task.as_ref().is_some_and(|label| label.path == task.label.path);
+    let failed_here =
+        failure.and_then(|failure| failure.task.as_ref()).is_some_and(|label| label.path == task.label.path);
     let to = match (&step.waits_at, step.finished) {
-        (_, true) => To::End(match failure.kind {
-            FailureKind::Panic | FailureKind::UnobservedPanic if failed_here => "panic",
-            FailureKind::Error if failed_here => "returned error",
+        (_, true) => To::End(match failure.map(|failure| failure.kind) {
+            Some(FailureKind::Panic | FailureKind::UnobservedPanic) if failed_here => "panic",
+            Some(FailureKind::Error) if failed_here => "returned error",
             _ => "end",
         }),
         (Some(site), false) => To::Place(site),

@@ -24,7 +24,7 @@ use crate::regression::Regressions;
 use crate::run_mode::{ExploreError, RunMode};
 use crate::runner::Runner;
 use crate::sweep::{Frequency, Plan};
-use crate::{Ended, Schedule, Simulation, StrategySpec, report};
+use crate::{Ended, Record, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
 
 /// Runs the test under many schedules, and confirms, shrinks, replays and reports the first failure. It does not panic if
@@ -46,7 +46,10 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
     // With an invalid setting nothing is run.
     let mode = error.map_or_else(|| session.settings.run_mode(config.test.as_str()), Err);
     match mode {
-        Ok(RunMode::Explore) => session.explore(),
+        Ok(RunMode::Explore) => {
+            session.explore();
+            session.show_baseline_steps();
+        }
         Ok(RunMode::Replay(schedules)) => session.replay(schedules),
         Err(error) => session.exploration.error = Some(error),
     }
@@ -101,7 +104,10 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(config: &'a Config, settings: Settings, simulation: &'a dyn Simulation) -> Self {
         let base = settings.base_seed(config.seed);
-        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let default_jobs = match settings.nextest {
+            true => 1,
+            false => std::thread::available_parallelism().map_or(1, NonZero::get),
+        };
         let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls.are_possible());
         let runs = match strategy {
             // An exhaustive search ends before that if it is complete.
@@ -113,7 +119,7 @@ impl<'a> Session<'a> {
             context: SeedContext { strategy, profile: Arc::default() },
             first: 0,
             runs: settings.runs.or(config.runs).unwrap_or(runs),
-            jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or_else(cores),
+            jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or(default_jobs),
         };
         let folder = config.regressions.folder(&settings);
         let exploration = Exploration {
@@ -147,6 +153,28 @@ impl<'a> Session<'a> {
             console::print_note(&note);
         }
         self.exploration.notes.push(note);
+    }
+
+    /// Prints the steps of a run that passed, if the environment asks for them.
+    fn show_steps(&self, title: &str, schedule: &Schedule, record: Option<&Record>) {
+        if let Some(record) = record
+            && lists_all_steps(&self.settings)
+            && !self.config.silent
+        {
+            console::print(&format!("{}\n", report::passed_steps(title, record, schedule)));
+        }
+    }
+
+    /// Prints the steps of the baseline run of a test that passed, if the environment asks for them.
+    fn show_baseline_steps(&self) {
+        if !lists_all_steps(&self.settings) || self.config.silent || !self.exploration.passed() {
+            return;
+        }
+        let schedule = Schedule::baseline();
+        // All steps have places, because all are shown.
+        let ended = self.runner.run_explained(&schedule, 0);
+        console::print(&format!("\n{}", self.exploration.report()));
+        self.show_steps(report::BASELINE_STEPS, &schedule, ended.record.as_deref());
     }
 
     fn throttle(&self, phase: Phase, of: u64) -> Throttle<'a> {

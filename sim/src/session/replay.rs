@@ -1,8 +1,8 @@
 //! Replays the schedules of `TIMELOOP_REPLAY`, and nothing else.
 
 use super::Session;
-use crate::Schedule;
 use crate::exploration::FoundBy;
+use crate::{Schedule, report};
 
 impl Session<'_> {
     /// Replays the schedules until one fails.
@@ -18,6 +18,7 @@ impl Session<'_> {
                     }
                 };
                 self.note(format!("`{}` passed under the replayed schedule{unapplied}", self.runner.test));
+                self.show_steps(report::REPLAYED_STEPS, &schedule, ended.record.as_deref());
                 continue;
             };
             let mut found = self.unshrunk(FoundBy::Replay, schedule, *failure, ended.trace_hash);

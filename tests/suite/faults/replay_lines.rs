@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use crate::support::shell;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -62,23 +63,6 @@ fn workspace() -> PathBuf {
         fs::write(path, text).expect("the target folder can be written");
     }
     folder
-}
-
-/// Runs a line in a shell in this folder, and returns what it prints.
-fn shell(folder: &Path, line: &str) -> String {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("cd {folder:?} && {line}")]);
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("TIMELOOP_") || name.starts_with("CARGO_") && name != "CARGO_HOME" {
-            command.env_remove(&*name);
-        }
-    }
-    command.env_remove("CI").env_remove("RUST_BACKTRACE").env("CARGO_NET_OFFLINE", "true");
-    // The README's test compiles timeloop in this folder, too.
-    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme/target"));
-    let output = command.output().expect("a shell runs");
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Returns the replay lines of the reports.

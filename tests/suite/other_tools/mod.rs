@@ -1,0 +1,3 @@
+//! timeloop used with other tools, as a user does it.
+
+mod nextest;
