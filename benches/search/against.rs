@@ -10,7 +10,7 @@ use timeloop::StrategySpec;
 use crate::Row;
 use crate::table::{short, time};
 
-/// One line of the other tool's results.
+/// One line of the other tool's results. Further columns are ignored.
 #[derive(Debug)]
 pub(crate) struct Other {
     program: String,
@@ -24,13 +24,13 @@ pub(crate) fn read(path: &str) -> Result<Vec<Other>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     let line = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        let [program, strategy, _found, schedules, micros] = fields[..] else { return None };
+        let [program, strategy, _found, schedules, micros, ..] = fields[..] else { return None };
         let (schedules, micros) = (schedules.parse().ok()?, micros.parse().ok()?);
         Some(Other { program: program.to_owned(), strategy: strategy.to_owned(), schedules, micros })
     };
     text.lines()
         .skip(1)
-        .map(|text| line(text).ok_or_else(|| format!("{path}: `{text}` is not five fields")))
+        .map(|text| line(text).ok_or_else(|| format!("{path}: `{text}` has fewer than five fields")))
         .collect()
 }
 

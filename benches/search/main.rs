@@ -7,7 +7,7 @@
 //! cargo bench --bench search -- --seeds 5               # the number of base seeds
 //! cargo bench --bench search -- --quick                 # 3 base seeds, at most 1,000 schedules each
 //! cargo bench --bench search -- --jobs 1                # one program at a time, for exact times
-//! cargo bench --bench search -- --csv                   # `program,strategy,found,schedules,microseconds`
+//! cargo bench --bench search -- --csv                   # `program,strategy,found,schedules,microseconds,error` (standard error of the mean)
 //! cargo bench --bench search -- --against shuttle.csv   # compare with the `--csv` output of `benches/shuttle`
 //! cargo bench --bench search -- --cost                  # the cost of a step, and of a short run
 //! ```

@@ -40,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) of: u64,
     /// The mean number of schedules up to the first failure; where there was none, the cap counts.
     pub(crate) schedules: f64,
+    /// The standard error of that mean.
+    pub(crate) error: f64,
     /// The mean time up to the first failure.
     pub(crate) time: Duration,
 }
@@ -51,7 +53,7 @@ const LONG: Duration = Duration::from_millis(20);
 
 /// Returns the mean over `seeds` base seeds.
 pub(crate) fn mean(program: &Program, strategy: StrategySpec, seeds: u64, cap: u64) -> Found {
-    let (mut found, mut schedules, mut time) = (0, 0, Duration::ZERO);
+    let (mut found, mut schedules, mut squares, mut time) = (0, 0, 0.0, Duration::ZERO);
     for number in 0..seeds {
         let (first, mut least) = timed(program, strategy, number * APART, cap);
         for _ in 1..REPEATS {
@@ -62,9 +64,12 @@ pub(crate) fn mean(program: &Program, strategy: StrategySpec, seeds: u64, cap: u
         time += least;
         found += u64::from(first.is_some());
         schedules += first.unwrap_or(cap);
+        squares += (first.unwrap_or(cap) as f64).powi(2);
     }
-    let schedules = schedules as f64 / seeds as f64;
-    Found { found, of: seeds, schedules, time: time.div_f64(seeds as f64) }
+    let many = seeds as f64;
+    let schedules = schedules as f64 / many;
+    let variance = (squares / many - schedules.powi(2)).max(0.0) * many / (many - 1.0).max(1.0);
+    Found { found, of: seeds, schedules, error: (variance / many).sqrt(), time: time.div_f64(many) }
 }
 
 fn timed(program: &Program, strategy: StrategySpec, base: u64, cap: u64) -> (Option<u64>, Duration) {

@@ -63,12 +63,12 @@ pub(crate) fn print(strategies: &[StrategySpec], rows: &[Row<'_>], seeds: u64) {
 }
 
 pub(crate) fn csv(strategies: &[StrategySpec], rows: &[Row<'_>]) {
-    println!("program,strategy,found,schedules,microseconds");
+    println!("program,strategy,found,schedules,microseconds,error");
     for (program, found) in rows {
         for (strategy, found) in strategies.iter().zip(found) {
             let micros = found.time.as_secs_f64() * 1e6;
-            let (strategy, Found { found, schedules, .. }) = (short(*strategy), found);
-            println!("{},{strategy},{found},{schedules:.1},{micros:.1}", program.name);
+            let (strategy, Found { found, schedules, error, .. }) = (short(*strategy), found);
+            println!("{},{strategy},{found},{schedules:.1},{micros:.1},{error:.2}", program.name);
         }
     }
 }

@@ -226,7 +226,8 @@ impl Profile {
 
     fn choose(&self, strategy: StrategySpec, seed: Seed) -> (StrategySpec, KeyedEstimates<'_>) {
         let has_time = self.instants > 0 || self.stall_ns > 0;
-        let traits = RunTraits { shares: !self.shared.is_empty(), has_time };
+        let announces = self.operation_points > 0;
+        let traits = RunTraits { shares: !self.shared.is_empty(), announces, has_time };
         let asked_for = strategy;
         let strategy = match asked_for {
             StrategySpec::Portfolio => portfolio::choose(seed, traits),

@@ -11,12 +11,18 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use timeloop::{Critical, CriticalDecision, Domain, Exploration, Explorer, Phase, Progress, StrategySpec};
+use timeloop::{
+    AnySource, Critical, CriticalDecision, Domain, Exploration, Explorer, Limits, Phase, Profile, Progress,
+    Seed, StrategySpec, run_from,
+};
 
 /// The number of schedules within which a bug must be found, and that must pass once it is fixed.
 pub const RUNS: u64 = 10_000;
 /// The maximum number of runs for shrinking one schedule.
 pub const SHRINK_RUNS: u64 = 20_000;
+
+/// No correct exhibit comes near this limit, and an endless loop is detected sooner.
+const POLLS_PER_INSTANT_MAX: u64 = 10_000;
 
 /// A scenario as a plain function pointer, so that a list can contain all of them.
 pub type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
@@ -54,6 +60,17 @@ pub struct Finding {
     pub took: Duration,
     /// The report. It is not part of the answer to another process.
     pub report: String,
+}
+
+/// The number of schedules that a strategy takes to find a bug, over several base seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Searched {
+    /// The mean. [`RUNS`] counts for a base seed from which the bug is not found.
+    pub mean: f64,
+    /// The standard error of the mean.
+    pub error: f64,
+    /// The number of base seeds from which the bug is not found.
+    pub missed: u64,
 }
 
 /// The result of a replay. Two replays of one token are equal.
@@ -119,6 +136,33 @@ impl ExhibitSet {
         }
     }
 
+    /// Counts the schedules up to the first failure from each of `bases` base seeds. Nothing is confirmed or shrunk.
+    ///
+    /// # Errors
+    /// If the exhibit is unknown.
+    pub fn search(&self, exhibit: &str, strategy: StrategySpec, bases: u64) -> Result<Searched, String> {
+        let scenario = self.known(exhibit)?;
+        let limits = Limits { max_polls_per_instant: POLLS_PER_INSTANT_MAX, ..Limits::default() };
+        let fails = |source: AnySource| run_from(source, &limits, scenario).result.is_err();
+        let counts: Vec<Option<u64>> = (0..bases)
+            .map(|base| {
+                let (source, watched) = Profile::watching();
+                if fails(source) {
+                    return Some(1);
+                }
+                let profile = watched.into_profile();
+                let seed = |run| Seed::from(base * 1_000_000 + run - 2);
+                (2..=RUNS).find(|&run| fails(profile.source(strategy, seed(run))))
+            })
+            .collect();
+        let numbers = || counts.iter().map(|count| count.unwrap_or(RUNS) as f64);
+        let many = bases as f64;
+        let mean = numbers().sum::<f64>() / many;
+        let variance = numbers().map(|number| (number - mean).powi(2)).sum::<f64>() / (many - 1.0).max(1.0);
+        let missed = counts.iter().filter(|count| count.is_none()).count() as u64;
+        Ok(Searched { mean, error: (variance / many).sqrt(), missed })
+    }
+
     /// Explores an exhibit whose bug is fixed.
     ///
     /// # Errors
@@ -173,8 +217,8 @@ impl ExhibitSet {
 
     /// The program of a package that only serves exhibits: executes its arguments, and prints the answer.
     ///
-    /// Arguments: `find <exhibit>`, `clean <exhibit> <runs>`, `replay <exhibit> <token>`, `show <exhibit>`. The answer
-    /// to the first three is one line of fields separated by tabs. Before the answer to `find`, there are lines that
+    /// Arguments: `find <exhibit>`, `clean <exhibit> <runs>`, `replay <exhibit> <token>`, `search <exhibit>
+    /// <strategy> <base seeds>`, `show <exhibit>`. The answer to all but the last is one line of fields separated by tabs. Before the answer to `find`, there are lines that
     /// begin with `progress`. Errors are printed on standard error.
     #[must_use]
     pub fn serve(&self) -> ExitCode {
@@ -193,6 +237,14 @@ impl ExhibitSet {
                 std::panic::set_hook(Box::new(|_| {}));
                 self.replay(exhibit, token).map(|replayed| replayed.to_string())
             }
+            ["search", exhibit, strategy, bases] => match (strategy.parse(), bases.parse()) {
+                (Ok(strategy), Ok(bases)) if bases > 0 => {
+                    std::panic::set_hook(Box::new(|_| {}));
+                    self.search(exhibit, strategy, bases).map(|searched| searched.to_string())
+                }
+                (Err(error), _) => Err(error.to_string()),
+                _ => Err(format!("`{bases}` is not a number of base seeds; accepted is 1 or more")),
+            },
             ["show", exhibit] => {
                 return self.show(exhibit);
             }
@@ -233,8 +285,7 @@ fn explorer(exhibit: &str) -> Explorer {
     Explorer::new(format!("museum::{exhibit}"))
         .command(format!("cargo run --release --manifest-path examples/museum/Cargo.toml -- {exhibit}"))
         .without_regressions()
-        // No correct exhibit comes near this limit, and an endless loop is detected sooner.
-        .max_polls_per_instant(10_000)
+        .max_polls_per_instant(POLLS_PER_INSTANT_MAX)
         .silent()
 }
 
@@ -280,6 +331,28 @@ impl FromStr for Replayed {
             Some(Self { fingerprint: number(fingerprint)?, trace_hash: number(trace_hash)? })
         };
         read().ok_or_else(|| format!("not the answer of a replay: {text:?}"))
+    }
+}
+
+impl fmt::Display for Searched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\t{}\t{}", self.mean, self.error, self.missed)
+    }
+}
+
+impl FromStr for Searched {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let mut parts = text.split('\t');
+            Some(Self {
+                mean: parts.next()?.parse().ok()?,
+                error: parts.next()?.parse().ok()?,
+                missed: parts.next()?.parse().ok()?,
+            })
+        };
+        read().ok_or_else(|| format!("not the answer of a search: {text:?}"))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod programs;
 mod progress;
+mod search;
 mod table;
 mod tour;
 
@@ -24,6 +25,7 @@ usage: cargo run --release --manifest-path examples/museum/Cargo.toml [-- <argum
 
   (nothing)     all exhibits, then a table
   <exhibit>     one exhibit, and the report of its bug: `cargo run --release --manifest-path examples/museum/Cargo.toml -- flume`
+  search        the schedules that strategies take to find each bug; see `search --help`
   --list        what there is to see
   --help        this text
 
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         }
         // Arguments that the museum passes to itself.
         ["replay", ..] => EXHIBIT_SET.serve(),
+        ["search", exhibit, _, _] if Exhibit::named(exhibit).is_some() => EXHIBIT_SET.serve(),
+        ["search", ref arguments @ ..] => search::print(arguments),
         [name] => match Exhibit::named(name) {
             Some(exhibit) => one(exhibit),
             None => {

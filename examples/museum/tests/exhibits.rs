@@ -121,3 +121,16 @@ fn an_answer_is_read_as_it_was_written() {
     assert_eq!(finding.replay.to_string().parse(), Ok(finding.replay));
     assert!("clean".parse::<Finding>().is_err());
 }
+
+/// `search` prints more exact numbers.
+#[test]
+fn the_portfolio_keeps_up_with_random() {
+    for name in NAMES {
+        let [random, portfolio] = ["random", "portfolio"]
+            .map(|strategy| EXHIBIT_SET.search(name, strategy.parse().unwrap(), 100).unwrap());
+        let ratio = portfolio.mean / random.mean;
+        // The relative errors of both means.
+        let error = (random.error / random.mean).hypot(portfolio.error / portfolio.mean);
+        assert!(ratio * (1.0 - 1.96 * error) <= 1.5, "{name}: {portfolio:?}, and {random:?} of random");
+    }
+}

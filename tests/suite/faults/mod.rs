@@ -8,6 +8,7 @@ mod limits;
 mod network;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod points;
+mod portfolio;
 mod replay_lines;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod reports;
