@@ -4,8 +4,11 @@
 //! - Both depend only on content: the parent task, and the number of the child among the parent's children. They never
 //!   depend on slots, addresses or the order in which unrelated tasks were spawned.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A task's identity within a run as a number: a hash of its spawn path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +32,8 @@ impl TaskKey {
 
 /// A task's spawn path: `root`, `root.2` (the second task that the root spawned), `root.2.1`, …
 ///
+/// A path shares the path of its parent, so that a chain of tasks takes memory in proportion to its length.
+///
 /// ```
 /// use timeloop_sim::TaskPath;
 /// let path = TaskPath::root().child(2).child(1);
@@ -36,8 +41,26 @@ impl TaskKey {
 /// assert_eq!("root.2.1".parse::<TaskPath>()?, path);
 /// # Ok::<(), timeloop_sim::ParsePathError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskPath(Vec<u32>);
+#[derive(Clone, Default)]
+pub struct TaskPath(Option<Arc<Child>>);
+
+/// The last child number of a path, and the path before it.
+struct Child {
+    parent: TaskPath,
+    index: u32,
+    depth: usize,
+    key: TaskKey,
+}
+
+impl Drop for Child {
+    /// Drops the ancestors one by one: a recursion would overflow the stack for a long chain.
+    fn drop(&mut self) {
+        let mut parent = self.parent.0.take();
+        while let Some(mut child) = parent.and_then(Arc::into_inner) {
+            parent = child.parent.0.take();
+        }
+    }
+}
 
 impl TaskPath {
     /// Returns the path of the run's first task.
@@ -49,22 +72,33 @@ impl TaskPath {
     /// Returns the path of this task's child number `index` (the first is 1).
     #[must_use]
     pub fn child(&self, index: u32) -> Self {
-        let mut indices = Vec::with_capacity(self.0.len() + 1);
-        indices.extend_from_slice(&self.0);
-        indices.push(index);
-        Self(indices)
+        let (depth, key) = (self.depth() + 1, self.key().child(index));
+        Self(Some(Arc::new(Child { parent: self.clone(), index, depth, key })))
+    }
+
+    /// Returns the number of ancestors: 0 for the root.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.as_ref().map_or(0, |child| child.depth)
     }
 
     /// Returns the child numbers from the root down.
     #[must_use]
-    pub fn indices(&self) -> &[u32] {
-        &self.0
+    pub fn indices(&self) -> Vec<u32> {
+        let mut indices: Vec<u32> = self.upwards().collect();
+        indices.reverse();
+        indices
+    }
+
+    /// Returns the child numbers from the task up.
+    fn upwards(&self) -> impl Iterator<Item = u32> {
+        std::iter::successors(self.0.as_ref(), |child| child.parent.0.as_ref()).map(|child| child.index)
     }
 
     /// Returns the key of this path in decisions.
     #[must_use]
     pub fn key(&self) -> TaskKey {
-        self.0.iter().fold(TaskKey::ROOT, |key, &index| key.child(index))
+        self.0.as_ref().map_or(TaskKey::ROOT, |child| child.key)
     }
 
     /// Returns the path with this key, if it is a likely one. Keys are hashes, so this searches the likely paths.
@@ -95,16 +129,56 @@ impl TaskPath {
     }
 }
 
+impl PartialEq for TaskPath {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
+        // Different paths can have the same key, so equal keys are no proof.
+        same || (self.key() == other.key()
+            && self.depth() == other.depth()
+            && self.upwards().eq(other.upwards()))
+    }
+}
+
+impl Eq for TaskPath {}
+
+impl Hash for TaskPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl PartialOrd for TaskPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TaskPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { self.indices().cmp(&other.indices()) }
+    }
+}
+
 impl FromIterator<u32> for TaskPath {
     fn from_iter<I: IntoIterator<Item = u32>>(indices: I) -> Self {
-        Self(indices.into_iter().collect())
+        indices.into_iter().fold(Self::root(), |path, index| path.child(index))
     }
 }
 
 impl fmt::Display for TaskPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("root")?;
-        self.0.iter().try_for_each(|index| write!(f, ".{index}"))
+        self.indices().iter().try_for_each(|index| write!(f, ".{index}"))
+    }
+}
+
+impl fmt::Debug for TaskPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskPath").field(&self.indices()).finish()
     }
 }
 

@@ -65,7 +65,7 @@ impl Record {
             return None;
         }
         for (byte, index) in place.iter_mut().zip(path) {
-            *byte = u8::try_from(*index).ok()?;
+            *byte = u8::try_from(index).ok()?;
         }
         let [resume, index, value] =
             [deviation.resume, deviation.index, deviation.value].map(|number| u16::try_from(number).ok());

@@ -300,17 +300,15 @@ fn one_wait_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
 
 /// Adapts a deviation to one task less, spawned before `task` by the same parent.
 fn one_task_less(deviation: &Deviation, task: &TaskPath) -> Deviation {
-    let Some((number, parents)) = task.indices().split_last() else { return deviation.clone() };
-    let indices = deviation.task.indices();
-    let mut lower: Vec<_> = indices.to_vec();
-    if let (true, Some(own)) = (indices.starts_with(parents), lower.get_mut(parents.len()))
+    let (removed, mut lower) = (task.indices(), deviation.task.indices());
+    let Some((number, parents)) = removed.split_last() else { return deviation.clone() };
+    if let (true, Some(own)) = (lower.starts_with(parents), lower.get_mut(parents.len()))
         && *own >= *number
         && *number > 1
     {
         *own -= 1;
     }
-    let task = lower.into_iter().fold(TaskPath::root(), |path, index| path.child(index));
-    Deviation { task, ..deviation.clone() }
+    Deviation { task: lower.into_iter().collect(), ..deviation.clone() }
 }
 
 /// Two cases are equal if they share what they have found.

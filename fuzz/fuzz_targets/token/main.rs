@@ -124,7 +124,7 @@ fn shown(schedule: &Schedule) {
     let deviations = schedule.deviations().map_or(u64::MAX, |deviations| deviations.len() as u64);
     cover(&[deviations]);
     for deviation in schedule.deviations().unwrap_or_default() {
-        let depth = deviation.task.indices().len() as u64;
+        let depth = deviation.task.depth() as u64;
         cover(&[depth, deviation.domain as u64, deviation.value.ilog2().into()]);
     }
 }

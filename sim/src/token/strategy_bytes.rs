@@ -87,10 +87,10 @@ pub(super) fn put_estimates(bytes: &mut Vec<u8>, estimates: &Estimates) {
         return;
     }
     put(bytes, counts.len() as u64);
-    let mut before: &[u32] = &[];
+    let mut before = Vec::new();
     for (path, count) in counts {
         let indices = path.indices();
-        let common = indices.iter().zip(before).take_while(|(index, other)| index == other).count();
+        let common = indices.iter().zip(&before).take_while(|(index, other)| index == other).count();
         put(bytes, common as u64);
         put(bytes, (indices.len() - common) as u64);
         indices[common..].iter().for_each(|&index| put(bytes, index.into()));
