@@ -79,8 +79,8 @@
 //! Steps (▸ out of FIFO order)
 //!     step  time  task               ran
 //!        1   0 s  root               start → tests/bank.rs:21
-//!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex`, releases `mutex`
-//!        3   0 s  audit (root.1)     start → end  acquires `mutex`, releases `mutex`
+//!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex` #1 of :18, releases `mutex` #1 of :18
+//!        3   0 s  audit (root.1)     start → end  acquires `mutex` #1 of bank.rs:18, …
 //!        4   0 s  root               :21 → panic
 //!
 //! found by   seed 1 (run 2, strategy `starve`); TIMELOOP_SEED=1 tries it first
@@ -257,11 +257,12 @@ pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, Advance, AnySource, Arrival, Awaited, BlockedTask, Bound, Bytes, Cause, Choice, Config, Critical,
-    CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError, Estimates, Exploration,
-    ExploreError, Failure, FailureKind, Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, Nanos,
-    Note, OnProgress, Operation, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
-    RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord,
+    Access, Advance, AnySource, Arrival, Awaited, BlockedCall, BlockedTask, Bound, Bytes, Cancellation,
+    Canceller, Cause, ChannelUser, Choice, Config, Critical, CriticalDecision, CriticalStep, DecisionKey,
+    Deviation, Domain, EnvironmentError, Estimates, Exploration, ExploreError, Failure, FailureKind,
+    Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, Nanos, Note, OnProgress, Operation,
+    OperationOutcome, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
+    RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState,
     Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
     Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
     UnknownStrategy, Watched, WorldDeviation, WorldEvent,

@@ -6,8 +6,8 @@
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
 use crate::{
-    Access, Deviation, Ended, FailureKind, Fingerprint, Performed, Record, ResourceRecord, Schedule, Seed,
-    Site, TaskLabel, WorldEffect,
+    Access, Cancellation, Deviation, Ended, FailureKind, Fingerprint, Performed, Record, ResourceRecord,
+    Schedule, Seed, Site, TaskLabel, WorldEffect,
 };
 
 /// Two schedules that differ in one decision. The first fails as reported; the second passes, or fails in another way.
@@ -84,6 +84,8 @@ pub struct CriticalStep {
     pub operation: Option<(Access, Option<Site>)>,
     /// Whether the task may still wait for that operation when the step ends.
     pub may_wait: bool,
+    /// The futures that the step cancels.
+    pub cancellations: Box<[Cancellation]>,
 }
 
 /// Runs both schedules of `pair` once more and describes how they differ; `shrunk` is the failing run that is reported.
@@ -179,6 +181,7 @@ fn never_run(record: &Record, arrival: usize) -> CriticalStep {
         resumes_at: last.and_then(|last| record.steps[last].waits_at.clone()),
         operation: None,
         may_wait: false,
+        cancellations: Box::default(),
     }
 }
 
@@ -193,5 +196,6 @@ fn step(record: &Record, number: usize) -> Option<CriticalStep> {
         resumes_at: record.resumes_at(number).cloned(),
         operation: None,
         may_wait: false,
+        cancellations: record.cancellations_of(number).into(),
     })
 }

@@ -17,9 +17,27 @@ pub struct Site {
     pub column: u32,
 }
 
+impl Site {
+    /// Creates a place. The path of a file in Cargo's registry is shortened to `crate-1.0.0/src/…`, which is the same on every
+    /// machine.
+    #[must_use]
+    pub fn new(file: Cow<'static, str>, line: u32, column: u32) -> Self {
+        let start = ["/registry/src/", "\\registry\\src\\"].into_iter().find_map(|folder| {
+            let registry = file.find(folder)? + folder.len();
+            Some(registry + file[registry..].find(['/', '\\'])? + 1)
+        });
+        let file = match (start, file) {
+            (None, file) => file,
+            (Some(start), Cow::Borrowed(file)) => Cow::Borrowed(&file[start..]),
+            (Some(start), Cow::Owned(file)) => Cow::Owned(file[start..].to_owned()),
+        };
+        Self { file, line, column }
+    }
+}
+
 impl From<&'static Location<'static>> for Site {
     fn from(location: &'static Location<'static>) -> Self {
-        Self { file: Cow::Borrowed(location.file()), line: location.line(), column: location.column() }
+        Self::new(Cow::Borrowed(location.file()), location.line(), location.column())
     }
 }
 

@@ -68,14 +68,14 @@ pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
-    Awaited, BlockedTask, Cause, Difference, DifferentStep, Failure, FailureKind, Fingerprint, Holder, Note,
-    Resumed,
+    Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,
+    Fingerprint, Holder, Note, ResourceState, Resumed,
 };
 pub use profile::{DEADLINE_NS_MAX, Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
-    Advance, Arrival, Choice, Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord,
-    WorldDeviation, WorldEvent,
+    Advance, Arrival, Cancellation, Canceller, Choice, OperationOutcome, Performed, Record, ResourceKind,
+    ResourceRecord, Step, TaskRecord, WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use report::stored_text;

@@ -17,8 +17,11 @@ pub struct BlockedTask {
     pub task: TaskLabel,
     /// Where it waits, if known.
     pub waits_at: Option<Site>,
-    /// When it began to wait, in nanoseconds of virtual time since the start of the run.
+    /// When it began to wait, in nanoseconds of virtual time since the start of the run. A task that was resumed in between
+    /// and waits for the same still has waited since then.
     pub since_ns: u64,
+    /// How long it had waited when the run failed, in nanoseconds of virtual time.
+    pub for_ns: u64,
     /// What it waits for, if known.
     pub waits_for: Option<Box<Awaited>>,
 }
@@ -39,6 +42,15 @@ pub enum Awaited {
         held_by: Box<[Holder]>,
         /// The number of further holders.
         more_holders: usize,
+        /// The task that requested it next, if the resource has been handed to that request and the task does not poll it.
+        handed_to: Option<Box<Holder>>,
+        /// What else is known of the resource.
+        state: ResourceState,
+    },
+    /// Nothing: the task returned `Pending` without keeping a waker.
+    NoWaker {
+        /// The step in which it did, from 1.
+        step: u64,
     },
     /// The end of another task.
     End(TaskLabel),
@@ -61,12 +73,77 @@ pub enum Awaited {
     Any(Box<[Awaited]>),
 }
 
+/// The state of a resource that a task waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResourceState {
+    /// It is not known, or the resource has none.
+    #[default]
+    Unknown,
+    /// A lock or a semaphore, from which the task has requested more than there is, or several permits.
+    Permits {
+        /// The number of permits that the task has requested.
+        requested: u32,
+        /// The number of permits that exist, held or not.
+        exist: u64,
+    },
+    /// A bounded channel without capacity for the message of the task.
+    Full {
+        /// The capacity of the channel.
+        capacity: u64,
+        /// The task that receives from it.
+        receiver: Option<ChannelUser>,
+    },
+    /// A channel without a message for the task.
+    Empty {
+        /// The number of senders that are left.
+        senders: u64,
+        /// The task that sends to it, if one sender is left.
+        sender: Option<ChannelUser>,
+    },
+    /// A barrier.
+    Barrier {
+        /// The number of tasks that have arrived.
+        arrived: u64,
+        /// The number of tasks that the barrier waits for.
+        size: u64,
+    },
+}
+
+impl ResourceState {
+    /// Returns the task at the other half of a channel.
+    fn other_half(&self) -> Option<&ChannelUser> {
+        match self {
+            Self::Full { receiver: user, .. } | Self::Empty { sender: user, .. } => user.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// A task that has the other half of a channel for which a task waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChannelUser {
+    /// The task used this half last.
+    Used(TaskLabel),
+    /// The task created the channel, and no living task has used this half.
+    Created(TaskLabel),
+}
+
+impl ChannelUser {
+    fn task(&self) -> &TaskLabel {
+        match self {
+            Self::Used(task) | Self::Created(task) => task,
+        }
+    }
+}
+
 /// A task that holds a resource for which another task waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The task.
     pub task: TaskLabel,
-    /// Where it acquired the resource.
+    /// Where it acquired or requested the resource.
     pub at: Option<Site>,
     /// Whether the task has ended, so that it will never release the resource.
     pub ended: bool,
@@ -80,7 +157,8 @@ pub enum FailureKind {
     Panic,
     /// A spawned task panicked, and its `JoinError` was not observed.
     UnobservedPanic,
-    /// No task is ready, no timer is pending, and the root has not finished.
+    /// No task is ready, no timer is pending, and the root has not finished. Or a call would block the only
+    /// thread for ever.
     Deadlock,
     /// Tasks keep running while virtual time does not advance.
     Livelock,
@@ -160,6 +238,8 @@ pub enum Cause {
     Error(String),
     /// A deadlock with this number of blocked tasks.
     Deadlock(usize),
+    /// A synchronous call that would block the thread, on which the task that could end the wait runs, too.
+    BlockedThread(Box<BlockedCall>),
     /// More polls than this limit at one instant.
     Livelock(u64),
     /// More operations than this limit at one instant.
@@ -186,6 +266,21 @@ pub enum Cause {
         /// The failure of one of the runs, if it failed.
         seen: Option<Box<Failure>>,
     },
+}
+
+/// A synchronous call that would block the thread for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedCall {
+    /// The task that makes the call.
+    pub task: TaskLabel,
+    /// The access that the call makes.
+    pub access: Access,
+    /// The name of the resource.
+    pub name: Cow<'static, str>,
+    /// Where the resource was created.
+    pub made: Option<Site>,
+    /// The tasks that have borrowed its value; empty if the run was not recorded.
+    pub held_by: Box<[Holder]>,
 }
 
 /// How runs of one schedule differ.
@@ -238,6 +333,28 @@ pub enum Note {
         site: Option<Site>,
         /// The message of the panic.
         message: String,
+    },
+    /// The task lost this many messages of a channel in its last step, because it had received too few of them before.
+    Lagged {
+        /// The task.
+        task: TaskLabel,
+        /// The name of the channel, and where it was created.
+        channel: (Cow<'static, str>, Option<Site>),
+        /// The number of lost messages.
+        lost: u64,
+        /// The step in which the task learned of it, from 1.
+        step: u64,
+    },
+    /// The task found a resource closed in its last step.
+    Closed {
+        /// The task.
+        task: TaskLabel,
+        /// The name of the resource, and where it was created.
+        resource: (Cow<'static, str>, Option<Site>),
+        /// The task that closed it or dropped its last handle, and the step in which it did, from 1.
+        by: Option<(TaskLabel, u64)>,
+        /// The step in which the task found it closed, from 1.
+        step: u64,
     },
     /// The node with this name is paused, and nothing resumes it.
     PausedNode(Arc<str>),
@@ -339,12 +456,15 @@ impl std::error::Error for Failure {}
 impl BlockedTask {
     /// Returns the tasks without which this one cannot continue.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
-        let (end, holders) = match self.waits_for.as_deref() {
+        let (one, holders) = match self.waits_for.as_deref() {
             Some(Awaited::End(task)) => (Some(task), &[][..]),
-            Some(Awaited::Resource { held_by, .. }) => (None, &held_by[..]),
+            Some(Awaited::Resource { held_by, handed_to, state, .. }) => {
+                let handed = handed_to.as_ref().map(|handed| &handed.task);
+                (handed.or_else(|| state.other_half().map(ChannelUser::task)), &held_by[..])
+            }
             // With several alternatives, the task needs none of them.
             _ => (None, &[][..]),
         };
-        end.into_iter().chain(holders.iter().map(|holder| &holder.task))
+        one.into_iter().chain(holders.iter().map(|holder| &holder.task))
     }
 }

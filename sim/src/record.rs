@@ -90,6 +90,26 @@ pub struct Performed {
     pub operation: Operation,
     /// The source location of the operation.
     pub site: Option<Site>,
+    /// How it came out, if not as usual.
+    pub outcome: Option<OperationOutcome>,
+}
+
+/// How an operation came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperationOutcome {
+    /// An operation that does not wait did not succeed.
+    Failed {
+        /// The index into [`Record::tasks`] of a task that holds the resource.
+        held_by: Option<u32>,
+    },
+    /// The task had received too few messages before and lost this number of them.
+    Lagged(u64),
+    /// The resource was closed.
+    Closed {
+        /// The index into [`Record::tasks`] of the task that closed it, and the index of its step.
+        by: Option<(u32, u64)>,
+    },
 }
 
 /// A change that a step made to the simulated world: it crashed a node, for example.
@@ -99,6 +119,34 @@ pub struct WorldEvent {
     pub step: u64,
     /// The change.
     pub change: WorldChange,
+}
+
+/// The cancellation of a future before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Index into [`Record::steps`].
+    pub step: u64,
+    /// What dropped the future.
+    pub by: Canceller,
+    /// Where the timeout or the `select!` is; `None` if that is not known, and for an abort.
+    pub site: Option<Site>,
+    /// Where the dropped future waited, if known.
+    pub dropped_at: Option<Site>,
+}
+
+/// What drops a future before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Canceller {
+    /// A timeout that expires.
+    Timeout,
+    /// A `select!` that drops its other branches.
+    Select {
+        /// The branch that completes, from 0.
+        branch: u32,
+    },
+    /// An abort of the task.
+    Abort,
 }
 
 /// The kind of a resource.
@@ -159,6 +207,8 @@ pub struct Record {
     pub advances: Vec<Advance>,
     /// Every change of the simulated world, in order.
     pub events: Vec<WorldEvent>,
+    /// Every known cancellation of a future, in order.
+    pub cancellations: Vec<Cancellation>,
 }
 
 impl Record {
@@ -225,6 +275,37 @@ impl Record {
         self.resources.iter().find(|resource| resource.key == key)
     }
 
+    /// Returns the name of a resource, with the place where it was created if others have the same name: `mutex`,
+    /// `mutex` of `bank.rs:57`. A place in `file` has only its line. Several that were created at one place are numbered,
+    /// except sockets: a connection has several resources.
+    pub(crate) fn name_of(&self, resource: &ResourceRecord, file: Option<&str>) -> String {
+        let name = format!("`{}`", resource.name);
+        let namesakes = || {
+            let same = |other: &&ResourceRecord| other.name == resource.name && other.kind == resource.kind;
+            self.resources.iter().filter(same)
+        };
+        fn place(resource: &ResourceRecord) -> Option<(&str, u32)> {
+            resource.made.as_ref().map(|made| (&*made.file, made.line))
+        }
+        let here = place(resource);
+        let is_socket = resource.kind == ResourceKind::Socket;
+        let is_alone = if is_socket {
+            namesakes().all(|other| place(other) == here)
+        } else {
+            namesakes().nth(1).is_none()
+        };
+        let Some(made) = resource.made.as_ref().filter(|_| !is_alone) else { return name };
+        let path = if file == Some(&*made.file) { "" } else { &*made.file };
+        let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let of_line: Vec<_> = namesakes().filter(|other| place(other) == here).collect();
+        match of_line.iter().position(|other| other.key == resource.key) {
+            Some(number) if of_line.len() > 1 && !is_socket => {
+                format!("{name} #{} of {file}:{}", number + 1, made.line)
+            }
+            _ => format!("{name} of {file}:{}", made.line),
+        }
+    }
+
     /// Returns whether a resource is the end of a task. It then has the task's spawn location.
     pub(crate) fn is_task_end(&self, key: ResourceKey) -> bool {
         self.resource(key).is_some_and(|resource| {
@@ -242,9 +323,12 @@ impl Record {
         &self.operations[start..end]
     }
 
-    /// Returns whether the task may still wait for this operation when its step ends. Operations are recorded when they are
-    /// tried, so the record does not say whether they succeeded.
+    /// Returns whether the operation failed, or the task may still wait for it when its step ends. Operations that wait are
+    /// recorded when they are tried, so the record does not say whether they succeeded.
     pub(crate) fn may_wait(&self, performed: &Performed) -> bool {
+        if matches!(performed.outcome, Some(OperationOutcome::Failed { .. })) {
+            return true;
+        }
         let number = performed.step as usize;
         let Some(step) = self.steps.get(number) else { return false };
         let last = self.operations_of(number).iter().rfind(|last| last.index.is_some());
@@ -262,6 +346,14 @@ impl Record {
         let start = self.events.partition_point(|event| event.step < step);
         let end = self.events.partition_point(|event| event.step <= step);
         &self.events[start..end]
+    }
+
+    /// Returns the cancellations in step number `step`, in order.
+    pub fn cancellations_of(&self, step: usize) -> &[Cancellation] {
+        let step = step as u64;
+        let start = self.cancellations.partition_point(|cancellation| cancellation.step < step);
+        let end = self.cancellations.partition_point(|cancellation| cancellation.step <= step);
+        &self.cancellations[start..end]
     }
 
     /// Returns where the task of step number `step` resumes, which is where it waited before; `None` for a first

@@ -25,9 +25,13 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "net")]
 use timeloop_sim::ResourceKind;
 use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
+#[cfg(feature = "sync")]
+use timeloop_sim::{BlockedCall, Cause};
 
 use super::nodes::NodeId;
+use super::observer::{CameOut, Recorder};
 use super::tasks::NO_SLOT;
+use super::watched::Fact;
 use super::{Core, Engine, TaskRef, context, mix};
 
 /// Identifies a resource by the task that created it and by a count, so that every run gives it the same number.
@@ -37,6 +41,9 @@ pub(crate) struct ResourceId {
     number: u64,
     made: &'static Location<'static>,
 }
+
+/// The number of a request in a run that is not recorded.
+const NO_REQUEST: u32 = u32::MAX;
 
 impl ResourceId {
     /// Numbers a resource that the calling code creates.
@@ -51,7 +58,12 @@ impl ResourceId {
     pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
         let number =
             context::driving(|engine| engine.core.borrow_mut().number_resource(engine.current.get()));
-        Self { number: number.unwrap_or(0), made }
+        let id = Self { number: number.unwrap_or(0), made };
+        recording(|engine| {
+            let mut core = engine.core.borrow_mut();
+            core.observer.record(|recorder| recorder.created(id.key()));
+        });
+        id
     }
 
     /// Identifies a resource that is created at compile time, by its place alone.
@@ -137,22 +149,55 @@ impl ResourceId {
         observing(|engine| engine.performed(self, &Cow::Borrowed(name), access, None, at));
     }
 
-    /// Records that the running task holds the resource from now on.
+    /// Records that the running task holds this number of parts of the resource from now on.
     #[inline]
-    pub(crate) fn acquired(&self, name: &'static str, at: Option<&'static Location<'static>>) {
-        recording(|engine| engine.acquired(self, name, at));
+    pub(crate) fn acquired(&self, name: &'static str, parts: usize, at: Option<&'static Location<'static>>) {
+        recording(|engine| engine.acquired(self, name, parts, at));
     }
 
-    /// Records that the running task releases the resource, which is an operation.
+    /// Records that the running task releases parts of the resource, which is an operation.
     #[inline]
-    pub(crate) fn released(&self, name: &'static str) {
-        observing(|engine| engine.released(self, name));
+    pub(crate) fn released(&self, name: &'static str, parts: usize) {
+        observing(|engine| engine.released(self, name, parts));
     }
 
-    /// Records that a task no longer holds the resource, without an operation.
+    /// Records that a task no longer holds parts of the resource, without an operation.
     #[inline]
-    pub(crate) fn forgotten(&self) {
-        recording(|engine| engine.forgotten(self));
+    pub(crate) fn forgotten(&self, parts: usize) {
+        recording(|engine| engine.forgotten(self, parts));
+    }
+
+    /// Records a fact about the resource.
+    #[inline]
+    pub(crate) fn learn(&self, fact: impl FnOnce() -> Fact) {
+        self.record(|recorder| recorder.learn(self.key(), fact()));
+    }
+
+    /// Records how the last operation of the running task on the resource came out.
+    #[cold]
+    pub(crate) fn came_out(&self, how: CameOut) {
+        self.record(|recorder| recorder.came_out(self.key(), how));
+    }
+
+    /// Records that a request of the running task for parts of the resource waits in a queue. Returns its number.
+    #[inline]
+    pub(crate) fn requested(&self, parts: usize, at: &'static Location<'static>) -> u32 {
+        let mut number = NO_REQUEST;
+        self.record(|recorder| number = recorder.requested(self.key(), parts, at));
+        number
+    }
+
+    /// Records that a request was served or given up.
+    #[inline]
+    pub(crate) fn served(&self, request: u32) {
+        if request != NO_REQUEST {
+            self.record(|recorder| recorder.served(self.key(), request));
+        }
+    }
+
+    #[inline]
+    fn record(&self, record: impl FnOnce(&mut Recorder)) {
+        recording(|engine| engine.core.borrow_mut().observer.record(record));
     }
 }
 
@@ -517,6 +562,36 @@ impl<F: Future> Future for Announcing<'_, F> {
     }
 }
 
+pin_project! {
+    /// A future that calls a function whenever it has to wait; see [`noting`].
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub(crate) struct Noting<F, W> {
+        #[pin]
+        inner: F,
+        waits: W,
+    }
+}
+
+/// Returns a future that calls `waits`, which records facts for reports, whenever `inner` has to wait.
+#[inline]
+pub(crate) fn noting<F: Future, W: Fn()>(inner: F, waits: W) -> Noting<F, W> {
+    Noting { inner, waits }
+}
+
+impl<F: Future, W: Fn()> Future for Noting<F, W> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.inner.poll(cx);
+        if polled.is_pending() {
+            (this.waits)();
+        }
+        polled
+    }
+}
+
 /// Returns a future that does one operation: `poll` announces and tries it.
 #[inline]
 pub(crate) fn until_done<R>(
@@ -561,6 +636,25 @@ fn recording(f: impl FnOnce(&Engine)) {
 #[inline]
 pub(crate) fn is_observed() -> bool {
     context::driving(|engine| engine.is_observed()) == Some(true)
+}
+
+/// Fails the run because a synchronous call of the running task would block the thread for ever, and unwinds out of the task.
+/// `value` is the part of the resource that tasks of the run have borrowed. Returns outside of a run, and while the task
+/// unwinds already.
+#[cfg(feature = "sync")]
+#[track_caller]
+pub(crate) fn blocks_thread(
+    resource: &ResourceId,
+    value: &ResourceId,
+    name: &'static str,
+    access: Access,
+    at: &'static Location<'static>,
+) {
+    let fails = context::driving(|engine| engine.blocks_thread(resource, value.key(), name, access, at));
+    if fails == Some(true) {
+        // Not a panic of the user's code: the hook prints nothing.
+        std::panic::resume_unwind(Box::new("a call would block the thread for ever"));
+    }
 }
 
 /// Returns whether the task was preempted in the current step and is suspended until it continues. If so, wakes `waker`
@@ -696,24 +790,61 @@ impl Engine {
             .record(|recorder| recorder.performed(operation, name.clone(), resource.made, index, at));
     }
 
-    #[inline(never)]
-    fn acquired(&self, resource: &ResourceId, name: &'static str, at: Option<&'static Location<'static>>) {
+    /// Fails the run, for [`blocks_thread`]. Returns false if the caller can't be unwound.
+    #[cfg(feature = "sync")]
+    fn blocks_thread(
+        &self,
+        resource: &ResourceId,
+        value: ResourceKey,
+        name: &'static str,
+        access: Access,
+        at: &'static Location<'static>,
+    ) -> bool {
+        if !self.is_polling() || std::thread::panicking() {
+            return false;
+        }
         let mut core = self.core.borrow_mut();
-        core.observer.record(|recorder| recorder.acquired(resource.key(), name, resource.made, at));
+        let held_by = core.observer.recorder.as_ref().map(|recorder| recorder.holders(value));
+        let made = super::observer::user_site(resource.made);
+        let failure = self.blocked_thread(&mut core, self.current.get(), at, |task| {
+            let held_by = held_by.unwrap_or_default();
+            Cause::BlockedThread(Box::new(BlockedCall {
+                task,
+                access,
+                name: Cow::Borrowed(name),
+                made,
+                held_by,
+            }))
+        });
+        core.fatal = Some(failure);
+        core.scheduler.stop_soon();
+        true
     }
 
     #[inline(never)]
-    fn released(&self, resource: &ResourceId, name: &'static str) {
+    fn acquired(
+        &self,
+        resource: &ResourceId,
+        name: &'static str,
+        parts: usize,
+        at: Option<&'static Location<'static>>,
+    ) {
+        let mut core = self.core.borrow_mut();
+        core.observer.record(|recorder| recorder.acquired(resource.key(), name, resource.made, parts, at));
+    }
+
+    #[inline(never)]
+    fn released(&self, resource: &ResourceId, name: &'static str, parts: usize) {
         self.performed(resource, &Cow::Borrowed(name), Access::Release, None, None);
         if self.is_recorded() {
-            self.forgotten(resource);
+            self.forgotten(resource, parts);
         }
     }
 
     #[inline(never)]
-    fn forgotten(&self, resource: &ResourceId) {
+    fn forgotten(&self, resource: &ResourceId, parts: usize) {
         let mut core = self.core.borrow_mut();
-        core.observer.record(|recorder| recorder.released(resource.key()));
+        core.observer.record(|recorder| recorder.released(resource.key(), parts));
     }
 }
 

@@ -39,12 +39,13 @@ impl Core {
     /// Describes the waiting task in this slot; `awaits` is the task whose end it awaits, and `waits` are the sockets and nodes
     /// that it waits for.
     fn blocked_task(&mut self, slot: u32, awaits: Option<Id>, waits: Vec<Awaited>) -> BlockedTask {
-        let id = self.tasks.at(slot).id;
+        let (id, now_ns) = (self.tasks.at(slot).id, self.clock.now_ns);
         let mut blocked = match &self.observer.recorder {
-            Some(recorder) => recorder.blocked(id, awaits),
+            Some(recorder) => recorder.blocked(id, awaits, now_ns),
             None => {
                 let since_ns = self.tasks.at(slot).polled_at_ns;
-                BlockedTask { task: self.task_label(slot), waits_at: None, since_ns, waits_for: None }
+                let (task, for_ns) = (self.task_label(slot), now_ns - since_ns);
+                BlockedTask { task, waits_at: None, since_ns, for_ns, waits_for: None }
             }
         };
         if self.tasks.at(slot).state == State::Parked {
@@ -78,6 +79,8 @@ fn notes(panic: Option<&(TaskLabel, PanicNote)>) -> Vec<Note> {
 #[derive(Debug)]
 pub(crate) struct Before {
     first_panic: Option<Box<TaskPanic>>,
+    /// The note on an operation of the root's last step that found its resource closed or lost messages.
+    trouble: Option<Box<Note>>,
     /// The anomalies of the network, if the run was recorded.
     pub(crate) network: Box<[Anomaly]>,
 }
@@ -85,7 +88,7 @@ pub(crate) struct Before {
 impl Before {
     /// Returns the notes on a failure of the run's output.
     pub(crate) fn notes(&self) -> Box<[Note]> {
-        notes(self.first_panic.as_deref()).into()
+        notes(self.first_panic.as_deref()).into_iter().chain(self.trouble.as_deref().cloned()).collect()
     }
 }
 
@@ -93,23 +96,29 @@ impl Engine {
     /// Takes the events of the run that may explain a failure of its output.
     pub(crate) fn before(&self) -> Before {
         let mut core = self.core.borrow_mut();
+        let recorder = core.observer.recorder.as_ref();
+        let trouble = recorder.and_then(|recorder| recorder.trouble_of_root()).map(Box::new);
         let network = core
             .observer
             .recorder
             .as_mut()
             .map_or_else(Box::default, |recorder| mem::take(&mut recorder.network));
-        Before { first_panic: core.tasks.first_panic.take(), network }
+        Before { first_panic: core.tasks.first_panic.take(), trouble, network }
     }
 
     /// Describes the first waiting tasks in order of spawning.
     fn blocked(&self, core: &mut Core) -> Box<[BlockedTask]> {
         let waiting = core.tasks.first_in_order(NAMED_TASKS, is_waiting);
-        let waits = self.waits_of(core, &waiting);
+        self.describe_blocked(core, waiting)
+    }
+
+    fn describe_blocked(&self, core: &mut Core, slots: Vec<u32>) -> Box<[BlockedTask]> {
+        let waits = self.waits_of(core, &slots);
         let awaits = match core.observer.recorder {
-            Some(_) => core.tasks.awaited_ends(&waiting),
-            None => vec![None; waiting.len()],
+            Some(_) => core.tasks.awaited_ends(&slots),
+            None => vec![None; slots.len()],
         };
-        let described = waiting.into_iter().zip(awaits).zip(waits);
+        let described = slots.into_iter().zip(awaits).zip(waits);
         described.map(|((slot, awaits), waits)| core.blocked_task(slot, awaits, waits)).collect()
     }
 
@@ -138,6 +147,12 @@ impl Engine {
         let earlier = core.tasks.first_panic.as_ref().is_some_and(|first| first.1.needs_tokio);
         if note.needs_tokio || (earlier && !notes.is_empty()) {
             notes.push(Note::TokioRuntime);
+        }
+        if let Some(recorder) = &core.observer.recorder {
+            let first = core.tasks.first_panic.as_ref().map(|first| &first.0).filter(|first| **first != task);
+            notes.extend(
+                [first, Some(&task)].into_iter().flatten().filter_map(|task| recorder.trouble_of(task)),
+            );
         }
         let mut failure = self.failure(core, kind, Cause::Panic(note.message), notes);
         failure.site = note.site.map(Box::new);
@@ -190,6 +205,23 @@ impl Engine {
     fn blocked_failure(&self, core: &mut Core, kind: FailureKind, cause: Cause) -> Box<Failure> {
         let mut failure = self.failure(core, kind, cause, notes(core.tasks.first_panic.as_deref()));
         failure.blocked = self.blocked(core);
+        failure
+    }
+
+    /// Builds the failure of a synchronous call at `at` by the task in this slot that would block the thread for ever.
+    #[cfg(feature = "sync")]
+    pub(super) fn blocked_thread(
+        &self,
+        core: &mut Core,
+        slot: u32,
+        at: &'static std::panic::Location<'static>,
+        cause: impl FnOnce(TaskLabel) -> Cause,
+    ) -> Box<Failure> {
+        let task = core.task_label(slot);
+        let notes = notes(core.tasks.first_panic.as_deref());
+        let mut failure = self.failure(core, FailureKind::Deadlock, cause(task.clone()), notes);
+        failure.site = Some(Box::new(at.into()));
+        failure.task = Some(Box::new(task));
         failure
     }
 

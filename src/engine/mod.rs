@@ -12,9 +12,11 @@
 
 pub(crate) mod announce;
 mod apart;
+pub(crate) mod cancellation;
 pub(crate) mod clock;
 pub(crate) mod context;
 mod failures;
+mod function_name;
 mod id;
 #[cfg(feature = "net")]
 mod io_decisions;
@@ -35,6 +37,7 @@ mod tasks;
 mod timers;
 mod unsafe_cells;
 mod waker;
+mod watched;
 #[cfg(feature = "net")]
 pub(crate) mod world;
 
@@ -46,10 +49,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use timeloop_sim::{AnySource, Detail, Limits, Ready};
+use timeloop_sim::{AnySource, Detail, Failure, Limits, Ready};
 
 pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
+pub(crate) use function_name::function_name;
 pub use id::Id;
 pub use join_error::JoinError;
 pub(crate) use nested::Blocking;
@@ -65,12 +69,14 @@ pub(crate) use timers::TimerRef;
 #[cfg(feature = "net")]
 pub(crate) use waker::WakeTarget;
 pub(crate) use waker::{RunId, TaskRef, is_alive};
+#[cfg(feature = "sync")]
+pub(crate) use {observer::CameOut, watched::Fact};
 
 use clock::Clock;
 use context::LentRoot;
 use nested::Nested;
 use nodes::{NodeId, Nodes};
-use observer::{Level, Observer};
+use observer::{Level, Observer, Recorder};
 use preemption::StepState;
 use scheduler::{Scheduler, mix};
 use tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State, TaskPanic, Tasks};
@@ -142,6 +148,8 @@ struct Core {
     clock: Clock,
     nodes: Nodes,
     observer: Observer,
+    /// A failure that a task has met within its poll. It ends the run after the step.
+    fatal: Option<Box<Failure>>,
     /// Whether the run is being torn down.
     ended: bool,
     /// Whether the runtime has been shut down. It may still be entered, and keeps the outputs of its tasks.
@@ -223,6 +231,7 @@ impl Engine {
                 clock: Clock::new(run.first_timer(), settings.start_paused),
                 nodes: Nodes::default(),
                 observer,
+                fatal: None,
                 ended: false,
                 shut_down: false,
             }),
@@ -359,10 +368,22 @@ impl Engine {
     /// may run user code.
     #[inline]
     fn wake_target(&self, waker: &Waker) -> WakeTarget {
-        self.own(waker).unwrap_or_else(|| WakeTarget::Other(waker.clone()))
+        self.own(waker).unwrap_or_else(|| self.explained(waker))
     }
 
-    /// Converts a waker to a wake target if it is one of the loop's own.
+    /// Converts a waker that is not one of an unexplained run. Notes that its task waits.
+    #[cold]
+    fn explained(&self, waker: &Waker) -> WakeTarget {
+        match waker::note_wait(waker).filter(|task| task.run() == self.run) {
+            Some(task) => {
+                self.core.borrow_mut().observer.record(Recorder::registered);
+                WakeTarget::Task(task)
+            }
+            None => WakeTarget::Other(waker.clone()),
+        }
+    }
+
+    /// Converts a waker to a wake target if it is one of the loop's own in an unexplained run.
     #[inline]
     fn own(&self, waker: &Waker) -> Option<WakeTarget> {
         TaskRef::of_waker(waker).filter(|task| task.run() == self.run).map(WakeTarget::Task)
@@ -415,14 +436,6 @@ impl TooManyTasks {
             timeloop_sim::grouped(self.0.into()),
         )
     }
-}
-
-/// Returns the name of the function that a future runs, from the name of the future's type. Empty if there is none.
-pub(crate) fn function_name(type_name: &'static str) -> &'static str {
-    let Some(path) = type_name.strip_suffix("::{{closure}}") else { return "" };
-    let name = path.rsplit("::").next().unwrap_or(path);
-    // A block inside a closure or a test has no name.
-    if name.starts_with('{') || name.contains(['<', '>', ' ']) { "" } else { name }
 }
 
 /// Panics because the calling function works only inside a run.

@@ -255,6 +255,9 @@ impl Engine {
             return true;
         }
         let stopped = interrupts.has(Interrupts::STOPPED);
+        if !stopped && interrupts.has(Interrupts::ABORTED) {
+            core.observer.record(super::observer::Recorder::aborted);
+        }
         if !stopped && interrupts.has(Interrupts::PAUSED) {
             self.step.suspended.set(true);
             self.step.interrupted.set(Interrupted::Parked);

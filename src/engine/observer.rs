@@ -15,9 +15,10 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use timeloop_sim::{
-    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Choice, DecisionKey, Detail, IntMap, NodeWait,
-    Operation, Performed, Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel,
-    TaskPath, TaskRecord, WorldChange, WorldEvent,
+    Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Cancellation, Canceller, ChannelUser, Choice,
+    DecisionKey, Detail, IntMap, NodeWait, Note, Operation, OperationOutcome, Performed, Record, ResourceKey,
+    ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord, WorldChange,
+    WorldEvent,
 };
 #[cfg(feature = "net")]
 use timeloop_sim::{Deviation, WorldDeviation, WorldEffect};
@@ -27,6 +28,7 @@ use super::failures::NAMED_TASKS;
 use super::nodes::NodeId;
 use super::sites::{self, Leaf, Sites};
 use super::waker::TaskRef;
+use super::watched::{Fact, User, WatchedResource};
 use super::{Core, Engine, Id};
 #[cfg(feature = "net")]
 use super::{
@@ -130,6 +132,8 @@ pub(super) struct Recorder {
     /// The anomalies of the network at the end of the run.
     pub(super) network: Box<[Anomaly]>,
     pub(super) sites: Option<Sites>,
+    /// The number of the newest request.
+    requests: u32,
     /// The steps whose tasks were not polled.
     parked: Vec<usize>,
     /// The step from which on places are noted, besides those of the first few thousand steps.
@@ -147,17 +151,22 @@ struct WatchedTask {
     waits_at: Option<Rc<Backtrace>>,
     /// The operation that it has announced last and not completed.
     wanted: Option<Wanted>,
+    /// The key of its end.
+    end: ResourceKey,
+    /// The task whose end it awaits, by the key of the end, and since when.
+    joins: Option<(ResourceKey, u64)>,
+    /// How many clones of its wakers are alive.
+    wakers: u32,
+    /// Whether the loop itself has kept a waker of its last poll.
+    registered: bool,
+    /// The index of the step in which it waited without keeping a waker, if that was its last one.
+    without_waker: Option<usize>,
+    /// The last operation that found its resource closed, or lost messages.
+    trouble: Option<Trouble>,
+    /// The `select!`s that wait, and the number of steps when each began to.
+    selects: Vec<(&'static Location<'static>, usize)>,
     /// The nodes and sockets that it waits for.
     noted_waits: Vec<NotedWait>,
-}
-
-/// What a recorder knows of a resource.
-#[derive(Debug, Default)]
-struct WatchedResource {
-    /// Its index in the record, once it is recorded.
-    index: Option<usize>,
-    kind: ResourceKind,
-    holders: Vec<Holder>,
 }
 
 /// An operation that a task has announced.
@@ -165,15 +174,29 @@ struct WatchedResource {
 struct Wanted {
     operation: Operation,
     at: Option<&'static Location<'static>>,
+    /// When it was announced.
+    since_ns: u64,
 }
 
-/// A task that holds a resource, or a part of it.
+/// An operation that found its resource closed, or lost messages.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Holder {
-    /// Index into the record's tasks.
-    pub(super) task: u32,
-    /// Where the task acquired it.
-    pub(super) at: Option<&'static Location<'static>>,
+struct Trouble {
+    resource: ResourceKey,
+    outcome: OperationOutcome,
+    /// The index of the step in which it did.
+    step: usize,
+}
+
+/// How an operation came out, if not as usual.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "sync"), expect(dead_code, reason = "constructed by locks and channels alone"))]
+pub(crate) enum CameOut {
+    /// It does not wait, and did not succeed.
+    Failed,
+    /// The resource was closed.
+    Closed,
+    /// This number of messages was lost.
+    Lagged(u64),
 }
 
 impl Recorder {
@@ -202,14 +225,22 @@ impl Recorder {
         });
         let label = TaskLabel { path, name, spawned: spawned.map(Into::into), node };
         self.record.tasks.push(TaskRecord { key, label, spawned_at_ns: at_ns });
-        if let Some(spawned) = spawned {
-            self.set_kind(ResourceId::of_task(key, spawned).key(), ResourceKind::TaskEnd);
+        let end = spawned.map_or(ResourceKey(0), |spawned| ResourceId::of_task(key, spawned).key());
+        if spawned.is_some() {
+            self.set_kind(end, ResourceKind::TaskEnd);
         }
         self.tasks.push(WatchedTask {
             arrival: u32::MAX,
             last_step: None,
             waits_at: None,
             wanted: None,
+            end,
+            joins: None,
+            wakers: 0,
+            registered: false,
+            without_waker: None,
+            trouble: None,
+            selects: Vec::new(),
             noted_waits: Vec::new(),
         });
     }
@@ -229,6 +260,7 @@ impl Recorder {
         self.current = Self::index(id);
         let task = &mut self.tasks[self.current as usize];
         task.noted_waits.retain(|noted| noted.foreign);
+        (task.without_waker, task.registered) = (None, false);
         let arrival = task.arrival;
         task.last_step = Some(self.record.steps.len());
         self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
@@ -271,6 +303,35 @@ impl Recorder {
         }
     }
 
+    /// Ends the step of a task that has not ended. The task is ready again if it was `woken` during the step.
+    #[cold]
+    pub(super) fn pending(&mut self, id: Id, resume: u32, woken: bool) {
+        self.end_step(false);
+        if woken {
+            return self.ready(id, resume, None);
+        }
+        let task = &mut self.tasks[self.current as usize];
+        // Only explained runs count wakers.
+        if self.sites.is_some() && task.wakers == 0 && !task.registered {
+            task.without_waker = self.record.steps.len().checked_sub(1);
+            task.waits_at = None;
+        }
+    }
+
+    /// Records that the loop itself has kept a waker of the running task: for a timer, a socket or the end of a task.
+    pub(super) fn registered(&mut self) {
+        if let Some(task) = self.tasks.get_mut(self.current as usize) {
+            task.registered = true;
+        }
+    }
+
+    /// Changes the number of clones of a task's wakers that are alive.
+    pub(super) fn wakers_change(&mut self, id: Id, change: i32) {
+        if let Some(task) = self.tasks.get_mut(Self::index(id) as usize) {
+            task.wakers = task.wakers.saturating_add_signed(change);
+        }
+    }
+
     /// Returns whether the place where the current step ends is noted.
     pub(super) fn is_noting(&self) -> bool {
         const FIRST_STEPS: u64 = 5_000;
@@ -283,6 +344,36 @@ impl Recorder {
     pub(super) fn chosen(&mut self, key: DecisionKey, arity: u32, value: u32) {
         let step = self.record.steps.len().saturating_sub(1) as u64;
         self.record.choices.push(Choice { key, task: self.current, arity, value, step });
+    }
+
+    /// Records a cancellation by the current step.
+    pub(super) fn cancelled(&mut self, cancellation: Cancellation) {
+        let Some(step) = self.record.steps.len().checked_sub(1) else { return };
+        self.record.cancellations.push(Cancellation { step: step as u64, ..cancellation });
+    }
+
+    /// Records that a branch of the `select!` at this place waits.
+    pub(super) fn branch_waits(&mut self, at: &'static Location<'static>) {
+        let step = self.record.steps.len();
+        let selects = &mut self.tasks[self.current as usize].selects;
+        if !selects.iter().any(|(select, _)| *select == at) {
+            selects.push((at, step));
+        }
+    }
+
+    /// Returns whether the `select!` at this place has waited in an earlier step. It does not wait any more.
+    pub(super) fn has_waited(&mut self, at: &'static Location<'static>) -> bool {
+        let step = self.record.steps.len();
+        let selects = &mut self.tasks[self.current as usize].selects;
+        let position = selects.iter().position(|(select, _)| *select == at);
+        position.map(|position| selects.swap_remove(position)).is_some_and(|(_, waited)| waited < step)
+    }
+
+    /// Records that the running task is aborted, and drops its future.
+    pub(super) fn aborted(&mut self) {
+        let place = self.tasks[self.current as usize].waits_at.as_ref();
+        let dropped_at = place.and_then(|place| sites::site(place));
+        self.cancelled(Cancellation { step: 0, by: Canceller::Abort, site: None, dropped_at });
     }
 
     /// Records a change of the world by the current step.
@@ -343,18 +434,31 @@ impl Recorder {
         at: Option<&'static Location<'static>>,
     ) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
-        self.add_resource(operation.resource, name, made);
+        let since_ns = self.record.steps[step].at_ns;
+        let current = self.current;
+        let watched = self.add_resource(operation.resource, name, made);
+        watched.used(current, operation.access);
+        let joins = watched.kind == ResourceKind::TaskEnd && operation.access == Access::Read;
+        let task = &mut self.tasks[current as usize];
+        if joins && task.joins.is_none_or(|(end, _)| end != operation.resource) {
+            task.joins = Some((operation.resource, since_ns));
+        }
         // An operation that is not announced does not wait.
         if index.is_some() {
-            self.tasks[self.current as usize].wanted = Some(Wanted { operation, at });
+            task.wanted = Some(Wanted { operation, at, since_ns });
         }
         // A future inside another one of timeloop's has no place in user code.
         let site = at.filter(|at| !at.file().starts_with(OURS)).map(Into::into);
-        self.record.operations.push(Performed { step: step as u64, index, operation, site });
+        self.record.operations.push(Performed { step: step as u64, index, operation, site, outcome: None });
     }
 
     /// Adds a resource to the record, or updates its name: a socket may become a listener.
-    fn add_resource(&mut self, key: ResourceKey, name: Cow<'static, str>, made: &'static Location<'static>) {
+    fn add_resource(
+        &mut self,
+        key: ResourceKey,
+        name: Cow<'static, str>,
+        made: &'static Location<'static>,
+    ) -> &mut WatchedResource {
         let resources = &mut self.record.resources;
         let watched = self.resources.get_or_insert_with(key.0, WatchedResource::default);
         match watched.index {
@@ -364,6 +468,90 @@ impl Recorder {
                 watched.index = Some(resources.len());
                 resources.push(ResourceRecord { key, kind: watched.kind, name, made: user_site(made) });
             }
+        }
+        watched
+    }
+
+    /// Records that the running task creates a resource.
+    pub(super) fn created(&mut self, key: ResourceKey) {
+        let current = self.current;
+        self.resources.get_or_insert_with(key.0, WatchedResource::default).creator = Some(current);
+    }
+
+    /// Records a fact about a resource.
+    pub(super) fn learn(&mut self, key: ResourceKey, fact: Fact) {
+        let step = self.record.steps.len().saturating_sub(1) as u64;
+        let current = self.current;
+        self.resources.get_or_insert_with(key.0, WatchedResource::default).learn(fact, current, step);
+    }
+
+    /// Records a request of the running task for parts of a resource, which has to wait. Returns the number of the request.
+    pub(super) fn requested(
+        &mut self,
+        key: ResourceKey,
+        parts: usize,
+        at: &'static Location<'static>,
+    ) -> u32 {
+        self.requests = self.requests.wrapping_add(1).max(1);
+        let (number, current) = (self.requests, self.current);
+        let watched = self.resources.get_or_insert_with(key.0, WatchedResource::default);
+        watched.requested(number, current, parts, at);
+        number
+    }
+
+    /// Records that a request was served or given up.
+    pub(super) fn served(&mut self, key: ResourceKey, number: u32) {
+        if let Some(watched) = self.resources.get_mut(key.0) {
+            watched.served(number);
+        }
+    }
+
+    /// Records how the last operation of the running task on a resource came out.
+    pub(super) fn came_out(&mut self, resource: ResourceKey, how: CameOut) {
+        let Some(step) = self.record.steps.len().checked_sub(1) else { return };
+        let watched = self.resources.get(resource.0);
+        let outcome = match how {
+            CameOut::Failed => {
+                let holder = watched.and_then(|watched| watched.holders.first());
+                OperationOutcome::Failed { held_by: holder.map(|holder| holder.task) }
+            }
+            CameOut::Closed => OperationOutcome::Closed { by: watched.and_then(|watched| watched.closed) },
+            CameOut::Lagged(lost) => OperationOutcome::Lagged(lost),
+        };
+        let this_step = self.record.operations.iter_mut().rev().take_while(|other| other.step == step as u64);
+        if let Some(performed) = this_step.into_iter().find(|other| other.operation.resource == resource) {
+            performed.outcome = Some(outcome);
+        }
+        if !matches!(how, CameOut::Failed) {
+            self.tasks[self.current as usize].trouble = Some(Trouble { resource, outcome, step });
+        }
+    }
+
+    /// Returns the note on the root, as [`Self::trouble_of`] does.
+    pub(super) fn trouble_of_root(&self) -> Option<Note> {
+        self.trouble_of(&self.record.tasks.first()?.label)
+    }
+
+    /// Returns the note on a task that found a resource closed or lost messages in its last step.
+    pub(super) fn trouble_of(&self, label: &TaskLabel) -> Option<Note> {
+        let index = self.record.tasks.iter().position(|task| task.label.path == label.path)?;
+        let Trouble { resource, outcome, step } = self.tasks[index].trouble?;
+        let ran = |step: &Step| self.record.arrival_of(step).task as usize == index;
+        if self.record.steps.iter().rposition(ran) != Some(step) {
+            return None;
+        }
+        let known = self.record.resource(resource)?;
+        let (task, resource) = (label.clone(), (known.name.clone(), known.made.clone()));
+        let number = |step| step as u64 + 1;
+        match outcome {
+            OperationOutcome::Lagged(lost) => {
+                Some(Note::Lagged { task, channel: resource, lost, step: number(step) })
+            }
+            OperationOutcome::Closed { by } => {
+                let by = by.map(|(by, at)| (self.record.tasks[by as usize].label.clone(), at + 1));
+                Some(Note::Closed { task, resource, by, step: number(step) })
+            }
+            _ => None,
         }
     }
 
@@ -402,29 +590,27 @@ impl Recorder {
         resource: ResourceKey,
         name: &'static str,
         made: &'static Location<'static>,
+        parts: usize,
         at: Option<&'static Location<'static>>,
     ) {
-        self.add_resource(resource, Cow::Borrowed(name), made);
         if let Some(task) = self.tasks.get_mut(self.current as usize) {
             task.wanted.take_if(|wanted| wanted.operation.resource == resource);
         }
-        let watched = self.resources.get_or_insert_with(resource.0, WatchedResource::default);
-        watched.holders.push(Holder { task: self.current, at });
+        let current = self.current;
+        self.add_resource(resource, Cow::Borrowed(name), made).acquired(current, parts, at);
     }
 
-    /// Records that a holder has released this resource: the running task, or the first holder if that does not hold it.
-    pub(super) fn released(&mut self, resource: ResourceKey) {
+    /// Records that parts of this resource were released: by the running task, or by the first holder if that does not hold
+    /// them.
+    pub(super) fn released(&mut self, resource: ResourceKey, parts: usize) {
         let current = self.current;
-        if let Some(WatchedResource { holders, .. }) = self.resources.get_mut(resource.0) {
-            let position = holders.iter().position(|holder| holder.task == current).unwrap_or(0);
-            if position < holders.len() {
-                holders.remove(position);
-            }
+        if let Some(watched) = self.resources.get_mut(resource.0) {
+            watched.released(current, parts);
         }
     }
 
     /// Describes a blocked task: since when, where and for what it waits. `awaits` is the task whose end it awaits.
-    pub(super) fn blocked(&self, id: Id, awaits: Option<Id>) -> BlockedTask {
+    pub(super) fn blocked(&self, id: Id, awaits: Option<Id>, now_ns: u64) -> BlockedTask {
         let task = Self::index(id);
         let known = &self.record.tasks[task as usize];
         let watched = &self.tasks[task as usize];
@@ -443,10 +629,23 @@ impl Recorder {
                 .or_else(end),
             Leaf::Socket | Leaf::Foreign => None,
         };
+        let without_waker = watched.without_waker.map(|step| Awaited::NoWaker { step: step as u64 + 1 });
+        let waits_for = without_waker.or(waits_for);
+        // A task may be resumed and wait for the same again.
+        let since_ns = match (&waits_for, awaits, watched.joins) {
+            (Some(Awaited::Resource { .. }), ..) => watched.wanted.map(|wanted| wanted.since_ns),
+            (Some(Awaited::End(_)), Some(awaited), Some((end, since_ns))) => {
+                (self.tasks[Self::index(awaited) as usize].end == end).then_some(since_ns)
+            }
+            _ => None,
+        };
+        let last_ns = || self.last_step(task).map_or(known.spawned_at_ns, |step| step.at_ns);
+        let since_ns = since_ns.unwrap_or_else(last_ns);
         BlockedTask {
             task: known.label.clone(),
             waits_at,
-            since_ns: self.last_step(task).map_or(known.spawned_at_ns, |step| step.at_ns),
+            since_ns,
+            for_ns: now_ns - since_ns,
             waits_for: waits_for.map(Box::new),
         }
     }
@@ -472,15 +671,32 @@ impl Recorder {
             // Waits for sockets are noted separately.
             return None;
         }
-        let holders = self.resources.get(resource.0).map_or(&[][..], |watched| &watched.holders);
-        let more_holders = holders.len().saturating_sub(NAMED_TASKS);
-        let held_by = holders.iter().take(NAMED_TASKS).map(|holder| timeloop_sim::Holder {
-            task: self.record.tasks[holder.task as usize].label.clone(),
-            at: holder.at.map(Into::into),
-            ended: self.last_step(holder.task).is_some_and(|step| step.finished),
+        let watched = self.resources.get(resource.0)?;
+        let label = |task: u32| self.record.tasks[task as usize].label.clone();
+        let handed = watched.handed_to().map(|request| (request.task, Some(request.at)));
+        let handed_to = handed.map(|(task, at)| Box::new(self.holder(task, at)));
+        let lives = |task| self.last_step(task).is_none_or(|step| !step.finished);
+        let state = watched.state(task, access, lives, |user| match user {
+            User::Used(task) => ChannelUser::Used(label(task)),
+            User::Created(task) => ChannelUser::Created(label(task)),
         });
-        let (name, made) = (known.name.clone(), known.made.clone());
-        Some(Awaited::Resource { name, made, access, held_by: held_by.collect(), more_holders })
+        let (name, made, held_by) = (known.name.clone(), known.made.clone(), self.holders(resource));
+        let more_holders = watched.holders.len().saturating_sub(NAMED_TASKS);
+        Some(Awaited::Resource { name, made, access, held_by, more_holders, handed_to, state })
+    }
+
+    fn holder(&self, task: u32, at: Option<&'static Location<'static>>) -> timeloop_sim::Holder {
+        timeloop_sim::Holder {
+            task: self.record.tasks[task as usize].label.clone(),
+            at: at.map(Into::into),
+            ended: self.last_step(task).is_some_and(|step| step.finished),
+        }
+    }
+
+    /// Returns the first tasks that hold a resource.
+    pub(super) fn holders(&self, resource: ResourceKey) -> Box<[timeloop_sim::Holder]> {
+        let holders = self.resources.get(resource.0).into_iter().flat_map(|watched| &watched.holders);
+        holders.take(NAMED_TASKS).map(|holder| self.holder(holder.task, holder.at)).collect()
     }
 
     /// Returns the label of a task.

@@ -75,10 +75,8 @@ impl Drop for Watch {
 fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send + Sync)) {
     let mode = MODE.try_with(Cell::get).unwrap_or(Mode::Outside);
     if mode != Mode::Outside {
-        let site = info.location().map(|location| Site {
-            file: Cow::Owned(location.file().to_owned()),
-            line: location.line(),
-            column: location.column(),
+        let site = info.location().map(|location| {
+            Site::new(Cow::Owned(location.file().to_owned()), location.line(), location.column())
         });
         let note = PanicNote::new(message(info.payload()), site);
         if mode == Mode::Silent && is_abort(&note.message) {

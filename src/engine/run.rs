@@ -279,6 +279,13 @@ impl Engine {
             // A loop nested within the root has halted.
             return self.nested.take_halted();
         }
+        if polling && slot == ROOT_SLOT {
+            let mut core = self.core.borrow_mut();
+            if let Some(failure) = core.fatal.take() {
+                core.end_root();
+                return Some(Err(Stop::Failed(failure)));
+            }
+        }
         if polling && slot != ROOT_SLOT {
             self.task_panicked(slot, payload);
             self.end_task(self.core.borrow_mut(), slot);
@@ -360,6 +367,9 @@ impl Engine {
         let core = &mut *guard;
         if let Some(task) = self.foreign_wakes.woken() {
             return Some(self.escape(core, task));
+        }
+        if let Some(failure) = core.fatal.take() {
+            return Some(failure);
         }
         if let Some(unobserved) = core.tasks.unobserved.take() {
             let (label, note) = *unobserved;

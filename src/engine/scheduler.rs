@@ -98,12 +98,7 @@ impl Scheduler {
     #[inline(always)]
     pub(super) fn pending(&mut self, place: &mut Slot, slot: u32, woken: bool, observer: &mut Observer) {
         let (id, resume) = (place.id, place.resumes);
-        observer.record(|recorder| {
-            recorder.end_step(false);
-            if woken {
-                recorder.ready(id, resume, None);
-            }
-        });
+        observer.record(|recorder| recorder.pending(id, resume, woken));
         place.state = if woken { State::Ready } else { State::Waiting };
         if woken {
             self.source.ready(Ready { slot, resume, task: place.key, announced: None });

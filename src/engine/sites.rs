@@ -9,6 +9,7 @@
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use timeloop_sim::Site;
@@ -23,6 +24,11 @@ const KEPT_STEPS: usize = 300;
 pub(super) struct Sites {
     /// The place of the current step.
     current: Option<Rc<Backtrace>>,
+    /// How many places have been noted.
+    noted: u64,
+    /// The newest places where futures in timeouts wait, and the number of the first one.
+    kept: VecDeque<Rc<Backtrace>>,
+    first_kept: u64,
     first: Vec<(usize, Rc<Backtrace>)>,
     last: VecDeque<(usize, Rc<Backtrace>)>,
 }
@@ -36,11 +42,34 @@ pub(super) fn note(engine: &Engine) {
     engine.core.borrow_mut().observer.record(|recorder| {
         if let Some(sites) = &mut recorder.sites {
             sites.current = Some(backtrace);
+            sites.noted += 1;
         }
     });
 }
 
 impl Sites {
+    /// Returns how many places have been noted.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted
+    }
+
+    /// Keeps the place that was noted last. Returns its number, from 1.
+    pub(super) fn keep(&mut self) -> Option<u64> {
+        let current = Rc::clone(self.current.as_ref()?);
+        if self.kept.len() == KEPT_STEPS {
+            self.kept.pop_front();
+            self.first_kept += 1;
+        }
+        self.kept.push_back(current);
+        Some(self.first_kept + self.kept.len() as u64)
+    }
+
+    /// Returns a place that was kept, unless there are too many newer ones.
+    pub(super) fn kept(&self, number: u64) -> Option<&Backtrace> {
+        let index = number.checked_sub(self.first_kept + 1)?;
+        self.kept.get(usize::try_from(index).ok()?).map(|place| &**place)
+    }
+
     /// Ends the step with this number, whose task waits. Returns the place.
     pub(super) fn end_step(&mut self, step: usize) -> Option<Rc<Backtrace>> {
         let backtrace = self.current.take()?;
@@ -80,8 +109,12 @@ fn frames(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
 }
 
 fn innermost(text: &str) -> Option<Site> {
-    let (_, file, line) = frames(text).find(|(function, file, _)| is_user_code(function, file))?;
-    Some(Site { file: Cow::Owned(shortened(file)), line: line.parse().ok()?, column: 0 })
+    let mut users = frames(text).filter(|(function, file, _)| is_user_code(function, file));
+    let first = users.next()?;
+    // A line of the package under test is more useful than one of a crate that it uses.
+    let mut own = std::iter::once(first).chain(users).filter(|(_, file, _)| is_of_package(file));
+    let (_, file, line) = own.next().unwrap_or(first);
+    Some(Site::new(Cow::Owned(shortened(file)), line.parse().ok()?, 0))
 }
 
 /// What kind of future a task waits in.
@@ -156,12 +189,33 @@ fn is_timeloop(file: &str) -> bool {
     std::env::current_dir().is_ok_and(|here| here.join(file).starts_with(ours))
 }
 
-/// Returns the path relative to the package or the workspace, as the compiler prints it.
+/// Returns the folder of the package under test, in which Cargo runs tests.
+fn package() -> Option<PathBuf> {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).or_else(|| std::env::current_dir().ok())
+}
+
+/// Returns whether a file belongs to the package under test. Files below the current folder have relative paths.
+fn is_of_package(file: &str) -> bool {
+    let Some(package) = package() else { return false };
+    let file = std::env::current_dir().unwrap_or_default().join(file);
+    // A package may lie in the folder of another one.
+    let between = file.strip_prefix(&package).map(Path::to_owned);
+    between.is_ok_and(|between| {
+        let folders = between.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty());
+        !folders.into_iter().any(|folder| package.join(folder).join("Cargo.toml").exists())
+    })
+}
+
+/// Returns the path relative to the workspace, as the compiler prints it.
 fn shortened(file: &str) -> String {
-    let roots = [std::env::current_dir().ok(), std::env::var_os("CARGO_MANIFEST_DIR").map(Into::into)];
-    let path = std::path::Path::new(file);
-    let short = roots.iter().flatten().find_map(|root| path.strip_prefix(root).ok());
-    short.unwrap_or(path).display().to_string().trim_start_matches("./").to_owned()
+    let path = std::env::current_dir().unwrap_or_default().join(file);
+    let folders = [package(), std::env::current_dir().ok()];
+    let short = folders.iter().flatten().find_map(|folder| {
+        // The nearest folder around a package with a lockfile is that of the workspace.
+        let workspace = folder.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+        path.strip_prefix(workspace.unwrap_or(folder)).ok()
+    });
+    short.unwrap_or(&path).components().collect::<PathBuf>().display().to_string()
 }
 
 #[cfg(test)]

@@ -508,10 +508,10 @@ impl Engine {
         self.join_foreign(task, waker)
     }
 
-    /// Stores or replaces a waker that is not the loop's own. Cloning and dropping it may run user code.
+    /// Stores or replaces a waker that is not one of an unexplained run. Cloning and dropping it may run user code.
     #[cold]
     fn join_foreign(&self, task: TaskRef, waker: &Waker) -> Joined {
-        let waker = WakeTarget::Other(waker.clone());
+        let waker = self.wake_target(waker);
         let mut core = self.core.borrow_mut();
         let place = core.tasks.get(task.slot(), task.generation());
         let previous = place.and_then(|place| place.joiner.replace(waker));

@@ -85,6 +85,11 @@ impl<T> InlinedRefCell<T> {
         InlinedRefMut(self)
     }
 
+    /// Borrows the value exclusively, unless it is borrowed.
+    pub(super) fn try_borrow_mut(&self) -> Option<InlinedRefMut<'_, T>> {
+        (self.borrows.get() == 0).then(|| self.borrow_mut())
+    }
+
     #[inline(always)]
     #[track_caller]
     pub(super) fn borrow(&self) -> InlinedRef<'_, T> {

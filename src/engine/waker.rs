@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //! - The pointer is a number and is never dereferenced, so a waker may be kept, cloned, sent, called and leaked.
-//! - A waker neither allocates nor counts references.
+//! - A waker neither allocates nor counts references. An explained run counts the clones, for the report alone.
 //! - A wake from another thread ends a live run as an escape, and so does a handle that another thread uses. Neither is lost.
 //! - A wake for a run that is over does nothing.
 #![expect(unsafe_code, reason = "wakers without allocation")]
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 use std::thread::ThreadId;
 
-use super::{context, sites};
+use super::{Core, context, sites};
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("timeloop packs a task's identity into a 64-bit pointer; build it for a 64-bit target");
@@ -113,6 +113,12 @@ impl TaskRef {
     pub(super) fn of_waker(waker: &Waker) -> Option<Self> {
         // Not `bool::then`: in a debug build that takes longer than all the rest.
         if ptr::eq(waker.vtable(), &PLAIN) { Some(Self::of(waker.data())) } else { None }
+    }
+
+    /// Returns the task of a waker that belongs to a loop.
+    #[inline]
+    pub(super) fn of_loop_waker(waker: &Waker) -> Option<Self> {
+        if Self::is_of_loop(waker) { Some(Self::of(waker.data())) } else { None }
     }
 
     /// Returns whether a waker belongs to a loop.
@@ -226,36 +232,60 @@ impl RunId {
 pub(super) static PLAIN: RawWakerVTable =
     RawWakerVTable::new(|data| RawWaker::new(data, &PLAIN), wake_data, wake_data, |_| ());
 
-/// The waker tables for explaining. A task that clones its waker or wakes itself is about to wait, so the place is noted.
+/// The waker tables for explaining. A task that clones its waker or wakes itself is about to wait, so the place is noted. The
+/// recorder counts the clones.
 ///
 /// The two tables are used in turn. A future that compares the waker of its last poll with the new one (`will_wake`) finds a
 /// difference and clones again.
 pub(super) static NOTING: [RawWakerVTable; 2] = [
-    RawWakerVTable::new(
-        |data| {
-            note(TaskRef::of(data));
-            RawWaker::new(data, &NOTING[0])
-        },
-        |data| wake(TaskRef::of(data)),
-        |data| {
-            note(TaskRef::of(data));
-            wake(TaskRef::of(data));
-        },
-        |_| (),
-    ),
-    RawWakerVTable::new(
-        |data| {
-            note(TaskRef::of(data));
-            RawWaker::new(data, &NOTING[1])
-        },
-        |data| wake(TaskRef::of(data)),
-        |data| {
-            note(TaskRef::of(data));
-            wake(TaskRef::of(data));
-        },
-        |_| (),
-    ),
+    RawWakerVTable::new(|data| clone_noting(data, 0), wake_clone, wake_noting_by_ref, drop_clone),
+    RawWakerVTable::new(|data| clone_noting(data, 1), wake_clone, wake_noting_by_ref, drop_clone),
 ];
+
+fn clone_noting(data: *const (), table: usize) -> RawWaker {
+    let task = TaskRef::of(data);
+    note(task);
+    count(task, 1);
+    RawWaker::new(data, &NOTING[table])
+}
+
+fn wake_noting_by_ref(data: *const ()) {
+    note(TaskRef::of(data));
+    wake(TaskRef::of(data));
+}
+
+/// Wakes the task, and drops the waker.
+fn wake_clone(data: *const ()) {
+    count(TaskRef::of(data), -1);
+    wake(TaskRef::of(data));
+}
+
+fn drop_clone(data: *const ()) {
+    count(TaskRef::of(data), -1);
+}
+
+/// Changes the number of a task's wakers, if its loop runs on this thread. A waker that is dropped on another thread, or with
+/// what the loop itself drops, stays counted.
+fn count(task: TaskRef, change: i32) {
+    context::driving(|engine| {
+        if engine.run_id() == task.run()
+            && let Some(mut core) = engine.core.try_borrow_mut()
+        {
+            let Core { tasks, observer, .. } = &mut *core;
+            if let Some(place) = tasks.get(task.slot(), task.generation()) {
+                observer.record(|recorder| recorder.wakers_change(place.id, change));
+            }
+        }
+    });
+}
+
+/// Notes that a task waits where its waker is registered, without a clone. Returns the task if the waker is one for explaining.
+#[cold]
+pub(super) fn note_wait(waker: &Waker) -> Option<TaskRef> {
+    let task = TaskRef::of_loop_waker(waker)?;
+    note(task);
+    Some(task)
+}
 
 fn note(task: TaskRef) {
     // A clone by another task does not show where the owner waits.

@@ -73,7 +73,9 @@ pub enum Select<
 /// in this step: its other parts (the other branches of a `select!`, a deadline) are polled only after the operation
 /// was done, as they would be without the preemption.
 #[inline]
+#[track_caller]
 pub fn is_suspended(context: &Context<'_>) -> bool {
+    crate::engine::cancellation::branch_waits(core::panic::Location::caller());
     crate::engine::announce::is_suspended(context.waker())
 }
 
@@ -139,6 +141,16 @@ impl Turns {
     /// Returns the branch that is polled first.
     pub fn first(&self) -> u8 {
         self.from
+    }
+}
+
+/// Records that a branch of a `select!` has completed. If the `select!` has waited, this cancels the futures of the branches
+/// that are not disabled.
+#[inline]
+#[track_caller]
+pub fn select_completed(branch: u32, disabled: impl Into<u64>, branches: u32) {
+    if enabled(disabled.into(), branches) != 0 {
+        crate::engine::cancellation::select_completed(branch, core::panic::Location::caller());
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use timeloop_sim::Access;
 use tokio::sync::Notify;
 
+use crate::engine::Fact;
 use crate::engine::announce::ResourceId;
 
 /// Makes a number of tasks wait for one another.
@@ -87,7 +88,9 @@ impl Barrier {
     fn arrive(&self) -> Option<usize> {
         let mut state = self.state();
         state.arrived += 1;
-        if state.arrived < self.size {
+        let (arrived, size) = (state.arrived, self.size);
+        if arrived < size {
+            self.id.learn(|| Fact::Arrived { arrived, size });
             return Some(state.generation);
         }
         state.arrived = 0;

@@ -25,6 +25,7 @@ use tokio::sync::broadcast as upstream;
 use super::blocking::wait;
 use super::channel::{Half, Handles, sender_pair};
 use crate::engine::announce::{Action, ResourceId};
+use crate::engine::{CameOut, Fact};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -195,7 +196,14 @@ impl<T: Clone> Receiver<T> {
         let at = Location::caller();
         async move {
             let action = Action { id: &self.id, name: NAME, access: Access::Receive, at };
-            action.before(self.inner.recv()).await
+            self.id.learn(|| Fact::Senders(self.inner.sender_strong_count()));
+            let received = action.before(self.inner.recv()).await;
+            match received {
+                Ok(_) => {}
+                Err(RecvError::Lagged(lost)) => self.id.came_out(CameOut::Lagged(lost)),
+                Err(RecvError::Closed) => self.id.came_out(CameOut::Closed),
+            }
+            received
         }
     }
 
@@ -203,7 +211,14 @@ impl<T: Clone> Receiver<T> {
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.id.action(NAME, Access::Receive).touch();
-        self.inner.try_recv()
+        let received = self.inner.try_recv();
+        match received {
+            Ok(_) => {}
+            Err(TryRecvError::Lagged(lost)) => self.id.came_out(CameOut::Lagged(lost)),
+            Err(TryRecvError::Closed) => self.id.came_out(CameOut::Closed),
+            Err(TryRecvError::Empty) => self.id.came_out(CameOut::Failed),
+        }
+        received
     }
 
     /// Receives a message as [`recv`](Self::recv) does, from synchronous code. Outside a run, blocks the thread while

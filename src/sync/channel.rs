@@ -7,6 +7,7 @@ use std::panic::Location;
 
 use timeloop_sim::Access;
 
+use crate::engine::Fact;
 use crate::engine::announce::{self, ResourceId};
 
 /// The handles (senders or receivers) of one half of a channel. Only dropping the last handle changes the channel
@@ -44,6 +45,7 @@ impl Handles {
         if is_last() {
             self.touch(Access::Write, None);
             self.id.touch(self.channel, Access::Write, None);
+            self.id.learn(|| Fact::Closed);
         } else {
             self.touch(Access::Read, None);
         }
@@ -103,7 +105,9 @@ macro_rules! sender_pair {
         impl<T> Clone for $Sender<T> {
             fn clone(&self) -> Self {
                 senders(self.id).record_new();
-                Self::wrap(self.inner().clone(), self.id)
+                let clone = Self::wrap(self.inner().clone(), self.id);
+                self.id.learn(|| Fact::Senders(self.inner().strong_count()));
+                clone
             }
         }
 
@@ -111,6 +115,7 @@ macro_rules! sender_pair {
             fn drop(&mut self) {
                 if let Some(inner) = self.half() {
                     senders(self.id).record_drop(|| inner.strong_count() == 1);
+                    self.id.learn(|| Fact::Senders(inner.strong_count() - 1));
                 }
             }
         }
@@ -132,7 +137,9 @@ macro_rules! sender_pair {
             #[must_use]
             pub fn upgrade(&self) -> Option<$Sender<T>> {
                 senders(self.id).record_new();
-                self.inner.upgrade().map(|inner| $Sender::wrap(inner, self.id))
+                let upgraded = self.inner.upgrade().map(|inner| $Sender::wrap(inner, self.id));
+                self.id.learn(|| Fact::Senders(self.inner.strong_count()));
+                upgraded
             }
 
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]

@@ -351,6 +351,7 @@ impl<O: Deref<Target: Locked>, T: ?Sized> Guard<O, Writing, T> {
         let owner = self.into_owner();
         let lock = owner.lock();
         lock.permits.id.touch(Writing::NAME, Access::Release, None);
+        lock.permits.id.forgotten(lock.all as usize - 1);
         lock.permits.inner.add_permits(lock.all as usize - 1);
         Guard { owner, value, mode: PhantomData }
     }

@@ -120,7 +120,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future,
     {
-        self.id.acquired(NAME, Some(at));
+        self.id.acquired(NAME, 1, Some(at));
         let making = Making(&self.id);
         let output = f().await;
         making.end();
@@ -133,13 +133,13 @@ struct Making<'a>(&'a ResourceId);
 
 impl Making<'_> {
     fn end(self) {
-        self.0.released(NAME);
+        self.0.released(NAME, 1);
         mem::forget(self);
     }
 }
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        self.0.forgotten();
+        self.0.forgotten(1);
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot as upstream;
 
 use super::blocking::{inside_run, wait};
 use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
+use crate::engine::{CameOut, Fact};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -111,6 +112,7 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         if self.inner.is_some() {
             self.id.touch(NAME, Access::Write, None);
+            self.id.learn(|| Fact::Closed);
         }
     }
 }
@@ -156,7 +158,13 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.id.action(NAME, Access::Receive).touch();
-        self.inner.try_recv()
+        let received = self.inner.try_recv();
+        match received {
+            Ok(_) => {}
+            Err(TryRecvError::Empty) => self.id.came_out(CameOut::Failed),
+            Err(TryRecvError::Closed) => self.id.came_out(CameOut::Closed),
+        }
+        received
     }
 
     /// Receives the value from synchronous code. Outside a run, blocks the thread until it is sent.
@@ -182,7 +190,11 @@ impl<T> Future for Receiver<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { inner, id, attempt } = &mut *self;
         let action = id.action(NAME, Access::Receive);
-        attempt.poll(cx, action, |cx| Pin::new(inner).poll(cx))
+        let polled = attempt.poll(cx, action, |cx| Pin::new(inner).poll(cx));
+        if matches!(polled, Poll::Ready(Err(_))) {
+            id.came_out(CameOut::Closed);
+        }
+        polled
     }
 }
 
@@ -190,6 +202,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         if !self.inner.is_terminated() {
             self.id.touch(NAME, Access::Write, None);
+            self.id.learn(|| Fact::Closed);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -18,6 +19,7 @@ use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 
 use super::blocking::{block_on, wait};
 use crate::engine::announce::{Action, Attempt, ResourceId, restore_budget};
+use crate::engine::{CameOut, Fact};
 
 /// A kind of acquisition: how reports name it, and what access it announces.
 pub(super) trait AcquireKind {
@@ -30,12 +32,14 @@ pub(super) trait AcquireKind {
 pub(super) struct Permits {
     pub(super) id: ResourceId,
     pub(super) inner: Semaphore,
+    /// How many permits exist, held or not. For reports.
+    exist: AtomicUsize,
 }
 
 impl Permits {
     #[track_caller]
     pub(super) const fn new(id: ResourceId, permits: usize) -> Self {
-        Self { id, inner: Semaphore::const_new(permits) }
+        Self { id, inner: Semaphore::const_new(permits), exist: AtomicUsize::new(permits) }
     }
 
     /// Describes acquiring permits.
@@ -53,8 +57,8 @@ impl Permits {
         then: impl Fn(Result<(), AcquireError>) -> T,
     ) -> impl Future<Output = T> {
         let waiting = self.inner.acquire_many(n);
-        let (attempt, queued) = (Attempt::default(), false);
-        Taking { waiting, attempt, permits: self, at, n, queued, then, mode: PhantomData::<fn() -> W> }
+        let (attempt, request) = (Attempt::default(), 0);
+        Taking { waiting, attempt, permits: self, at, n, request, then, mode: PhantomData::<fn() -> W> }
     }
 
     /// Takes `n` permits if there are enough and no task waits for them.
@@ -65,8 +69,17 @@ impl Permits {
         at: &'static Location<'static>,
     ) -> Result<(), TryAcquireError> {
         self.taking::<W>(at).touch();
-        self.inner.try_acquire_many(n)?.forget();
-        self.id.acquired(W::NAME, Some(at));
+        match self.inner.try_acquire_many(n) {
+            Ok(taken) => taken.forget(),
+            Err(error) => {
+                self.id.came_out(match error {
+                    TryAcquireError::Closed => CameOut::Closed,
+                    TryAcquireError::NoPermits => CameOut::Failed,
+                });
+                return Err(error);
+            }
+        }
+        self.id.acquired(W::NAME, n as usize, Some(at));
         Ok(())
     }
 
@@ -87,15 +100,36 @@ impl Permits {
             Some(taken) => taken?.forget(),
             None => block_on(taking())?.forget(),
         }
-        self.id.acquired(W::NAME, Some(at));
+        self.id.acquired(W::NAME, n as usize, Some(at));
         Ok(())
     }
 
     /// Returns `n` held permits.
     #[inline]
     pub(super) fn release<W: AcquireKind>(&self, n: usize) {
-        self.id.released(W::NAME);
+        self.id.released(W::NAME, n);
         self.inner.add_permits(n);
+    }
+
+    /// Records a request that waits in the semaphore's queue. Returns its number, which is not 0.
+    #[inline(never)]
+    fn join_queue(&self, n: u32, at: &'static Location<'static>) -> u32 {
+        self.id.learn(|| Fact::Exist(self.exist.load(Ordering::Relaxed)));
+        self.id.requested(n as usize, at)
+    }
+
+    /// Gives up a request that waits in the semaphore's queue.
+    #[cold]
+    fn leave_queue<W: AcquireKind>(&self, request: u32) {
+        self.id.touch(W::NAME, Access::Release, None);
+        self.id.served(request);
+    }
+
+    /// Counts `n` more permits, or fewer.
+    pub(super) fn change_existing(&self, change: impl FnOnce(usize) -> usize) {
+        let exist = change(self.exist.load(Ordering::Relaxed));
+        self.exist.store(exist, Ordering::Relaxed);
+        self.id.learn(|| Fact::Exist(exist));
     }
 }
 
@@ -110,16 +144,16 @@ pin_project! {
         permits: &'a Permits,
         at: &'static Location<'static>,
         n: u32,
-        // Whether it is in the semaphore's queue.
-        queued: bool,
+        // The number of the request in the semaphore's queue; 0 if it is not there.
+        request: u32,
         then: T,
         mode: PhantomData<fn() -> W>,
     }
 
     impl<W: AcquireKind, F, T> PinnedDrop for Taking<'_, W, F, T> {
         fn drop(this: Pin<&mut Self>) {
-            if this.queued {
-                this.permits.id.touch(W::NAME, Access::Release, None);
+            if this.request != 0 {
+                this.permits.leave_queue::<W>(this.request);
             }
         }
     }
@@ -138,9 +172,9 @@ where
         let this = self.project();
         let permits: &'a Permits = this.permits;
         let at = *this.at;
-        let was_queued = *this.queued;
+        let was_queued = *this.request != 0;
         let taken = 'taken: {
-            if !*this.queued {
+            if *this.request == 0 {
                 ready!(this.attempt.announce(cx, permits.taking::<W>(at)));
                 // Free permits need no wait. Checking first is cheaper than a failed attempt.
                 if !this.attempt.is_outside()
@@ -149,7 +183,7 @@ where
                 {
                     break 'taken Ok(taken);
                 }
-                *this.queued = true;
+                *this.request = permits.join_queue(*this.n, at);
             }
             let Poll::Ready(taken) = this.waiting.poll(cx) else {
                 if !was_queued {
@@ -157,13 +191,16 @@ where
                 }
                 return Poll::Pending;
             };
-            *this.queued = false;
+            permits.id.served(mem::take(this.request));
+            if taken.is_err() {
+                permits.id.came_out(CameOut::Closed);
+            }
             taken
         };
         Poll::Ready((this.then)(taken.map(|taken| {
             mem::forget(taken);
             if !this.attempt.is_unrecorded() {
-                permits.id.acquired(W::NAME, Some(at));
+                permits.id.acquired(W::NAME, *this.n as usize, Some(at));
             }
         })))
     }

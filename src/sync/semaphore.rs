@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 use std::ptr;
@@ -14,6 +15,7 @@ use timeloop_sim::Access;
 use tokio::sync::{AcquireError, Semaphore as TokioSemaphore, TryAcquireError};
 
 use super::permits::{AcquireKind, Permits};
+use crate::engine::Fact;
 use crate::engine::announce::ResourceId;
 
 /// Acquires a semaphore's permits.
@@ -95,6 +97,7 @@ impl Semaphore {
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
         self.permits.id.action(Acquiring::NAME, Access::Release).touch();
+        self.permits.change_existing(|exist| exist.saturating_add(n));
         self.permits.inner.add_permits(n);
     }
 
@@ -102,7 +105,9 @@ impl Semaphore {
     #[track_caller]
     pub fn forget_permits(&self, n: usize) -> usize {
         self.permits.id.action(Acquiring::NAME, Access::Acquire).touch();
-        self.permits.inner.forget_permits(n)
+        let forgotten = self.permits.inner.forget_permits(n);
+        self.permits.change_existing(|exist| exist.saturating_sub(forgotten));
+        forgotten
     }
 
     /// Acquires a permit, waiting while there is none. Fails if the semaphore is closed.
@@ -237,6 +242,7 @@ impl Semaphore {
     #[track_caller]
     pub fn close(&self) {
         self.permits.id.action(Acquiring::NAME, Access::Write).touch();
+        self.permits.id.learn(|| Fact::Closed);
         self.permits.inner.close();
     }
 
@@ -276,27 +282,26 @@ impl<O: Deref<Target = Semaphore>> Taken<O> {
         Self { semaphore, permits }
     }
 
-    /// Stops holding the permits. Other tasks cannot observe this.
+    /// Removes the permits for good. Other tasks cannot observe this.
     fn forget(mut self) {
-        self.semaphore.permits.id.forgotten();
-        self.permits = FORGOTTEN;
+        let permits = mem::replace(&mut self.permits, FORGOTTEN);
+        self.semaphore.permits.id.forgotten(permits);
+        self.semaphore.permits.change_existing(|exist| exist.saturating_sub(permits));
     }
 
     #[track_caller]
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, mut other: Self) {
         let is_same = ptr::eq(&*self.semaphore, &*other.semaphore);
         assert!(is_same, "merging permits from different semaphore instances");
         self.permits = self.permits.checked_add(other.permits).expect("number of permits overflowed");
-        other.forget();
+        other.permits = FORGOTTEN;
     }
 
-    #[track_caller]
     fn split(&mut self, n: usize) -> Option<Self>
     where
         O: Clone,
     {
         self.permits = self.permits.checked_sub(n)?;
-        self.semaphore.permits.id.acquired(Acquiring::NAME, Some(Location::caller()));
         Some(Self::new(self.semaphore.clone(), n))
     }
 }
@@ -335,7 +340,6 @@ macro_rules! permit {
             }
 
             /// Splits `n` permits off, or returns `None` if there are fewer.
-            #[track_caller]
             pub fn split(&mut self, n: usize) -> Option<Self> {
                 self.0.split(n).map(Self)
             }

@@ -29,13 +29,15 @@ use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use timeloop_sim::Access;
 use tokio::sync::Notify;
 
+use super::blocking::inside_run;
 use super::channel::{Half, Handles};
-use crate::engine::announce::{Action, ResourceId};
+use crate::engine::CameOut;
+use crate::engine::announce::{self, Action, ResourceId};
 
 /// Error types: tokio's own.
 pub mod error {
@@ -46,10 +48,48 @@ use error::{RecvError, SendError};
 
 const NAME: &str = "watch channel";
 
+/// The part of a channel that is its value.
+const VALUE: u64 = 3;
+
+/// A borrow of the value by a task of a run.
+struct Borrow<'a> {
+    /// `None` outside of runs.
+    count: Option<&'a AtomicUsize>,
+    id: ResourceId,
+}
+
+impl<'a> Borrow<'a> {
+    #[inline]
+    fn begin(count: &'a AtomicUsize, id: ResourceId, at: &'static Location<'static>) -> Self {
+        let count = inside_run().then_some(count);
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+            if announce::is_observed() {
+                id.part(VALUE).acquired("value of a watch channel", 1, Some(at));
+            }
+        }
+        Self { count, id }
+    }
+}
+
+impl Drop for Borrow<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(count) = self.count {
+            count.fetch_sub(1, Ordering::Relaxed);
+            if announce::is_observed() {
+                self.id.part(VALUE).forgotten(1);
+            }
+        }
+    }
+}
+
 /// The state shared by both halves.
 struct Shared<T> {
     id: ResourceId,
     value: RwLock<T>,
+    /// How many times tasks of runs have borrowed the value and still do, for reading or for changing it.
+    borrowed: AtomicUsize,
     /// How many times the value has changed. Changes only under the value's write lock.
     version: AtomicUsize,
     /// Set when the last sender is dropped.
@@ -65,12 +105,34 @@ struct Shared<T> {
 impl<T> Shared<T> {
     // Other users never see the value's lock poisoned: as in tokio, a panic in a closure only reaches its caller.
 
-    fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.value.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self, at: &'static Location<'static>) -> (RwLockReadGuard<'_, T>, Borrow<'_>) {
+        let value = self.value.try_read().unwrap_or_else(|error| match error {
+            TryLockError::Poisoned(value) => value.into_inner(),
+            TryLockError::WouldBlock => {
+                self.will_block(Access::Read, at);
+                self.value.read().unwrap_or_else(PoisonError::into_inner)
+            }
+        });
+        (value, Borrow::begin(&self.borrowed, self.id, at))
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.value.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self, at: &'static Location<'static>) -> (RwLockWriteGuard<'_, T>, Borrow<'_>) {
+        let value = self.value.try_write().unwrap_or_else(|error| match error {
+            TryLockError::Poisoned(value) => value.into_inner(),
+            TryLockError::WouldBlock => {
+                self.will_block(Access::Send, at);
+                self.value.write().unwrap_or_else(PoisonError::into_inner)
+            }
+        });
+        (value, Borrow::begin(&self.borrowed, self.id, at))
+    }
+
+    /// Fails the run if the value is borrowed by a task of the run: no other task can run while the thread is blocked.
+    #[cold]
+    fn will_block(&self, access: Access, at: &'static Location<'static>) {
+        if self.borrowed.load(Ordering::Relaxed) > 0 {
+            announce::blocks_thread(&self.id, &self.id.part(VALUE), NAME, access, at);
+        }
     }
 
     #[track_caller]
@@ -111,6 +173,7 @@ impl<T> Shared<T> {
                 return Ok(());
             }
             if closed {
+                self.id.came_out(CameOut::Closed);
                 return Err(no_sender());
             }
             changed.await;
@@ -159,6 +222,7 @@ pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         id: ResourceId::new(),
         value: RwLock::new(init),
+        borrowed: AtomicUsize::new(0),
         version: AtomicUsize::new(0),
         closed: AtomicBool::new(false),
         senders: AtomicUsize::new(1),
@@ -189,7 +253,7 @@ impl<T> Sender<T> {
         if self.shared.receivers() == 0 {
             return Err(SendError(value));
         }
-        self.replace(&mut value);
+        self.replace(Location::caller(), &mut value);
         Ok(())
     }
 
@@ -203,7 +267,7 @@ impl<T> Sender<T> {
         F: FnOnce(&mut T),
     {
         self.shared.touch(Access::Send);
-        self.modify(|value| {
+        self.modify(Location::caller(), |value| {
             modify(value);
             true
         });
@@ -220,17 +284,17 @@ impl<T> Sender<T> {
         F: FnOnce(&mut T) -> bool,
     {
         self.shared.touch(Access::Send);
-        self.modify(modify)
+        self.modify(Location::caller(), modify)
     }
 
-    fn modify(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
-        let mut value = self.shared.write();
+    fn modify(&self, at: &'static Location<'static>, modify: impl FnOnce(&mut T) -> bool) -> bool {
+        let (mut value, borrow) = self.shared.write(at);
         if !modify(&mut value) {
             return false;
         }
         // Under the lock, so that a receiver that reads the value knows its version.
         self.shared.version.fetch_add(1, Ordering::Release);
-        drop(value);
+        drop((value, borrow));
         self.shared.changed.notify_waiters();
         true
     }
@@ -239,12 +303,12 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send_replace(&self, mut value: T) -> T {
         self.shared.touch(Access::Send);
-        self.replace(&mut value);
+        self.replace(Location::caller(), &mut value);
         value
     }
 
-    fn replace(&self, value: &mut T) {
-        self.modify(|current| {
+    fn replace(&self, at: &'static Location<'static>, value: &mut T) {
+        self.modify(at, |current| {
             mem::swap(current, value);
             true
         });
@@ -257,7 +321,8 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
-        Ref { value: self.shared.read(), has_changed: false }
+        let (value, borrow) = self.shared.read(Location::caller());
+        Ref { value, has_changed: false, borrow }
     }
 
     /// Returns whether all receivers were dropped.
@@ -350,9 +415,9 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
-        let value = self.shared.read();
+        let (value, borrow) = self.shared.read(Location::caller());
         let has_changed = self.seen != self.shared.version();
-        Ref { value, has_changed }
+        Ref { value, has_changed, borrow }
     }
 
     /// Borrows the value and marks it as seen.
@@ -361,10 +426,10 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
-        let value = self.shared.read();
+        let (value, borrow) = self.shared.read(Location::caller());
         let version = self.shared.version();
         let has_changed = mem::replace(&mut self.seen, version) != version;
-        Ref { value, has_changed }
+        Ref { value, has_changed, borrow }
     }
 
     /// Returns whether there is an unseen value. Fails if all senders were dropped, even if there is one.
@@ -424,20 +489,24 @@ impl<T> Receiver<T> {
         let at = Location::caller();
         async move {
             let id = self.shared.id;
-            Action { id: &id, name: NAME, access: Access::Read, at }.before(self.accepted(f)).await
+            Action { id: &id, name: NAME, access: Access::Read, at }.before(self.accepted(at, f)).await
         }
     }
 
-    async fn accepted(&mut self, mut f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+    async fn accepted(
+        &mut self,
+        at: &'static Location<'static>,
+        mut f: impl FnMut(&T) -> bool,
+    ) -> Result<Ref<'_, T>, RecvError> {
         let mut closed = false;
         loop {
             {
-                let value = self.shared.read();
+                let (value, borrow) = self.shared.read(at);
                 let version = self.shared.version();
                 let has_changed = mem::replace(&mut self.seen, version) != version;
                 // Once closed, `f` has already seen the value, unless it is a new one.
                 if (!closed || has_changed) && f(&value) {
-                    return Ok(Ref { value, has_changed });
+                    return Ok(Ref { value, has_changed, borrow });
                 }
             }
             if closed {
@@ -472,10 +541,18 @@ impl<T> Drop for Receiver<T> {
 }
 
 /// A borrowed value, which stays locked until this is dropped.
-#[derive(Debug)]
 pub struct Ref<'a, T> {
     value: RwLockReadGuard<'a, T>,
     has_changed: bool,
+    #[expect(dead_code, reason = "ends the borrow when it is dropped")]
+    borrow: Borrow<'a>,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, has_changed, .. } = self;
+        f.debug_struct("Ref").field("value", value).field("has_changed", has_changed).finish()
+    }
 }
 
 impl<T> Ref<'_, T> {

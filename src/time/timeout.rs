@@ -3,14 +3,17 @@
 //! # Invariants
 //! The future is polled before the deadline is checked, so a future that is ready in time always completes.
 
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
+use timeloop_sim::Canceller;
 
 use super::error::Elapsed;
 use super::{Duration, Instant, Sleep, sleep, sleep_until};
 use crate::engine::announce;
+use crate::engine::cancellation::{InnerPlace, cancels};
 use crate::task::coop::{Unlimited, has_budget_remaining};
 
 /// Awaits `future` for at most `duration`, as
@@ -30,14 +33,14 @@ use crate::task::coop::{Unlimited, has_budget_remaining};
 /// ```
 #[track_caller]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { value: future.into_future(), delay: sleep(duration) }
+    Timeout::new(future.into_future(), sleep(duration))
 }
 
 /// Awaits `future` until `deadline`, as
 /// [`tokio::time::timeout_at`](https://docs.rs/tokio/1/tokio/time/fn.timeout_at.html) does.
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { value: future.into_future(), delay: sleep_until(deadline) }
+    Timeout::new(future.into_future(), sleep_until(deadline))
 }
 
 pin_project! {
@@ -49,10 +52,17 @@ pin_project! {
         value: T,
         #[pin]
         delay: Sleep,
+        at: &'static Location<'static>,
+        place: InnerPlace,
     }
 }
 
 impl<T> Timeout<T> {
+    #[track_caller]
+    fn new(value: T, delay: Sleep) -> Self {
+        Self { value, delay, at: Location::caller(), place: InnerPlace::default() }
+    }
+
     /// Returns the future.
     pub fn get_ref(&self) -> &T {
         &self.value
@@ -75,15 +85,21 @@ impl<T: Future> Future for Timeout<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let had_budget = has_budget_remaining();
+        this.place.begin_poll();
         if let Poll::Ready(output) = this.value.poll(cx) {
             return Poll::Ready(Ok(output));
         }
+        this.place.waits();
         if announce::is_suspended(cx.waker()) {
             // The future was preempted and has not reported yet whether it is ready.
             return Poll::Pending;
         }
         // A future that has used up the budget must not keep the deadline from being checked.
         let _unlimited = (had_budget && !has_budget_remaining()).then(Unlimited::begin);
-        this.delay.poll(cx).map(|()| Err(Elapsed::new()))
+        let (at, place) = (*this.at, *this.place);
+        this.delay.poll(cx).map(|()| {
+            cancels(Canceller::Timeout, at, place);
+            Err(Elapsed::new())
+        })
     }
 }

@@ -165,7 +165,7 @@ Blocked tasks
   - `root` has waited at <ours> since 40 ms for `mutex` (created at
     <accounts>:39), held by `pay` (root.1), acquired at <from>:29
   - `pay` (root.1), spawned at <pay>:21, has waited at <to> since
-    20 ms for `mutex` (created at <accounts>:64), held by `root`, acquired at
+    20 ms (for 20 ms) for `mutex` (created at <accounts>:64), held by `root`, acquired at
     <held>:27
 
 Critical order (checked): if these two swap, the test passes
@@ -178,9 +178,9 @@ Steps
     step   time  task          ran
        1    0 s  root          start → <connect>
        2    0 s  pay (root.1)  start → <connect>
-       3  20 ms  root          <connect> → <connect>  acquires `mutex`
-       4  20 ms  pay (root.1)  <connect> → <to>  acquires `mutex`, tries to acquire `mutex`
-       5  40 ms  root          <connect> → <ours>  tries to acquire `mutex`
+       3  20 ms  root          <connect> → <connect>  acquires `mutex` #1 of <accounts>
+       4  20 ms  pay (root.1)  <connect> → <to>  acquires `mutex` #2 of <accounts>, tries to acquire `mutex` #1 of <accounts>
+       5  40 ms  root          <connect> → <ours>  tries to acquire `mutex` #2 of <accounts>
 
 found by   the baseline run (FIFO order)
 replay     TIMELOOP_REPLAY=TL1# cargo test tests::transfers -- --exact
@@ -229,7 +229,9 @@ timeloop: `client::tests::asks_once` failed in # of # schedules: panic at <once>
   (in task `root`, after 5 steps, at virtual time 200 ms)
 
 Critical order (checked): if these two swap, the test passes
-  step 3  `root` reads `oneshot channel` (created at <oneshot>) at <answered>
+  step 3  `root` reads `oneshot channel` (created at <oneshot>) at
+          <answered>, and the timeout at <answered> expires and drops the
+          future waiting at <answered>
   step 4  `server` (root.1) sends to it at <answer>
 
 Failing schedule: FIFO order
@@ -238,9 +240,9 @@ Steps
     step    time  task             ran
        1     0 s  root             start → <answered>  sends to `mpsc channel`, …
        2     0 s  server (root.1)  start → <work>  receives from `mpsc channel`
-       3  100 ms  root             <answered> → <answered>  reads `oneshot channel`, writes `oneshot channel`, …
-       4  100 ms  server (root.1)  <work> → <work>  sends to `oneshot channel`, receives from `mpsc channel`
-       5  200 ms  root             <answered> → panic  reads `oneshot channel`, writes `oneshot channel`, …
+       3  100 ms  root             <answered> → <answered>  the timeout at <answered> expires and drops the future waiting at <answered>, …
+       4  100 ms  server (root.1)  <work> → <work>  sends to `oneshot channel` #1 of <oneshot>, …
+       5  200 ms  root             <answered> → panic  the timeout at <answered> expires and drops the future waiting at <answered>, …
 
 found by   the baseline run (FIFO order)
 replay     TIMELOOP_REPLAY=TL1# cargo test tests::asks_once -- --exact

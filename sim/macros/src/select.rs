@@ -208,7 +208,7 @@ fn write(root: &TokenTree, select: &Select<'_>) -> TokenStream {
         );
         // In reverse: locals are dropped in reverse order, and futures must be dropped in the order of their branches.
         pins.insert_str(0, &format!("let mut __future_{index} = ::core::pin::pin!(__future_{index});"));
-        polls.extend(write_poll(root(), index, branch, poll, bit));
+        polls.extend(write_poll(root(), (index, count), branch, poll, bit));
         arms.extend(fill(
             span,
             "$outcome => ($handler),",
@@ -290,13 +290,27 @@ fn mask_of(count: usize) -> &'static str {
 }
 
 /// Returns the arm of the poll closure for one branch.
-fn write_poll(root: Fill, index: usize, branch: &Branch<'_>, poll: TokenStream, bit: Fill) -> TokenStream {
+fn write_poll(
+    root: Fill,
+    (index, count): (usize, usize),
+    branch: &Branch<'_>,
+    poll: TokenStream,
+    bit: Fill,
+) -> TokenStream {
     let span = Span::mixed_site();
     let value = fill(span, "__value", &[]);
     let leave = fill(
         span,
-        "return ::core::task::Poll::Ready($outcome);",
-        &[("outcome", write_outcome(root.clone(), index, value.into()).into())],
+        "{
+            $root::__private::select_completed($index, __disabled, $count);
+            return ::core::task::Poll::Ready($outcome);
+        }",
+        &[
+            ("root", root.clone()),
+            ("index", index.into()),
+            ("count", count.into()),
+            ("outcome", write_outcome(root.clone(), index, value.into()).into()),
+        ],
     );
     // Test whether the value matches without moving out of it. A guard, which binds by reference, runs when the pattern
     // matches. It is always false, so its arm, which would move, is never taken.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::world_text;
-use crate::text::{Nanos, grouped, wrap};
-use crate::{Access, Awaited, BlockedTask, Failure};
+use crate::text::{Nanos, counted, counted_with, grouped, wrap};
+use crate::{Access, Awaited, BlockedTask, ChannelUser, Failure, Holder, ResourceState};
 
 /// Lists the blocked tasks, if there are any.
 pub(super) fn write(text: &mut String, failure: &Failure) {
@@ -36,11 +36,21 @@ impl fmt::Display for BlockedTask {
         if let Some(spawned) = &self.task.spawned {
             write!(f, ", spawned at {spawned},")?;
         }
+        if let Some(Awaited::NoWaker { step }) = self.waits_for.as_deref() {
+            let step = grouped(*step);
+            return write!(
+                f,
+                " returned `Pending` at step {step} without keeping a waker: nothing can wake it"
+            );
+        }
         match &self.waits_at {
             Some(site) => write!(f, " has waited at {site}")?,
             None => f.write_str(" has waited at an unknown place")?,
         }
         write!(f, " since {}", Nanos(self.since_ns))?;
+        if self.for_ns > 0 {
+            write!(f, " (for {})", Nanos(self.for_ns))?;
+        }
         match self.waits_for.as_deref() {
             None => Ok(()),
             Some(Awaited::Any(all)) => {
@@ -70,12 +80,30 @@ impl BlockedTask {
             }
             Awaited::Socket(wait) => write!(f, "{clause} it {wait}"),
             Awaited::Any(all) => all.iter().try_for_each(|awaited| self.waits(f, awaited, [clause, object])),
-            Awaited::Resource { name, made, access, held_by, more_holders } => {
-                write!(f, "{object} for `{name}`")?;
+            // A task that waits for nothing has a sentence of its own.
+            Awaited::NoWaker { .. } => Ok(()),
+            Awaited::Resource { name, made, access, held_by, more_holders, handed_to, state } => {
+                write!(f, "{object} for {}`{name}`", state.part())?;
                 if let Some(made) = made {
                     write!(f, " (created at {made})")?;
                 }
-                if held_by.is_empty() && *access == Access::Acquire {
+                write!(f, "{state}")?;
+                if let Some(handed) = handed_to {
+                    let Holder { task, at, .. } = &**handed;
+                    f.write_str(", handed to a future of ")?;
+                    if *task == self.task {
+                        f.write_str("the task itself")?
+                    } else {
+                        write!(f, "{task}")?
+                    }
+                    if let Some(at) = at {
+                        write!(f, ", requested at {at},")?;
+                    }
+                    f.write_str(" which is not being polled")?;
+                } else if held_by.is_empty()
+                    && *access == Access::Acquire
+                    && !matches!(state, ResourceState::Permits { exist: 0, .. })
+                {
                     f.write_str(", held by no task")?;
                 }
                 for (number, holder) in held_by.iter().enumerate() {
@@ -93,6 +121,53 @@ impl BlockedTask {
                     0 => Ok(()),
                     more => write!(f, "; and by {} more", grouped(more)),
                 }
+            }
+        }
+    }
+}
+
+impl ResourceState {
+    /// Renders what of the resource the task waits for, before the name of the resource.
+    fn part(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "capacity in ",
+            Self::Empty { .. } => "a message in ",
+            _ => "",
+        }
+    }
+}
+
+/// Renders the state after the name of the resource: `: 5 permits requested, 3 exist`. Empty if it is unknown.
+impl fmt::Display for ResourceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, verbs) = (grouped, ["is left", "are left"]);
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Permits { requested, exist } => {
+                write!(f, ": {} requested, {} exist", counted((*requested).into(), "permit"), number(*exist))
+            }
+            Self::Full { capacity, receiver } => {
+                write!(f, ": {0} of {0} used", number(*capacity))?;
+                match receiver {
+                    None => Ok(()),
+                    Some(ChannelUser::Used(task)) => write!(f, "; {task} receives from it"),
+                    Some(ChannelUser::Created(task)) => {
+                        write!(f, "; {task} created the channel, and no task has received from it")
+                    }
+                }
+            }
+            Self::Empty { senders, sender } => {
+                write!(f, ": {}", counted_with(*senders, "sender", verbs))?;
+                match sender {
+                    None => Ok(()),
+                    Some(ChannelUser::Used(task)) => write!(f, "; {task} has used it"),
+                    Some(ChannelUser::Created(task)) => {
+                        write!(f, "; {task} created the channel, and no living task has sent to it")
+                    }
+                }
+            }
+            Self::Barrier { arrived, size } => {
+                write!(f, ": {} of {} have arrived", number(*arrived), counted(*size, "task"))
             }
         }
     }

@@ -64,6 +64,8 @@ fn describe(critical: &Critical, same: bool) -> Text {
                     let name = format!("`{}`{made}", resource.name);
                     rows[0].1 = format!("{} {} {name}{}", first.task, verb(*one, first), at(one_at.as_ref()));
                     rows[1].1 = format!("{} {} it{}", second.task, verb(*two, second), at(two_at.as_ref()));
+                    rows[0].1.push_str(&cancelled(first));
+                    rows[1].1.push_str(&cancelled(second));
                 }
                 _ => {
                     rows[0].1 = first.to_string();
@@ -132,8 +134,14 @@ impl fmt::Display for CriticalStep {
             _ if self.starts => f.write_str(" starts"),
             Some(site) => write!(f, " resumes at {}", line(site)),
             None => f.write_str(" resumes"),
-        }
+        }?;
+        f.write_str(&cancelled(self))
     }
+}
+
+/// Renders the futures that a step cancels, after a clause about the step.
+fn cancelled(step: &CriticalStep) -> String {
+    step.cancellations.iter().map(|cancellation| format!(", and {cancellation}")).collect()
 }
 
 /// Renders the decision in one line: `` order: `a` starts, then `b` starts; if these two swap, the test passes (checked) ``.

@@ -4,7 +4,10 @@ use std::fmt::{self, Write as _};
 
 use super::nondeterminism;
 use crate::text::{Nanos, counted, grouped, wrap};
-use crate::{Cause, Exploration, Failure, FailureKind, Found, FoundBy, Limits, Note, TestName};
+use crate::{
+    BlockedCall, Cause, Exploration, Failure, FailureKind, Found, FoundBy, Holder, Limits, Note, Site,
+    TestName,
+};
 
 /// Writes the headline, the message, the notes, and when the failure occurred.
 pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
@@ -85,6 +88,24 @@ impl Failure {
                     }
                 }
             }
+            Cause::BlockedThread(call) => {
+                let BlockedCall { task, access, name, made, held_by } = &**call;
+                let made = made.as_ref().map_or_else(String::new, |made| format!(" (created at {made})"));
+                let holder = match &**held_by {
+                    [] => "which is borrowed".to_owned(),
+                    [Holder { task: holder, at, .. }, ..] => {
+                        let holder =
+                            if holder == task { "the task itself".to_owned() } else { holder.to_string() };
+                        let since = at.as_ref().map_or_else(String::new, |at| format!(" since {at}"));
+                        format!("whose value {holder} has borrowed{since}")
+                    }
+                };
+                format!(
+                    "{task} {} `{name}`{made}, {holder}. The call blocks the only thread, so the borrow never ends. Drop \
+                     the borrowed value before the next `.await`.",
+                    access.verb(),
+                )
+            }
             Cause::Livelock(max) => format!(
                 "{} polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs \
                  more polls at one instant, raise `max_polls_per_instant`.",
@@ -150,12 +171,33 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Renders a resource: `` `semaphore` (created at bank.rs:57:3) ``.
+fn named((name, made): &(std::borrow::Cow<'static, str>, Option<Site>)) -> String {
+    let made = made.as_ref().map_or_else(String::new, |made| format!(" (created at {made})"));
+    format!("`{name}`{made}")
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EarlierPanic { task, site, message } => {
                 let place = site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
                 write!(f, "earlier, {task} panicked{place}: {message}")
+            }
+            Self::Lagged { task, channel, lost, step } => {
+                let (lost, step) = (counted(*lost, "message"), grouped(*step));
+                write!(
+                    f,
+                    "{task} lost {lost} of {} at step {step}: it received too late, and newer messages replaced them",
+                    named(channel),
+                )
+            }
+            Self::Closed { task, resource, by, step } => {
+                write!(f, "{task} found {} closed at step {}", named(resource), grouped(*step))?;
+                match by {
+                    Some((by, step)) => write!(f, "; {by} closed it at step {}", grouped(*step)),
+                    None => Ok(()),
+                }
             }
             Self::PausedNode(node) => write!(f, "node `{node}` is paused, and nothing resumes it"),
             Self::WokenByThread => f.write_str(

@@ -9,6 +9,7 @@
 //! - Nothing depends on the machine or on the time of day.
 
 mod blocked_tasks;
+mod cancellation_text;
 mod critical_text;
 mod footer;
 mod headline;

@@ -1,6 +1,7 @@
 //! The verbs for operations: `acquires`, `to acquire`, `has acquired`.
 
-use crate::Access;
+use crate::text::counted;
+use crate::{Access, OperationOutcome, Performed, Record};
 
 /// The forms of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,25 @@ pub(super) enum Form {
     Present,
     /// `has acquired`.
     Perfect,
+}
+
+/// Renders how an operation came out, as the end of a clause about it; empty if it came out as usual.
+pub(super) fn outcome(record: &Record, performed: &Performed) -> String {
+    let task = |index: u32| &record.tasks[index as usize].label;
+    match (performed.outcome, performed.operation.access) {
+        (None, _) => String::new(),
+        (Some(OperationOutcome::Failed { held_by: Some(holder) }), _) => {
+            format!(", which {} holds", task(holder))
+        }
+        (Some(OperationOutcome::Failed { .. }), Access::Send) => ", which is full".to_owned(),
+        (Some(OperationOutcome::Failed { .. }), Access::Receive) => ", which is empty".to_owned(),
+        (Some(OperationOutcome::Failed { .. }), _) => ", without success".to_owned(),
+        (Some(OperationOutcome::Lagged(lost)), _) => format!(" and loses {}", counted(lost, "message")),
+        (Some(OperationOutcome::Closed { by: Some((by, step)) }), _) => {
+            format!(", which {} closed at step {}", task(by), step + 1)
+        }
+        (Some(OperationOutcome::Closed { by: None }), _) => ", which is closed".to_owned(),
+    }
 }
 
 /// Returns the verb for an operation. `may_wait` says that the operation may not have succeeded.

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::operation_text::{Form, verb};
+use super::operation_text::{Form, outcome, verb};
 use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
 use crate::{
     Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, Schedule,
@@ -297,8 +297,9 @@ impl Writer<'_> {
         }
         let verb = verb(access, form, self.record.may_wait(performed));
         let resource = self.record.resource(performed.operation.resource);
-        let name = resource.map_or_else(String::new, |resource| format!(" `{}`", resource.name));
-        format!("{verb}{name}{site}")
+        let name =
+            resource.map_or_else(String::new, |resource| format!(" {}", self.record.name_of(resource, None)));
+        format!("{verb}{name}{site}{}", outcome(self.record, performed))
     }
 
     /// Describes a task that ran earlier or later than in FIFO order.

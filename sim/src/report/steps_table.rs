@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::operation_text::{Form, verb};
+use super::operation_text::{Form, outcome, verb};
 use super::schedule_text;
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
 use crate::{Failure, FailureKind, Found, Record, Schedule, Site};
@@ -154,7 +154,7 @@ struct Row<'a> {
     columns: [String; 3],
     from: From<'a>,
     to: To<'a>,
-    /// The changes of the world in this step, each a clause. They are always shown.
+    /// The changes of the world and the cancellations in this step, each a clause. They are always shown.
     events: Vec<String>,
     /// The operations in this step, each a verb and a name. They are shown if they fit.
     operations: Vec<String>,
@@ -267,6 +267,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
         (_, true) => To::End(match failure.map(|failure| failure.kind) {
             Some(FailureKind::Panic | FailureKind::UnobservedPanic) if failed_here => "panic",
             Some(FailureKind::Error) if failed_here => "returned error",
+            Some(FailureKind::Deadlock) if failed_here => "blocks",
             _ => "end",
         }),
         (Some(site), false) => To::Place(site),
@@ -275,12 +276,15 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
     let label = &task.label;
     let node = label.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
     let name = if label.name.is_empty() {
-        format!("{}{node}", label.path)
+        format!("{}{node}", label.path.shortened())
     } else {
         // Escaped here too, so that the column is wide enough.
-        format!("{}{node} ({})", escaped(&label.name), label.path)
+        format!("{}{node} ({})", escaped(&label.name), label.path.shortened())
     };
-    let events = record.events_of(number).iter().map(|event| event.change.to_string()).collect();
+    let events = record.events_of(number).iter().map(|event| event.change.to_string());
+    let file = step.waits_at.as_ref().or_else(|| record.resumes_at(number)).map(|site| &*site.file);
+    let cancellations = record.cancellations_of(number).iter();
+    let events = events.chain(cancellations.map(|cancellation| cancellation.clause(file))).collect();
     let mut operations: Vec<String> = Vec::new();
     for performed in record.operations_of(number) {
         let Some(resource) = record.resource(performed.operation.resource) else { continue };
@@ -289,7 +293,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
             continue;
         }
         let verb = verb(performed.operation.access, Form::Present, record.may_wait(performed));
-        let operation = format!("{verb} `{}`", resource.name);
+        let operation = format!("{verb} {}{}", record.name_of(resource, file), outcome(record, performed));
         if operations.last() != Some(&operation) && operations.len() < OPERATIONS_MAX {
             operations.push(operation);
         }

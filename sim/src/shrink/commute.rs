@@ -175,6 +175,7 @@ mod tests {
                 index: Some(0),
                 operation: Operation { resource: ResourceKey(resource), access },
                 site: None,
+                outcome: None,
             }));
         }
         record

@@ -360,7 +360,13 @@ impl World<'_> {
                 });
             }
             let (step, site) = (self.record.steps.len() as u64 - 1, Some(self.tasks[slot].site()));
-            self.record.operations.push(Performed { step, index: Some(index), operation, site });
+            self.record.operations.push(Performed {
+                step,
+                index: Some(index),
+                operation,
+                site,
+                outcome: None,
+            });
         }
         false
     }
@@ -454,7 +460,7 @@ impl World<'_> {
             task.next_op -= 1;
             let waits_at = explain.then(|| task.site());
             task.next_op += 1;
-            BlockedTask { task: task.label(), waits_at, since_ns: task.since_ns, waits_for: None }
+            BlockedTask { task: task.label(), waits_at, since_ns: task.since_ns, for_ns: 0, waits_for: None }
         });
         let blocked = if kind == FailureKind::Deadlock { blocked.collect() } else { Vec::new() };
         let (task, site) = match place {

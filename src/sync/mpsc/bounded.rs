@@ -13,8 +13,9 @@ use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::receiver::receiver;
-use super::{NAME, OwnedPermit, Permit, PermitIterator, receiving, senders};
-use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
+use super::{NAME, OwnedPermit, Permit, PermitIterator, came_out, receiving, senders};
+use crate::engine::announce::{Action, Attempt, ResourceId, noting, until_done};
+use crate::engine::{CameOut, Fact};
 use crate::sync::blocking::{inside_run, wait};
 use crate::sync::channel::sender_pair;
 
@@ -77,6 +78,19 @@ impl<T> Sender<T> {
         Action { id: &self.id, name: NAME, access: Access::Send, at }
     }
 
+    /// Records that a sender waits for capacity.
+    fn record_wait(&self) {
+        self.id.learn(|| Fact::Full { capacity: self.inner().max_capacity() });
+    }
+
+    /// Records whether an operation failed because the channel is closed.
+    #[inline]
+    fn record_result<R, E>(&self, result: &Result<R, E>) {
+        if result.is_err() {
+            self.id.came_out(CameOut::Closed);
+        }
+    }
+
     /// Sends a message, waiting while the queue is full. Returns the message if the channel is closed.
     ///
     /// # Cancel safety
@@ -86,7 +100,12 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let at = Location::caller();
-        async move { self.sending(at).before(self.inner().send(value)).in_queue().await }
+        async move {
+            let sending = noting(self.inner().send(value), || self.record_wait());
+            let sent = self.sending(at).before(sending).in_queue().await;
+            self.record_result(&sent);
+            sent
+        }
     }
 
     /// Waits until the receiver is dropped or closes the channel.
@@ -103,7 +122,9 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.id.action(NAME, Access::Send).touch();
-        self.inner().try_send(message)
+        let sent = self.inner().try_send(message);
+        came_out(&self.id, &sent, |error| matches!(error, TrySendError::Closed(_)));
+        sent
     }
 
     /// Sends a message. Returns it if the queue stays full for `timeout`, or the channel is closed.
@@ -164,8 +185,10 @@ impl<T> Sender<T> {
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserved = self.sending(at).before(self.inner().reserve()).in_queue().await?;
-            Ok(Permit::new(reserved, self.id))
+            let reserving = noting(self.inner().reserve(), || self.record_wait());
+            let reserved = self.sending(at).before(reserving).in_queue().await;
+            self.record_result(&reserved);
+            Ok(Permit::new(reserved?, self.id))
         }
     }
 
@@ -182,8 +205,10 @@ impl<T> Sender<T> {
     ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserved = self.sending(at).before(self.inner().reserve_many(n)).in_queue().await?;
-            Ok(PermitIterator::new(reserved, self.id))
+            let reserving = noting(self.inner().reserve_many(n), || self.record_wait());
+            let reserved = self.sending(at).before(reserving).in_queue().await;
+            self.record_result(&reserved);
+            Ok(PermitIterator::new(reserved?, self.id))
         }
     }
 

@@ -31,6 +31,7 @@ use std::panic::Location;
 
 use timeloop_sim::Access;
 
+use crate::engine::CameOut;
 use crate::engine::announce::{Action, ResourceId};
 use crate::sync::channel::{Half, Handles};
 
@@ -44,6 +45,14 @@ const NAME: &str = "mpsc channel";
 /// Describes receiving a message.
 fn receiving<'a>(id: &'a ResourceId, at: &'static Location<'static>) -> Action<'a> {
     Action { id, name: NAME, access: Access::Receive, at }
+}
+
+/// Records how an operation that does not wait came out.
+#[inline]
+fn came_out<T, E>(id: &ResourceId, result: &Result<T, E>, is_closed: impl FnOnce(&E) -> bool) {
+    if let Err(error) = result {
+        id.came_out(if is_closed(error) { CameOut::Closed } else { CameOut::Failed });
+    }
 }
 
 /// Returns the handles of the channel's senders.

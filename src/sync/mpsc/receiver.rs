@@ -16,6 +16,21 @@ macro_rules! receiver {
                 Self { inner, id, polling: Attempt::default() }
             }
 
+            /// Records that a receiver waits, or that there is nothing more to receive.
+            #[inline]
+            fn record_result<R>(&self, polled: &Poll<R>, is_end: impl FnOnce(&R) -> bool) {
+                match polled {
+                    Poll::Pending => self.record_wait(),
+                    Poll::Ready(received) if is_end(received) => self.id.came_out(CameOut::Closed),
+                    Poll::Ready(_) => {}
+                }
+            }
+
+            #[inline(never)]
+            fn record_wait(&self) {
+                self.id.learn(|| Fact::Senders(self.inner.sender_strong_count()));
+            }
+
             /// Receives the next message, waiting while there is none. Returns `None` if the channel is empty and
             /// closed.
             ///
@@ -29,7 +44,9 @@ macro_rules! receiver {
                     if attempt.is_fresh() {
                         self.polling.restart();
                     }
-                    attempt.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx))
+                    let polled = attempt.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx));
+                    self.record_result(&polled, Option::is_none);
+                    polled
                 })
             }
 
@@ -46,8 +63,10 @@ macro_rules! receiver {
                     if attempt.is_fresh() {
                         self.polling.restart();
                     }
-                    attempt
-                        .poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv_many(cx, buffer, limit))
+                    let receive = |cx: &mut Context<'_>| self.inner.poll_recv_many(cx, buffer, limit);
+                    let polled = attempt.poll(cx, receiving(&self.id, at), receive);
+                    self.record_result(&polled, |&received| received == 0 && limit > 0);
+                    polled
                 })
             }
 
@@ -55,7 +74,9 @@ macro_rules! receiver {
             #[track_caller]
             pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
                 self.id.action(NAME, Access::Receive).touch();
-                self.inner.try_recv()
+                let received = self.inner.try_recv();
+                came_out(&self.id, &received, |error| matches!(error, TryRecvError::Disconnected));
+                received
             }
 
             /// Receives the next message from synchronous code. Outside a run, blocks the thread while there is none.
@@ -87,6 +108,7 @@ macro_rules! receiver {
             #[track_caller]
             pub fn close(&mut self) {
                 self.id.action(NAME, Access::Write).touch();
+                self.id.learn(|| Fact::Closed);
                 self.inner.close();
             }
 
@@ -115,7 +137,9 @@ macro_rules! receiver {
             #[track_caller]
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 let action = self.id.action(NAME, Access::Receive);
-                self.polling.poll_each(cx, action, |cx| self.inner.poll_recv(cx))
+                let polled = self.polling.poll_each(cx, action, |cx| self.inner.poll_recv(cx));
+                self.record_result(&polled, Option::is_none);
+                polled
             }
 
             /// Polls for up to `limit` messages, as [`poll_recv`](Self::poll_recv) does for one.
@@ -127,7 +151,10 @@ macro_rules! receiver {
                 limit: usize,
             ) -> Poll<usize> {
                 let action = self.id.action(NAME, Access::Receive);
-                self.polling.poll_each(cx, action, |cx| self.inner.poll_recv_many(cx, buffer, limit))
+                let receive = |cx: &mut Context<'_>| self.inner.poll_recv_many(cx, buffer, limit);
+                let polled = self.polling.poll_each(cx, action, receive);
+                self.record_result(&polled, |&received| received == 0 && limit > 0);
+                polled
             }
 
             #[doc = concat!("Returns how many [`", stringify!($Sender), "`]s there are.")]
@@ -148,6 +175,7 @@ macro_rules! receiver {
         impl<T> Drop for $Receiver<T> {
             fn drop(&mut self) {
                 self.id.touch(NAME, Access::Write, None);
+                self.id.learn(|| Fact::Closed);
             }
         }
 

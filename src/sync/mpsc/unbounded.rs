@@ -12,8 +12,9 @@ use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, TryRecvError};
 use super::receiver::receiver;
-use super::{NAME, receiving, senders};
+use super::{NAME, came_out, receiving, senders};
 use crate::engine::announce::{Attempt, ResourceId, until_done};
+use crate::engine::{CameOut, Fact};
 use crate::sync::blocking::wait;
 use crate::sync::channel::sender_pair;
 
@@ -50,10 +51,13 @@ impl<T> UnboundedSender<T> {
     }
 
     /// Sends a message. Returns the message if the channel is closed.
+    #[inline]
     #[track_caller]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.id.action(NAME, Access::Send).touch();
-        self.inner.send(message)
+        let sent = self.inner.send(message);
+        came_out(&self.id, &sent, |_| true);
+        sent
     }
 
     /// Waits until the receiver is dropped or closes the channel.

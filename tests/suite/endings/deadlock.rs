@@ -19,7 +19,7 @@ fn of_the_root_alone() {
         by_name!(failure.unwrap_err()),
         "\
 deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
-  `root` has waited at an unknown place since 0 s"
+  `root` returned `Pending` at step 1 without keeping a waker: nothing can wake it"
     );
 }
 
@@ -48,7 +48,7 @@ fn over_two_locks() {
     assert_eq!(by_name!(failure), "\
 deadlock after 20 ms: no task is ready and no timer is pending, so nothing can wake the 3 blocked tasks
   cycle: `transfer` (root.1) → `transfer` (root.2) → `transfer` (root.1)
-  `root` has waited at <join> since 0 s for task `transfer` (root.1) to end
+  `root` has waited at <join> since 0 s (for 20 ms) for task `transfer` (root.1) to end
   `transfer` (root.1), spawned at <pay>:19, has waited at <second lock> since 20 ms for `mutex` (created at <accounts>:63), held by `transfer` (root.2), acquired at <first lock>:29
   `transfer` (root.2), spawned at <refund>:22, has waited at <second lock> since 20 ms for `mutex` (created at <accounts>:39), held by `transfer` (root.1), acquired at <first lock>:29");
 }
@@ -113,26 +113,26 @@ fn of_many_tasks() {
     });
     assert_eq!(by_name!(failure.unwrap_err()), "\
 deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the 31 blocked tasks (the first 20 are listed)
-  `root` has waited at an unknown place since 0 s
-  `root.1`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.2`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.3`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.4`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.5`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.6`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.7`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.8`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.9`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.10`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.11`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.12`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.13`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.14`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.15`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.16`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.17`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.18`, spawned at <spawn>:13, has waited at an unknown place since 0 s
-  `root.19`, spawned at <spawn>:13, has waited at an unknown place since 0 s");
+  `root` returned `Pending` at step 1 without keeping a waker: nothing can wake it
+  `root.1`, spawned at <spawn>:13, returned `Pending` at step 6 without keeping a waker: nothing can wake it
+  `root.2`, spawned at <spawn>:13, returned `Pending` at step 23 without keeping a waker: nothing can wake it
+  `root.3`, spawned at <spawn>:13, returned `Pending` at step 15 without keeping a waker: nothing can wake it
+  `root.4`, spawned at <spawn>:13, returned `Pending` at step 13 without keeping a waker: nothing can wake it
+  `root.5`, spawned at <spawn>:13, returned `Pending` at step 18 without keeping a waker: nothing can wake it
+  `root.6`, spawned at <spawn>:13, returned `Pending` at step 4 without keeping a waker: nothing can wake it
+  `root.7`, spawned at <spawn>:13, returned `Pending` at step 10 without keeping a waker: nothing can wake it
+  `root.8`, spawned at <spawn>:13, returned `Pending` at step 30 without keeping a waker: nothing can wake it
+  `root.9`, spawned at <spawn>:13, returned `Pending` at step 11 without keeping a waker: nothing can wake it
+  `root.10`, spawned at <spawn>:13, returned `Pending` at step 19 without keeping a waker: nothing can wake it
+  `root.11`, spawned at <spawn>:13, returned `Pending` at step 17 without keeping a waker: nothing can wake it
+  `root.12`, spawned at <spawn>:13, returned `Pending` at step 31 without keeping a waker: nothing can wake it
+  `root.13`, spawned at <spawn>:13, returned `Pending` at step 26 without keeping a waker: nothing can wake it
+  `root.14`, spawned at <spawn>:13, returned `Pending` at step 14 without keeping a waker: nothing can wake it
+  `root.15`, spawned at <spawn>:13, returned `Pending` at step 28 without keeping a waker: nothing can wake it
+  `root.16`, spawned at <spawn>:13, returned `Pending` at step 3 without keeping a waker: nothing can wake it
+  `root.17`, spawned at <spawn>:13, returned `Pending` at step 22 without keeping a waker: nothing can wake it
+  `root.18`, spawned at <spawn>:13, returned `Pending` at step 7 without keeping a waker: nothing can wake it
+  `root.19`, spawned at <spawn>:13, returned `Pending` at step 29 without keeping a waker: nothing can wake it");
 }
 
 /// The task that would wake the root has panicked, which nothing has observed: the panic is reported with the deadlock.

@@ -17,6 +17,8 @@ mod stalls;
 mod threads;
 #[cfg(feature = "net")]
 mod transfers;
+#[cfg(feature = "sync")]
+mod waits;
 
 /// Explores as a test without settings does.
 fn explorer(name: &str) -> timeloop::Explorer {

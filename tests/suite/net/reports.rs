@@ -44,7 +44,7 @@ fn a_read_over_a_cut_link() {
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` has waited at <read> since 3 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `serve` on server (root.1) at the other end is reading, too
-  `serve` on server (root.1) has waited at <request> since 2.5 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `root` at the other end is reading, too
+  `serve` on server (root.1) has waited at <request> since 2.5 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `root` at the other end is reading, too
   network:
   - the link `server` → `test` is cut (since 3 ms, by the code at <cut>:39)");
 }
@@ -80,7 +80,7 @@ fn a_read_from_a_paused_node() {
         stream.read_exact(&mut [0; 5]).await.unwrap(); // @read 2
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <read 2> since 2 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is in flight, and 14 bytes sent are unread by the peer
+  `root` has waited at <read 2> since 2 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is in flight, and 14 bytes sent are unread by the peer
   `main` on server (root.1) has waited at <accept 2> since 2.5 ms for its node to be resumed
   network:
   - node `server` is paused (since 1 ms, by the code at <pause>:16)");
@@ -101,8 +101,8 @@ fn two_writers_that_do_not_read() {
         writes(TcpStream::connect("server:80").await.unwrap()).await; // @client
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <write> since 2 ms; it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `main` on server (root.1) at the other end is writing, too
-  `main` on server (root.1) has waited at <write> since 2.5 ms; it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `root` at the other end is writing, too");
+  `root` has waited at <write> since 2 ms (for 1 ms); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `main` on server (root.1) at the other end is writing, too
+  `main` on server (root.1) has waited at <write> since 2.5 ms (for 500 µs); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `root` at the other end is writing, too");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn held_datagrams() {
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
   `root` has waited at <answer> since 1 ms; it is receiving on the UDP socket `10.0.0.1:32768`, bound at <bind own>:22, connected to `10.0.0.2:9` (sink): nothing is in flight, and the link `test` → `sink` is held
-  `main` on sink (root.1) has waited at <recv> since 0 s; it is receiving on the UDP socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held by a link
+  `main` on sink (root.1) has waited at <recv> since 0 s (for 1 ms); it is receiving on the UDP socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held by a link
   network:
   - the link `test` → `sink` is held (since 1 ms, by the code at <hold>:28)");
 }
