@@ -138,6 +138,8 @@ impl Explorer {
         without_regressions() regressions = RegressionsIn::Nowhere;
         /// Sets the number of runs that shrinking may make: [`Config::shrink_runs`].
         shrink_runs(runs: u64) shrink_runs = runs;
+        /// Sets whether some runs are recorded, to count what they cover: [`Config::coverage`].
+        coverage(coverage: bool) coverage = coverage;
         /// Prints nothing. The [`Exploration`] contains everything that would be printed.
         silent() silent = true;
         /// Calls `progress` on the calling thread, a few times a second: [`Config::progress`].

@@ -257,15 +257,16 @@ pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, Advance, AnySource, Arrival, Awaited, BlockedCall, BlockedTask, Bound, Bytes, Cancellation,
-    Canceller, Cause, ChannelUser, Choice, Config, Critical, CriticalDecision, CriticalStep, DecisionKey,
-    Deviation, Domain, EnvironmentError, Estimates, Exploration, ExploreError, Failure, FailureKind,
-    Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, Nanos, Note, OnProgress, Operation,
-    OperationOutcome, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record,
-    RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState,
-    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
-    Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
-    UnknownStrategy, Watched, WorldDeviation, WorldEvent,
+    Access, Advance, AnySource, Arrival, Awaited, BlockedCall, BlockedTask, Bound, BranchCoverage,
+    BranchKind, Bytes, Cancellation, Canceller, Cause, ChannelUser, Choice, CompletedBranch, Config,
+    Coverage, Critical, CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError,
+    Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts, Fingerprint, Found, FoundBy,
+    Frequency, Holder, Limits, Log, Nanos, Note, OnProgress, Operation, OperationOutcome, OtherFailure,
+    ParsePathError, Performed, Phase, Profile, Progress, Record, RegressionError, RegressionsIn,
+    ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState, Schedule as StoredSchedule,
+    Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls, Step, StopReason,
+    StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
+    WorldDeviation, WorldEvent,
 };
 
 /// Data about nodes, links, sockets and differing runs in a [`Failure`] or a [`Record`].

@@ -19,12 +19,21 @@ use crate::{Limits, Seed, StrategySpec, TestName};
 /// [`jobs`](Self::jobs).
 ///
 /// ```
-/// use timeloop_sim::{Config, Ended, Request, Simulation, explore};
+/// use timeloop_sim::{Config, Ended, FaultCounts, Request, Simulation, explore};
 ///
 /// struct AlwaysPasses;
 /// impl Simulation for AlwaysPasses {
 ///     fn run(&self, _: Request<'_>) -> Ended {
-///         Ended { failure: None, trace_hash: 7, steps: 1, operations: 0, elapsed_ns: 0, record: None, unapplied: 0 }
+///         Ended {
+///             failure: None,
+///             trace_hash: 7,
+///             steps: 1,
+///             operations: 0,
+///             elapsed_ns: 0,
+///             record: None,
+///             unapplied: 0,
+///             faults: FaultCounts::default(),
+///         }
 ///     }
 /// }
 ///
@@ -66,6 +75,10 @@ pub struct Config {
     /// The largest number of runs for shrinking. Default 20,000. Shrinking also ends after 4,000,000 steps. The search for the
     /// critical pair, about 400 more runs and 1,000,000 steps at most, is not counted.
     pub shrink_runs: u64,
+    /// Whether some runs are recorded, so that all fields of [`Exploration::coverage`](crate::Exploration::coverage) are counted:
+    /// the baseline run and 64 of the others. A recorded run takes a few times as long. Default false; `TIMELOOP_LOG=summary`
+    /// sets it.
+    pub coverage: bool,
     /// Whether nothing is printed. Notes and warnings are in [`Exploration::notes`](crate::Exploration::notes) in any case.
     /// Default false.
     pub silent: bool,
@@ -145,6 +158,7 @@ impl Config {
             limits: Limits::default(),
             regressions: RegressionsIn::default(),
             shrink_runs: 20_000,
+            coverage: false,
             silent: false,
             environment: None,
             progress: None,

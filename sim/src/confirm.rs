@@ -68,7 +68,7 @@ pub(crate) fn check(
 ) -> Option<(Seed, Box<Failure>)> {
     (0..runs).map(|index| base.of_run(index)).find_map(|seed| {
         let worker = runner.worker(context);
-        let (one, two) = (worker.run(seed), worker.run(seed));
+        let (one, two) = (worker.run(seed, Detail::Lean), worker.run(seed, Detail::Lean));
         if alike(&one, &two) {
             return None;
         }

@@ -64,7 +64,9 @@ pub enum Log {
     /// Only reports of failures, notes and warnings.
     #[default]
     Silent,
-    /// Also the progress of exploring and shrinking, once a second.
+    /// Also, for a test that passes, what its runs covered: [`Coverage`](crate::Coverage).
+    Summary,
+    /// As `Summary`, and the progress of exploring and shrinking, once a second.
     Progress,
     /// As `Progress`, and reports list every step of the run. For a test that passes, every step of the baseline run is
     /// printed, or of the replayed run.
@@ -181,11 +183,13 @@ impl Settings {
                         self.warnings.push("`TIMELOOP_LOG=quiet` is now `TIMELOOP_LOG=silent`".to_owned());
                         Log::Silent
                     }
+                    "summary" => Log::Summary,
                     "progress" => Log::Progress,
                     "steps" => Log::Steps,
                     _ => {
                         return Err(
-                            "is not a log level; accepted are `silent`, `progress` and `steps`".to_owned()
+                            "is not a log level; accepted are `silent`, `summary`, `progress` and `steps`"
+                                .to_owned(),
                         );
                     }
                 });
@@ -390,7 +394,7 @@ mod tests {
             (
                 "TIMELOOP_LOG",
                 "debug",
-                "TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `progress` and `steps`",
+                "TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `summary`, `progress` and `steps`",
             ),
         ] {
             assert_eq!(read(&[(name, value)]), Err(message.to_owned()));

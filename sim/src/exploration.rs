@@ -10,7 +10,9 @@ use crate::console;
 use crate::run_mode::ExploreError;
 use crate::shrink::StopReason;
 use crate::sweep::Frequency;
-use crate::{Critical, Failure, Fingerprint, Record, Schedule, Searched, Seed, StrategySpec, TestName};
+use crate::{
+    Coverage, Critical, Failure, Fingerprint, Record, Schedule, Searched, Seed, StrategySpec, TestName,
+};
 
 /// The result of exploring a test.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Exploration {
     pub steps: u64,
     /// A digest of the trace hashes of those runs.
     pub digest: u64,
+    /// What those runs and the baseline run covered.
+    pub coverage: Coverage,
     /// The progress of an exhaustive search; `None` under any other strategy.
     pub searched: Option<Searched>,
     /// The failure, if there is one.

@@ -17,12 +17,14 @@ mod chacha;
 mod config;
 mod confirm;
 mod console;
+mod coverage;
 mod critical;
 mod decision;
 mod environment;
 mod estimates;
 mod exhaustive;
 mod exploration;
+mod fault_counts;
 pub mod history;
 mod int_map;
 mod label;
@@ -57,12 +59,14 @@ mod world;
 
 pub use config::{Config, RegressionsIn, Stalls};
 pub use console::{exit_with, fail_with, print_note, shown};
+pub use coverage::{BranchCoverage, Coverage};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain, Ready};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};
+pub use fault_counts::FaultCounts;
 #[doc(hidden)]
 pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
@@ -74,8 +78,8 @@ pub use outcome::{
 pub use profile::{DEADLINE_NS_MAX, Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
-    Advance, Arrival, Cancellation, Canceller, Choice, OperationOutcome, Performed, Record, ResourceKind,
-    ResourceRecord, Step, TaskRecord, WorldDeviation, WorldEvent,
+    Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, OperationOutcome,
+    Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord, WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use report::stored_text;

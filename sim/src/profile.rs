@@ -137,6 +137,11 @@ impl SeedContext {
 }
 
 impl Profile {
+    /// Returns the number of tasks in the baseline run; 0 before it.
+    pub(crate) fn tasks(&self) -> u32 {
+        self.tasks
+    }
+
     /// Creates the source of the baseline run, and a handle to its counts, which are complete when the source is dropped.
     #[must_use]
     pub fn watching() -> (AnySource, Watched) {

@@ -149,6 +149,29 @@ pub enum Canceller {
     Abort,
 }
 
+/// The branch with which a `select!` or a timeout has completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedBranch {
+    /// Whether it is a `select!` or a timeout.
+    pub kind: BranchKind,
+    /// Where it is.
+    pub site: Site,
+    /// The branch, from 0. For a timeout, 0 if its future completed, and 1 if it expired.
+    pub branch: u32,
+    /// The number of branches.
+    pub branches: u32,
+}
+
+/// What has branches of which one completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum BranchKind {
+    /// A `select!`.
+    Select,
+    /// A timeout.
+    Timeout,
+}
+
 /// The kind of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -209,6 +232,8 @@ pub struct Record {
     pub events: Vec<WorldEvent>,
     /// Every known cancellation of a future, in order.
     pub cancellations: Vec<Cancellation>,
+    /// The branches with which `select!`s and timeouts have completed, in order: the first 100,000.
+    pub branches: Vec<CompletedBranch>,
 }
 
 impl Record {

@@ -29,21 +29,21 @@ pub(crate) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Makes a lean run from a seed.
+    /// Makes a run from a seed.
     #[inline]
-    pub(crate) fn run(&self, seed: Seed) -> Ended {
+    pub(crate) fn run(&self, seed: Seed, detail: Detail) -> Ended {
         watchdog::set_seed(seed);
         let SeedContext { strategy, profile } = self.context;
-        self.runner.make(profile.source_in(&self.scratch, *strategy, seed), Detail::Lean)
+        self.runner.make(profile.source_in(&self.scratch, *strategy, seed), detail)
     }
 }
 
 impl Runner<'_> {
     /// Makes the baseline run. Returns it with its profile.
-    pub(crate) fn baseline(&self) -> (Ended, Profile) {
+    pub(crate) fn baseline(&self, detail: Detail) -> (Ended, Profile) {
         self.set_origin(Origin::Stored(Schedule::baseline()));
         let (source, watched) = Profile::watching();
-        let ended = self.make(source, Detail::Lean);
+        let ended = self.make(source, detail);
         (ended, watched.into_profile())
     }
 

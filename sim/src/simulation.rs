@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{AnySource, Failure, Record};
+use crate::{AnySource, Failure, FaultCounts, Record};
 
 /// A program that can be run once with a source of decisions.
 pub trait Simulation: Sync {
@@ -60,6 +60,8 @@ pub struct Ended {
     pub record: Option<Box<Record>>,
     /// The number of stored deviations that the run did not reach.
     pub unapplied: usize,
+    /// The faults of the run's fault plans.
+    pub faults: FaultCounts,
 }
 
 impl Ended {

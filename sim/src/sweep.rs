@@ -6,10 +6,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::coverage::Covered;
 use crate::profile::SeedContext;
 use crate::runner::{Runner, Worker};
 use crate::sorting::sort_by_number;
-use crate::{Ended, Failure, FailureKind, Fingerprint, Seed};
+use crate::{Detail, Ended, Failure, FailureKind, Fingerprint, Seed};
 
 /// The runs to make.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     /// The number of runs.
     pub(crate) runs: u64,
     pub(crate) jobs: usize,
+    /// Of how many runs one is recorded, for [`Coverage`](crate::Coverage); `None` if none is.
+    pub(crate) record_one_of: Option<u64>,
 }
 
 /// The first failing run.
@@ -44,6 +47,8 @@ pub(crate) struct Swept {
     pub(crate) digest: u64,
     /// The seed and the trace hash of the first run, if it passed.
     pub(crate) opening: Option<(Seed, u64)>,
+    /// What those runs covered.
+    pub(crate) covered: Covered,
     pub(crate) failure: Option<FirstFailure>,
 }
 
@@ -54,6 +59,7 @@ struct Chunk {
     steps: u64,
     digest: u64,
     opening: Option<(Seed, u64)>,
+    covered: Covered,
     failure: Option<FirstFailure>,
 }
 
@@ -95,11 +101,13 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
         );
     }
     sort_by_number(&mut chunks, |chunk| chunk.start.into());
-    let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, opening: None, failure: None };
+    let covered = Covered::default();
+    let mut swept = Swept { runs: plan.runs, steps: 0, digest: 0, opening: None, covered, failure: None };
     for chunk in chunks {
         swept.steps += chunk.steps;
         swept.opening = swept.opening.or(chunk.opening);
         swept.digest = swept.digest.wrapping_add(chunk.digest);
+        swept.covered.merge(chunk.covered);
         if let Some(failure) = chunk.failure {
             swept.runs = failure.index - plan.first + 1;
             swept.failure = Some(failure);
@@ -118,9 +126,12 @@ fn run_chunk(worker: &Worker<'_>, plan: &Plan, start: u64, size: u64, lowest_fai
         }
         let index = plan.first + offset;
         let seed = plan.base.of_run(index);
-        let ended = worker.run(seed);
+        let is_recorded = plan.record_one_of.is_some_and(|runs| offset.is_multiple_of(runs));
+        let ended = worker.run(seed, if is_recorded { Detail::Record } else { Detail::Lean });
         chunk.steps += ended.steps;
         chunk.digest = chunk.digest.wrapping_add(digest(index, &ended));
+        // The baseline run comes first.
+        chunk.covered.add(offset + 1, &ended);
         if offset == 0 && ended.failure.is_none() {
             chunk.opening = Some((seed, ended.trace_hash));
         }
@@ -204,7 +215,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, failure: &Failure) -> 
             if offset >= FREQUENCY_RUNS || steps > steps_max {
                 return results;
             }
-            let ended = worker.run(plan.base.of_run(plan.first + offset));
+            let ended = worker.run(plan.base.of_run(plan.first + offset), Detail::Lean);
             let cost = ended.cost();
             steps += cost;
             let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));

@@ -12,6 +12,7 @@
 
 pub(crate) mod announce;
 mod apart;
+pub(crate) mod branches;
 pub(crate) mod cancellation;
 pub(crate) mod clock;
 pub(crate) mod context;
@@ -49,7 +50,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use timeloop_sim::{AnySource, Detail, Failure, Limits, Ready};
+use timeloop_sim::{AnySource, Detail, Failure, FaultCounts, Limits, Ready};
 
 pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
@@ -150,6 +151,8 @@ struct Core {
     observer: Observer,
     /// A failure that a task has met within its poll. It ends the run after the step.
     fatal: Option<Box<Failure>>,
+    /// The faults of the fault plans so far.
+    faults: FaultCounts,
     /// Whether the run is being torn down.
     ended: bool,
     /// Whether the runtime has been shut down. It may still be entered, and keeps the outputs of its tasks.
@@ -232,6 +235,7 @@ impl Engine {
                 nodes: Nodes::default(),
                 observer,
                 fatal: None,
+                faults: FaultCounts::default(),
                 ended: false,
                 shut_down: false,
             }),

@@ -16,9 +16,9 @@ use std::task::Waker;
 
 use timeloop_sim::{
     Access, Advance, Anomaly, Arrival, Awaited, BlockedTask, Cancellation, Canceller, ChannelUser, Choice,
-    DecisionKey, Detail, IntMap, NodeWait, Note, Operation, OperationOutcome, Performed, Record, ResourceKey,
-    ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord, WorldChange,
-    WorldEvent,
+    CompletedBranch, DecisionKey, Detail, IntMap, NodeWait, Note, Operation, OperationOutcome, Performed,
+    Record, ResourceKey, ResourceKind, ResourceRecord, Site, Step, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    WorldChange, WorldEvent,
 };
 #[cfg(feature = "net")]
 use timeloop_sim::{Deviation, WorldDeviation, WorldEffect};
@@ -380,6 +380,14 @@ impl Recorder {
     pub(super) fn world_changed(&mut self, change: WorldChange) {
         let Some(step) = self.record.steps.len().checked_sub(1) else { return };
         self.record.events.push(WorldEvent { step: step as u64, change });
+    }
+
+    /// Records the branch with which a `select!` or a timeout completes. A long run keeps only the first ones.
+    pub(super) fn completed(&mut self, branch: CompletedBranch) {
+        const BRANCHES_MAX: usize = 100_000;
+        if self.record.branches.len() < BRANCHES_MAX {
+            self.record.branches.push(branch);
+        }
     }
 
     /// Records that code of this task runs within a step of another task, until [`switch_back`](Self::switch_back) gets the

@@ -625,6 +625,7 @@ impl Engine {
             elapsed_ns: core.clock.now_ns,
             record: core.observer.recorder.take().map(|recorder| Box::new(recorder.into_record())),
             unapplied: core.scheduler.source.unapplied(),
+            faults: core.faults,
         }
     }
 }

@@ -13,8 +13,12 @@ use std::task::Waker;
 
 use timeloop_sim::{Announced, IntMap, SpawnSite, Stream, TaskKey, TaskLabel};
 
+#[cfg(feature = "net")]
+use super::nodes::NodeId;
 use super::panics::PanicNote;
 use super::preemption::PreemptedPoll;
+#[cfg(feature = "net")]
+use super::scheduler::mix;
 use super::task_cell::TaskBox;
 use super::waker::{TaskRef, WakeTarget};
 use super::{Engine, Id};
@@ -411,6 +415,19 @@ impl Tasks {
     /// Returns the number of taken slots for which `is_one` holds.
     pub(super) fn count(&self, is_one: impl Fn(&Slot) -> bool) -> usize {
         self.slots[..self.used as usize].iter().filter(|place| is_one(place)).count()
+    }
+
+    /// Returns a number that changes when a task runs or ends, except for the task in this slot and those on these nodes.
+    #[cfg(feature = "net")]
+    pub(super) fn progress(&self, current: u32, except: &[NodeId]) -> u64 {
+        let is_counted = |slot: &u32, place: &Slot| {
+            place.state != State::Vacant
+                && *slot != current
+                && !except.iter().any(|node| node.number() == place.node)
+        };
+        let slots = (0..self.used).zip(&self.slots);
+        let counted = slots.filter(|(slot, place)| is_counted(slot, place));
+        counted.fold(0, |sum, (_, place)| sum.wrapping_add(mix(place.id.number(), place.resumes.into())))
     }
 
     /// Returns for each of these slots the task whose end its task awaits: the first one in order of spawning.

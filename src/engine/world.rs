@@ -9,7 +9,8 @@ use std::fmt;
 use std::panic::Location;
 
 use timeloop_sim::{
-    Anomaly, DecisionKey, Deviation, Domain, SocketWait, TaskKey, TaskLabel, TaskPath, WorldEffect,
+    Anomaly, DecisionKey, Deviation, Domain, FaultCounts, SocketWait, TaskKey, TaskLabel, TaskPath,
+    WorldEffect,
 };
 
 use super::nodes::{NodeId, Nodes};
@@ -97,6 +98,16 @@ impl Engine {
             core.scheduler.source.choose(DecisionKey::from_parts(domain, subject, number, index), arity);
         assert!(value < arity, "a source decides within the arity");
         value
+    }
+
+    /// Returns a number that changes when a task runs or ends, except for the current one and those on these nodes.
+    pub(crate) fn progress_of_others(&self, except: &[NodeId]) -> u64 {
+        self.core.borrow().tasks.progress(self.current.get(), except)
+    }
+
+    /// Counts faults of a fault plan.
+    pub(crate) fn count_faults(&self, count: impl FnOnce(&mut FaultCounts)) {
+        count(&mut self.core.borrow_mut().faults);
     }
 
     /// Records the value of a decision, and its effect if the value is not the baseline's.

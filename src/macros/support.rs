@@ -11,7 +11,7 @@ use core::task::Context;
 
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
-use timeloop_sim::{Failure, Seed};
+use timeloop_sim::{BranchKind, Failure, Seed};
 
 use crate::Explorer;
 
@@ -149,8 +149,10 @@ impl Turns {
 #[inline]
 #[track_caller]
 pub fn select_completed(branch: u32, disabled: impl Into<u64>, branches: u32) {
+    let at = core::panic::Location::caller();
+    crate::engine::branches::completed(BranchKind::Select, branch, branches, at);
     if enabled(disabled.into(), branches) != 0 {
-        crate::engine::cancellation::select_completed(branch, core::panic::Location::caller());
+        crate::engine::cancellation::select_completed(branch, at);
     }
 }
 

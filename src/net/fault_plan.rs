@@ -12,6 +12,7 @@ use timeloop_sim::{Domain, FaultAspect, FaultKind, PlannedFault, WorldEffect};
 
 use super::fabric::Lookup;
 use super::network::{Network, Partition};
+use crate::engine::nodes::NodeId;
 use crate::engine::world::WorldDecision;
 use crate::engine::{self, context};
 use crate::time::{Instant, sleep_until};
@@ -576,6 +577,7 @@ impl FaultPlan {
             .collect();
         events.sort_unstable();
         let mut active: Vec<Option<Undo>> = faults.iter().map(|_| None).collect();
+        let mut watch = FaultWatch::begin(faults, &world, names);
         for (at, starts, index) in events {
             sleep_until(begin + at).await;
             let fault = &faults[index];
@@ -584,7 +586,11 @@ impl FaultPlan {
                     continue;
                 }
                 active[index] = fault.begin(&world, &network, names);
+                if active[index].is_some() {
+                    watch.begun(index);
+                }
             } else if let Some(undo) = active[index].take() {
+                watch.ends(index);
                 undo.apply(&world);
             }
         }
@@ -611,6 +617,41 @@ impl FaultPlan {
             other != node && up && !cut_off(other)
         });
         left.count() >= self.keep_up
+    }
+}
+
+/// Counts the faults of a plan, and those that hit no busy task.
+struct FaultWatch {
+    /// The progress of the tasks when each fault began.
+    before: Vec<Option<u64>>,
+    /// The nodes that the plan crashes. Their tasks run because of the plan.
+    crashing: Vec<NodeId>,
+}
+
+impl FaultWatch {
+    fn begin(faults: &[Fault], world: &World, names: &[String]) -> Self {
+        let crashes = faults.iter().filter(|fault| fault.kind == FaultKind::Crash);
+        let nodes = crashes.flat_map(|fault| &fault.nodes).filter_map(|node| world.get(&names[*node]));
+        let crashing = nodes.map(|node| node.id()).collect();
+        context::with(|engine| engine.count_faults(|counts| counts.planned += faults.len() as u64));
+        Self { before: vec![None; faults.len()], crashing }
+    }
+
+    fn progress(&self) -> Option<u64> {
+        context::with(|engine| engine.progress_of_others(&self.crashing))
+    }
+
+    /// Counts a fault that has just begun.
+    fn begun(&mut self, index: usize) {
+        self.before[index] = self.progress();
+        context::with(|engine| engine.count_faults(|counts| counts.begun += 1));
+    }
+
+    /// Counts a fault as idle if no task has run since it began.
+    fn ends(&self, index: usize) {
+        if self.progress() == self.before[index] {
+            context::with(|engine| engine.count_faults(|counts| counts.idle += 1));
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use timeloop_sim::Canceller;
+use timeloop_sim::{BranchKind, Canceller};
 
 use super::error::Elapsed;
 use super::{Duration, Instant, Sleep, sleep, sleep_until};
-use crate::engine::announce;
 use crate::engine::cancellation::{InnerPlace, cancels};
+use crate::engine::{announce, branches};
 use crate::task::coop::{Unlimited, has_budget_remaining};
 
 /// Awaits `future` for at most `duration`, as
@@ -87,6 +87,7 @@ impl<T: Future> Future for Timeout<T> {
         let had_budget = has_budget_remaining();
         this.place.begin_poll();
         if let Poll::Ready(output) = this.value.poll(cx) {
+            branches::completed(BranchKind::Timeout, 0, 2, this.at);
             return Poll::Ready(Ok(output));
         }
         this.place.waits();
@@ -98,6 +99,7 @@ impl<T: Future> Future for Timeout<T> {
         let _unlimited = (had_budget && !has_budget_remaining()).then(Unlimited::begin);
         let (at, place) = (*this.at, *this.place);
         this.delay.poll(cx).map(|()| {
+            branches::completed(BranchKind::Timeout, 1, 2, at);
             cancels(Canceller::Timeout, at, place);
             Err(Elapsed::new())
         })

@@ -58,6 +58,11 @@ impl Node {
         }
     }
 
+    #[cfg(feature = "net")]
+    pub(crate) fn id(&self) -> NodeId {
+        self.id
+    }
+
     /// Returns the node's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -70,6 +70,7 @@ fn all<T: Ord, F: Future<Output = T>>(bound: Bound, runs: u64, make: impl Fn() -
             elapsed_ns: 0,
             record: None,
             unapplied: 0,
+            faults: Default::default(),
         };
         match search.absorb(&ended) {
             Absorbed::Passed => outputs.extend(output),

@@ -107,6 +107,7 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
             elapsed_ns: 0,
             record: None,
             unapplied: 0,
+            faults: Default::default(),
         });
         match absorbed {
             Absorbed::Diverged(_) => break,

@@ -18,12 +18,14 @@ pub(crate) mod not_shrunk;
 mod operation_text;
 mod schedule_text;
 mod steps_table;
+mod summary;
 mod world_text;
 
 use crate::{Found, Record, Schedule, TestName};
 
 pub(crate) use self::footer::NOT_STORED_IN_CI;
 pub use self::footer::stored_text;
+pub(crate) use self::summary::{nothing_differed, summary};
 
 /// Renders the report; `all_steps` lists every step instead of the last ones.
 pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {

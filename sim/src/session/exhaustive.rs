@@ -88,6 +88,7 @@ impl Session<'_> {
         if searched.complete && before > 0 {
             self.note(format!("the search of `{}` is complete", self.runner.test));
         }
+        self.exploration.coverage.distinct_schedules = searched.schedules;
         self.exploration.searched = Some(searched);
     }
 

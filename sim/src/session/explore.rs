@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Session;
 use crate::confirm::{self, Seen};
 use crate::console::shown;
+use crate::coverage::{RECORDED_RUNS, RECORDED_STEPS_MAX};
 use crate::exploration::FoundBy;
 use crate::progress::Phase;
 use crate::run_mode::ExploreError;
-use crate::{Detail, FailureKind, Schedule, StrategySpec, sweep};
+use crate::{Detail, FailureKind, Schedule, StrategySpec, report, sweep};
 
 impl Session<'_> {
     pub(super) fn explore(&mut self) {
@@ -38,10 +39,15 @@ impl Session<'_> {
             return;
         }
         let throttle = self.throttle(Phase::Exploring, self.plan.runs);
+        if self.records_runs() && self.baseline.as_ref().is_none_or(|run| run.steps <= RECORDED_STEPS_MAX) {
+            self.plan.record_one_of = Some(self.plan.runs.div_ceil(RECORDED_RUNS));
+        }
         let swept = sweep::sweep(&self.runner, &self.plan, &|runs| throttle.report(runs));
         self.exploration.runs = swept.runs;
         self.exploration.steps = swept.steps;
         self.exploration.digest = swept.digest;
+        self.covered.merge(swept.covered);
+        self.exploration.coverage = std::mem::take(&mut self.covered).coverage();
         if let Some(first) = swept.failure {
             let by = FoundBy::Seed { index: first.index, seed: first.seed };
             let schedule = self.plan.context.schedule(first.seed);
@@ -59,6 +65,12 @@ impl Session<'_> {
             let seen =
                 Seen { failure: Some(&first.failure), trace_hash: first.trace_hash, steps: first.steps };
             self.investigate(by, schedule, &seen, swept.runs);
+            return;
+        }
+        // A single run is not expected to differ, nor are runs in FIFO order.
+        if swept.runs > 1 && self.plan.context.strategy != StrategySpec::Fifo {
+            let notes = report::nothing_differed(&self.exploration, self.plan.context.profile.tasks());
+            notes.into_iter().for_each(|note| self.note(note));
         }
     }
 
@@ -74,7 +86,10 @@ impl Session<'_> {
         if !is_needed || self.baseline.is_some() {
             return;
         }
-        let (ended, profile) = self.runner.baseline();
+        let detail = if self.records_runs() { Detail::Record } else { Detail::Lean };
+        let (mut ended, profile) = self.runner.baseline(detail);
+        self.covered.add(0, &ended);
+        ended.record = None;
         self.baseline = Some(ended);
         let profile = profile.with_stalls(self.config.stalls);
         let profile = if self.config.varied_io { profile } else { profile.without_varied_io() };

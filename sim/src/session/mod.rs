@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::confirm::Seen;
 use crate::console;
+use crate::coverage::Covered;
 use crate::environment::{Log, Settings};
 use crate::exploration::{Exploration, Found, FoundBy};
 use crate::profile::SeedContext;
@@ -24,7 +25,7 @@ use crate::regression::Regressions;
 use crate::run_mode::{ExploreError, RunMode};
 use crate::runner::Runner;
 use crate::sweep::{Frequency, Plan};
-use crate::{Ended, Record, Schedule, Simulation, StrategySpec, report};
+use crate::{Coverage, Ended, Record, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
 
 /// Runs the test under many schedules, and confirms, shrinks, replays and reports the first failure. It does not panic if
@@ -48,6 +49,7 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
     match mode {
         Ok(RunMode::Explore) => {
             session.explore();
+            session.show_summary();
             session.show_baseline_steps();
         }
         Ok(RunMode::Replay(schedules)) => session.replay(schedules),
@@ -98,6 +100,8 @@ struct Session<'a> {
     /// How often the test fails, if that has been counted already.
     counted: Option<Frequency>,
     regressions: Option<Regressions>,
+    /// What the runs so far covered.
+    covered: Covered,
     exploration: Exploration,
 }
 
@@ -119,6 +123,7 @@ impl<'a> Session<'a> {
             context: SeedContext { strategy, profile: Arc::default() },
             first: 0,
             runs: settings.runs.or(config.runs).unwrap_or(runs),
+            record_one_of: None,
             jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or(default_jobs),
         };
         let folder = config.regressions.folder(&settings);
@@ -130,6 +135,7 @@ impl<'a> Session<'a> {
             runs: 0,
             steps: 0,
             digest: 0,
+            coverage: Coverage::default(),
             searched: None,
             found: None,
             error: None,
@@ -142,6 +148,7 @@ impl<'a> Session<'a> {
             plan,
             baseline: None,
             counted: None,
+            covered: Covered::default(),
             regressions: folder.map(|folder| Regressions::new(&folder, config.test.as_str())),
             exploration,
         }
@@ -153,6 +160,19 @@ impl<'a> Session<'a> {
             console::print_note(&note);
         }
         self.exploration.notes.push(note);
+    }
+
+    /// Returns whether some runs are recorded, to count what they cover.
+    fn records_runs(&self) -> bool {
+        self.config.coverage || self.settings.log.is_some_and(|log| log >= Log::Summary)
+    }
+
+    /// Prints what the runs of a test that passed covered, if the environment asks for it.
+    fn show_summary(&self) {
+        let is_wanted = self.settings.log.is_some_and(|log| log >= Log::Summary) && !self.config.silent;
+        if is_wanted && self.exploration.passed() {
+            console::print(&report::summary(&self.exploration));
+        }
     }
 
     /// Prints the steps of a run that passed, if the environment asks for them.
@@ -173,7 +193,6 @@ impl<'a> Session<'a> {
         let schedule = Schedule::baseline();
         // All steps have places, because all are shown.
         let ended = self.runner.run_explained(&schedule, 0);
-        console::print(&format!("\n{}", self.exploration.report()));
         self.show_steps(report::BASELINE_STEPS, &schedule, ended.record.as_deref());
     }
 

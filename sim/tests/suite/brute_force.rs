@@ -436,6 +436,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> MachineRun {
         elapsed_ns: machine.now,
         record: None,
         unapplied: 0,
+        faults: Default::default(),
     };
     MachineRun { machine, ended, steps }
 }

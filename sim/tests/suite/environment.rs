@@ -45,8 +45,10 @@ fn a_random_seed_differs_each_time() {
 #[test]
 fn warnings_are_notes() {
     let settings = Settings::from_vars([("TIMELOOP_SEDE".to_owned(), "1".to_owned())]).unwrap();
-    let exploration =
-        explore(&Config { environment: Some(settings), ..config("calm") }, &Toy::new([Op::Yield]));
+    let exploration = explore(
+        &Config { environment: Some(settings), runs: Some(1), ..config("calm") },
+        &Toy::new([Op::Yield]),
+    );
     assert!(exploration.passed());
     assert_eq!(
         exploration.notes,

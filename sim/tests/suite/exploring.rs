@@ -203,6 +203,7 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
                 elapsed_ns: 0,
                 record: None,
                 unapplied: 0,
+                faults: Default::default(),
             }
         }
     }

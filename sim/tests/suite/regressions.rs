@@ -110,7 +110,7 @@ fn a_stored_schedule_that_passes_is_kept_without_a_note() {
 fn a_stored_schedule_that_no_longer_applies_adds_a_note() {
     let folder = Folder::new();
     fs::write(folder.file(FILE), LOST_UPDATE).unwrap();
-    let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
+    let exploration = explore(&Config { runs: Some(1), ..config(&folder.0) }, &Toy::new([Op::Yield]));
     assert!(exploration.passed());
     let note = format!(
         "{}:7: the schedule no longer applies: 1 of its decisions is not reached any more, and the test passes under it; \
@@ -305,7 +305,7 @@ fn an_unreadable_file_is_reported() {
     let folder = Folder::new();
     // A folder in place of the file.
     fs::create_dir(folder.file(FILE)).unwrap();
-    let exploration = explore(&config(&folder.0), &Toy::new([Op::Yield]));
+    let exploration = explore(&Config { runs: Some(1), ..config(&folder.0) }, &Toy::new([Op::Yield]));
     let error = exploration.error.unwrap().to_string();
     let start = format!("{}: the regression file can't be read (", folder.file(FILE).display());
     assert!(error.starts_with(&start) && error.ends_with("); make it readable, or delete it"), "{error}");

@@ -166,6 +166,7 @@ impl Simulation for Toy {
             elapsed_ns: world.now_ns,
             record: (world.request.detail != Detail::Lean).then(|| Box::new(world.record)),
             unapplied: world.request.source.unapplied(),
+            faults: Default::default(),
         }
     }
 }

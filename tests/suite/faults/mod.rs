@@ -1,6 +1,8 @@
 //! Faults that users of timeloop met, each with the smallest input that showed it.
 
 mod configuration;
+#[cfg(feature = "sync")]
+mod coverage;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod fault_kinds;
 mod limits;
