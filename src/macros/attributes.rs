@@ -22,6 +22,21 @@
 /// `#[cfg(…)]`, docs, and `#[should_panic]`. With `#[should_panic]`, one of the runs must fail, and its schedule is not
 /// stored among the regressions.
 ///
+/// # Cases
+///
+/// With rstest and test-case, put the attribute below theirs, as `#[tokio::test]`:
+///
+/// ```text
+/// #[rstest]
+/// #[case::small(1)]
+/// #[case::large(1_000)]
+/// #[timeloop::test]
+/// async fn transfers(bank: Bank, #[case] amount: i64) { … }
+/// ```
+///
+/// Each case is a test with schedules and a regression file of its own. Fixtures and arguments are made anew in each run.
+/// `examples/frameworks` in the repository has such tests.
+///
 /// # Arguments
 ///
 /// ```rust,test_harness
