@@ -202,6 +202,7 @@
 //! | `hyper` | | `adapters::hyper`: the timer, executor and streams that hyper 1 needs |
 //! | `rustls` | | `adapters::rustls`: TLS whose random numbers and times are those of the run |
 //! | `quinn` | | `adapters::quinn`: sockets, timers and connection ids for QUIC |
+//! | `tracing` | | `adapters::tracing`: the events of a failing run in its report |
 //!
 //! Without `sync` and `net`, tokio is not among the dependencies.
 //!
@@ -213,8 +214,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
-#[cfg(any(feature = "hyper", feature = "quinn", feature = "rustls"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "quinn", feature = "rustls"))))]
+#[cfg(any(feature = "hyper", feature = "quinn", feature = "rustls", feature = "tracing"))]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "hyper", feature = "quinn", feature = "rustls", feature = "tracing")))
+)]
 pub mod adapters;
 pub mod collections;
 mod engine;
@@ -261,12 +265,12 @@ pub use timeloop_sim::{
     BranchKind, Bytes, Cancellation, Canceller, Cause, ChannelUser, Choice, CompletedBranch, Config,
     Coverage, Critical, CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError,
     Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts, Fingerprint, Found, FoundBy,
-    Frequency, Holder, Limits, Log, Nanos, Note, OnProgress, Operation, OperationOutcome, OtherFailure,
-    ParsePathError, Performed, Phase, Profile, Progress, Record, RegressionError, RegressionsIn,
-    ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState, Schedule as StoredSchedule,
-    Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls, Step, StopReason,
-    StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError, UnknownStrategy, Watched,
-    WorldDeviation, WorldEvent,
+    Frequency, Holder, Limits, Log, LogLine, Nanos, Note, OnProgress, Operation, OperationOutcome,
+    OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record, RegressionError,
+    RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState,
+    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
+    Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
+    UnknownStrategy, Watched, WorldDeviation, WorldEvent,
 };
 
 /// Data about nodes, links, sockets and differing runs in a [`Failure`] or a [`Record`].

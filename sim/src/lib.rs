@@ -78,8 +78,9 @@ pub use outcome::{
 pub use profile::{DEADLINE_NS_MAX, Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
-    Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, OperationOutcome,
-    Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord, WorldDeviation, WorldEvent,
+    Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, LogLine,
+    OperationOutcome, Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord, WorldDeviation,
+    WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use report::stored_text;

@@ -172,6 +172,19 @@ pub enum BranchKind {
     Timeout,
 }
 
+/// A line that the code under test has logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Index into [`Record::steps`].
+    pub step: u64,
+    /// Virtual time, nanoseconds since the run's start.
+    pub at_ns: u64,
+    /// Index into [`Record::tasks`].
+    pub task: u32,
+    /// The text.
+    pub text: String,
+}
+
 /// The kind of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -232,6 +245,10 @@ pub struct Record {
     pub events: Vec<WorldEvent>,
     /// Every known cancellation of a future, in order.
     pub cancellations: Vec<Cancellation>,
+    /// The last lines of the log, in order: at least 10,000 if there are as many.
+    pub log: Vec<LogLine>,
+    /// The number of earlier lines.
+    pub log_dropped: u64,
     /// The branches with which `select!`s and timeouts have completed, in order: the first 100,000.
     pub branches: Vec<CompletedBranch>,
 }

@@ -105,6 +105,14 @@ impl Engine {
         self.level == Level::Explain
     }
 
+    /// Records a line that the running task logs.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn log(&self, text: String) {
+        let mut core = self.core.borrow_mut();
+        let at_ns = core.clock.now_ns;
+        core.observer.record(|recorder| recorder.log(at_ns, text));
+    }
+
     /// In an explained run, notes where tasks wait from this step on, besides in the first few thousand steps.
     pub(crate) fn explain_from(&self, step: u64) {
         self.core.borrow_mut().observer.record(|recorder| recorder.explain_from = step);
@@ -388,6 +396,18 @@ impl Recorder {
         if self.record.branches.len() < BRANCHES_MAX {
             self.record.branches.push(branch);
         }
+    }
+
+    /// Records a line that the running task logs. Only the last lines are kept.
+    #[cfg(feature = "tracing")]
+    fn log(&mut self, at_ns: u64, text: String) {
+        const LINES_MAX: usize = 10_000;
+        let Some(step) = self.record.steps.len().checked_sub(1) else { return };
+        if self.record.log.len() == 2 * LINES_MAX {
+            self.record.log.drain(..LINES_MAX);
+            self.record.log_dropped += LINES_MAX as u64;
+        }
+        self.record.log.push(timeloop_sim::LogLine { step: step as u64, at_ns, task: self.current, text });
     }
 
     /// Records that code of this task runs within a step of another task, until [`switch_back`](Self::switch_back) gets the

@@ -2,7 +2,7 @@
 //!
 //! A report has these parts, in this order: [the headline and what failed](headline), [the blocked
 //! tasks](blocked_tasks), the network, the input, [the critical pair](critical_text), [the failing
-//! schedule](schedule_text), [the steps](steps_table), and [how to run it again](footer).
+//! schedule](schedule_text), [the steps](steps_table), [the log](log_lines), and [how to run it again](footer).
 //!
 //! # Invariants
 //! - No line is wider than [`WIDTH`](crate::text::WIDTH), except for paths, commands and the text of a panic or error.
@@ -13,6 +13,7 @@ mod cancellation_text;
 mod critical_text;
 mod footer;
 mod headline;
+mod log_lines;
 mod nondeterminism;
 pub(crate) mod not_shrunk;
 mod operation_text;
@@ -37,6 +38,9 @@ pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     critical_text::write(&mut text, found);
     schedule_text::write(&mut text, found);
     steps_table::write(&mut text, found, all_steps);
+    if let Some(record) = &found.record {
+        log_lines::write(&mut text, record, all_steps);
+    }
     footer::write(&mut text, test, found);
     text
 }
@@ -45,6 +49,7 @@ pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
 pub(crate) fn passed_steps(title: &str, record: &Record, schedule: &Schedule) -> String {
     let mut text = String::new();
     steps_table::write_passed(&mut text, title, record, schedule);
+    log_lines::write(&mut text, record, true);
     text
 }
 
