@@ -159,7 +159,27 @@ impl PartialOrd for TaskPath {
 
 impl Ord for TaskPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self == other { Ordering::Equal } else { self.indices().cmp(&other.indices()) }
+        // A path is greater than its ancestors.
+        let mut order = self.depth().cmp(&other.depth());
+        let (mut one, mut two) = (self, other);
+        while let Some(child) = &one.0
+            && child.depth > other.depth()
+        {
+            one = &child.parent;
+        }
+        while let Some(child) = &two.0
+            && child.depth > self.depth()
+        {
+            two = &child.parent;
+        }
+        // The difference that is nearest to the root decides.
+        while let (Some(first), Some(second)) = (&one.0, &two.0)
+            && !Arc::ptr_eq(first, second)
+        {
+            order = if first.index == second.index { order } else { first.index.cmp(&second.index) };
+            (one, two) = (&first.parent, &second.parent);
+        }
+        order
     }
 }
 
@@ -225,5 +245,21 @@ mod tests {
             assert_eq!(TaskPath::find(path.key()), Some(path));
         }
         assert_eq!(TaskPath::find(TaskKey(7)), None);
+    }
+
+    #[test]
+    fn paths_are_in_the_order_of_their_indices() {
+        let mut paths = vec![TaskPath::root()];
+        for depth in 0..3 {
+            let deepest: Vec<_> = paths.iter().filter(|path| path.depth() == depth).cloned().collect();
+            paths.extend(deepest.iter().flat_map(|path| [1, 2, 3].map(|index| path.child(index))));
+        }
+        // Some share their parents, the others do not.
+        paths.extend(paths.clone().into_iter().map(|path| path.indices().into_iter().collect()));
+        for one in &paths {
+            for two in &paths {
+                assert_eq!(one.cmp(two), one.indices().cmp(&two.indices()), "{one} and {two}");
+            }
+        }
     }
 }

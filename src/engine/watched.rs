@@ -4,6 +4,7 @@
 //! - The requests of a queue are in the order in which they are served.
 //! - What is not known is not said: a state that no fact is known of is [`ResourceState::Unknown`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
 
 use timeloop_sim::{Access, ResourceKind, ResourceState};
@@ -15,14 +16,14 @@ pub(super) struct WatchedResource {
     pub(super) index: Option<usize>,
     pub(super) kind: ResourceKind,
     pub(super) holders: Vec<Holder>,
-    /// The requests that wait in the queue.
-    queue: Vec<Request>,
+    /// The requests that wait in the queue, by their numbers, which rise.
+    queue: BTreeMap<u32, Request>,
     /// The task that created it.
     pub(super) creator: Option<u32>,
     /// The task that received from it last.
     receiver: Option<u32>,
     /// The tasks that have sent to it.
-    senders: Vec<u32>,
+    senders: BTreeSet<u32>,
     /// The task that closed it, and the index of its step.
     pub(super) closed: Option<(u32, u64)>,
     /// How many parts exist, held or not.
@@ -48,7 +49,6 @@ pub(super) struct Holder {
 /// A request that waits in a queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
-    number: u32,
     pub(super) task: u32,
     pub(super) at: &'static Location<'static>,
     parts: u64,
@@ -95,7 +95,9 @@ impl WatchedResource {
     pub(super) fn used(&mut self, task: u32, access: Access) {
         match access {
             Access::Receive => self.receiver = Some(task),
-            Access::Send if !self.senders.contains(&task) => self.senders.push(task),
+            Access::Send => {
+                self.senders.insert(task);
+            }
             _ => {}
         }
     }
@@ -120,17 +122,17 @@ impl WatchedResource {
 
     /// Adds a request to the queue.
     pub(super) fn requested(&mut self, number: u32, task: u32, parts: usize, at: &'static Location<'static>) {
-        self.queue.push(Request { number, task, at, parts: parts as u64 });
+        self.queue.insert(number, Request { task, at, parts: parts as u64 });
     }
 
     /// Removes a request, which was served or given up.
     pub(super) fn served(&mut self, number: u32) {
-        self.queue.retain(|request| request.number != number);
+        self.queue.remove(&number);
     }
 
     /// Returns the request that has what it asks for, although its future has not been polled since.
     pub(super) fn handed_to(&self) -> Option<&Request> {
-        let first = self.queue.first()?;
+        let (_, first) = self.queue.first_key_value()?;
         let held: u64 = self.holders.iter().map(|holder| holder.parts).sum();
         (held + first.parts <= self.exist?).then_some(first)
     }
@@ -147,7 +149,7 @@ impl WatchedResource {
         let created = || self.creator.map(User::Created);
         match access {
             Access::Acquire => {
-                let request = self.queue.iter().rfind(|request| request.task == task);
+                let request = self.queue.values().rfind(|request| request.task == task);
                 match (request, self.exist) {
                     (Some(request), Some(exist)) if request.parts > exist => {
                         let requested = u32::try_from(request.parts).unwrap_or(u32::MAX);
