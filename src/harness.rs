@@ -291,7 +291,9 @@ where
     let Some(failure) = ended.failure else { return Ok(output.expect("the run has not failed")) };
     // The second run records the locations that explain deadlocks and similar failures.
     let explained = simulation.make_and_drop(request(Detail::Explain)).failure;
-    Err(*explained.filter(|explained| explained.fingerprint() == failure.fingerprint()).unwrap_or(failure))
+    Err(*explained
+        .filter(|explained| explained.lean_fingerprint() == failure.lean_fingerprint())
+        .unwrap_or(failure))
 }
 
 /// The outcome of one run.

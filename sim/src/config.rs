@@ -27,12 +27,15 @@ use crate::{Limits, Seed, StrategySpec, TestName};
 ///         Ended {
 ///             failure: None,
 ///             trace_hash: 7,
+///             decisions_hash: 7,
 ///             steps: 1,
 ///             operations: 0,
 ///             elapsed_ns: 0,
 ///             record: None,
 ///             unapplied: 0,
 ///             faults: FaultCounts::default(),
+///             held_ns: 0,
+///             draws: false,
 ///         }
 ///     }
 /// }

@@ -4,13 +4,14 @@
 //! A confirmed failure can be replayed. Any other is reported as nondeterminism, with the first step that differs.
 
 use crate::profile::SeedContext;
-use crate::runner::Runner;
+use crate::runner::{RECORDED_STEPS_MAX, Runner};
 use crate::{
     Cause, Detail, Difference, DifferentStep, Ended, Failure, FailureKind, Record, Resumed, Schedule, Seed,
 };
 
-/// The largest number of steps of a run that is recorded: the record of a longer one would take too much memory.
-pub(crate) const RECORDED_STEPS_MAX: u64 = 2_000_000;
+/// The number of later runs that have to agree with each other, and to differ from the first one, before state that runs leave
+/// behind is suspected: chance does not look like that.
+pub(crate) const SUSPECTING_RUNS: u32 = 20;
 
 /// The result of two more runs of a failing schedule.
 #[derive(Debug)]
@@ -23,15 +24,40 @@ pub(crate) enum Confirmed {
 
 /// Runs `schedule` twice more and compares the runs with `seen`.
 pub(crate) fn confirm(runner: &Runner<'_>, schedule: &Schedule, seen: &Seen<'_>) -> Confirmed {
-    let detail = if seen.steps > RECORDED_STEPS_MAX { Detail::Lean } else { Detail::Record };
-    let (one, two) = (runner.run(schedule, detail), runner.run(schedule, detail));
+    let [one, two] = if seen.steps > RECORDED_STEPS_MAX {
+        [(); 2].map(|()| runner.run(schedule, Detail::Lean))
+    } else {
+        [runner.run(schedule, Detail::Record), runner.run_recorded(schedule, seen.failure, seen.steps)]
+    };
     if !alike(&one, &two) {
         return Confirmed::Differs(difference(&one, &two, seen.failure));
     }
-    if one.trace_hash != seen.trace_hash || fingerprint(&one) != seen.failure.map(Failure::fingerprint) {
+    if one.trace_hash != seen.trace_hash || fingerprint(&one) != seen.failure.map(Failure::lean_fingerprint) {
         return Confirmed::Differs(nondeterminism(Difference::First, seen.failure));
     }
     Confirmed::Same(Box::new(two))
+}
+
+/// The number of runs of a schedule that have to be alike before it counts as checked.
+///
+/// If the code tosses a coin of its own, that fails the test with probability `p`, then a schedule fails and another one passes
+/// this often with probability `(p * (1 - p)) ^ CHECKED_RUNS`, which is less than one in a million for any `p`.
+pub(crate) const CHECKED_RUNS: u32 = 10;
+
+/// Returns whether [`CHECKED_RUNS`] more runs of each schedule repeat the run that comes with it.
+///
+/// The runs alternate as in the Thue-Morse sequence. Unlike any number of runs of one schedule after the other, or of both in
+/// turn, that is not the rhythm of code that counts its runs.
+pub(crate) fn repeat(runner: &Runner<'_>, sides: [(&Schedule, &Ended); 2]) -> bool {
+    (0..2 * CHECKED_RUNS).all(|number| {
+        let (schedule, first) = sides[(number.count_ones() % 2) as usize];
+        alike(&runner.run(schedule, Detail::Lean), first)
+    })
+}
+
+/// Returns whether [`CHECKED_RUNS`] more runs of `schedule` repeat the run `first`.
+pub(crate) fn repeats(runner: &Runner<'_>, schedule: &Schedule, first: &Ended) -> bool {
+    (0..CHECKED_RUNS).all(|_| alike(&runner.run(schedule, Detail::Lean), first))
 }
 
 /// The run to confirm.
@@ -42,20 +68,29 @@ pub(crate) struct Seen<'a> {
     pub(crate) steps: u64,
 }
 
-/// Repeats the exploration's first run, which passed. If it differs now, a run has left state behind in the process, and
-/// the failure `seen` may come from that state rather than from its schedule. Returns the failure in that case.
+/// Repeats the exploration's first run, which passed. If it differs now, the failure `seen` may not come from its schedule but
+/// from state that a run has left behind in the process, or from chance. Returns the failure in that case.
 pub(crate) fn check_leftover_state(
     runner: &Runner<'_>,
     (schedule, trace_hash): &(Schedule, u64),
     seen: &Failure,
 ) -> Option<Box<Failure>> {
-    let again = runner.run(schedule, Detail::Lean);
-    (again.failure.is_some() || again.trace_hash != *trace_hash).then(|| {
-        let seed = match schedule {
-            Schedule::Seeded { seed, .. } => Some(*seed),
-            Schedule::Deviations { .. } => None,
-        };
-        nondeterminism(Difference::LeftBehind(seed), Some(seen))
+    let again = runner.run(schedule, Detail::Record);
+    if again.failure.is_none() && again.trace_hash == *trace_hash {
+        return None;
+    }
+    if again.trace_hash == *trace_hash {
+        // Chance looks the same as state that does not change the steps.
+        return Some(nondeterminism(Difference::End, Some(seen)));
+    }
+    let runs = (1..SUSPECTING_RUNS).map(|_| runner.run(schedule, Detail::Record));
+    let seed = match schedule {
+        Schedule::Seeded { seed, .. } => Some(*seed),
+        Schedule::Deviations { .. } => None,
+    };
+    Some(match runs.into_iter().find(|run| !alike(run, &again)) {
+        Some(other) => difference(&again, &other, Some(seen)),
+        None => nondeterminism(Difference::LeftBehind(seed), Some(seen)),
     })
 }
 
@@ -85,11 +120,11 @@ pub(crate) fn check(
     })
 }
 
-fn fingerprint(ended: &Ended) -> Option<crate::Fingerprint> {
-    ended.failure.as_ref().map(|failure| failure.fingerprint())
+pub(crate) fn fingerprint(ended: &Ended) -> Option<crate::Fingerprint> {
+    ended.failure.as_ref().map(|failure| failure.lean_fingerprint())
 }
 
-fn alike(one: &Ended, two: &Ended) -> bool {
+pub(crate) fn alike(one: &Ended, two: &Ended) -> bool {
     one.trace_hash == two.trace_hash && fingerprint(one) == fingerprint(two)
 }
 

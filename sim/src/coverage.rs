@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault_counts::FaultCounts;
+use crate::fnv::Fnv;
 use crate::{BranchKind, CompletedBranch, Ended, Record, ResourceKey, ResourceKind, Site, TaskKey};
 
 /// The number of runs of seeds, spread over an exploration, that are recorded.
@@ -172,12 +173,13 @@ impl Covered {
     }
 }
 
-/// Hashes an operation with FNV-1a.
+/// Hashes an operation.
 fn number(task: TaskKey, resource: ResourceKey, site: Option<&Site>) -> OperationNumber {
     let (file, line, column) = site.map_or(("", 0, 0), |site| (&*site.file, site.line, site.column));
-    let numbers = [task.0, resource.0, line.into(), column.into()];
-    let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-    bytes.chain(file.bytes()).fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    let mut hash = Fnv::default();
+    for number in [task.0, resource.0, line.into(), column.into()] {
+        hash.mix(&number.to_le_bytes());
+    }
+    hash.mix(file.as_bytes());
+    hash.get()
 }

@@ -1,13 +1,15 @@
 //! The critical pair of a failure: the one order or choice with which the test fails, and without which it does not.
 //!
 //! # Invariants
-//! - Both schedules have been run twice, with the same result both times.
+//! - After the search, each of the two schedules has been run another [`CHECKED_RUNS`](confirm::CHECKED_RUNS) times, with the
+//!   same result each time.
 
+use crate::confirm;
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
 use crate::{
-    Access, Cancellation, Deviation, Ended, FailureKind, Fingerprint, Performed, Record, ResourceRecord,
-    Schedule, Seed, Site, TaskLabel, WorldEffect,
+    Access, Cancellation, Detail, Deviation, Difference, Ended, Failure, FailureKind, Fingerprint, Performed,
+    Record, ResourceRecord, Schedule, Seed, Site, TaskLabel, WorldEffect,
 };
 
 /// Two schedules that differ in one decision. The first fails as reported; the second passes, or fails in another way.
@@ -88,8 +90,31 @@ pub struct CriticalStep {
     pub cancellations: Box<[Cancellation]>,
 }
 
-/// Runs both schedules of `pair` once more and describes how they differ; `shrunk` is the failing run that is reported.
+/// Describes how the two schedules of `pair` differ, and checks that their runs repeat; `shrunk` is the failing run that is
+/// reported.
+///
+/// # Errors
+/// When runs of one of them differ, which is nondeterminism.
 pub(crate) fn explain(
+    runner: &Runner<'_>,
+    pair: &CriticalPair,
+    failure: &Failure,
+    shrunk: (&Schedule, &Record, u64),
+) -> Result<Option<Critical>, Box<Failure>> {
+    let Some(critical) = describe(runner, pair, failure.fingerprint(), shrunk) else { return Ok(None) };
+    let [fails, other] =
+        [&critical.fails, &critical.other].map(|schedule| runner.run(schedule, Detail::Lean));
+    let are_as_before = confirm::fingerprint(&fails) == Some(failure.lean_fingerprint())
+        && other.failure.as_ref().map(|failure| failure.kind) == critical.otherwise;
+    if are_as_before && confirm::repeat(runner, [(&critical.fails, &fails), (&critical.other, &other)]) {
+        Ok(Some(critical))
+    } else {
+        Err(confirm::nondeterminism(Difference::Unknown, Some(failure)))
+    }
+}
+
+/// Runs both schedules of `pair` once more and describes how they differ.
+fn describe(
     runner: &Runner<'_>,
     pair: &CriticalPair,
     fingerprint: Fingerprint,

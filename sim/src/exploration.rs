@@ -94,8 +94,11 @@ pub struct Found {
     pub schedule: Schedule,
     /// The smallest schedule found that fails in the same way; the original one if shrinking was not possible.
     pub shrunk: Schedule,
-    /// The critical order or choice: without it, the test does not fail in this way.
+    /// The critical order or choice: without it, the test does not fail in this way. `None` if more than half of the schedules
+    /// fail, because one order or choice is not the cause then.
     pub critical: Option<Critical>,
+    /// If more than half of the schedules fail: an order or choice with which the test passes.
+    pub rescue: Option<Critical>,
     /// The number of changes to [`shrunk`](Self::shrunk) tried in search of that which fail as well.
     pub critical_tried: u64,
     /// Why the schedule was not shrunk, if it was not.

@@ -2,12 +2,15 @@
 //!
 //! # Invariants
 //! - Shrinking and deduplication keep the [`Fingerprint`].
-//! - A fingerprint depends on the kind and the place of the failure, never on values, times or the order of unrelated events.
+//! - A fingerprint depends on the kind and the places of the failure, never on values or the order of unrelated events. It
+//!   depends on times only in that a task that waits for a short time when a limit is reached does not count.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::fnv::Fnv;
 use crate::{Access, Anomaly, NodeState, NodeWait, Seed, Site, SocketWait, TaskLabel};
 
 /// A task that was blocked when the run failed.
@@ -295,7 +298,7 @@ pub enum Difference {
     End,
     /// The first run differs from two later ones.
     First,
-    /// The first run of the process, with this seed or else the baseline run, passed; it now takes other steps.
+    /// The first run of the process, with this seed or else the baseline run, passed; later runs all differ from it.
     LeftBehind(Option<Seed>),
     /// A run that should repeat this many first steps of an earlier run took other steps.
     Prefix(u64),
@@ -426,16 +429,41 @@ impl Failure {
         false
     }
 
-    /// Returns the fingerprint, which is equal for equal failures.
+    /// Returns the fingerprint, which is equal for equal failures. It includes the place of the first panic, and the lines
+    /// where blocked tasks wait, if the run has looked them up ([`Detail::Blocked`](crate::Detail::Blocked)) and if the tasks
+    /// are fewer than [`BlockedTask::DESCRIBED_MAX`].
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        // FNV-1a: short, fixed, and good enough to distinguish the failures of one test.
-        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-        let mut mix = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-            }
-        };
+        self.hash_places(true)
+    }
+
+    /// Returns the fingerprint without the lines where blocked tasks wait. It is the same for every
+    /// [`Detail`](crate::Detail) of a run.
+    #[must_use]
+    pub fn lean_fingerprint(&self) -> Fingerprint {
+        self.hash_places(false)
+    }
+
+    /// Returns whether tasks are blocked for good, so that the lines where they wait belong to the fingerprint.
+    pub(crate) fn is_hang(&self) -> bool {
+        self.stuck().next().is_some()
+    }
+
+    /// Returns the tasks that are blocked for good, as far as can be known. When a limit is reached, a task may wait only for
+    /// the next event.
+    fn stuck(&self) -> impl Iterator<Item = &BlockedTask> {
+        self.blocked.iter().filter(|blocked| match self.kind {
+            FailureKind::Deadlock => true,
+            FailureKind::Livelock => blocked.since_ns < self.at_ns,
+            _ => blocked.since_ns < self.at_ns / 2,
+        })
+    }
+
+    fn hash_places(&self, with_waits: bool) -> Fingerprint {
+        // Which of many tasks are described depends on the schedule.
+        let with_waits = with_waits && self.blocked.len() < BlockedTask::DESCRIBED_MAX;
+        let mut hash = Fnv::default();
+        let mut mix = |bytes: &[u8]| hash.mix(bytes);
         mix(self.kind.name().as_bytes());
         match (&self.site, self.kind) {
             (Some(site), _) => mix(site.to_string().as_bytes()),
@@ -447,13 +475,31 @@ impl Failure {
             }
             (None, _) => {}
         }
-        Fingerprint(hash)
+        for note in &self.notes {
+            if let Note::EarlierPanic { site: Some(site), .. } = note {
+                mix(site.to_string().as_bytes());
+            }
+        }
+        // Several tasks at one place count once: their number may depend on the schedule.
+        let places: BTreeSet<String> = self
+            .stuck()
+            .map(|blocked| {
+                let place = |site: &Option<Site>| site.as_ref().map_or_else(String::new, Site::to_string);
+                let waits_at = if with_waits { place(&blocked.waits_at) } else { String::new() };
+                format!("{} {waits_at}", place(&blocked.task.spawned))
+            })
+            .collect();
+        places.iter().for_each(|place| mix(place.as_bytes()));
+        Fingerprint(hash.get())
     }
 }
 
 impl std::error::Error for Failure {}
 
 impl BlockedTask {
+    /// A failure describes at most this many blocked tasks.
+    pub const DESCRIBED_MAX: usize = 20;
+
     /// Returns the tasks without which this one cannot continue.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (one, holders) = match self.waits_for.as_deref() {

@@ -218,6 +218,11 @@ impl Profile {
         AnySource::Seeded(Seeded::with_estimates_in(scratch, seed, strategy, &keyed))
     }
 
+    /// Returns the longest stall, in nanoseconds of virtual time; 0 means short stalls.
+    pub(crate) fn stall_ns(&self) -> u64 {
+        self.stall_ns
+    }
+
     /// Returns the path of a task that has been counted.
     fn path(&self, key: TaskKey) -> TaskPath {
         let mut index = self.lineage.iter().position(|lineage| lineage.key == key).unwrap_or(0);

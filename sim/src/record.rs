@@ -48,6 +48,8 @@ pub struct Step {
     pub waits_at: Option<Site>,
     /// Whether the task ended with this step.
     pub finished: bool,
+    /// Whether the task panicked in this step.
+    pub panicked: bool,
     /// The trace hash before this step.
     pub trace_hash: u64,
 }

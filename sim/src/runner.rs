@@ -1,15 +1,26 @@
 //! Runs a simulation under a schedule or a seed, and sets the subject for the watchdog's message.
 //!
 //! # Invariants
-//! Only [`Runner::run_loud`] prints. The subject affects no decision.
+//! Only [`Runner::run_loud`] prints. The subject affects no decision. All runs are compared except those of a sweep.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::outcomes::Outcomes;
 use crate::profile::SeedContext;
 use crate::watchdog::{self, Origin, Subject};
 use crate::{
-    AnySource, Detail, Ended, Limits, Profile, Request, Schedule, Scratch, Seed, Simulation, TestName,
+    AnySource, Detail, Ended, Failure, Fingerprint, Limits, Profile, Request, Schedule, Scratch, Seed,
+    Simulation, TestName,
 };
+
+/// The largest number of steps of a run that is recorded: the record of a longer one would take too much memory.
+pub(crate) const RECORDED_STEPS_MAX: u64 = 2_000_000;
+
+/// The largest number of steps of a hang that is compared by the places where its tasks wait while failures are counted.
+const COMPARED_STEPS_MAX: u64 = 5_000;
+
+/// The number of steps at the end whose locations are looked up: more than a report shows.
+const LAST_STEPS: u64 = 2_000;
 
 /// A simulation with the settings that all its runs share.
 #[derive(Clone)]
@@ -19,6 +30,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) test: &'a TestName,
     /// A note for the watchdog's message, if a run gets stuck.
     pub(crate) note: Option<Arc<str>>,
+    /// How the runs so far ended.
+    pub(crate) outcomes: Arc<Mutex<Outcomes>>,
 }
 
 /// Makes the runs of seeds, one after another, on one thread.
@@ -36,6 +49,22 @@ impl Worker<'_> {
         let SeedContext { strategy, profile } = self.context;
         self.runner.make(profile.source_in(&self.scratch, *strategy, seed), detail)
     }
+
+    /// Compares the run of a seed with others. Returns the fingerprint if it failed: that of `reported`, if it failed in the same
+    /// way.
+    pub(crate) fn compare(&self, seed: Seed, ended: &Ended, reported: &Failure) -> Option<Fingerprint> {
+        self.runner.outcomes().add(seed, ended);
+        let lean = ended.failure.as_ref()?.lean_fingerprint();
+        if lean != reported.lean_fingerprint() {
+            return Some(lean);
+        }
+        if ended.steps > COMPARED_STEPS_MAX {
+            return Some(reported.fingerprint());
+        }
+        let (fingerprint, _) = self.runner.fingerprint(ended, || self.context.schedule(seed));
+        self.runner.set_origin(Origin::Seeded(self.context.clone()));
+        fingerprint
+    }
 }
 
 impl Runner<'_> {
@@ -44,6 +73,7 @@ impl Runner<'_> {
         self.set_origin(Origin::Stored(Schedule::baseline()));
         let (source, watched) = Profile::watching();
         let ended = self.make(source, detail);
+        self.outcomes().add(Seed(0), &ended);
         (ended, watched.into_profile())
     }
 
@@ -68,10 +98,41 @@ impl Runner<'_> {
         self.request(schedule, detail, 0, false)
     }
 
+    /// Makes a recorded run that ends with the whole fingerprint of `failure`, which needs more than a record if it is a hang.
+    pub(crate) fn run_recorded(&self, schedule: &Schedule, failure: Option<&Failure>, steps: u64) -> Ended {
+        match failure {
+            Some(failure) if failure.is_hang() => self.run_hang(schedule, steps),
+            _ => self.run(schedule, Detail::Record),
+        }
+    }
+
+    /// Makes a run that is known to hang after `steps` steps, and looks up where its tasks wait.
+    pub(crate) fn run_hang(&self, schedule: &Schedule, steps: u64) -> Ended {
+        self.request(schedule, Detail::Blocked, steps.saturating_sub(LAST_STEPS), false)
+    }
+
+    /// Returns the whole fingerprint of a run that failed under `schedule`. For a hang, this takes another run the first time that
+    /// its decisions occur, to find out where the tasks wait. Returns whether it has made that run.
+    pub(crate) fn fingerprint(
+        &self,
+        ended: &Ended,
+        schedule: impl FnOnce() -> Schedule,
+    ) -> (Option<Fingerprint>, bool) {
+        let Some(failure) = &ended.failure else { return (None, false) };
+        if !failure.is_hang() || ended.steps > RECORDED_STEPS_MAX {
+            return (Some(failure.fingerprint()), false);
+        }
+        let schedule = schedule();
+        let known = self.outcomes().hang(schedule.randomness(), ended);
+        if let Some(known) = known {
+            return (known, false);
+        }
+        let examined = self.run_hang(&schedule, ended.steps).failure;
+        (examined.map(|failure| failure.fingerprint()), true)
+    }
+
     /// Makes a run with all that a report needs; it is known to take `steps` steps.
     pub(crate) fn run_explained(&self, schedule: &Schedule, steps: u64) -> Ended {
-        /// The number of steps at the end whose locations are recorded: more than a report shows.
-        const LAST_STEPS: u64 = 2_000;
         self.request(schedule, Detail::Explain, steps.saturating_sub(LAST_STEPS), false)
     }
 
@@ -82,13 +143,25 @@ impl Runner<'_> {
 
     fn request(&self, schedule: &Schedule, detail: Detail, explain_from: u64, loud: bool) -> Ended {
         self.set_origin(Origin::Stored(schedule.clone()));
-        self.simulation.run(Request {
+        let ended = self.simulation.run(Request {
             source: schedule.source(),
             limits: self.limits,
             detail,
             explain_from,
             loud,
-        })
+        });
+        let mut outcomes = self.outcomes();
+        outcomes.add(schedule.randomness(), &ended);
+        if matches!(detail, Detail::Blocked | Detail::Explain) {
+            outcomes.examined(schedule.randomness(), &ended);
+        }
+        drop(outcomes);
+        ended
+    }
+
+    /// Returns how the runs so far ended.
+    pub(crate) fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_origin(&self, origin: Origin) {

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - A schedule and the code under test determine the run, wherever and whenever it is repeated.
 
+use crate::strategy::Reach;
 use crate::{DecisionKey, Domain, Estimates, Seed, StrategySpec, TaskPath};
 
 /// One decision that differs from the baseline run.
@@ -85,6 +86,14 @@ impl Schedule {
         Self::Deviations { randomness: Seed(0), deviations: Vec::new() }
     }
 
+    /// Returns the seed of the random numbers that the code under test draws.
+    pub(crate) fn randomness(&self) -> Seed {
+        match self {
+            Self::Seeded { seed, .. } => *seed,
+            Self::Deviations { randomness, .. } => *randomness,
+        }
+    }
+
     /// Returns whether virtual time may advance under it while a task is ready.
     #[must_use]
     pub fn stalls(&self) -> bool {
@@ -94,6 +103,17 @@ impl Schedule {
             Self::Deviations { deviations, .. } => {
                 deviations.iter().any(|deviation| deviation.domain == Domain::Stall)
             }
+        }
+    }
+
+    /// Returns the decisions that the strategy can make. A schedule without a strategy can only do more of what it does.
+    pub(crate) fn reach(&self) -> Reach {
+        match self {
+            Self::Seeded { strategy, estimates, .. } => {
+                strategy.reach(estimates.instants, estimates.stall_ns, estimates.varied_io)
+            }
+            Self::Deviations { .. } if self.stalls() => Reach::ALL,
+            Self::Deviations { .. } => Reach::WITHOUT_STALLS,
         }
     }
 

@@ -22,7 +22,10 @@ pub enum Detail {
     Lean,
     /// A [`Record`] of every step and decision; for rewriting and shrinking.
     Record,
-    /// As `Record`, plus the source location where each step's task waits, where it can be known; for reports. Slow.
+    /// As `Record`, plus the source location where each blocked task of a hang waits, where it can be known; for comparing
+    /// fingerprints.
+    Blocked,
+    /// As `Blocked`, plus the source location where each step's task waits; for reports. Slow.
     Explain,
 }
 
@@ -35,7 +38,7 @@ pub struct Request<'a> {
     pub limits: &'a Limits,
     /// How much to record.
     pub detail: Detail,
-    /// Under [`Detail::Explain`], the step from which source locations are looked up; those of the first few thousand
+    /// Under [`Detail::Blocked`] and [`Detail::Explain`], the step from which source locations are looked up; those of the first few thousand
     /// steps are always looked up. The report of a long run shows its beginning and its end.
     pub explain_from: u64,
     /// Whether a panic prints its usual message to standard error. If not, nothing is printed.
@@ -49,6 +52,9 @@ pub struct Ended {
     pub failure: Option<Box<Failure>>,
     /// The rolling hash of every step's task and virtual time and of every choice.
     pub trace_hash: u64,
+    /// The trace hash, mixed with the place of every decision: runs with the same hash have made the same decisions. The trace
+    /// hash lacks preemptions after which the task continues at once, or not at all, and which transfer of a step was short.
+    pub decisions_hash: u64,
     /// The number of steps.
     pub steps: u64,
     /// The number of operations on locks, channels and the like, in resumptions with more than
@@ -62,6 +68,10 @@ pub struct Ended {
     pub unapplied: usize,
     /// The faults of the run's fault plans.
     pub faults: FaultCounts,
+    /// The longest virtual time for which a stored deviation held a ready task back, in nanoseconds.
+    pub held_ns: u64,
+    /// Whether the code under test drew random numbers. The trace hash does not include them.
+    pub draws: bool,
 }
 
 impl Ended {

@@ -183,6 +183,14 @@ pub struct Frequency {
     pub others: Vec<OtherFailure>,
 }
 
+impl Frequency {
+    /// Returns whether more than half of the schedules fail as reported.
+    pub(crate) fn is_usual(&self) -> bool {
+        let others: u64 = self.others.iter().map(|other| other.count).sum();
+        self.failing.saturating_sub(others) > self.tried / 2
+    }
+}
+
 /// A failure other than the reported one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherFailure {
@@ -215,10 +223,12 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, failure: &Failure) -> 
             if offset >= FREQUENCY_RUNS || steps > steps_max {
                 return results;
             }
-            let ended = worker.run(plan.base.of_run(plan.first + offset), Detail::Lean);
+            let seed = plan.base.of_run(plan.first + offset);
+            let ended = worker.run(seed, Detail::Lean);
             let cost = ended.cost();
             steps += cost;
-            let failure = ended.failure.map(|failure| (failure.kind, failure.fingerprint()));
+            let fingerprint = worker.compare(seed, &ended, failure);
+            let failure = ended.failure.map(|failure| failure.kind).zip(fingerprint);
             results.push((offset, cost, failure));
         }
     };

@@ -204,7 +204,7 @@ impl Engine {
             }
             // In an explained run the wakers differ from poll to poll. Setting the timer again for that would lose its place
             // among those of its instant.
-            if self.level == Level::Explain
+            if self.level >= Level::Blocked
                 && TaskRef::is_of_loop(waker)
                 && wake_target.task() == Some(TaskRef::of(waker.data()))
             {

@@ -13,7 +13,7 @@ use super::waker::TaskRef;
 use super::{Core, Engine, ROOT_SLOT, function_name};
 
 /// How many tasks a failure names at most, and how many holders of a resource.
-pub(super) const NAMED_TASKS: usize = 20;
+pub(super) const NAMED_TASKS: usize = BlockedTask::DESCRIBED_MAX;
 
 impl Core {
     /// Returns the label of the task in this slot.

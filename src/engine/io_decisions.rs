@@ -72,6 +72,7 @@ impl Engine {
         let value = effective(value);
         if value != 0 {
             core.scheduler.mix(u64::from(value) << 32 | u64::from(arity));
+            core.scheduler.mix_decision(task, resume, index, value);
             core.observer.record(|recorder| recorder.io_deviates(key, value, |task| effect(value, task)));
         }
         value

@@ -45,7 +45,9 @@ pub(super) enum Level {
     Operations,
     /// The run is recorded.
     Record,
-    /// The places where tasks wait are recorded, too.
+    /// The places where blocked tasks wait are known at the end.
+    Blocked,
+    /// The places where tasks wait are recorded with each step, too.
     Explain,
 }
 
@@ -56,6 +58,7 @@ impl Level {
             Detail::Lean if wants_operations => Self::Operations,
             Detail::Lean => Self::Off,
             Detail::Record => Self::Record,
+            Detail::Blocked => Self::Blocked,
             Detail::Explain => Self::Explain,
         }
     }
@@ -69,7 +72,7 @@ pub(super) struct Observer {
 impl Observer {
     #[inline(always)]
     pub(super) fn new(level: Level) -> Self {
-        let recorder = (level >= Level::Record).then(|| Box::new(Recorder::new(level == Level::Explain)));
+        let recorder = (level >= Level::Record).then(|| Box::new(Recorder::new(level)));
         Self { recorder }
     }
 
@@ -208,8 +211,9 @@ pub(crate) enum CameOut {
 }
 
 impl Recorder {
-    pub(super) fn new(explain: bool) -> Self {
-        Self { sites: explain.then(Sites::default), ..Self::default() }
+    pub(super) fn new(level: Level) -> Self {
+        let sites = (level >= Level::Blocked).then(|| Sites::new(level == Level::Explain));
+        Self { sites, ..Self::default() }
     }
 
     /// Returns a task's index. Tasks are recorded in order of their ids.
@@ -271,7 +275,14 @@ impl Recorder {
         (task.without_waker, task.registered) = (None, false);
         let arrival = task.arrival;
         task.last_step = Some(self.record.steps.len());
-        self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
+        self.record.steps.push(Step {
+            arrival,
+            at_ns,
+            waits_at: None,
+            finished: false,
+            panicked: false,
+            trace_hash,
+        });
     }
 
     /// Records that the running task is preempted.
@@ -282,6 +293,15 @@ impl Recorder {
     /// Records that the preempted task will be ready to continue.
     pub(super) fn will_continue(&mut self) {
         self.preempted = None;
+    }
+
+    /// Records that a task panicked, if it is the one that is being polled.
+    pub(super) fn panicked(&mut self, id: Id) {
+        if self.current == Self::index(id)
+            && let Some(step) = self.record.steps.last_mut()
+        {
+            step.panicked = true;
+        }
     }
 
     /// Records that the step did not poll its task, whose node is paused. The task waits where it did before.

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::panic::{self, PanicHookInfo};
+use std::pin::Pin;
 use std::sync::Once;
+use std::task::{Context, Poll};
 
 use timeloop_sim::{Heartbeat, Site};
 
@@ -70,6 +72,16 @@ impl Drop for Watch {
     fn drop(&mut self) {
         MODE.set(self.0);
     }
+}
+
+/// Polls a future of the code under test. The standard library ends a short backtrace at a function with this name, so the
+/// backtrace of a panic does not list what polls the future. It costs nothing: inlined functions are in backtraces, too.
+#[inline(always)]
+pub(super) fn __rust_begin_short_backtrace<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    future.poll(cx)
 }
 
 fn hook(info: &PanicHookInfo<'_>, previous: &(dyn Fn(&PanicHookInfo<'_>) + Send + Sync)) {

@@ -187,6 +187,7 @@ impl Engine {
         if !core.scheduler.source.should_preempt(key, operation) {
             return None;
         }
+        core.scheduler.mix_decision(task, resume, index, 0);
         self.step.suspended.set(true);
         core.note_preemption(current, self.step.woken.get(), index, operation);
         core.observer.record(|recorder| recorder.preempted(key));
@@ -212,7 +213,9 @@ impl Engine {
         let (last_slot, after_steps) = scheduler.preempted_last;
         // The current step is counted already.
         let leaves_no_trace = last_slot == slot && after_steps == scheduler.steps() - 1;
-        if !leaves_no_trace {
+        if leaves_no_trace {
+            scheduler.mix_continuation();
+        } else {
             scheduler.mix(u64::from(poll.index));
         }
         leaves_no_trace

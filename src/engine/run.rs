@@ -16,7 +16,7 @@ use timeloop_sim::{Access, Ended, Failure, Heartbeat, SpawnSite, TaskKey, TaskLa
 use super::context::Driving;
 use super::nested::{Halt, Unwound};
 use super::observer::Level;
-use super::panics::{self, Watch};
+use super::panics::{self, __rust_begin_short_backtrace, Watch};
 use super::preemption::Interrupted;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State};
 use super::unsafe_cells::InlinedRefMut;
@@ -62,7 +62,8 @@ impl<'a, F: Future> RootFuture<'a, F> {
 
 impl<F: Future> Root for RootFuture<'_, F> {
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
-        match self.future.as_mut().as_pin_mut().expect("not dropped yet").poll(context) {
+        let future = self.future.as_mut().as_pin_mut().expect("not dropped yet");
+        match __rust_begin_short_backtrace(future, context) {
             Poll::Ready(output) => {
                 self.output = Some(output);
                 true
@@ -294,6 +295,8 @@ impl Engine {
         let note = panics::take(&*payload);
         let mut core = self.core.borrow_mut();
         if polling {
+            let id = core.tasks.at(ROOT_SLOT).id;
+            core.observer.record(|recorder| recorder.panicked(id));
             core.end_root();
             let failure = self.root_panic(&mut core, note);
             return Some(Err(Stop::Panicked(payload, failure)));
@@ -334,6 +337,7 @@ impl Engine {
             task
         });
         let mut core = self.core.borrow_mut();
+        core.observer.record(|recorder| recorder.panicked(id));
         let place = core.tasks.at(slot);
         place.task = task;
         place.panicked = true;
@@ -350,7 +354,7 @@ impl Engine {
     /// Returns the waker table of the next poll.
     #[inline]
     pub(super) fn wakers(&self) -> &'static RawWakerVTable {
-        if matches!(self.level, Level::Explain) {
+        if matches!(self.level, Level::Blocked | Level::Explain) {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
         } else {
@@ -620,12 +624,15 @@ impl Engine {
         Ended {
             failure: None,
             trace_hash: core.scheduler.trace_hash,
+            decisions_hash: core.scheduler.decisions_hash(),
             steps: core.scheduler.steps(),
             operations: core.scheduler.operations_total,
             elapsed_ns: core.clock.now_ns,
             record: core.observer.recorder.take().map(|recorder| Box::new(recorder.into_record())),
             unapplied: core.scheduler.source.unapplied(),
             faults: core.faults,
+            held_ns: core.scheduler.source.held_ns(),
+            draws: core.tasks.draws(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Scheduler {
     pub(super) apart_counts: ApartCounts,
     pub(super) limits: Limits,
     pub(super) trace_hash: u64,
+    /// A hash of the decisions whose place the trace hash lacks.
+    decisions: u64,
     /// How many steps may be taken before the loop checks its limits. 0 makes it check at once.
     fuel: u64,
     /// The fuel at the start of the instant.
@@ -54,6 +56,7 @@ impl Scheduler {
             wants_operations,
             limits: limits.clone(),
             trace_hash: 0,
+            decisions: 0,
             fuel,
             granted: fuel,
             steps_before: 0,
@@ -115,6 +118,25 @@ impl Scheduler {
     #[inline(always)]
     pub(super) fn mix_step(&mut self, task: TaskKey, resume: u32, now_ns: u64) {
         self.mix(task.0 ^ u64::from(resume).rotate_left(48) ^ now_ns.rotate_left(20));
+    }
+
+    /// Mixes a decision into the hash of those whose place the trace hash lacks: a preemption, with value 0, or a part of the
+    /// bytes of a transfer. The index counts the decisions of the task's n-th resumption.
+    #[inline]
+    pub(super) fn mix_decision(&mut self, task: TaskKey, resume: u32, index: u32, value: u32) {
+        let place = task.0 ^ u64::from(resume).rotate_left(48) ^ u64::from(index);
+        self.decisions = mix(self.decisions, place ^ u64::from(value).rotate_left(32));
+    }
+
+    /// Mixes a step into the hash of the decisions in which a preempted task continues at once.
+    #[inline]
+    pub(super) fn mix_continuation(&mut self) {
+        self.decisions = mix(self.decisions, u64::MAX);
+    }
+
+    /// Returns the hash of all decisions.
+    pub(super) fn decisions_hash(&self) -> u64 {
+        mix(self.trace_hash, self.decisions)
     }
 
     /// Returns how many steps have been taken.

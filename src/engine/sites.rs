@@ -29,6 +29,8 @@ pub(super) struct Sites {
     /// The newest places where futures in timeouts wait, and the number of the first one.
     kept: VecDeque<Rc<Backtrace>>,
     first_kept: u64,
+    /// Whether the places of steps are kept after the steps.
+    keeps_steps: bool,
     first: Vec<(usize, Rc<Backtrace>)>,
     last: VecDeque<(usize, Rc<Backtrace>)>,
 }
@@ -48,6 +50,10 @@ pub(super) fn note(engine: &Engine) {
 }
 
 impl Sites {
+    pub(super) fn new(keeps_steps: bool) -> Self {
+        Self { keeps_steps, ..Self::default() }
+    }
+
     /// Returns how many places have been noted.
     pub(super) fn noted(&self) -> u64 {
         self.noted
@@ -73,6 +79,9 @@ impl Sites {
     /// Ends the step with this number, whose task waits. Returns the place.
     pub(super) fn end_step(&mut self, step: usize) -> Option<Rc<Backtrace>> {
         let backtrace = self.current.take()?;
+        if !self.keeps_steps {
+            return Some(backtrace);
+        }
         if self.first.len() < KEPT_STEPS {
             self.first.push((step, Rc::clone(&backtrace)));
         } else {

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::panics::__rust_begin_short_backtrace;
 use super::{Id, JoinError, context, panics};
 
 /// A task whose future's type has been erased.
@@ -62,7 +63,7 @@ where
             let StageProjection::Running { future } = unwinding.0.as_mut().project() else {
                 unreachable!("a task that has ended is not resumed");
             };
-            let polled = future.poll(cx);
+            let polled = __rust_begin_short_backtrace(future, cx);
             mem::forget(unwinding);
             match polled {
                 Poll::Pending => Poll::Pending,

@@ -198,6 +198,8 @@ pub(super) struct Tasks {
 struct Extras {
     names: IntMap<Cow<'static, str>>,
     streams: IntMap<Box<Stream>>,
+    /// Whether there has been a stream.
+    draws: bool,
     /// The panics of ended tasks whose output has not been taken.
     panics: IntMap<TaskPanic>,
 }
@@ -463,7 +465,14 @@ impl Tasks {
 
     /// Returns the random stream of a task, which `make` creates on first use.
     pub(super) fn stream(&mut self, id: Id, make: impl FnOnce() -> Stream) -> &mut Stream {
-        self.extras.get_or_insert_default().streams.get_or_insert_with(id.number(), || Box::new(make()))
+        let extras = self.extras.get_or_insert_default();
+        extras.draws = true;
+        extras.streams.get_or_insert_with(id.number(), || Box::new(make()))
+    }
+
+    /// Returns whether a task has drawn random numbers.
+    pub(super) fn draws(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.draws)
     }
 
     /// Drops the name and the random stream of a task.

@@ -226,4 +226,8 @@ impl Source for CoverageSource {
     fn unapplied(&self) -> usize {
         self.source.unapplied()
     }
+
+    fn held_ns(&self) -> u64 {
+        self.source.held_ns()
+    }
 }

@@ -119,7 +119,7 @@ impl Target {
     fn of(failure: &Failure) -> Self {
         match (failure.kind, &failure.site) {
             (FailureKind::Error, None) => Self::AnyError,
-            _ => Self::Fingerprint(failure.fingerprint()),
+            _ => Self::Fingerprint(failure.lean_fingerprint()),
         }
     }
 }

@@ -10,7 +10,7 @@ fn bank_is_found_reported_and_replayed() {
         "timeloop: `bank::money_is_neither_made_nor_lost` passed in 1 schedule\n",
         "  assertion `left == right` failed: money was made or lost\n",
         "\nCritical order (checked): if these two swap, the test passes\n",
-        "  `transfer` (root.2) acquires `mutex` (created at examples/bank.rs:",
+        "  `audit` (root.1) acquires `mutex` (created at examples/bank.rs:",
         "the same failure, trace hash ",
     ] {
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");

@@ -166,7 +166,7 @@ schedule
     assert_eq!(
         failing(&folder, &[("TIMELOOP_SEED", "1000"), ("TIMELOOP_RUNS", "1")]),
         report(
-            "failed in # of # schedules",
+            "failed under a stored schedule, and in # of # others",
             CRITICAL,
             &format!(
                 "found by   the stored schedule at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\n{SHRUNK}"

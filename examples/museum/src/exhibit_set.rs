@@ -123,7 +123,7 @@ impl ExhibitSet {
                 runs,
                 deviations_before: before,
                 deviations_after: after,
-                critical: found.critical.as_ref().map(hangs_on),
+                critical: found.critical.as_ref().or(found.rescue.as_ref()).map(hangs_on),
                 token: found.token,
                 replay,
                 took: clock(),

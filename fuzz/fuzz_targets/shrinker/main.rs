@@ -69,7 +69,7 @@ fn limits() -> Limits {
 /// Makes a run with a record.
 fn run(simulation: &dyn Simulation, source: AnySource) -> Ended {
     let limits = limits();
-    simulation.run(Request { source, limits: &limits, detail: Detail::Record, explain_from: 0, loud: false })
+    simulation.run(Request { source, limits: &limits, detail: Detail::Blocked, explain_from: 0, loud: false })
 }
 
 /// Checks that the deviations of a run repeat it.

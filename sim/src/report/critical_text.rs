@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::operation_text::{Form, verb};
 use crate::text::{Nanos, Nth, grouped, line, wrap, wrap_rows};
-use crate::{Critical, CriticalDecision, CriticalStep, Domain, Found, Site};
+use crate::{Critical, CriticalDecision, CriticalStep, Domain, Found, Frequency, Site};
 
 /// Writes the critical decision, or how many changes did not make the test pass.
 pub(super) fn write(text: &mut String, found: &Found) {
@@ -15,17 +15,50 @@ pub(super) fn write(text: &mut String, found: &Found) {
         text.push('\n');
         wrap(text, "", "  ", &format!("Critical {name} ({checked}): {condition}, {}", outcome(critical)));
         wrap_rows(text, &rows);
+    } else if let Some(rescue) = &found.rescue {
+        let Frequency { failing, tried, .. } = found.frequency;
+        let same = rescue.fails == found.shrunk;
+        let Text { condition, rows, .. } = describe(rescue, same);
+        let (failing, tried, takes) = (grouped(failing), grouped(tried), takes(&rescue.decision));
+        let sentence = format!(
+            "Fails in {failing} of {tried} schedules; it takes {takes} to pass (checked): {condition}, the test passes"
+        );
+        text.push('\n');
+        wrap(text, "", "  ", &sentence);
+        wrap_rows(text, &rows);
     } else if found.critical_tried > 0 {
         let tried = grouped(found.critical_tried);
-        let all_fail = found.frequency.failing == found.frequency.tried && found.frequency.tried > 0;
-        let sentence = if all_fail {
-            let all = grouped(found.frequency.tried);
+        let all = grouped(found.frequency.tried);
+        let sentence = if found.frequency.failing == found.frequency.tried && found.frequency.tried > 0 {
             format!("Every schedule fails: all {all} that were tried, and {tried} variants of this one")
+        } else if found.frequency.is_usual() {
+            let failing = grouped(found.frequency.failing);
+            format!(
+                "Fails in {failing} of {all} schedules, and in {tried} variants of this one with one change"
+            )
         } else {
             format!("No critical order found: {tried} variants of this schedule with one change fail, too")
         };
         text.push('\n');
         wrap(text, "", "  ", &sentence);
+    }
+}
+
+/// Names the change that makes a test pass which fails in most schedules.
+fn takes(decision: &CriticalDecision) -> &'static str {
+    match decision {
+        CriticalDecision::Order { .. } => "another order",
+        CriticalDecision::Randomness { .. } => "other random numbers",
+        CriticalDecision::World { fails_with: true, .. } => "the absence of an event",
+        CriticalDecision::World { .. } => "an event",
+        CriticalDecision::Choice { deviation, fails_with, .. } if deviation.domain == Domain::Stall => {
+            if *fails_with {
+                "the absence of a stall"
+            } else {
+                "a stall"
+            }
+        }
+        CriticalDecision::Choice { .. } => "another choice",
     }
 }
 

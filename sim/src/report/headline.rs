@@ -16,6 +16,13 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
     let how_often = match &found.by {
         FoundBy::Replay => "failed under the replayed schedule".to_owned(),
         _ if frequency.tried == 0 => "failed".to_owned(),
+        FoundBy::Regression { .. } => {
+            let failing = match frequency.failing {
+                0 => "none".to_owned(),
+                failing => grouped(failing),
+            };
+            format!("failed under a stored schedule, and in {failing} of {} others", grouped(frequency.tried))
+        }
         _ => format!("failed in {} of {} schedules", grouped(frequency.failing), grouped(frequency.tried)),
     };
     let _ = write!(text, "timeloop: `{test}` {how_often}: {}", failure.kind);

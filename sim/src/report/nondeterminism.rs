@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::confirm::SUSPECTING_RUNS;
 use crate::text::{Nanos, Nth, done_at, grouped};
 use crate::{Difference, DifferentStep, Failure, Resumed};
 
@@ -11,7 +12,7 @@ The code depends on something besides the schedule. Common causes:
 - the real clock: `std::time::Instant::now`, `SystemTime::now`
 - random numbers that do not come from `timeloop::rng()`
 - a `static` or thread-local that one run leaves changed for the next
-- addresses that are compared, sorted or hashed
+- addresses or thread ids that are compared, sorted or hashed
 - a real thread, or another runtime, that wakes a task or sends it something
 - `futures::select!` or tokio's own `select!`, which use random generators of their own";
 
@@ -20,14 +21,16 @@ pub(super) fn message(differ: &Difference, seen: Option<&Failure>) -> String {
     let what = match differ {
         Difference::Unknown => "two runs of one schedule differ".to_owned(),
         Difference::Step(step) => format!("two runs of one schedule differ, first at {step}"),
-        Difference::End => "two runs of one schedule take the same steps but end differently".to_owned(),
+        Difference::End => "two runs take the same steps but end differently".to_owned(),
         Difference::First => "the first run of a schedule differs from two later runs of it".to_owned(),
         Difference::LeftBehind(seed) => {
             let run = match seed {
                 Some(seed) => format!("the run of seed {seed}"),
                 None => "the baseline run".to_owned(),
             };
-            format!("{run} passed when it was the first run, but now takes other steps")
+            format!(
+                "{run} passed when it was the first run, but {SUSPECTING_RUNS} later runs of it all differ from that"
+            )
         }
         Difference::Prefix(steps) => {
             let last = grouped(*steps);
@@ -40,9 +43,6 @@ pub(super) fn message(differ: &Difference, seen: Option<&Failure>) -> String {
         message.push_str(&format!("\nOne of the runs failed: {failure}"));
     }
     message.push_str(match differ {
-        Difference::First => {
-            "\nThe later runs agree with each other, so the first run probably left state behind in the process."
-        }
         Difference::LeftBehind(_) => {
             "\nA run probably leaves state behind for the next one: in a `static`, a `OnceLock`, a thread-local, or a global \
              client or pool."

@@ -173,7 +173,7 @@ enum From<'a> {
 enum To<'a> {
     Place(&'a Site),
     Unknown,
-    /// The task ends: `end`, `panic`.
+    /// The task ends: `end`, `panic`, `returned error`.
     End(&'static str),
 }
 
@@ -265,7 +265,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
         failure.and_then(|failure| failure.task.as_ref()).is_some_and(|label| label.path == task.label.path);
     let to = match (&step.waits_at, step.finished) {
         (_, true) => To::End(match failure.map(|failure| failure.kind) {
-            Some(FailureKind::Panic | FailureKind::UnobservedPanic) if failed_here => "panic",
+            _ if step.panicked => "panic",
             Some(FailureKind::Error) if failed_here => "returned error",
             Some(FailureKind::Deadlock) if failed_here => "blocks",
             _ => "end",

@@ -176,8 +176,8 @@ impl Session<'_> {
         let again = self.runner.make(search.repeat_last(), Detail::Record);
         let failure = ended.failure.as_deref();
         let repeats = again.trace_hash == ended.trace_hash
-            && again.failure.as_ref().map(|failure| failure.fingerprint())
-                == failure.map(Failure::fingerprint);
+            && again.failure.as_ref().map(|failure| failure.lean_fingerprint())
+                == failure.map(Failure::lean_fingerprint);
         let deviations = again.record.as_ref().map(|record| record.deviations());
         let schedule =
             Schedule::Deviations { randomness: Seed(0), deviations: deviations.unwrap_or_default() };

@@ -7,9 +7,18 @@ use crate::critical;
 use crate::exploration::{Found, FoundBy};
 use crate::progress::Phase;
 use crate::report::not_shrunk;
+use crate::runner::RECORDED_STEPS_MAX;
 use crate::shrink::{self, Budget, Shrunk};
 use crate::sweep::{self, Frequency, Plan};
-use crate::{Detail, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
+use crate::{Detail, Deviation, Difference, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
+
+/// Why there is no shrunk schedule.
+enum NotShrunk {
+    /// The reason, as a sentence for the report.
+    Because(String),
+    /// Its runs differ.
+    Nondeterminism,
+}
 
 impl Session<'_> {
     /// Investigates `schedule`, under which the run `seen` has failed, after `tried` other schedules.
@@ -33,12 +42,18 @@ impl Session<'_> {
         if self.counted.is_none() {
             self.make_baseline_run();
         }
-        let frequency = self.frequency(seen, tried);
-        let mut found = match self.shrink(&schedule, &confirmed) {
+        let frequency = self.frequency(&confirmed, tried);
+        let trace_hash = confirmed.trace_hash;
+        let failure = confirmed.failure.clone().expect("a failing run was confirmed");
+        let stored = schedule.deviations().filter(|_| matches!(by, FoundBy::Regression { .. }));
+        let mut found = match self.shrink(&schedule, &confirmed, stored) {
             Ok(shrunk) => self.replayed(by, schedule, &confirmed, shrunk, frequency),
-            Err(why) => {
-                let failure = confirmed.failure.expect("a failing run was confirmed");
-                let mut found = self.unshrunk(by, schedule, *failure, confirmed.trace_hash);
+            Err(NotShrunk::Nondeterminism) => {
+                let failure = confirm::nondeterminism(Difference::Unknown, Some(&failure));
+                self.unshrunk(by, schedule, *failure, trace_hash)
+            }
+            Err(NotShrunk::Because(why)) => {
+                let mut found = self.unshrunk(by, schedule, (*failure).clone(), trace_hash);
                 found.replayed = found.failure.kind != FailureKind::Escape;
                 found.record = confirmed.record;
                 found.frequency = frequency;
@@ -46,6 +61,10 @@ impl Session<'_> {
                 found
             }
         };
+        if self.runner.outcomes().differ() && found.failure.kind != FailureKind::Nondeterminism {
+            let failure = confirm::nondeterminism(Difference::End, Some(&failure));
+            found = self.unshrunk(found.by, found.schedule, *failure, trace_hash);
+        }
         if found.replayed {
             self.remember(&mut found);
         }
@@ -58,7 +77,7 @@ impl Session<'_> {
         self.exploration.found = Some(found);
     }
 
-    fn frequency(&self, seen: &Seen<'_>, tried: u64) -> Frequency {
+    fn frequency(&self, confirmed: &Ended, tried: u64) -> Frequency {
         if let Some(counted) = &self.counted {
             return counted.clone();
         }
@@ -66,7 +85,7 @@ impl Session<'_> {
             // An exhaustive search has no seeds to sample.
             return Frequency::default();
         }
-        let failure = seen.failure.expect("only failing runs are counted");
+        let failure = confirmed.failure.as_ref().expect("only failing runs are counted");
         let plan = Plan { first: tried, ..self.plan.clone() };
         let mut frequency = sweep::frequency(&self.runner, &plan, failure);
         frequency.tried += tried;
@@ -78,22 +97,35 @@ impl Session<'_> {
         frequency
     }
 
-    /// Shrinks `schedule`. An error is the reason, as a sentence for the report, why it was not shrunk.
-    fn shrink(&self, schedule: &Schedule, confirmed: &Ended) -> Result<Shrunk, String> {
+    /// Shrinks `schedule`.
+    fn shrink(
+        &self,
+        schedule: &Schedule,
+        confirmed: &Ended,
+        stored: Option<&[Deviation]>,
+    ) -> Result<Shrunk, NotShrunk> {
         if confirmed.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
-            return Err(not_shrunk::ESCAPED.to_owned());
+            return Err(NotShrunk::Because(not_shrunk::ESCAPED.to_owned()));
         }
         if confirmed.record.is_none() {
-            return Err(not_shrunk::too_long(confirmed.steps, confirm::RECORDED_STEPS_MAX));
+            let why = not_shrunk::too_long(confirmed.steps, RECORDED_STEPS_MAX);
+            return Err(NotShrunk::Because(why));
         }
-        let randomness = match schedule {
-            Schedule::Seeded { seed, .. } => *seed,
-            Schedule::Deviations { randomness, .. } => *randomness,
-        };
-        let budget = Budget { runs_max: self.config.shrink_runs, stalls: self.config.stalls.are_possible() };
+        let randomness = schedule.randomness();
+        let budget = Budget { runs_max: self.config.shrink_runs };
+        let instants = if self.config.stalls.are_possible() { u32::MAX } else { 0 };
+        let context = &self.plan.context;
+        let reach = [schedule.reach(), context.strategy.reach(instants, context.profile.stall_ns(), true)];
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
-        shrink::shrink(&self.runner, confirmed, randomness, budget, &|runs| throttle.report(runs))
-            .map_err(|why| not_shrunk::why(why).to_owned())
+        shrink::shrink(&self.runner, confirmed, randomness, reach, stored, budget, &|runs| {
+            throttle.report(runs)
+        })
+        .map_err(|why| match why {
+            shrink::NotShrunk::Differs if !confirm::repeats(&self.runner, schedule, confirmed) => {
+                NotShrunk::Nondeterminism
+            }
+            why => NotShrunk::Because(not_shrunk::why(why).to_owned()),
+        })
     }
 
     /// Replays the shrunk schedule from its token, with everything that a report needs.
@@ -111,12 +143,13 @@ impl Session<'_> {
         let read_back = Schedule::from_token(&token, self.runner.test.as_str());
         let read_back = read_back.expect("a token that was just made can be read");
         let ended = self.runner.run_explained(&read_back, lean.steps);
-        let target = confirmed.failure.as_ref().map(|failure| failure.fingerprint());
-        let same = |ended: &Ended| {
-            ended.trace_hash == lean.trace_hash
-                && ended.failure.as_ref().map(|failure| failure.fingerprint()) == target
-        };
-        if !same(&lean) || !same(&ended) {
+        let target = confirmed.failure.as_ref();
+        let fingerprint = |ended: &Ended| ended.failure.as_ref().map(|failure| failure.fingerprint());
+        let same = ended.trace_hash == lean.trace_hash
+            && lean.failure.as_ref().map(|failure| failure.lean_fingerprint())
+                == target.map(|failure| failure.lean_fingerprint())
+            && fingerprint(&ended) == fingerprint(confirmed);
+        if !same {
             let seen = Seen {
                 failure: confirmed.failure.as_deref(),
                 trace_hash: lean.trace_hash,
@@ -130,14 +163,24 @@ impl Session<'_> {
             return self.unshrunk(by, schedule, *failure, lean.trace_hash);
         }
         let failure = ended.failure.expect("its fingerprint was compared");
-        let fingerprint = failure.fingerprint();
-        let critical =
-            ended.record.as_deref().zip(shrunk.critical.found.as_ref()).and_then(|(record, pair)| {
-                critical::explain(&self.runner, pair, fingerprint, (&small, record, lean.steps))
-            });
+        let pair = ended.record.as_deref().zip(shrunk.critical.found.as_ref());
+        let critical = pair.map_or(Ok(None), |(record, pair)| {
+            critical::explain(&self.runner, pair, &failure, (&small, record, lean.steps))
+        });
+        let critical = match critical {
+            Ok(critical) => critical,
+            Err(failure) => return self.unshrunk(by, schedule, *failure, lean.trace_hash),
+        };
+        // Where most schedules fail, the change is a rescue, not the cause.
+        let (critical, rescue) = if frequency.is_usual() {
+            (None, critical.filter(|critical| critical.otherwise.is_none()))
+        } else {
+            (critical, None)
+        };
         Box::new(Found {
             shrunk: small,
             critical,
+            rescue,
             critical_tried: shrunk.critical.rejected,
             frequency,
             deviations_before: Some(shrunk.deviations_before),
@@ -168,6 +211,7 @@ impl Session<'_> {
             schedule,
             replayed: false,
             critical: None,
+            rescue: None,
             critical_tried: 0,
             not_shrunk: None,
             trace_hash,

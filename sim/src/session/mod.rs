@@ -144,7 +144,13 @@ impl<'a> Session<'a> {
         Self {
             config,
             settings,
-            runner: Runner { simulation, limits: &config.limits, test: &config.test, note: None },
+            runner: Runner {
+                simulation,
+                limits: &config.limits,
+                test: &config.test,
+                note: None,
+                outcomes: Arc::default(),
+            },
             plan,
             baseline: None,
             counted: None,

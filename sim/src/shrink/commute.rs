@@ -160,7 +160,14 @@ mod tests {
             label: TaskLabel { path, ..TaskLabel::default() },
             spawned_at_ns: 0,
         };
-        let step = |arrival| Step { arrival, at_ns: 0, waits_at: None, finished: false, trace_hash: 0 };
+        let step = |arrival| Step {
+            arrival,
+            at_ns: 0,
+            waits_at: None,
+            finished: false,
+            panicked: false,
+            trace_hash: 0,
+        };
         let mut record = Record::default();
         let root = TaskPath::root();
         record.tasks = (0..=tasks).map(|n| task(if n == 0 { root.clone() } else { root.child(n) })).collect();

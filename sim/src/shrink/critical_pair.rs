@@ -41,6 +41,8 @@ pub(crate) struct CriticalPair {
     /// How `other` fails; `None` if it passes.
     pub(crate) otherwise: Option<FailureKind>,
     pub(crate) differs: Differs,
+    /// The number of steps from the difference to the end of the failing run.
+    to_end: usize,
 }
 
 /// The difference between the two schedules.
@@ -82,34 +84,40 @@ pub(crate) struct Race {
 }
 
 impl CriticalPair {
-    /// Returns a rank: the pair with the least is the clearest.
-    fn rank(&self) -> (bool, bool, bool) {
+    /// Returns whether the other run passes, and how clear the difference is: the least is the clearest.
+    fn clarity(&self) -> (bool, bool, bool) {
         let (race, neighbors) = match &self.differs {
             Differs::Order(pair) => (pair.race.is_some(), pair.neighbors),
             Differs::Without(_) | Differs::With(_) | Differs::Randomness => (true, true),
         };
         (self.otherwise.is_some(), !race, !neighbors)
     }
+
+    /// Returns a rank: the pair with the least is the clearest, and the nearest to the failure among those.
+    fn rank(&self) -> ((bool, bool, bool), usize) {
+        (self.clarity(), self.to_end)
+    }
 }
 
-/// Searches for a critical pair of `best`, which fails in this way.
-pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate, kind: FailureKind) -> PairSearch {
+/// Searches for a critical pair of `best`, which fails in this way. If `stalls`, virtual time may advance while a task is
+/// ready.
+pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate, kind: FailureKind, stalls: bool) -> PairSearch {
     let steps = if kind.is_limit() { TRIED_STEPS_MAX / 4 } else { TRIED_STEPS_MAX };
     trial.renew_budget(RUNS_MAX, steps);
-    let mut search = PairFinder { trial, best, pairs: Vec::new(), rejected: 0 };
-    if let Some((outcome, record)) = search.trial.recorded(best)
-        && outcome.fails()
-    {
-        search.try_without_deviations();
-        if !search.has_passing_pair() {
-            search.try_changes(&record);
-        }
-        if !search.has_passing_pair() && search.trial.stalls {
-            search.try_stalls(&record);
-        }
-        if search.pairs.is_empty() {
-            search.try_other_randomness();
-        }
+    let recorded = trial.recorded(best).filter(|(outcome, _)| outcome.fails());
+    let Some((outcome, record)) = recorded else { return PairSearch { found: None, rejected: 0 } };
+    let mut search = PairFinder { trial, best, record: &record, pairs: Vec::new(), rejected: 0 };
+    search.try_without_deviations();
+    match search.nearest() {
+        // The last order that decides is closer to the cause than the first one.
+        Some(to_end) => search.try_changes(racing_swaps(&record, record.steps.len() - to_end)),
+        None => search.try_changes(changes(&record, best)),
+    }
+    if !search.has_passing_pair() && stalls {
+        search.try_stalls();
+    }
+    if search.pairs.is_empty() && outcome.draws {
+        search.try_other_randomness();
     }
     let rejected = search.rejected;
     PairSearch { found: search.pairs.into_iter().min_by_key(CriticalPair::rank), rejected }
@@ -119,6 +127,8 @@ pub(super) fn find(trial: &mut Trial<'_>, best: &Candidate, kind: FailureKind) -
 struct PairFinder<'s, 'a> {
     trial: &'s mut Trial<'a>,
     best: &'s Candidate,
+    /// The record of `best`.
+    record: &'s Record,
     pairs: Vec<CriticalPair>,
     rejected: u64,
 }
@@ -127,6 +137,12 @@ impl PairFinder<'_, '_> {
     /// Returns whether a pair was found whose other run passes.
     fn has_passing_pair(&self) -> bool {
         self.pairs.iter().any(|pair| pair.otherwise.is_none())
+    }
+
+    /// Returns the number of steps from the clearest pair to the end of the run, if a pair was found whose other run passes.
+    fn nearest(&self) -> Option<usize> {
+        let nearest = self.pairs.iter().min_by_key(|pair| pair.rank())?;
+        nearest.otherwise.is_none().then_some(nearest.to_end)
     }
 
     /// Tries to remove each deviation of the smallest schedule.
@@ -151,17 +167,14 @@ impl PairFinder<'_, '_> {
                     self.keep(best.clone(), without, outcome.verdict, differs);
                 }
             }
-            if self.pairs.iter().any(|pair| pair.rank() == (false, false, false)) {
-                return;
-            }
         }
     }
 
     /// Tries to add a single change to the smallest schedule.
-    fn try_changes(&mut self, record: &Record) {
+    fn try_changes(&mut self, changes: Vec<Change>) {
         let best = self.best;
         let mut narrowed = 0;
-        for change in changes(record, best).into_iter().take(CHANGES_MAX) {
+        for change in changes.into_iter().take(CHANGES_MAX) {
             let candidate = changed(best, &change.deviation);
             let Some(outcome) = self.trial.probe(&candidate) else { return };
             // A change to another failure is used only if no pair has been found yet.
@@ -177,15 +190,17 @@ impl PairFinder<'_, '_> {
                 }
             }
             narrowed += usize::from(outcome.verdict == Verdict::Passes);
-            let best_rank = self.pairs.iter().map(CriticalPair::rank).min();
-            if best_rank == Some((false, false, false)) || narrowed == NARROWED_MAX {
+            let clear = outcome.verdict == Verdict::Passes
+                && self.pairs.last().is_some_and(|pair| pair.clarity() == (false, false, false));
+            if clear || narrowed == NARROWED_MAX {
                 return;
             }
         }
     }
 
     /// Tries to let time pass before one of the last steps.
-    fn try_stalls(&mut self, record: &Record) {
+    fn try_stalls(&mut self) {
+        let record = self.record;
         let last = record.steps.len().saturating_sub(STALLED_STEPS_MAX)..record.steps.len();
         // Try one move of time first: it is enough for most failures.
         for (moves, step) in (1..=2).flat_map(|moves| last.clone().rev().map(move |step| (moves, step))) {
@@ -219,9 +234,7 @@ impl PairFinder<'_, '_> {
         for randomness in (0..RANDOMNESS_MAX).map(Seed).filter(|seed| *seed != self.best.randomness) {
             let other = Candidate { randomness, ..self.best.clone() };
             let Some(outcome) = self.trial.probe(&other) else { return };
-            // If the trace is the same, the code draws no random numbers.
-            let same = self.trial.probe(self.best).is_some_and(|best| best.trace_hash == outcome.trace_hash);
-            if outcome.verdict == Verdict::Passes || !(same || outcome.fails()) {
+            if !outcome.fails() {
                 self.keep(self.best.clone(), other, outcome.verdict, Differs::Randomness);
                 return;
             }
@@ -261,11 +274,23 @@ impl PairFinder<'_, '_> {
 
     fn keep(&mut self, fails: Candidate, other: Candidate, verdict: Verdict, differs: Differs) {
         let otherwise = match verdict {
-            Verdict::Fails => return,
+            Verdict::Fails | Verdict::OutOfReach => return,
             Verdict::FailsOtherwise(kind) => Some(kind),
             Verdict::Passes => None,
         };
-        self.pairs.push(CriticalPair { fails, other, otherwise, differs });
+        let record = self.record;
+        let to_end = match &differs {
+            Differs::Order(pair) => record.steps.len().saturating_sub(pair.second.unwrap_or(pair.first)),
+            Differs::Without(deviation) | Differs::With(deviation) => {
+                let step = match record.effect_of(deviation) {
+                    Some(effect) => Some(effect.after_steps as usize),
+                    None => record.arrival_about(deviation).and_then(|arrival| record.ran_at()[arrival]),
+                };
+                step.map_or(0, |step| record.steps.len() - step)
+            }
+            Differs::Randomness => record.steps.len(),
+        };
+        self.pairs.push(CriticalPair { fails, other, otherwise, differs, to_end });
     }
 }
 
@@ -301,10 +326,48 @@ fn count(number: u64) -> u32 {
 }
 
 /// A change of the smallest schedule.
+#[derive(Clone)]
 struct Change {
     deviation: Deviation,
     /// The value that changes nothing; `None` for a choice that has none.
     from: Option<u32>,
+}
+
+/// Returns the change that moves a step later by `by` steps.
+fn later(record: &Record, step: usize, by: u64) -> Change {
+    let arrival = record.arrival_of(&record.steps[step]);
+    let index = record.steps[step].arrival as usize;
+    let now = count(step as u64 - record.turn_begins(index, step) + 1);
+    let (domain, index) = arrival.operation.map_or((Domain::Schedule, 0), |index| (Domain::Operation, index));
+    let deviation = about_step(record, step, domain, index, count(u64::from(now) + by));
+    Change { deviation, from: Some(now) }
+}
+
+/// Returns a deviation about the task that runs in a step.
+fn about_step(record: &Record, step: usize, domain: Domain, index: u32, value: u32) -> Deviation {
+    let arrival = record.arrival_of(&record.steps[step]);
+    let task = record.tasks[arrival.task as usize].label.path.clone();
+    Deviation { task, resume: arrival.resume, domain, index, value }
+}
+
+/// Returns the swaps of two neighboring steps from `first` on, the last ones first: those whose operations race, and the others.
+/// In each, the second task was ready before the first step.
+fn swaps(record: &Record, first: usize) -> [Vec<Change>; 2] {
+    let task_of = |step: usize| record.arrival_of(&record.steps[step]).task;
+    let (racing, others): (Vec<usize>, Vec<usize>) = (first..record.steps.len().saturating_sub(1))
+        .rev()
+        .filter(|&step| {
+            task_of(step) != task_of(step + 1)
+                && record.arrival_of(&record.steps[step + 1]).after_steps <= step as u64
+        })
+        .partition(|&step| race(record, step, record, step + 1).is_some());
+    [racing, others].map(|steps| steps.into_iter().map(|step| later(record, step, 1)).collect())
+}
+
+/// Returns the racing [`swaps`] after the step `after`.
+fn racing_swaps(record: &Record, after: usize) -> Vec<Change> {
+    let [racing, _] = swaps(record, after.max(record.steps.len().saturating_sub(STEPS_MAX)));
+    racing
 }
 
 /// Returns the changes to try, the likelier and the smaller ones first.
@@ -312,33 +375,7 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
     let steps = record.steps.len();
     let last = steps.saturating_sub(STEPS_MAX)..steps;
     let task_of = |step: usize| record.arrival_of(&record.steps[step]).task;
-    let deviation = |step: usize, domain, index, value| {
-        let arrival = record.arrival_of(&record.steps[step]);
-        let task = record.tasks[arrival.task as usize].label.path.clone();
-        Deviation { task, resume: arrival.resume, domain, index, value }
-    };
-    // Moves a step later by `by` steps.
-    let later = |step: usize, by: u64| {
-        let arrival = record.arrival_of(&record.steps[step]);
-        let index = record.steps[step].arrival as usize;
-        let now = count(step as u64 - record.turn_begins(index, step) + 1);
-        let (domain, index) =
-            arrival.operation.map_or((Domain::Schedule, 0), |index| (Domain::Operation, index));
-        Change { deviation: deviation(step, domain, index, count(u64::from(now) + by)), from: Some(now) }
-    };
-    let races = |one: usize, two: usize| race(record, one, record, two).is_some();
-
-    // Swap two neighboring steps, if the second task was ready before the first step.
-    let (racing, others): (Vec<usize>, Vec<usize>) = last
-        .clone()
-        .rev()
-        .filter(|&step| {
-            step + 1 < steps
-                && task_of(step) != task_of(step + 1)
-                && record.arrival_of(&record.steps[step + 1]).after_steps <= step as u64
-        })
-        .partition(|&step| races(step, step + 1));
-    let mut all: Vec<Change> = racing.into_iter().chain(others).map(|step| later(step, 1)).collect();
+    let mut all = swaps(record, last.start).concat();
 
     // Preempt a task before an operation that races with a later one of another task.
     let first_operation = record.operations.partition_point(|performed| performed.step < last.start as u64);
@@ -355,18 +392,18 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
             let preempted = record.arrival_of(&record.steps[step]).operation == Some(index);
             if raced && !preempted {
                 all.push(Change {
-                    deviation: deviation(step, Domain::Operation, index, 1 + by),
+                    deviation: about_step(record, step, Domain::Operation, index, 1 + by),
                     from: Some(1),
                 });
             }
         }
         if by > 1 {
-            all.extend(last.clone().rev().map(|step| later(step, u64::from(by))));
+            all.extend(last.clone().rev().map(|step| later(record, step, u64::from(by))));
         }
     }
     // Run a step before all others that are ready.
     for step in last.rev() {
-        let mut change = later(step, 0);
+        let mut change = later(record, step, 0);
         if change.deviation.domain == Domain::Schedule && change.deviation.value > 1 {
             change.deviation.value = 1;
             all.push(change);

@@ -17,7 +17,8 @@ use trial::Trial;
 pub(crate) use trial::{Budget, Candidate, tightened};
 
 use crate::runner::Runner;
-use crate::{Ended, Limits, Seed};
+use crate::strategy::Reach;
+use crate::{Deviation, Domain, Ended, Limits, Performed, Record, ResourceKey, Seed};
 
 /// Schedules with no more deviations than this are not rewritten before the first reduction.
 const FEW: usize = 8;
@@ -42,7 +43,9 @@ pub(crate) enum NotShrunk {
     Differs,
 }
 
-/// Shrinks a recorded failing run.
+/// Shrinks a recorded failing run, with decisions within the first `reach`: that of its own strategy. The critical pair may use
+/// those within the second: that of the strategies of all runs. `stored` are the deviations of a schedule that has been shrunk
+/// before, perhaps for other code.
 ///
 /// # Panics
 /// If the run has not failed, or has no record.
@@ -50,6 +53,8 @@ pub(crate) fn shrink(
     runner: &Runner<'_>,
     failed: &Ended,
     randomness: Seed,
+    [reach, all_reach]: [Reach; 2],
+    stored: Option<&[Deviation]>,
     budget: Budget,
     progress: &dyn Fn(u64),
 ) -> Result<Shrunk, NotShrunk> {
@@ -58,20 +63,31 @@ pub(crate) fn shrink(
     let rewritten = |deviations| Candidate { randomness, deviations };
     let limits: Limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
-    let mut trial = Trial::new(runner, failure.fingerprint(), budget, progress);
+    let mut trial = Trial::new(runner, failure, budget, progress);
     // `deviations` drops preemptions without an effect on the order. A task may notice the missing poll, so try the literal
     // deviations too.
     let repeats = |outcome: Outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash;
-    let mut whole = rewritten(record.deviations());
-    if !trial.probe(&whole).is_some_and(repeats) {
-        whole = rewritten(record.literal_deviations());
-        match trial.probe(&whole) {
-            Some(outcome) if repeats(outcome) => {}
-            Some(_) => return Err(NotShrunk::Differs),
-            None => return Err(NotShrunk::NoBudget),
-        }
-    }
+    let recorded = [record.deviations(), record.literal_deviations()];
+    let mut wholes = stored.map(<[_]>::to_vec).into_iter().chain(recorded).map(rewritten);
+    let mut probed = 0;
+    let whole = wholes.find(|whole| {
+        let outcome = trial.probe(whole);
+        probed += u32::from(outcome.is_some());
+        outcome.is_some_and(repeats)
+    });
+    let Some(whole) = whole else {
+        return Err(if probed == 0 { NotShrunk::NoBudget } else { NotShrunk::Differs });
+    };
     let deviations_before = whole.deviations.len();
+    let is_stall = |deviation: &&Deviation| deviation.domain == Domain::Stall;
+    let allowed = Allowed {
+        stalls: whole.deviations.iter().filter(is_stall).cloned().collect(),
+        preempted: (!reach.preempts).then(|| resources_of_preemptions(record)),
+        reorders: reach.reorders,
+        varied_io: reach.varied_io,
+    };
+    let held_ns = trial.probe(&whole).map_or(0, |outcome| outcome.held_ns);
+    trial.held_ns_max = reach.held_ns.max(held_ns + 1);
     let mut best = passes::clear(&mut trial, whole);
     if best.deviations.len() > FEW {
         best = passes::rewrite(&mut trial, best);
@@ -79,14 +95,45 @@ pub(crate) fn shrink(
     best = passes::truncate(&mut trial, best);
     loop {
         best = reduce(&mut trial, best);
-        match smaller::find_smaller(&mut trial, &best) {
+        // It was searched for a smaller one before it was stored.
+        if stored.is_some_and(|stored| best.deviations == stored) {
+            break;
+        }
+        match smaller::find_smaller(&mut trial, &best, &allowed) {
             Some(smaller) => best = smaller,
             None => break,
         }
     }
     let (runs, ended_by) = (trial.runs(), trial.ended_by());
-    let critical = critical_pair::find(&mut trial, &best, failure.kind);
+    trial.held_ns_max = trial.held_ns_max.max(all_reach.held_ns);
+    let critical = critical_pair::find(&mut trial, &best, failure.kind, all_reach.held_ns > 0);
     Ok(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
+}
+
+/// The decisions that shrinking may add.
+#[derive(Debug)]
+struct Allowed {
+    /// The stalls of the run as it was found. No other task is held back, and none for longer.
+    stalls: Vec<Deviation>,
+    /// The resources before whose accesses tasks may be preempted; `None` if those are all.
+    preempted: Option<Vec<ResourceKey>>,
+    /// Whether tasks may run out of FIFO order.
+    reorders: bool,
+    /// Whether a read or a write may move a part of its bytes.
+    varied_io: bool,
+}
+
+/// Returns the resources before whose accesses a task was preempted.
+fn resources_of_preemptions(record: &Record) -> Vec<ResourceKey> {
+    let is_preempted = |performed: &&Performed| {
+        let step = &record.steps[performed.step as usize];
+        performed.index.is_some() && record.arrival_of(step).operation == performed.index
+    };
+    let mut resources: Vec<_> =
+        record.operations.iter().filter(is_preempted).map(|performed| performed.operation.resource).collect();
+    resources.sort_unstable();
+    resources.dedup();
+    resources
 }
 
 /// Applies all passes until none makes the candidate smaller.

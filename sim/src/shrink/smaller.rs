@@ -7,6 +7,7 @@
 //! The result has fewer deviations than the best, has been run and has failed. The order of trials depends only on the
 //! runs.
 
+use super::Allowed;
 use super::trial::{Candidate, Trial, moved};
 use crate::sorting::{pair, sort_by_number};
 use crate::{Access, Deviation, Domain, IntMap, IntSet, Performed, Record, Seed, Stream, TaskPath};
@@ -19,14 +20,14 @@ const PAIRS_MAX: u64 = 10_000;
 const SUBSETS_MAX: usize = 24;
 
 /// Returns a failing candidate with fewer deviations than `best`, if it finds one within the budget.
-pub(super) fn find_smaller(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
+pub(super) fn find_smaller(trial: &mut Trial<'_>, best: &Candidate, allowed: &Allowed) -> Option<Candidate> {
     trial.searching = true;
-    let found = search(trial, best);
+    let found = search(trial, best, allowed);
     trial.searching = false;
     found
 }
 
-fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
+fn search(trial: &mut Trial<'_>, best: &Candidate, allowed: &Allowed) -> Option<Candidate> {
     let count = best.deviations.len();
     let mut singles = Vec::new();
     for kept in 0..count.saturating_sub(1) {
@@ -39,7 +40,7 @@ fn search(trial: &mut Trial<'_>, best: &Candidate) -> Option<Candidate> {
         for subset in subsets(&best.deviations, kept) {
             let base = best.with(subset);
             let record = trial.record(&base)?;
-            match try_additions(trial, &base, &additions(&record, best, trial.stalls)) {
+            match try_additions(trial, &base, &additions(&record, best, allowed)) {
                 Tried::Fails(candidate) => return Some(candidate),
                 Tried::Passes(distinct) if kept == 0 => singles = distinct,
                 Tried::Passes(_) => {}
@@ -121,9 +122,8 @@ fn subsets(deviations: &[Deviation], kept: usize) -> Vec<Vec<Deviation>> {
     all
 }
 
-/// Returns the single deviations that could be added to the run of `record`, the likelier ones first. If `stalls`, time may
-/// pass while a task is ready.
-fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> {
+/// Returns the single deviations that could be added to the run of `record`, the likelier ones first.
+fn additions(record: &Record, best: &Candidate, allowed: &Allowed) -> Vec<Deviation> {
     let mut waited: Vec<Option<u64>> = vec![None; record.arrivals.len()];
     for (number, step) in (0..).zip(&record.steps) {
         waited[step.arrival as usize] = Some(number - record.arrival_of(step).after_steps);
@@ -133,7 +133,7 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
         let arrival = record.arrivals[arrival];
         distance(&record.tasks[arrival.task as usize].label.path, arrival.resume, best)
     });
-    arrivals.truncate(RESUMPTIONS_MAX);
+    arrivals.truncate(if allowed.reorders { RESUMPTIONS_MAX } else { 0 });
     let steps = u32::try_from(record.steps.len()).unwrap_or(u32::MAX);
     let values: Vec<u32> = (1..=8)
         .chain([12, 16, 24])
@@ -141,7 +141,7 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
         .take_while(|value| *value <= 8 || *value < steps)
         .chain([steps])
         .collect();
-    let operations = raced(record, best);
+    let operations = raced(record, best, allowed);
     let moves = values.into_iter().flat_map(|value| {
         let (waited, operations) = (&waited, &operations);
         let moves = arrivals
@@ -157,8 +157,13 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
         moves.chain(operations.iter().map(move |operation| Deviation { value, ..operation.clone() }))
     });
     // For most failures one or two moves of time are enough.
-    let stalls = (1..=2).filter(|_| stalls && !record.advances.is_empty()).flat_map(|value| {
-        arrivals.iter().map(move |&arrival| {
+    let stalls = (1..=2).flat_map(|value| {
+        let (record, allowed) = (&record, &allowed);
+        let stalled = arrivals.iter().filter(move |&&arrival| {
+            let task = &record.tasks[record.arrivals[arrival].task as usize].label.path;
+            allowed.stalls.iter().any(|stall| stall.task == *task && value <= stall.value)
+        });
+        stalled.map(move |&arrival| {
             let operation = record.arrivals[arrival].operation;
             let index = operation.map_or(0, |operation| operation + 1);
             Deviation { domain: Domain::Stall, index, ..moved(record, arrival, value) }
@@ -167,13 +172,14 @@ fn additions(record: &Record, best: &Candidate, stalls: bool) -> Vec<Deviation> 
     let choices = record
         .choices
         .iter()
+        .filter(|choice| allowed.varied_io || choice.key.domain() != Domain::Io)
         .flat_map(|choice| (1..choice.arity.min(8)).map(|value| record.chosen(choice, value)));
     choices.take(RESUMPTIONS_MAX).chain(moves).chain(stalls).collect()
 }
 
 /// Returns the operations before which a task could be preempted and which race with an operation of another task. They are
 /// deviations without values, the likelier ones first.
-fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
+fn raced(record: &Record, best: &Candidate, allowed: &Allowed) -> Vec<Deviation> {
     let task_of = |performed: &Performed| record.arrival_of(&record.steps[performed.step as usize]).task;
     // Which task came first to a resource, whether another did, and whether any of them changed it.
     let mut by_resource: IntMap<(u32, bool, bool)> = IntMap::new();
@@ -187,6 +193,10 @@ fn raced(record: &Record, best: &Candidate) -> Vec<Deviation> {
     let mut operations: Vec<Deviation> = record
         .operations
         .iter()
+        .filter(|performed| {
+            let resource = performed.operation.resource;
+            allowed.preempted.as_ref().is_none_or(|preempted| preempted.contains(&resource))
+        })
         .filter(|performed| {
             let of_resource = by_resource.get(performed.operation.resource.0);
             of_resource.is_some_and(|(_, shared, changes)| *shared && *changes)

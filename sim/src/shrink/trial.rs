@@ -1,12 +1,13 @@
 //! [`Trial`]: runs candidates, to see whether they still fail in the same way.
 //!
 //! # Invariants
-//! [`Trial::probe`] runs each candidate at most once. Runs and steps have bounds, which do not depend on the machine.
+//! [`Trial::probe`] runs each candidate at most once, or twice if it hangs. Runs and steps have bounds, which do not depend on
+//! the machine. No candidate is tried any more once two runs have shown that the code is not deterministic.
 
 use std::collections::BTreeMap;
 
 use crate::runner::Runner;
-use crate::{Detail, Deviation, Domain, Ended, FailureKind, Fingerprint, Limits, Record, Schedule, Seed};
+use crate::{Detail, Deviation, Domain, Ended, Failure, FailureKind, Limits, Record, Schedule, Seed};
 
 /// A schedule to try: deviations from the baseline run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ impl Candidate {
 pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     pub(crate) trace_hash: u64,
+    /// The longest virtual time for which it held a ready task back.
+    pub(crate) held_ns: u64,
+    /// Whether the code under test drew random numbers.
+    pub(crate) draws: bool,
 }
 
 /// How a candidate's run ended.
@@ -45,6 +50,8 @@ pub(crate) enum Verdict {
     Fails,
     FailsOtherwise(FailureKind),
     Passes,
+    /// It held a ready task back for longer than any run of the strategy does.
+    OutOfReach,
 }
 
 impl Outcome {
@@ -56,11 +63,12 @@ impl Outcome {
 /// Runs candidates within a budget, and remembers their outcomes.
 pub(crate) struct Trial<'a> {
     runner: Runner<'a>,
-    target: Fingerprint,
+    /// The failure to keep.
+    target: &'a Failure,
     runs_max: u64,
     runs: u64,
-    /// Whether time may pass while a task is ready.
-    pub(crate) stalls: bool,
+    /// A candidate counts only if it holds ready tasks back for less virtual time than this.
+    pub(crate) held_ns_max: u64,
     /// The total [cost](Ended::cost) of the runs.
     steps: u64,
     /// The largest number of steps, beyond which no further run is begun.
@@ -79,17 +87,17 @@ pub(crate) struct Trial<'a> {
 impl<'a> Trial<'a> {
     pub(crate) fn new(
         runner: Runner<'a>,
-        target: Fingerprint,
+        target: &'a Failure,
         budget: Budget,
         progress: &'a dyn Fn(u64),
     ) -> Self {
-        let Budget { runs_max, stalls } = budget;
+        let Budget { runs_max } = budget;
         Self {
             runner,
             target,
             runs_max,
             runs: 0,
-            stalls,
+            held_ns_max: u64::MAX,
             steps: 0,
             steps_max: STEPS_MAX,
             searching: false,
@@ -117,8 +125,11 @@ impl<'a> Trial<'a> {
             self.ended_by.get_or_insert(bound);
             return None;
         }
+        if self.runner.outcomes().differ() {
+            return None;
+        }
         let ended = self.run(candidate, Detail::Lean);
-        let outcome = self.outcome(&ended);
+        let outcome = self.outcome(candidate, &ended);
         self.tried.insert(key, outcome);
         Some(outcome)
     }
@@ -132,7 +143,7 @@ impl<'a> Trial<'a> {
     /// the budget.
     pub(crate) fn recorded(&mut self, candidate: &Candidate) -> Option<(Outcome, Box<Record>)> {
         let ended = self.run(candidate, Detail::Record);
-        Some((self.outcome(&ended), ended.record?))
+        Some((self.outcome(candidate, &ended), ended.record?))
     }
 
     /// Sets a new budget, for another search.
@@ -145,20 +156,37 @@ impl<'a> Trial<'a> {
         self.runs += 1;
         (self.progress)(self.runs);
         let ended = self.runner.run(&candidate.schedule(), detail);
-        self.steps += ended.cost();
-        if self.searching {
-            self.search_steps += ended.cost();
-        }
+        self.count_steps(ended.cost());
         ended
     }
 
-    fn outcome(&self, ended: &Ended) -> Outcome {
+    fn outcome(&mut self, candidate: &Candidate, ended: &Ended) -> Outcome {
         let verdict = match &ended.failure {
+            _ if ended.held_ns > 0 && ended.held_ns >= self.held_ns_max => Verdict::OutOfReach,
             None => Verdict::Passes,
-            Some(failure) if failure.fingerprint() == self.target => Verdict::Fails,
+            Some(failure) if self.is_target(candidate, ended, failure) => Verdict::Fails,
             Some(failure) => Verdict::FailsOtherwise(failure.kind),
         };
-        Outcome { verdict, trace_hash: ended.trace_hash }
+        Outcome { verdict, trace_hash: ended.trace_hash, held_ns: ended.held_ns, draws: ended.draws }
+    }
+
+    /// Returns whether a run failed as the one to shrink did.
+    fn is_target(&mut self, candidate: &Candidate, ended: &Ended, failure: &Failure) -> bool {
+        if failure.lean_fingerprint() != self.target.lean_fingerprint() {
+            return false;
+        }
+        let (fingerprint, has_run) = self.runner.fingerprint(ended, || candidate.schedule());
+        if has_run {
+            self.count_steps(EXAMINED_COST * ended.cost());
+        }
+        fingerprint == Some(self.target.fingerprint())
+    }
+
+    fn count_steps(&mut self, steps: u64) {
+        self.steps += steps;
+        if self.searching {
+            self.search_steps += steps;
+        }
     }
 
     pub(crate) fn runs(&self) -> u64 {
@@ -181,6 +209,9 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// How many lean runs cost as much as one that finds out where blocked tasks wait.
+const EXAMINED_COST: u64 = 10;
+
 /// The largest number of steps of shrinking, so that a test with long runs does not take too long.
 const STEPS_MAX: u64 = 4_000_000;
 
@@ -191,8 +222,6 @@ const SEARCH_STEPS_MAX: u64 = 2_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) runs_max: u64,
-    /// Whether candidates may let time pass while a task is ready.
-    pub(crate) stalls: bool,
 }
 
 /// The bound that ended shrinking.

@@ -117,6 +117,11 @@ pub trait Source: fmt::Debug {
     fn unapplied(&self) -> usize {
         0
     }
+
+    /// Returns the longest virtual time for which a stored deviation held a ready task back, in nanoseconds.
+    fn held_ns(&self) -> u64 {
+        0
+    }
 }
 
 /// A source in use by a run.

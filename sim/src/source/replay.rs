@@ -30,11 +30,22 @@ pub struct Replay {
     /// The resumptions that a deviation has moved, by the [`pair`] of the step at which they run and their arrival.
     parked: Numbers,
     /// The tasks held back by a stall, by the [`pair`] of the instant at which it ends and their arrival.
-    stalled: IntMap<Ready>,
+    stalled: IntMap<Stalled>,
     step: u64,
     arrivals: u64,
     /// The number of times that virtual time has advanced.
     instants: u64,
+    /// The virtual time that has passed, as far as it was announced.
+    now_ns: u64,
+    /// The longest virtual time for which a task was held back.
+    held_ns: u64,
+}
+
+/// A task held back by a stall.
+#[derive(Debug)]
+struct Stalled {
+    task: Ready,
+    since_ns: u64,
 }
 
 /// The value of each deviation, and whether it has been applied, by decision.
@@ -95,6 +106,8 @@ impl Replay {
             step: 0,
             arrivals: 0,
             instants: 0,
+            now_ns: 0,
+            held_ns: 0,
         }
     }
 
@@ -124,7 +137,8 @@ impl Source for Replay {
         if stall == 0 {
             self.begin_turn(task, arrival);
         } else {
-            self.stalled.insert(pair(self.instants + u64::from(stall), arrival), task);
+            let stalled = Stalled { task, since_ns: self.now_ns };
+            self.stalled.insert(pair(self.instants + u64::from(stall), arrival), stalled);
         }
     }
 
@@ -140,6 +154,14 @@ impl Source for Replay {
         self.preemptions > 0 && self.deviations.has(key)
     }
 
+    fn lets_time_pass(&mut self, by_ns: u64) -> bool {
+        self.now_ns = self.now_ns.saturating_add(by_ns);
+        for (_, stalled) in self.stalled.iter() {
+            self.held_ns = self.held_ns.max(self.now_ns - stalled.since_ns);
+        }
+        true
+    }
+
     fn time_passed(&mut self) {
         self.instants += 1;
         while self.stalled.first_key().is_some_and(|first| first < pair(self.instants + 1, 0)) {
@@ -148,7 +170,7 @@ impl Source for Replay {
     }
 
     fn release_held(&mut self) -> bool {
-        let Some((key, task)) = self.stalled.pop_first() else { return false };
+        let Some((key, Stalled { task, .. })) = self.stalled.pop_first() else { return false };
         self.begin_turn(task, key as u64);
         true
     }
@@ -173,6 +195,10 @@ impl Source for Replay {
 
     fn user_stream(&mut self, entity: u64) -> Stream {
         Stream::new(self.randomness, Domain::User, entity)
+    }
+
+    fn held_ns(&self) -> u64 {
+        self.held_ns
     }
 
     fn unapplied(&self) -> usize {

@@ -431,12 +431,15 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> MachineRun {
     let ended = Ended {
         failure,
         trace_hash: 0,
+        decisions_hash: 0,
         steps: steps.len() as u64,
         operations: 0,
         elapsed_ns: machine.now,
         record: None,
         unapplied: 0,
         faults: Default::default(),
+        held_ns: 0,
+        draws: false,
     };
     MachineRun { machine, ended, steps }
 }

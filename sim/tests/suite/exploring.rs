@@ -198,12 +198,15 @@ fn a_panic_of_the_simulation_itself_reaches_the_caller() {
             Ended {
                 failure: None,
                 trace_hash: 0,
+                decisions_hash: 0,
                 steps: 1,
                 operations: 0,
                 elapsed_ns: 0,
                 record: None,
                 unapplied: 0,
                 faults: Default::default(),
+                held_ns: 0,
+                draws: false,
             }
         }
     }

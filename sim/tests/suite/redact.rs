@@ -15,6 +15,12 @@ fn line(text: &str) -> String {
     for prefix in [
         "failed in ",
         "failed in # of ",
+        "stored schedule, and in ",
+        "stored schedule, and in # of ",
+        "stored schedule, and in none of ",
+        "Fails in ",
+        "Fails in # of ",
+        "schedules, and in ",
         "passed in ",
         "passed in all ",
         "seed ",
@@ -73,7 +79,11 @@ fn hide_strategy(text: &str) -> String {
 fn hides_seeds_counts_strategies_and_tokens() {
     let report = "\
 timeloop: `a` failed in 1,047 of 2,211 schedules: panic at a.rs:5:5
+timeloop: `a` failed under a stored schedule, and in 3 of 201 others: panic at a.rs:5:5
+timeloop: `a` failed under a stored schedule, and in none of 201 others: panic at a.rs:5:5
 Every schedule fails: all 201 that were tried, and 8 variants of this one
+Fails in 195 of 201 schedules; it takes a stall to pass (checked): without it, the test passes
+Fails in 195 of 201 schedules, and in 8 variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
 shrunk     from 3 to 1 deviations in 1,009 runs
@@ -82,7 +92,11 @@ replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --ex
 ";
     let hidden = "\
 timeloop: `a` failed in # of # schedules: panic at a.rs:5:5
+timeloop: `a` failed under a stored schedule, and in # of # others: panic at a.rs:5:5
+timeloop: `a` failed under a stored schedule, and in none of # others: panic at a.rs:5:5
 Every schedule fails: all # that were tried, and # variants of this one
+Fails in # of # schedules; it takes a stall to pass (checked): without it, the test passes
+Fails in # of # schedules, and in # variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs

@@ -124,7 +124,7 @@ fn a_stored_schedule_that_no_longer_applies_adds_a_note() {
 /// A watchdog that runs after the work is done, unless time passes while the work is ready.
 fn watchdog() -> Toy {
     let work = toy::program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
-    let watchdog = toy::program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
+    let watchdog = toy::program("watchdog", [Op::Sleep(500_000_000), Op::Expect(0, 1), Op::Raise(1)]);
     Toy::new([Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(0), Op::Wait(1)])
 }
 
@@ -516,4 +516,34 @@ fn b11_only_regular_files_are_read() {
         assert!(matches!(exploration.error, Some(ExploreError::Regressions(_))));
         if what == "a folder" { fs::remove_dir(&path) } else { fs::remove_file(&path) }.unwrap();
     }
+}
+
+/// A stored schedule fails that no other schedule comes near: the report does not say that 0 schedules fail.
+#[test]
+fn a5_a_stored_schedule_is_not_counted_among_those_that_pass() {
+    let folder = Folder::new();
+    let stalling = Config { strategy: StrategySpec::Stall, ..config(&folder.0) };
+    assert!(found(&explore(&stalling, &watchdog())).stored.is_some());
+    // The random strategy never stalls.
+    let exploration = explore(&config(&folder.0), &watchdog());
+    let headline =
+        "timeloop: `toys::lost_update` failed under a stored schedule, and in none of 201 others: ";
+    assert!(exploration.report().starts_with(headline), "{}", exploration.report());
+}
+
+/// A stored schedule that is as small as it gets is not searched for a smaller one again.
+#[test]
+fn d13_a_stored_minimal_schedule_is_not_shrunk_again() {
+    let folder = Folder::new();
+    let races = toy::races(4);
+    let config = Config { runs: Some(100_000), ..config(&folder.0) };
+    let first = explore(&config, &races);
+    let first = found(&first);
+    assert!(first.stored.is_some() && first.shrink_runs > 100, "{}", first.report);
+    let again = explore(&config, &races);
+    let again = found(&again);
+    assert!(matches!(again.by, timeloop_sim::FoundBy::Regression { .. }), "{}", again.report);
+    assert_eq!(again.shrunk, first.shrunk);
+    assert!(again.shrink_runs < 50, "{}", again.report);
+    assert_eq!(again.critical, first.critical);
 }

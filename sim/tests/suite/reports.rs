@@ -98,7 +98,8 @@ timeloop: `toys::select` failed in # of # schedules: unobserved panic at chooser
   cell 1 is 1, not 0
   (in task `chooser` (root.1), spawned at chooser.toy:1:5, after 3 steps, at virtual time 0 s)
 
-Critical choice (checked): with the 1st branch polled first, the test passes
+Fails in # of # schedules; it takes another choice to pass (checked): with the 1st branch polled first,
+  the test passes
   step 3  `chooser` (root.1) resumes at chooser.toy:1, and its 2nd `select!` polls the 2nd branch first
 
 Failing schedule: FIFO order, except
@@ -129,8 +130,8 @@ timeloop: `toys::races` failed in # of # schedules: panic at root.toy:10:5
   (in task `root`, after 10 steps, at virtual time 0 s)
 
 Critical order (checked in a schedule close to this one): if these two swap, the test passes
-  first  `second` (root.2) starts
-  then   `first` (root.1) starts
+  first  `second` (root.4) starts
+  then   `first` (root.3) starts
 
 Failing schedule: FIFO order, except
   step 2  `second` (root.2) starts before `first` (root.1) starts
@@ -195,9 +196,9 @@ replay     TIMELOOP_REPLAY=TL1# cargo test lost_access -- --exact
 
 #[test]
 fn of_a_task_that_is_held_back_while_time_passes() {
-    // The watchdog comes a second later, and would find the work done.
+    // The watchdog comes half a second later, and would find the work done.
     let work = program("work", [Op::Yield, Op::Store(0, 1), Op::Raise(0)]);
-    let watchdog = program("watchdog", [Op::Sleep(1_000_000_000), Op::Expect(0, 1), Op::Raise(1)]);
+    let watchdog = program("watchdog", [Op::Sleep(500_000_000), Op::Expect(0, 1), Op::Raise(1)]);
     let toy = Toy::new([Op::Spawn(work), Op::Spawn(watchdog), Op::Wait(0), Op::Wait(1)]);
     let config = Config { strategy: "stall".parse().unwrap(), ..config("watchdog") };
     assert_eq!(
@@ -206,23 +207,23 @@ fn of_a_task_that_is_held_back_while_time_passes() {
 timeloop: `toys::watchdog` failed in # of # schedules: unobserved panic at watchdog.toy:2:5
 
   cell 0 is 0, not 1
-  (in task `watchdog` (root.2), spawned at watchdog.toy:1:5, after 4 steps, at virtual time 1 s)
+  (in task `watchdog` (root.2), spawned at watchdog.toy:1:5, after 4 steps, at virtual time 500 ms)
 
 Critical delay (checked): without it, the test passes
   step 3  virtual time advances before `work` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 3  `work` (root.1) starts only after a stall of 1 s, in which virtual time advances once, to 1 s
+  step 3  `work` (root.1) starts only after a stall of 500 ms, in which virtual time advances once, to 500 ms
   (`work` (root.1) is spawned at work.toy:1:5)
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.
 
 Steps (▸ out of FIFO order)
-    step  time  task               ran
-       1   0 s  root               start → root.toy:3
-       2   0 s  watchdog (root.2)  start → watchdog.toy:1
-  ▸    3   1 s  work (root.1)      start → work.toy:1
-       4   1 s  watchdog (root.2)  watchdog.toy:1 → panic
+    step    time  task               ran
+       1     0 s  root               start → root.toy:3
+       2     0 s  watchdog (root.2)  start → watchdog.toy:1
+  ▸    3  500 ms  work (root.1)      start → work.toy:1
+       4  500 ms  watchdog (root.2)  watchdog.toy:1 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs

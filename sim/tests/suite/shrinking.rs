@@ -75,18 +75,44 @@ fn races_or_stall() -> Toy {
     Toy::new([&before[..], &toy::races(2).0.ops[..]].concat())
 }
 
+/// Shrinking makes no decision that the strategy of the failing run can't make.
 #[test]
-fn shrinking_adds_stalls_only_if_allowed() {
-    let shrunk = |stalls: bool| {
-        // The random strategy never stalls.
-        let exploration =
-            explore(&Config { stalls: stalls.into(), ..config("races_or_stall") }, &races_or_stall());
+fn a1_shrinking_uses_only_decisions_of_the_strategy() {
+    let shrunk = |strategy, stalls: bool| {
+        let config = Config { strategy, stalls: stalls.into(), ..config("races_or_stall") };
+        let exploration = explore(&config, &races_or_stall());
         found(&exploration).shrunk.deviations().unwrap().to_vec()
     };
-    assert_eq!(shrunk(true), [deviation("root.1", 0, Domain::Stall, 0, 2)]);
-    let without = shrunk(false);
-    assert_eq!(without.len(), 2, "{without:?}");
-    assert!(without.iter().all(|deviation| deviation.domain == Domain::Schedule), "{without:?}");
+    // One stall would do, but these strategies never stall.
+    for stalls in [true, false] {
+        for strategy in [StrategySpec::Random, StrategySpec::Surw, StrategySpec::Pct { depth: 3 }] {
+            let deviations = shrunk(strategy, stalls);
+            assert_eq!(deviations.len(), 2, "{deviations:?}");
+            assert!(
+                deviations.iter().all(|deviation| deviation.domain == Domain::Schedule),
+                "{deviations:?}"
+            );
+        }
+    }
+}
+
+/// A stall gets no longer than the strategy's, although a shorter list of deviations would do.
+#[test]
+fn a1_a_stall_stays_as_short_as_the_strategy_makes_it() {
+    // The work is checked after 5 ms, if the first watchdog runs after the setter, and after ten minutes.
+    let watchdog =
+        |cell, ns| program("watchdog", [Op::WaitUnless(cell, 1, 9), Op::Sleep(ns), Op::Expect(0, 1)]);
+    let setter = program("setter", [Op::Store(4, 1)]);
+    let work = program("work", [Op::Store(0, 1), Op::Raise(0)]);
+    let tasks = [watchdog(4, 5_000_000), setter, work, watchdog(5, 600_000_000_000)].map(Op::Spawn);
+    let toy = Toy::new([&[Op::Store(5, 1)], &tasks[..], &[Op::Wait(0)]].concat());
+    for seed in [0, 1_000, 2_000] {
+        let config = Config { strategy: StrategySpec::Stall, seed: Seed(seed), ..config("short") };
+        let exploration = explore(&config, &toy);
+        let found = found(&exploration);
+        let ended = run(&toy, &found.shrunk, Detail::Lean);
+        assert_eq!((ended.held_ns, found.deviations_after()), (5_000_000, Some(3)), "{}", found.report);
+    }
 }
 
 #[test]
@@ -213,7 +239,7 @@ proptest! {
         let Some(found) = &exploration.found else { return Ok(()) };
         prop_assert!(found.replayed, "{}", found.report);
         let fails_alike = |schedule: &Schedule| {
-            let ended = run(&toy, schedule, Detail::Lean);
+            let ended = run(&toy, schedule, Detail::Blocked);
             ended.failure.is_some_and(|failure| failure.fingerprint() == found.fingerprint)
         };
         prop_assert!(fails_alike(&found.schedule));

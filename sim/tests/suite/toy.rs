@@ -135,6 +135,8 @@ struct World<'a> {
     preempted_last: Option<usize>,
     now_ns: u64,
     trace_hash: u64,
+    /// A hash of the preemptions.
+    preemptions: u64,
     record: Record,
     failure: Option<Box<Failure>>,
 }
@@ -153,6 +155,7 @@ impl Simulation for Toy {
             preempted_last: None,
             now_ns: 0,
             trace_hash: 0x5EED,
+            preemptions: 0,
             record: Record::default(),
             failure: None,
         };
@@ -161,12 +164,15 @@ impl Simulation for Toy {
         Ended {
             failure: world.failure,
             trace_hash: world.trace_hash,
+            decisions_hash: world.trace_hash ^ world.preemptions,
             steps,
             operations: 0,
             elapsed_ns: world.now_ns,
             record: (world.request.detail != Detail::Lean).then(|| Box::new(world.record)),
             unapplied: world.request.source.unapplied(),
             faults: Default::default(),
+            held_ns: world.request.source.held_ns(),
+            draws: world.tasks.iter().any(|task| task.stream.is_some()),
         }
     }
 }
@@ -177,13 +183,18 @@ impl World<'_> {
         let (mut steps, mut at_this_instant) = (0, 0);
         while self.failure.is_none() && !self.tasks[0].ended {
             let Some(slot) = self.request.source.next() else {
-                let Some(((at_ns, _), task)) = self.timers.pop_first() else {
+                let Some(((at_ns, number), task)) = self.timers.pop_first() else {
                     if self.request.source.release_held() {
                         continue;
                     }
                     self.fail(None, FailureKind::Deadlock, Cause::Deadlock(self.waiting.len()), steps);
                     break;
                 };
+                let by_ns = at_ns.saturating_sub(self.now_ns);
+                if by_ns > 0 && !self.request.source.lets_time_pass(by_ns) {
+                    self.timers.insert((at_ns, number), task);
+                    continue;
+                }
                 at_this_instant = if at_ns > self.now_ns { 0 } else { at_this_instant };
                 if at_ns > self.now_ns {
                     self.now_ns = at_ns;
@@ -249,7 +260,14 @@ impl World<'_> {
                 (arrival.task, arrival.resume, arrival.operation) == (ready.slot, ready.resume, operation)
             };
             let arrival = u32::try_from(self.record.arrivals.iter().rposition(is_this).unwrap()).unwrap();
-            self.record.steps.push(Step { arrival, at_ns, waits_at: None, finished: false, trace_hash });
+            self.record.steps.push(Step {
+                arrival,
+                at_ns,
+                waits_at: None,
+                finished: false,
+                panicked: false,
+                trace_hash,
+            });
         }
         // A task that continues right after its preemption leaves no trace.
         let continues_at_once = ready.announced.is_some() && self.preempted_last == Some(slot);
@@ -261,7 +279,7 @@ impl World<'_> {
         let mut continues = self.tasks[slot].preempted_at.take();
         match continues {
             Some(announced) if !continues_at_once => self.mix(u64::from(announced.index) + 1),
-            Some(_) => {}
+            Some(_) => self.mix_preemption(u64::MAX),
             None => {
                 self.tasks[slot].resumes += 1;
                 self.tasks[slot].touched = 0;
@@ -342,6 +360,8 @@ impl World<'_> {
                 let key = DecisionKey::Operation { task, resume, index };
                 if self.request.source.should_preempt(key, operation) {
                     self.tasks[slot].preempted_at = Some(Announced { index, operation });
+                    let preempted = task.0 ^ u64::from(resume) << 32 ^ u64::from(index);
+                    self.mix_preemption(preempted);
                     return true;
                 }
                 index
@@ -372,9 +392,15 @@ impl World<'_> {
         false
     }
 
+    fn mix_preemption(&mut self, value: u64) {
+        self.preemptions = (self.preemptions.rotate_left(5) ^ value).wrapping_mul(0x517C_C1B7_2722_0A95);
+    }
+
     fn finished(&mut self) {
+        let panicked = self.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Error);
         if let Some(step) = self.record.steps.last_mut() {
             step.finished = true;
+            step.panicked = panicked;
         }
     }
 
@@ -453,7 +479,7 @@ impl World<'_> {
     }
 
     fn fail(&mut self, place: Option<(usize, Site)>, kind: FailureKind, cause: Cause, at_step: u64) {
-        let explain = self.request.detail == Detail::Explain;
+        let explain = self.request.detail >= Detail::Blocked;
         let waiting: Vec<usize> = self.waiting.iter().map(|(_, task)| *task).collect();
         let blocked = waiting.into_iter().map(|slot| {
             let task = &mut self.tasks[slot];

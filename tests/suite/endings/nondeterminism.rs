@@ -45,7 +45,7 @@ timeloop: `cache::fills` failed: nondeterminism
   - the real clock: `std::time::Instant::now`, `SystemTime::now`
   - random numbers that do not come from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
-  - addresses that are compared, sorted or hashed
+  - addresses or thread ids that are compared, sorted or hashed
   - a real thread, or another runtime, that wakes a task or sends it something
   - `futures::select!` or tokio's own `select!`, which use random generators of their own
   One of the runs failed: panic in `root` at <assert every time>:9 after 5 ms: cold cache
@@ -79,11 +79,10 @@ timeloop: `cache::warms` failed: nondeterminism
   - the real clock: `std::time::Instant::now`, `SystemTime::now`
   - random numbers that do not come from `timeloop::rng()`
   - a `static` or thread-local that one run leaves changed for the next
-  - addresses that are compared, sorted or hashed
+  - addresses or thread ids that are compared, sorted or hashed
   - a real thread, or another runtime, that wakes a task or sends it something
   - `futures::select!` or tokio's own `select!`, which use random generators of their own
   One of the runs failed: panic in `root` at <assert>:9 after 5 ms: cold cache
-  The later runs agree with each other, so the first run probably left state behind in the process.
   (after 2 steps, at virtual time 5 ms)
 
 found by   the baseline run (FIFO order)

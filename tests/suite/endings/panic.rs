@@ -73,7 +73,7 @@ Failing schedule: FIFO order
 Steps
     step  time  task               ran
        1   0 s  root               start → <unwrap it>
-       2   0 s  withdraw (root.1)  start → end
+       2   0 s  withdraw (root.1)  start → panic
        3   0 s  root               <unwrap it> → panic
 
 found by   the baseline run (FIFO order)

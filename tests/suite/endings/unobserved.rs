@@ -151,8 +151,7 @@ timeloop: `bank::audits` failed in # of # schedules: unobserved panic at <books>
   (in task `audit` (root.1), spawned at <spawn in a report>:14, after 3 steps, at virtual
   time 0 s)
 
-Critical order (checked): if virtual time advances first, the test passes
-  step 2  `audit` (root.1) starts before virtual time advances
+Every schedule fails: all # that were tried, and # variants of this one
 
 Failing schedule: FIFO order
 

@@ -8,12 +8,17 @@ mod fault_kinds;
 mod limits;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod network;
+#[cfg(feature = "sync")]
+mod nondeterminism;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod points;
 mod portfolio;
 mod replay_lines;
+mod replays;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod reports;
+#[cfg(feature = "sync")]
+mod shrinking;
 mod stalls;
 #[cfg(all(feature = "net", feature = "sync"))]
 mod threads;

@@ -24,12 +24,15 @@ fn all<T: Ord, Fut: Future<Output = T>>(bound: Bound, make: impl Fn() -> Fut) ->
         let ended = Ended {
             failure,
             trace_hash,
+            decisions_hash: trace_hash,
             steps,
             operations: 0,
             elapsed_ns: 0,
             record: None,
             unapplied: 0,
             faults: Default::default(),
+            held_ns: 0,
+            draws: false,
         };
         match search.absorb(&ended) {
             Absorbed::Passed => outputs.extend(output),
