@@ -389,8 +389,8 @@ pub fn is_replay() -> bool {
 pub(crate) fn assert_no_loop(new: &dyn Fn() -> String) {
     if let Some(running) = context::running_label() {
         panic!(
-            "cannot start the loop of {} inside the loop of {running}: a thread runs one loop at a time; await the \
-             future or `spawn` it instead",
+            "cannot start {} inside {running}: a thread runs one event loop at a time; await the future or `spawn` it \
+             instead",
             new(),
         );
     }

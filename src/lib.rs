@@ -79,8 +79,8 @@
 //! Steps (▸ out of FIFO order)
 //!     step  time  task               ran
 //!        1   0 s  root               start → tests/bank.rs:21
-//!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex` #1 of :18, releases `mutex` #1 of :18
-//!        3   0 s  audit (root.1)     start → end  acquires `mutex` #1 of bank.rs:18, …
+//!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex` of :18:35, releases it
+//!        3   0 s  audit (root.1)     start → end  acquires `mutex` of bank.rs:18:35, …
 //!        4   0 s  root               :21 → panic
 //!
 //! found by   seed 1 (run 2, strategy `starve`); TIMELOOP_SEED=1 tries it first

@@ -68,6 +68,18 @@ pub enum CriticalDecision {
     },
 }
 
+impl CriticalDecision {
+    /// Returns the numbers of the steps that the decision is about, from 1.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = u64> {
+        let steps = match self {
+            Self::Order { first, second, .. } => [Some(&**first), Some(&**second)],
+            Self::Choice { task, .. } => [Some(task), None],
+            Self::Randomness { .. } | Self::World { .. } => [None, None],
+        };
+        steps.into_iter().flatten().filter_map(|step| step.step)
+    }
+}
+
 /// One of two steps whose order matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

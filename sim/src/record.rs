@@ -324,30 +324,26 @@ impl Record {
     /// except sockets: a connection has several resources.
     pub(crate) fn name_of(&self, resource: &ResourceRecord, file: Option<&str>) -> String {
         let name = format!("`{}`", resource.name);
-        let namesakes = || {
-            let same = |other: &&ResourceRecord| other.name == resource.name && other.kind == resource.kind;
-            self.resources.iter().filter(same)
-        };
-        fn place(resource: &ResourceRecord) -> Option<(&str, u32)> {
-            resource.made.as_ref().map(|made| (&*made.file, made.line))
+        let Some(made) = &resource.made else { return name };
+        let namesakes: Vec<_> = self
+            .resources
+            .iter()
+            .filter(|other| other.name == resource.name && other.kind == resource.kind)
+            .filter_map(|other| Some((other.key, other.made.as_ref()?)))
+            .collect();
+        let of_line = |other: &Site| (&other.file, other.line) == (&made.file, made.line);
+        let of_line: Vec<_> = namesakes.iter().filter(|(_, other)| of_line(other)).collect();
+        let of_place: Vec<_> = of_line.iter().filter(|(_, other)| *other == made).collect();
+        let is_numbered = of_place.len() > 1 && resource.kind != ResourceKind::Socket;
+        if namesakes.len() == of_place.len() && !is_numbered {
+            return name;
         }
-        let here = place(resource);
-        let is_socket = resource.kind == ResourceKind::Socket;
-        let is_alone = if is_socket {
-            namesakes().all(|other| place(other) == here)
-        } else {
-            namesakes().nth(1).is_none()
-        };
-        let Some(made) = resource.made.as_ref().filter(|_| !is_alone) else { return name };
         let path = if file == Some(&*made.file) { "" } else { &*made.file };
         let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
-        let of_line: Vec<_> = namesakes().filter(|other| place(other) == here).collect();
-        match of_line.iter().position(|other| other.key == resource.key) {
-            Some(number) if of_line.len() > 1 && !is_socket => {
-                format!("{name} #{} of {file}:{}", number + 1, made.line)
-            }
-            _ => format!("{name} of {file}:{}", made.line),
-        }
+        let column = if of_line.len() > of_place.len() { format!(":{}", made.column) } else { String::new() };
+        let position = of_place.iter().position(|(key, _)| *key == resource.key);
+        let number = position.filter(|_| is_numbered).map(|number| format!("#{} ", number + 1));
+        format!("{name} {}of {file}:{}{column}", number.unwrap_or_default(), made.line)
     }
 
     /// Returns whether a resource is the end of a task. It then has the task's spawn location.

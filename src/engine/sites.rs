@@ -244,6 +244,28 @@ mod tests {
         assert_eq!(innermost("Backtrace []"), None);
     }
 
+    /// The lines of a crate that the package uses, and of a package within its folder, are shown only if there is no other.
+    #[test]
+    fn d10_a_line_of_the_package_under_test_is_preferred() {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let frame = |file: &str, line: u32| format!("{{ fn: \"f\", file: \"{file}\", line: {line} }}");
+        let helper = frame("/elsewhere/helper/src/lib.rs", 3);
+        let example = frame(&format!("{root}/examples/http/src/main.rs"), 5);
+        let user = frame(&format!("{root}/tests/suite/bank.rs"), 57);
+        for (frames, file, line) in [
+            (vec![&helper, &user], "tests/suite/bank.rs", 57),
+            (vec![&example, &user], "tests/suite/bank.rs", 57),
+            (vec![&user, &helper], "tests/suite/bank.rs", 57),
+            (vec![&helper, &example], "/elsewhere/helper/src/lib.rs", 3),
+            (vec![&example], "examples/http/src/main.rs", 5),
+        ] {
+            let frames: Vec<&str> = frames.into_iter().map(String::as_str).collect();
+            let site =
+                innermost(&format!("Backtrace [{}]", frames.join(", "))).expect("a line of the user's");
+            assert_eq!((&*site.file, site.line), (file, line), "{frames:?}");
+        }
+    }
+
     #[test]
     fn the_kind_of_the_innermost_future_is_found() {
         let ours = |file: &str| {

@@ -386,11 +386,8 @@ mod one_loop {
     #[test]
     fn a_loop_inside_a_loop_is_an_error_that_names_both() {
         let text = timeloop::run(0, || async { panic_text(|| drop(timeloop::run(1, || async {}))) }).unwrap();
-        assert!(text.starts_with("cannot start the loop of `timeloop::run` at "), "{text}");
-        assert!(
-            text.contains(" inside the loop of `timeloop::run`: a thread runs one loop at a time"),
-            "{text}"
-        );
+        assert!(text.starts_with("cannot start `timeloop::run` at "), "{text}");
+        assert!(text.contains(" inside `timeloop::run`: a thread runs one event loop at a time"), "{text}");
     }
 
     /// `RuntimeError: no running event loop`.

@@ -178,9 +178,9 @@ Steps
     step   time  task          ran
        1    0 s  root          start → <connect>
        2    0 s  pay (root.1)  start → <connect>
-       3  20 ms  root          <connect> → <connect>  acquires `mutex` #1 of <accounts>
-       4  20 ms  pay (root.1)  <connect> → <to>  acquires `mutex` #2 of <accounts>, tries to acquire `mutex` #1 of <accounts>
-       5  40 ms  root          <connect> → <ours>  tries to acquire `mutex` #2 of <accounts>
+       3  20 ms  root          <connect> → <connect>  acquires `mutex` of <accounts>:64
+       4  20 ms  pay (root.1)  <connect> → <to>  acquires `mutex` of <accounts>:39, tries to acquire `mutex` of <accounts>:64
+       5  40 ms  root          <connect> → <ours>  tries to acquire `mutex` of <accounts>:39
 
 found by   the baseline run (FIFO order)
 replay     TIMELOOP_REPLAY=TL1# cargo test tests::transfers -- --exact

@@ -115,7 +115,7 @@ pub(crate) fn places_by_name(file: &str, text: &str) -> String {
     marks.iter().fold(redacted(text), |text, (line, name)| {
         let mut text = text.replace(&format!("{file}:{line}"), &format!("<{name}>"));
         // The table of steps leaves out a path that it has just shown.
-        for end in [" ", "\n", ","] {
+        for end in [" ", "\n", ",", ":"] {
             text = text.replace(&format!(" :{line}{end}"), &format!(" <{name}>{end}"));
         }
         text

@@ -11,7 +11,7 @@ pub(super) fn write(text: &mut String, found: &Found) {
     if let Some(critical) = &found.critical {
         let same = critical.fails == found.shrunk;
         let Text { name, condition, rows } = describe(critical, same);
-        let checked = if same { "checked" } else { "checked in a schedule close to this one" };
+        let checked = if same { "checked" } else { "checked in a similar failing schedule" };
         text.push('\n');
         wrap(text, "", "  ", &format!("Critical {name} ({checked}): {condition}, {}", outcome(critical)));
         wrap_rows(text, &rows);
@@ -122,8 +122,11 @@ fn describe(critical: &Critical, same: bool) -> Text {
             )],
         },
         CriticalDecision::World { effect, fails_with, .. } => {
-            let (name, condition) =
-                if *fails_with { ("event", "without it") } else { ("missing event", "if it happens") };
+            let (name, condition) = if *fails_with {
+                ("event", "without this event")
+            } else {
+                ("absence of an event", "with this event")
+            };
             Text { name, condition: condition.to_owned(), rows: vec![(String::new(), effect.to_string())] }
         }
         CriticalDecision::Choice { task, deviation, fails_with } if deviation.domain == Domain::Stall => {
@@ -132,7 +135,7 @@ fn describe(critical: &Critical, same: bool) -> Text {
                     Some(_) => format!("virtual time advances before {task}"),
                     None => format!("virtual time advances while {} is ready", task.task),
                 };
-                ("delay", "without it", clause)
+                ("delay", "without this delay", clause)
             } else {
                 let clause = format!("{task} before virtual time advances");
                 ("order", "if virtual time advances first", clause)

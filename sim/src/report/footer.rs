@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::text::{grouped, times, wrap};
+use crate::text::{counted, grouped, times, wrap};
 use crate::{Found, FoundBy, RegressionError, Schedule, StopReason, TestName};
 
 /// Writes the lines; the replay line comes last.
@@ -46,13 +46,18 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
             Some(StopReason::Runs) => "; stopped at the limit on runs (`shrink_runs`)",
             Some(StopReason::Steps) => "; stopped at the limit on steps",
         };
-        let after = found.deviations_after().unwrap_or_default();
-        let [before, after, runs] = [before as u64, after as u64, found.shrink_runs].map(grouped);
-        line("shrunk", &format!("from {before} to {after} deviations in {runs} runs{ended_by}"));
+        let after = found.deviations_after().unwrap_or_default() as u64;
+        let [before, runs] = [before as u64, found.shrink_runs];
+        let result = if before == after {
+            format!("still {} after {} runs", counted(after, "deviation"), grouped(runs))
+        } else {
+            format!("from {} to {} deviations in {} runs", grouped(before), grouped(after), grouped(runs))
+        };
+        line("shrunk", &format!("{result}{ended_by}"));
     }
     for other in &found.frequency.others {
         let times = times(other.count);
-        line("also seen", &format!("{} {times}, first with seed {}", other.kind, other.seed));
+        line("also seen", &format!("{}: {times}, first with seed {}", other.kind, other.seed));
     }
     if let Some(stored) = &found.stored {
         line("stored", stored);

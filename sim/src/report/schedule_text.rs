@@ -44,8 +44,7 @@ pub(super) fn write(text: &mut String, found: &Found) {
         } else {
             text.push_str("Failing schedule: FIFO order, except\n");
         }
-        let label =
-            |step: Option<usize>| step.map_or_else(|| "no step".to_owned(), |step| format!("step {step}"));
+        let label = |step: Option<usize>| step.map_or_else(|| "–".to_owned(), |step| format!("step {step}"));
         let rows: Vec<_> = lines.into_iter().map(|(step, line)| (label(step), line)).collect();
         wrap_rows(text, &rows);
         if !spawned.is_empty() {
@@ -90,6 +89,14 @@ fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
         label.spawned.as_ref().map(|site| format!("{label} is spawned at {site}"))
     });
     Lines { lines, spawned: spawned.collect() }
+}
+
+/// Returns the steps that the listed deviations are about.
+pub(super) fn steps_of(record: &Record, deviations: &[Deviation]) -> Vec<usize> {
+    if deviations.len() > LISTED_MAX {
+        return Vec::new();
+    }
+    lines(record, deviations).lines.into_iter().filter_map(|(step, _)| step?.checked_sub(1)).collect()
 }
 
 /// Returns for each step whether it ran out of FIFO order because of one of the deviations.
@@ -149,7 +156,7 @@ impl Writer<'_> {
     ) -> (usize, String) {
         let Some(arrival) = self.record.arrival_about(deviation) else {
             let (task, nth) = (&deviation.task, Nth(deviation.resume));
-            return (usize::MAX, format!("`{task}` does not resume a {nth} time in this run"));
+            return (usize::MAX, format!("this run does not reach the {nth} resumption of `{task}`"));
         };
         let at = self.ran_at[arrival].unwrap_or(usize::MAX);
         (at, describe(arrival, at))
@@ -161,9 +168,8 @@ impl Writer<'_> {
             Some(known) => (self.step_of(known), known.effect.to_string()),
             None => {
                 let Deviation { domain, task, resume, .. } = deviation;
-                let line =
-                    format!("decision {resume} of the {domain} about `{task}` does not occur in this run");
-                (usize::MAX, line)
+                let nth = Nth(*resume);
+                (usize::MAX, format!("this run does not reach the {nth} {domain} decision about `{task}`"))
             }
         }
     }
@@ -270,12 +276,8 @@ impl Writer<'_> {
                 format!("{} {verb} it{}", self.task(last), place(other.site.as_ref()))
             }
         };
-        let several = if meanwhile == 1 {
-            String::new()
-        } else {
-            format!(" (the last of {meanwhile} steps in between)")
-        };
-        format!("{task} is preempted{before}, until {has_done}{several}")
+        let steps = if meanwhile == 1 { String::new() } else { format!(" for {meanwhile} steps") };
+        format!("{task} is preempted{steps}{before}, until {has_done}")
     }
 
     /// Returns the operation before which the task was preempted and with which it continues.
@@ -321,12 +323,16 @@ impl Writer<'_> {
         // The last of these is the one that matters: with one step fewer, the run would end differently.
         if let Some((last, more)) = overtook.split_last().filter(|_| at != usize::MAX) {
             line.push_str(&format!(" only after {}", self.has_done(*last)));
-            line.push_str(&of_several("last", more.len(), "became ready later"));
+            if overtaken.is_empty() {
+                line.push_str(&out_of_fifo(more.len(), "later"));
+            }
         }
         if let Some((first, more)) = overtaken.split_first() {
             let but = if overtook.is_empty() { "" } else { ", but" };
             line.push_str(&format!("{but} before {}", self.does(*first)));
-            line.push_str(&of_several("first", more.len(), "were ready earlier"));
+            if overtook.is_empty() {
+                line.push_str(&out_of_fifo(more.len(), "earlier"));
+            }
         }
         if overtaken.is_empty() && overtook.is_empty() {
             let after_steps =
@@ -387,7 +393,7 @@ fn place(site: Option<&Site>) -> String {
     site.map_or_else(String::new, |site| format!(" at {}", line(site)))
 }
 
-/// Counts the steps that a line does not name.
-fn of_several(which: &str, more: usize, what: &str) -> String {
-    if more == 0 { String::new() } else { format!(" (the {which} of {} steps that {what})", more + 1) }
+/// Says by how many steps a task runs earlier or later than in FIFO order, if the line does not name all of them.
+fn out_of_fifo(more: usize, direction: &str) -> String {
+    if more == 0 { String::new() } else { format!(", {} steps {direction} than in FIFO order", more + 1) }
 }

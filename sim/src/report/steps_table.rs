@@ -1,8 +1,10 @@
-//! The table of the last steps of the failing run.
+//! The table of the steps of the failing run that matter: the last ones, and those around deviations, the critical decision,
+//! changes of the world and cancellations.
 //!
 //! # Invariants
 //! - One line a step, in the order in which they ran; the last line is the last step.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::operation_text::{Form, outcome, verb};
@@ -10,8 +12,10 @@ use super::schedule_text;
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
 use crate::{Failure, FailureKind, Found, Record, Schedule, Site};
 
-/// The steps that a report shows, unless all are asked for.
+/// The last steps that a report shows, unless all are asked for.
 const STEPS_SHOWN: usize = 15;
+/// The earlier steps that it shows at most.
+const EARLIER_MAX: usize = 24;
 
 /// The maximum width of the column for tasks.
 const TASK_WIDTH_MAX: usize = 32;
@@ -27,51 +31,140 @@ const MARGINS: usize = 4 + 3 * 2;
 const OPERATIONS_MAX: usize = 8;
 /// Marks a step that ran out of FIFO order.
 const MARK: char = '▸';
+/// Stands for a place that is not known, such as one in a crate without debug information.
+const UNKNOWN: &str = "?";
 
 /// Writes the table, if the run was recorded.
 pub(super) fn write(text: &mut String, found: &Found, all_steps: bool) {
     let Some(record) = &found.record else { return };
-    let count = if all_steps { usize::MAX } else { STEPS_SHOWN };
-    write_titled(text, "Steps", record, Some(&found.failure), &found.shrunk, count);
+    let lines = |marks: &[bool]| {
+        if all_steps { all(record, Some(&found.failure), marks) } else { selected(record, found, marks) }
+    };
+    write_titled(text, "Steps", record, &found.shrunk, lines);
 }
 
 /// Writes all steps of a run that passed.
 pub(super) fn write_passed(text: &mut String, title: &str, record: &Record, schedule: &Schedule) {
-    write_titled(text, title, record, None, schedule, usize::MAX);
+    write_titled(text, title, record, schedule, |marks| all(record, None, marks));
 }
 
-fn write_titled(
+fn write_titled<'a>(
     text: &mut String,
     title: &str,
-    record: &Record,
-    failure: Option<&Failure>,
+    record: &'a Record,
     schedule: &Schedule,
-    count: usize,
+    lines: impl FnOnce(&[bool]) -> Vec<Line<'a>>,
 ) {
     let marks = schedule_text::out_of_order(record, schedule.deviations().unwrap_or_default());
-    let table = table(record, failure, &marks, count);
-    let legend = if table.contains(&format!("\n  {MARK} ")) {
-        format!(" ({MARK} out of FIFO order)")
-    } else {
-        String::new()
-    };
-    let _ = write!(text, "\n{title}{legend}\n{table}");
+    let lines = lines(&marks);
+    let rows = || lines.iter().filter_map(Line::row);
+    let mut legend = Vec::new();
+    if rows().any(|row| row.marked) {
+        legend.push(format!("{MARK} out of FIFO order"));
+    }
+    if rows().any(Row::has_unknown_place) {
+        legend.push(format!("{UNKNOWN} unknown place"));
+    }
+    let legend = if legend.is_empty() { String::new() } else { format!(" ({})", legend.join("; ")) };
+    let _ = write!(text, "\n{title}{legend}\n{}", table(&lines));
 }
 
-/// Renders the last `count` steps, where repeated steps count once; the steps in `out_of_order` are marked.
-fn table(record: &Record, failure: Option<&Failure>, out_of_order: &[bool], count: usize) -> String {
+/// A line of the table.
+enum Line<'a> {
+    Row(Row<'a>),
+    /// This number of steps is not shown.
+    Gap {
+        steps: usize,
+        first: bool,
+    },
+    /// The next rows show the last of several repetitions.
+    Repeated {
+        length: usize,
+        times: usize,
+        from: usize,
+    },
+}
+
+impl<'a> Line<'a> {
+    fn row(&self) -> Option<&Row<'a>> {
+        match self {
+            Self::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// Returns a line for each step; the steps in `marks` are marked.
+fn all<'a>(record: &'a Record, failure: Option<&Failure>, marks: &[bool]) -> Vec<Line<'a>> {
+    (0..record.steps.len()).map(|step| Line::Row(row(record, failure, step, marks))).collect()
+}
+
+/// Returns the lines for the steps that matter: the last ones, where repeated steps count once, and some earlier ones.
+fn selected<'a>(record: &'a Record, found: &Found, marks: &[bool]) -> Vec<Line<'a>> {
     let steps = record.steps.len();
-    let all = count >= steps;
-    let rows: Vec<Row<'_>> = (steps.saturating_sub(count.saturating_mul(FOLDED_MAX))..steps)
-        .map(|step| row(record, failure, step, out_of_order.get(step) == Some(&true)))
-        .collect();
-    let stretches =
-        if all { vec![Stretch { start: 0, length: rows.len(), times: 1 }] } else { fold(&rows, count) };
+    let failure = Some(&found.failure);
+    if steps <= STEPS_SHOWN {
+        return all(record, failure, marks);
+    }
+    let offset = steps.saturating_sub(STEPS_SHOWN * FOLDED_MAX);
+    let rows: Vec<Row<'_>> = (offset..steps).map(|step| row(record, failure, step, marks)).collect();
+    let stretches = fold(&rows, STEPS_SHOWN);
+    let last = offset + stretches.first().map_or(0, |stretch| stretch.start);
+    let mut lines = Vec::new();
+    let mut next = 0;
+    let gap = |lines: &mut Vec<Line<'a>>, next: usize, step: usize| {
+        if next < step {
+            lines.push(Line::Gap { steps: step - next, first: next == 0 });
+        }
+    };
+    for step in earlier(record, found, last) {
+        gap(&mut lines, next, step);
+        lines.push(Line::Row(row(record, failure, step, marks)));
+        next = step + 1;
+    }
+    gap(&mut lines, next, last);
+    let mut rows = rows.into_iter().map(Some).collect::<Vec<_>>();
+    for Stretch { start, length, times } in stretches {
+        if times > 1 {
+            lines.push(Line::Repeated { length, times, from: offset + start });
+        }
+        let end = start + length * times;
+        lines.extend(rows[end - length..end].iter_mut().filter_map(Option::take).map(Line::Row));
+    }
+    lines
+}
+
+/// Selects steps before step number `last`: those of deviations and of the critical decision with the steps around them, and
+/// those that change the world or cancel a future. If they are too many, the last ones are selected.
+fn earlier(record: &Record, found: &Found, last: usize) -> BTreeSet<usize> {
+    let deviations = found.shrunk.deviations().unwrap_or_default();
+    let mut centers = schedule_text::steps_of(record, deviations);
+    if let Some(critical) = found.critical.as_ref().filter(|critical| critical.fails == found.shrunk) {
+        centers.extend(critical.decision.steps().map(|step| step as usize - 1));
+    }
+    centers.sort_unstable();
+    let windows = centers.iter().rev().flat_map(|&center| center.saturating_sub(1)..=center + 1);
+    let changes = record.events.iter().map(|event| event.step);
+    let mut changes: Vec<u64> =
+        changes.chain(record.cancellations.iter().map(|cancellation| cancellation.step)).collect();
+    changes.sort_unstable();
+    let changes = changes.into_iter().rev().map(|step| step as usize);
+    let mut selected = BTreeSet::new();
+    for step in windows.chain(changes).filter(|step| *step < last) {
+        if selected.len() == EARLIER_MAX {
+            break;
+        }
+        selected.insert(step);
+    }
+    selected
+}
+
+/// Renders the lines.
+fn table(lines: &[Line<'_>]) -> String {
     let header = ["step", "time", "task"];
     let width = |column: usize| {
-        let stretches = stretches.iter();
-        let shown = stretches.flat_map(|stretch| &rows[stretch.end() - stretch.length..stretch.end()]);
-        let widths = shown.map(|row| row.columns[column].chars().count());
+        let rows = lines.iter().filter_map(Line::row);
+        let widths = rows.map(|row| row.columns[column].chars().count());
         widths.chain([header[column].len()]).max().unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2).min(TASK_WIDTH_MAX)];
@@ -86,24 +179,26 @@ fn table(record: &Record, failure: Option<&Failure>, out_of_order: &[bool], coun
         text.push('\n');
     };
     push_line(&mut text, ' ', header, "ran");
-    let offset = steps - rows.len();
-    let first = offset + stretches.first().map_or(0, |stretch| stretch.start);
-    if first > 0 {
-        let _ = writeln!(text, "    … {}", counted(first as u64, "earlier step"));
-    }
     // The file of the last place that was written: the next ones in it have only a line.
     let mut file = None;
-    for stretch in &stretches {
-        if stretch.times > 1 {
-            let what = counted(stretch.length as u64, "step");
-            let (times, from) = (grouped(stretch.times as u64), grouped((offset + stretch.start + 1) as u64));
-            let _ = writeln!(text, "    … {what} repeated {times} times from step {from} on; the last time:");
-        }
-        for row in &rows[stretch.end() - stretch.length..stretch.end()] {
-            let mark = if row.marked { MARK } else { ' ' };
-            let ran = row.ran(ran_width, file);
-            file = row.last_file().or(file);
-            push_line(&mut text, mark, row.columns.each_ref().map(String::as_str), &ran);
+    for line in lines {
+        match line {
+            Line::Gap { steps, first } => {
+                let noun = if *first { "earlier step" } else { "step" };
+                let _ = writeln!(text, "    … {}", counted(*steps as u64, noun));
+            }
+            Line::Repeated { length, times, from } => {
+                let what = counted(*length as u64, "step");
+                let (times, from) = (grouped(*times as u64), grouped(*from as u64 + 1));
+                let _ =
+                    writeln!(text, "    … {what} repeated {times} times from step {from} on; the last time:");
+            }
+            Line::Row(row) => {
+                let mark = if row.marked { MARK } else { ' ' };
+                let ran = row.ran(ran_width, file);
+                file = row.last_file().or(file);
+                push_line(&mut text, mark, row.columns.each_ref().map(String::as_str), &ran);
+            }
         }
     }
     text
@@ -115,12 +210,6 @@ struct Stretch {
     start: usize,
     length: usize,
     times: usize,
-}
-
-impl Stretch {
-    fn end(self) -> usize {
-        self.start + self.length * self.times
-    }
 }
 
 /// Selects the last rows, about `count` of them, where repeated rows count once.
@@ -148,7 +237,7 @@ fn fold(rows: &[Row<'_>], count: usize) -> Vec<Stretch> {
     stretches
 }
 
-/// A line of the table.
+/// A step.
 struct Row<'a> {
     /// Step, time and task.
     columns: [String; 3],
@@ -204,6 +293,11 @@ impl<'a> Row<'a> {
         ran
     }
 
+    /// Returns whether the step begins or ends at an unknown place, but not both.
+    fn has_unknown_place(&self) -> bool {
+        matches!((&self.from, &self.to), (From::Unknown, To::Place(_)) | (From::Place(_), To::Unknown))
+    }
+
     /// The file of the last place in this row.
     fn last_file(&self) -> Option<&'a str> {
         match (&self.from, &self.to) {
@@ -240,19 +334,19 @@ impl<'a> Row<'a> {
         let from = match self.from {
             From::Start => "start".to_owned(),
             From::Place(site) => place(site),
-            From::Unknown if matches!(self.to, To::Place(_)) => "?".to_owned(),
+            From::Unknown if matches!(self.to, To::Place(_)) => UNKNOWN.to_owned(),
             From::Unknown => "resume".to_owned(),
         };
         match self.to {
             To::Place(site) => format!("{from} → {}", place(site)),
-            To::Unknown if matches!(self.from, From::Place(_)) => format!("{from} → ?"),
+            To::Unknown if matches!(self.from, From::Place(_)) => format!("{from} → {UNKNOWN}"),
             To::Unknown => from,
             To::End(how) => format!("{from} → {how}"),
         }
     }
 }
 
-fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked: bool) -> Row<'a> {
+fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: &[bool]) -> Row<'a> {
     let step = &record.steps[number];
     let task = record.task_of(step);
     let arrival = record.arrival_of(step);
@@ -286,6 +380,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
     let cancellations = record.cancellations_of(number).iter();
     let events = events.chain(cancellations.map(|cancellation| cancellation.clause(file))).collect();
     let mut operations: Vec<String> = Vec::new();
+    let mut previous = None;
     for performed in record.operations_of(number) {
         let Some(resource) = record.resource(performed.operation.resource) else { continue };
         // The places show already that a task awaits another one, or ends.
@@ -293,10 +388,16 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
             continue;
         }
         let verb = verb(performed.operation.access, Form::Present, record.may_wait(performed));
-        let operation = format!("{verb} {}{}", record.name_of(resource, file), outcome(record, performed));
-        if operations.last() != Some(&operation) && operations.len() < OPERATIONS_MAX {
-            operations.push(operation);
+        let this = (resource.key, verb, outcome(record, performed));
+        if operations.len() == OPERATIONS_MAX || previous.as_ref() == Some(&this) {
+            continue;
         }
+        let name = match &previous {
+            Some((key, ..)) if *key == resource.key => "it".to_owned(),
+            _ => record.name_of(resource, file),
+        };
+        operations.push(format!("{verb} {name}{}", this.2));
+        previous = Some(this);
     }
     Row {
         columns: [(number + 1).to_string(), Nanos(step.at_ns).to_string(), name],
@@ -304,7 +405,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marked:
         to,
         events,
         operations,
-        marked,
+        marked: marks.get(number) == Some(&true),
     }
 }
 

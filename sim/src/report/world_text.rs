@@ -37,7 +37,7 @@ impl fmt::Display for WorldChange {
                 };
                 write!(f, "node {node} {happens}")
             }
-            Self::NotPolled(state) => write!(f, "not polled: its node {}", is_in_state(*state)),
+            Self::NotPolled(state) => write!(f, "does not run: its node {}", is_in_state(*state)),
         }
     }
 }
@@ -261,7 +261,7 @@ impl Obstacle {
             }
             Self::NothingInFlight => "nothing is in flight".to_owned(),
             Self::EndInFlight => "the end of the stream is in flight".to_owned(),
-            Self::PeerGone => "the peer is gone, which only a write would detect".to_owned(),
+            Self::PeerGone => "the peer is gone, but only a write would show that".to_owned(),
             Self::NotAccepted => "the connection is not accepted yet".to_owned(),
             Self::PeerReads(task) => format!("{task} at the other end is reading{}", too(SocketAction::Read)),
             Self::PeerWrites(task) => {

@@ -212,7 +212,7 @@ fn a_stall_of_the_failing_run() {
     assert_eq!(
         part(&exploration, "Critical "),
         "\
-Critical delay (checked): without it, the test passes
+Critical delay (checked): without this delay, the test passes
   virtual time advances while `work` (root.1) is ready"
     );
 }

@@ -87,7 +87,7 @@ Fails in 195 of 201 schedules, and in 8 variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
 shrunk     from 3 to 1 deviations in 1,009 runs
-also seen  panic 59 times, first with seed 9
+also seen  panic: 59 times, first with seed 9
 replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --exact
 ";
     let hidden = "\
@@ -100,7 +100,7 @@ Fails in # of # schedules, and in # variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # to # deviations in # runs
-also seen  panic # times, first with seed #
+also seen  panic: # times, first with seed #
 replay     TIMELOOP_REPLAY=TL1# cargo test a -- --exact
 ";
     assert_eq!(redacted(report), hidden);

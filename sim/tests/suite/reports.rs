@@ -27,8 +27,8 @@ Critical order (checked): if these two swap, the test passes
   step 6  `transfer` (root.1) resumes at transfer.toy:2
 
 Failing schedule: FIFO order, except
-  step 6  `transfer` (root.1) resumes at transfer.toy:2 only after `audit` (root.2) has resumed at audit.toy:2
-          (the last of 2 steps that became ready later)
+  step 6  `transfer` (root.1) resumes at transfer.toy:2 only after `audit` (root.2) has resumed at
+          audit.toy:2, 2 steps later than in FIFO order
   (`transfer` (root.1) is spawned at transfer.toy:1:5; `audit` (root.2) is spawned at audit.toy:1:5)
 
 Steps (▸ out of FIFO order)
@@ -43,7 +43,7 @@ Steps (▸ out of FIFO order)
        8   0 s  root               root.toy:3 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     still # deviation after # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_update -- --exact
 "
     );
@@ -69,8 +69,8 @@ Critical order (checked): if these two swap, the test passes
   step 4  `waiter` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 4  `waiter` (root.1) starts only after `notifier` (root.2) has resumed at notifier.toy:1 (the last of 2
-          steps that became ready later)
+  step 4  `waiter` (root.1) starts only after `notifier` (root.2) has resumed at notifier.toy:1, 2 steps later
+          than in FIFO order
   (`waiter` (root.1) is spawned at waiter.toy:1:5; `notifier` (root.2) is spawned at notifier.toy:1:5)
 
 Steps (▸ out of FIFO order)
@@ -82,7 +82,7 @@ Steps (▸ out of FIFO order)
        5   0 s  waiter (root.1)    :2 → :3
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     still # deviation after # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_wake -- --exact
 "
     );
@@ -113,7 +113,7 @@ Steps
        3   0 s  chooser (root.1)  :1 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     still # deviation after # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test select -- --exact
 "
     );
@@ -129,14 +129,13 @@ timeloop: `toys::races` failed in # of # schedules: panic at root.toy:10:5
   cell 13 is 1, not 0
   (in task `root`, after 10 steps, at virtual time 0 s)
 
-Critical order (checked in a schedule close to this one): if these two swap, the test passes
+Critical order (checked in a similar failing schedule): if these two swap, the test passes
   first  `second` (root.4) starts
   then   `first` (root.3) starts
 
 Failing schedule: FIFO order, except
   step 2  `second` (root.2) starts before `first` (root.1) starts
-  step 3  `second` (root.4) starts before `first` (root.1) starts (the first of 2 steps that were ready
-          earlier)
+  step 3  `second` (root.4) starts before `first` (root.1) starts, 2 steps earlier than in FIFO order
   (`first` (root.1) is spawned at first.toy:1:5; `second` (root.2) is spawned at second.toy:1:5; `second`
    (root.4) is spawned at second.toy:1:5)
 
@@ -183,7 +182,7 @@ Steps (▸ out of FIFO order)
     step  time  task            ran
        1   0 s  root            start → root.toy:3
        2   0 s  rent (root.1)   start → rent.toy:4  reads `cell 1`, reads `cell 0`
-       3   0 s  wages (root.2)  start → end  reads `cell 1`, reads `cell 0`, writes `cell 0`
+       3   0 s  wages (root.2)  start → end  reads `cell 1`, reads `cell 0`, writes it
   ▸    4   0 s  rent (root.1)   :4 → end  writes `cell 0`
        5   0 s  root            root.toy:3 → panic
 
@@ -209,7 +208,7 @@ timeloop: `toys::watchdog` failed in # of # schedules: unobserved panic at watch
   cell 0 is 0, not 1
   (in task `watchdog` (root.2), spawned at watchdog.toy:1:5, after 4 steps, at virtual time 500 ms)
 
-Critical delay (checked): without it, the test passes
+Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `work` (root.1) starts
 
 Failing schedule: FIFO order, except
@@ -314,7 +313,7 @@ Steps
        4   0 s  root             root.toy:2 → panic
 
 found by   the baseline run (FIFO order)
-also seen  panic # times, first with seed #
+also seen  panic: # times, first with seed #
 replay     TIMELOOP_REPLAY=TL1# cargo test drawing -- --exact
 "
     );

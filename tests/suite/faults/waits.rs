@@ -469,3 +469,22 @@ fn d6_resources_of_one_name_are_distinguished() {
         assert!(report.contains(&name), "{name}: {report}");
     }
 }
+
+/// The path of a file in Cargo's registry is the same on every machine.
+#[test]
+fn d10_paths_in_the_registry_begin_with_the_crate() {
+    for (path, shown) in [
+        (
+            "/home/u/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/flume-0.11.0/src/lib.rs",
+            "flume-0.11.0/src/lib.rs",
+        ),
+        (
+            r"C:\cargo\registry\src\index.crates.io-6f17d22bba15001f\flume-0.11.0\src\lib.rs",
+            r"flume-0.11.0\src\lib.rs",
+        ),
+        ("/home/u/bank/src/registry/src.rs", "/home/u/bank/src/registry/src.rs"),
+        ("src/bank.rs", "src/bank.rs"),
+    ] {
+        assert_eq!(timeloop::Site::new(path.into(), 1, 1).file, shown);
+    }
+}

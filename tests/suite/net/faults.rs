@@ -28,7 +28,7 @@ fn the_decisive_packet_is_reported() {
         report.contains("to `db-1`, sent at 1 ms, is lost ") || report.contains("to `test`, sent at 1"),
         "{report}"
     );
-    assert!(report.contains("Critical event (checked): without it, the test passes "), "{report}");
+    assert!(report.contains("Critical event (checked): without this event, the test passes "), "{report}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ fn a_run_inside_a_run_is_an_error_that_names_both() {
     assert_eq!(
         text,
         format!(
-            "cannot start the loop of `timeloop::run` at {}:{line}:39 inside the loop of `timeloop::run`: a thread runs \
-             one loop at a time; await the future or `spawn` it instead",
+            "cannot start `timeloop::run` at {}:{line}:39 inside `timeloop::run`: a thread runs one event loop at a time; \
+             await the future or `spawn` it instead",
             file!()
         )
     );

@@ -29,7 +29,7 @@ timeloop: `stalls::exact` failed in # of # schedules: panic at <exact>:5
    right: 1s
   (in task `root`, after 3 steps, at virtual time 1.5 s)
 
-Critical delay (checked): without it, the test passes
+Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `root` resumes at <sleep>
 
 Failing schedule: FIFO order, except
