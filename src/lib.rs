@@ -132,11 +132,12 @@
 //!
 //! # How schedules are searched
 //!
-//! A test first runs once in FIFO order: the *baseline run*. It shows how many tasks and steps there are, and which
-//! resources tasks share. Each further run has a seed and a strategy, which picks the next task. Most strategies also
-//! preempt tasks before an operation: another task can run before a free lock is taken, or between two sends. The
-//! default, `portfolio`, chooses one of nine other strategies for each run, by the seed. Keep it unless you know which
-//! kind of bug you look for. [`guide::strategies`] lists them and shows how many schedules each one needs.
+//! A test tries its stored schedules. Then it runs once in FIFO order: the *baseline run*. It shows how many tasks and
+//! steps there are, and which resources tasks share. Each further run has a seed and a strategy, which picks the next
+//! task. Most strategies also preempt tasks before an operation: another task can run before a free lock is taken, or
+//! between two sends. The default, `portfolio`, chooses one of nine other strategies for each run, by the seed. Keep it
+//! unless you know which kind of bug you look for. [`guide::strategies`] lists them and shows how many schedules each
+//! one needs.
 //!
 //! For state that tasks share outside of locks and channels (a row of a fake database, a file, an atomic), await the
 //! methods of a [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order. [`rng()`]
@@ -168,7 +169,8 @@
 //! That holds if the code under test takes time, randomness, tasks and sockets from timeloop. Real clocks,
 //! `rand::rng()`, the iteration order of `std`'s `HashMap`, threads, and statics that outlive a run break it:
 //! [`guide::determinism`] has the whole list, with replacements. If two runs of one schedule differ, the report says
-//! *nondeterminism* and names the first step that differs. Seeds and tokens are stable: [`guide::stability`].
+//! *nondeterminism* and names the first step that differs. Within a minor version, seeds and
+//! tokens keep their meaning: [`guide::stability`].
 //!
 //! # Limits
 //!
@@ -184,8 +186,8 @@
 //! - A test tries a sample of the schedules: 1,000 that pass prove nothing about the others. An exhaustive search
 //!   covers all of them, but only for announced operations ([`guide::strategies`] explains them), the lowest network
 //!   latencies and no network faults.
-//! - If virtual time does not advance in the baseline run, timeloop hardly searches for timing bugs. A [`timeout`](time::timeout) around
-//!   work that never waits does not make it advance: add a `sleep` where production has latency.
+//! - If the baseline run sets no timer, timeloop hardly searches for timing bugs. A [`timeout`](time::timeout) around work
+//!   that never waits sets no timer: add a `sleep` where production has latency.
 //! - Lines where tasks wait come from debug information. A release build has them with `debug = "line-tables-only"` in
 //!   its profile; where the compiler merges identical functions, a line may be that of the other function.
 //! - A poll that never returns cannot be interrupted. After 10 s a watchdog names the task and ends the process.

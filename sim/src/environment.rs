@@ -216,9 +216,9 @@ fn parse_seed(text: &str) -> Result<SeedSetting, String> {
         return Ok(SeedSetting::Random);
     }
     let error = || {
-        "is not a seed; accepted are a number up to 18446744073709551615 (TIMELOOP_SEED=7), up to 40 hex digits, of \
-         which one is a letter or `0x` comes first (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and \
-         `random`"
+        "is not a seed; accepted are a decimal number up to 18446744073709551615 (TIMELOOP_SEED=7), `0x` and up to 40 \
+         hex digits (TIMELOOP_SEED=0x1f), up to 40 hex digits with at least one letter (TIMELOOP_SEED=$(git rev-parse \
+         HEAD)), and `random`"
             .to_owned()
     };
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
@@ -374,9 +374,9 @@ mod tests {
             (
                 "TIMELOOP_SEED",
                 "0xyz",
-                "TIMELOOP_SEED=`0xyz` is not a seed; accepted are a number up to 18446744073709551615 \
-                 (TIMELOOP_SEED=7), up to 40 hex digits, of which one is a letter or `0x` comes first \
-                 (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`",
+                "TIMELOOP_SEED=`0xyz` is not a seed; accepted are a decimal number up to 18446744073709551615 \
+                 (TIMELOOP_SEED=7), `0x` and up to 40 hex digits (TIMELOOP_SEED=0x1f), up to 40 hex digits with at least \
+                 one letter (TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`",
             ),
             (
                 "TIMELOOP_STRATEGY",

@@ -12,6 +12,7 @@
 
 pub(crate) mod announce;
 mod apart;
+mod blocking_waits;
 pub(crate) mod branches;
 pub(crate) mod cancellation;
 pub(crate) mod clock;
@@ -22,7 +23,6 @@ mod id;
 #[cfg(feature = "net")]
 mod io_decisions;
 mod join_error;
-mod nested;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod observer;
@@ -52,12 +52,12 @@ use std::task::Waker;
 
 use timeloop_sim::{AnySource, Detail, Failure, FaultCounts, Limits, Ready};
 
+pub(crate) use blocking_waits::Blocking;
 pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
 pub(crate) use function_name::function_name;
 pub use id::Id;
 pub use join_error::JoinError;
-pub(crate) use nested::Blocking;
 #[cfg(feature = "net")]
 pub(crate) use observer::user_site;
 pub(crate) use preemption::{UNITS, UNLIMITED};
@@ -73,9 +73,9 @@ pub(crate) use waker::{RunId, TaskRef, is_alive};
 #[cfg(feature = "sync")]
 pub(crate) use {observer::CameOut, watched::Fact};
 
+use blocking_waits::Nested;
 use clock::Clock;
 use context::LentRoot;
-use nested::Nested;
 use nodes::{NodeId, Nodes};
 use observer::{Level, Observer, Recorder};
 use preemption::StepState;

@@ -226,12 +226,12 @@ impl Nodes {
             return Err(NodeError::BadName(name.to_owned()));
         }
         if name.eq_ignore_ascii_case("localhost") {
-            return Err(NodeError::Unreachable(name.to_owned(), "each node has it as a name for itself"));
+            return Err(NodeError::Unreachable(name.to_owned(), "it always means the node that looks it up"));
         }
         if name.parse::<Ipv4Addr>().is_ok() {
             return Err(NodeError::Unreachable(
                 name.to_owned(),
-                "it is an address, which `address` gives a node",
+                "it is an IP address, which the method `address` sets",
             ));
         }
         if name.ends_with('.') {
@@ -517,9 +517,9 @@ mod tests {
             "`a\\n\\u{1b}[2J` can't be the name of a node; accepted are 1 to 253 letters, digits, `-`, `_` and `.`"
         );
         for (name, why) in [
-            ("localhost", "each node has it as a name for itself"),
-            ("LocalHost", "each node has it as a name for itself"),
-            ("10.0.0.1", "it is an address, which `address` gives a node"),
+            ("localhost", "it always means the node that looks it up"),
+            ("LocalHost", "it always means the node that looks it up"),
+            ("10.0.0.1", "it is an IP address, which the method `address` sets"),
             ("db.", "a lookup removes the `.` at its end"),
         ] {
             let text = format!("`{name}` can't be the name of a node: {why}; choose another name");

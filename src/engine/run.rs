@@ -13,8 +13,8 @@ use std::task::{Context, Poll, RawWakerVTable};
 
 use timeloop_sim::{Access, Ended, Failure, Heartbeat, SpawnSite, TaskKey, TaskLabel};
 
+use super::blocking_waits::{Halt, Unwound};
 use super::context::Driving;
-use super::nested::{Halt, Unwound};
 use super::observer::Level;
 use super::panics::{self, __rust_begin_short_backtrace, Watch};
 use super::preemption::Interrupted;

@@ -152,7 +152,7 @@ impl Handle {
     ///
     /// # Panics
     /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, in a task that may not block. Also if the
-    /// loop runs further out on the stack, with another loop inside of it.
+    /// loop is suspended while it runs the current code in another loop.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
@@ -171,8 +171,8 @@ impl Handle {
         }
         match engine::find_idle(self.run) {
             Some(engine) if engine.is_running() => panic!(
-                "cannot wait for {} here: its loop runs further out on the stack, and continues only when the loop \
-                 inside of it has ended",
+                "cannot wait for {} here: its loop is suspended while it runs the current code in another loop, which \
+                 must end first",
                 engine.label()
             ),
             Some(engine) => block_on(&engine, future),

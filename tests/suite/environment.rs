@@ -42,7 +42,7 @@ timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`abc` is not a nu
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_RUNS=`0` is not a number of runs; accepted is 1 to 18446744073709551615, as in TIMELOOP_RUNS=5000
 ");
     assert_eq!(error("TIMELOOP_SEED", "seven"), "
-timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a seed; accepted are a number up to 18446744073709551615 (TIMELOOP_SEED=7), up to 40 hex digits, of which one is a letter or `0x` comes first (TIMELOOP_SEED=0x1f or TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`
+timeloop: `suite::environment::counts_its_runs`: TIMELOOP_SEED=`seven` is not a seed; accepted are a decimal number up to 18446744073709551615 (TIMELOOP_SEED=7), `0x` and up to 40 hex digits (TIMELOOP_SEED=0x1f), up to 40 hex digits with at least one letter (TIMELOOP_SEED=$(git rev-parse HEAD)), and `random`
 ");
     assert_eq!(error("TIMELOOP_JOBS", "0"), "
 timeloop: `suite::environment::counts_its_runs`: TIMELOOP_JOBS=`0` is not a number of threads; accepted is 1 to 1024, as in TIMELOOP_JOBS=4 (the default is one per core, and 1 under nextest)

@@ -108,7 +108,7 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "any valid order of more than {} of them makes a later operation impossible",
+                    "if more than {} of them are ordered, a later operation has no valid place",
                     grouped(placed as u64)
                 )?;
             }
@@ -141,7 +141,7 @@ impl fmt::Display for Violation {
         match &*self.left {
             _ if self.with_lookahead => {
                 f.write_str(
-                    "each operation that can come next contradicts the model or prevents a later operation:",
+                    "each operation that can come next contradicts the model, or leaves a later one without a place:",
                 )?;
             }
             [_] => f.write_str("the model rejects the only operation that can come next:")?,

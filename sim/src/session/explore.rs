@@ -113,8 +113,8 @@ impl Session<'_> {
         for stored in loaded.schedules {
             if !self.config.stalls.are_possible() && stored.schedule.stalls() {
                 self.note(format!(
-                    "{}:{}: the schedule was skipped: in it, virtual time advances while a task is ready, which \
-                     `stalls = false` forbids; delete the schedule if you keep that setting",
+                    "{}:{}: the schedule was skipped, because it lets virtual time advance while a task is ready, and \
+                     `stalls = false` forbids that; delete the schedule if you keep that setting",
                     shown(regressions.path()).display(),
                     stored.line,
                 ));

@@ -140,8 +140,8 @@ fn a_stored_stall_is_not_tried_without_stalls() {
     let second = explore(&Config { stalls: Stalls::Never, ..config.clone() }, &watchdog());
     assert!(second.passed(), "{}", second.report());
     let note = format!(
-        "{}:7: the schedule was skipped: in it, virtual time advances while a task is ready, which `stalls = false` \
-         forbids; delete the schedule if you keep that setting",
+        "{}:7: the schedule was skipped, because it lets virtual time advance while a task is ready, and \
+         `stalls = false` forbids that; delete the schedule if you keep that setting",
         folder.file(FILE).display()
     );
     assert_eq!(second.notes, [note]);

@@ -71,8 +71,8 @@ fn a13_an_invalid_configuration_never_passes_a_test() {
 fn a18_numbers_beyond_their_range_are_refused() {
     const TEST: &str = "faults::configuration::expects_a_panic";
     for (name, value, accepted) in [
-        ("TIMELOOP_SEED", "18446744073709551616", "a number up to 18446744073709551615"),
-        ("TIMELOOP_SEED", "1_8446744073709551616", "a number up to 18446744073709551615"),
+        ("TIMELOOP_SEED", "18446744073709551616", "a decimal number up to 18446744073709551615"),
+        ("TIMELOOP_SEED", "1_8446744073709551616", "a decimal number up to 18446744073709551615"),
         ("TIMELOOP_RUNS", "18446744073709551616", "accepted is 1 to 18446744073709551615"),
         ("TIMELOOP_CHECK", "18446744073709551616", "accepted is 0 to 18446744073709551615"),
         ("TIMELOOP_JOBS", "18446744073709551615", "accepted is 1 to 1024"),

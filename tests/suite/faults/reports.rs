@@ -92,8 +92,8 @@ fn refused_names_of_nodes() {
     assert_eq!(refused(""), format!("`` {accepted}"));
     assert_eq!(refused("a\n\u{1b}[2J"), format!("`a\\n\\u{{1b}}[2J` {accepted}"));
     assert_eq!(refused("fd00::1"), format!("`fd00::1` {accepted}"));
-    assert!(refused("10.0.0.9").contains("it is an address"), "{}", refused("10.0.0.9"));
-    assert!(refused("localhost").contains("each node has it as a name for itself"));
+    assert!(refused("10.0.0.9").contains("it is an IP address"), "{}", refused("10.0.0.9"));
+    assert!(refused("localhost").contains("it always means the node that looks it up"));
     assert!(refused("db.").contains("a lookup removes the `.` at its end"));
     assert!(refused("test").contains("already exists"));
 }

@@ -29,9 +29,8 @@ fn a_run_panics_inside_a_tokio_task() {
         let start = refused.find(" inside ").unwrap();
         assert_eq!(
             &refused[start..],
-            " inside tokio's own runtime, because the tasks of the loop would use up tokio's cooperative budget; \
-             start it from a plain `#[test]`, \
-             from `main`, or in `tokio::task::spawn_blocking`"
+            " inside tokio's own runtime: start it in a plain `#[test]`, in `main`, or in \
+             `tokio::task::spawn_blocking`; otherwise, its tasks would use up tokio's cooperative budget"
         );
         assert!(refused.starts_with("cannot start the loop of `timeloop::run` at tests"), "{refused}");
         let task = tokio::spawn(async { refusal(|| timeloop::explore(many_messages)) });

@@ -202,9 +202,8 @@ impl Engine {
                 {
                     drop(guard);
                     panic!(
-                        "this task blocks, and so does a task below it on the stack, which is due but not on top: \
-                         blocking waits inside of a run share one thread, so the one that began last must end first; \
-                         await instead of blocking"
+                        "deadlock of two blocking waits: an earlier wait could continue, but this later one must end first, \
+                         because both share one thread; await instead of blocking"
                     );
                 }
                 self.nested.halted.set(Some(halted));
