@@ -116,11 +116,12 @@ pub(super) fn wakes_itself(number: u64) -> bool {
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
     let engine = DRIVING.get();
-    if engine.is_null() {
-        return entered(f);
+    if !engine.is_null() {
+        // SAFETY: as in `driving`.
+        return Some(f(unsafe { &*engine }));
     }
-    // SAFETY: as in `driving`.
-    Some(f(unsafe { &*engine }))
+    let engine = newest_entered()?;
+    Some(f(&engine))
 }
 
 /// Calls `f` with the loop of this run, if it runs on this thread or is idle between two calls of `block_on`. If it is alive
@@ -135,19 +136,23 @@ pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
             return Some(f(engine));
         }
     }
+    let engine = idle_of_run(run)?;
+    Some(f(&engine))
+}
+
+#[cold]
+fn newest_entered() -> Option<Rc<Engine>> {
+    // `try_with`: a waker may be called from the destructor of another thread-local value.
+    ENTERED.try_with(|stack| stack.borrow().last().map(|(_, engine)| Rc::clone(engine))).ok()?
+}
+
+/// Returns the registered loop with this number. If it is alive on another thread, that is an escape.
+fn idle_of_run(run: RunId) -> Option<Rc<Engine>> {
     let engine = find_idle(run);
     if engine.is_none() {
         waker::handle_used(run);
     }
-    engine.map(|engine| f(&engine))
-}
-
-#[cold]
-fn entered<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
-    // `try_with`: a waker may be called from the destructor of another thread-local value.
-    let engine =
-        ENTERED.try_with(|stack| stack.borrow().last().map(|(_, engine)| Rc::clone(engine))).ok()??;
-    Some(f(&engine))
+    engine
 }
 
 /// A context that was entered without running the loop. Dropping it leaves the context.

@@ -132,21 +132,21 @@ impl Engine {
         }
     }
 
-    /// Calls `f` with the world, creating it if needed, then wakes the tasks that `f` has made ready.
+    /// Borrows the world, creating it if needed. To be followed by [`return_world`](Self::return_world).
     #[inline]
-    pub(crate) fn world<R>(&self, f: impl FnOnce(&mut Surroundings) -> R) -> R {
-        let mut guard = self.world.borrow_mut();
-        let world = guard.get_or_insert_default();
-        let result = f(world);
-        if world.has_woken() {
-            self.wake_concerned(guard);
-        }
-        result
+    pub(crate) fn borrow_world(&self) -> RefMut<'_, Surroundings> {
+        RefMut::map(self.world.borrow_mut(), |world| &mut **world.get_or_insert_default())
     }
 
-    // Not part of `world`, which is instantiated for each operation.
-    fn wake_concerned(&self, guard: RefMut<'_, Option<Box<Surroundings>>>) {
-        let world = RefMut::map(guard, |world| &mut **world.as_mut().expect("it is there"));
+    /// Ends a use of the world, then wakes the tasks that became ready.
+    #[inline]
+    pub(crate) fn return_world(&self, world: RefMut<'_, Surroundings>) {
+        if world.has_woken() {
+            self.wake_concerned(world);
+        }
+    }
+
+    fn wake_concerned(&self, world: RefMut<'_, Surroundings>) {
         let mut foreign = Vec::new();
         let released = self.settle(world, &mut foreign);
         foreign.into_iter().for_each(WakeTarget::wake);
@@ -177,14 +177,18 @@ impl Engine {
     /// Passes on that a node goes down.
     pub(super) fn world_node_stops(&self, node: NodeId, crashes: bool) {
         if self.world.borrow().is_some() {
-            self.world(|world| world.node_stops(self, node, crashes));
+            let mut world = self.borrow_world();
+            world.node_stops(self, node, crashes);
+            self.return_world(world);
         }
     }
 
     /// Passes on that a node starts.
     pub(super) fn world_node_starts(&self, node: NodeId) {
         if self.world.borrow().is_some() {
-            self.world(|world| world.node_starts(self, node));
+            let mut world = self.borrow_world();
+            world.node_starts(self, node);
+            self.return_world(world);
         }
     }
 

@@ -175,7 +175,10 @@ impl Engine {
     /// Calls `f` with the network, then wakes the tasks that became ready.
     #[inline]
     pub(super) fn network<R>(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>) -> R) -> R {
-        self.world(|fabric| f(fabric, &mut context(self, &mut Chance(self))))
+        let mut fabric = self.borrow_world();
+        let result = f(&mut fabric, &mut context(self, &mut Chance(self)));
+        self.return_world(fabric);
+        result
     }
 
     /// Calls `f` with the network and the host of the running code.
