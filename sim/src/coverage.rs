@@ -5,10 +5,11 @@
 //! - Counting makes no runs. Runs that are recorded for it take the same steps as without.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault_counts::FaultCounts;
 use crate::fnv::Fnv;
+use crate::int_map::{IntMap, IntSet};
+use crate::sorting::pair;
 use crate::{BranchKind, CompletedBranch, Ended, Record, ResourceKey, ResourceKind, Site, TaskKey};
 
 /// The number of runs of seeds, spread over an exploration, that are recorded.
@@ -69,9 +70,9 @@ pub(crate) struct Covered {
     faults: FaultCounts,
     recorded_runs: u64,
     /// The pairs of operations that raced, in the order in which they ran.
-    pairs: BTreeSet<(OperationNumber, OperationNumber)>,
-    /// How often each branch completed.
-    branches: BTreeMap<BranchPlace, Vec<u64>>,
+    pairs: IntSet,
+    /// How often each branch completed, in the order of the places.
+    branches: Vec<(BranchPlace, Vec<u64>)>,
 }
 
 impl Covered {
@@ -94,7 +95,9 @@ impl Covered {
         self.faults.add(other.faults);
         self.recorded_runs += other.recorded_runs;
         let free = PAIRS_MAX.saturating_sub(self.pairs.len());
-        self.pairs.extend(other.pairs.into_iter().take(free));
+        for pair in other.pairs.keys().take(free) {
+            self.pairs.insert(pair);
+        }
         for (place, counts) in other.branches {
             let completed = self.branches_at(place, counts.len()).into_iter().flatten();
             completed.zip(counts).for_each(|(completed, count)| *completed += count);
@@ -102,28 +105,27 @@ impl Covered {
     }
 
     fn add_pairs(&mut self, record: &Record) {
-        let ends: BTreeSet<ResourceKey> = record
-            .resources
-            .iter()
-            .filter(|resource| resource.kind == ResourceKind::TaskEnd)
-            .map(|resource| resource.key)
-            .collect();
-        let mut last = BTreeMap::new();
+        let mut ends = IntSet::default();
+        for resource in record.resources.iter().filter(|resource| resource.kind == ResourceKind::TaskEnd) {
+            ends.insert(resource.key.0);
+        }
+        let mut last = IntMap::new();
         // An operation that is not announced is a consequence: a release, for example.
         for performed in record.operations.iter().filter(|performed| performed.index.is_some()) {
             let operation = performed.operation;
             let Some(step) = record.steps.get(performed.step as usize) else { continue };
-            if ends.contains(&operation.resource) {
+            if ends.contains(operation.resource.0) {
                 continue;
             }
             let task = record.task_of(step).key;
             let number = number(task, operation.resource, performed.site.as_ref());
-            if let Some((other, earlier, before)) = last.insert(operation.resource, (task, operation, number))
+            if let Some((other, earlier, before)) =
+                last.insert(operation.resource.0, (task, operation, number))
                 && other != task
                 && operation.races_with(earlier)
                 && self.pairs.len() < PAIRS_MAX
             {
-                self.pairs.insert((before, number));
+                self.pairs.insert(pair(before, number));
             }
         }
     }
@@ -140,10 +142,15 @@ impl Covered {
 
     /// Returns the counts of the branches at a place; `None` if there are too many places.
     fn branches_at(&mut self, place: BranchPlace, branches: usize) -> Option<&mut Vec<u64>> {
-        if self.branches.len() >= PLACES_MAX && !self.branches.contains_key(&place) {
-            return None;
-        }
-        let completed = self.branches.entry(place).or_default();
+        let index = match self.branches.binary_search_by(|(other, _)| other.cmp(&place)) {
+            Ok(index) => index,
+            Err(_) if self.branches.len() >= PLACES_MAX => return None,
+            Err(index) => {
+                self.branches.insert(index, (place, Vec::new()));
+                index
+            }
+        };
+        let completed = &mut self.branches[index].1;
         if completed.len() < branches {
             completed.resize(branches, 0);
         }
@@ -153,8 +160,9 @@ impl Covered {
     pub(crate) fn coverage(mut self) -> Coverage {
         self.hashes.sort_unstable();
         self.hashes.dedup();
-        let is_reversed = |(one, other): &&(u64, u64)| self.pairs.contains(&(*other, *one));
-        let both_ways = self.pairs.iter().filter(is_reversed).count() / 2;
+        // The other order of a pair has its halves swapped.
+        let both_ways =
+            self.pairs.keys().filter(|pair| self.pairs.contains(pair.rotate_left(64))).count() / 2;
         let branches = self.branches.into_iter();
         let branches = branches.map(|((file, line, column, kind), completed)| BranchCoverage {
             kind,

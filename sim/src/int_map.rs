@@ -195,6 +195,16 @@ impl IntSet {
         self.0.remove(&key.into()).is_some()
     }
 
+    /// Returns whether the set has this key.
+    pub fn contains(&self, key: impl Into<u128>) -> bool {
+        self.0.contains_key(&key.into())
+    }
+
+    /// Returns the keys in order.
+    pub fn keys(&self) -> impl Iterator<Item = u128> {
+        self.0.keys().copied()
+    }
+
     /// Returns the least key from `least` on.
     #[must_use]
     pub fn next_key(&self, least: impl Into<u128>) -> Option<u128> {

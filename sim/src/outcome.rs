@@ -6,11 +6,11 @@
 //!   depends on times only in that a task that waits for a short time when a limit is reached does not count.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::fnv::Fnv;
+use crate::sorting::insert_sorted;
 use crate::{Access, Anomaly, NodeState, NodeWait, Seed, Site, SocketWait, TaskLabel};
 
 /// A task that was blocked when the run failed.
@@ -481,14 +481,12 @@ impl Failure {
             }
         }
         // Several tasks at one place count once: their number may depend on the schedule.
-        let places: BTreeSet<String> = self
-            .stuck()
-            .map(|blocked| {
-                let place = |site: &Option<Site>| site.as_ref().map_or_else(String::new, Site::to_string);
-                let waits_at = if with_waits { place(&blocked.waits_at) } else { String::new() };
-                format!("{} {waits_at}", place(&blocked.task.spawned))
-            })
-            .collect();
+        let mut places = Vec::new();
+        for blocked in self.stuck() {
+            let place = |site: &Option<Site>| site.as_ref().map_or_else(String::new, Site::to_string);
+            let waits_at = if with_waits { place(&blocked.waits_at) } else { String::new() };
+            insert_sorted(&mut places, format!("{} {waits_at}", place(&blocked.task.spawned)));
+        }
         places.iter().for_each(|place| mix(place.as_bytes()));
         Fingerprint(hash.get())
     }

@@ -12,7 +12,7 @@
 //! - Replaying the deviations repeats the run exactly, without the strategy that found it.
 //! - Their number is the smallest possible.
 
-use crate::sorting::sort_by_number;
+use crate::sorting::{pair, sort_by_number};
 use crate::{Arrival, Choice, Deviation, Domain, Record};
 
 impl Record {
@@ -55,7 +55,7 @@ impl Record {
                 let index = arrival.operation.map_or(0, |operation| operation + 1);
                 deviations.push(self.deviation(*arrival, Domain::Stall, index, stalled.count));
                 let advance = &self.advances[last];
-                let begins = (advance.after_arrivals, last as u64 + 1, number);
+                let begins = (advance.after_arrivals, last as u64 + 1);
                 turns.push(Turn {
                     begins,
                     arrival: number,
@@ -64,10 +64,10 @@ impl Record {
                 });
             } else {
                 let after = before[arrival.after_steps as usize];
-                turns.push(Turn { begins: (number as u64, u64::MAX, number), arrival: number, after, end });
+                turns.push(Turn { begins: (number as u64, u64::MAX), arrival: number, after, end });
             }
         }
-        turns.sort_unstable_by_key(|turn| turn.begins);
+        sort_by_number(&mut turns, |turn| pair(turn.begins.0, turn.begins.1));
 
         // Arrivals after a preemption always need a deviation: in the baseline run there is no preemption.
         let plain: Vec<usize> =
@@ -143,8 +143,8 @@ struct Stalled {
 /// An arrival as the replay will order it.
 #[derive(Debug)]
 struct Turn {
-    /// Its position among the others; the later fields break ties.
-    begins: (u64, u64, usize),
+    /// Its position among the others; equal ones are in the order of their arrivals.
+    begins: (u64, u64),
     /// Index into [`Record::arrivals`].
     arrival: usize,
     /// The number of steps before its place in FIFO order begins.

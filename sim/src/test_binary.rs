@@ -161,7 +161,7 @@ impl TestBinary {
 /// Returns the name of the target in `folder` whose crate is called `stem`.
 fn target_in(folder: &Path, stem: &str) -> Option<String> {
     let entries = fs::read_dir(folder).ok()?;
-    let mut names: Vec<String> = entries
+    entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let is_target =
@@ -169,9 +169,7 @@ fn target_in(folder: &Path, stem: &str) -> Option<String> {
             is_target.then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         })
         .filter(|name| name.replace('-', "_") == stem.replace('-', "_"))
-        .collect();
-    names.sort();
-    names.into_iter().next()
+        .min()
 }
 
 /// Returns the root folder of the workspace that a folder belongs to; without a workspace, the folder of its package.

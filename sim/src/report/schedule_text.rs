@@ -6,9 +6,9 @@
 //!   one fault have one line together.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use super::operation_text::{Form, outcome, verb};
+use crate::sorting::{insert_sorted, sort_by_number};
 use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
 use crate::{
     Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, Schedule,
@@ -83,7 +83,7 @@ fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
             (step.checked_add(1), line)
         })
         .collect();
-    lines.sort_by_key(|(step, _)| step.unwrap_or(usize::MAX));
+    sort_by_number(&mut lines, |(step, _)| step.unwrap_or(usize::MAX) as u128);
     let spawned = writer.named.take().into_iter().filter_map(|task| {
         let label = &record.tasks[task as usize].label;
         label.spawned.as_ref().map(|site| format!("{label} is spawned at {site}"))
@@ -116,7 +116,7 @@ struct Writer<'a> {
     /// The step that ran each arrival.
     ran_at: Vec<Option<usize>>,
     /// The tasks that have been named.
-    named: RefCell<BTreeSet<u32>>,
+    named: RefCell<Vec<u32>>,
 }
 
 impl Writer<'_> {
@@ -310,7 +310,7 @@ impl Writer<'_> {
         // which they run.
         let others = |range: std::ops::Range<usize>, ran: &dyn Fn(Option<usize>) -> bool| {
             let mut others: Vec<usize> = range.filter(|&other| ran(self.ran_at[other])).collect();
-            others.sort_by_key(|&other| self.ran_at[other].unwrap_or(usize::MAX));
+            sort_by_number(&mut others, |&other| self.ran_at[other].unwrap_or(usize::MAX) as u128);
             others
         };
         let overtaken = others(0..arrival, &|step| step.is_none_or(|step| step > at) && at != usize::MAX);
@@ -357,7 +357,7 @@ impl Writer<'_> {
 
     fn task(&self, arrival: usize) -> String {
         let task = self.record.arrivals[arrival].task;
-        self.named.borrow_mut().insert(task);
+        insert_sorted(&mut self.named.borrow_mut(), task);
         self.record.tasks[task as usize].label.to_string()
     }
 

@@ -4,11 +4,11 @@
 //! # Invariants
 //! - One line a step, in the order in which they ran; the last line is the last step.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::operation_text::{Form, outcome, verb};
 use super::schedule_text;
+use crate::sorting::{insert_sorted, sort_by_number};
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
 use crate::{Failure, FailureKind, Found, Record, Schedule, Site};
 
@@ -136,25 +136,25 @@ fn selected<'a>(record: &'a Record, found: &Found, marks: &[bool]) -> Vec<Line<'
 
 /// Selects steps before step number `last`: those of deviations and of the critical decision with the steps around them, and
 /// those that change the world or cancel a future. If they are too many, the last ones are selected.
-fn earlier(record: &Record, found: &Found, last: usize) -> BTreeSet<usize> {
+fn earlier(record: &Record, found: &Found, last: usize) -> Vec<usize> {
     let deviations = found.shrunk.deviations().unwrap_or_default();
     let mut centers = schedule_text::steps_of(record, deviations);
     if let Some(critical) = found.critical.as_ref().filter(|critical| critical.fails == found.shrunk) {
         centers.extend(critical.decision.steps().map(|step| step as usize - 1));
     }
-    centers.sort_unstable();
+    sort_by_number(&mut centers, |&center| center as u128);
     let windows = centers.iter().rev().flat_map(|&center| center.saturating_sub(1)..=center + 1);
     let changes = record.events.iter().map(|event| event.step);
     let mut changes: Vec<u64> =
         changes.chain(record.cancellations.iter().map(|cancellation| cancellation.step)).collect();
     changes.sort_unstable();
     let changes = changes.into_iter().rev().map(|step| step as usize);
-    let mut selected = BTreeSet::new();
+    let mut selected = Vec::new();
     for step in windows.chain(changes).filter(|step| *step < last) {
         if selected.len() == EARLIER_MAX {
             break;
         }
-        selected.insert(step);
+        insert_sorted(&mut selected, step);
     }
     selected
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::sorting::insert_sorted;
 use crate::text::{Nanos, counted, counted_with, done_at, grouped, listed, wrap};
 use crate::{
     Anomaly, BytesPlace, Caused, Causer, Endpoint, Failure, FaultAspect, FaultKind, LinkState, LinkTrouble,
@@ -143,9 +144,8 @@ impl PlannedFault {
 
     /// Lists the groups of a split: `` `a`, `b` | `c` ``.
     fn listed_groups(&self) -> String {
-        let mut numbers: Vec<u32> = self.groups.to_vec();
-        numbers.sort_unstable();
-        numbers.dedup();
+        let mut numbers = Vec::new();
+        self.groups.iter().for_each(|&number| insert_sorted(&mut numbers, number));
         let group = |number: u32| {
             let members = self.nodes.iter().zip(&self.groups).filter(|(_, group)| **group == number);
             members.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")

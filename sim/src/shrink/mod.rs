@@ -17,6 +17,7 @@ use trial::Trial;
 pub(crate) use trial::{Budget, Candidate, tightened};
 
 use crate::runner::Runner;
+use crate::sorting::sort_by_number;
 use crate::strategy::Reach;
 use crate::{Deviation, Domain, Ended, Limits, Performed, Record, ResourceKey, Seed};
 
@@ -131,7 +132,7 @@ fn resources_of_preemptions(record: &Record) -> Vec<ResourceKey> {
     };
     let mut resources: Vec<_> =
         record.operations.iter().filter(is_preempted).map(|performed| performed.operation.resource).collect();
-    resources.sort_unstable();
+    sort_by_number(&mut resources, |resource| resource.0.into());
     resources.dedup();
     resources
 }
