@@ -4,10 +4,9 @@
 //! - The requests of a queue are in the order in which they are served.
 //! - What is not known is not said: a state that no fact is known of is [`ResourceState::Unknown`].
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
 
-use timeloop_sim::{Access, ResourceKind, ResourceState};
+use timeloop_sim::{Access, IntMap, IntSet, ResourceKind, ResourceState};
 
 /// What a recorder knows of a resource.
 #[derive(Debug, Default)]
@@ -17,13 +16,13 @@ pub(super) struct WatchedResource {
     pub(super) kind: ResourceKind,
     pub(super) holders: Vec<Holder>,
     /// The requests that wait in the queue, by their numbers, which rise.
-    queue: BTreeMap<u32, Request>,
+    queue: IntMap<Request>,
     /// The task that created it.
     pub(super) creator: Option<u32>,
     /// The task that received from it last.
     receiver: Option<u32>,
     /// The tasks that have sent to it.
-    senders: BTreeSet<u32>,
+    senders: IntSet,
     /// The task that closed it, and the index of its step.
     pub(super) closed: Option<(u32, u64)>,
     /// How many parts exist, held or not.
@@ -127,12 +126,12 @@ impl WatchedResource {
 
     /// Removes a request, which was served or given up.
     pub(super) fn served(&mut self, number: u32) {
-        self.queue.remove(&number);
+        self.queue.remove(number);
     }
 
     /// Returns the request that has what it asks for, although its future has not been polled since.
     pub(super) fn handed_to(&self) -> Option<&Request> {
-        let (_, first) = self.queue.first_key_value()?;
+        let first = self.queue.get(self.queue.first_key()?)?;
         let held: u64 = self.holders.iter().map(|holder| holder.parts).sum();
         (held + first.parts <= self.exist?).then_some(first)
     }
@@ -149,7 +148,12 @@ impl WatchedResource {
         let created = || self.creator.map(User::Created);
         match access {
             Access::Acquire => {
-                let request = self.queue.values().rfind(|request| request.task == task);
+                let request = self
+                    .queue
+                    .iter()
+                    .map(|(_, request)| request)
+                    .filter(|request| request.task == task)
+                    .last();
                 match (request, self.exist) {
                     (Some(request), Some(exist)) if request.parts > exist => {
                         let requested = u32::try_from(request.parts).unwrap_or(u32::MAX);
@@ -165,7 +169,7 @@ impl WatchedResource {
             }
             Access::Receive => {
                 let Some(senders) = self.sender_count else { return ResourceState::Unknown };
-                let mut living = self.senders.iter().copied().filter(|&task| lives(task));
+                let mut living = self.senders.keys().map(|task| task as u32).filter(|&task| lives(task));
                 let sender = match (senders, living.next(), living.next()) {
                     (1, Some(one), None) => Some(User::Used(one)),
                     (1, None, _) => created(),

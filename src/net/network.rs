@@ -304,7 +304,7 @@ impl Network {
                 match before {
                     Some(lookup) => fabric.names.insert(name, lookup),
                     None => fabric.names.remove(&name),
-                };
+                }
             }
         });
     }

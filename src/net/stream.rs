@@ -104,13 +104,10 @@ impl Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
-            self.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, ctx, key| {
-                fabric.write(ctx, key, std::iter::once(buf))
-            })
-        })
+        self.poll_write_vectored(attempt, cx, &[IoSlice::new(buf)])
     }
 
+    #[inline]
     pub(super) fn poll_write_vectored(
         &self,
         attempt: &mut Attempt,
@@ -119,7 +116,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         attempt.poll_each(cx, self.writes(Location::caller()), |cx| {
             self.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, ctx, key| {
-                fabric.write(ctx, key, bufs.iter().map(|buf| &**buf))
+                fabric.write(ctx, key, bufs)
             })
         })
     }
@@ -196,14 +193,13 @@ impl Stream {
 
     #[track_caller]
     pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.writes(Location::caller()).touch();
-        self.with(|fabric, ctx, key| fabric.write(ctx, key, std::iter::once(buf)))
+        self.try_write_vectored(&[IoSlice::new(buf)])
     }
 
     #[track_caller]
     pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.writes(Location::caller()).touch();
-        self.with(|fabric, ctx, key| fabric.write(ctx, key, bufs.iter().map(|buf| &**buf)))
+        self.with(|fabric, ctx, key| fabric.write(ctx, key, bufs))
     }
 
     pub(super) fn readiness(&self) -> io::Result<Ready> {

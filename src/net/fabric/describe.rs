@@ -350,7 +350,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
     pub(crate) fn anomalies(self) -> Box<[Anomaly]> {
         let mut anomalies = self.unusual_nodes();
         anomalies.extend(self.unusual_links());
-        let fails = self.fabric.names.iter().filter(|(_, lookup)| **lookup == Lookup::Fails);
+        let fails = self.fabric.names.iter().filter(|(_, lookup)| *lookup == Lookup::Fails);
         anomalies.extend(fails.map(|(name, _)| Anomaly::LookupFails(name.as_str().into())));
         anomalies.into()
     }

@@ -23,6 +23,7 @@ mod listening;
 mod pipe;
 mod ring_buffer;
 mod slab;
+mod sorted_map;
 mod stream;
 mod teardown;
 #[cfg(test)]
@@ -31,7 +32,6 @@ mod udp;
 mod unix;
 mod waiters;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(crate) use connection::{EndKey, Options};
@@ -56,6 +56,7 @@ use event_queue::EventQueue;
 use pipe::{Pipe, PipeEnd};
 use ring_buffer::BufferPool;
 use slab::Slab;
+use sorted_map::SortedMap;
 use udp::InFlight;
 use unix::NameOwner;
 
@@ -143,7 +144,7 @@ pub(crate) struct Fabric<W, R> {
     pub(crate) links: Links,
     pub(crate) timeouts: Timeouts,
     /// Names whose lookup the test has overridden.
-    pub(crate) names: BTreeMap<String, Lookup>,
+    pub(crate) names: SortedMap<String, Lookup>,
     /// The number of fault plans drawn so far. It keys the decisions of the next plan.
     pub(crate) plan_count: u32,
     queue: EventQueue<Event>,
@@ -152,11 +153,11 @@ pub(crate) struct Fabric<W, R> {
     udp: Slab<UdpSocket<W>>,
     in_flight: Slab<InFlight>,
     unix: Slab<UnixDatagram<W>>,
-    unix_names: BTreeMap<(u32, Name), NameOwner>,
+    unix_names: SortedMap<(u32, Name), NameOwner>,
     pipes: Slab<Pipe>,
     pipe_ends: Slab<PipeEnd<W>>,
     /// The open pipes that have a file, by their hosts and files.
-    pipe_files: BTreeMap<(u32, FileId), Key>,
+    pipe_files: SortedMap<(u32, FileId), Key>,
     /// Datagrams held on their links.
     held: Vec<InFlight>,
     pool: BufferPool,
@@ -172,7 +173,7 @@ impl<W, R> Default for Fabric<W, R> {
             hosts: Hosts::default(),
             links: Links::default(),
             timeouts: Timeouts::default(),
-            names: BTreeMap::new(),
+            names: SortedMap::default(),
             plan_count: 0,
             queue: EventQueue::default(),
             connections: Slab::default(),
@@ -180,10 +181,10 @@ impl<W, R> Default for Fabric<W, R> {
             udp: Slab::default(),
             in_flight: Slab::default(),
             unix: Slab::default(),
-            unix_names: BTreeMap::new(),
+            unix_names: SortedMap::default(),
             pipes: Slab::default(),
             pipe_ends: Slab::default(),
-            pipe_files: BTreeMap::new(),
+            pipe_files: SortedMap::default(),
             held: Vec::new(),
             pool: BufferPool::default(),
             woken: Vec::new(),

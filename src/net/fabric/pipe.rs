@@ -5,6 +5,7 @@
 //! its last end. As in tokio, an end stays ready until an operation would block.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 
 use super::stream::Reading;
 use super::waiters::{WaitSlot, Waiters};
@@ -125,14 +126,10 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
     }
 
     /// Writes bytes.
-    pub(crate) fn write_pipe<'a>(
-        &mut self,
-        key: Key,
-        pieces: impl Iterator<Item = &'a [u8]> + Clone,
-    ) -> Result<usize, Errno> {
+    pub(crate) fn write_pipe(&mut self, key: Key, pieces: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let Readiness { writable, write_closed, .. } = self.readiness_pipe(key)?;
         let pipe_key = self.pipe_ends.get(key).ok_or(Errno::NotConnected)?.pipe;
-        let len: usize = pieces.clone().map(<[u8]>::len).sum();
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
         if write_closed && len > 0 {
             return Err(Errno::BrokenPipe);
         }
@@ -143,7 +140,12 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
             return Err(Errno::WouldBlock);
         }
         let count = len.min(free);
-        pipe.bytes.extend(pieces.flatten().take(count));
+        let mut left = count;
+        for piece in pieces {
+            let taken = piece.len().min(left);
+            pipe.bytes.extend(&piece[..taken]);
+            left -= taken;
+        }
         if count > 0 {
             self.becomes_ready(pipe_key, Direction::Read);
         }
@@ -205,8 +207,9 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         let Some(pipe) = self.pipes.get(end.pipe) else { return };
         pipe.ends.retain(|other| *other != key);
         if pipe.ends.is_empty() {
-            let file = self.pipes.remove(end.pipe).and_then(|pipe| pipe.file);
-            file.map(|file| self.pipe_files.remove(&file));
+            if let Some(file) = self.pipes.remove(end.pipe).and_then(|pipe| pipe.file) {
+                self.pipe_files.remove(&file);
+            }
             return;
         }
         // The other side learns that it is alone.

@@ -90,12 +90,17 @@ impl<T> Slab<T> {
 
     /// Returns the keys of all values, in order of slots.
     pub(super) fn keys(&self) -> Vec<Key> {
-        let slots = self.chunks.iter().flatten();
-        (0..)
-            .zip(slots)
-            .filter(|(_, entry)| entry.value.is_some())
-            .map(|(slot, entry)| Key { slot, generation: entry.generation })
-            .collect()
+        let mut keys = Vec::new();
+        let mut slot = 0;
+        for chunk in &self.chunks {
+            for entry in chunk {
+                if entry.value.is_some() {
+                    keys.push(Key { slot, generation: entry.generation });
+                }
+                slot += 1;
+            }
+        }
+        keys
     }
 
     /// Returns the number of values.

@@ -5,6 +5,8 @@
 //! Segments that are not acknowledged are sent again with exponential backoff until the silence timeout. An end that
 //! is absent answers segments with a reset. As in tokio, an end stays ready until an operation would block.
 
+use std::io::IoSlice;
+
 use super::connection::{EndKey, Fin, LOCAL, Phase};
 use super::link::RETRANSMIT_NS;
 use super::waiters::WaitSlot;
@@ -47,11 +49,11 @@ pub(crate) enum Direction {
 impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// Writes as many bytes as the send window takes, or a part of them.
     #[inline]
-    pub(crate) fn write<'a>(
+    pub(crate) fn write(
         &mut self,
         ctx: &mut CallContext<'_>,
         key: EndKey,
-        pieces: impl Iterator<Item = &'a [u8]> + Clone,
+        pieces: &[IoSlice<'_>],
     ) -> Result<usize, Errno> {
         let Self { connections, pool, .. } = self;
         let (end, is_unix) = match connections.get(key.connection) {
@@ -80,7 +82,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
         }
         let mut window = end.out.window() as usize;
         if ctx.varies_io {
-            let whole = pieces.clone().map(<[u8]>::len).sum::<usize>().min(window);
+            let whole = pieces.iter().map(|piece| piece.len()).sum::<usize>().min(window);
             window = window.min(ctx.decider.transfer(Transfer { reads: false, is_unix }, whole));
         }
         let (mut written, mut has_bytes) = (0, false);

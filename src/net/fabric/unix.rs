@@ -379,6 +379,6 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
                 socket.writers.wake(&mut self.released);
             }
         }
-        self.unix_names.retain(|(owner, _), _| *owner != host);
+        self.unix_names.retain(|(owner, _)| *owner != host);
     }
 }

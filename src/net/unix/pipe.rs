@@ -401,7 +401,7 @@ impl Sender {
     #[track_caller]
     pub fn try_write_vectored(&self, buf: &[IoSlice<'_>]) -> io::Result<usize> {
         self.end.handle.touch(Access::Send);
-        self.end.handle.with(|fabric, key| fabric.write_pipe(key, buf.iter().map(|buf| &**buf)))
+        self.end.handle.with(|fabric, key| fabric.write_pipe(key, buf))
     }
 }
 
@@ -417,9 +417,7 @@ impl AsyncWrite for Sender {
     ) -> Poll<io::Result<usize>> {
         let Self { end, writing, .. } = self.get_mut();
         writing.poll_each(cx, end.handle.action(Access::Send, Location::caller()), |cx| {
-            end.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, key| {
-                fabric.write_pipe(key, bufs.iter().map(|buf| &**buf))
-            })
+            end.attempt(cx, Direction::Write, WaitSlot::Poll, |fabric, key| fabric.write_pipe(key, bufs))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Tests random programs of connections, writes, reads, shutdowns, faults and crashes against a model of streams.
 
-use std::iter::once;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -249,7 +249,7 @@ impl World {
         let (now_ns, least_ns, bandwidth) = (self.now_ns, self.least_ns, self.bandwidth);
         // The bytes may arrive before the call returns.
         let (one, other) = bytes.split_at(bytes.len() / 3);
-        let result = self.call(|fabric, ctx| fabric.write(ctx, key, once(one).chain(once(other))));
+        let result = self.call(|fabric, ctx| fabric.write(ctx, key, &[one, other].map(IoSlice::new)));
         let conn = &mut self.conns[index];
         let other = &conn.sides[1 - side];
         // Bytes lost to an absent peer take no capacity until its reset arrives.
