@@ -99,8 +99,9 @@ impl Covered {
             self.pairs.insert(pair);
         }
         for (place, counts) in other.branches {
-            let completed = self.branches_at(place, counts.len()).into_iter().flatten();
-            completed.zip(counts).for_each(|(completed, count)| *completed += count);
+            if let Some(completed) = self.branches_at(place, counts.len()) {
+                completed.iter_mut().zip(counts).for_each(|(completed, count)| *completed += count);
+            }
         }
     }
 

@@ -96,9 +96,7 @@ pub(crate) fn sweep(runner: &Runner<'_>, plan: &Plan, progress: &dyn Fn(u64)) ->
         usize::try_from(plan.runs.saturating_sub(SINGLE_THREADED_RUNS).div_ceil(size)).unwrap_or(plan.jobs),
     );
     if lowest_failing.load(Relaxed) == u64::MAX {
-        chunks.extend(
-            fan_out(jobs, || work(plan.runs, None), || work(plan.runs, Some(progress))).into_iter().flatten(),
-        );
+        chunks.extend(fan_out(jobs, || work(plan.runs, None), || work(plan.runs, Some(progress))));
     }
     sort_by_number(&mut chunks, |chunk| chunk.start.into());
     let covered = Covered::default();
@@ -153,7 +151,7 @@ fn digest(index: u64, ended: &Ended) -> u64 {
 }
 
 /// Calls `own` on the calling thread, and `work` on `jobs - 1` others. Returns all results.
-fn fan_out<R: Send>(jobs: usize, work: impl Fn() -> R + Sync, own: impl FnOnce() -> R) -> Vec<R> {
+fn fan_out<R: Send>(jobs: usize, work: impl Fn() -> Vec<R> + Sync, own: impl FnOnce() -> Vec<R>) -> Vec<R> {
     std::thread::scope(|scope| {
         let work = &work;
         let others: Vec<_> = (1..jobs)
@@ -163,10 +161,10 @@ fn fan_out<R: Send>(jobs: usize, work: impl Fn() -> R + Sync, own: impl FnOnce()
                 std::thread::Builder::new().name(name).spawn_scoped(scope, work).ok()
             })
             .collect();
-        let mut results = vec![own()];
+        let mut results = own();
         for other in others {
             // A panic here is a defect of the harness or the engine, never a failing test. The caller gets it.
-            results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         results
     })
@@ -234,7 +232,7 @@ pub(crate) fn frequency(runner: &Runner<'_>, plan: &Plan, failure: &Failure) -> 
     };
     // Offset, cost, failure.
     type Run = (u64, u64, Option<(FailureKind, Fingerprint)>);
-    let mut results: Vec<Run> = fan_out(plan.jobs, work, work).into_iter().flatten().collect();
+    let mut results: Vec<Run> = fan_out(plan.jobs, work, work);
     sort_by_number(&mut results, |(offset, ..)| (*offset).into());
     let mut frequency = Frequency::default();
     let mut steps_total = 0;

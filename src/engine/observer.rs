@@ -743,8 +743,8 @@ impl Recorder {
 
     /// Returns the first tasks that hold a resource.
     pub(super) fn holders(&self, resource: ResourceKey) -> Box<[timeloop_sim::Holder]> {
-        let holders = self.resources.get(resource.0).into_iter().flat_map(|watched| &watched.holders);
-        holders.take(NAMED_TASKS).map(|holder| self.holder(holder.task, holder.at)).collect()
+        let holders = self.resources.get(resource.0).map_or(&[][..], |watched| &watched.holders);
+        holders.iter().take(NAMED_TASKS).map(|holder| self.holder(holder.task, holder.at)).collect()
     }
 
     /// Returns the label of a task.
@@ -754,8 +754,10 @@ impl Recorder {
 
     /// Returns the finished record.
     pub(super) fn into_record(mut self) -> Record {
-        for (step, site) in self.sites.take().into_iter().flat_map(Sites::look_up) {
-            self.record.steps[step].waits_at = site;
+        if let Some(sites) = self.sites.take() {
+            for (step, site) in sites.look_up() {
+                self.record.steps[step].waits_at = site;
+            }
         }
         for step in self.parked {
             self.record.steps[step].waits_at = self.record.resumes_at(step).cloned();

@@ -128,8 +128,9 @@ macro_rules! stream {
                     if most == len {
                         return spend(inner, cx, |inner, cx| inner.poll_write_vectored(cx, bufs));
                     }
-                    let bytes: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(most).collect();
-                    spend(inner, cx, |inner, cx| inner.poll_write(cx, &bytes))
+                    let mut bytes = Vec::with_capacity(len);
+                    bufs.iter().for_each(|buf| bytes.extend_from_slice(buf));
+                    spend(inner, cx, |inner, cx| inner.poll_write(cx, &bytes[..most]))
                 })
             }
 

@@ -571,10 +571,10 @@ impl FaultPlan {
         let network = Network::current().planned();
         let begin = Instant::now();
         // At one instant, faults that end come before faults that begin; then they are in the order of drawing.
-        let mut events: Vec<(Duration, bool, usize)> = (0..)
-            .zip(faults)
-            .flat_map(|(index, fault)| [(fault.from, true, index), (fault.until, false, index)])
-            .collect();
+        let mut events = Vec::with_capacity(2 * faults.len());
+        for (index, fault) in faults.iter().enumerate() {
+            events.extend([(fault.from, true, index), (fault.until, false, index)]);
+        }
         events.sort_unstable();
         let mut active: Vec<Option<Undo>> = faults.iter().map(|_| None).collect();
         let mut watch = FaultWatch::begin(faults, &world, names);
@@ -630,9 +630,11 @@ struct FaultWatch {
 
 impl FaultWatch {
     fn begin(faults: &[Fault], world: &World, names: &[String]) -> Self {
-        let crashes = faults.iter().filter(|fault| fault.kind == FaultKind::Crash);
-        let nodes = crashes.flat_map(|fault| &fault.nodes).filter_map(|node| world.get(&names[*node]));
-        let crashing = nodes.map(|node| node.id()).collect();
+        let mut crashing = Vec::new();
+        for fault in faults.iter().filter(|fault| fault.kind == FaultKind::Crash) {
+            let nodes = fault.nodes.iter().filter_map(|node| world.get(&names[*node]));
+            crashing.extend(nodes.map(|node| node.id()));
+        }
         context::with(|engine| engine.count_faults(|counts| counts.planned += faults.len() as u64));
         Self { before: vec![None; faults.len()], crashing }
     }

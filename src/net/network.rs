@@ -173,11 +173,12 @@ impl Network {
                 members.push((number, host));
             }
         }
-        let pairs = members.iter().flat_map(|(group, from)| {
-            let others = members.iter().filter(move |(other, _)| other != group);
-            others.map(move |(_, to)| (*from, *to))
-        });
-        self.cut_pairs(pairs.collect())
+        let mut pairs = Vec::new();
+        for (group, from) in &members {
+            let others = members.iter().filter(|(other, _)| other != group);
+            pairs.extend(others.map(|(_, to)| (*from, *to)));
+        }
+        self.cut_pairs(pairs)
     }
 
     /// Cuts the links from each node in `from` to each node in `to`. The opposite directions stay.
@@ -195,10 +196,19 @@ impl Network {
     /// Cuts all links from and to a node.
     #[track_caller]
     pub fn isolate(&self, name: &str) -> Partition {
+        self.cut_pairs(self.links_of(name))
+    }
+
+    /// Returns the ends of all links from and to a node.
+    #[track_caller]
+    fn links_of(&self, name: &str) -> Vec<(u32, u32)> {
         let host = self.host(name);
         let count = of_run(self.run, |engine| engine.nodes().ids().count() as u32).unwrap_or(0);
-        let others = (0..count).filter(|other| *other != host);
-        self.cut_pairs(others.flat_map(|other| [(host, other), (other, host)]).collect())
+        let mut links = Vec::new();
+        for other in (0..count).filter(|other| *other != host) {
+            links.extend([(host, other), (other, host)]);
+        }
+        links
     }
 
     #[track_caller]
@@ -319,11 +329,7 @@ impl Network {
     /// Clogs all links from and to a node; see [`clog`](Self::clog).
     #[track_caller]
     pub fn clog_node(&self, name: &str, duration: Duration) {
-        let host = self.host(name);
-        let count = of_run(self.run, |engine| engine.nodes().ids().count() as u32).unwrap_or(0);
-        let others = (0..count).filter(|other| *other != host);
-        let pairs: Vec<_> = others.flat_map(|other| [(host, other), (other, host)]).collect();
-        self.clog_pairs(&pairs, duration);
+        self.clog_pairs(&self.links_of(name), duration);
     }
 
     /// Clogs the nodes one after the other, each for half of `over`. The clogs begin, and later end, in the order of

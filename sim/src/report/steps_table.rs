@@ -143,18 +143,19 @@ fn earlier(record: &Record, found: &Found, last: usize) -> Vec<usize> {
         centers.extend(critical.decision.steps().map(|step| step as usize - 1));
     }
     sort_by_number(&mut centers, |&center| center as u128);
-    let windows = centers.iter().rev().flat_map(|&center| center.saturating_sub(1)..=center + 1);
-    let changes = record.events.iter().map(|event| event.step);
-    let mut changes: Vec<u64> =
-        changes.chain(record.cancellations.iter().map(|cancellation| cancellation.step)).collect();
+    let mut changes: Vec<u64> = record.events.iter().map(|event| event.step).collect();
+    changes.extend(record.cancellations.iter().map(|cancellation| cancellation.step));
     changes.sort_unstable();
-    let changes = changes.into_iter().rev().map(|step| step as usize);
+    let mut steps = Vec::new();
+    for &center in centers.iter().rev() {
+        steps.extend(center.saturating_sub(1)..=center + 1);
+    }
+    steps.extend(changes.iter().rev().map(|&step| step as usize));
     let mut selected = Vec::new();
-    for step in windows.chain(changes).filter(|step| *step < last) {
-        if selected.len() == EARLIER_MAX {
-            break;
+    for step in steps {
+        if step < last && selected.len() < EARLIER_MAX {
+            insert_sorted(&mut selected, step);
         }
-        insert_sorted(&mut selected, step);
     }
     selected
 }

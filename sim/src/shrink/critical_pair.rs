@@ -409,14 +409,14 @@ fn changes(record: &Record, best: &Candidate) -> Vec<Change> {
             all.push(change);
         }
     }
-    let choices = record.choices.iter().rev().take(40).flat_map(|choice| {
-        (0..choice.arity.min(4))
-            .filter(|value| *value != choice.value && *value != 0)
-            .map(|value| Change { deviation: record.chosen(choice, value), from: None })
-    });
     // Choices are few, and likelier than the longest moves, so they go into the first half.
-    let place = all.len().min(CHANGES_MAX / 2);
-    all.splice(place..place, choices);
+    let second_half = all.split_off(all.len().min(CHANGES_MAX / 2));
+    for choice in record.choices.iter().rev().take(40) {
+        for value in (1..choice.arity.min(4)).filter(|value| *value != choice.value) {
+            all.push(Change { deviation: record.chosen(choice, value), from: None });
+        }
+    }
+    all.extend(second_half);
     all.retain(|change| {
         change.from.is_some() || !best.deviations.iter().any(|other| other.key() == change.deviation.key())
     });

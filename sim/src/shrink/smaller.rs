@@ -135,46 +135,47 @@ fn additions(record: &Record, best: &Candidate, allowed: &Allowed) -> Vec<Deviat
     });
     arrivals.truncate(if allowed.reorders { RESUMPTIONS_MAX } else { 0 });
     let steps = u32::try_from(record.steps.len()).unwrap_or(u32::MAX);
-    let values: Vec<u32> = (1..=8)
-        .chain([12, 16, 24])
-        .chain((5..31).map(|power| 1 << power))
-        .take_while(|value| *value <= 8 || *value < steps)
-        .chain([steps])
-        .collect();
+    let mut values: Vec<u32> = (1..=8).collect();
+    values.extend([12, 16, 24]);
+    values.extend((5..31).map(|power| 1 << power));
+    values.retain(|value| *value <= 8 || *value < steps);
+    values.push(steps);
     let operations = raced(record, best, allowed);
-    let moves = values.into_iter().flat_map(|value| {
-        let (waited, operations) = (&waited, &operations);
-        let moves = arrivals
-            .iter()
+    let mut additions = Vec::new();
+    for choice in &record.choices {
+        if allowed.varied_io || choice.key.domain() != Domain::Io {
+            let left = RESUMPTIONS_MAX - additions.len();
+            let values = (1..choice.arity.min(8)).take(left);
+            additions.extend(values.map(|value| record.chosen(choice, value)));
+        }
+    }
+    for value in values {
+        for &arrival in &arrivals {
             // The position at which the resumption runs anyway is no deviation.
-            .filter(move |&&arrival| {
-                record.arrivals[arrival].operation.is_none()
-                    && waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value))
-            })
-            .map(move |&arrival| moved(record, arrival, value.max(1)));
+            if record.arrivals[arrival].operation.is_none()
+                && waited[arrival].is_none_or(|waited| waited + 1 != u64::from(value))
+            {
+                additions.push(moved(record, arrival, value.max(1)));
+            }
+        }
         // A preempted task lets at least one other step run first.
         let value = value.saturating_add(1);
-        moves.chain(operations.iter().map(move |operation| Deviation { value, ..operation.clone() }))
-    });
+        for operation in &operations {
+            additions.push(Deviation { value, ..operation.clone() });
+        }
+    }
     // For most failures one or two moves of time are enough.
-    let stalls = (1..=2).flat_map(|value| {
-        let (record, allowed) = (&record, &allowed);
-        let stalled = arrivals.iter().filter(move |&&arrival| {
+    for value in 1..=2 {
+        for &arrival in &arrivals {
             let task = &record.tasks[record.arrivals[arrival].task as usize].label.path;
-            allowed.stalls.iter().any(|stall| stall.task == *task && value <= stall.value)
-        });
-        stalled.map(move |&arrival| {
-            let operation = record.arrivals[arrival].operation;
-            let index = operation.map_or(0, |operation| operation + 1);
-            Deviation { domain: Domain::Stall, index, ..moved(record, arrival, value) }
-        })
-    });
-    let choices = record
-        .choices
-        .iter()
-        .filter(|choice| allowed.varied_io || choice.key.domain() != Domain::Io)
-        .flat_map(|choice| (1..choice.arity.min(8)).map(|value| record.chosen(choice, value)));
-    choices.take(RESUMPTIONS_MAX).chain(moves).chain(stalls).collect()
+            if allowed.stalls.iter().any(|stall| stall.task == *task && value <= stall.value) {
+                let operation = record.arrivals[arrival].operation;
+                let index = operation.map_or(0, |operation| operation + 1);
+                additions.push(Deviation { domain: Domain::Stall, index, ..moved(record, arrival, value) });
+            }
+        }
+    }
+    additions
 }
 
 /// Returns the operations before which a task could be preempted and which race with an operation of another task. They are

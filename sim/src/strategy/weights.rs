@@ -6,6 +6,7 @@
 use super::Draw;
 use super::task_table::TaskTable;
 use crate::TaskKey;
+use crate::sorting::{pair, sort_by_number};
 
 /// The remaining work of each task and of the descendants that it has yet to spawn.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ impl Weights {
         own.clear();
         own.extend_from_slice(counts);
         if !own.is_sorted() {
-            own.sort_unstable();
+            sort_by_number(own, |(task, count)| pair(task.0, (*count).into()));
         }
         left.clear();
         *most = 1;

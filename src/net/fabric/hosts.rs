@@ -243,7 +243,7 @@ impl Hosts {
 
     /// Returns all sockets bound to this port.
     pub(crate) fn sockets(&self, host: u32, protocol: Protocol, port: u16) -> impl Iterator<Item = Binding> {
-        self.bindings.get(port_key(host, protocol, port)).into_iter().flatten().copied()
+        self.bindings.get(port_key(host, protocol, port)).map_or(&[][..], Vec::as_slice).iter().copied()
     }
 
     /// Registers a connection. If `local` has port 0, it gets a port that no other connection to `peer` uses.

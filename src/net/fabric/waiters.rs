@@ -61,8 +61,8 @@ impl<W> Waiters<W> {
         if let Some(poller) = self.poller.take() {
             woken.push(poller);
         }
-        if self.shared.is_some() {
-            woken.extend(self.shared.take().into_iter().flat_map(|shared| *shared));
+        if let Some(shared) = self.shared.take() {
+            woken.extend(*shared);
         }
     }
 }
