@@ -1,5 +1,9 @@
 //! Macros that generate the getters and setters of socket options.
 
+/// A closure that gets or sets an option. The methods that call one are not generic: there are many options, and each
+/// instance would be compiled with all that it takes to find a socket.
+pub(super) type Accessor<'a, T> = &'a mut dyn FnMut(&mut T);
+
 /// Generates a setter and a getter for each line. The line `set_x(x: T), x => options.field` sets and returns `field`
 /// of the value that the type's method `options` passes to its closure.
 macro_rules! option_methods {
@@ -14,7 +18,7 @@ macro_rules! option_methods {
         /// If the socket's host has crashed, or its run is over.
         $(#[cfg($cfg)])?
         pub fn $set(&self, $value: $type) -> io::Result<()> {
-            self.$owner(|options| options.$($field).+ = $value)
+            self.$owner(&mut |options| options.$($field).+ = $value)
         }
 
         #[doc = concat!("What [`", stringify!($set), "`](Self::", stringify!($set), ") has set.")]
@@ -23,7 +27,9 @@ macro_rules! option_methods {
         /// As there.
         $(#[cfg($cfg)])?
         pub fn $get(&self) -> io::Result<$type> {
-            self.$owner(|options| options.$($field).+)
+            let mut value = <$type>::default();
+            self.$owner(&mut |options| value = options.$($field).+)?;
+            Ok(value)
         }
     )+};
 }
@@ -36,7 +42,9 @@ macro_rules! ttl_methods {
         /// # Errors
         /// Returns an error if the socket's host has crashed or its run is over.
         pub fn ttl(&self) -> io::Result<u32> {
-            self.options(|options| options.ttl)
+            let mut ttl = 0;
+            self.options(&mut |options| ttl = options.ttl)?;
+            Ok(ttl)
         }
 
         /// Sets the time to live of packets, 1 to 255. The option has no effect in the simulation.
@@ -47,7 +55,7 @@ macro_rules! ttl_methods {
             if !(1..=255).contains(&ttl) {
                 return Err(Errno::InvalidInput.into());
             }
-            self.options(|options| options.ttl = ttl)
+            self.options(&mut |options| options.ttl = ttl)
         }
     };
 }
@@ -66,7 +74,7 @@ macro_rules! tcp_option_methods {
         /// # Errors
         /// Returns an error if the socket's host has crashed or its run is over.
         pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
-            self.options(|options| options.set_linger(dur))
+            self.options(&mut |options| options.set_linger(dur))
         }
 
         /// Makes dropping the stream reset the connection.
@@ -82,7 +90,9 @@ macro_rules! tcp_option_methods {
         /// # Errors
         /// As [`set_linger`](Self::set_linger).
         pub fn linger(&self) -> io::Result<Option<Duration>> {
-            self.options(|options| options.linger())
+            let mut linger = None;
+            self.options(&mut |options| linger = options.linger())?;
+            Ok(linger)
         }
     };
 }
@@ -96,7 +106,9 @@ macro_rules! device_methods {
         /// If the socket's host has crashed, or its run is over.
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-            self.device_name(|name| name.as_deref().map(<[u8]>::to_vec))
+            let mut device = None;
+            self.device_name(&mut |name| device = name.as_deref().map(<[u8]>::to_vec))?;
+            Ok(device)
         }
 
         /// Sets the network interface to use; `None` and an empty name mean any. The option has no effect in the simulation,
@@ -106,7 +118,8 @@ macro_rules! device_methods {
         /// As [`device`](Self::device).
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-            self.device_name(|name| *name = interface.filter(|name| !name.is_empty()).map(Box::from))
+            let interface = interface.filter(|name| !name.is_empty());
+            self.device_name(&mut |name| *name = interface.map(Box::from))
         }
     };
 }

@@ -13,7 +13,7 @@ use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::{Errno, Options};
 use crate::net::handle::{self, Handle};
 use crate::net::listener::{BACKLOG, Listener};
-use crate::net::option_methods::ttl_methods;
+use crate::net::option_methods::{Accessor, ttl_methods};
 use crate::net::socket_labels;
 
 /// A socket that listens for connections, as
@@ -124,7 +124,7 @@ impl TcpListener {
         self.listener.with(|listener| listener.local)
     }
 
-    fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
+    fn options(&self, f: Accessor<'_, Options>) -> io::Result<()> {
         self.listener.with(|listener| f(&mut listener.options))
     }
 

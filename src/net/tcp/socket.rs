@@ -25,7 +25,7 @@ use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::driver::Listener;
 use crate::net::fabric::{Direction, Errno, Options, Reuse, WaitSlot};
 use crate::net::handle::{self, Handle, announced, network};
-use crate::net::option_methods::{device_methods, option_methods, tcp_option_methods};
+use crate::net::option_methods::{Accessor, device_methods, option_methods, tcp_option_methods};
 use crate::net::socket_labels;
 use crate::net::stream::Stream;
 
@@ -217,25 +217,34 @@ impl TcpSocket {
         Ok(self.open.get_or_init(|| open))
     }
 
-    fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
+    fn options(&self, f: Accessor<'_, Options>) -> io::Result<()> {
         match self.open.get() {
             Some(open) => open.with(|socket| f(&mut socket.options)),
-            None => Ok(f(&mut self.settings().options)),
+            None => {
+                f(&mut self.settings().options);
+                Ok(())
+            }
         }
     }
 
-    fn reuse<R>(&self, f: impl FnOnce(&mut Reuse) -> R) -> io::Result<R> {
+    fn reuse(&self, f: Accessor<'_, Reuse>) -> io::Result<()> {
         match self.open.get() {
             Some(open) => open.with(|socket| f(&mut socket.reuse)),
-            None => Ok(f(&mut self.settings().reuse)),
+            None => {
+                f(&mut self.settings().reuse);
+                Ok(())
+            }
         }
     }
 
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    fn device_name<R>(&self, f: impl FnOnce(&mut Option<Box<[u8]>>) -> R) -> io::Result<R> {
+    fn device_name(&self, f: Accessor<'_, Option<Box<[u8]>>>) -> io::Result<()> {
         match self.open.get() {
             Some(open) => open.with(|socket| f(&mut socket.device)),
-            None => Ok(f(&mut self.settings().device)),
+            None => {
+                f(&mut self.settings().device);
+                Ok(())
+            }
         }
     }
 
@@ -246,7 +255,7 @@ impl TcpSocket {
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
     pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
-        self.options(|options| options.send_buffer = size.saturating_mul(2).clamp(4_608, MOST_BUFFER))
+        self.options(&mut |options| options.send_buffer = size.saturating_mul(2).clamp(4_608, MOST_BUFFER))
     }
 
     /// Returns the size of the send buffer.
@@ -254,7 +263,9 @@ impl TcpSocket {
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
     pub fn send_buffer_size(&self) -> io::Result<u32> {
-        self.options(|options| options.send_buffer)
+        let mut size = 0;
+        self.options(&mut |options| size = options.send_buffer)?;
+        Ok(size)
     }
 
     /// Sets the size of the receive buffer; the minimum is 1,152 bytes. As under Linux, the socket uses twice the
@@ -263,7 +274,7 @@ impl TcpSocket {
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
     pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
-        self.options(|options| options.recv_buffer = size.saturating_mul(2).clamp(2_304, MOST_BUFFER))
+        self.options(&mut |options| options.recv_buffer = size.saturating_mul(2).clamp(2_304, MOST_BUFFER))
     }
 
     /// Returns the size of the receive buffer.
@@ -271,7 +282,9 @@ impl TcpSocket {
     /// # Errors
     /// As [`set_keepalive`](Self::set_keepalive).
     pub fn recv_buffer_size(&self) -> io::Result<u32> {
-        self.options(|options| options.recv_buffer)
+        let mut size = 0;
+        self.options(&mut |options| size = options.recv_buffer)?;
+        Ok(size)
     }
 
     tcp_option_methods!();

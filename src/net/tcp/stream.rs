@@ -13,7 +13,7 @@ use crate::net::addr::{self, ToSocketAddrs};
 use crate::net::descriptor::{self, Descriptor, has_descriptor};
 use crate::net::fabric::Options;
 use crate::net::handle;
-use crate::net::option_methods::{option_methods, tcp_option_methods, ttl_methods};
+use crate::net::option_methods::{Accessor, option_methods, tcp_option_methods, ttl_methods};
 use crate::net::stream::Stream;
 use crate::net::stream_methods::prelude::*;
 
@@ -95,7 +95,7 @@ impl TcpStream {
         self.descriptor.into_std()
     }
 
-    fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
+    fn options(&self, f: Accessor<'_, Options>) -> io::Result<()> {
         self.stream
             .with(|fabric, _, key| fabric.end(key).map(|end| f(&mut end.options)).ok_or(Errno::NotConnected))
     }

@@ -15,6 +15,7 @@ use super::descriptor::{self, Descriptor, has_descriptor};
 use super::driver::{self, Fabric};
 use super::fabric::{Direction, Key, Options, Transmit, WaitedSocket};
 use super::handle::{self, Handle};
+use super::option_methods::Accessor;
 use super::socket_labels;
 use crate::engine::announce::ResourceId;
 use crate::engine::{Engine, WakeTarget};
@@ -169,7 +170,7 @@ impl UdpSocket {
         self.socket.handle.with(|fabric, key| fabric.udp(key).map(f).ok_or(Errno::NotConnected))
     }
 
-    fn options<R>(&self, f: impl FnOnce(&mut Options) -> R) -> io::Result<R> {
+    fn options(&self, f: Accessor<'_, Options>) -> io::Result<()> {
         self.udp(|socket| f(&mut socket.options))
     }
 

@@ -7,16 +7,21 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::UdpSocket;
+use crate::net::driver;
 use crate::net::fabric::Errno;
-use crate::net::option_methods::{device_methods, option_methods, ttl_methods};
+use crate::net::option_methods::{Accessor, device_methods, option_methods, ttl_methods};
 
 impl UdpSocket {
     ttl_methods!();
     device_methods!();
 
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    fn device_name<R>(&self, f: impl FnOnce(&mut Option<Box<[u8]>>) -> R) -> io::Result<R> {
+    fn device_name(&self, f: Accessor<'_, Option<Box<[u8]>>>) -> io::Result<()> {
         self.udp(|socket| f(&mut socket.device))
+    }
+
+    fn udp_options(&self, f: Accessor<'_, driver::UdpSocket>) -> io::Result<()> {
+        self.udp(f)
     }
 
     option_methods! {
@@ -28,16 +33,16 @@ impl UdpSocket {
         set_tclass_v6(tclass: u32), tclass_v6 => options.tos;
 
         /// Sets whether the socket may send to the broadcast address 255.255.255.255.
-        set_broadcast(on: bool), broadcast => udp.broadcast;
+        set_broadcast(on: bool), broadcast => udp_options.broadcast;
 
         /// Sets whether the socket's own host receives what the socket sends to multicast groups.
-        set_multicast_loop_v4(on: bool), multicast_loop_v4 => udp.loops;
+        set_multicast_loop_v4(on: bool), multicast_loop_v4 => udp_options.loops;
 
         /// Sets whether the socket's own host receives what the socket sends to multicast groups.
-        set_multicast_loop_v6(on: bool), multicast_loop_v6 => udp.loops;
+        set_multicast_loop_v6(on: bool), multicast_loop_v6 => udp_options.loops;
 
         /// Sets the time to live of multicast datagrams. The option has no effect in the simulation.
-        set_multicast_ttl_v4(ttl: u32), multicast_ttl_v4 => udp.multicast_ttl;
+        set_multicast_ttl_v4(ttl: u32), multicast_ttl_v4 => udp_options.multicast_ttl;
     }
 
     /// Joins an IPv4 multicast group. The interface is ignored.
