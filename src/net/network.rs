@@ -78,7 +78,8 @@ impl Network {
     }
 
     /// Calls `f` with the network. Does nothing once the run is over.
-    fn with(&self, f: impl FnOnce(&mut Fabric, &mut CallContext<'_>)) {
+    // Not generic: each instance would be compiled with all that it takes to find the network.
+    fn with(&self, f: &mut dyn FnMut(&mut Fabric, &mut CallContext<'_>)) {
         of_run(self.run, |engine| engine.network_here(|fabric, ctx, _| f(fabric, ctx)));
     }
 
@@ -114,7 +115,7 @@ impl Network {
 
     /// Sets the model of all links that were not configured individually.
     pub fn set_all(&self, model: &LinkModel) {
-        self.with(|fabric, _| fabric.links.set_default_params(model.shared()));
+        self.with(&mut |fabric, _| fabric.links.set_default_params(model.shared()));
     }
 
     /// Sets the model of the link from one node to another. The opposite direction is another link.
@@ -124,7 +125,7 @@ impl Network {
     #[track_caller]
     pub fn set_link(&self, from: &str, to: &str, model: &LinkModel) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, _| fabric.links.get(from, to).set_params(model.shared()));
+        self.with(&mut |fabric, _| fabric.links.get(from, to).set_params(model.shared()));
     }
 
     /// Sets the model of the links between two nodes, in both directions.
@@ -139,7 +140,7 @@ impl Network {
     pub fn set_latency(&self, one: &str, other: &str, latency: Duration) {
         let (from, to) = self.pair(one, other);
         let delay = LinkModel::new().latency(latency).params.delay;
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             for (from, to) in [(from, to), (to, from)] {
                 let link = fabric.links.get(from, to);
                 let params =
@@ -216,7 +217,7 @@ impl Network {
         let at = Location::caller();
         pairs.sort_unstable();
         pairs.dedup();
-        self.with(|fabric, ctx| {
+        self.with(&mut |fabric, ctx| {
             for (from, to) in &pairs {
                 let link = fabric.links.get(*from, *to);
                 link.cuts += 1;
@@ -228,7 +229,7 @@ impl Network {
 
     /// Heals all cut links, releases all held links and ends all clogs.
     pub fn heal(&self) {
-        self.with(|fabric, ctx| {
+        self.with(&mut |fabric, ctx| {
             for number in fabric.links.numbers() {
                 let link = fabric.links.at(number);
                 link.cuts = 0;
@@ -245,7 +246,7 @@ impl Network {
     pub fn hold(&self, from: &str, to: &str) {
         let (from, to) = self.pair(from, to);
         let at = Location::caller();
-        self.with(|fabric, ctx| {
+        self.with(&mut |fabric, ctx| {
             let link = fabric.links.get(from, to);
             link.held = true;
             link.last_change = self.last_change(ctx, at);
@@ -256,7 +257,7 @@ impl Network {
     #[track_caller]
     pub fn release(&self, from: &str, to: &str) {
         let (from, to) = self.pair(from, to);
-        self.with(|fabric, ctx| {
+        self.with(&mut |fabric, ctx| {
             fabric.links.get(from, to).held = false;
             let number = fabric.links.between(from, to);
             fabric.release(ctx, number);
@@ -268,7 +269,7 @@ impl Network {
     pub(super) fn hold_anew(&self, from: &str, to: &str) -> bool {
         let pair = self.pair(from, to);
         let mut held = false;
-        self.with(|fabric, _| held = fabric.links.get(pair.0, pair.1).held);
+        self.with(&mut |fabric, _| held = fabric.links.get(pair.0, pair.1).held);
         if !held {
             self.hold(from, to);
         }
@@ -280,7 +281,7 @@ impl Network {
     pub(super) fn set_flaky(&self, one: &str, other: &str, flaky: bool) {
         let (from, to) = self.pair(one, other);
         let model = LinkModel::flaky();
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             for (from, to) in [(from, to), (to, from)] {
                 let link = fabric.links.get(from, to);
                 if flaky {
@@ -295,7 +296,7 @@ impl Network {
     /// Makes lookups of a name fail for a fault plan. Returns how it was looked up before; `None` if lookups fail already.
     pub(super) fn fail_lookups_anew(&self, name: &str) -> Option<Option<Lookup>> {
         let mut before = None;
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             let name = name.to_ascii_lowercase();
             let earlier = fabric.names.get(&name).cloned();
             if earlier != Some(Lookup::Fails) {
@@ -307,11 +308,11 @@ impl Network {
     }
 
     /// Restores how a name is looked up, unless the test has changed that meanwhile.
-    pub(super) fn end_failing_lookups(&self, name: &str, before: Option<Lookup>) {
-        self.with(|fabric, _| {
+    pub(super) fn end_failing_lookups(&self, name: &str, mut before: Option<Lookup>) {
+        self.with(&mut |fabric, _| {
             let name = name.to_ascii_lowercase();
             if fabric.names.get(&name) == Some(&Lookup::Fails) {
-                match before {
+                match before.take() {
                     Some(lookup) => fabric.names.insert(name, lookup),
                     None => fabric.names.remove(&name),
                 }
@@ -346,7 +347,7 @@ impl Network {
     pub(super) fn clog_pairs(&self, pairs: &[(u32, u32)], duration: Duration) {
         let at = Location::caller();
         let by_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.with(|fabric, ctx| {
+        self.with(&mut |fabric, ctx| {
             for (from, to) in pairs {
                 let link = fabric.links.get(*from, *to);
                 link.clogged_until_ns = link.clogged_until_ns.max(ctx.now_ns.saturating_add(by_ns));
@@ -359,7 +360,7 @@ impl Network {
     #[track_caller]
     pub fn set_addresses(&self, name: &str, addresses: &[IpAddr]) {
         self.touch_name(name, Location::caller());
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Addresses(addresses.to_vec()));
         });
     }
@@ -368,7 +369,7 @@ impl Network {
     #[track_caller]
     pub fn fail_lookups(&self, name: &str) {
         self.touch_name(name, Location::caller());
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             fabric.names.insert(name.to_ascii_lowercase(), Lookup::Fails);
         });
     }
@@ -377,7 +378,7 @@ impl Network {
     #[track_caller]
     pub fn restore_lookups(&self, name: &str) {
         self.touch_name(name, Location::caller());
-        self.with(|fabric, _| {
+        self.with(&mut |fabric, _| {
             fabric.names.remove(&name.to_ascii_lowercase());
         });
     }
@@ -395,7 +396,7 @@ impl Network {
     #[track_caller]
     pub fn set_connect_timeout(&self, timeout: Duration) {
         let ns = checked(timeout);
-        self.with(|fabric, _| fabric.timeouts.connect_ns = ns);
+        self.with(&mut |fabric, _| fabric.timeouts.connect_ns = ns);
     }
 
     /// Sets how long sent data may stay unacknowledged before the connection fails; the default is 924.6 s.
@@ -405,7 +406,7 @@ impl Network {
     #[track_caller]
     pub fn set_silence_timeout(&self, timeout: Duration) {
         let ns = checked(timeout);
-        self.with(|fabric, _| fabric.timeouts.silence_ns = ns);
+        self.with(&mut |fabric, _| fabric.timeouts.silence_ns = ns);
     }
 }
 
@@ -429,8 +430,8 @@ impl Partition {
     /// Heals the links. TCP retransmits with its own schedule: up to 120 s later if the links were cut for long.
     pub fn heal(self) {
         let Self { network, pairs } = self;
-        network.with(|fabric, _| {
-            for (from, to) in pairs {
+        network.with(&mut |fabric, _| {
+            for &(from, to) in &pairs {
                 let link = fabric.links.get(from, to);
                 link.cuts = link.cuts.saturating_sub(1);
             }
