@@ -25,7 +25,7 @@ pub(crate) enum Confirmed {
 /// Runs `schedule` twice more and compares the runs with `seen`.
 pub(crate) fn confirm(runner: &Runner<'_>, schedule: &Schedule, seen: &Seen<'_>) -> Confirmed {
     let [one, two] = if seen.steps > RECORDED_STEPS_MAX {
-        [(); 2].map(|()| runner.run(schedule, Detail::Lean))
+        [runner.run(schedule, Detail::Lean), runner.run(schedule, Detail::Lean)]
     } else {
         [runner.run(schedule, Detail::Record), runner.run_recorded(schedule, seen.failure, seen.steps)]
     };
@@ -141,7 +141,7 @@ pub(crate) fn difference(one: &Ended, two: &Ended, seen: Option<&Failure>) -> Bo
     };
     let mut failure = nondeterminism(
         step.map_or(Difference::End, |step| {
-            let runs = [a, b].map(|record| resumed(record, step));
+            let runs = [resumed(a, step), resumed(b, step)];
             Difference::Step(Box::new(DifferentStep { step: step as u64 + 1, runs }))
         }),
         seen,

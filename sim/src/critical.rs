@@ -114,8 +114,8 @@ pub(crate) fn explain(
     shrunk: (&Schedule, &Record, u64),
 ) -> Result<Option<Critical>, Box<Failure>> {
     let Some(critical) = describe(runner, pair, failure.fingerprint(), shrunk) else { return Ok(None) };
-    let [fails, other] =
-        [&critical.fails, &critical.other].map(|schedule| runner.run(schedule, Detail::Lean));
+    let fails = runner.run(&critical.fails, Detail::Lean);
+    let other = runner.run(&critical.other, Detail::Lean);
     let are_as_before = confirm::fingerprint(&fails) == Some(failure.lean_fingerprint())
         && other.failure.as_ref().map(|failure| failure.kind) == critical.otherwise;
     if are_as_before && confirm::repeat(runner, [(&critical.fails, &fails), (&critical.other, &other)]) {

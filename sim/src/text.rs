@@ -142,7 +142,7 @@ impl TaskPath {
         }
         let indices = self.indices();
         let part = |indices: &[u32]| indices.iter().map(|index| format!(".{index}")).collect::<String>();
-        let [first, last] = [&indices[..SHOWN_AT_ENDS], &indices[depth - SHOWN_AT_ENDS..]].map(part);
+        let (first, last) = (part(&indices[..SHOWN_AT_ENDS]), part(&indices[depth - SHOWN_AT_ENDS..]));
         format!("root{first}.…{last}, {} levels deep", grouped(depth as u64))
     }
 }

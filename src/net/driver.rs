@@ -78,7 +78,7 @@ fn context<'a>(engine: &Engine, decider: &'a mut Chance<'_>) -> CallContext<'a> 
 /// Describes the fate of a packet for reports.
 fn packet_effect(engine: &Engine, packet: Packet, fate: PacketFate) -> WorldEffect {
     let nodes = engine.nodes();
-    let [from, to] = [packet.from, packet.to].map(|host| nodes.name(NodeId(host)));
+    let (from, to) = (nodes.name(NodeId(packet.from)), nodes.name(NodeId(packet.to)));
     WorldEffect::Packet { from, to, number: packet.number, fate, at_ns: engine.now_ns() }
 }
 

@@ -101,7 +101,7 @@ fn reverse(frames: &mut [Frame], first: usize, second: usize) {
 /// task was asleep already, there is no such run. Its effects are known then, and if `third` races with them, `third`
 /// must be tried first.
 fn reverse_as_slept(frames: &mut [Frame], first: usize, second: usize, third: usize) {
-    let [here, as_run, other] = [first, second, third].map(|step| &frames[step]);
+    let (here, as_run, other) = (&frames[first], &frames[second], &frames[third]);
     let Some(slept) = here.slept_before().iter().find(|sleeper| sleeper.task == as_run.task) else { return };
     if other.task == as_run.task
         || comes_before(here, &other.clock)

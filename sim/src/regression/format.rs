@@ -171,11 +171,14 @@ fn print_seeded(seed: Seed, strategy: StrategySpec, estimates: &Estimates, versi
     };
     let mut line = format!("seed {seed}{version} strategy {strategy}");
     let Estimates { steps, tasks, instants, stall_ns, varied_io, resource, counts } = estimates;
-    let numbers = [("steps", *steps), ("tasks", *tasks), ("instants", *instants)];
-    let numbers = numbers.map(|(word, number)| (word, u64::from(number)));
-    for (word, number) in
-        numbers.into_iter().chain([("stall_ns", *stall_ns), ("varied_io", u64::from(*varied_io))])
-    {
+    let numbers = [
+        ("steps", u64::from(*steps)),
+        ("tasks", u64::from(*tasks)),
+        ("instants", u64::from(*instants)),
+        ("stall_ns", *stall_ns),
+        ("varied_io", u64::from(*varied_io)),
+    ];
+    for (word, number) in numbers {
         if number > 0 {
             let _ = write!(line, " {word} {number}");
         }

@@ -32,7 +32,7 @@ pub(super) fn write(text: &mut String, record: &Record, all: bool) {
     let width = |column: usize| {
         rows.iter().chain([&header]).map(|row| row[column].chars().count()).max().unwrap_or(0)
     };
-    let [step_width, time_width, task_width] = [0, 1, 2].map(width);
+    let (step_width, time_width, task_width) = (width(0), width(1), width(2));
     text.push_str("\nLog\n");
     let mut push = |[step, time, task, event]: &[String; 4]| {
         let _ = writeln!(text, "    {step:>step_width$}  {time:>time_width$}  {task:<task_width$}  {event}");

@@ -45,7 +45,8 @@ impl Coverage {
         }
         let faults = self.faults;
         if faults.planned > 0 {
-            let [planned, begun, hits] = [faults.planned, faults.begun, faults.hits()].map(grouped);
+            let (planned, begun, hits) =
+                (grouped(faults.planned), grouped(faults.begun), grouped(faults.hits()));
             line(&mut text, "faults", &format!("{planned} planned, {begun} begun, {hits} hit a busy task"));
         }
         text

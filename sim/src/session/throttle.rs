@@ -45,7 +45,7 @@ impl<'a> Throttle<'a> {
                 Phase::Exploring => "explored",
                 Phase::Shrinking => "shrinking, made",
             };
-            let [runs, of] = [runs, self.of].map(crate::grouped);
+            let (runs, of) = (crate::grouped(runs), crate::grouped(self.of));
             console::print(&format!("timeloop: `{}`: {doing} {runs} of {of} runs\n", self.config.test));
         }
         self.last.set((called, logged));

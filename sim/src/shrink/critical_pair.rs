@@ -259,7 +259,7 @@ impl PairFinder<'_, '_> {
             }
             next = fails.midpoint(other);
         }
-        let [one, two] = [fails, other].map(with_value);
+        let (one, two) = (with_value(fails), with_value(other));
         let recorded = (self.trial.recorded(&one), self.trial.recorded(&two));
         let (Some((failing, record)), Some((outcome, other_record))) = recorded else { return };
         if !failing.fails() || outcome.fails() {
@@ -361,7 +361,8 @@ fn swaps(record: &Record, first: usize) -> [Vec<Change>; 2] {
                 && record.arrival_of(&record.steps[step + 1]).after_steps <= step as u64
         })
         .partition(|&step| race(record, step, record, step + 1).is_some());
-    [racing, others].map(|steps| steps.into_iter().map(|step| later(record, step, 1)).collect())
+    let swaps = |steps: Vec<usize>| steps.into_iter().map(|step| later(record, step, 1)).collect();
+    [swaps(racing), swaps(others)]
 }
 
 /// Returns the racing [`swaps`] after the step `after`.

@@ -92,7 +92,8 @@ fn pairs(trial: &mut Trial<'_>, best: &Candidate, singles: &[Deviation]) -> Opti
     // Four draws per pair miss about one pair in fifty. A repeated pair costs no run.
     let pairs = u64::from(count) * u64::from(count - 1) / 2;
     for _ in 0..4 * pairs.min(PAIRS_MAX) {
-        let [one, two] = [(); 2].map(|()| &singles[random.below(count) as usize]);
+        let one = &singles[random.below(count) as usize];
+        let two = &singles[random.below(count) as usize];
         if one.key() == two.key() {
             continue;
         }

@@ -153,10 +153,11 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
             return None;
         }
         let local = sides[0].host == sides[1].host;
-        let [from, to] = [0, 1].map(|side| Endpoint {
+        let endpoint = |side: usize| Endpoint {
             address: addresses[side],
             node: (!local).then(|| self.directory.name(sides[side].host)),
-        });
+        };
+        let (from, to) = (endpoint(0), endpoint(1));
         let (socket, action) = match names.as_deref() {
             None => (SocketLabel::TcpStream { from, to }, own.phase == Phase::Connecting),
             Some([_, name]) => (SocketLabel::UnixStream(text(name)), false),
@@ -225,7 +226,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
 
     /// Lists why a connection attempt is unanswered.
     fn unanswered(&mut self, key: EndKey, sides: [Side; 2], to: SocketAddr) -> Vec<Obstacle> {
-        let [client, server] = sides.map(|side| side.host);
+        let (client, server) = (sides[0].host, sides[1].host);
         if self.fabric.hosts.find(client, to.ip()).is_none() {
             return vec![Obstacle::NoSuchAddress];
         }
@@ -322,8 +323,7 @@ impl<W: PartialEq, R: Copy> View<'_, W, R> {
     }
 
     fn trouble(&self, from: u32, to: u32, both_ways: bool, state: LinkState) -> LinkTrouble {
-        let [from, to] = [from, to].map(|host| self.directory.name(host));
-        LinkTrouble { from, to, both_ways, state }
+        LinkTrouble { from: self.directory.name(from), to: self.directory.name(to), both_ways, state }
     }
 
     /// Lists the problems of the links between two hosts.

@@ -279,7 +279,8 @@ impl Hosts {
     }
 
     fn connection_key(&mut self, host: u32, local: SocketAddr, peer: SocketAddr) -> u128 {
-        let [own, peer] = [local, peer].map(|end| (self.numbers.number(end.ip()), end.port()));
+        let own = (self.numbers.number(local.ip()), local.port());
+        let peer = (self.numbers.number(peer.ip()), peer.port());
         connection_key(host, own, peer)
     }
 

@@ -46,7 +46,7 @@ impl<W: PartialEq, R: Copy> Fabric<W, R> {
     /// Creates a pipe. Returns the end that writes and the one that reads.
     pub(crate) fn new_pipe(&mut self, host: u32) -> [Key; 2] {
         let pipe = self.pipes.insert(Pipe { bytes: VecDeque::new(), ends: Vec::new(), file: None });
-        [[false, true], [true, false]].map(|access| self.open_end(host, pipe, access))
+        [self.open_end(host, pipe, [false, true]), self.open_end(host, pipe, [true, false])]
     }
 
     /// Opens an end of the pipe with this file.
