@@ -130,7 +130,8 @@ impl From<Duration> for Stalls {
 /// The folder in which failing schedules are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RegressionsIn {
-    /// `timeloop-regressions` in the folder of the package under test.
+    /// `timeloop-regressions` in the folder of the package under test; with `TIMELOOP_REGRESSIONS`, the folder with the
+    /// package's name in that folder.
     #[default]
     Package,
     /// This folder.
@@ -196,7 +197,11 @@ impl RegressionsIn {
     #[must_use]
     pub fn folder(&self, settings: &Settings) -> Option<PathBuf> {
         match self {
-            Self::Package => Some(settings.package_folder.clone().unwrap_or_default().join(FOLDER)),
+            Self::Package => Some(match &settings.regressions {
+                // Packages share the folder, and their tests may have the same names.
+                Some(folder) => folder.join(settings.package.as_deref().unwrap_or_default()),
+                None => settings.package_folder.clone().unwrap_or_default().join(FOLDER),
+            }),
             Self::Folder(folder) => Some(folder.clone()),
             Self::Nowhere => None,
         }

@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::strategy::spec::ACCEPTED as STRATEGIES;
-use crate::{Seed, StrategySpec};
+use crate::{Seed, Stalls, StrategySpec};
 
 /// The settings from the environment; `None` leaves a setting to the test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct Settings {
     pub check: Option<u64>,
     /// `TIMELOOP_LOG`: how much to print.
     pub log: Option<Log>,
+    /// `TIMELOOP_STALLS`: whether virtual time may pass while a task is ready.
+    pub stalls: Option<Stalls>,
+    /// `TIMELOOP_REGRESSIONS`: the folder that has a folder of regression files for each package.
+    pub regressions: Option<PathBuf>,
+    /// `TIMELOOP_RESULTS`: the file to which every exploration appends its result.
+    pub results: Option<PathBuf>,
     /// `CI`: whether it is set, to anything but `false` or `0`. Then no file is written.
     pub ci: bool,
     /// `NEXTEST`: whether it is set, as cargo-nextest sets it. Then the default number of threads is 1, because nextest
@@ -36,6 +42,8 @@ pub struct Settings {
     pub nextest: bool,
     /// `CARGO_MANIFEST_DIR`: the folder of the package under test.
     pub package_folder: Option<PathBuf>,
+    /// `CARGO_PKG_NAME`: the name of the package under test.
+    pub package: Option<String>,
     /// Warnings about unknown variables and outdated values.
     pub warnings: Vec<String>,
 }
@@ -91,7 +99,7 @@ impl std::error::Error for EnvironmentError {}
 pub(crate) const JOBS_MAX: usize = 1_024;
 
 /// The names of all `TIMELOOP_*` variables.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 11] = [
     "TIMELOOP_SEED",
     "TIMELOOP_RUNS",
     "TIMELOOP_JOBS",
@@ -99,6 +107,10 @@ const NAMES: [&str; 7] = [
     "TIMELOOP_REPLAY",
     "TIMELOOP_CHECK",
     "TIMELOOP_LOG",
+    "TIMELOOP_STALLS",
+    "TIMELOOP_REGRESSIONS",
+    "TIMELOOP_RESULTS",
+    "TIMELOOP_COMMAND",
 ];
 
 impl Settings {
@@ -110,7 +122,8 @@ impl Settings {
         Self::from_vars(std::env::vars_os().filter_map(|(name, value)| {
             // Invalid Unicode is shown as replacement characters.
             let ours = |name: &str| {
-                name.starts_with("TIMELOOP_") || ["CI", "NEXTEST", "CARGO_MANIFEST_DIR"].contains(&name)
+                name.starts_with("TIMELOOP_")
+                    || ["CI", "NEXTEST", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"].contains(&name)
             };
             let name = name.to_string_lossy().into_owned();
             ours(&name).then(|| (name, value.to_string_lossy().into_owned()))
@@ -194,9 +207,21 @@ impl Settings {
                     }
                 });
             }
+            "TIMELOOP_STALLS" => {
+                self.stalls = Some(match value {
+                    "on" => Stalls::Deadlines,
+                    "off" => Stalls::Never,
+                    _ => return Err("is neither `on` nor `off`".to_owned()),
+                });
+            }
+            "TIMELOOP_REGRESSIONS" => self.regressions = Some(PathBuf::from(value)),
+            "TIMELOOP_RESULTS" => self.results = Some(PathBuf::from(value)),
+            // Used where replay lines are made.
+            "TIMELOOP_COMMAND" => {}
             "CI" => self.ci = !matches!(value, "false" | "0"),
             "NEXTEST" => self.nextest = true,
             "CARGO_MANIFEST_DIR" => self.package_folder = Some(PathBuf::from(value)),
+            "CARGO_PKG_NAME" => self.package = Some(value.to_owned()),
             _ if name.starts_with("TIMELOOP_") => self.warnings.push(unknown(name)),
             _ => {}
         }
@@ -297,9 +322,14 @@ mod tests {
             ("TIMELOOP_REPLAY", "tl1abc"),
             ("TIMELOOP_CHECK", "100"),
             ("TIMELOOP_LOG", "steps"),
+            ("TIMELOOP_STALLS", "off"),
+            ("TIMELOOP_REGRESSIONS", "target/regressions"),
+            ("TIMELOOP_RESULTS", "target/results"),
+            ("TIMELOOP_COMMAND", "cargo timeloop replay"),
             ("CI", "true"),
             ("NEXTEST", "1"),
             ("CARGO_MANIFEST_DIR", "some/where"),
+            ("CARGO_PKG_NAME", "bank"),
             ("PATH", "else/where"),
         ]);
         let expected = Settings {
@@ -310,9 +340,13 @@ mod tests {
             replay: Some(ReplaySetting::Token("tl1abc".to_owned())),
             check: Some(100),
             log: Some(Log::Steps),
+            stalls: Some(Stalls::Never),
+            regressions: Some(PathBuf::from("target/regressions")),
+            results: Some(PathBuf::from("target/results")),
             ci: true,
             nextest: true,
             package_folder: Some(PathBuf::from("some/where")),
+            package: Some("bank".to_owned()),
             warnings: Vec::new(),
         };
         assert_eq!(settings, Ok(expected));
@@ -396,6 +430,7 @@ mod tests {
                 "debug",
                 "TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `summary`, `progress` and `steps`",
             ),
+            ("TIMELOOP_STALLS", "1", "TIMELOOP_STALLS=`1` is neither `on` nor `off`"),
         ] {
             assert_eq!(read(&[(name, value)]), Err(message.to_owned()));
         }
@@ -428,7 +463,8 @@ mod tests {
             warnings("TIMELOOP_COLOUR"),
             Ok(vec![
                 "`TIMELOOP_COLOUR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, \
-                 TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG"
+                 TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, \
+                 TIMELOOP_STALLS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND"
                     .to_owned()
             ])
         );

@@ -34,17 +34,19 @@ impl TestBinary {
     /// Returns the command that runs `test` again. Without a test it runs the program, or all documentation tests.
     /// `features` are those that the binary was built with, if they are known.
     pub(crate) fn command(&self, test: Option<&str>, features: Option<&str>) -> String {
-        let mut command = if self.is_program() { "cargo run".to_owned() } else { "cargo test".to_owned() };
+        let cargo = if self.is_program() { "cargo run" } else { "cargo test" };
+        match self.arguments(test, features) {
+            arguments if arguments.is_empty() => cargo.to_owned(),
+            arguments => format!("{cargo} {arguments}"),
+        }
+    }
+
+    /// Returns the arguments of [`command`](Self::command) after `cargo test` or `cargo run`.
+    pub(crate) fn arguments(&self, test: Option<&str>, features: Option<&str>) -> String {
         let features = features.map_or_else(|| self.required_features(), |features| self.features(features));
-        let arguments = [self.package(), features, self.target()];
-        for argument in arguments.into_iter().flatten() {
-            command.push(' ');
-            command.push_str(&argument);
-        }
-        if let Some(test) = test {
-            command.push_str(&format!(" {test} -- --exact"));
-        }
-        command
+        let test = test.map(|test| format!("{test} -- --exact"));
+        let arguments = [self.package(), features, self.target(), test];
+        arguments.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the name of the target, with `_` for `-`, and whether the binary is a test: its name then ends in a hash.
@@ -62,7 +64,12 @@ impl TestBinary {
         parent.is_some_and(|parent| parent.to_string_lossy().starts_with(folder))
     }
 
-    fn is_program(&self) -> bool {
+    /// Returns the path of the binary.
+    pub(crate) fn path(&self) -> &Path {
+        &self.binary
+    }
+
+    pub(crate) fn is_program(&self) -> bool {
         !self.stem().1 && !self.is_in("rustdoctest")
     }
 

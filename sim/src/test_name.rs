@@ -80,10 +80,33 @@ impl TestName {
         }
     }
 
-    /// Returns the shell command that replays `schedule`.
+    /// Returns the shell command that replays `schedule`. For a test of the running binary it starts with the value of
+    /// `TIMELOOP_COMMAND`, if that is set.
     #[must_use]
     pub fn replay_line(&self, schedule: &Schedule) -> String {
-        format!("TIMELOOP_REPLAY={} {}", schedule.to_token(&self.name), self.command())
+        let token = schedule.to_token(&self.name);
+        let command = std::env::var("TIMELOOP_COMMAND").ok().filter(|command| !command.trim().is_empty());
+        match command.zip(self.arguments()) {
+            Some((command, arguments)) => {
+                format!("{} {token} {arguments}", command.trim()).trim_end().to_owned()
+            }
+            None => format!("TIMELOOP_REPLAY={token} {}", self.command()),
+        }
+    }
+
+    /// Returns the arguments of `cargo test` that run this test, if it is one of the running binary.
+    pub(crate) fn arguments(&self) -> Option<String> {
+        let Command::OfBinary(path, features) = &self.command else { return None };
+        let binary = TestBinary::of_this_process();
+        (!binary.is_program()).then(|| binary.arguments(path.as_deref(), *features))
+    }
+
+    /// Returns the path of the test in the running test binary, as `cargo test` prints it, if it is known.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match &self.command {
+            Command::OfBinary(path, _) => path.as_deref(),
+            Command::FromName | Command::Given(_) => None,
+        }
     }
 }
 

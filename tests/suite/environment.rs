@@ -82,7 +82,7 @@ timeloop: `TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did y
 "
     );
     assert_eq!(warning("TIMELOOP_COLOR"), "\
-timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG
+timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, TIMELOOP_STALLS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND
 ");
     assert_eq!(warning("TIMELOOPS"), "");
     assert_eq!(warning("TIMELOOP_RUNS"), "");
@@ -104,6 +104,16 @@ fn good_values_take_effect() {
         assert_eq!(ended.passed(), passes, "{vars:?}: {ended:?}");
         assert_eq!(ended.stderr, "");
     }
+}
+
+/// Another program that runs tests, such as `cargo timeloop`, has its own command for a replay.
+#[test]
+fn the_replay_line_starts_with_the_command_of_the_variable() {
+    let ended = counts(&[("TIMELOOP_COMMAND", "cargo timeloop replay"), ("MOST_RUNS", "0")]);
+    let line = ended.stdout.lines().find(|line| line.starts_with("replay "));
+    let line = line.unwrap_or_else(|| panic!("a replay line: {ended:?}"));
+    assert!(line.starts_with("replay     cargo timeloop replay TL1"), "{line}");
+    assert!(line.ends_with(" environment::counts_its_runs -- --exact"), "{line}");
 }
 
 #[test]

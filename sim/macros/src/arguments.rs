@@ -66,7 +66,10 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
             ));
         };
         let name = ident.to_string();
-        let Some((_, kind)) = accepted.iter().find(|(known, _)| *known == name) else {
+        let known = accepted.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        // An argument of tokio's that its users must not be made to delete.
+        let unstable = cfg!(feature = "shim") && name == "unhandled_panic";
+        let Some(kind) = known.or(unstable.then_some(Kind::Ignored)) else {
             return Err(Fault::at(
                 tokens,
                 index,
@@ -94,7 +97,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
         match kind {
             Kind::Setting => arguments.settings.push((name.clone(), value.iter().cloned().collect())),
             Kind::Duration => arguments.settings.push((name.clone(), read_duration(value, &name)?)),
-            Kind::Root => arguments.root = read_path(value)?,
+            Kind::Root => arguments.root = in_shim(read_path(value)?),
             Kind::Flavor => arguments.flavor = Some(read_flavor(value)?),
             Kind::Name => arguments.settings.push(("runtime_name".into(), value.iter().cloned().collect())),
             Kind::Ignored => {}
@@ -147,6 +150,15 @@ fn read_duration(value: &[TokenTree], name: &str) -> Result<TokenStream, Fault> 
         return Err(Fault::at(value, 0, message));
     }
     Ok(value.iter().cloned().collect())
+}
+
+/// Returns the path of timeloop, from the path that `crate` gives: with the feature `shim`, that of the crate `tokio`.
+fn in_shim(path: TokenStream) -> TokenStream {
+    if !cfg!(feature = "shim") {
+        return path;
+    }
+    let holes = [("path", path.into()), ("name", Fill::Text(manifest::IN_TOKIO.into()))];
+    fill(Span::mixed_site(), "$path::$name", &holes)
 }
 
 /// Reads the value of `crate = some::path`, which may be in quotes as in tokio.

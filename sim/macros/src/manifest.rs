@@ -1,4 +1,5 @@
-//! Finds the name under which a package depends on timeloop, in its manifest.
+//! Finds the name under which a package depends on timeloop, in its manifest. With the feature `shim`, a package that does not
+//! depend on timeloop has it through the crate `tokio`.
 //!
 //! # Invariants
 //! The manifest is only searched, line by line. Where that finds nothing, the name is `timeloop`, and `crate = …` sets another.
@@ -6,42 +7,55 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
+/// The name under which the crate `tokio` of `cargo timeloop` has the crate `timeloop`.
+pub(crate) const IN_TOKIO: &str = "__timeloop";
+
 /// Returns the path of the crate `timeloop` in the package that is being compiled: `::timeloop`, or `::tokio` after
-/// `tokio = { package = "timeloop" }`.
+/// `tokio = { package = "timeloop" }`. With the feature `shim`, `::tokio::__timeloop` if the package does not depend on timeloop.
 pub(crate) fn path_of_timeloop() -> String {
-    let name = renamed().unwrap_or_else(|| "timeloop".into());
-    format!("::{}", name.replace('-', "_"))
+    match path_in_package("timeloop") {
+        Some(path) => path,
+        // Within timeloop itself there is no such dependency.
+        None if cfg!(feature = "shim")
+            && env::var_os("CARGO_PKG_NAME").is_none_or(|name| name != "timeloop") =>
+        {
+            let tokio = path_in_package("tokio").unwrap_or_else(|| "::tokio".into());
+            format!("{tokio}::{IN_TOKIO}")
+        }
+        None => "::timeloop".into(),
+    }
 }
 
-/// Returns the other name of the dependency, if the package and its workspace have no dependency with the name `timeloop`.
-fn renamed() -> Option<String> {
+/// Returns the path of the crate of this package, or `None` if neither the package nor its workspace depends on it.
+fn path_in_package(package: &str) -> Option<String> {
     let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-    match dependency(&manifest) {
-        Found::Own => None,
-        Found::Renamed(name) => Some(name),
+    let name = match dependency(&manifest, package) {
+        Found::Own => package.to_owned(),
+        Found::Renamed(name) => name,
         // `name.workspace = true` says the package in the manifest of the workspace.
         Found::Nothing => folder.ancestors().skip(1).find_map(|folder| {
             let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-            match dependency(&manifest) {
+            match dependency(&manifest, package) {
                 Found::Renamed(name) => Some(name),
                 Found::Own | Found::Nothing => None,
             }
-        }),
-    }
+        })?,
+    };
+    Some(format!("::{}", name.replace('-', "_")))
 }
 
 #[derive(Debug, PartialEq)]
 enum Found {
-    /// There is a dependency with the name `timeloop`.
+    /// There is a dependency with the name of the package.
     Own,
-    /// There is one on the package `timeloop` with this name.
+    /// There is one on the package with this name.
     Renamed(String),
     Nothing,
 }
 
-/// Searches a manifest for a dependency on timeloop.
-fn dependency(manifest: &str) -> Found {
+/// Searches a manifest for a dependency on the package.
+fn dependency(manifest: &str, package: &str) -> Found {
     let mut found = Found::Nothing;
     // The section `[dependencies.name]`, and whether names of dependencies are the keys of the section.
     let (mut section_name, mut in_dependencies) = (None, false);
@@ -52,7 +66,7 @@ fn dependency(manifest: &str) -> Found {
             in_dependencies = section.ends_with("dependencies");
             section_name =
                 section.rsplit_once("dependencies.").map(|(_, name)| name.trim_matches('"').to_owned());
-            if section_name.as_deref() == Some("timeloop") {
+            if section_name.as_deref() == Some(package) {
                 return Found::Own;
             }
             continue;
@@ -60,25 +74,22 @@ fn dependency(manifest: &str) -> Found {
         let Some((key, value)) = line.split_once('=') else { continue };
         let key = key.trim().trim_matches('"');
         let name = key.split('.').next().unwrap_or(key);
-        if in_dependencies && name == "timeloop" {
+        if in_dependencies && name == package {
             return Found::Own;
         }
         let value: String = value.chars().filter(|character| !character.is_whitespace()).collect();
-        if in_dependencies && (value.contains("package=\"timeloop\"") || is_package(key, &value)) {
+        let quoted = format!("\"{package}\"");
+        let is_package = key.ends_with(".package") && value.starts_with(&quoted);
+        if in_dependencies && (value.contains(&format!("package={quoted}")) || is_package) {
             found = Found::Renamed(name.to_owned());
         } else if let Some(name) = &section_name
             && key == "package"
-            && value.starts_with("\"timeloop\"")
+            && value.starts_with(&quoted)
         {
             found = Found::Renamed(name.clone());
         }
     }
     found
-}
-
-/// Returns whether this is `name.package = "timeloop"`.
-fn is_package(key: &str, value: &str) -> bool {
-    key.ends_with(".package") && value.starts_with("\"timeloop\"")
 }
 
 #[cfg(test)]
@@ -94,7 +105,7 @@ mod tests {
             "[target.'cfg(unix)'.dependencies]\ntokio.package = \"timeloop\"",
             "[workspace.dependencies]\ntokio = { path = \"../timeloop\", package = \"timeloop\" }",
         ] {
-            assert_eq!(dependency(manifest), Found::Renamed("tokio".into()), "{manifest}");
+            assert_eq!(dependency(manifest, "timeloop"), Found::Renamed("tokio".into()), "{manifest}");
         }
     }
 
@@ -102,11 +113,22 @@ mod tests {
     fn the_own_name_comes_first() {
         let manifest =
             "[dependencies]\ntokio = { package = \"timeloop\" }\n[dev-dependencies]\ntimeloop = \"0.1\"";
-        assert_eq!(dependency(manifest), Found::Own);
-        assert_eq!(dependency("[dependencies.timeloop]\npath = \"..\""), Found::Own);
+        assert_eq!(dependency(manifest, "timeloop"), Found::Own);
+        assert_eq!(dependency("[dependencies.timeloop]\npath = \"..\"", "timeloop"), Found::Own);
         assert_eq!(
-            dependency("[package]\nname = \"timeloop\"\n[dependencies]\ntokio = \"1\""),
+            dependency("[package]\nname = \"timeloop\"\n[dependencies]\ntokio = \"1\"", "timeloop"),
             Found::Nothing
         );
+    }
+
+    #[test]
+    fn another_package_is_found_too() {
+        for (manifest, found) in [
+            ("[dependencies]\ntokio = \"1\"", Found::Own),
+            ("[dev-dependencies.runtime]\npackage = \"tokio\"", Found::Renamed("runtime".into())),
+            ("[dependencies]\ntokio-util = \"0.7\"", Found::Nothing),
+        ] {
+            assert_eq!(dependency(manifest, "tokio"), found, "{manifest}");
+        }
     }
 }

@@ -76,9 +76,14 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
 /// Says where a schedule was stored, or why it was not.
 pub fn stored_text<T>(path: &Path, result: &Result<T, RegressionError>) -> String {
     match result {
-        Ok(_) => format!("{}, replayed first from now on: commit it", path.display()),
+        Ok(_) => format!("{}: commit it", stored_there(path)),
         Err(error) => format!("no: {error}"),
     }
+}
+
+/// Says where a schedule was stored.
+pub(crate) fn stored_there(path: &Path) -> String {
+    format!("{}, replayed first from now on", path.display())
 }
 
 /// Says that nothing is stored where `CI` is set.

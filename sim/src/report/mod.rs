@@ -24,8 +24,8 @@ mod world_text;
 
 use crate::{Found, Record, Schedule, TestName};
 
-pub(crate) use self::footer::NOT_STORED_IN_CI;
 pub use self::footer::stored_text;
+pub(crate) use self::footer::{NOT_STORED_IN_CI, stored_there};
 pub(crate) use self::summary::{nothing_differed, summary};
 
 /// Renders the report; `all_steps` lists every step instead of the last ones.

@@ -91,7 +91,7 @@ impl Session<'_> {
         self.covered.add(0, &ended);
         ended.record = None;
         self.baseline = Some(ended);
-        let profile = profile.with_stalls(self.config.stalls);
+        let profile = profile.with_stalls(self.stalls);
         let profile = if self.config.varied_io { profile } else { profile.without_varied_io() };
         self.plan.context.profile = Arc::new(profile);
         self.exploration.baseline_run = true;
@@ -111,7 +111,7 @@ impl Session<'_> {
             self.exploration.error = Some(ExploreError::Regressions(loaded.problems));
         }
         for stored in loaded.schedules {
-            if !self.config.stalls.are_possible() && stored.schedule.stalls() {
+            if !self.stalls.are_possible() && stored.schedule.stalls() {
                 self.note(format!(
                     "{}:{}: the schedule was skipped, because it lets virtual time advance while a task is ready, and \
                      `stalls = false` forbids that; delete the schedule if you keep that setting",

@@ -113,7 +113,7 @@ impl Session<'_> {
         }
         let randomness = schedule.randomness();
         let budget = Budget { runs_max: self.config.shrink_runs };
-        let instants = if self.config.stalls.are_possible() { u32::MAX } else { 0 };
+        let instants = if self.stalls.are_possible() { u32::MAX } else { 0 };
         let context = &self.plan.context;
         let reach = [schedule.reach(), context.strategy.reach(instants, context.profile.stall_ns(), true)];
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
@@ -241,6 +241,10 @@ impl Session<'_> {
             return;
         }
         let stored = regressions.append(&found.shrunk, &found.headline());
-        found.stored = Some(report::stored_text(&path, &stored));
+        found.stored = Some(match &self.settings.regressions {
+            // Not in a folder that is under version control, as far as is known.
+            Some(_) if stored.is_ok() => report::stored_there(&path),
+            _ => report::stored_text(&path, &stored),
+        });
     }
 }

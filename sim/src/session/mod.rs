@@ -8,12 +8,13 @@ mod exhaustive;
 mod explore;
 mod investigate;
 mod replay;
+mod results;
 mod throttle;
 
 use std::num::NonZero;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Stalls};
 use crate::confirm::Seen;
 use crate::console;
 use crate::coverage::Covered;
@@ -55,6 +56,7 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
         Ok(RunMode::Replay(schedules)) => session.replay(schedules),
         Err(error) => session.exploration.error = Some(error),
     }
+    session.write_result();
     session.exploration
 }
 
@@ -93,6 +95,7 @@ fn lists_all_steps(settings: &Settings) -> bool {
 struct Session<'a> {
     config: &'a Config,
     settings: Settings,
+    stalls: Stalls,
     runner: Runner<'a>,
     plan: Plan,
     /// The baseline run, once it has been made.
@@ -112,7 +115,8 @@ impl<'a> Session<'a> {
             true => 1,
             false => std::thread::available_parallelism().map_or(1, NonZero::get),
         };
-        let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(config.stalls.are_possible());
+        let stalls = settings.stalls.unwrap_or(config.stalls);
+        let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(stalls.are_possible());
         let runs = match strategy {
             // An exhaustive search ends before that if it is complete.
             StrategySpec::Exhaustive { .. } => 100_000,
@@ -144,6 +148,7 @@ impl<'a> Session<'a> {
         Self {
             config,
             settings,
+            stalls,
             runner: Runner {
                 simulation,
                 limits: &config.limits,

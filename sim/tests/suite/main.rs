@@ -12,6 +12,7 @@ mod redact;
 mod regressions;
 mod replay;
 mod reports;
+mod results;
 mod shrinking;
 mod strategies;
 mod strategy_spec;
