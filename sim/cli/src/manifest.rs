@@ -1,0 +1,177 @@
+//! Rewrites manifests: those of our own crates, of the user's tokio under another name, and of the package `tokio`.
+//!
+//! # Invariants
+//! Every manifest is a workspace of its own, so that no other workspace claims it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cargo_metadata::semver::Version;
+use toml::{Table, Value};
+
+/// The package name of the user's tokio underneath timeloop: a patch of `tokio` leaves it alone.
+pub(crate) const REAL_TOKIO: &str = "timeloop-tokio";
+
+/// Parses one of our own manifests.
+///
+/// # Panics
+/// If it is not a manifest.
+pub(crate) fn parse(text: &str) -> Table {
+    text.parse().expect("our own manifests are valid")
+}
+
+/// Rewrites the manifest of one of our own crates. Its dependencies within the workspace are beside it; the crate `tokio` is
+/// at `real_tokio`.
+pub(crate) fn of_ours(text: &str, workspace: &str, real_tokio: &Path) -> String {
+    let workspace = parse(workspace);
+    let workspace = workspace["workspace"].as_table().expect("it is a workspace");
+    let mut manifest = parse(text);
+    let mut package = Table::new();
+    for key in ["name", "version", "edition"] {
+        let value = &manifest["package"][key];
+        let inherited = value.as_table().is_some_and(|value| value.contains_key("workspace"));
+        package.insert(key.into(), if inherited { workspace["package"][key].clone() } else { value.clone() });
+    }
+    package.insert("publish".into(), false.into());
+    let mut written = Table::new();
+    written.insert("package".into(), package.into());
+    written.insert("workspace".into(), Table::new().into());
+    for key in ["lib", "features", "dependencies"] {
+        if let Some(value) = manifest.remove(key) {
+            written.insert(key.into(), value);
+        }
+    }
+    if let Some(dependencies) = written.get_mut("dependencies").and_then(Value::as_table_mut) {
+        for (name, dependency) in dependencies.iter_mut() {
+            let Some(dependency) = dependency.as_table_mut() else { continue };
+            if dependency.remove("workspace").is_some() {
+                dependency.insert("path".into(), format!("../{name}").into());
+            } else if name == "tokio" {
+                dependency.insert("package".into(), REAL_TOKIO.into());
+                dependency.insert("path".into(), real_tokio.display().to_string().into());
+            }
+        }
+    }
+    print(&written)
+}
+
+/// Rewrites the manifest of the user's tokio: with another name, and without what only its own tests need.
+///
+/// # Errors
+/// When it is not a manifest.
+pub(crate) fn of_real_tokio(text: &str) -> Result<String, toml::de::Error> {
+    let mut manifest: Table = text.parse()?;
+    manifest
+        .retain(|key, _| ["package", "lib", "features", "dependencies", "target", "lints"].contains(&key));
+    let inherits_lints = manifest.get("lints").is_some_and(|lints| lints.get("workspace").is_some());
+    if inherits_lints {
+        manifest.remove("lints");
+    }
+    if let Some(package) = manifest.get_mut("package").and_then(Value::as_table_mut) {
+        package.retain(|key, _| ["version", "edition", "rust-version", "build", "autolib"].contains(&key));
+        package.insert("name".into(), REAL_TOKIO.into());
+        package.insert("publish".into(), false.into());
+    }
+    // As it is called in messages and backtraces.
+    let library = manifest.entry("lib").or_insert_with(|| Table::new().into());
+    if let Some(library) = library.as_table_mut() {
+        library.insert("name".into(), "tokio".into());
+        library.entry("path").or_insert_with(|| "src/lib.rs".into());
+    }
+    if let Some(dependencies) = manifest.get_mut("dependencies") {
+        from_registry(dependencies);
+    }
+    for (_, target) in manifest.get_mut("target").and_then(Value::as_table_mut).into_iter().flatten() {
+        if let Some(target) = target.as_table_mut() {
+            target.retain(|key, _| key == "dependencies");
+            target.get_mut("dependencies").map(from_registry);
+        }
+    }
+    manifest.insert("workspace".into(), Table::new().into());
+    Ok(print(&manifest))
+}
+
+/// Removes paths of dependencies, which exist only in tokio's own repository. timeloop needs none of these dependencies.
+fn from_registry(dependencies: &mut Value) {
+    for (_, dependency) in dependencies.as_table_mut().into_iter().flatten() {
+        if let Some(dependency) = dependency.as_table_mut() {
+            dependency.remove("path");
+        }
+    }
+}
+
+/// Fills the template of the package `tokio`: with this version, and features of these names. The features of tokio that
+/// one of them turns on are turned on here too.
+pub(crate) fn of_shim(template: &str, version: &Version, features: &BTreeMap<String, Vec<String>>) -> String {
+    let mut manifest = parse(template);
+    let package = manifest["package"].as_table_mut().expect("the template has a package");
+    package.insert("version".into(), version.to_string().into());
+    let features = features.iter().map(|(name, implied)| {
+        let implied =
+            implied.iter().filter(|name| features.contains_key(*name)).map(|name| name.as_str().into());
+        (name.clone(), Value::Array(implied.collect()))
+    });
+    manifest.insert("features".into(), Value::Table(features.collect()));
+    let dependencies = manifest["dependencies"].as_table_mut().expect("the template has dependencies");
+    for (name, dependency) in dependencies.iter_mut() {
+        let dependency = dependency.as_table_mut().expect("they are tables");
+        dependency.insert("path".into(), format!("../{name}").into());
+    }
+    manifest.remove("lints");
+    print(&manifest)
+}
+
+fn print(manifest: &Table) -> String {
+    toml::to_string(manifest).expect("a parsed manifest can be printed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_the_real_package_have_their_names() {
+        let features = [
+            ("default", vec![]),
+            ("full", vec!["net", "rt"]),
+            ("net", vec!["libc", "mio/os-poll", "dep:socket2"]),
+            ("libc", vec!["dep:libc"]),
+            ("rt", vec![]),
+        ];
+        let features = features
+            .map(|(name, implied)| (name.to_owned(), implied.into_iter().map(str::to_owned).collect()));
+        let template =
+            "[package]\nname = 'tokio'\nversion = '1.0.0'\n[dependencies]\ntimeloop = { path = '../..' }\n";
+        let text = of_shim(template, &Version::new(1, 50, 0), &features.into());
+        let manifest = parse(&text);
+        assert_eq!(manifest["package"]["version"].as_str(), Some("1.50.0"));
+        assert_eq!(manifest["features"]["net"], Value::Array(vec!["libc".into()]), "{text}");
+        assert_eq!(manifest["features"]["full"], Value::Array(vec!["net".into(), "rt".into()]), "{text}");
+        assert_eq!(manifest["features"]["libc"], Value::Array(vec![]), "{text}");
+        assert_eq!(manifest["dependencies"]["timeloop"]["path"].as_str(), Some("../timeloop"));
+    }
+
+    #[test]
+    fn the_real_package_gets_another_name() {
+        let text = "[package]\nname = 'tokio'\nversion = '1.50.0'\nedition = '2021'\nreadme = 'README.md'\n\
+                    [lints]\nworkspace = true\n[dependencies]\ntokio-macros = { version = '2', path = '../m', optional = true }\n\
+                    [dev-dependencies]\ntempfile = '3'\n[target.'cfg(unix)'.dev-dependencies]\nnix = '1'\n[[test]]\nname = 'a'\n";
+        let manifest = parse(&of_real_tokio(text).expect("it is a manifest"));
+        assert_eq!(manifest["package"]["name"].as_str(), Some(REAL_TOKIO));
+        assert_eq!(manifest["lib"]["name"].as_str(), Some("tokio"));
+        assert!(manifest["dependencies"]["tokio-macros"].get("path").is_none());
+        let keys: Vec<_> = manifest.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["dependencies", "lib", "package", "target", "workspace"]);
+        assert!(of_real_tokio("[package").is_err());
+    }
+
+    #[test]
+    fn our_crates_are_beside_each_other() {
+        let workspace = crate::archive::text("timeloop/Cargo.toml");
+        let manifest = parse(&of_ours(workspace, workspace, Path::new("/real")));
+        assert_eq!(manifest["package"]["edition"].as_str(), Some("2024"));
+        assert_eq!(manifest["dependencies"]["timeloop-sim"]["path"].as_str(), Some("../timeloop-sim"));
+        assert_eq!(manifest["dependencies"]["tokio"]["package"].as_str(), Some(REAL_TOKIO));
+        assert_eq!(manifest["dependencies"]["tokio"]["path"].as_str(), Some("/real"));
+    }
+}

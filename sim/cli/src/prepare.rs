@@ -1,0 +1,95 @@
+//! Everything before a build: checks, crates, lockfiles, and the cargo command with its configuration.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use cargo_metadata::Metadata;
+
+use crate::arguments::{Compile, Graph};
+use crate::exit::Failed;
+use crate::graph::{self, Tokio};
+use crate::places::Places;
+use crate::settings::Settings;
+use crate::toolchain::{Toolchain, setting};
+use crate::{crates, lock};
+
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) toolchain: Toolchain,
+    pub(crate) places: Places,
+    pub(crate) settings: Settings,
+    pub(crate) tokio: Tokio,
+    /// The user's graph.
+    pub(crate) metadata: Metadata,
+    /// The arguments of cargo that replace tokio.
+    configuration: Vec<OsString>,
+}
+
+/// Checks everything, and makes what a build needs.
+pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Failed> {
+    let toolchain = Toolchain::find()?;
+    toolchain.check(&crates::oldest_rust())?;
+    let places = Places::find(&toolchain, graph.manifest_path.as_deref(), compile.target_dir.as_deref())?;
+    let settings = Settings::read(&places.root)?;
+    toolchain.probe(&places)?;
+    let metadata = users_graph(&toolchain, &places, graph)?;
+    graph::check_members(&metadata, graph.ignore_rust_version)?;
+    let tokio = graph::find_tokio(&metadata)?;
+    let shim = crates::make(&places, &tokio)?;
+    lock::seed(&places.user_lock(), &places.patched_lock())?;
+    let mut configuration: Vec<OsString> =
+        setting(&format!("patch.{}.tokio.path", tokio.patched), &shim).into();
+    // Otherwise a folder from the user's configuration would be shared with the user's own builds.
+    configuration.extend(setting("build.build-dir", &places.build));
+    let prepared = Prepared { toolchain, places, settings, tokio, metadata, configuration };
+    prepared.check_replaced(graph, &shim)?;
+    Ok(prepared)
+}
+
+/// Reads the graph as it is without timeloop.
+fn users_graph(toolchain: &Toolchain, places: &Places, graph: &Graph) -> Result<Metadata, Failed> {
+    lock::copy(&places.root.join("Cargo.lock"), &places.user_lock())?;
+    let mut command = toolchain.command(&places.user_lock())?;
+    command.args(["metadata", "--format-version=1"]).args(graph.words());
+    if graph.locked || graph.frozen {
+        command.arg("--locked");
+    }
+    graph::read(&mut command)
+}
+
+impl Prepared {
+    /// Returns a cargo command whose tokio is replaced: `test`, `run` or `metadata`.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Result<Command, Failed> {
+        let mut command = self.toolchain.command(&self.places.patched_lock())?;
+        command.args(&self.configuration).arg(subcommand);
+        Ok(command)
+    }
+
+    /// Returns a cargo command that compiles.
+    pub(crate) fn compiling(&self, subcommand: &str) -> Result<Command, Failed> {
+        let mut command = self.cargo(subcommand)?;
+        command.arg("--target-dir").arg(&self.places.build);
+        Ok(command)
+    }
+
+    fn check_replaced(&self, graph: &Graph, shim: &Path) -> Result<(), Failed> {
+        let mut command = self.cargo("metadata")?;
+        command.arg("--format-version=1").args(graph.words());
+        let metadata = graph::read(&mut command).map_err(|failed| {
+            Failed::infrastructure(format!(
+                "{}\nThe tests need timeloop's own dependencies (rand 0.10, rand_chacha 0.10, futures-util 0.3 and others). Where \
+                 dependencies are vendored or the network is off, they must be there too.",
+                failed.message()
+            ))
+        })?;
+        graph::check_replaced(&metadata, shim)
+    }
+
+    /// Prints warnings about the graph.
+    pub(crate) fn warn(&self) {
+        for warning in graph::warnings(&self.metadata) {
+            eprintln!("cargo timeloop: warning: {warning}");
+        }
+    }
+}

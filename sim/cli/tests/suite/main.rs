@@ -1,0 +1,8 @@
+//! `cargo timeloop` as users call it, in projects of their own.
+
+#![cfg(unix)]
+
+mod project;
+mod refusals;
+mod running;
+mod untouched;

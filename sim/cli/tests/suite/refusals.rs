@@ -1,0 +1,139 @@
+//! What is not supported is refused, with a message that says what to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::project::{DEPENDENCIES, Project, manifest};
+
+const SOURCE: &str = "#[tokio::test]\nasync fn nothing() {}\n";
+
+/// Runs `cargo timeloop doctor` in a project with this manifest.
+#[track_caller]
+fn refused(name: &str, manifest: &str, messages: &[&str]) {
+    let project = Project::new(name, &[("Cargo.toml", manifest), ("src/lib.rs", SOURCE)]);
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_code(1);
+    messages.iter().for_each(|message| ended.assert_printed(message));
+}
+
+/// Returns the folder of the newest tokio in cargo's cache.
+fn real_tokio() -> PathBuf {
+    let project = Project::library("cache", "");
+    let manifest = project.shell(
+        "cargo metadata --format-version=1 | tr ',' '\\n' | grep manifest_path | grep -o '/[^\"]*/tokio-1[^/]*/Cargo.toml'",
+    );
+    let path = Path::new(manifest.stdout.trim()).parent().expect("the folder of a manifest");
+    assert!(path.join("src/lib.rs").is_file(), "{manifest:?}");
+    path.to_owned()
+}
+
+#[test]
+fn unsupported_graphs() {
+    let tokio = real_tokio();
+    let at_a_path = format!("tokio = {{ path = '{}' }}\n", tokio.display());
+    let message = "A tokio at a path, also by a `[patch]`, can't be replaced.";
+    refused("path", &manifest("path", &at_a_path), &["tokio 1.", "used by path", message]);
+    let patched = format!("tokio = '1'\n[patch.crates-io]\n{at_a_path}");
+    refused("patched", &manifest("patched", &patched), &["used by patched", message]);
+    refused(
+        "old",
+        &manifest("old", "tokio = '=1.40.0'\n"),
+        &["timeloop needs tokio 1.47.0 or later: `cargo update -p tokio`"],
+    );
+    refused(
+        "none",
+        &manifest("none", "bytes = '1'\n"),
+        &["no package of this workspace depends on tokio 1.x"],
+    );
+    let rust_version = manifest("msrv", DEPENDENCIES).replace("edition", "rust-version = '1.70'\nedition");
+    let message = "`msrv` promises to compile with Rust 1.70.0, and timeloop needs 1.88.0";
+    refused("msrv", &rust_version, &[message, "pass --ignore-rust-version"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
+    let both = format!("{DEPENDENCIES}timeloop = {{ path = '{}' }}\n", root.display());
+    refused("both", &manifest("both", &both), &["`cargo timeloop` brings a timeloop of its own"]);
+    refused("wrong", "[package]\n", &["cargo can't resolve the dependencies: see above"]);
+}
+
+#[test]
+fn tokio_from_git_is_replaced() {
+    let tokio = real_tokio();
+    // Without what only tokio's own tests need, so that it resolves quickly.
+    let text = fs::read_to_string(tokio.join("Cargo.toml")).expect("it is in the cache");
+    let text = text.split("\n[dev-dependencies").next().expect("a manifest");
+    let git = Project::new("git-tokio", &[("Cargo.toml", text)]);
+    for entry in ["src"] {
+        let copied = git.shell(&format!("cp -r '{}' .", tokio.join(entry).display()));
+        copied.assert_code(0);
+    }
+    git.commit();
+    let url = format!("file://{}", git.folder.display());
+    let dependency = format!("tokio = {{ git = '{url}', features = ['full'] }}\n");
+    let project =
+        Project::new("git", &[("Cargo.toml", &manifest("git", &dependency)), ("src/lib.rs", SOURCE)]);
+    project.commit();
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_code(0);
+    ended.assert_printed(&format!("(git+{url}#"));
+    ended.assert_printed("replaced, all of it");
+    // Beside another one.
+    let two = format!("{dependency}tokio-stream = '0.1'\n");
+    refused(
+        "two",
+        &manifest("two", &two),
+        &["there are several tokio 1.x", "used by two", "used by tokio-stream"],
+    );
+    let patched = format!("{DEPENDENCIES}[patch.crates-io]\ntokio = {{ git = '{url}' }}\n");
+    refused(
+        "git-patched",
+        &manifest("git-patched", &patched),
+        &["Your `[patch]` puts this tokio in the place of another one"],
+    );
+}
+
+#[test]
+fn wrong_arguments_and_settings() {
+    let project = Project::library("settings", SOURCE);
+    let ended = project.timeloop(&["test", "--no-such-option"]);
+    ended.assert_code(2);
+    ended.assert_printed("--no-such-option");
+    fs::write(project.folder.join("timeloop.toml"), "run = 50\n").expect("it is writable");
+    let ended = project.timeloop(&["test"]);
+    ended.assert_code(2);
+    ended.assert_printed(
+        "timeloop.toml: `run = 50`: accepted are `runs = 1000` (schedules a test), `stalls = true`, `skip",
+    );
+}
+
+#[test]
+fn what_does_not_compile_is_no_bug() {
+    let project =
+        Project::library("broken", "#[tokio::test]\nasync fn broken() { let number: u32 = \"\"; }\n");
+    let ended = project.timeloop(&["test"]);
+    ended.assert_code(1);
+    ended.assert_printed("the tests do not compile: see above");
+}
+
+/// A test binary that ends without a result is neither a pass nor a bug.
+#[test]
+fn a_process_that_dies_is_an_error() {
+    let project = Project::library("dies", "#[tokio::test]\nasync fn dies() { std::process::abort(); }\n");
+    let ended = project.timeloop(&["test"]);
+    ended.assert_code(1);
+    ended.assert_printed("a test process has ended without a result");
+}
+
+#[test]
+fn what_is_not_simulated_is_listed() {
+    let dependencies = format!("{DEPENDENCIES}fastrand = '2'\n[build-dependencies]\ntokio = '1.47'\n");
+    let files = [
+        ("Cargo.toml", &*manifest("doctor", &dependencies)),
+        ("src/lib.rs", SOURCE),
+        ("build.rs", "fn main() {}\n"),
+    ];
+    let project = Project::new("doctor", &files);
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_code(0);
+    ended.assert_printed("`tokio::process` starts nothing");
+    ended.assert_printed("fastrand: random numbers that no seed decides; used by doctor");
+    ended.assert_printed("warning: `tokio` runs while compiling and uses tokio");
+}
