@@ -130,6 +130,12 @@ impl Settings {
         }))
     }
 
+    /// Returns the settings for an exploration that other variables make impossible: where its result is written.
+    pub(crate) fn of_results_alone() -> Self {
+        let results = std::env::var_os("TIMELOOP_RESULTS").filter(|path| !path.is_empty());
+        Self { results: results.map(PathBuf::from), ..Self::default() }
+    }
+
     /// Returns the first seed for a test whose own first seed is `default`.
     #[must_use]
     pub fn base_seed(&self, default: Seed) -> Seed {

@@ -59,6 +59,8 @@ fn dependency(manifest: &str, package: &str) -> Found {
     let mut found = Found::Nothing;
     // The section `[dependencies.name]`, and whether names of dependencies are the keys of the section.
     let (mut section_name, mut in_dependencies) = (None, false);
+    // A string without escapes may have either quotes.
+    let manifest = manifest.replace('\'', "\"");
     for line in manifest.lines() {
         let line = line.trim();
         if let Some(section) = line.strip_prefix('[') {
@@ -126,6 +128,10 @@ mod tests {
         for (manifest, found) in [
             ("[dependencies]\ntokio = \"1\"", Found::Own),
             ("[dev-dependencies.runtime]\npackage = \"tokio\"", Found::Renamed("runtime".into())),
+            (
+                "[dependencies]\nruntime = { package = 'tokio', version = '1' }",
+                Found::Renamed("runtime".into()),
+            ),
             ("[dependencies]\ntokio-util = \"0.7\"", Found::Nothing),
         ] {
             assert_eq!(dependency(manifest, "tokio"), found, "{manifest}");

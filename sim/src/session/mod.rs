@@ -41,7 +41,7 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
     config.assert_valid();
     let (settings, error) = match config.settings() {
         Ok(settings) => (settings, None),
-        Err(error) => (Settings::default(), Some(ExploreError::Environment(error))),
+        Err(error) => (Settings::of_results_alone(), Some(ExploreError::Environment(error))),
     };
     let mut session = Session::new(config, settings, simulation);
     session.settings.warnings.clone().into_iter().for_each(|warning| session.note(warning));

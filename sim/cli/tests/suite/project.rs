@@ -1,11 +1,14 @@
 //! A project in a temporary folder, as a user has one, under version control.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::SystemTime;
 use std::{env, fs};
+
+/// The contents and times of files.
+pub(crate) type Snapshot = BTreeMap<PathBuf, (Vec<u8>, SystemTime)>;
 
 /// A project, which is removed when dropped.
 pub(crate) struct Project {
@@ -98,6 +101,7 @@ impl Project {
     /// Uses the project's own target folder.
     pub(crate) fn with_own_target(mut self) -> Self {
         self.target = self.folder.join("target");
+        fs::create_dir(&self.target).expect("it is writable");
         self
     }
 
@@ -133,6 +137,7 @@ impl Project {
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([binary.to_owned()].into_iter().chain(env::split_paths(&path)));
         command.env("PATH", path.expect("no quotes")).env("CARGO_TARGET_DIR", &self.target);
+        command.env("PWD", &self.folder);
         // Less to compile and to write.
         command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only").env("CARGO_INCREMENTAL", "0");
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
@@ -167,7 +172,7 @@ impl Project {
     }
 
     /// Returns every file outside of the target folder and of git's, with its contents and times.
-    pub(crate) fn snapshot(&self) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
@@ -186,6 +191,16 @@ impl Project {
             }
         }
         files
+    }
+
+    /// Checks that no file has changed, nor was there another one for a moment.
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self, before: &Snapshot) {
+        let after = self.snapshot();
+        let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let changed: Vec<_> =
+            paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).collect();
+        assert!(changed.is_empty(), "changed: {changed:?}");
     }
 
     /// Returns what git says of changed files.
