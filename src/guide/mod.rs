@@ -2,6 +2,7 @@
 //!
 //! | page | what it covers |
 //! |---|---|
+//! | [`cargo_timeloop`] | a tokio program and its dependencies as they are, by one command |
 //! | [`tokio`] | testing code that uses tokio, in unit tests, integration tests and workspaces |
 //! | [`reports`] | how to read a report |
 //! | [`replaying`] | tokens, regression files, seeds, and the variables `TIMELOOP_*` |
@@ -26,6 +27,9 @@ pub mod adapters {}
 #[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
 #[doc = include_str!("asyncio.md")]
 pub mod asyncio {}
+
+#[doc = include_str!("cargo_timeloop.md")]
+pub mod cargo_timeloop {}
 
 #[doc = include_str!("ci_and_nextest.md")]
 pub mod ci_and_nextest {}

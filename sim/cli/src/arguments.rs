@@ -75,8 +75,8 @@ pub(crate) struct Graph {
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Do not print cargo's messages
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
+    #[arg(short = 'q', long = "quiet")]
+    pub(crate) silent: bool,
 }
 
 /// How cargo compiles.
@@ -267,7 +267,7 @@ impl Graph {
     fn compiling_words(&self) -> Vec<OsString> {
         let mut words = Words(self.words());
         words.flag("--ignore-rust-version", self.ignore_rust_version);
-        words.flag("--quiet", self.quiet);
+        words.flag("--quiet", self.silent);
         (0..self.verbose).for_each(|_| words.flag("--verbose", true));
         words.0
     }

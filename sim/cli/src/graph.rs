@@ -107,7 +107,7 @@ pub(crate) fn check_replaced(metadata: &Metadata, folder: &Path) -> Result<(), F
     let real =
         |package: &&Package| is_tokio(package) && !package.manifest_path.as_std_path().starts_with(folder);
     let left: Vec<_> = metadata.packages.iter().filter(real).map(|package| used(metadata, package)).collect();
-    let replaced = metadata.packages.iter().any(|package| is_tokio(package)) && left.is_empty();
+    let replaced = metadata.packages.iter().any(is_tokio) && left.is_empty();
     if replaced {
         return Ok(());
     }

@@ -158,7 +158,11 @@ impl std::os::fd::AsFd for File {
 }
 
 impl AsyncRead for File {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let count = self.inner.read(buf.initialize_unfilled())?;
         buf.advance(count);
         Poll::Ready(Ok(()))
