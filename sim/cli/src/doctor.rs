@@ -2,6 +2,7 @@
 
 use crate::arguments::{Compile, Graph};
 use crate::exit::{Exit, Failed};
+use crate::files;
 use crate::graph;
 use crate::prepare::{Prepared, prepare};
 
@@ -28,34 +29,28 @@ const ESCAPES: [(&str, &str); 9] = [
 pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     let prepared = prepare(options, &Compile::default())?;
     let Prepared { toolchain, places, tokio, metadata, .. } = &prepared;
-    println!("Rust {}, cargo {}", toolchain.rustc_version, toolchain.cargo_version);
-    println!("stored in {}", places.state.display());
-    println!("{}: replaced, all of it", graph::used(metadata, &tokio.package));
-    for warning in graph::warnings(metadata) {
-        println!("warning: {warning}");
-    }
-    let features = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let features = features.filter(|node| node.id == tokio.package.id).flat_map(|node| &node.features);
+    let mut lines = vec![
+        format!("Rust {}, cargo {}", toolchain.rustc_version, toolchain.cargo_version),
+        format!("stored in {}", places.state.display()),
+        format!("{}: replaced, all of it", graph::used(metadata, &tokio.package)),
+    ];
+    lines.extend(graph::warnings(metadata).into_iter().map(|warning| format!("warning: {warning}")));
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let features = nodes.filter(|node| node.id == tokio.package.id).flat_map(|node| &node.features);
     let features: Vec<_> = features.map(|feature| feature.as_str()).collect();
-    println!("\nStand-ins that this program can reach:");
-    for (_, text) in STAND_INS.iter().filter(|(feature, _)| features.contains(feature)) {
-        println!("  {text}");
-    }
-    println!(
-        "  clocks and random numbers of `std`, threads, and statics are real: a test that uses them may not be deterministic"
+    lines.push("\nNot simulated, where it is used:".into());
+    let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
+    lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));
+    lines.push(
+        "  clocks and random numbers of `std`, threads and statics: a test may not be deterministic".into(),
     );
-    let found = ESCAPES.map(|(name, what)| {
-        let package = metadata.packages.iter().find(|package| package.name.as_str() == name)?;
-        let users: Vec<_> =
-            graph::users(metadata, package).into_iter().filter(|user| user != "tokio").collect();
-        (!users.is_empty()).then(|| format!("  {name}: {what}; used by {}", users.join(", ")))
+    let escapes = ESCAPES.iter().filter_map(|(name, what)| {
+        let package = metadata.packages.iter().find(|package| package.name.as_str() == *name)?;
+        let users = graph::users(metadata, package).into_iter().filter(|user| user != "tokio");
+        let users: Vec<_> = users.collect();
+        (!users.is_empty()).then(|| format!("  {name}: {what}; a dependency of {}", users.join(", ")))
     });
-    let found: Vec<_> = found.into_iter().flatten().collect();
-    if !found.is_empty() {
-        println!(
-            "\nPackages that can reach past the simulation, where they are called:\n{}",
-            found.join("\n")
-        );
-    }
+    lines.extend(escapes);
+    files::print(&(lines.join("\n") + "\n"));
     Ok(Exit::Clean)
 }

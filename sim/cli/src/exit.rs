@@ -53,7 +53,7 @@ impl Failed {
         self.exit
     }
 
-    /// Returns the message.
+    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

@@ -1,5 +1,6 @@
 //! Files that appear as a whole or not at all, because another command may read them, and this one may be killed.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -40,6 +41,12 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Prints to the standard output.
+pub(crate) fn print(text: &str) {
+    // The reader of a pipe may have ended.
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Removes a folder and everything in it, if it exists.

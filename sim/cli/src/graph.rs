@@ -20,15 +20,21 @@ pub(crate) struct Tokio {
     pub(crate) patched: String,
 }
 
-/// Runs a `cargo metadata` command.
+/// Runs a `cargo metadata` command, whose messages are printed.
 pub(crate) fn read(command: &mut Command) -> Result<Metadata, Failed> {
-    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    try_read(command.stderr(Stdio::inherit()))?
+        .map_err(|_| Failed::infrastructure("cargo can't resolve the dependencies: see above"))
+}
+
+/// Runs a `cargo metadata` command. If cargo can't resolve the dependencies, returns its messages.
+pub(crate) fn try_read(command: &mut Command) -> Result<Result<Metadata, String>, Failed> {
     let program = Path::new(command.get_program()).to_owned();
-    let output = files::context(command.output(), "run", &program)?;
+    let output = files::context(command.stdin(Stdio::null()).output(), "run", &program)?;
     if !output.status.success() {
-        return Err(Failed::infrastructure("cargo can't resolve the dependencies: see above"));
+        return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     MetadataCommand::parse(String::from_utf8_lossy(&output.stdout))
+        .map(Ok)
         .map_err(|error| Failed::infrastructure(format!("cargo metadata prints something else: {error}")))
 }
 
@@ -73,7 +79,7 @@ pub(crate) fn find_tokio(metadata: &Metadata) -> Result<Tokio, Failed> {
     let oldest = crates::oldest_tokio();
     if package.version < oldest {
         return Err(Failed::infrastructure(format!(
-            "{}\ntimeloop needs tokio {oldest} or later: `cargo update -p tokio`",
+            "{}\ntimeloop needs tokio {oldest} or later: `cargo update -p tokio --recursive`",
             used(metadata, package)
         )));
     }

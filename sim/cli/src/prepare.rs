@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use cargo_metadata::Metadata;
 
@@ -12,7 +12,7 @@ use crate::graph::{self, Tokio};
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::toolchain::{Toolchain, setting};
-use crate::{crates, lock};
+use crate::{crates, files, lock};
 
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -49,7 +49,11 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
 
 /// Reads the graph as it is without timeloop.
 fn users_graph(toolchain: &Toolchain, places: &Places, graph: &Graph) -> Result<Metadata, Failed> {
-    lock::copy(&places.root.join("Cargo.lock"), &places.user_lock())?;
+    let lock = places.root.join("Cargo.lock");
+    if (graph.locked || graph.frozen) && !lock.is_file() {
+        return Err(Failed::infrastructure(format!("--locked: there is no {}", lock.display())));
+    }
+    lock::copy(&lock, &places.user_lock())?;
     let mut command = toolchain.command(&places.user_lock())?;
     command.args(["metadata", "--format-version=1"]).args(graph.words());
     if graph.locked || graph.frozen {
@@ -74,16 +78,40 @@ impl Prepared {
     }
 
     fn check_replaced(&self, graph: &Graph, shim: &Path) -> Result<(), Failed> {
-        let mut command = self.cargo("metadata")?;
-        command.arg("--format-version=1").args(graph.words());
-        let metadata = graph::read(&mut command).map_err(|failed| {
-            Failed::infrastructure(format!(
-                "{}\nThe tests need timeloop's own dependencies (rand 0.10, rand_chacha 0.10, futures-util 0.3 and others). Where \
-                 dependencies are vendored or the network is off, they must be there too.",
-                failed.message()
-            ))
-        })?;
+        let read = || {
+            let mut command = self.cargo("metadata")?;
+            graph::try_read(command.arg("--format-version=1").args(graph.words()))
+        };
+        let metadata = match read()? {
+            Ok(metadata) => metadata,
+            Err(messages) => {
+                let updated = self.update_old_versions(graph)?;
+                read()?
+                    .map_err(|_| unresolved(&messages))
+                    .inspect(|_| eprintln!("cargo timeloop: {updated}"))?
+            }
+        };
         graph::check_replaced(&metadata, shim)
+    }
+
+    /// Updates packages that timeloop needs and the user's lockfile has, in our own lockfile: old versions of them may not go
+    /// with any version of timeloop's other dependencies. Returns a note.
+    fn update_old_versions(&self, graph: &Graph) -> Result<String, Failed> {
+        let packages = self.metadata.packages.iter().map(|package| package.name.as_str());
+        let packages: Vec<_> = packages.filter(|name| UPDATED.contains(name)).collect();
+        let mut command = self.cargo("update")?;
+        command.args(["--quiet", "--manifest-path"]).arg(self.places.root.join("Cargo.toml"));
+        command.args((graph.offline || graph.frozen).then_some("--offline")).args(&packages);
+        files::context(
+            command.stdin(Stdio::null()).stderr(Stdio::null()).status(),
+            "run",
+            Path::new("cargo update"),
+        )?;
+        Ok(format!(
+            "your lockfile has versions that are too old for timeloop's dependencies; this build, and no other, has newer ones \
+             of {}",
+            packages.join(", ")
+        ))
     }
 
     /// Prints warnings about the graph.
@@ -92,4 +120,15 @@ impl Prepared {
             eprintln!("cargo timeloop: warning: {warning}");
         }
     }
+}
+
+/// Packages that are timeloop's dependencies and often a program's.
+const UPDATED: [&str; 5] = ["bytes", "futures-core", "futures-task", "futures-util", "pin-project-lite"];
+
+fn unresolved(messages: &str) -> Failed {
+    Failed::infrastructure(format!(
+        "cargo can't resolve the dependencies with timeloop:\n{messages}\nThe tests need timeloop's own dependencies (rand 0.10, \
+         rand_chacha 0.10, futures-util 0.3 and others). Where dependencies are vendored or the network is off, they must be \
+         there too."
+    ))
 }

@@ -80,7 +80,9 @@ fn run_prepared(prepared: &Prepared, options: &TestOptions, mode: &Mode) -> Resu
         .env("TIMELOOP_RESULTS", &results)
         .env("TIMELOOP_COMMAND", &replays);
     let progress = Progress::start(results.clone());
-    let ran = run_and_read(&mut command, &progress);
+    // The build has already printed its warnings.
+    let holds = !options.is_documentation() && !options.graph.silent;
+    let ran = run_and_read(&mut command, &progress, holds);
     progress.end();
     let (status, libtest, failed_targets) = ran?;
     let explored = results::read(&results);
@@ -91,7 +93,7 @@ fn run_prepared(prepared: &Prepared, options: &TestOptions, mode: &Mode) -> Resu
     if table.is_empty() && !failed {
         return Err(Failed::infrastructure("no test was run"));
     }
-    print!("\n{}", table.render(&replays));
+    files::print(&format!("\n{}", table.render(&replays)));
     if died {
         eprintln!("cargo timeloop: a test process has ended without a result: see above");
     }
@@ -126,9 +128,13 @@ fn variables(prepared: &Prepared, mode: &Mode) -> Vec<(&'static str, OsString)> 
     variables
 }
 
-/// Runs `cargo test` and passes its output on. Returns its status, what libtest has printed, and how many test binaries
+/// Runs `cargo test` and passes its output on, if it `holds` only from the end of the build on. Returns its status, what libtest has printed, and how many test binaries
 /// cargo counts as failed.
-fn run_and_read(command: &mut Command, progress: &Progress) -> Result<(ExitStatus, Libtest, u64), Failed> {
+fn run_and_read(
+    command: &mut Command,
+    progress: &Progress,
+    holds: bool,
+) -> Result<(ExitStatus, Libtest, u64), Failed> {
     let program = PathBuf::from(command.get_program());
     let mut child =
         files::context(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn(), "run", &program)?;
@@ -136,10 +142,20 @@ fn run_and_read(command: &mut Command, progress: &Progress) -> Result<(ExitStatu
     let (libtest, failed_targets) = std::thread::scope(|scope| {
         let errors = scope.spawn(|| {
             let mut failed = 0;
+            let mut held = holds.then(Vec::new);
             each_line(stderr, |line| {
-                failed += u64::from(is_failed_target(&String::from_utf8_lossy(line)));
-                progress.print(line, true);
+                let plain = plain(&String::from_utf8_lossy(line));
+                failed += u64::from(is_failed_target(&plain));
+                match &mut held {
+                    Some(_) if plain.trim_start().starts_with("Finished ") => held = None,
+                    Some(held) if !plain.trim_start().starts_with("Blocking ") => {
+                        held.extend_from_slice(line)
+                    }
+                    _ => progress.print(line, true),
+                }
             });
+            // Without an end of the build it has failed.
+            progress.print(&held.unwrap_or_default(), true);
             failed
         });
         let mut libtest = Libtest::default();
@@ -155,17 +171,20 @@ fn run_and_read(command: &mut Command, progress: &Progress) -> Result<(ExitStatu
 
 /// Returns whether cargo says in this line that a test binary has failed.
 fn is_failed_target(line: &str) -> bool {
-    // Without colors.
+    ["error: test failed, to rerun pass", "error: doctest failed, to rerun pass"]
+        .iter()
+        .any(|text| line.starts_with(text))
+}
+
+/// Returns the line without colors.
+fn plain(line: &str) -> String {
     let mut plain = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('\u{1b}') {
         plain.push_str(before);
         rest = after.split_once('m').map_or("", |(_, after)| after);
     }
-    plain.push_str(rest);
-    ["error: test failed, to rerun pass", "error: doctest failed, to rerun pass"]
-        .iter()
-        .any(|text| plain.starts_with(text))
+    plain + rest
 }
 
 /// Calls `take` with each line and its end.
@@ -212,10 +231,9 @@ mod tests {
 
     #[test]
     fn failed_targets_are_recognized_with_and_without_colors() {
-        assert!(is_failed_target("error: test failed, to rerun pass `--lib`\n"));
-        assert!(is_failed_target(
-            "\u{1b}[1m\u{1b}[91merror\u{1b}[0m: doctest failed, to rerun pass `--doc`\n"
-        ));
-        assert!(!is_failed_target("error: 2 targets failed:\n"));
+        let is_failed = |line: &str| is_failed_target(&plain(line));
+        assert!(is_failed("error: test failed, to rerun pass `--lib`\n"));
+        assert!(is_failed("\u{1b}[1m\u{1b}[91merror\u{1b}[0m: doctest failed, to rerun pass `--doc`\n"));
+        assert!(!is_failed("error: 2 targets failed:\n"));
     }
 }

@@ -63,7 +63,7 @@ impl Toolchain {
         let Version { major, minor, pre, .. } = &self.cargo_version;
         let is_nightly = pre.starts_with("nightly") || pre.starts_with("dev");
         match (*major, *minor) {
-            (1, 95..=97) if is_nightly => Ok(Switch::Flag),
+            (1, 95..=96) if is_nightly => Ok(Switch::Flag),
             (1, 95..=96) => Ok(Switch::FlagAndVariable),
             (1, 0..=94) => Err(Failed::infrastructure(format!(
                 "cargo {} always writes the lockfile beside your Cargo.toml, and `cargo timeloop` never writes your files; it \
@@ -156,7 +156,8 @@ mod tests {
         };
         assert_eq!(switch("1.97.0"), Ok(Switch::None));
         assert_eq!(switch("1.98.0-nightly"), Ok(Switch::None));
-        assert_eq!(switch("1.97.0-nightly"), Ok(Switch::Flag));
+        assert_eq!(switch("1.97.0-nightly"), Ok(Switch::None));
+        assert_eq!(switch("1.96.0-nightly"), Ok(Switch::Flag));
         assert_eq!(switch("1.96.0-beta.1"), Ok(Switch::FlagAndVariable));
         assert_eq!(switch("1.95.0"), Ok(Switch::FlagAndVariable));
         assert!(switch("1.94.1").is_err_and(|message| message.contains("needs cargo 1.95 or later")));

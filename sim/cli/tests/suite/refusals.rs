@@ -38,7 +38,7 @@ fn unsupported_graphs() {
     refused(
         "old",
         &manifest("old", "tokio = '=1.40.0'\n"),
-        &["timeloop needs tokio 1.47.0 or later: `cargo update -p tokio`"],
+        &["timeloop needs tokio 1.47.0 or later: `cargo update -p tokio --recursive`"],
     );
     refused(
         "none",
@@ -51,6 +51,13 @@ fn unsupported_graphs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
     let both = format!("{DEPENDENCIES}timeloop = {{ path = '{}' }}\n", root.display());
     refused("both", &manifest("both", &both), &["`cargo timeloop` brings a timeloop of its own"]);
+    let unlocked = Project::new(
+        "unlocked-too",
+        &[("Cargo.toml", &manifest("unlocked", DEPENDENCIES)), ("src/lib.rs", SOURCE)],
+    );
+    let ended = unlocked.timeloop(&["doctor", "--locked"]);
+    ended.assert_code(1);
+    ended.assert_printed("--locked: there is no ");
     refused("wrong", "[package]\n", &["cargo can't resolve the dependencies: see above"]);
 }
 
@@ -132,6 +139,6 @@ fn what_is_not_simulated_is_listed() {
     let ended = project.timeloop(&["doctor"]);
     ended.assert_code(0);
     ended.assert_printed("`tokio::process` starts nothing");
-    ended.assert_printed("fastrand: random numbers that no seed decides; used by doctor");
+    ended.assert_printed("fastrand: random numbers that no seed decides; a dependency of doctor");
     ended.assert_printed("warning: `tokio` runs while compiling and uses tokio");
 }

@@ -26,6 +26,8 @@ const RACE: &str = "
 ";
 
 const CLEAN: &str = "
+    fn unused() {}
+
     use tokio_stream::StreamExt as _;
 
     #[tokio::test(flavor = \"multi_thread\", worker_threads = 2)]
@@ -79,6 +81,8 @@ fn what_passes_exits_with_zero_and_a_second_run_builds_nothing() {
     ended.assert_code(0);
     ended.assert_printed("1 explored, no schedule failed (1001 schedules)");
     ended.assert_printed("Compiling clean");
+    // By the build alone.
+    assert_eq!(ended.stderr.matches("function `unused` is never used").count(), 1, "{}", ended.stderr);
     let ended = project.timeloop(&["explore", "--runs", "7", "--strategy", "random", "--seed", "3"]);
     ended.assert_code(0);
     ended.assert_printed("(8 schedules)");
@@ -274,6 +278,7 @@ fn clean_removes_everything_but_the_regressions() {
         fs::create_dir_all(path.parent().expect("a folder")).expect("it is writable");
         fs::write(path, "a").expect("it is writable");
     }
+    fs::create_dir(stored.join(".probe.new-1")).expect("it is writable");
     project.timeloop(&["clean"]).assert_code(0);
     let entries = fs::read_dir(&stored).expect("it exists");
     let names: Vec<_> = entries.map(|entry| entry.expect("it is read").file_name()).collect();

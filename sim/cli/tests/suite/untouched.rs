@@ -1,5 +1,6 @@
 //! The user's files are never written, not even for a moment.
 
+use std::fs;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -41,4 +42,23 @@ fn no_lockfile_is_made() {
     let before = project.snapshot();
     project.timeloop(&["test"]).assert_code(0);
     project.assert_untouched(&before);
+}
+
+/// Of futures-util, no version is left that takes this futures-core.
+#[test]
+fn an_old_lockfile_stays_as_it_is() {
+    let project = Project::library("old-lock", SOURCE);
+    let path = project.folder.join("Cargo.lock");
+    let lock = fs::read_to_string(&path).expect("it was made");
+    let (before, rest) = lock.split_once("name = \"futures-core\"\n").expect("tokio-stream needs it");
+    let (_, after) = rest.split_once("\n\n").expect("another package");
+    let old = "name = \"futures-core\"\nversion = \"0.3.15\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+               checksum = \"0402f765d8a89a26043b889b26ce3c4679d268fa6bb22cd7c6aad98340e179d1\"\n\n";
+    fs::write(&path, format!("{before}{old}{after}")).expect("it is writable");
+    let before = project.snapshot();
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_code(0);
+    ended.assert_printed("this build, and no other, has newer ones of");
+    project.assert_untouched(&before);
+    project.timeloop(&["doctor", "--locked"]).assert_code(0);
 }
