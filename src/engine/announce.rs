@@ -29,7 +29,7 @@ use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
 use timeloop_sim::{BlockedCall, Cause};
 
 use super::nodes::NodeId;
-use super::observer::{CameOut, Recorder};
+use super::observer::{self, CameOut, Recorder};
 use super::tasks::NO_SLOT;
 use super::watched::Fact;
 use super::{Core, Engine, TaskRef, context, mix};
@@ -42,9 +42,6 @@ pub(crate) struct ResourceId {
     made: &'static Location<'static>,
 }
 
-/// The number of a request in a run that is not recorded.
-const NO_REQUEST: u32 = u32::MAX;
-
 impl ResourceId {
     /// Numbers a resource that the calling code creates.
     #[inline]
@@ -56,14 +53,14 @@ impl ResourceId {
     /// Numbers a resource that is created for the code at `made`.
     #[inline]
     pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
-        let number =
-            context::driving(|engine| engine.core.borrow_mut().number_resource(engine.current.get()));
-        let id = Self { number: number.unwrap_or(0), made };
-        recording(|engine| {
-            let mut core = engine.core.borrow_mut();
-            core.observer.record(|recorder| recorder.created(id.key()));
+        let number = context::driving(|engine| {
+            let number = engine.core.borrow_mut().number_resource(engine.current.get());
+            if engine.is_recorded() {
+                engine.created(&Self { number, made });
+            }
+            number
         });
-        id
+        Self { number: number.unwrap_or(0), made }
     }
 
     /// Identifies a resource that is created at compile time, by its place alone.
@@ -94,10 +91,7 @@ impl ResourceId {
     /// Marks this as a socket in the record of the run.
     #[cfg(feature = "net")]
     pub(crate) fn socket(self) -> Self {
-        recording(|engine| {
-            let mut core = engine.core.borrow_mut();
-            core.observer.record(|recorder| recorder.set_kind(self.key(), ResourceKind::Socket));
-        });
+        observer::recording(move |recorder| recorder.set_kind(self.key(), ResourceKind::Socket));
         self
     }
 
@@ -152,7 +146,35 @@ impl ResourceId {
     /// Records that the running task holds this number of parts of the resource from now on.
     #[inline]
     pub(crate) fn acquired(&self, name: &'static str, parts: usize, at: Option<&'static Location<'static>>) {
-        recording(|engine| engine.acquired(self, name, parts, at));
+        observer::recording(move |recorder| recorder.acquired(self.key(), name, self.made, parts, at));
+    }
+
+    /// Records that the running task holds a [part](Self::part) of the resource, which has this name. Returns false outside of a
+    /// run.
+    #[cfg(feature = "sync")]
+    #[inline]
+    pub(crate) fn acquired_part(
+        &self,
+        part: u64,
+        name: &'static str,
+        at: &'static Location<'static>,
+    ) -> bool {
+        let record = move |recorder: &mut Recorder| {
+            recorder.acquired(self.part(part).key(), name, self.made, 1, Some(at));
+        };
+        context::driving(|engine| {
+            if engine.is_recorded() {
+                engine.record(record);
+            }
+        })
+        .is_some()
+    }
+
+    /// Records that a task no longer holds a part of the resource, without an operation.
+    #[cfg(feature = "sync")]
+    #[inline]
+    pub(crate) fn forgotten_part(&self, part: u64) {
+        observer::recording(move |recorder| recorder.released(self.part(part).key(), 1));
     }
 
     /// Records that the running task releases parts of the resource, which is an operation.
@@ -164,40 +186,30 @@ impl ResourceId {
     /// Records that a task no longer holds parts of the resource, without an operation.
     #[inline]
     pub(crate) fn forgotten(&self, parts: usize) {
-        recording(|engine| engine.forgotten(self, parts));
+        observer::recording(move |recorder| recorder.released(self.key(), parts));
     }
 
     /// Records a fact about the resource.
     #[inline]
     pub(crate) fn learn(&self, fact: impl FnOnce() -> Fact) {
-        self.record(|recorder| recorder.learn(self.key(), fact()));
+        observer::recording(move |recorder| recorder.learn(self.key(), fact()));
     }
 
     /// Records how the last operation of the running task on the resource came out.
     #[cold]
     pub(crate) fn came_out(&self, how: CameOut) {
-        self.record(|recorder| recorder.came_out(self.key(), how));
+        observer::recording(move |recorder| recorder.came_out(self.key(), how));
     }
 
-    /// Records that a request of the running task for parts of the resource waits in a queue. Returns its number.
-    #[inline]
-    pub(crate) fn requested(&self, parts: usize, at: &'static Location<'static>) -> u32 {
-        let mut number = NO_REQUEST;
-        self.record(|recorder| number = recorder.requested(self.key(), parts, at));
-        number
+    /// Records that a request of the running task for parts of the resource waits in a queue. `future` is the address of the
+    /// request, which does not move while it waits.
+    pub(crate) fn requested(&self, future: *const (), parts: usize, at: &'static Location<'static>) {
+        observer::recording(move |recorder| recorder.requested(self.key(), future, parts, at));
     }
 
     /// Records that a request was served or given up.
-    #[inline]
-    pub(crate) fn served(&self, request: u32) {
-        if request != NO_REQUEST {
-            self.record(|recorder| recorder.served(self.key(), request));
-        }
-    }
-
-    #[inline]
-    fn record(&self, record: impl FnOnce(&mut Recorder)) {
-        recording(|engine| engine.core.borrow_mut().observer.record(record));
+    pub(crate) fn served(&self, future: *const ()) {
+        observer::recording(move |recorder| recorder.served(self.key(), future));
     }
 }
 
@@ -240,8 +252,18 @@ impl<'a> Action<'a> {
 
     /// Announces the operation, then awaits `inner`, which does it. Each later poll of `inner` is a separate try.
     #[inline]
-    pub(crate) fn before<F: Future>(self, inner: F) -> Announcing<'a, F> {
-        Announcing { inner, action: self, attempt: Attempt::default(), in_queue: false }
+    pub(crate) fn before<F: Future>(self, inner: F) -> Announcing<'a, F, impl Fn(&Poll<F::Output>)> {
+        self.before_noting(inner, |_| ())
+    }
+
+    /// Does the same as [`before`](Self::before), and calls `note` with the result of each try in a run that has an observer.
+    #[inline]
+    pub(crate) fn before_noting<F: Future, N: Fn(&Poll<F::Output>)>(
+        self,
+        inner: F,
+        note: N,
+    ) -> Announcing<'a, F, N> {
+        Announcing { inner, note, action: self, attempt: Attempt::default(), in_queue: false }
     }
 
     /// Records a try that follows a wait. A failed try counts as a read: it has looked at the resource.
@@ -357,6 +379,18 @@ impl Attempt {
         action: Action<'_>,
         attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
+        self.poll_noting(cx, action, attempt, |_| ())
+    }
+
+    /// Does the same as [`poll`](Self::poll), and calls `note` with the result of each try in a run that has an observer.
+    #[inline]
+    pub(crate) fn poll_noting<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        action: Action<'_>,
+        attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+        note: impl FnOnce(&Poll<R>),
+    ) -> Poll<R> {
         let is_fresh = self.is_fresh();
         if self.begin_unrecorded() {
             let polled = attempt(cx);
@@ -367,7 +401,7 @@ impl Attempt {
         }
         // Passed as single fields: the struct would be built in unobserved runs, too.
         let Action { id, name, access, at } = action;
-        self.poll_observed(cx, attempt, id, name, access, at)
+        self.poll_observed(cx, attempt, note, id, name, access, at)
     }
 
     /// Does the same as [`poll`](Self::poll) for a sequence of operations: a successful try ends one, and the next call
@@ -388,7 +422,7 @@ impl Attempt {
         if !retried && polled.is_pending() {
             restore_budget();
         }
-        if retried && !self.is_unrecorded() {
+        if retried && self.is_recordable() {
             action.touch_retried(polled.is_ready());
         }
         if polled.is_ready() {
@@ -428,10 +462,10 @@ impl Attempt {
         self.state >= UNRECORDED
     }
 
-    /// Returns whether the operation was first tried in a run without an observer.
+    /// Returns whether the run may have an observer, which wants to know facts about the operation.
     #[inline(always)]
-    pub(crate) fn is_unrecorded(self) -> bool {
-        self.state == UNRECORDED
+    pub(crate) fn is_recordable(self) -> bool {
+        self.state != UNRECORDED
     }
 
     /// Returns whether the operation was first tried outside of a run.
@@ -455,10 +489,12 @@ impl Attempt {
 
     // Not inlined: unobserved runs don't pay for it.
     #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "single fields: see `poll_noting`")]
     fn poll_observed<R>(
         &mut self,
         cx: &mut Context<'_>,
         attempt: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+        note: impl FnOnce(&Poll<R>),
         id: &ResourceId,
         name: &'static str,
         access: Access,
@@ -470,12 +506,14 @@ impl Attempt {
             if polled.is_pending() {
                 restore_budget();
             }
+            note(&polled);
             return polled;
         }
         let polled = attempt(cx);
         if self.mode != Mode::Once {
             Action { id, name, access, at }.touch_retried(polled.is_ready());
         }
+        note(&polled);
         polled
     }
 
@@ -513,16 +551,18 @@ pin_project! {
     /// A future that announces an operation and then does it; see [`Action::before`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub(crate) struct Announcing<'a, F> {
+    pub(crate) struct Announcing<'a, F, N> {
         #[pin]
         inner: F,
+        // Records facts for reports.
+        note: N,
         action: Action<'a>,
         attempt: Attempt,
         // Whether dropping the future before its end is recorded as a release.
         in_queue: bool,
     }
 
-    impl<F> PinnedDrop for Announcing<'_, F> {
+    impl<F, N> PinnedDrop for Announcing<'_, F, N> {
         fn drop(this: Pin<&mut Self>) {
             if this.in_queue && this.attempt.is_tried() {
                 this.action.id.touch(this.action.name, Access::Release, None);
@@ -531,7 +571,7 @@ pin_project! {
     }
 }
 
-impl<F> Announcing<'_, F> {
+impl<F, N> Announcing<'_, F, N> {
     /// Declares that the future has a place in a queue and blocks those behind it. Dropping it before its turn is an
     /// operation, because the others move up.
     #[inline]
@@ -548,45 +588,15 @@ impl<F> Announcing<'_, F> {
     }
 }
 
-impl<F: Future> Future for Announcing<'_, F> {
+impl<F: Future, N: Fn(&Poll<F::Output>)> Future for Announcing<'_, F, N> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let polled = this.attempt.poll(cx, *this.action, |cx| this.inner.poll(cx));
+        let polled = this.attempt.poll_noting(cx, *this.action, |cx| this.inner.poll(cx), |r| (this.note)(r));
         if polled.is_ready() {
             *this.in_queue = false;
-        }
-        polled
-    }
-}
-
-pin_project! {
-    /// A future that calls a function whenever it has to wait; see [`noting`].
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub(crate) struct Noting<F, W> {
-        #[pin]
-        inner: F,
-        waits: W,
-    }
-}
-
-/// Returns a future that calls `waits`, which records facts for reports, whenever `inner` has to wait.
-#[inline]
-pub(crate) fn noting<F: Future, W: Fn()>(inner: F, waits: W) -> Noting<F, W> {
-    Noting { inner, waits }
-}
-
-impl<F: Future, W: Fn()> Future for Noting<F, W> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let polled = this.inner.poll(cx);
-        if polled.is_pending() {
-            (this.waits)();
         }
         polled
     }
@@ -622,16 +632,6 @@ fn observing(f: impl FnOnce(&Engine)) {
     });
 }
 
-/// Calls `f` if the run is recorded. Who holds what matters to records alone, not to sources.
-#[inline]
-fn recording(f: impl FnOnce(&Engine)) {
-    context::driving(|engine| {
-        if engine.is_recorded() {
-            f(engine);
-        }
-    });
-}
-
 /// Returns whether the run has an observer of operations.
 #[inline]
 pub(crate) fn is_observed() -> bool {
@@ -662,6 +662,21 @@ pub(crate) fn blocks_thread(
 #[inline]
 pub(crate) fn is_suspended(waker: &Waker) -> bool {
     let suspended = context::driving(|engine| engine.step.suspended.get()) == Some(true);
+    if suspended {
+        wake_foreign(waker);
+    }
+    suspended
+}
+
+/// Does the same as [`is_suspended`], and calls `waits` if the run is recorded.
+#[inline]
+pub(super) fn is_suspended_noting(waker: &Waker, waits: impl FnOnce(&mut Recorder)) -> bool {
+    let suspended = context::driving(|engine| {
+        if engine.is_recorded() {
+            engine.record(waits);
+        }
+        engine.step.suspended.get()
+    }) == Some(true);
     if suspended {
         wake_foreign(waker);
     }
@@ -821,30 +836,16 @@ impl Engine {
         true
     }
 
+    #[cold]
     #[inline(never)]
-    fn acquired(
-        &self,
-        resource: &ResourceId,
-        name: &'static str,
-        parts: usize,
-        at: Option<&'static Location<'static>>,
-    ) {
-        let mut core = self.core.borrow_mut();
-        core.observer.record(|recorder| recorder.acquired(resource.key(), name, resource.made, parts, at));
+    fn created(&self, resource: &ResourceId) {
+        self.core.borrow_mut().observer.record(|recorder| recorder.created(resource.key()));
     }
 
     #[inline(never)]
     fn released(&self, resource: &ResourceId, name: &'static str, parts: usize) {
         self.performed(resource, &Cow::Borrowed(name), Access::Release, None, None);
-        if self.is_recorded() {
-            self.forgotten(resource, parts);
-        }
-    }
-
-    #[inline(never)]
-    fn forgotten(&self, resource: &ResourceId, parts: usize) {
-        let mut core = self.core.borrow_mut();
-        core.observer.record(|recorder| recorder.released(resource.key(), parts));
+        resource.forgotten(parts);
     }
 }
 

@@ -7,21 +7,22 @@ use std::panic::Location;
 
 use timeloop_sim::{BranchKind, CompletedBranch};
 
-use super::{Engine, context};
+use super::observer::{Recorder, recording, user_site};
 
 /// Records that the running task completes a `select!` or a timeout that is at this place.
-#[inline]
+#[cold]
 pub(crate) fn completed(kind: BranchKind, branch: u32, branches: u32, at: &'static Location<'static>) {
-    context::driving(|engine| {
-        if engine.is_recorded() {
-            record(engine, kind, branch, branches, at);
-        }
-    });
+    recording(move |recorder| record(recorder, kind, branch, branches, at));
 }
 
-#[cold]
-fn record(engine: &Engine, kind: BranchKind, branch: u32, branches: u32, at: &'static Location<'static>) {
-    let Some(site) = super::observer::user_site(at) else { return };
-    let completed = CompletedBranch { kind, site, branch, branches };
-    engine.core.borrow_mut().observer.record(|recorder| recorder.completed(completed));
+pub(super) fn record(
+    recorder: &mut Recorder,
+    kind: BranchKind,
+    branch: u32,
+    branches: u32,
+    at: &'static Location<'static>,
+) {
+    if let Some(site) = user_site(at) {
+        recorder.completed(CompletedBranch { kind, site, branch, branches });
+    }
 }

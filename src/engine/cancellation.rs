@@ -4,11 +4,12 @@
 //! Nothing here makes a decision. Unexplained runs record no places.
 
 use std::panic::Location;
+use std::task::Waker;
 
-use timeloop_sim::{Cancellation, Canceller};
+use timeloop_sim::{BranchKind, Cancellation, Canceller};
 
-use super::observer::Recorder;
-use super::{Engine, context, sites};
+use super::observer::recording;
+use super::{announce, branches, context, sites};
 
 /// The place where the future in a timeout waits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,16 +21,22 @@ pub(crate) struct InnerPlace {
 }
 
 impl InnerPlace {
-    /// Begins a poll of the future.
+    /// Begins a poll of the future. Returns whether the run is recorded; if not, the other functions need not be called.
     #[inline]
-    pub(crate) fn begin_poll(&mut self) {
-        recording(|recorder| {
-            self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
+    pub(crate) fn begin_poll(&mut self) -> bool {
+        let is_recorded = context::driving(|engine| {
+            if engine.is_recorded() {
+                engine.record(|recorder| {
+                    self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
+                });
+            }
+            engine.is_recorded()
         });
+        is_recorded == Some(true)
     }
 
     /// Keeps the place at which the future waits after its poll.
-    #[inline]
+    #[cold]
     pub(crate) fn waits(&mut self) {
         recording(|recorder| {
             if let Some(sites) = &mut recorder.sites {
@@ -43,38 +50,36 @@ impl InnerPlace {
 }
 
 /// Records that code of the running task at this place drops a future before its end.
-#[inline]
+#[cold]
 pub(crate) fn cancels(by: Canceller, at: &'static Location<'static>, place: InnerPlace) {
-    recording(|recorder| {
+    recording(move |recorder| {
         let backtrace = recorder.sites.as_ref().and_then(|sites| sites.kept(place.number));
         let dropped_at = backtrace.and_then(sites::site);
         recorder.cancelled(Cancellation { step: 0, by, site: super::observer::user_site(at), dropped_at });
     });
 }
 
-/// Records that a branch of the `select!` at this place waits.
+/// Records that a branch of the `select!` at this place waits. Returns whether the task is
+/// [suspended](announce::is_suspended).
 #[inline]
-pub(crate) fn branch_waits(at: &'static Location<'static>) {
-    recording(|recorder| recorder.branch_waits(at));
+pub(crate) fn is_branch_suspended(waker: &Waker, at: &'static Location<'static>) -> bool {
+    announce::is_suspended_noting(waker, move |recorder| recorder.branch_waits(at))
 }
 
-/// Records that a branch of the `select!` at this place has completed, which cancels the others if the `select!` has waited.
+/// Records that a branch of the `select!` at this place has completed. If the `select!` has waited, this cancels the futures of
+/// the other branches, unless `is_alone` returns that they are disabled.
 #[inline]
-pub(crate) fn select_completed(branch: u32, at: &'static Location<'static>) {
-    recording(|recorder| {
-        if recorder.has_waited(at) {
+pub(crate) fn select_completed(
+    branch: u32,
+    branches: u32,
+    at: &'static Location<'static>,
+    is_alone: impl FnOnce() -> bool,
+) {
+    recording(move |recorder| {
+        branches::record(recorder, BranchKind::Select, branch, branches, at);
+        if !is_alone() && recorder.has_waited(at) {
             let (by, site) = (Canceller::Select { branch }, super::observer::user_site(at));
             recorder.cancelled(Cancellation { step: 0, by, site, dropped_at: None });
-        }
-    });
-}
-
-/// Calls `f` if the run is recorded.
-#[inline]
-fn recording(f: impl FnOnce(&mut Recorder)) {
-    context::driving(|engine: &Engine| {
-        if engine.is_recorded() {
-            engine.core.borrow_mut().observer.record(f);
         }
     });
 }

@@ -29,7 +29,7 @@ use super::nodes::NodeId;
 use super::sites::{self, Leaf, Sites};
 use super::waker::TaskRef;
 use super::watched::{Fact, User, WatchedResource};
-use super::{Core, Engine, Id};
+use super::{Core, Engine, Id, context};
 #[cfg(feature = "net")]
 use super::{
     WakeTarget,
@@ -103,6 +103,13 @@ impl Engine {
         self.level >= Level::Record
     }
 
+    /// Calls `f` with the recorder if the run is recorded.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn record(&self, f: impl FnOnce(&mut Recorder)) {
+        self.core.borrow_mut().observer.record(f);
+    }
+
     /// Returns whether the run is recorded for a reader.
     pub(crate) fn is_explained(&self) -> bool {
         self.level == Level::Explain
@@ -120,6 +127,17 @@ impl Engine {
     pub(crate) fn explain_from(&self, step: u64) {
         self.core.borrow_mut().observer.record(|recorder| recorder.explain_from = step);
     }
+}
+
+/// Calls `f` with the recorder if the run on this thread is recorded. Other runs prepare nothing: all that a record takes is
+/// in `f`.
+#[inline]
+pub(super) fn recording(f: impl FnOnce(&mut Recorder)) {
+    context::driving(|engine| {
+        if engine.is_recorded() {
+            engine.record(f);
+        }
+    });
 }
 
 /// The start of the paths of timeloop's own files.
@@ -143,8 +161,6 @@ pub(super) struct Recorder {
     /// The anomalies of the network at the end of the run.
     pub(super) network: Box<[Anomaly]>,
     pub(super) sites: Option<Sites>,
-    /// The number of the newest request.
-    requests: u32,
     /// The steps whose tasks were not polled.
     parked: Vec<usize>,
     /// The step from which on places are noted, besides those of the first few thousand steps.
@@ -333,6 +349,7 @@ impl Recorder {
 
     /// Ends the step of a task that has not ended. The task is ready again if it was `woken` during the step.
     #[cold]
+    #[inline(never)]
     pub(super) fn pending(&mut self, id: Id, resume: u32, woken: bool) {
         self.end_step(false);
         if woken {
@@ -533,24 +550,23 @@ impl Recorder {
         self.resources.get_or_insert_with(key.0, WatchedResource::default).learn(fact, current, step);
     }
 
-    /// Records a request of the running task for parts of a resource, which has to wait. Returns the number of the request.
+    /// Records a request of the running task for parts of a resource, which has to wait. `future` is its address.
     pub(super) fn requested(
         &mut self,
         key: ResourceKey,
+        future: *const (),
         parts: usize,
         at: &'static Location<'static>,
-    ) -> u32 {
-        self.requests = self.requests.wrapping_add(1).max(1);
-        let (number, current) = (self.requests, self.current);
+    ) {
+        let current = self.current;
         let watched = self.resources.get_or_insert_with(key.0, WatchedResource::default);
-        watched.requested(number, current, parts, at);
-        number
+        watched.requested(future, current, parts, at);
     }
 
     /// Records that a request was served or given up.
-    pub(super) fn served(&mut self, key: ResourceKey, number: u32) {
+    pub(super) fn served(&mut self, key: ResourceKey, future: *const ()) {
         if let Some(watched) = self.resources.get_mut(key.0) {
-            watched.served(number);
+            watched.served(future);
         }
     }
 

@@ -213,9 +213,7 @@ impl Engine {
         let (last_slot, after_steps) = scheduler.preempted_last;
         // The current step is counted already.
         let leaves_no_trace = last_slot == slot && after_steps == scheduler.steps() - 1;
-        if leaves_no_trace {
-            scheduler.mix_continuation();
-        } else {
+        if !leaves_no_trace {
             scheduler.mix(u64::from(poll.index));
         }
         leaves_no_trace

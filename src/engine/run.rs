@@ -210,9 +210,11 @@ impl Engine {
             core.observer.record(|recorder| recorder.begin_step(id, now_ns, trace_hash));
             self.step.reset();
             core.scheduler.selects = 0;
-            if !(continues
-                && self.continue_preempted(&mut core.scheduler, slot, &polls[number as usize], number))
+            if continues
+                && self.continue_preempted(&mut core.scheduler, slot, &polls[number as usize], number)
             {
+                core.scheduler.mix_continuation();
+            } else {
                 core.scheduler.mix_step(key, resume, now_ns);
             }
             self.current.set(number);
@@ -354,7 +356,7 @@ impl Engine {
     /// Returns the waker table of the next poll.
     #[inline]
     pub(super) fn wakers(&self) -> &'static RawWakerVTable {
-        if matches!(self.level, Level::Blocked | Level::Explain) {
+        if self.level >= Level::Blocked {
             self.alternate.set(!self.alternate.get());
             &waker::NOTING[usize::from(self.alternate.get())]
         } else {

@@ -129,7 +129,8 @@ impl Scheduler {
     }
 
     /// Mixes a step into the hash of the decisions in which a preempted task continues at once.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(super) fn mix_continuation(&mut self) {
         self.decisions = mix(self.decisions, u64::MAX);
     }

@@ -4,9 +4,10 @@
 //! - The requests of a queue are in the order in which they are served.
 //! - What is not known is not said: a state that no fact is known of is [`ResourceState::Unknown`].
 
+use std::collections::VecDeque;
 use std::panic::Location;
 
-use timeloop_sim::{Access, IntMap, IntSet, ResourceKind, ResourceState};
+use timeloop_sim::{Access, IntSet, ResourceKind, ResourceState};
 
 /// What a recorder knows of a resource.
 #[derive(Debug, Default)]
@@ -15,8 +16,8 @@ pub(super) struct WatchedResource {
     pub(super) index: Option<usize>,
     pub(super) kind: ResourceKind,
     pub(super) holders: Vec<Holder>,
-    /// The requests that wait in the queue, by their numbers, which rise.
-    queue: IntMap<Request>,
+    /// The requests that wait in the queue.
+    queue: VecDeque<Request>,
     /// The task that created it.
     pub(super) creator: Option<u32>,
     /// The task that received from it last.
@@ -48,6 +49,8 @@ pub(super) struct Holder {
 /// A request that waits in a queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
+    /// The address of its future, which distinguishes it from the others.
+    future: *const (),
     pub(super) task: u32,
     pub(super) at: &'static Location<'static>,
     parts: u64,
@@ -120,18 +123,26 @@ impl WatchedResource {
     }
 
     /// Adds a request to the queue.
-    pub(super) fn requested(&mut self, number: u32, task: u32, parts: usize, at: &'static Location<'static>) {
-        self.queue.insert(number, Request { task, at, parts: parts as u64 });
+    pub(super) fn requested(
+        &mut self,
+        future: *const (),
+        task: u32,
+        parts: usize,
+        at: &'static Location<'static>,
+    ) {
+        self.queue.push_back(Request { future, task, at, parts: parts as u64 });
     }
 
     /// Removes a request, which was served or given up.
-    pub(super) fn served(&mut self, number: u32) {
-        self.queue.remove(number);
+    pub(super) fn served(&mut self, future: *const ()) {
+        if let Some(position) = self.queue.iter().position(|request| request.future == future) {
+            self.queue.remove(position);
+        }
     }
 
     /// Returns the request that has what it asks for, although its future has not been polled since.
     pub(super) fn handed_to(&self) -> Option<&Request> {
-        let first = self.queue.get(self.queue.first_key()?)?;
+        let first = self.queue.front()?;
         let held: u64 = self.holders.iter().map(|holder| holder.parts).sum();
         (held + first.parts <= self.exist?).then_some(first)
     }
@@ -148,12 +159,7 @@ impl WatchedResource {
         let created = || self.creator.map(User::Created);
         match access {
             Access::Acquire => {
-                let request = self
-                    .queue
-                    .iter()
-                    .map(|(_, request)| request)
-                    .filter(|request| request.task == task)
-                    .last();
+                let request = self.queue.iter().rfind(|request| request.task == task);
                 match (request, self.exist) {
                     (Some(request), Some(exist)) if request.parts > exist => {
                         let requested = u32::try_from(request.parts).unwrap_or(u32::MAX);

@@ -203,7 +203,7 @@ impl Engine {
     }
 
     /// Processes the events of the world that are due.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance_world(&self, foreign: &mut Vec<WakeTarget>) {
         let guard = self.world.borrow_mut();
         if guard.is_none() {

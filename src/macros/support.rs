@@ -11,7 +11,7 @@ use core::task::Context;
 
 pub use futures_util::future::{MaybeDone, maybe_done};
 pub use timeloop_macros::{join, select, try_join};
-use timeloop_sim::{BranchKind, Failure, Seed};
+use timeloop_sim::{Failure, Seed};
 
 use crate::Explorer;
 
@@ -75,8 +75,7 @@ pub enum Select<
 #[inline]
 #[track_caller]
 pub fn is_suspended(context: &Context<'_>) -> bool {
-    crate::engine::cancellation::branch_waits(core::panic::Location::caller());
-    crate::engine::announce::is_suspended(context.waker())
+    crate::engine::cancellation::is_branch_suspended(context.waker(), core::panic::Location::caller())
 }
 
 /// Makes the only run of a function under `#[timeloop::main]` that has parameters.
@@ -150,10 +149,9 @@ impl Turns {
 #[track_caller]
 pub fn select_completed(branch: u32, disabled: impl Into<u64>, branches: u32) {
     let at = core::panic::Location::caller();
-    crate::engine::branches::completed(BranchKind::Select, branch, branches, at);
-    if enabled(disabled.into(), branches) != 0 {
-        crate::engine::cancellation::select_completed(branch, at);
-    }
+    crate::engine::cancellation::select_completed(branch, branches, at, || {
+        enabled(disabled.into(), branches) == 0
+    });
 }
 
 /// Returns a mask with one bit for each enabled branch.

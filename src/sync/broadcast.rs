@@ -18,6 +18,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::task::Poll;
 
 use timeloop_sim::Access;
 use tokio::sync::broadcast as upstream;
@@ -197,13 +198,12 @@ impl<T: Clone> Receiver<T> {
         async move {
             let action = Action { id: &self.id, name: NAME, access: Access::Receive, at };
             self.id.learn(|| Fact::Senders(self.inner.sender_strong_count()));
-            let received = action.before(self.inner.recv()).await;
-            match received {
-                Ok(_) => {}
-                Err(RecvError::Lagged(lost)) => self.id.came_out(CameOut::Lagged(lost)),
-                Err(RecvError::Closed) => self.id.came_out(CameOut::Closed),
-            }
-            received
+            let receiving = action.before_noting(self.inner.recv(), |received| match received {
+                Poll::Ready(Err(RecvError::Lagged(lost))) => self.id.came_out(CameOut::Lagged(*lost)),
+                Poll::Ready(Err(RecvError::Closed)) => self.id.came_out(CameOut::Closed),
+                _ => {}
+            });
+            receiving.await
         }
     }
 

@@ -190,11 +190,16 @@ impl<T> Future for Receiver<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { inner, id, attempt } = &mut *self;
         let action = id.action(NAME, Access::Receive);
-        let polled = attempt.poll(cx, action, |cx| Pin::new(inner).poll(cx));
-        if matches!(polled, Poll::Ready(Err(_))) {
-            id.came_out(CameOut::Closed);
-        }
-        polled
+        attempt.poll_noting(
+            cx,
+            action,
+            |cx| Pin::new(inner).poll(cx),
+            |polled| {
+                if matches!(polled, Poll::Ready(Err(_))) {
+                    id.came_out(CameOut::Closed);
+                }
+            },
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -57,8 +58,8 @@ impl Permits {
         then: impl Fn(Result<(), AcquireError>) -> T,
     ) -> impl Future<Output = T> {
         let waiting = self.inner.acquire_many(n);
-        let (attempt, request) = (Attempt::default(), 0);
-        Taking { waiting, attempt, permits: self, at, n, request, then, mode: PhantomData::<fn() -> W> }
+        let (attempt, queued) = (Attempt::default(), false);
+        Taking { waiting, attempt, permits: self, at, n, queued, then, mode: PhantomData::<fn() -> W> }
     }
 
     /// Takes `n` permits if there are enough and no task waits for them.
@@ -111,18 +112,27 @@ impl Permits {
         self.inner.add_permits(n);
     }
 
-    /// Records a request that waits in the semaphore's queue. Returns its number, which is not 0.
-    #[inline(never)]
-    fn join_queue(&self, n: u32, at: &'static Location<'static>) -> u32 {
+    /// Records a request that waits in the semaphore's queue, for as long as its future is in this place.
+    #[cold]
+    fn join_queue(&self, future: *const (), n: u32, at: &'static Location<'static>) {
         self.id.learn(|| Fact::Exist(self.exist.load(Ordering::Relaxed)));
-        self.id.requested(n as usize, at)
+        self.id.requested(future, n as usize, at);
+    }
+
+    /// Records that a request in the semaphore's queue was served, or that the semaphore is closed.
+    #[cold]
+    fn end_request(&self, future: *const (), is_closed: bool) {
+        self.id.served(future);
+        if is_closed {
+            self.id.came_out(CameOut::Closed);
+        }
     }
 
     /// Gives up a request that waits in the semaphore's queue.
     #[cold]
-    fn leave_queue<W: AcquireKind>(&self, request: u32) {
+    fn leave_queue<W: AcquireKind>(&self, future: *const ()) {
         self.id.touch(W::NAME, Access::Release, None);
-        self.id.served(request);
+        self.id.served(future);
     }
 
     /// Counts `n` more permits, or fewer.
@@ -144,16 +154,17 @@ pin_project! {
         permits: &'a Permits,
         at: &'static Location<'static>,
         n: u32,
-        // The number of the request in the semaphore's queue; 0 if it is not there.
-        request: u32,
+        // Whether it is in the semaphore's queue.
+        queued: bool,
         then: T,
         mode: PhantomData<fn() -> W>,
     }
 
     impl<W: AcquireKind, F, T> PinnedDrop for Taking<'_, W, F, T> {
         fn drop(this: Pin<&mut Self>) {
-            if this.request != 0 {
-                this.permits.leave_queue::<W>(this.request);
+            if this.queued {
+                let future = ptr::from_ref(&this.queued).cast();
+                this.permits.leave_queue::<W>(future);
             }
         }
     }
@@ -172,9 +183,11 @@ where
         let this = self.project();
         let permits: &'a Permits = this.permits;
         let at = *this.at;
-        let was_queued = *this.request != 0;
+        let was_queued = *this.queued;
+        // While it is pinned, the address identifies the request.
+        let future = ptr::from_ref::<bool>(this.queued).cast();
         let taken = 'taken: {
-            if *this.request == 0 {
+            if !*this.queued {
                 ready!(this.attempt.announce(cx, permits.taking::<W>(at)));
                 // Free permits need no wait. Checking first is cheaper than a failed attempt.
                 if !this.attempt.is_outside()
@@ -183,7 +196,10 @@ where
                 {
                     break 'taken Ok(taken);
                 }
-                *this.request = permits.join_queue(*this.n, at);
+                *this.queued = true;
+                if this.attempt.is_recordable() {
+                    permits.join_queue(future, *this.n, at);
+                }
             }
             let Poll::Ready(taken) = this.waiting.poll(cx) else {
                 if !was_queued {
@@ -191,15 +207,15 @@ where
                 }
                 return Poll::Pending;
             };
-            permits.id.served(mem::take(this.request));
-            if taken.is_err() {
-                permits.id.came_out(CameOut::Closed);
+            *this.queued = false;
+            if this.attempt.is_recordable() {
+                permits.end_request(future, taken.is_err());
             }
             taken
         };
         Poll::Ready((this.then)(taken.map(|taken| {
             mem::forget(taken);
-            if !this.attempt.is_unrecorded() {
+            if this.attempt.is_recordable() {
                 permits.id.acquired(W::NAME, *this.n as usize, Some(at));
             }
         })))

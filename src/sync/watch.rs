@@ -34,7 +34,6 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use timeloop_sim::Access;
 use tokio::sync::Notify;
 
-use super::blocking::inside_run;
 use super::channel::{Half, Handles};
 use crate::engine::CameOut;
 use crate::engine::announce::{self, Action, ResourceId};
@@ -51,35 +50,35 @@ const NAME: &str = "watch channel";
 /// The part of a channel that is its value.
 const VALUE: u64 = 3;
 
-/// A borrow of the value by a task of a run.
+/// The borrows of a channel's value by tasks of runs, for reading or for changing it.
+struct Borrows {
+    id: ResourceId,
+    count: AtomicUsize,
+}
+
+/// A borrow of the value while user code runs.
 struct Borrow<'a> {
     /// `None` outside of runs.
-    count: Option<&'a AtomicUsize>,
-    id: ResourceId,
+    of: Option<&'a Borrows>,
 }
 
 impl<'a> Borrow<'a> {
     #[inline]
-    fn begin(count: &'a AtomicUsize, id: ResourceId, at: &'static Location<'static>) -> Self {
-        let count = inside_run().then_some(count);
-        if let Some(count) = count {
-            count.fetch_add(1, Ordering::Relaxed);
-            if announce::is_observed() {
-                id.part(VALUE).acquired("value of a watch channel", 1, Some(at));
-            }
+    fn begin(of: &'a Borrows, at: &'static Location<'static>) -> Self {
+        if !of.id.acquired_part(VALUE, "value of a watch channel", at) {
+            return Self { of: None };
         }
-        Self { count, id }
+        of.count.fetch_add(1, Ordering::Relaxed);
+        Self { of: Some(of) }
     }
 }
 
 impl Drop for Borrow<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(count) = self.count {
-            count.fetch_sub(1, Ordering::Relaxed);
-            if announce::is_observed() {
-                self.id.part(VALUE).forgotten(1);
-            }
+        if let Some(of) = self.of {
+            of.count.fetch_sub(1, Ordering::Relaxed);
+            of.id.forgotten_part(VALUE);
         }
     }
 }
@@ -88,8 +87,7 @@ impl Drop for Borrow<'_> {
 struct Shared<T> {
     id: ResourceId,
     value: RwLock<T>,
-    /// How many times tasks of runs have borrowed the value and still do, for reading or for changing it.
-    borrowed: AtomicUsize,
+    borrows: Borrows,
     /// How many times the value has changed. Changes only under the value's write lock.
     version: AtomicUsize,
     /// Set when the last sender is dropped.
@@ -105,6 +103,7 @@ struct Shared<T> {
 impl<T> Shared<T> {
     // Other users never see the value's lock poisoned: as in tokio, a panic in a closure only reaches its caller.
 
+    #[inline]
     fn read(&self, at: &'static Location<'static>) -> (RwLockReadGuard<'_, T>, Borrow<'_>) {
         let value = self.value.try_read().unwrap_or_else(|error| match error {
             TryLockError::Poisoned(value) => value.into_inner(),
@@ -113,24 +112,25 @@ impl<T> Shared<T> {
                 self.value.read().unwrap_or_else(PoisonError::into_inner)
             }
         });
-        (value, Borrow::begin(&self.borrowed, self.id, at))
+        (value, Borrow::begin(&self.borrows, at))
     }
 
-    fn write(&self, at: &'static Location<'static>) -> (RwLockWriteGuard<'_, T>, Borrow<'_>) {
-        let value = self.value.try_write().unwrap_or_else(|error| match error {
+    /// Locks the value for a change. While user code runs, the caller must [`Borrow`] it.
+    #[inline]
+    fn write(&self, at: &'static Location<'static>) -> RwLockWriteGuard<'_, T> {
+        self.value.try_write().unwrap_or_else(|error| match error {
             TryLockError::Poisoned(value) => value.into_inner(),
             TryLockError::WouldBlock => {
                 self.will_block(Access::Send, at);
                 self.value.write().unwrap_or_else(PoisonError::into_inner)
             }
-        });
-        (value, Borrow::begin(&self.borrowed, self.id, at))
+        })
     }
 
     /// Fails the run if the value is borrowed by a task of the run: no other task can run while the thread is blocked.
     #[cold]
     fn will_block(&self, access: Access, at: &'static Location<'static>) {
-        if self.borrowed.load(Ordering::Relaxed) > 0 {
+        if self.borrows.count.load(Ordering::Relaxed) > 0 {
             announce::blocks_thread(&self.id, &self.id.part(VALUE), NAME, access, at);
         }
     }
@@ -219,10 +219,11 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
 /// Creates a channel with the initial value `init`, which counts as seen.
 #[track_caller]
 pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
+    let id = ResourceId::new();
     let shared = Arc::new(Shared {
-        id: ResourceId::new(),
+        id,
         value: RwLock::new(init),
-        borrowed: AtomicUsize::new(0),
+        borrows: Borrows { id, count: AtomicUsize::new(0) },
         version: AtomicUsize::new(0),
         closed: AtomicBool::new(false),
         senders: AtomicUsize::new(1),
@@ -288,15 +289,23 @@ impl<T> Sender<T> {
     }
 
     fn modify(&self, at: &'static Location<'static>, modify: impl FnOnce(&mut T) -> bool) -> bool {
-        let (mut value, borrow) = self.shared.write(at);
+        let mut value = self.shared.write(at);
+        let borrow = Borrow::begin(&self.shared.borrows, at);
         if !modify(&mut value) {
             return false;
         }
+        drop(borrow);
+        self.publish(value);
+        true
+    }
+
+    /// Makes a change of the value visible, and notifies all receivers.
+    #[inline]
+    fn publish(&self, value: RwLockWriteGuard<'_, T>) {
         // Under the lock, so that a receiver that reads the value knows its version.
         self.shared.version.fetch_add(1, Ordering::Release);
-        drop((value, borrow));
+        drop(value);
         self.shared.changed.notify_waiters();
-        true
     }
 
     /// Sends a value, with or without receivers, and returns the previous value.
@@ -308,16 +317,16 @@ impl<T> Sender<T> {
     }
 
     fn replace(&self, at: &'static Location<'static>, value: &mut T) {
-        self.modify(at, |current| {
-            mem::swap(current, value);
-            true
-        });
+        let mut current = self.shared.write(at);
+        mem::swap(&mut *current, value);
+        self.publish(current);
     }
 
     /// Borrows the value.
     ///
     /// The value is locked until the [`Ref`] is dropped. A send blocks the thread meanwhile, for ever if the same
     /// thread holds the `Ref`. Do not hold a `Ref` across an `.await`.
+    #[inline]
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
@@ -412,6 +421,7 @@ impl<T> Receiver<T> {
     /// Borrows the value without marking it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
+    #[inline]
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);
@@ -423,6 +433,7 @@ impl<T> Receiver<T> {
     /// Borrows the value and marks it as seen.
     ///
     /// The value is locked until the [`Ref`] is dropped: see [`Sender::borrow`].
+    #[inline]
     #[track_caller]
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         self.shared.touch(Access::Read);

@@ -85,22 +85,27 @@ impl<T: Future> Future for Timeout<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let had_budget = has_budget_remaining();
-        this.place.begin_poll();
+        let is_recorded = this.place.begin_poll();
         if let Poll::Ready(output) = this.value.poll(cx) {
-            branches::completed(BranchKind::Timeout, 0, 2, this.at);
+            if is_recorded {
+                branches::completed(BranchKind::Timeout, 0, 2, this.at);
+            }
             return Poll::Ready(Ok(output));
         }
-        this.place.waits();
+        if is_recorded {
+            this.place.waits();
+        }
         if announce::is_suspended(cx.waker()) {
             // The future was preempted and has not reported yet whether it is ready.
             return Poll::Pending;
         }
         // A future that has used up the budget must not keep the deadline from being checked.
         let _unlimited = (had_budget && !has_budget_remaining()).then(Unlimited::begin);
-        let (at, place) = (*this.at, *this.place);
         this.delay.poll(cx).map(|()| {
-            branches::completed(BranchKind::Timeout, 1, 2, at);
-            cancels(Canceller::Timeout, at, place);
+            if is_recorded {
+                branches::completed(BranchKind::Timeout, 1, 2, this.at);
+                cancels(Canceller::Timeout, this.at, *this.place);
+            }
             Err(Elapsed::new())
         })
     }

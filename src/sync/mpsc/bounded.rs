@@ -14,7 +14,7 @@ use tokio::sync::mpsc as upstream;
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::receiver::receiver;
 use super::{NAME, OwnedPermit, Permit, PermitIterator, came_out, receiving, senders};
-use crate::engine::announce::{Action, Attempt, ResourceId, noting, until_done};
+use crate::engine::announce::{Action, Attempt, ResourceId, until_done};
 use crate::engine::{CameOut, Fact};
 use crate::sync::blocking::{inside_run, wait};
 use crate::sync::channel::sender_pair;
@@ -78,17 +78,19 @@ impl<T> Sender<T> {
         Action { id: &self.id, name: NAME, access: Access::Send, at }
     }
 
-    /// Records that a sender waits for capacity.
-    fn record_wait(&self) {
-        self.id.learn(|| Fact::Full { capacity: self.inner().max_capacity() });
+    /// Records that a sender waits for capacity, or that an operation failed because the channel is closed.
+    #[inline]
+    fn record_result<R, E>(&self, polled: &Poll<Result<R, E>>) {
+        match polled {
+            Poll::Pending => self.record_wait(),
+            Poll::Ready(Err(_)) => self.id.came_out(CameOut::Closed),
+            Poll::Ready(Ok(_)) => {}
+        }
     }
 
-    /// Records whether an operation failed because the channel is closed.
-    #[inline]
-    fn record_result<R, E>(&self, result: &Result<R, E>) {
-        if result.is_err() {
-            self.id.came_out(CameOut::Closed);
-        }
+    #[cold]
+    fn record_wait(&self) {
+        self.id.learn(|| Fact::Full { capacity: self.inner().max_capacity() });
     }
 
     /// Sends a message, waiting while the queue is full. Returns the message if the channel is closed.
@@ -101,10 +103,8 @@ impl<T> Sender<T> {
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let at = Location::caller();
         async move {
-            let sending = noting(self.inner().send(value), || self.record_wait());
-            let sent = self.sending(at).before(sending).in_queue().await;
-            self.record_result(&sent);
-            sent
+            let sending = self.sending(at);
+            sending.before_noting(self.inner().send(value), |sent| self.record_result(sent)).in_queue().await
         }
     }
 
@@ -185,10 +185,10 @@ impl<T> Sender<T> {
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserving = noting(self.inner().reserve(), || self.record_wait());
-            let reserved = self.sending(at).before(reserving).in_queue().await;
-            self.record_result(&reserved);
-            Ok(Permit::new(reserved?, self.id))
+            let reserving = self
+                .sending(at)
+                .before_noting(self.inner().reserve(), |reserved| self.record_result(reserved));
+            Ok(Permit::new(reserving.in_queue().await?, self.id))
         }
     }
 
@@ -205,10 +205,10 @@ impl<T> Sender<T> {
     ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
         let at = Location::caller();
         async move {
-            let reserving = noting(self.inner().reserve_many(n), || self.record_wait());
-            let reserved = self.sending(at).before(reserving).in_queue().await;
-            self.record_result(&reserved);
-            Ok(PermitIterator::new(reserved?, self.id))
+            let reserving = self
+                .sending(at)
+                .before_noting(self.inner().reserve_many(n), |reserved| self.record_result(reserved));
+            Ok(PermitIterator::new(reserving.in_queue().await?, self.id))
         }
     }
 

@@ -18,15 +18,17 @@ macro_rules! receiver {
 
             /// Records that a receiver waits, or that there is nothing more to receive.
             #[inline]
-            fn record_result<R>(&self, polled: &Poll<R>, is_end: impl FnOnce(&R) -> bool) {
-                match polled {
-                    Poll::Pending => self.record_wait(),
-                    Poll::Ready(received) if is_end(received) => self.id.came_out(CameOut::Closed),
-                    Poll::Ready(_) => {}
+            fn record_result<R>(&self, attempt: Attempt, polled: &Poll<R>, is_end: impl FnOnce(&R) -> bool) {
+                if attempt.is_recordable() {
+                    match polled {
+                        Poll::Pending => self.record_wait(),
+                        Poll::Ready(received) if is_end(received) => self.id.came_out(CameOut::Closed),
+                        Poll::Ready(_) => {}
+                    }
                 }
             }
 
-            #[inline(never)]
+            #[cold]
             fn record_wait(&self) {
                 self.id.learn(|| Fact::Senders(self.inner.sender_strong_count()));
             }
@@ -45,7 +47,7 @@ macro_rules! receiver {
                         self.polling.restart();
                     }
                     let polled = attempt.poll(cx, receiving(&self.id, at), |cx| self.inner.poll_recv(cx));
-                    self.record_result(&polled, Option::is_none);
+                    self.record_result(*attempt, &polled, Option::is_none);
                     polled
                 })
             }
@@ -65,7 +67,7 @@ macro_rules! receiver {
                     }
                     let receive = |cx: &mut Context<'_>| self.inner.poll_recv_many(cx, buffer, limit);
                     let polled = attempt.poll(cx, receiving(&self.id, at), receive);
-                    self.record_result(&polled, |&received| received == 0 && limit > 0);
+                    self.record_result(*attempt, &polled, |&received| received == 0 && limit > 0);
                     polled
                 })
             }
@@ -138,7 +140,7 @@ macro_rules! receiver {
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 let action = self.id.action(NAME, Access::Receive);
                 let polled = self.polling.poll_each(cx, action, |cx| self.inner.poll_recv(cx));
-                self.record_result(&polled, Option::is_none);
+                self.record_result(self.polling, &polled, Option::is_none);
                 polled
             }
 
@@ -153,7 +155,7 @@ macro_rules! receiver {
                 let action = self.id.action(NAME, Access::Receive);
                 let receive = |cx: &mut Context<'_>| self.inner.poll_recv_many(cx, buffer, limit);
                 let polled = self.polling.poll_each(cx, action, receive);
-                self.record_result(&polled, |&received| received == 0 && limit > 0);
+                self.record_result(self.polling, &polled, |&received| received == 0 && limit > 0);
                 polled
             }
 
