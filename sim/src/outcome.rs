@@ -395,6 +395,11 @@ impl Failure {
     /// none.
     #[must_use]
     pub fn cycle(&self) -> Vec<&TaskLabel> {
+        self.first_cycle().into_iter().map(|blocked| &blocked.task).collect()
+    }
+
+    /// Returns the tasks of the first cycle.
+    fn first_cycle(&self) -> Vec<&BlockedTask> {
         (0..self.blocked.len())
             .find_map(|first| {
                 let mut path = vec![first];
@@ -403,8 +408,16 @@ impl Failure {
             })
             .unwrap_or_default()
             .into_iter()
-            .map(|index| &self.blocked[index].task)
+            .map(|index| &self.blocked[index])
             .collect()
+    }
+
+    /// Returns the number of tasks in the first cycle, and since when all of them have waited, if they are
+    /// [stuck](Self::stuck).
+    pub(crate) fn lasting_cycle(&self) -> Option<(usize, u64)> {
+        let cycle = self.first_cycle();
+        let since_ns = cycle.iter().map(|blocked| blocked.since_ns).max()?;
+        cycle.iter().all(|blocked| self.is_stuck(blocked)).then_some((cycle.len(), since_ns))
     }
 
     /// Extends `path` until its first task is reached again; returns whether it was.
@@ -452,11 +465,15 @@ impl Failure {
     /// Returns the tasks that are blocked for good, as far as can be known. When a limit is reached, a task may wait only for
     /// the next event.
     fn stuck(&self) -> impl Iterator<Item = &BlockedTask> {
-        self.blocked.iter().filter(|blocked| match self.kind {
+        self.blocked.iter().filter(|blocked| self.is_stuck(blocked))
+    }
+
+    fn is_stuck(&self, blocked: &BlockedTask) -> bool {
+        match self.kind {
             FailureKind::Deadlock => true,
             FailureKind::Livelock => blocked.since_ns < self.at_ns,
             _ => blocked.since_ns < self.at_ns / 2,
-        })
+        }
     }
 
     fn hash_places(&self, with_waits: bool) -> Fingerprint {

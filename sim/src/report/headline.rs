@@ -130,17 +130,20 @@ impl Failure {
                  row. A destructor must not spawn a task whose destructor spawns another."
             ),
             Cause::StepLimit(max) => {
+                let steps = grouped(*max);
+                let advice = self.cycle_beside_others();
+                let advice = advice.unwrap_or_else(|| "If the test needs more, raise `max_steps`.".to_owned());
+                format!("the run did not end within {steps} steps. {advice}")
+            }
+            Cause::TimeLimit { max_ns, next_timer_ns } => {
+                let (max, next) = (Nanos(*max_ns), Nanos(*next_timer_ns));
+                let advice = self.cycle_beside_others();
+                let advice = advice
+                    .unwrap_or_else(|| "If the test needs more time, raise `max_virtual_time`.".to_owned());
                 format!(
-                    "the run did not end within {} steps. If the test needs more, raise `max_steps`.",
-                    grouped(*max)
+                    "the run did not end within {max} of virtual time; the next timer is due at {next}. {advice}"
                 )
             }
-            Cause::TimeLimit { max_ns, next_timer_ns } => format!(
-                "the run did not end within {} of virtual time; the next timer is due at {}. If the test needs more time, \
-                 raise `max_virtual_time`.",
-                Nanos(*max_ns),
-                Nanos(*next_timer_ns),
-            ),
             Cause::Escape => "a real thread woke a task of the run, at a time that is not reproducible. Use \
                               `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
                 .to_owned(),
@@ -151,6 +154,18 @@ impl Failure {
                 .to_owned(),
             Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
         }
+    }
+}
+
+impl Failure {
+    /// Says that tasks have waited for each other during most of a run that has reached a limit. A higher limit rarely helps then.
+    fn cycle_beside_others(&self) -> Option<String> {
+        let (tasks, since_ns) = self.lasting_cycle()?;
+        let tasks = counted(tasks as u64, "task");
+        let since = Nanos(since_ns);
+        Some(format!(
+            "{tasks} have waited for each other in a cycle since {since}, while other tasks continued."
+        ))
     }
 }
 

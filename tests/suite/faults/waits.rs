@@ -488,3 +488,107 @@ fn d10_paths_in_the_registry_begin_with_the_crate() {
         assert_eq!(timeloop::Site::new(path.into(), 1, 1).file, shown);
     }
 }
+
+/// Spawns a task that never ends, and whose timers are always pending.
+fn ticker() {
+    drop(spawn(async {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }));
+}
+
+/// Holds the first lock when it needs the second.
+async fn transfer(from: Rc<Mutex<u32>>, to: Rc<Mutex<u32>>) {
+    let mut from = from.lock().await;
+    sleep(Duration::from_millis(20)).await;
+    let mut to = to.lock().await;
+    *from -= 1;
+    *to += 1;
+}
+
+/// Returns the failure of a run with a low limit on steps, which ends there.
+fn at_step_limit<F: Future<Output = ()>>(name: &str, make: impl Fn() -> F + Sync) -> timeloop::Failure {
+    let exploration = explorer(name).runs(1).max_steps(500).run(make);
+    let failure = exploration.found.unwrap().failure;
+    assert_eq!((failure.kind, failure.at_step), (FailureKind::StepLimit, 500), "{failure}");
+    failure
+}
+
+/// A run with a cycle of waits and a ticker ends at the limit on steps, and the report says that the cycle lasts.
+#[test]
+fn b6_the_step_limit_names_a_cycle_beside_a_ticker() {
+    let locks = at_step_limit("b6_locks", || async {
+        let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5)));
+        ticker();
+        let one = spawn(transfer(Rc::clone(&ours), Rc::clone(&theirs)));
+        let two = spawn(transfer(theirs, ours));
+        one.await.unwrap();
+        two.await.unwrap();
+    });
+    assert_eq!(
+        locks.message(),
+        "the run did not end within 500 steps. 2 tasks have waited for each other in a cycle since 20 ms, while other tasks \
+         continued."
+    );
+    let text = blocked(&locks);
+    assert!(
+        text.contains("cycle: `transfer` (root.2) → `transfer` (root.3) → `transfer` (root.2)\n"),
+        "{text}"
+    );
+
+    let join = at_step_limit("b6_join", || async {
+        ticker();
+        let lock = Rc::new(Mutex::new(()));
+        let _held = lock.lock().await;
+        let theirs = Rc::clone(&lock);
+        spawn(async move { drop(theirs.lock().await) }).await.unwrap();
+    });
+    assert!(join.message().contains("2 tasks have waited for each other in a cycle since 0 s"), "{join}");
+
+    let three = at_step_limit("b6_three", || async {
+        ticker();
+        let locks: Vec<_> = (0..3).map(|_| Rc::new(RwLock::new(()))).collect();
+        for number in 0..3 {
+            let (one, two) = (Rc::clone(&locks[number]), Rc::clone(&locks[(number + 1) % 3]));
+            drop(spawn(async move {
+                let _one = one.write().await;
+                sleep(Duration::from_millis(5)).await;
+                if number == 0 { drop(two.read().await) } else { drop(two.write().await) }
+            }));
+        }
+        sleep(Duration::from_secs(3_600)).await;
+    });
+    assert!(three.message().contains("3 tasks have waited for each other in a cycle since 5 ms"), "{three}");
+}
+
+/// Without a cycle, or with one that has just begun, the limit may be too low.
+#[test]
+fn b6_the_step_limit_names_no_cycle_that_has_just_begun() {
+    let raise = "the run did not end within 500 steps. If the test needs more, raise `max_steps`.";
+    let late = at_step_limit("b6_late", || async {
+        let (ours, theirs) = (Rc::new(Mutex::new(5)), Rc::new(Mutex::new(5)));
+        ticker();
+        sleep(Duration::from_secs(400)).await;
+        drop(spawn(transfer(Rc::clone(&ours), Rc::clone(&theirs))));
+        transfer(theirs, ours).await;
+    });
+    assert_eq!(late.message(), raise);
+    assert!(blocked(&late).contains("cycle: "), "{late}");
+
+    // Each waits for the other, but for a short time only.
+    let retried = at_step_limit("b6_retried", || async {
+        let (ours, theirs) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));
+        for (one, two) in [(ours.clone(), theirs.clone()), (theirs, ours)] {
+            drop(spawn(async move {
+                loop {
+                    let _one = one.lock().await;
+                    sleep(Duration::from_millis(1)).await;
+                    let _ = timeout(Duration::from_millis(5), two.lock()).await;
+                }
+            }));
+        }
+        sleep(Duration::from_secs(3_600)).await;
+    });
+    assert_eq!(retried.message(), raise);
+}
