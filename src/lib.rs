@@ -128,7 +128,8 @@
 //! `async fn`s, or come from [`task::Builder`].
 //!
 //! Existing code that says `tokio::` needs one line, `extern crate timeloop as tokio;`, under `#[cfg(test)]`: see
-//! [`guide::tokio`].
+//! [`guide::tokio`]. The command `cargo timeloop` needs none, and simulates the dependencies too:
+//! [`guide::cargo_timeloop`].
 //!
 //! # How schedules are searched
 //!

@@ -274,10 +274,13 @@ mod tests {
         let registry = |name: &str| {
             format!("{{ fn: \"f\", file: \"/home/u/.cargo/registry/src/x/{name}/a.rs\", line: 7 }}")
         };
+        // As `cargo timeloop` has it.
+        let renamed_tokio = "{ fn: \"f\", file: \"target/timeloop/crates/0/registry/src/real/tokio-1.50.0/src/sync/a.rs\", line: 7 }".to_owned();
         let users = "{ fn: \"bank::audit\", file: \"/elsewhere/src/bank.rs\", line: 57 }".to_owned();
         let waker = ours("engine/waker.rs");
         for (frames, leaf) in [
             (vec![waker.clone(), registry("tokio-1.50.0"), ours("sync/mutex.rs"), users.clone()], Leaf::Sync),
+            (vec![waker.clone(), renamed_tokio, ours("sync/mutex.rs"), users.clone()], Leaf::Sync),
             (vec![waker.clone(), ours("task/join_handle.rs"), users.clone()], Leaf::Task),
             (
                 vec![waker.clone(), registry("flume-0.1.0"), ours("time/timeout.rs"), users.clone()],

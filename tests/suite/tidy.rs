@@ -58,6 +58,7 @@ fn versions_agree() {
     for package in ["sim", "sim/macros"] {
         assert!(read(format!("{package}/Cargo.toml")).contains("version.workspace = true"), "{package}");
     }
+    assert!(read("sim/cli/Cargo.toml").contains(&format!("version = \"{version}\"")), "sim/cli");
     assert!(read("README.md").contains(&format!("Rust {rust} or later")));
     let manifests = files("Cargo.toml");
     assert!(manifests.len() > 10, "{manifests:?}");

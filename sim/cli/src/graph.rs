@@ -217,6 +217,25 @@ fn same_place(one: &str, other: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// The template of the package `tokio` is beside timeloop's own tokio.
+    #[test]
+    fn a_real_tokio_is_noticed() {
+        let shim = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../shim")
+            .canonicalize()
+            .expect("it is in the repository");
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args(["metadata", "--format-version=1", "--locked", "--manifest-path"])
+            .arg(shim.join("Cargo.toml"));
+        let metadata = read(&mut command).expect("it has a lockfile");
+        let failed = check_replaced(&metadata, &shim).expect_err("there is another one");
+        assert!(failed.message().contains("the real tokio is still in the graph"), "{failed:?}");
+        assert!(failed.message().contains(", used by timeloop"), "{failed:?}");
+        assert!(check_replaced(&metadata, Path::new("/")).is_ok());
+        assert!(find_tokio(&metadata).is_err_and(|failed| failed.message().contains("several tokio 1.x")));
+    }
+
     #[test]
     fn the_patched_table_is_that_of_the_source() {
         for (source, key) in [

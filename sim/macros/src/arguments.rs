@@ -97,7 +97,7 @@ pub(crate) fn read(tokens: &[TokenTree], attribute: &str, accepted: &Accepted) -
         match kind {
             Kind::Setting => arguments.settings.push((name.clone(), value.iter().cloned().collect())),
             Kind::Duration => arguments.settings.push((name.clone(), read_duration(value, &name)?)),
-            Kind::Root => arguments.root = in_shim(read_path(value)?),
+            Kind::Root => arguments.root = timeloop_in(read_path(value)?),
             Kind::Flavor => arguments.flavor = Some(read_flavor(value)?),
             Kind::Name => arguments.settings.push(("runtime_name".into(), value.iter().cloned().collect())),
             Kind::Ignored => {}
@@ -152,9 +152,9 @@ fn read_duration(value: &[TokenTree], name: &str) -> Result<TokenStream, Fault> 
     Ok(value.iter().cloned().collect())
 }
 
-/// Returns the path of timeloop, from the path that `crate` gives: with the feature `shim`, that of the crate `tokio`.
-fn in_shim(path: TokenStream) -> TokenStream {
-    if !cfg!(feature = "shim") {
+/// Returns the path of timeloop, from the path that `crate` gives, which may be that of the crate `tokio`.
+fn timeloop_in(path: TokenStream) -> TokenStream {
+    if !manifest::is_in_tokio() {
         return path;
     }
     let holes = [("path", path.into()), ("name", Fill::Text(manifest::IN_TOKIO.into()))];

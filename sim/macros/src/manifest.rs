@@ -11,19 +11,22 @@ use std::{env, fs};
 pub(crate) const IN_TOKIO: &str = "__timeloop";
 
 /// Returns the path of the crate `timeloop` in the package that is being compiled: `::timeloop`, or `::tokio` after
-/// `tokio = { package = "timeloop" }`. With the feature `shim`, `::tokio::__timeloop` if the package does not depend on timeloop.
+/// `tokio = { package = "timeloop" }`. If it is in the crate `tokio`: `::tokio::__timeloop`.
 pub(crate) fn path_of_timeloop() -> String {
-    match path_in_package("timeloop") {
-        Some(path) => path,
-        // Within timeloop itself there is no such dependency.
-        None if cfg!(feature = "shim")
-            && env::var_os("CARGO_PKG_NAME").is_none_or(|name| name != "timeloop") =>
-        {
-            let tokio = path_in_package("tokio").unwrap_or_else(|| "::tokio".into());
-            format!("{tokio}::{IN_TOKIO}")
-        }
-        None => "::timeloop".into(),
+    if is_in_tokio() {
+        let tokio = path_in_package("tokio").unwrap_or_else(|| "::tokio".into());
+        return format!("{tokio}::{IN_TOKIO}");
     }
+    path_in_package("timeloop").unwrap_or_else(|| "::timeloop".into())
+}
+
+/// Returns whether the package that is being compiled has timeloop in the crate `tokio`: with the feature `shim`, if it does
+/// not depend on timeloop.
+pub(crate) fn is_in_tokio() -> bool {
+    cfg!(feature = "shim")
+        // Within timeloop itself there is no such dependency.
+        && env::var_os("CARGO_PKG_NAME").is_none_or(|name| name != "timeloop")
+        && path_in_package("timeloop").is_none()
 }
 
 /// Returns the path of the crate of this package, or `None` if neither the package nor its workspace depends on it.

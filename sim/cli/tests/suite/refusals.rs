@@ -129,7 +129,9 @@ fn a_process_that_dies_is_an_error() {
 
 #[test]
 fn what_is_not_simulated_is_listed() {
-    let dependencies = format!("{DEPENDENCIES}fastrand = '2'\n[build-dependencies]\ntokio = '1.47'\n");
+    let dependencies = format!(
+        "{DEPENDENCIES}fastrand = '2'\nold = {{ package = 'tokio', version = '=0.2.3' }}\n[build-dependencies]\ntokio = '1.47'\n"
+    );
     let files = [
         ("Cargo.toml", &*manifest("doctor", &dependencies)),
         ("src/lib.rs", SOURCE),
@@ -140,5 +142,6 @@ fn what_is_not_simulated_is_listed() {
     ended.assert_code(0);
     ended.assert_printed("`tokio::process` starts nothing");
     ended.assert_printed("fastrand: random numbers that no seed decides; a dependency of doctor");
+    ended.assert_printed("warning: tokio 0.2.3, used by doctor; it stays real");
     ended.assert_printed("warning: `tokio` runs while compiling and uses tokio");
 }
