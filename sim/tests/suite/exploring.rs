@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use timeloop_sim::{
-    Config, Ended, Exploration, FailureKind, FoundBy, Limits, OnProgress, RegressionsIn, Request, Seed,
-    Settings, Simulation, StrategySpec, explore,
+    Access, Config, Ended, Exploration, FailureKind, FoundBy, Limits, OnProgress, RegressionsIn, Request,
+    Seed, Settings, Simulation, StrategySpec, explore,
 };
 
 use crate::toy::{self, Op, Toy};
@@ -51,6 +51,44 @@ fn calm() -> Toy {
 fn summary(exploration: &Exploration) -> String {
     let Exploration { base_seed, runs, steps, digest, found, error, notes, .. } = exploration;
     format!("{base_seed} {runs} {steps} {digest:016x} {error:?} {notes:?} {found:#?}")
+}
+
+/// The docs state the numbers of runs that an exploration makes by default.
+#[test]
+fn a17_the_documented_numbers_of_runs_are_true() {
+    let docs = |file: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).expect("the docs are beside the tests");
+        text.split_whitespace().filter(|word| *word != "///").collect::<Vec<_>>().join(" ")
+    };
+    let [config_docs, variables, readme, exhaustive, reports] = [
+        "src/config.rs",
+        "../src/guide/replaying.md",
+        "../README.md",
+        "../src/guide/exhaustive.md",
+        "../src/guide/reports.md",
+    ]
+    .map(docs);
+    let says = |docs: &str, sentence: &str| assert!(docs.contains(sentence), "`{sentence}`");
+
+    // The tasks can run in 10! orders.
+    let writer = |flag| Op::Spawn(toy::program("writer", [Op::Touch(0, Access::Write), Op::Raise(flag)]));
+    let toy = Toy::new((0..10).map(writer).chain((0..10).map(Op::Wait)).collect::<Vec<_>>());
+    let explored = |strategy| explore(&Config { strategy, ..config("numbers") }, &toy);
+    let exhaustive_search = "exhaustive".parse().unwrap();
+    let (runs, exhausted) = (explored(StrategySpec::Random).runs, explored(exhaustive_search).runs);
+    let [runs, exhausted] = [runs, exhausted].map(timeloop_sim::grouped);
+    says(&config_docs, &format!("`None`, the default, is {runs}, or {exhausted} for an exhaustive search"));
+    says(&variables, &format!("default {runs}, for an exhaustive search {exhausted}"));
+    says(&readme, &format!("(default {runs}; exhaustive: {exhausted})"));
+    says(
+        &exhaustive,
+        &format!("A search stops after [`runs`](crate::Config::runs) schedules, {exhausted} by default."),
+    );
+
+    let shrunk = timeloop_sim::grouped(config("numbers").shrink_runs);
+    says(&config_docs, &format!("The largest number of runs for shrinking. Default {shrunk}."));
+    says(&reports, &format!("Shrinking takes at most {shrunk} runs"));
 }
 
 #[test]

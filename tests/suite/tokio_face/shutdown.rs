@@ -15,7 +15,7 @@ use crate::support::{on_drop, panic_text};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn e01_a_join_set_outlives_the_runtime_of_its_tasks() {
+fn b13_e01_a_join_set_outlives_the_runtime_of_its_tasks() {
     let mut set = JoinSet::new();
     {
         let gone = runtime();
@@ -37,7 +37,7 @@ fn e01_a_join_set_outlives_the_runtime_of_its_tasks() {
 }
 
 #[test]
-fn e02_a_runtime_that_is_shut_down_while_it_is_entered_runs_again() {
+fn b13_e02_a_runtime_that_is_shut_down_while_it_is_entered_runs_again() {
     let first = runtime();
     let _entered = first.enter();
     let answer = task::spawn_blocking(|| 42);
@@ -61,7 +61,7 @@ fn e02_a_shutdown_that_does_not_wait_leaves_closures_out() {
 }
 
 #[test]
-fn e06_a_handle_cancels_what_is_spawned_after_the_shutdown() {
+fn b13_e06_a_handle_cancels_what_is_spawned_after_the_shutdown() {
     let handle = {
         let gone = runtime();
         gone.handle().clone()
