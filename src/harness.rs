@@ -359,7 +359,7 @@ where
 }
 
 /// Returns whether this run repeats an earlier one to show it to a reader: a run that `TIMELOOP_REPLAY` asks for, the last
-/// runs of a failing exploration, of which the report is made, and the run whose steps `TIMELOOP_LOG=steps` prints for a
+/// run of a failing exploration, of which the report is made, and the run whose steps `TIMELOOP_LOG=steps` prints for a
 /// passing test. Returns false in all other runs, and outside of a run.
 ///
 /// Use it for output that would be too much in every run, or to stop in a debugger. Code that awaits something, or draws a

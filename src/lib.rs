@@ -77,14 +77,14 @@
 //!   (`audit` (root.1) is spawned at tests/bank.rs:19:17; `transfer` (root.2) is spawned at tests/bank.rs:20:5)
 //!
 //! Steps (▸ out of FIFO order)
-//!     step  time  task               ran
+//!     step  time  task               ran from → to
 //!        1   0 s  root               start → tests/bank.rs:21
 //!   ▸    2   0 s  transfer (root.2)  start → :12  acquires `mutex` of :18:35, releases it
 //!        3   0 s  audit (root.1)     start → end  acquires `mutex` of bank.rs:18:35, …
 //!        4   0 s  root               :21 → panic
 //!
 //! found by   seed 1 (run 2, strategy `starve`); TIMELOOP_SEED=1 tries it first
-//! shrunk     from 3 to 1 deviations in 5 runs
+//! shrunk     from 3 deviations to 1 in 5 runs
 //! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test --test bank money_is_neither_made_nor_lost -- --exact
 //! ```

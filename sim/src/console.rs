@@ -1,4 +1,4 @@
-//! Printing notes, progress and reports to standard error.
+//! Printing notes, progress and reports.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,12 @@ use std::sync::{Mutex, PoisonError};
 /// Prints to standard error, bypassing the capture of test output, which hides the output of passing tests.
 pub(crate) fn print(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints to standard output, between the lines that the test itself prints.
+#[expect(clippy::print_stdout, reason = "the test harness captures this together with the test's output")]
+pub(crate) fn print_captured(text: &str) {
+    print!("{text}");
 }
 
 /// Prints a note, bypassing the capture of test output, unless this process has printed it before.

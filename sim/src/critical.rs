@@ -133,14 +133,14 @@ fn describe(
     (shrunk, record, steps): (&Schedule, &Record, u64),
 ) -> Option<Critical> {
     let (fails, other) = (pair.fails.schedule(), pair.other.schedule());
-    let explained = |schedule: &Schedule| runner.run_explained(schedule, steps);
-    let again = (fails != *shrunk).then(|| explained(&fails));
+    let located = |schedule: &Schedule| runner.run_located(schedule, steps);
+    let again = (fails != *shrunk).then(|| located(&fails));
     let failing = match &again {
         None => record,
         Some(ended) if print(ended) == Some(fingerprint) => ended.record.as_deref()?,
         Some(_) => return None,
     };
-    let ended = explained(&other);
+    let ended = located(&other);
     if ended.failure.as_ref().map(|failure| failure.kind) != pair.otherwise
         || print(&ended) == Some(fingerprint)
     {

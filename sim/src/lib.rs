@@ -19,6 +19,7 @@ mod confirm;
 mod console;
 mod coverage;
 mod critical;
+mod debugger;
 mod decision;
 mod environment;
 mod estimates;

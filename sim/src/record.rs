@@ -198,6 +198,10 @@ pub enum ResourceKind {
     TaskEnd,
     /// A socket.
     Socket,
+    /// A stream of bytes in memory.
+    Stream,
+    /// A signal that tasks wait for, without a value.
+    Signal,
 }
 
 /// A resource that a run touched.

@@ -131,6 +131,11 @@ impl Runner<'_> {
         (examined.map(|failure| failure.fingerprint()), true)
     }
 
+    /// Makes a run whose steps can be described; it is known to take about `steps` steps.
+    pub(crate) fn run_located(&self, schedule: &Schedule, steps: u64) -> Ended {
+        self.request(schedule, Detail::Located, steps.saturating_sub(LAST_STEPS), false)
+    }
+
     /// Makes a run with all that a report needs; it is known to take `steps` steps.
     pub(crate) fn run_explained(&self, schedule: &Schedule, steps: u64) -> Ended {
         self.request(schedule, Detail::Explain, steps.saturating_sub(LAST_STEPS), false)
@@ -152,7 +157,7 @@ impl Runner<'_> {
         });
         let mut outcomes = self.outcomes();
         outcomes.add(schedule.randomness(), &ended);
-        if matches!(detail, Detail::Blocked | Detail::Explain) {
+        if detail >= Detail::Blocked {
             outcomes.examined(schedule.randomness(), &ended);
         }
         drop(outcomes);

@@ -25,7 +25,9 @@ pub enum Detail {
     /// As `Record`, plus the source location where each blocked task of a hang waits, where it can be known; for comparing
     /// fingerprints.
     Blocked,
-    /// As `Blocked`, plus the source location where each step's task waits; for reports. Slow.
+    /// As `Blocked`, plus the source location where each step's task waits; for describing the steps. Slow.
+    Located,
+    /// As `Located`, for a run that is shown to a reader: the code under test may print more in it.
     Explain,
 }
 
@@ -38,8 +40,8 @@ pub struct Request<'a> {
     pub limits: &'a Limits,
     /// How much to record.
     pub detail: Detail,
-    /// Under [`Detail::Blocked`] and [`Detail::Explain`], the step from which source locations are looked up; those of the first few thousand
-    /// steps are always looked up. The report of a long run shows its beginning and its end.
+    /// From [`Detail::Blocked`] on, the step from which source locations are looked up; those of the first few thousand steps are
+    /// always looked up. The report of a long run shows its beginning and its end.
     pub explain_from: u64,
     /// Whether a panic prints its usual message to standard error. If not, nothing is printed.
     pub loud: bool,

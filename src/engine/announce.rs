@@ -88,11 +88,17 @@ impl ResourceId {
         Self { number: node.resource().0, made }
     }
 
-    /// Marks this as a socket in the record of the run.
+    /// Records what kind of resource this is.
+    #[cfg(any(feature = "net", feature = "sync"))]
+    pub(crate) fn of_kind(self, kind: ResourceKind) -> Self {
+        observer::recording(move |recorder| recorder.set_kind(self.key(), kind));
+        self
+    }
+
+    /// Records that this is a socket.
     #[cfg(feature = "net")]
     pub(crate) fn socket(self) -> Self {
-        observer::recording(move |recorder| recorder.set_kind(self.key(), ResourceKind::Socket));
-        self
+        self.of_kind(ResourceKind::Socket)
     }
 
     /// Identifies a part of this resource. Operations on the part and on the whole do not conflict.

@@ -48,6 +48,8 @@ pub(super) enum Level {
     /// The places where blocked tasks wait are known at the end.
     Blocked,
     /// The places where tasks wait are recorded with each step, too.
+    Located,
+    /// The run is shown to a reader.
     Explain,
 }
 
@@ -59,6 +61,7 @@ impl Level {
             Detail::Lean => Self::Off,
             Detail::Record => Self::Record,
             Detail::Blocked => Self::Blocked,
+            Detail::Located => Self::Located,
             Detail::Explain => Self::Explain,
         }
     }
@@ -110,7 +113,7 @@ impl Engine {
         self.core.borrow_mut().observer.record(f);
     }
 
-    /// Returns whether the run is recorded for a reader.
+    /// Returns whether the run is shown to a reader.
     pub(crate) fn is_explained(&self) -> bool {
         self.level == Level::Explain
     }
@@ -228,7 +231,7 @@ pub(crate) enum CameOut {
 
 impl Recorder {
     pub(super) fn new(level: Level) -> Self {
-        let sites = (level >= Level::Blocked).then(|| Sites::new(level == Level::Explain));
+        let sites = (level >= Level::Blocked).then(|| Sites::new(level >= Level::Located));
         Self { sites, ..Self::default() }
     }
 

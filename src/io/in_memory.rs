@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
 
 use super::cooperative::spend;
@@ -29,7 +29,8 @@ struct Pipe {
 impl Pipe {
     #[track_caller]
     fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Self { resource: ResourceId::new(), name, held: AtomicUsize::new(0) })
+        let resource = ResourceId::new().of_kind(ResourceKind::Stream);
+        Arc::new(Self { resource, name, held: AtomicUsize::new(0) })
     }
 
     fn action(&self, access: Access) -> Action<'_> {

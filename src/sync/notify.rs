@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::{Notify as TokioNotify, futures as upstream};
 
 use crate::engine::announce::{Action, Attempt, ResourceId};
@@ -45,7 +45,7 @@ impl Notify {
     /// Creates a `Notify` without a stored signal.
     #[track_caller]
     pub fn new() -> Self {
-        Self { inner: OnceLock::new(), id: ResourceId::new() }
+        Self { inner: OnceLock::new(), id: ResourceId::new().of_kind(ResourceKind::Signal) }
     }
 
     /// Creates a `Notify` at compile time, for a `static`. Two that are created at the same place count as one

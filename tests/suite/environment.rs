@@ -12,7 +12,7 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 #[timeloop::test(jobs = 1)]
 async fn counts_its_runs() {
     if is_child() {
-        let tasks = [task::spawn(async {}), task::spawn(async {})];
+        let tasks = [task::spawn(async {}), task::spawn(async {})]; // @spawns
         for task in tasks {
             task.await.unwrap(); // @awaits
         }
@@ -149,11 +149,12 @@ fn steps_of_a_passing_test_are_listed_on_request() {
 timeloop: `suite::environment::counts_its_runs` passed in # schedules
 
 Steps of the baseline run (FIFO order)
-    step  time  task    ran
+    step  time  task    ran from → to
        1   0 s  root    start → <awaits>
        2   0 s  root.1  start → end
        3   0 s  root.2  start → end
        4   0 s  root    <awaits> → end
+    spawned: root.1, root.2 at <spawns>
 "
     );
 }

@@ -34,7 +34,7 @@ fn the_expired_lease_is_found_and_reported() {
         "\nCritical order (checked): if these two swap, the test passes\n",
         "  `work` on worker-2 (root.2) resumes at examples/leases.rs:64\n",
         "  node worker-2 is paused\n",
-        " to 1 deviations in ",
+        " deviations to 1 in ",
         "\ntimeloop: `leases::numbered` passed in 1,001 schedules\n",
     ] {
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");

@@ -54,7 +54,7 @@ Critical order (checked): if these two swap, the test passes
 Failing schedule: FIFO order
 
 Steps
-    step  time  task              ran
+    step  time  task              ran from → to
        1   0 s  root              start → <first>
        2   0 s  deposit (root.1)  start → <log>
        3   0 s  deposit (root.2)  start → <log>
@@ -109,7 +109,7 @@ Failing schedule: FIFO order, except
    <deposits>:18)
 
 Steps (▸ out of FIFO order)
-    step  time  task             ran
+    step  time  task             ran from → to
        1   0 s  root             start → <each>
   ▸    2   0 s  wages (root.2)   start → <log>
        3   0 s  rent (root.1)    start → end
@@ -118,7 +118,7 @@ Steps (▸ out of FIFO order)
        6   0 s  root             <each> → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test tests::large_deposits -- --exact
 "
     );
@@ -175,7 +175,7 @@ Critical order (checked): if these two swap, the test passes
 Failing schedule: FIFO order
 
 Steps
-    step   time  task          ran
+    step   time  task          ran from → to
        1    0 s  root          start → <connect>
        2    0 s  pay (root.1)  start → <connect>
        3  20 ms  root          <connect> → <connect>  acquires `mutex` of <accounts>:64
@@ -237,7 +237,7 @@ Critical order (checked): if these two swap, the test passes
 Failing schedule: FIFO order
 
 Steps
-    step    time  task             ran
+    step    time  task             ran from → to
        1     0 s  root             start → <answered>  sends to `mpsc channel`, …
        2     0 s  server (root.1)  start → <work>  receives from `mpsc channel`
        3  100 ms  root             <answered> → <answered>  the timeout at <answered> expires and drops the future waiting at <answered>, …

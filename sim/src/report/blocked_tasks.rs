@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::task_names::TaskNames;
 use super::world_text;
 use crate::text::{Nanos, counted, counted_with, grouped, wrap};
 use crate::{Access, Awaited, BlockedTask, ChannelUser, Failure, Holder, ResourceState};
 
 /// Lists the blocked tasks, if there are any.
-pub(super) fn write(text: &mut String, failure: &Failure) {
+pub(super) fn write(text: &mut String, failure: &Failure, names: &TaskNames) {
     if failure.blocked.is_empty() {
         return;
     }
@@ -16,6 +17,7 @@ pub(super) fn write(text: &mut String, failure: &Failure) {
         wrap(text, "  ", "    ", &cycle);
     }
     for blocked in &failure.blocked {
+        names.introduce(&blocked.task);
         wrap(text, "  - ", "    ", &blocked.to_string());
     }
 }
@@ -43,9 +45,10 @@ impl fmt::Display for BlockedTask {
                 " returned `Pending` at step {step} without keeping a waker: nothing can wake it"
             );
         }
+        f.write_str(if self.waits_for.is_some() { " has waited at " } else { " has been blocked at " })?;
         match &self.waits_at {
-            Some(site) => write!(f, " has waited at {site}")?,
-            None => f.write_str(" has waited at an unknown place")?,
+            Some(site) => write!(f, "{site}")?,
+            None => f.write_str("an unknown place")?,
         }
         write!(f, " since {}", Nanos(self.since_ns))?;
         if self.for_ns > 0 {

@@ -3,14 +3,17 @@
 use std::fmt;
 
 use super::operation_text::{Form, verb};
+use super::task_names::TaskNames;
 use crate::text::{Nanos, Nth, grouped, line, wrap, wrap_rows};
-use crate::{Critical, CriticalDecision, CriticalStep, Domain, Found, Frequency, Site};
+use crate::{
+    Critical, CriticalDecision, CriticalStep, Domain, Found, Frequency, PacketFate, Site, WorldEffect,
+};
 
 /// Writes the critical decision, or how many changes did not make the test pass.
-pub(super) fn write(text: &mut String, found: &Found) {
+pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
     if let Some(critical) = &found.critical {
         let same = critical.fails == found.shrunk;
-        let Text { name, condition, rows } = describe(critical, same);
+        let Text { name, condition, rows } = describe(critical, same, names);
         let checked = if same { "checked" } else { "checked in a similar failing schedule" };
         text.push('\n');
         wrap(text, "", "  ", &format!("Critical {name} ({checked}): {condition}, {}", outcome(critical)));
@@ -18,11 +21,9 @@ pub(super) fn write(text: &mut String, found: &Found) {
     } else if let Some(rescue) = &found.rescue {
         let Frequency { failing, tried, .. } = found.frequency;
         let same = rescue.fails == found.shrunk;
-        let Text { condition, rows, .. } = describe(rescue, same);
-        let (failing, tried, takes) = (grouped(failing), grouped(tried), takes(&rescue.decision));
-        let sentence = format!(
-            "Fails in {failing} of {tried} schedules; it takes {takes} to pass (checked): {condition}, the test passes"
-        );
+        let Text { condition, rows, .. } = describe(rescue, same, names);
+        let (failing, tried) = (grouped(failing), grouped(tried));
+        let sentence = format!("Fails in {failing} of {tried} schedules; passes {condition} (checked)");
         text.push('\n');
         wrap(text, "", "  ", &sentence);
         wrap_rows(text, &rows);
@@ -44,24 +45,6 @@ pub(super) fn write(text: &mut String, found: &Found) {
     }
 }
 
-/// Names the change that makes a test pass which fails in most schedules.
-fn takes(decision: &CriticalDecision) -> &'static str {
-    match decision {
-        CriticalDecision::Order { .. } => "another order",
-        CriticalDecision::Randomness { .. } => "other random numbers",
-        CriticalDecision::World { fails_with: true, .. } => "the absence of an event",
-        CriticalDecision::World { .. } => "an event",
-        CriticalDecision::Choice { deviation, fails_with, .. } if deviation.domain == Domain::Stall => {
-            if *fails_with {
-                "the absence of a stall"
-            } else {
-                "a stall"
-            }
-        }
-        CriticalDecision::Choice { .. } => "another choice",
-    }
-}
-
 /// The text of a critical decision.
 struct Text {
     /// What kind of decision it is.
@@ -80,7 +63,7 @@ fn outcome(critical: &Critical) -> String {
 }
 
 /// `same` says whether the steps are those of the schedule that is reported.
-fn describe(critical: &Critical, same: bool) -> Text {
+fn describe(critical: &Critical, same: bool, names: &TaskNames) -> Text {
     let at_step = |step: &CriticalStep, otherwise: &str| match step.step {
         Some(step) if same => format!("step {step}"),
         _ => otherwise.to_owned(),
@@ -93,16 +76,19 @@ fn describe(critical: &Critical, same: bool) -> Text {
                 (Some(resource), Some((one, one_at)), Some((two, two_at))) => {
                     let made = resource.made.as_ref();
                     let made = made.map_or_else(String::new, |site| format!(" (created at {})", line(site)));
-                    let verb = |access, step: &CriticalStep| verb(access, Form::Present, step.may_wait);
+                    let verb = |access, step: &CriticalStep| {
+                        verb(resource.kind, access, Form::Present, step.may_wait)
+                    };
                     let name = format!("`{}`{made}", resource.name);
-                    rows[0].1 = format!("{} {} {name}{}", first.task, verb(*one, first), at(one_at.as_ref()));
-                    rows[1].1 = format!("{} {} it{}", second.task, verb(*two, second), at(two_at.as_ref()));
+                    let [a, b] = [first, second].map(|step| names.mention(&step.task));
+                    rows[0].1 = format!("{a} {} {name}{}", verb(*one, first), at(one_at.as_ref()));
+                    rows[1].1 = format!("{b} {} it{}", verb(*two, second), at(two_at.as_ref()));
                     rows[0].1.push_str(&cancelled(first));
                     rows[1].1.push_str(&cancelled(second));
                 }
                 _ => {
-                    rows[0].1 = first.to_string();
-                    rows[1].1 = second.to_string();
+                    rows[0].1 = first.text(names);
+                    rows[1].1 = second.text(names);
                 }
             }
             if second.step.is_none() {
@@ -122,22 +108,27 @@ fn describe(critical: &Critical, same: bool) -> Text {
             )],
         },
         CriticalDecision::World { effect, fails_with, .. } => {
-            let (name, condition) = if *fails_with {
-                ("event", "without this event")
-            } else {
-                ("absence of an event", "with this event")
+            let condition = match effect {
+                _ if !fails_with => "with this event",
+                WorldEffect::Packet { fate: PacketFate::Takes(_), .. } | WorldEffect::Lookup { .. } => {
+                    "with the least latency"
+                }
+                WorldEffect::Transfer { .. } => "with all bytes at once",
+                _ => "without this event",
             };
-            Text { name, condition: condition.to_owned(), rows: vec![(String::new(), effect.to_string())] }
+            let not = if *fails_with { "" } else { " (not in the failing run)" };
+            let rows = vec![(String::new(), format!("{}{not}", effect.text(names)))];
+            Text { name: "event", condition: condition.to_owned(), rows }
         }
         CriticalDecision::Choice { task, deviation, fails_with } if deviation.domain == Domain::Stall => {
             let (name, condition, clause) = if *fails_with {
                 let clause = match task.step {
-                    Some(_) => format!("virtual time advances before {task}"),
-                    None => format!("virtual time advances while {} is ready", task.task),
+                    Some(_) => format!("virtual time advances before {}", task.text(names)),
+                    None => format!("virtual time advances while {} is ready", names.mention(&task.task)),
                 };
                 ("delay", "without this delay", clause)
             } else {
-                let clause = format!("{task} before virtual time advances");
+                let clause = format!("{} before virtual time advances", task.text(names));
                 ("order", "if virtual time advances first", clause)
             };
             Text { name, condition: condition.to_owned(), rows: vec![(at_step(task, ""), clause)] }
@@ -151,7 +142,7 @@ fn describe(critical: &Critical, same: bool) -> Text {
                 condition: format!("with the {other} branch polled first"),
                 rows: vec![(
                     at_step(task, ""),
-                    format!("{task}, and its {nth} `select!` polls the {now} branch first"),
+                    format!("{}, and its {nth} `select!` polls the {now} branch first", task.text(names)),
                 )],
             }
         }
@@ -162,16 +153,21 @@ fn at(site: Option<&Site>) -> String {
     site.map_or_else(String::new, |site| format!(" at {}", line(site)))
 }
 
+impl CriticalStep {
+    fn text(&self, names: &TaskNames) -> String {
+        let task = names.mention(&self.task);
+        let does = match &self.resumes_at {
+            _ if self.starts => "starts".to_owned(),
+            site => format!("resumes{}", at(site.as_ref())),
+        };
+        format!("{task} {does}{}", cancelled(self))
+    }
+}
+
 /// Renders the task and where it resumes: `` `audit` (root.2) resumes at bank.rs:57 ``.
 impl fmt::Display for CriticalStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.task)?;
-        match &self.resumes_at {
-            _ if self.starts => f.write_str(" starts"),
-            Some(site) => write!(f, " resumes at {}", line(site)),
-            None => f.write_str(" resumes"),
-        }?;
-        f.write_str(&cancelled(self))
+        f.write_str(&self.text(&TaskNames::plain()))
     }
 }
 
@@ -183,7 +179,7 @@ fn cancelled(step: &CriticalStep) -> String {
 /// Renders the decision in one line: `` order: `a` starts, then `b` starts; if these two swap, the test passes (checked) ``.
 impl fmt::Display for Critical {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Text { name, condition, rows } = describe(self, false);
+        let Text { name, condition, rows } = describe(self, false, &TaskNames::plain());
         let clauses: Vec<String> = rows.into_iter().map(|(_, clause)| clause).collect();
         write!(f, "{name}: {}; {condition}, {} (checked)", clauses.join(", then "), outcome(self))
     }

@@ -51,7 +51,7 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
         let result = if before == after {
             format!("still {} after {} runs", counted(after, "deviation"), grouped(runs))
         } else {
-            format!("from {} to {} deviations in {} runs", grouped(before), grouped(after), grouped(runs))
+            format!("from {} to {} in {} runs", counted(before, "deviation"), grouped(after), grouped(runs))
         };
         line("shrunk", &format!("{result}{ended_by}"));
     }

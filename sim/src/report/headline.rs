@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::nondeterminism;
+use super::task_names::TaskNames;
 use crate::text::{Nanos, counted, grouped, wrap};
 use crate::{
     BlockedCall, Cause, Exploration, Failure, FailureKind, Found, FoundBy, Holder, Limits, Note, Site,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Writes the headline, the message, the notes, and when the failure occurred.
-pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
+pub(super) fn write(text: &mut String, test: &TestName, found: &Found, names: &TaskNames) {
     let failure = &found.failure;
     let frequency = &found.frequency;
     let how_often = match &found.by {
@@ -42,12 +43,12 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
     }
     for note in &failure.notes {
         // The first line of an earlier panic is the panic's own text, too.
-        note.to_string().lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+        note.text(names).lines().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     let mut context = String::new();
     if let Some(task) = &failure.task {
         let _ = write!(context, "in task {task}, ");
-        if let Some(site) = &task.spawned {
+        if let Some(site) = task.spawned.as_ref().filter(|_| names.introduce(task)) {
             let _ = write!(context, "spawned at {site}, ");
         }
     }
@@ -199,38 +200,45 @@ fn named((name, made): &(std::borrow::Cow<'static, str>, Option<Site>)) -> Strin
     format!("`{name}`{made}")
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Note {
+    fn text(&self, names: &TaskNames) -> String {
         match self {
             Self::EarlierPanic { task, site, message } => {
                 let place = site.as_ref().map_or_else(String::new, |site| format!(" at {site}"));
-                write!(f, "earlier, {task} panicked{place}: {message}")
+                format!("earlier, {} panicked{place}: {message}", names.mention(task))
             }
-            Self::Lagged { task, channel, lost, step } => {
-                let (lost, step) = (counted(*lost, "message"), grouped(*step));
-                write!(
-                    f,
-                    "{task} lost {lost} of {} at step {step}: it received too late, and newer messages replaced them",
-                    named(channel),
-                )
-            }
-            Self::Closed { task, resource, by, step } => {
-                write!(f, "{task} found {} closed at step {}", named(resource), grouped(*step))?;
-                match by {
-                    Some((by, step)) => write!(f, "; {by} closed it at step {}", grouped(*step)),
-                    None => Ok(()),
-                }
-            }
-            Self::PausedNode(node) => write!(f, "node `{node}` is paused, and nothing resumes it"),
-            Self::WokenByThread => f.write_str(
-                "a real thread woke a task shortly after the run had ended. A run does not wait for real threads. Use \
-                 `timeloop::task::spawn_blocking` instead of the thread, and no other runtime.",
+            Self::Lagged { task, channel, lost, step } => format!(
+                "{} lost {} of {} at step {}: it received too late, and newer messages replaced them",
+                names.mention(task),
+                counted(*lost, "message"),
+                named(channel),
+                grouped(*step),
             ),
-            Self::TokioRuntime => f.write_str(
+            Self::Closed { task, resource, by, step } => {
+                let (task, resource, step) = (names.mention(task), named(resource), grouped(*step));
+                let by = by.as_ref().map_or_else(String::new, |(by, step)| {
+                    format!("; {} closed it at step {}", names.mention(by), grouped(*step))
+                });
+                format!("{task} found {resource} closed at step {step}{by}")
+            }
+            Self::PausedNode(node) => format!("node `{node}` is paused, and nothing resumes it"),
+            Self::WokenByThread => {
+                "a real thread woke a task shortly after the run had ended. A run does not wait for real threads. Use \
+                 `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+                    .to_owned()
+            }
+            Self::TokioRuntime => {
                 "the code called tokio's own runtime, which does not exist inside a run. Replace tokio with timeloop in the \
                  code under test (`extern crate timeloop as tokio`). A dependency that spawns, sleeps or does I/O through \
-                 tokio itself can't run here.",
-            ),
+                 tokio itself can't run here."
+                    .to_owned()
+            }
         }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(&TaskNames::plain()))
     }
 }

@@ -7,6 +7,7 @@
 //! # Invariants
 //! - No line is wider than [`WIDTH`](crate::text::WIDTH), except for paths, commands and the text of a panic or error.
 //! - Nothing depends on the machine or on the time of day.
+//! - The first mention of a task without a name says where it was spawned: see [`task_names`].
 
 mod blocked_tasks;
 mod cancellation_text;
@@ -20,8 +21,10 @@ mod operation_text;
 mod schedule_text;
 mod steps_table;
 mod summary;
+mod task_names;
 mod world_text;
 
+use self::task_names::TaskNames;
 use crate::{Found, Record, Schedule, TestName};
 
 pub use self::footer::stored_text;
@@ -31,13 +34,14 @@ pub(crate) use self::summary::{nothing_differed, summary};
 /// Renders the report; `all_steps` lists every step instead of the last ones.
 pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     let mut text = String::new();
-    headline::write(&mut text, test, found);
-    blocked_tasks::write(&mut text, &found.failure);
+    let names = TaskNames::of_report();
+    headline::write(&mut text, test, found, &names);
+    blocked_tasks::write(&mut text, &found.failure, &names);
     world_text::write(&mut text, &found.failure);
     input(&mut text, found);
-    critical_text::write(&mut text, found);
-    schedule_text::write(&mut text, found);
-    steps_table::write(&mut text, found, all_steps);
+    critical_text::write(&mut text, found, &names);
+    schedule_text::write(&mut text, found, &names);
+    steps_table::write(&mut text, found, all_steps, &names);
     if let Some(record) = &found.record {
         log_lines::write(&mut text, record, all_steps);
     }

@@ -1,7 +1,8 @@
 //! The verbs for operations: `acquires`, `to acquire`, `has acquired`.
 
+use super::task_names::TaskNames;
 use crate::text::counted;
-use crate::{Access, OperationOutcome, Performed, Record};
+use crate::{Access, OperationOutcome, Performed, Record, ResourceKind};
 
 /// The forms of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub(super) enum Form {
 }
 
 /// Renders how an operation came out, as the end of a clause about it; empty if it came out as usual.
-pub(super) fn outcome(record: &Record, performed: &Performed) -> String {
-    let task = |index: u32| &record.tasks[index as usize].label;
+pub(super) fn outcome(record: &Record, performed: &Performed, names: &TaskNames) -> String {
+    let task = |index: u32| names.mention(&record.tasks[index as usize].label);
     match (performed.outcome, performed.operation.access) {
         (None, _) => String::new(),
         (Some(OperationOutcome::Failed { held_by: Some(holder) }), _) => {
@@ -31,9 +32,23 @@ pub(super) fn outcome(record: &Record, performed: &Performed) -> String {
     }
 }
 
-/// Returns the verb for an operation. `may_wait` says that the operation may not have succeeded.
-pub(super) fn verb(access: Access, form: Form, may_wait: bool) -> &'static str {
+/// Returns the verb for an operation on a resource of this kind. `may_wait` says that the operation may not have succeeded.
+pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, may_wait: bool) -> &'static str {
     use Access::{Acquire, Read, Receive, Release, Send, Write};
+    let special = match (kind, access) {
+        (ResourceKind::Signal, Read) => Some(["begins to wait for", "has begun to wait for"]),
+        (ResourceKind::Signal, Receive) if may_wait => Some(["waits for", "has waited for"]),
+        (ResourceKind::Signal, Receive) => Some(["is woken by", "has been woken by"]),
+        (ResourceKind::Signal, Release) => Some(["stops waiting for", "has stopped waiting for"]),
+        (ResourceKind::Signal, Send) => Some(["signals", "has signalled"]),
+        // It is bound or closed. Bytes are sent.
+        (ResourceKind::Socket, Write) => Some(["changes", "has changed"]),
+        (ResourceKind::Stream, Write) => Some(["closes", "has closed"]),
+        _ => None,
+    };
+    if let Some([present, perfect]) = special {
+        return if form == Form::Present { present } else { perfect };
+    }
     match (access, form, may_wait) {
         (Acquire, Form::Present, true) => "tries to acquire",
         (Acquire, Form::Perfect, true) => "has tried to acquire",

@@ -8,11 +8,12 @@
 use std::cell::RefCell;
 
 use super::operation_text::{Form, outcome, verb};
+use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
 use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
 use crate::{
-    Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, Schedule,
-    Seed, Site, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
+    Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, ResourceKind,
+    Schedule, Seed, Site, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
 };
 
 /// Schedules with more deviations than this are not listed.
@@ -23,7 +24,7 @@ const STALLED: &str = "Virtual time advanced while a task was ready, as on a bus
                        set `stalls = false`.";
 
 /// Writes why the schedule was not shrunk, if it was not, and the failing schedule.
-pub(super) fn write(text: &mut String, found: &Found) {
+pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
     if let Some(why) = &found.not_shrunk {
         text.push('\n');
         wrap(text, "", "", why);
@@ -38,7 +39,7 @@ pub(super) fn write(text: &mut String, found: &Found) {
         let count = counted(deviations.len() as u64, "deviation");
         wrap(text, "", "  ", &format!("Failing schedule: FIFO order with {count}, too many to list"));
     } else {
-        let Lines { lines, spawned } = lines(record, &deviations);
+        let Lines { lines, spawned } = lines(record, &deviations, names);
         if lines.is_empty() {
             text.push_str("Failing schedule: FIFO order\n");
         } else {
@@ -69,26 +70,34 @@ pub(super) fn write(text: &mut String, found: &Found) {
 struct Lines {
     /// For each deviation, the step that it is about, from 1, and its text. `None` if the run has no such step.
     lines: Vec<(Option<usize>, String)>,
-    /// Where the tasks that the lines name were spawned.
+    /// Where the tasks with a name that the lines mention were spawned.
     spawned: Vec<String>,
 }
 
-fn lines(record: &Record, deviations: &[Deviation]) -> Lines {
-    let writer = Writer { record, ran_at: record.ran_at(), named: RefCell::default() };
-    let mut lines: Vec<_> = deviations
-        .iter()
-        .filter(|deviation| !writer.is_part_of_a_fault(deviation))
-        .map(|deviation| {
-            let (step, line) = writer.line(deviation);
-            (step.checked_add(1), line)
-        })
-        .collect();
-    sort_by_number(&mut lines, |(step, _)| step.unwrap_or(usize::MAX) as u128);
-    let spawned = writer.named.take().into_iter().filter_map(|task| {
+fn lines(record: &Record, deviations: &[Deviation], names: &TaskNames) -> Lines {
+    let writer = Writer { record, ran_at: record.ran_at(), names, mentioned: RefCell::default() };
+    let lines = in_order(record, deviations).into_iter().map(|(_, deviation)| {
+        let (step, line) = writer.line(deviation);
+        (step.checked_add(1), line)
+    });
+    let lines = lines.collect();
+    let spawned = writer.mentioned.take().into_iter().filter_map(|task| {
         let label = &record.tasks[task as usize].label;
-        label.spawned.as_ref().map(|site| format!("{label} is spawned at {site}"))
+        let site = label.spawned.as_ref().filter(|_| names.introduce(label))?;
+        Some(format!("{label} is spawned at {site}"))
     });
     Lines { lines, spawned: spawned.collect() }
+}
+
+/// Returns the deviations that have lines and the steps that they are about, in the order of these steps; `usize::MAX` if the
+/// run has no such step.
+fn in_order<'a>(record: &Record, deviations: &'a [Deviation]) -> Vec<(usize, &'a Deviation)> {
+    let names = &TaskNames::plain();
+    let writer = Writer { record, ran_at: record.ran_at(), names, mentioned: RefCell::default() };
+    let listed = deviations.iter().filter(|deviation| !writer.is_part_of_a_fault(deviation));
+    let mut listed: Vec<_> = listed.map(|deviation| (writer.line(deviation).0, deviation)).collect();
+    listed.sort_by_key(|(step, _)| *step);
+    listed
 }
 
 /// Returns the steps that the listed deviations are about.
@@ -96,7 +105,8 @@ pub(super) fn steps_of(record: &Record, deviations: &[Deviation]) -> Vec<usize> 
     if deviations.len() > LISTED_MAX {
         return Vec::new();
     }
-    lines(record, deviations).lines.into_iter().filter_map(|(step, _)| step?.checked_sub(1)).collect()
+    let steps = in_order(record, deviations).into_iter().map(|(step, _)| step);
+    steps.filter(|step| *step != usize::MAX).collect()
 }
 
 /// Returns for each step whether it ran out of FIFO order because of one of the deviations.
@@ -115,8 +125,9 @@ struct Writer<'a> {
     record: &'a Record,
     /// The step that ran each arrival.
     ran_at: Vec<Option<usize>>,
-    /// The tasks that have been named.
-    named: RefCell<Vec<u32>>,
+    names: &'a TaskNames,
+    /// The tasks that the lines mention.
+    mentioned: RefCell<Vec<u32>>,
 }
 
 impl Writer<'_> {
@@ -165,7 +176,7 @@ impl Writer<'_> {
     /// Describes a decision about the network, a fault, input or output.
     fn about_world(&self, deviation: &Deviation) -> (usize, String) {
         match self.record.effect_of(deviation) {
-            Some(known) => (self.step_of(known), known.effect.to_string()),
+            Some(known) => (self.step_of(known), known.effect.text(self.names)),
             None => {
                 let Deviation { domain, task, resume, .. } = deviation;
                 let nth = Nth(*resume);
@@ -228,15 +239,15 @@ impl Writer<'_> {
 
     /// Describes a task that did not run while virtual time advanced.
     fn stalled(&self, arrival: usize, at: usize, advances: u32) -> String {
-        let times = times(advances.into());
         match self.record.steps.get(at) {
             Some(step) => format!(
-                "{} only after a stall of {}, in which virtual time advances {times}, to {}",
+                "{} only after a stall of {}, at {}",
                 self.does(arrival),
                 Nanos(step.at_ns - self.record.ready_at_ns(arrival)),
                 Nanos(step.at_ns)
             ),
             None => {
+                let times = times(advances.into());
                 format!(
                     "{} is ready but does not run while virtual time advances {times}",
                     self.task(arrival)
@@ -272,7 +283,8 @@ impl Writer<'_> {
         let has_done = match raced {
             None => self.has_done(last),
             Some(other) => {
-                let verb = verb(other.operation.access, Form::Perfect, self.record.may_wait(other));
+                let kind = self.kind(other);
+                let verb = verb(kind, other.operation.access, Form::Perfect, self.record.may_wait(other));
                 format!("{} {verb} it{}", self.task(last), place(other.site.as_ref()))
             }
         };
@@ -297,11 +309,17 @@ impl Writer<'_> {
             let polls = if form == Form::Present { "polls" } else { "has polled" };
             return format!("{polls} the end of a task{site}");
         }
-        let verb = verb(access, form, self.record.may_wait(performed));
+        let verb = verb(self.kind(performed), access, form, self.record.may_wait(performed));
         let resource = self.record.resource(performed.operation.resource);
         let name =
             resource.map_or_else(String::new, |resource| format!(" {}", self.record.name_of(resource, None)));
-        format!("{verb}{name}{site}{}", outcome(self.record, performed))
+        format!("{verb}{name}{site}{}", outcome(self.record, performed, self.names))
+    }
+
+    fn kind(&self, performed: &Performed) -> ResourceKind {
+        self.record
+            .resource(performed.operation.resource)
+            .map_or_else(ResourceKind::default, |known| known.kind)
     }
 
     /// Describes a task that ran earlier or later than in FIFO order.
@@ -357,8 +375,8 @@ impl Writer<'_> {
 
     fn task(&self, arrival: usize) -> String {
         let task = self.record.arrivals[arrival].task;
-        insert_sorted(&mut self.named.borrow_mut(), task);
-        self.record.tasks[task as usize].label.to_string()
+        insert_sorted(&mut self.mentioned.borrow_mut(), task);
+        self.names.mention(&self.record.tasks[task as usize].label)
     }
 
     /// Renders what a task does: `` `audit` (root.2) starts ``, `` `audit` (root.2) resumes at bank.rs:57 ``.

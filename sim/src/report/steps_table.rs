@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use super::operation_text::{Form, outcome, verb};
 use super::schedule_text;
+use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
-use crate::text::{Nanos, WIDTH, counted, escaped, grouped, shorten_front};
-use crate::{Failure, FailureKind, Found, Record, Schedule, Site};
+use crate::text::{Nanos, WIDTH, counted, escaped, grouped, line, shorten_front, wrap};
+use crate::{Failure, FailureKind, Found, Record, Schedule, Site, TaskLabel};
 
 /// The last steps that a report shows, unless all are asked for.
 const STEPS_SHOWN: usize = 15;
@@ -31,21 +32,23 @@ const MARGINS: usize = 4 + 3 * 2;
 const OPERATIONS_MAX: usize = 8;
 /// Marks a step that ran out of FIFO order.
 const MARK: char = '▸';
+/// The largest number of places below the table at which tasks were spawned, and of the tasks of each.
+const SPAWNS_MAX: usize = 8;
 /// Stands for a place that is not known, such as one in a crate without debug information.
 const UNKNOWN: &str = "?";
 
 /// Writes the table, if the run was recorded.
-pub(super) fn write(text: &mut String, found: &Found, all_steps: bool) {
+pub(super) fn write(text: &mut String, found: &Found, all_steps: bool, names: &TaskNames) {
     let Some(record) = &found.record else { return };
     let lines = |marks: &[bool]| {
         if all_steps { all(record, Some(&found.failure), marks) } else { selected(record, found, marks) }
     };
-    write_titled(text, "Steps", record, &found.shrunk, lines);
+    write_titled(text, "Steps", record, &found.shrunk, lines, names);
 }
 
 /// Writes all steps of a run that passed.
 pub(super) fn write_passed(text: &mut String, title: &str, record: &Record, schedule: &Schedule) {
-    write_titled(text, title, record, schedule, |marks| all(record, None, marks));
+    write_titled(text, title, record, schedule, |marks| all(record, None, marks), &TaskNames::of_report());
 }
 
 fn write_titled<'a>(
@@ -54,6 +57,7 @@ fn write_titled<'a>(
     record: &'a Record,
     schedule: &Schedule,
     lines: impl FnOnce(&[bool]) -> Vec<Line<'a>>,
+    names: &TaskNames,
 ) {
     let marks = schedule_text::out_of_order(record, schedule.deviations().unwrap_or_default());
     let lines = lines(&marks);
@@ -67,6 +71,33 @@ fn write_titled<'a>(
     }
     let legend = if legend.is_empty() { String::new() } else { format!(" ({})", legend.join("; ")) };
     let _ = write!(text, "\n{title}{legend}\n{}", table(&lines));
+    let spawns = spawns(rows().map(|row| row.task), names);
+    if !spawns.is_empty() {
+        wrap(text, "    ", "    ", &format!("spawned: {spawns}"));
+    }
+}
+
+/// Says where the tasks without names were spawned that the report has not introduced yet:
+/// `root.1 at bank.rs:57; root.2, root.3 at :60`. Empty if there are none.
+fn spawns<'a>(tasks: impl Iterator<Item = &'a TaskLabel>, names: &TaskNames) -> String {
+    let mut places: Vec<(&Site, Vec<&TaskLabel>)> = Vec::new();
+    for task in tasks.filter(|task| task.name.is_empty()) {
+        let Some(site) = task.spawned.as_ref().filter(|_| names.introduce(task)) else { continue };
+        match places.iter_mut().find(|(other, _)| (&other.file, other.line) == (&site.file, site.line)) {
+            Some((_, tasks)) => tasks.push(task),
+            None => places.push((site, vec![task])),
+        }
+    }
+    let more = |count: usize| (count > SPAWNS_MAX).then(|| "…".to_owned());
+    let mut file = None;
+    let clauses = places.iter().take(SPAWNS_MAX).map(|(site, tasks)| {
+        let shown = tasks.iter().take(SPAWNS_MAX).map(|task| name(task)).chain(more(tasks.len()));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        let is_known = file.replace(&site.file) == Some(&site.file);
+        let place = if is_known { format!(":{}", site.line) } else { line(site) };
+        format!("{shown} at {place}")
+    });
+    clauses.chain(more(places.len())).collect::<Vec<_>>().join("; ")
 }
 
 /// A line of the table.
@@ -179,7 +210,7 @@ fn table(lines: &[Line<'_>]) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     };
-    push_line(&mut text, ' ', header, "ran");
+    push_line(&mut text, ' ', header, "ran from → to");
     // The file of the last place that was written: the next ones in it have only a line.
     let mut file = None;
     for line in lines {
@@ -240,6 +271,7 @@ fn fold(rows: &[Row<'_>], count: usize) -> Vec<Stretch> {
 
 /// A step.
 struct Row<'a> {
+    task: &'a TaskLabel,
     /// Step, time and task.
     columns: [String; 3],
     from: From<'a>,
@@ -294,9 +326,9 @@ impl<'a> Row<'a> {
         ran
     }
 
-    /// Returns whether the step begins or ends at an unknown place, but not both.
+    /// Returns whether the step begins or ends at an unknown place.
     fn has_unknown_place(&self) -> bool {
-        matches!((&self.from, &self.to), (From::Unknown, To::Place(_)) | (From::Place(_), To::Unknown))
+        matches!((&self.from, &self.to), (From::Unknown, _) | (_, To::Unknown))
     }
 
     /// The file of the last place in this row.
@@ -335,15 +367,24 @@ impl<'a> Row<'a> {
         let from = match self.from {
             From::Start => "start".to_owned(),
             From::Place(site) => place(site),
-            From::Unknown if matches!(self.to, To::Place(_)) => UNKNOWN.to_owned(),
-            From::Unknown => "resume".to_owned(),
+            From::Unknown => UNKNOWN.to_owned(),
         };
         match self.to {
             To::Place(site) => format!("{from} → {}", place(site)),
-            To::Unknown if matches!(self.from, From::Place(_)) => format!("{from} → {UNKNOWN}"),
-            To::Unknown => from,
+            To::Unknown => format!("{from} → {UNKNOWN}"),
             To::End(how) => format!("{from} → {how}"),
         }
+    }
+}
+
+/// Renders a task in the table: `audit (root.2)`.
+fn name(task: &TaskLabel) -> String {
+    let node = task.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
+    if task.name.is_empty() {
+        format!("{}{node}", task.path.shortened())
+    } else {
+        // Escaped here too, so that the column is wide enough.
+        format!("{}{node} ({})", escaped(&task.name), task.path.shortened())
     }
 }
 
@@ -368,14 +409,6 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
         (Some(site), false) => To::Place(site),
         (None, false) => To::Unknown,
     };
-    let label = &task.label;
-    let node = label.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
-    let name = if label.name.is_empty() {
-        format!("{}{node}", label.path.shortened())
-    } else {
-        // Escaped here too, so that the column is wide enough.
-        format!("{}{node} ({})", escaped(&label.name), label.path.shortened())
-    };
     let events = record.events_of(number).iter().map(|event| event.change.to_string());
     let file = step.waits_at.as_ref().or_else(|| record.resumes_at(number)).map(|site| &*site.file);
     let cancellations = record.cancellations_of(number).iter();
@@ -388,8 +421,8 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
         if record.is_task_end(performed.operation.resource) {
             continue;
         }
-        let verb = verb(performed.operation.access, Form::Present, record.may_wait(performed));
-        let this = (resource.key, verb, outcome(record, performed));
+        let verb = verb(resource.kind, performed.operation.access, Form::Present, record.may_wait(performed));
+        let this = (resource.key, verb, outcome(record, performed, &TaskNames::plain()));
         if operations.len() == OPERATIONS_MAX || previous.as_ref() == Some(&this) {
             continue;
         }
@@ -397,11 +430,16 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
             Some((key, ..)) if *key == resource.key => "it".to_owned(),
             _ => record.name_of(resource, file),
         };
-        operations.push(format!("{verb} {name}{}", this.2));
+        let operation = format!("{verb} {name}{}", this.2);
+        // The two directions of a connection are closed together.
+        if operations.last() != Some(&operation) {
+            operations.push(operation);
+        }
         previous = Some(this);
     }
     Row {
-        columns: [(number + 1).to_string(), Nanos(step.at_ns).to_string(), name],
+        task: &task.label,
+        columns: [(number + 1).to_string(), Nanos(step.at_ns).to_string(), name(&task.label)],
         from,
         to,
         events,
@@ -413,10 +451,13 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
 #[cfg(test)]
 mod tests {
     use super::{From, Row, Stretch, To, fold};
+    use crate::TaskLabel;
 
     fn rows(tasks: &str) -> Vec<Row<'static>> {
         let columns = |task: char| [String::new(), String::new(), task.to_string()];
+        let label: &TaskLabel = Box::leak(Box::default());
         let row = |task| Row {
+            task: label,
             columns: columns(task),
             from: From::Unknown,
             to: To::Unknown,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::task_names::TaskNames;
 use crate::sorting::insert_sorted;
 use crate::text::{Nanos, counted, counted_with, done_at, grouped, listed, wrap};
 use crate::{
@@ -46,32 +47,38 @@ impl fmt::Display for WorldChange {
 /// Renders the effect of a decision as a clause: `` packet 3 from `a` to `b`, sent at 5 ms, is lost ``.
 impl fmt::Display for WorldEffect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(&TaskNames::plain()))
+    }
+}
+
+impl WorldEffect {
+    pub(super) fn text(&self, names: &TaskNames) -> String {
         match self {
             Self::Packet { from, to, number, fate, at_ns } => {
                 let (number, at) = (grouped(u64::from(*number) + 1), Nanos(*at_ns));
-                write!(f, "packet {number} from `{from}` to `{to}`, sent at {at}, ")?;
-                match fate {
-                    PacketFate::Takes(ns) => write!(f, "takes {}", Nanos(*ns)),
-                    PacketFate::Lost => f.write_str("is lost"),
-                    PacketFate::Duplicated => f.write_str("is duplicated"),
-                    PacketFate::Reordered => f.write_str("is overtaken by later packets"),
-                }
+                let fate = match fate {
+                    PacketFate::Takes(ns) => format!("takes {}", Nanos(*ns)),
+                    PacketFate::Lost => "is lost".to_owned(),
+                    PacketFate::Duplicated => "is duplicated".to_owned(),
+                    PacketFate::Reordered => "is overtaken by later packets".to_owned(),
+                };
+                format!("packet {number} from `{from}` to `{to}`, sent at {at}, {fate}")
             }
-            Self::Fault { fault, aspect } => fault.write(f, *aspect),
+            Self::Fault { fault, aspect } => fault.text(*aspect),
             Self::Transfer { task, stream, reads, bytes, of } => {
-                let (bytes, of) = (grouped(*bytes), counted(*of, "byte"));
-                let does = if *reads { "reads from" } else { "writes to" };
-                write!(f, "{task} {does} a {stream}, which moves only {bytes} of {of}")
+                let (task, bytes, of) = (names.mention(task), grouped(*bytes), counted(*of, "byte"));
+                let [does, from] = if *reads { ["reads", "from"] } else { ["writes", "to"] };
+                format!("{task} {does} only {bytes} of {of} {from} a {stream}")
             }
             Self::Lookup { task, name, takes_ns } => {
-                write!(f, "{task} looks up `{name}`, which takes {}", Nanos(*takes_ns))
+                format!("{} looks up `{name}`, which takes {}", names.mention(task), Nanos(*takes_ns))
             }
         }
     }
 }
 
 impl PlannedFault {
-    fn write(&self, f: &mut fmt::Formatter<'_>, aspect: FaultAspect) -> fmt::Result {
+    fn text(&self, aspect: FaultAspect) -> String {
         let name = |index: usize| self.nodes.get(index).map_or("", |name| name);
         let (one, other) = (name(0), name(1));
         let all = || {
@@ -127,18 +134,18 @@ impl PlannedFault {
         };
         match aspect {
             FaultAspect::Happens => {
-                write!(f, "{target} {breaks} {begins} after the fault plan starts, {lasts}")
+                format!("{target} {breaks} {begins} after the fault plan starts, {lasts}")
             }
             FaultAspect::Target if self.kind == FaultKind::Split => {
                 let groups = self.groups.iter().max().map_or(1, |last| last + 1);
-                write!(f, "the split has {groups} groups")
+                format!("the split has {groups} groups")
             }
-            FaultAspect::Target => write!(f, "the target of the {fault} is {target}"),
+            FaultAspect::Target => format!("the target of the {fault} is {target}"),
             FaultAspect::Begins => {
-                write!(f, "{target} {breaks} only {begins} after the fault plan starts")
+                format!("{target} {breaks} only {begins} after the fault plan starts")
             }
-            FaultAspect::Lasts => write!(f, "{target} {breaks} {lasts}"),
-            FaultAspect::Detail => write!(f, "{target} {breaks} in the {fault}"),
+            FaultAspect::Lasts => format!("{target} {breaks} {lasts}"),
+            FaultAspect::Detail => format!("{target} {breaks} in the {fault}"),
         }
     }
 

@@ -8,7 +8,8 @@ use crate::exploration::{Found, FoundBy};
 use crate::progress::Phase;
 use crate::report::not_shrunk;
 use crate::runner::RECORDED_STEPS_MAX;
-use crate::shrink::{self, Budget, Shrunk};
+use crate::shrink::{self, Budget, PairSearch, Shrunk};
+use crate::strategy::Reach;
 use crate::sweep::{self, Frequency, Plan};
 use crate::{Detail, Deviation, Difference, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
 
@@ -77,7 +78,8 @@ impl Session<'_> {
         self.exploration.found = Some(found);
     }
 
-    fn frequency(&self, confirmed: &Ended, tried: u64) -> Frequency {
+    /// Counts how often the test fails, and in how many runs as the run `confirmed` did.
+    pub(super) fn frequency(&self, confirmed: &Ended, tried: u64) -> Frequency {
         if let Some(counted) = &self.counted {
             return counted.clone();
         }
@@ -113,9 +115,7 @@ impl Session<'_> {
         }
         let randomness = schedule.randomness();
         let budget = Budget { runs_max: self.config.shrink_runs };
-        let instants = if self.stalls.are_possible() { u32::MAX } else { 0 };
-        let context = &self.plan.context;
-        let reach = [schedule.reach(), context.strategy.reach(instants, context.profile.stall_ns(), true)];
+        let reach = [schedule.reach(), self.reach()];
         let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
         shrink::shrink(&self.runner, confirmed, randomness, reach, stored, budget, &|runs| {
             throttle.report(runs)
@@ -126,6 +126,13 @@ impl Session<'_> {
             }
             why => NotShrunk::Because(not_shrunk::why(why).to_owned()),
         })
+    }
+
+    /// Returns the decisions that the runs of this exploration can make.
+    pub(super) fn reach(&self) -> Reach {
+        let instants = if self.stalls.are_possible() { u32::MAX } else { 0 };
+        let context = &self.plan.context;
+        context.strategy.reach(instants, context.profile.stall_ns(), true)
     }
 
     /// Replays the shrunk schedule from its token, with everything that a report needs.
@@ -162,35 +169,52 @@ impl Session<'_> {
             };
             return self.unshrunk(by, schedule, *failure, lean.trace_hash);
         }
-        let failure = ended.failure.expect("its fingerprint was compared");
-        let pair = ended.record.as_deref().zip(shrunk.critical.found.as_ref());
+        match self.explained(by.clone(), (&schedule, &small), ended, &shrunk.critical, frequency) {
+            Ok(found) => Box::new(Found {
+                deviations_before: Some(shrunk.deviations_before),
+                shrink_runs: shrunk.runs,
+                shrink_ended_by: shrunk.ended_by,
+                ..*found
+            }),
+            Err(failure) => self.unshrunk(by, schedule, *failure, lean.trace_hash),
+        }
+    }
+
+    /// Creates the result for `ended`, the failing run of the second schedule, to which the first one was shrunk. It has the
+    /// critical decision, and no report yet.
+    ///
+    /// # Errors
+    /// When the check of the critical decision shows that runs of one schedule differ.
+    pub(super) fn explained(
+        &self,
+        by: FoundBy,
+        (schedule, small): (&Schedule, &Schedule),
+        ended: Ended,
+        search: &PairSearch,
+        frequency: Frequency,
+    ) -> Result<Box<Found>, Box<Failure>> {
+        let failure = ended.failure.expect("only failing runs are explained");
+        let pair = ended.record.as_deref().zip(search.found.as_ref());
         let critical = pair.map_or(Ok(None), |(record, pair)| {
-            critical::explain(&self.runner, pair, &failure, (&small, record, lean.steps))
-        });
-        let critical = match critical {
-            Ok(critical) => critical,
-            Err(failure) => return self.unshrunk(by, schedule, *failure, lean.trace_hash),
-        };
+            critical::explain(&self.runner, pair, &failure, (small, record, ended.steps))
+        })?;
         // Where most schedules fail, the change is a rescue, not the cause.
         let (critical, rescue) = if frequency.is_usual() {
             (None, critical.filter(|critical| critical.otherwise.is_none()))
         } else {
             (critical, None)
         };
-        Box::new(Found {
-            shrunk: small,
+        Ok(Box::new(Found {
+            shrunk: small.clone(),
+            token: small.to_token(self.runner.test.as_str()),
             critical,
             rescue,
-            critical_tried: shrunk.critical.rejected,
+            critical_tried: search.rejected,
             frequency,
-            deviations_before: Some(shrunk.deviations_before),
-            shrink_runs: shrunk.runs,
-            shrink_ended_by: shrunk.ended_by,
-            token,
             replayed: true,
             record: ended.record,
-            ..*self.unshrunk(by, schedule, *failure, ended.trace_hash)
-        })
+            ..*self.unshrunk(by, schedule.clone(), *failure, ended.trace_hash)
+        }))
     }
 
     /// Creates a result with the original schedule, which was not shrunk, and without a report.

@@ -282,11 +282,13 @@ impl PairFinder<'_, '_> {
         let to_end = match &differs {
             Differs::Order(pair) => record.steps.len().saturating_sub(pair.second.unwrap_or(pair.first)),
             Differs::Without(deviation) | Differs::With(deviation) => {
+                let ran_at = |arrival: usize| record.ran_at()[arrival].unwrap_or(record.steps.len());
                 let step = match record.effect_of(deviation) {
-                    Some(effect) => Some(effect.after_steps as usize),
-                    None => record.arrival_about(deviation).and_then(|arrival| record.ran_at()[arrival]),
+                    Some(effect) => effect.after_steps as usize,
+                    // One that the run does not reach can't be described, so it ranks last.
+                    None => record.arrival_about(deviation).map_or(0, ran_at),
                 };
-                step.map_or(0, |step| record.steps.len() - step)
+                record.steps.len() - step
             }
             Differs::Randomness => record.steps.len(),
         };

@@ -111,6 +111,25 @@ pub(crate) fn shrink(
     Ok(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
 }
 
+/// Searches for the critical pair of a failing run whose schedule has been shrunk before. The decisions of the pair are within
+/// `reach`, or those of the run.
+///
+/// # Panics
+/// If the run has not failed.
+pub(crate) fn find_pair(
+    runner: &Runner<'_>,
+    failed: &Ended,
+    candidate: &Candidate,
+    reach: Reach,
+) -> PairSearch {
+    let failure = failed.failure.as_ref().expect("only failing runs have a critical pair");
+    let limits = tightened(runner.limits, failed);
+    let runner = Runner { limits: &limits, ..runner.clone() };
+    let mut trial = Trial::new(runner, failure, Budget { runs_max: 0 }, &|_| {});
+    trial.held_ns_max = reach.held_ns.max(failed.held_ns + 1);
+    critical_pair::find(&mut trial, candidate, failure.kind, reach.held_ns > 0)
+}
+
 /// The decisions that shrinking may add.
 #[derive(Debug)]
 struct Allowed {

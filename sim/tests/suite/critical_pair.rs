@@ -233,8 +233,7 @@ fn a11_a_failure_of_most_schedules_has_a_rescue_and_no_critical_order() {
         part(&exploration, &start),
         format!(
             "\
-{start}; it takes a stall to pass (checked): if virtual time advances first, the test
-  passes
+{start}; passes if virtual time advances first (checked)
   step 2  `hasty` (root.1) starts before virtual time advances"
         )
     );

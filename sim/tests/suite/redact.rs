@@ -82,11 +82,11 @@ timeloop: `a` failed in 1,047 of 2,211 schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in 3 of 201 others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of 201 others: panic at a.rs:5:5
 Every schedule fails: all 201 that were tried, and 8 variants of this one
-Fails in 195 of 201 schedules; it takes a stall to pass (checked): without it, the test passes
+Fails in 195 of 201 schedules; passes without this delay (checked)
 Fails in 195 of 201 schedules, and in 8 variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
-shrunk     from 3 to 1 deviations in 1,009 runs
+shrunk     from 3 deviations to 1 in 1,009 runs
 also seen  panic: 59 times, first with seed 9
 replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --exact
 ";
@@ -95,11 +95,11 @@ timeloop: `a` failed in # of # schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in # of # others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of # others: panic at a.rs:5:5
 Every schedule fails: all # that were tried, and # variants of this one
-Fails in # of # schedules; it takes a stall to pass (checked): without it, the test passes
+Fails in # of # schedules; passes without this delay (checked)
 Fails in # of # schedules, and in # variants of this one with one change
   step 12  `a` (root.1) starts
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 also seen  panic: # times, first with seed #
 replay     TIMELOOP_REPLAY=TL1# cargo test a -- --exact
 ";

@@ -32,7 +32,7 @@ Failing schedule: FIFO order, except
   (`transfer` (root.1) is spawned at transfer.toy:1:5; `audit` (root.2) is spawned at audit.toy:1:5)
 
 Steps (▸ out of FIFO order)
-    step  time  task               ran
+    step  time  task               ran from → to
        1   0 s  root               start → root.toy:3
        2   0 s  transfer (root.1)  start → transfer.toy:2
        3   0 s  audit (root.2)     start → audit.toy:1
@@ -60,9 +60,9 @@ timeloop: `toys::lost_wake` failed in # of # schedules: deadlock
   (after 5 steps, at virtual time 0 s)
 
 Blocked tasks
-  - `root` has waited at root.toy:3:5 since 0 s
-  - `notifier` (root.2), spawned at notifier.toy:1:5, has waited at notifier.toy:2:5 since 0 s
-  - `waiter` (root.1), spawned at waiter.toy:1:5, has waited at waiter.toy:3:5 since 0 s
+  - `root` has been blocked at root.toy:3:5 since 0 s
+  - `notifier` (root.2), spawned at notifier.toy:1:5, has been blocked at notifier.toy:2:5 since 0 s
+  - `waiter` (root.1), spawned at waiter.toy:1:5, has been blocked at waiter.toy:3:5 since 0 s
 
 Critical order (checked): if these two swap, the test passes
   step 3  `notifier` (root.2) resumes at notifier.toy:1
@@ -71,10 +71,9 @@ Critical order (checked): if these two swap, the test passes
 Failing schedule: FIFO order, except
   step 4  `waiter` (root.1) starts only after `notifier` (root.2) has resumed at notifier.toy:1, 2 steps later
           than in FIFO order
-  (`waiter` (root.1) is spawned at waiter.toy:1:5; `notifier` (root.2) is spawned at notifier.toy:1:5)
 
 Steps (▸ out of FIFO order)
-    step  time  task               ran
+    step  time  task               ran from → to
        1   0 s  root               start → root.toy:3
        2   0 s  notifier (root.2)  start → notifier.toy:1
        3   0 s  notifier (root.2)  :1 → :2
@@ -98,16 +97,14 @@ timeloop: `toys::select` failed in # of # schedules: unobserved panic at chooser
   cell 1 is 1, not 0
   (in task `chooser` (root.1), spawned at chooser.toy:1:5, after 3 steps, at virtual time 0 s)
 
-Fails in # of # schedules; it takes another choice to pass (checked): with the 1st branch polled first,
-  the test passes
+Fails in # of # schedules; passes with the 1st branch polled first (checked)
   step 3  `chooser` (root.1) resumes at chooser.toy:1, and its 2nd `select!` polls the 2nd branch first
 
 Failing schedule: FIFO order, except
   step 3  `chooser` (root.1) resumes at chooser.toy:1, and its 2nd `select!` polls the 2nd branch first
-  (`chooser` (root.1) is spawned at chooser.toy:1:5)
 
 Steps
-    step  time  task              ran
+    step  time  task              ran from → to
        1   0 s  root              start → root.toy:2
        2   0 s  chooser (root.1)  start → chooser.toy:1
        3   0 s  chooser (root.1)  :1 → panic
@@ -140,7 +137,7 @@ Failing schedule: FIFO order, except
    (root.4) is spawned at second.toy:1:5)
 
 Steps (▸ out of FIFO order)
-    step  time  task             ran
+    step  time  task             ran from → to
        1   0 s  root             start → root.toy:5
   ▸    2   0 s  second (root.2)  start → second.toy:2
   ▸    3   0 s  second (root.4)  start → :2
@@ -153,7 +150,7 @@ Steps (▸ out of FIFO order)
       10   0 s  root             root.toy:5 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test races -- --exact
 "
     );
@@ -179,7 +176,7 @@ Failing schedule: FIFO order, except
   (`rent` (root.1) is spawned at rent.toy:1:5; `wages` (root.2) is spawned at wages.toy:1:5)
 
 Steps (▸ out of FIFO order)
-    step  time  task            ran
+    step  time  task            ran from → to
        1   0 s  root            start → root.toy:3
        2   0 s  rent (root.1)   start → rent.toy:4  reads `cell 1`, reads `cell 0`
        3   0 s  wages (root.2)  start → end  reads `cell 1`, reads `cell 0`, writes it
@@ -187,7 +184,7 @@ Steps (▸ out of FIFO order)
        5   0 s  root            root.toy:3 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_access -- --exact
 "
     );
@@ -212,27 +209,27 @@ Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `work` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 3  `work` (root.1) starts only after a stall of 500 ms, in which virtual time advances once, to 500 ms
+  step 3  `work` (root.1) starts only after a stall of 500 ms, at 500 ms
   (`work` (root.1) is spawned at work.toy:1:5)
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.
 
 Steps (▸ out of FIFO order)
-    step    time  task               ran
+    step    time  task               ran from → to
        1     0 s  root               start → root.toy:3
        2     0 s  watchdog (root.2)  start → watchdog.toy:1
   ▸    3  500 ms  work (root.1)      start → work.toy:1
        4  500 ms  watchdog (root.2)  watchdog.toy:1 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test watchdog -- --exact
 "
     );
 }
 
 #[test]
-fn of_steps_that_repeat_themselves() {
+fn d3_of_steps_that_repeat_themselves() {
     let ticker = program("ticker", [Op::Spawn(program("", [])), Op::SpinIf(0, 0)]);
     let toy = Toy::new([Op::Spawn(ticker), Op::Wait(0)]);
     let limits = Limits { max_polls_per_instant: 1_000, ..Limits::default() };
@@ -251,16 +248,57 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task             ran
+    step  time  task             ran from → to
        1   0 s  root             start → root.toy:2
        2   0 s  ticker (root.1)  start → ticker.toy:2
        3   0 s  root.1.1         start → end
     … 1 step repeated 997 times from step 4 on; the last time:
     1000   0 s  ticker (root.1)  :2 → :2
+    spawned: root.1.1 at root.toy:1
 
 found by   the baseline run (FIFO order)
 replay     TIMELOOP_REPLAY=TL1# cargo test ticker -- --exact
 "
+    );
+}
+
+/// The table shows the steps around a deviation, however long ago it was, and the last ones.
+#[test]
+fn d3_the_steps_around_a_deviation_are_shown() {
+    let writer = |value| program("writer", [Op::Store(0, value), Op::Raise(value as usize)]);
+    let start = [Op::Spawn(writer(1)), Op::Spawn(writer(2)), Op::Wait(1), Op::Wait(2)];
+    let later = [const { Op::Yield }; 40];
+    let toy = Toy::new([&start[..], &later[..], &[Op::Expect(0, 2)]].concat());
+    let report = report("long_ago", &toy);
+    let (_, table) = report.split_once("\nSteps").expect("a table");
+    let numbers: Vec<&str> = table
+        .lines()
+        .skip(2)
+        .map_while(|line| {
+            line.trim_start_matches([' ', '▸']).split(' ').next().filter(|word| !word.is_empty())
+        })
+        .collect();
+    let shown = |range: std::ops::RangeInclusive<u32>| range.map(|step| step.to_string()).collect::<Vec<_>>();
+    let expected = [shown(1..=3), vec!["…".to_owned()], shown(30..=44)].concat();
+    assert_eq!(numbers, expected, "{report}");
+    assert!(table.contains("\n  ▸    2   0 s  writer (root.2)"), "{report}");
+}
+
+/// A line of the schedule names one of the tasks that were overtaken, and says how far the task moved.
+#[test]
+fn d7_a_task_that_overtakes_several_others_has_one_sentence() {
+    let late = program("late", [Op::Store(0, 1), Op::Raise(0)]);
+    let idle = || Op::Spawn(program("idle", [Op::Load(1)]));
+    let start = [Op::Spawn(late), idle(), idle(), idle(), idle()];
+    let toy = Toy::new([&start[..], &[Op::Yield, Op::Expect(0, 1)]].concat());
+    let report = report("late", &toy);
+    let (_, schedule) = report.split_once("Failing schedule: FIFO order, except\n").expect("a schedule");
+    assert_eq!(
+        schedule.lines().next(),
+        Some(
+            "  step 2  `root` resumes at root.toy:6 before `late` (root.1) starts, 5 steps earlier than in FIFO order"
+        ),
+        "{report}"
     );
 }
 
@@ -279,7 +317,7 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task  ran
+    step  time  task  ran from → to
        1   0 s  root  start → root.toy:1
        2   0 s  root  :1 → panic
 
@@ -306,7 +344,7 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task             ran
+    step  time  task             ran from → to
        1   0 s  root             start → root.toy:2
        2   0 s  drawer (root.1)  start → drawer.toy:2
        3   0 s  drawer (root.1)  :2 → end

@@ -287,7 +287,7 @@ impl World<'_> {
             }
         }
         self.tasks[slot].since_ns = at_ns;
-        let explain = self.request.detail == Detail::Explain;
+        let explain = self.request.detail >= Detail::Located;
         loop {
             let Some(op) = self.tasks[slot].program.ops.get(self.tasks[slot].next_op).cloned() else {
                 self.tasks[slot].ended = true;

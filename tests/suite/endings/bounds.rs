@@ -85,7 +85,7 @@ fn time_limit() {
     });
     assert_eq!(failure.kind, FailureKind::TimeLimit);
     assert_eq!(by_name!(failure), "time limit after 50 s: the run did not end within 60 s of virtual time; the next timer is due at 75 s. If the test needs more time, raise `max_virtual_time`.
-  `root` has waited at <tick> since 50 s");
+  `root` has been blocked at <tick> since 50 s");
 }
 
 /// The default limit, printed in a readable unit.
@@ -99,7 +99,7 @@ fn time_limit_of_a_century() {
     });
     assert_eq!(by_name!(failure), "\
 time limit after 32,850 d: the run did not end within 36,500 d of virtual time; the next timer is due at 38,325 d. If the test needs more time, raise `max_virtual_time`.
-  `root` has waited at <once in 15 years> since 32,850 d");
+  `root` has been blocked at <once in 15 years> since 32,850 d");
 }
 
 #[test]

@@ -78,8 +78,8 @@ fn over_a_future_of_a_foreign_crate() {
         by_name!(failure.unwrap_err()),
         "\
 deadlock after 2 s: no task is ready and no timer is pending, so nothing can wake the 2 blocked tasks
-  `root` has waited at <done> since 2 s
-  `consume` (root.1), spawned at <consumer>:9, has waited at <next> since 2 s"
+  `root` has been blocked at <done> since 2 s
+  `consume` (root.1), spawned at <consumer>:9, has been blocked at <next> since 2 s"
     );
 }
 
@@ -99,7 +99,7 @@ fn over_a_future_with_wakers_of_its_own() {
         by_name!(failure.unwrap_err()),
         "\
 deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
-  `root` has waited at <all> since 0 s"
+  `root` has been blocked at <all> since 0 s"
     );
 }
 

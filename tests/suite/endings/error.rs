@@ -91,7 +91,7 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task  ran
+    step  time  task  ran from → to
        1   0 s  root  start → tests/suite/endings/error.rs:11
        2  5 ms  root  :11 → returned error
 

@@ -88,10 +88,10 @@ take other steps.
 
 Failing schedule: FIFO order
 
-Steps
-    step  time  task                   ran
-       1   0 s  root                   start
-       2   0 s  ask_a_thread (root.1)  start
+Steps (? unknown place)
+    step  time  task                   ran from → to
+       1   0 s  root                   start → ?
+       2   0 s  ask_a_thread (root.1)  start → ?
 
 found by   the baseline run (FIFO order)
 replay     TIMELOOP_REPLAY=TL1# cargo test answer -- --exact

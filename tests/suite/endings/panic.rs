@@ -71,7 +71,7 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task               ran
+    step  time  task               ran from → to
        1   0 s  root               start → <unwrap it>
        2   0 s  withdraw (root.1)  start → panic
        3   0 s  root               <unwrap it> → panic

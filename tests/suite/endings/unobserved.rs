@@ -156,7 +156,7 @@ Every schedule fails: all # that were tried, and # variants of this one
 Failing schedule: FIFO order
 
 Steps
-    step  time  task            ran
+    step  time  task            ran from → to
        1   0 s  root            start → tests/suite/endings/unobserved.rs:143
        2   0 s  audit (root.1)  start → :15
        3   0 s  audit (root.1)  :15 → panic

@@ -44,6 +44,20 @@ fn d11_only_a_replay_prints() {
     assert_eq!([count(&replayed, line), count(&replayed, panic)], [1, 1], "{replayed}");
 }
 
+/// The report of a replay has the same critical order as that of the exploration.
+#[test]
+fn d12_a_replay_keeps_the_critical_order() {
+    let found = child("faults::replays::prints", &[]);
+    let critical = |printed: &str| {
+        let start = printed.find("\nCritical order (checked): ").unwrap_or_else(|| panic!("{printed}"));
+        printed[start + 1..].split("\n\n").next().expect("a first part").to_owned()
+    };
+    let token = found.printed().rsplit_once("TIMELOOP_REPLAY=").expect("a replay line").1;
+    let token = token.split(' ').next().expect("a token");
+    let replayed = child("faults::replays::prints", &[("TIMELOOP_REPLAY", token)]);
+    assert_eq!(critical(replayed.printed()), critical(found.printed()));
+}
+
 /// The backtrace of a replay lists the code under test, without what runs and polls it.
 #[test]
 fn d12_the_backtrace_of_a_replay_is_short() {

@@ -1,11 +1,14 @@
 //! What reports and errors say.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use timeloop::net::{FaultPlan, TcpStream, UnixListener};
 use timeloop::time::{Duration, sleep};
 use timeloop::world::World;
 use timeloop::{FailureKind, Resource, run, task};
 
-use crate::support::{Folder, explorer, panic_text};
+use crate::support::{Folder, by_name, explorer, panic_text};
 
 #[test]
 fn d8_a_crash_has_one_line_and_its_step() {
@@ -27,6 +30,48 @@ fn d8_a_crash_has_one_line_and_its_step() {
     let row = table.lines().find(|line| line.contains("  node db crashes")).expect("the crash is a step");
     assert_eq!(step(lines[0]), step(row), "{report}");
     assert!(step(row).is_some(), "{report}");
+}
+
+/// The first mention of a task without a name says where it was spawned, and the later ones do not.
+#[test]
+fn d9_a_task_without_a_name_is_introduced_once() {
+    let found = explorer("faults::reports::d9").runs(50).run(|| async {
+        let last = Rc::new(Cell::new(0));
+        let [one, two] = [Rc::clone(&last), Rc::clone(&last)];
+        let first = task::spawn(async move { one.set(1) }); // @first
+        let second = task::spawn(async move { two.set(2) }); // @second
+        let both = [task::spawn(async {}), task::spawn(async {})]; // @idle
+        first.await.unwrap();
+        second.await.unwrap();
+        for idle in both {
+            idle.await.unwrap();
+        }
+        assert_eq!(last.get(), 2);
+    });
+    let report = by_name!(found.report());
+    let (critical, _) = report.split_once("\nFailing schedule").expect("a schedule");
+    for introduction in ["`root.1` (spawned at <first>)", "`root.2` (spawned at <second>)"] {
+        assert!(critical.contains(introduction), "{report}");
+    }
+    // The tasks that only the table mentions are listed below it.
+    assert!(report.contains("\n    spawned: root.3, root.4 at <idle>\n"), "{report}");
+    assert_eq!(report.matches("spawned").count(), 3, "{report}");
+}
+
+/// A list of blocked tasks, or the line about the task that failed, introduces a task as well.
+#[test]
+fn d9_tasks_are_not_introduced_twice() {
+    let found = explorer("faults::reports::d9_blocked").runs(50).run(|| async {
+        let notify = Rc::new(timeloop::sync::Notify::new());
+        let theirs = Rc::clone(&notify);
+        let waits = task::spawn(async move { theirs.notified().await }); // @waits
+        task::spawn(async move { notify.notify_waiters() }); // @notifies
+        waits.await.unwrap();
+    });
+    let report = by_name!(found.report());
+    assert!(report.contains("- `root.1`, spawned at <waits>:21, has waited at <waits>"), "{report}");
+    assert!(report.contains("`root.2` (spawned at <notifies>)"), "{report}");
+    assert_eq!(report.matches("spawned").count(), 2, "{report}");
 }
 
 #[test]

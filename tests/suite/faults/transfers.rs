@@ -67,7 +67,7 @@ fn c2_one_read_does_not_get_what_one_write_wrote() {
     for model in links {
         for bytes in [8_000, 60_000] {
             let exploration = explorer("c2::read").stalls(false).run(move || one_read(model(), bytes));
-            assert_split(&exploration, "moves only ");
+            assert_split(&exploration, "s only ");
         }
     }
 }
@@ -80,7 +80,7 @@ fn c2_a_write_may_be_short() {
         assert_eq!(stream.write(b"hello").await.unwrap(), 5);
         drop(listener);
     });
-    assert_split(&exploration, "`root` writes to a tcp connection, which moves only 1 of 5 bytes");
+    assert_split(&exploration, "`root` writes only 1 of 5 bytes to a tcp connection");
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn c2_unix_streams_are_split() {
         one.write_all(b"hello").await.unwrap();
         assert_eq!(other.read(&mut [0; 9]).await.unwrap(), 5);
     });
-    assert_split(&reads, "unix stream, which moves only 1 of 5 bytes");
+    assert_split(&reads, "only 1 of 5 bytes from a unix stream");
     let writes = explorer("c2::unix_write").run(|| async {
         let (mut one, _other) = UnixStream::pair().unwrap();
         assert_eq!(one.write(b"hello").await.unwrap(), 5);
     });
-    assert_split(&writes, "`root` writes to a unix stream, which moves only 1 of 5 bytes");
+    assert_split(&writes, "`root` writes only 1 of 5 bytes to a unix stream");
 }
 
 #[test]
@@ -105,12 +105,12 @@ fn c2_streams_in_memory_are_split() {
         one.write_all(b"hello").await.unwrap();
         assert_eq!(other.read(&mut [0; 9]).await.unwrap(), 5);
     });
-    assert_split(&reads, "`root` reads from a duplex stream, which moves only 1 of 5 bytes");
+    assert_split(&reads, "`root` reads only 1 of 5 bytes from a duplex stream");
     let writes = explorer("c2::simplex_write").run(|| async {
         let (_reader, mut writer) = timeloop::io::simplex(3);
         assert_eq!(writer.write(b"hello").await.unwrap(), 3);
     });
-    assert_split(&writes, "`root` writes to a simplex stream, which moves only 1 of 3 bytes");
+    assert_split(&writes, "`root` writes only 1 of 3 bytes to a simplex stream");
 }
 
 /// Code that repeats short reads and writes passes, and loses nothing.

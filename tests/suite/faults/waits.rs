@@ -362,12 +362,12 @@ fn d16_who_closed_and_when() {
     // The same of a channel whose sender was dropped, and an error of the root instead of a panic.
     let exploration = explorer("d16_dropped").runs(1).run(|| async {
         let (tx, rx) = oneshot::channel::<()>();
-        spawn(async move { drop(tx) });
+        spawn(async move { drop(tx) }); // @drops
         timeout(Duration::from_secs(1), rx).await.unwrap()
     });
-    let report = exploration.report();
+    let report = by_name!(exploration.report());
     assert!(report.contains("`root` found `oneshot channel`"), "{report}");
-    assert!(report.contains("`root.1` closed it at step 2"), "{report}");
+    assert!(report.contains("`root.1` (spawned at <drops>) closed it at step 2"), "{report}");
 }
 
 #[test]

@@ -33,19 +33,19 @@ Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `root` resumes at <sleep>
 
 Failing schedule: FIFO order, except
-  step 3  `root` resumes at <sleep> only after a stall of 500 ms, in which virtual time
-          advances once, to 1.5 s
+  step 3  `root` resumes at <sleep> only after a stall of 500 ms, at 1.5 s
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.
 
 Steps (▸ out of FIFO order)
-    step   time  task    ran
+    step   time  task    ran from → to
        1    0 s  root    start → <sleep>
        2    0 s  root.1  start → <ticker>
   ▸    3  1.5 s  root    <sleep> → panic
+    spawned: root.1 at <ticker>
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     from # to # deviations in # runs
+shrunk     from # deviations to # in # runs
 replay     TIMELOOP_REPLAY=TL1# cargo test exact -- --exact
 "
     );
