@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use timeloop_sim::{
-    Config, Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found, Record,
-    Schedule, Seed, Stalls, StrategySpec, explore,
+    Access, Config, Critical, CriticalDecision, CriticalStep, Detail, Ended, Exploration, FailureKind, Found,
+    Record, Schedule, Seed, Stalls, StrategySpec, explore,
 };
 
 use crate::exploring::config;
@@ -154,6 +154,25 @@ fn d5_the_nearest_order_that_decides_is_reported() {
         let CriticalDecision::Order { first, .. } = &critical.decision else { panic!("{critical:?}") };
         assert_eq!(first.task.path.to_string(), format!("root.{}", 2 * pairs), "{critical}");
     }
+}
+
+/// An order that no deviation changes decides, too, and is nearer to the failure than the deviation.
+#[test]
+fn d5_an_order_after_the_last_deviation_is_nearer() {
+    let first = program("first", [Op::Store(0, 1), Op::Raise(0)]);
+    let second = program("second", [Op::AddIf(0, 0, 15, 1), Op::Raise(1)]);
+    let writer = program("writer", [Op::Touch(1, Access::Write), Op::Store(1, 1), Op::Raise(2)]);
+    let reader = program("reader", [Op::Touch(1, Access::Read), Op::AddIf(1, 1, 15, 1), Op::Raise(3)]);
+    let early = [Op::Spawn(first), Op::Spawn(second), Op::Wait(0), Op::Wait(1)];
+    let late = [Op::Spawn(writer), Op::Spawn(reader), Op::Wait(2), Op::Wait(3)];
+    let toy = Toy::new([&early[..], &late[..], &[Op::AddIf(15, 2, 13, 1), Op::Expect(13, 0)]].concat());
+    let exploration = explored(&toy);
+    let found = exploration.found.as_deref().expect("some run fails");
+    assert_eq!(found.deviations_after(), Some(1), "{}", found.report);
+    let CriticalDecision::Order { first, second, .. } = &checked(&toy, found).decision else {
+        panic!("{}", found.report)
+    };
+    assert_eq!([&first.task.name, &second.task.name], ["writer", "reader"], "{}", found.report);
 }
 
 /// The numbers in front of the critical steps are those of the table of steps.

@@ -96,6 +96,21 @@ fn a1_shrinking_uses_only_decisions_of_the_strategy() {
     }
 }
 
+/// Under `fifo`, only choices differ. Shrinking does not reorder tasks, although one deviation would do instead of two.
+#[test]
+fn a1_tasks_stay_in_fifo_order_where_the_strategy_keeps_it() {
+    let choices =
+        [Op::Select(2, 0), Op::Select(2, 1), Op::AddIf(0, 1, 3, 1), Op::AddIf(1, 1, 3, 1), Op::Raise(0)];
+    let setter = program("setter", [Op::Store(5, 1), Op::Raise(1)]);
+    let reader = program("reader", [Op::AddIf(5, 0, 3, 2), Op::Raise(2)]);
+    let tasks = [program("chooser", choices), setter, reader].map(Op::Spawn);
+    let waits = [Op::Wait(0), Op::Wait(1), Op::Wait(2), Op::AddIf(3, 2, 13, 1), Op::Expect(13, 0)];
+    let toy = Toy::new([&tasks[..], &waits[..]].concat());
+    let exploration = explore(&Config { strategy: StrategySpec::Fifo, ..config("choices") }, &toy);
+    let deviations = found(&exploration).shrunk.deviations().unwrap().to_vec();
+    assert_eq!(deviations, [0, 1].map(|index| deviation("root.1", 0, Domain::Select, index, 1)));
+}
+
 /// A stall gets no longer than the strategy's, although a shorter list of deviations would do.
 #[test]
 fn a1_a_stall_stays_as_short_as_the_strategy_makes_it() {

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use timeloop::sync::{Mutex, Notify};
 use timeloop::task::{spawn, yield_now};
 use timeloop::time::{Duration, sleep, timeout};
-use timeloop::{Explorer, FailureKind, Limits, Resource, Seed, StoredSchedule, StrategySpec, run_from};
+use timeloop::{
+    Domain, Explorer, FailureKind, Limits, Resource, Seed, StoredSchedule, StrategySpec, run_from,
+};
 
 /// Returns a number below `bound`, the next one of a sequence.
 fn below(state: &mut u64, bound: u64) -> u64 {
@@ -240,4 +242,46 @@ fn a1_no_failing_schedule_has_a_stall_that_no_run_makes() {
             assert!(corrected.result.is_ok(), "{strategy}: the corrected program fails: {}", found.report);
         }
     }
+}
+
+/// Fails if two tasks overtake others, or if a task is preempted before it takes a free lock.
+async fn overtaken_or_preempted() {
+    let overtakes = Rc::new(Cell::new(0));
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let (is_set, overtakes) = (Rc::new(Cell::new(false)), Rc::clone(&overtakes));
+        let first = Rc::clone(&is_set);
+        tasks.push(spawn(async move { first.set(true) }));
+        tasks.push(spawn(async move { overtakes.set(overtakes.get() + u32::from(!is_set.get())) }));
+    }
+    let (lock, state) = (Rc::new(Mutex::new(())), Rc::new(Cell::new("idle")));
+    let (theirs, of_holder, both) = (Rc::clone(&lock), Rc::clone(&state), Rc::clone(&overtakes));
+    tasks.push(spawn(async move {
+        of_holder.set("about to lock");
+        drop(theirs.lock().await);
+        of_holder.set("done");
+    }));
+    tasks.push(spawn(async move {
+        drop(lock.lock().await);
+        if state.get() == "about to lock" {
+            both.set(2);
+        }
+    }));
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert!(overtakes.get() < 2, "both overtake, or one is preempted");
+}
+
+/// One preemption would do instead of two moves. Under `random`, nothing is preempted before a free lock.
+#[test]
+fn a1_nothing_is_preempted_where_the_strategy_does_not_preempt() {
+    let shrunk = |strategy: StrategySpec| {
+        let explorer = crate::support::explorer("a1::preempted").strategy(strategy).stalls(false);
+        let found = explorer.run(overtaken_or_preempted).found.expect("both tasks overtake sometimes");
+        let deviations = found.shrunk.deviations().expect("it is shrunk").iter();
+        deviations.map(|deviation| deviation.domain).collect::<Vec<_>>()
+    };
+    assert_eq!(shrunk(StrategySpec::Random), [Domain::Schedule; 2]);
+    assert_eq!(shrunk(StrategySpec::Surw), [Domain::Operation]);
 }
