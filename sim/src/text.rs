@@ -169,8 +169,12 @@ pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     let sentence = escaped(sentence);
     let mut line = first.to_owned();
     let mut empty = true;
-    for word in sentence.split(' ') {
-        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+    let words: Vec<&str> = sentence.split(' ').collect();
+    for (number, word) in words.iter().enumerate() {
+        // A number and its unit stay together.
+        let unit =
+            words.get(number + 1).filter(|next| is_unit(next)).map_or(0, |unit| 1 + unit.chars().count());
+        if !empty && !is_unit(word) && line.chars().count() + 1 + word.chars().count() + unit > WIDTH {
             text.push_str(&line);
             text.push('\n');
             line = rest.to_owned();
@@ -184,6 +188,11 @@ pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     }
     text.push_str(line.trim_end());
     text.push('\n');
+}
+
+/// Returns whether a word is a unit of time, perhaps before punctuation.
+fn is_unit(word: &str) -> bool {
+    matches!(word.trim_end_matches([',', '.', ':', ';', ')']), "s" | "ms" | "µs" | "us" | "ns")
 }
 
 /// Appends rows of a label and a clause to `text`, with the clauses in a column. Rows without labels are indented only.

@@ -434,7 +434,7 @@ fn a_run_that_does_not_repeat_is_reported() {
     });
     let found = exploration.found.as_ref().expect("a run that strays is a failure");
     assert_eq!(found.failure.kind, timeloop::FailureKind::Nondeterminism, "{}", found.report);
-    assert!(found.failure.message().starts_with("a run that should repeat the first "), "{}", found.report);
+    assert!(found.failure.message().starts_with("a run was to repeat "), "{}", found.report);
     assert!(exploration.searched.is_some_and(|searched| !searched.complete));
 }
 

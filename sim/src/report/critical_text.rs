@@ -104,7 +104,7 @@ fn describe(critical: &Critical, same: bool, names: &TaskNames) -> Text {
             condition: format!("with the random numbers of seed {other}"),
             rows: vec![(
                 String::new(),
-                format!("the code under test draws the random numbers of seed {fails}"),
+                format!("the code under test gets its random numbers from seed {fails}"),
             )],
         },
         CriticalDecision::World { effect, fails_with, .. } => {

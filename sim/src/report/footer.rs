@@ -57,7 +57,8 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
     }
     for other in &found.frequency.others {
         let times = times(other.count);
-        line("also seen", &format!("{}: {times}, first with seed {}", other.kind, other.seed));
+        let another = if other.kind == found.failure.kind { "another " } else { "" };
+        line("also seen", &format!("{another}{}: {times}, first with seed {}", other.kind, other.seed));
     }
     if let Some(stored) = &found.stored {
         line("stored", stored);

@@ -145,12 +145,12 @@ impl Failure {
                     "the run did not end within {max} of virtual time; the next timer is due at {next}. {advice}"
                 )
             }
-            Cause::Escape => "a real thread woke a task of the run, at a time that is not reproducible. Use \
-                              `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+            Cause::Escape => "a real thread woke a task of the run, at a time that is not reproducible. Replace the \
+                              thread by `timeloop::task::spawn_blocking`, and do not start another runtime."
                 .to_owned(),
             Cause::HandleUsedElsewhere => "a real thread used or dropped something of the run (the handle of a task, a \
-                                           timer, a socket or a node), at a time that is not reproducible. Use \
-                                           `timeloop::task::spawn_blocking` instead of the thread, and no other \
+                                           timer, a socket or a node), at a time that is not reproducible. Replace \
+                                           the thread by `timeloop::task::spawn_blocking`, and do not start another \
                                            runtime."
                 .to_owned(),
             Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
@@ -223,8 +223,8 @@ impl Note {
             }
             Self::PausedNode(node) => format!("node `{node}` is paused, and nothing resumes it"),
             Self::WokenByThread => {
-                "a real thread woke a task shortly after the run had ended. A run does not wait for real threads. Use \
-                 `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+                "a real thread woke a task shortly after the run had ended. A run does not wait for real threads. Replace \
+                 the thread by `timeloop::task::spawn_blocking`, and do not start another runtime."
                     .to_owned()
             }
             Self::TokioRuntime => {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::confirm::SUSPECTING_RUNS;
-use crate::text::{Nanos, Nth, done_at, grouped};
+use crate::text::{Nanos, Nth, counted, done_at, grouped};
 use crate::{Difference, DifferentStep, Failure, Resumed};
 
 const CAUSES: &str = "\
@@ -25,17 +25,16 @@ pub(super) fn message(differ: &Difference, seen: Option<&Failure>) -> String {
         Difference::First => "the first run of a schedule differs from two later runs of it".to_owned(),
         Difference::LeftBehind(seed) => {
             let run = match seed {
-                Some(seed) => format!("the run of seed {seed}"),
+                Some(seed) => format!("seed {seed}"),
                 None => "the baseline run".to_owned(),
             };
             format!(
-                "{run} passed when it was the first run, but {SUSPECTING_RUNS} later runs of it all differ from that"
+                "{run} passed as the first run of the process, but took other steps in {SUSPECTING_RUNS} later runs"
             )
         }
         Difference::Prefix(steps) => {
-            let last = grouped(*steps);
-            let first = if *steps == 1 { "step".to_owned() } else { format!("{last} steps") };
-            format!("a run that should repeat the first {first} of an earlier run differs at step {last}")
+            let first = counted(*steps, "step");
+            format!("a run was to repeat {first} of an earlier run, but differs at step {}", grouped(*steps))
         }
     };
     let mut message = format!("{what}.\n{CAUSES}");

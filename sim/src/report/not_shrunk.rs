@@ -23,8 +23,7 @@ pub(crate) fn why(why: NotShrunk) -> &'static str {
 /// Says that a run of `steps` steps is too long to be recorded.
 pub(crate) fn too_long(steps: u64, steps_max: u64) -> String {
     format!(
-        "The schedule was not shrunk: the run has {} steps, and at most {} are recorded. Lower `max_steps` or make the test \
-         smaller.",
+        "The schedule was not shrunk: the run has {} steps, and at most {} are recorded. Make the test smaller.",
         grouped(steps),
         grouped(steps_max)
     )

@@ -60,7 +60,7 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
             text,
             "  ",
             "  ",
-            &format!("The code under test draws the random numbers of seed {randomness}."),
+            &format!("The code under test gets its random numbers from seed {randomness}."),
         );
     }
 }
@@ -150,12 +150,7 @@ impl Writer<'_> {
             Domain::Stall => {
                 self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
             }
-            Domain::Network | Domain::Fault => self.about_world(deviation),
-            // It is decided within its step.
-            Domain::Io => {
-                let (after_steps, line) = self.about_world(deviation);
-                (if after_steps == usize::MAX { after_steps } else { after_steps.saturating_sub(1) }, line)
-            }
+            Domain::Network | Domain::Fault | Domain::Io => self.about_world(deviation),
         }
     }
 
@@ -288,8 +283,10 @@ impl Writer<'_> {
                 format!("{} {verb} it{}", self.task(last), place(other.site.as_ref()))
             }
         };
-        let steps = if meanwhile == 1 { String::new() } else { format!(" for {meanwhile} steps") };
-        format!("{task} is preempted{steps}{before}, until {has_done}")
+        let does =
+            operation.map_or_else(|| "continues".to_owned(), |performed| self.done(performed, Form::Present));
+        let steps = counted(meanwhile as u64, "step");
+        format!("{task} {does} only after {has_done} (preempted for {steps})")
     }
 
     /// Returns the operation before which the task was preempted and with which it continues.

@@ -11,7 +11,7 @@ use super::schedule_text;
 use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, line, shorten_front, wrap};
-use crate::{Failure, FailureKind, Found, Record, Schedule, Site, TaskLabel};
+use crate::{Failure, FailureKind, Found, Record, Schedule, Site, TaskLabel, WorldChange};
 
 /// The last steps that a report shows, unless all are asked for.
 const STEPS_SHOWN: usize = 15;
@@ -295,6 +295,8 @@ enum From<'a> {
 enum To<'a> {
     Place(&'a Site),
     Unknown,
+    /// The task is not polled but dropped, for example.
+    NotPolled(&'static str),
     /// The task ends: `end`, `panic`, `returned error`.
     End(&'static str),
 }
@@ -328,7 +330,11 @@ impl<'a> Row<'a> {
 
     /// Returns whether the step begins or ends at an unknown place.
     fn has_unknown_place(&self) -> bool {
-        matches!((&self.from, &self.to), (From::Unknown, _) | (_, To::Unknown))
+        match self.to {
+            To::NotPolled(_) => false,
+            To::Unknown => true,
+            To::Place(_) | To::End(_) => matches!(self.from, From::Unknown),
+        }
     }
 
     /// The file of the last place in this row.
@@ -370,6 +376,7 @@ impl<'a> Row<'a> {
             From::Unknown => UNKNOWN.to_owned(),
         };
         match self.to {
+            To::NotPolled(what) => what.to_owned(),
             To::Place(site) => format!("{from} → {}", place(site)),
             To::Unknown => format!("{from} → {UNKNOWN}"),
             To::End(how) => format!("{from} → {how}"),
@@ -399,7 +406,11 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
     };
     let failed_here =
         failure.and_then(|failure| failure.task.as_ref()).is_some_and(|label| label.path == task.label.path);
+    let is_polled =
+        !record.events_of(number).iter().any(|event| matches!(event.change, WorldChange::NotPolled(_)));
     let to = match (&step.waits_at, step.finished) {
+        (_, true) if !is_polled => To::NotPolled("dropped"),
+        (_, false) if !is_polled => To::NotPolled("not polled"),
         (_, true) => To::End(match failure.map(|failure| failure.kind) {
             _ if step.panicked => "panic",
             Some(FailureKind::Error) if failed_here => "returned error",

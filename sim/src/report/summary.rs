@@ -71,7 +71,7 @@ pub(crate) fn nothing_differed(exploration: &Exploration, tasks: u32) -> Vec<Str
         };
         notes.push(format!(
             "`{test}` passed, but all {schedules} took the same steps: {why}, and nothing else depends on the schedule. One run \
-             tests as much; `runs = 1` makes it, without this note"
+             would test as much: set `runs = 1`, which also silences this note"
         ));
     }
     let faults = coverage.faults;
@@ -81,8 +81,8 @@ pub(crate) fn nothing_differed(exploration: &Exploration, tasks: u32) -> Vec<Str
             _ => "no task ran while they lasted",
         };
         notes.push(format!(
-            "`{test}` passed, but none of the {} of its fault plans in {schedules} hit a busy task: {why}. Let the plan end with \
-             the work, or the work last as long as the plan",
+            "`{test}` passed, but none of the {} of its fault plans in {schedules} hit a busy task: {why}. Shorten the plan, or \
+             keep the work running until it ends",
             counted(faults.planned, "fault"),
         ));
     }

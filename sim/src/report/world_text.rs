@@ -39,7 +39,7 @@ impl fmt::Display for WorldChange {
                 };
                 write!(f, "node {node} {happens}")
             }
-            Self::NotPolled(state) => write!(f, "does not run: its node {}", is_in_state(*state)),
+            Self::NotPolled(state) => write!(f, "its node {}", is_in_state(*state)),
         }
     }
 }

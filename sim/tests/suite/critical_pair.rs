@@ -117,7 +117,7 @@ fn random_numbers() {
     assert_eq!(
         critical.to_string(),
         format!(
-            "randomness: the code under test draws the random numbers of seed 0; with the random numbers of seed {other}, the \
+            "randomness: the code under test gets its random numbers from seed 0; with the random numbers of seed {other}, the \
              test passes (checked)"
         )
     );

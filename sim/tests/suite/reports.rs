@@ -391,7 +391,7 @@ fn with_random_numbers_that_matter() {
             &Toy::new([Op::Spawn(drawer), Op::Wait(0), Op::AddIf(0, number, 1, 1), Op::Expect(1, 0)]),
         )
     });
-    let line = "FIFO order\n  The code under test draws the random numbers of seed #.";
+    let line = "FIFO order\n  The code under test gets its random numbers from seed #.";
     assert_eq!(reports.iter().filter(|report| report.contains(line)).count(), 2, "{reports:?}");
 }
 

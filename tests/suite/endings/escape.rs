@@ -31,7 +31,7 @@ fn by_a_thread_that_wakes_the_root() {
     assert_eq!(failure.kind, FailureKind::Escape);
     assert_eq!(
         by_name!(failure),
-        "escape in `root` after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Use `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+        "escape in `root` after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Replace the thread by `timeloop::task::spawn_blocking`, and do not start another runtime."
     );
 }
 
@@ -43,7 +43,7 @@ fn by_a_thread_that_wakes_a_task() {
     });
     assert_eq!(
         by_name!(failure.unwrap_err()),
-        "escape in `ask_a_thread` (root.1) after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Use `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+        "escape in `ask_a_thread` (root.1) after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Replace the thread by `timeloop::task::spawn_blocking`, and do not start another runtime."
     );
 }
 
@@ -56,7 +56,7 @@ fn too_late_for_its_task() {
     });
     assert_eq!(
         by_name!(failure.unwrap_err()),
-        "escape after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Use `timeloop::task::spawn_blocking` instead of the thread, and no other runtime."
+        "escape after 0 s: a real thread woke a task of the run, at a time that is not reproducible. Replace the thread by `timeloop::task::spawn_blocking`, and do not start another runtime."
     );
 }
 
@@ -78,8 +78,8 @@ fn in_a_report() {
         "\
 timeloop: `threads::answer` failed in # of # schedules: escape
 
-  a real thread woke a task of the run, at a time that is not reproducible. Use
-  `timeloop::task::spawn_blocking` instead of the thread, and no other runtime.
+  a real thread woke a task of the run, at a time that is not reproducible. Replace
+  the thread by `timeloop::task::spawn_blocking`, and do not start another runtime.
   (in task `ask_a_thread` (root.1), spawned at <spawn>:20, after 2 steps, at virtual
   time 0 s)
 

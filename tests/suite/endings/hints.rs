@@ -29,7 +29,7 @@ fn state_left_in_a_static_is_reported_as_such() {
     let first_line = message.lines().next().unwrap();
     assert_eq!(
         first_line,
-        "the baseline run passed when it was the first run, but 20 later runs of it all differ from that."
+        "the baseline run passed as the first run of the process, but took other steps in 20 later runs."
     );
     let last_line = message.lines().last().unwrap();
     assert_eq!(

@@ -47,7 +47,7 @@ fn c6_a_test_without_differences_says_so() {
         printed("one_task", &[]),
         "\
 timeloop: `suite::faults::coverage::one_task` passed, but all 1,001 runs took the same steps: the test has a single \
-task, and nothing else depends on the schedule. One run tests as much; `runs = 1` makes it, without this note
+task, and nothing else depends on the schedule. One run would test as much: set `runs = 1`, which also silences this note
 "
     );
     assert_eq!(printed("one_task", &[("TIMELOOP_RUNS", "1")]), "");
@@ -211,8 +211,7 @@ mod faults {
             assert!(counts.begun > 0 && counts.hits() == 0, "{counts:?}");
             let [note] = &exploration.notes[..] else { panic!("{:?}", exploration.notes) };
             assert!(note.ends_with(
-                "hit a busy task: no task ran while they lasted. Let the plan end with the work, or the work last as long as \
-                 the plan"
+                "hit a busy task: no task ran while they lasted. Shorten the plan, or keep the work running until it ends"
             ), "{note}");
         }
     }

@@ -113,6 +113,20 @@ fn c2_streams_in_memory_are_split() {
     assert_split(&writes, "`root` writes only 1 of 3 bytes to a simplex stream");
 }
 
+/// The failing schedule names the step in which the table shows the read.
+#[test]
+fn c2_a_short_read_has_the_step_of_its_task() {
+    let exploration = explorer("c2::step").run(|| async {
+        let (mut one, mut other) = timeloop::io::duplex(64);
+        timeloop::spawn(async move { one.write_all(b"hello").await.unwrap() });
+        assert_eq!(other.read(&mut [0; 9]).await.unwrap(), 5);
+    });
+    let report = exploration.found.expect("a read may be short").report;
+    assert!(report.contains("  step 3  `root` reads only 1 of 5 bytes from a duplex stream"), "{report}");
+    let row = report.lines().find(|line| line.trim_start().starts_with("3  ")).expect("the table has step 3");
+    assert!(row.contains("root ") && row.contains("receives from `duplex stream`"), "{report}");
+}
+
 /// Code that repeats short reads and writes passes, and loses nothing.
 #[test]
 fn c2_all_bytes_arrive_in_order() {

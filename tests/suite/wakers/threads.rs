@@ -12,8 +12,8 @@ use timeloop::{FailureKind, spawn};
 use super::{Left, waker, woken};
 use crate::support::{fifo, panic_text};
 
-const ESCAPE: &str = "a real thread woke a task of the run, at a time that is not reproducible. Use \
-                      `timeloop::task::spawn_blocking` instead of the thread, and no other runtime.";
+const ESCAPE: &str = "a real thread woke a task of the run, at a time that is not reproducible. Replace the thread by \
+                      `timeloop::task::spawn_blocking`, and do not start another runtime.";
 
 #[test]
 fn after_the_run_nothing_happens() {
