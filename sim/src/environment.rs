@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::strategy::spec::ACCEPTED as STRATEGIES;
-use crate::{Seed, Stalls, StrategySpec};
+use crate::{Seed, StrategySpec};
 
 /// The settings from the environment; `None` leaves a setting to the test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Settings {
     /// `TIMELOOP_LOG`: how much to print.
     pub log: Option<Log>,
     /// `TIMELOOP_STALLS`: whether virtual time may pass while a task is ready.
-    pub stalls: Option<Stalls>,
+    pub stalls: Option<bool>,
     /// `TIMELOOP_REGRESSIONS`: the folder that has a folder of regression files for each package.
     pub regressions: Option<PathBuf>,
     /// `TIMELOOP_RESULTS`: the file to which every exploration appends its result.
@@ -215,8 +215,8 @@ impl Settings {
             }
             "TIMELOOP_STALLS" => {
                 self.stalls = Some(match value {
-                    "on" => Stalls::Deadlines,
-                    "off" => Stalls::Never,
+                    "on" => true,
+                    "off" => false,
                     _ => return Err("is neither `on` nor `off`".to_owned()),
                 });
             }
@@ -346,7 +346,7 @@ mod tests {
             replay: Some(ReplaySetting::Token("tl1abc".to_owned())),
             check: Some(100),
             log: Some(Log::Steps),
-            stalls: Some(Stalls::Never),
+            stalls: Some(false),
             regressions: Some(PathBuf::from("target/regressions")),
             results: Some(PathBuf::from("target/results")),
             ci: true,

@@ -115,7 +115,10 @@ impl<'a> Session<'a> {
             true => 1,
             false => std::thread::available_parallelism().map_or(1, NonZero::get),
         };
-        let stalls = settings.stalls.unwrap_or(config.stalls);
+        let stalls = match settings.stalls {
+            Some(are_possible) if are_possible != config.stalls.are_possible() => are_possible.into(),
+            _ => config.stalls,
+        };
         let strategy = settings.strategy.unwrap_or(config.strategy).with_stalls(stalls.are_possible());
         let runs = match strategy {
             // An exhaustive search ends before that if it is complete.

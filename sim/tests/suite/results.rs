@@ -71,13 +71,16 @@ fn schedules_are_stored_in_the_folder_of_the_variable() {
 
 #[test]
 fn the_variable_for_stalls_overrides_the_configuration() {
-    let strategy = |stalls| {
-        let settings = Settings { stalls, strategy: Some(StrategySpec::Stall), ..Settings::default() };
-        let config = Config { environment: Some(settings), runs: Some(2), ..config("calm") };
+    let strategy = |variable, stalls| {
+        let settings =
+            Settings { stalls: variable, strategy: Some(StrategySpec::Stall), ..Settings::default() };
+        let config = Config { environment: Some(settings), runs: Some(2), stalls, ..config("calm") };
         explore(&config, &Toy::new([Op::Yield])).strategy
     };
-    assert_eq!(strategy(None), StrategySpec::Stall);
-    assert_eq!(strategy(Some(Stalls::Never)), StrategySpec::Random);
+    assert_eq!(strategy(None, Stalls::Deadlines), StrategySpec::Stall);
+    assert_eq!(strategy(Some(false), Stalls::Deadlines), StrategySpec::Random);
+    assert_eq!(strategy(None, Stalls::Never), StrategySpec::Random);
+    assert_eq!(strategy(Some(true), Stalls::Never), StrategySpec::Stall);
 }
 
 #[test]

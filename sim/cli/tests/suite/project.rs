@@ -160,6 +160,12 @@ impl Project {
         command.envs(variables.iter().copied()).output().expect("it runs").into()
     }
 
+    /// Runs `cargo timeloop` with another cargo.
+    pub(crate) fn timeloop_by(&self, cargo: &Path, arguments: &[&str]) -> Ended {
+        let mut command = self.command(env!("CARGO_BIN_EXE_cargo-timeloop"), arguments);
+        command.env("CARGO", cargo).output().expect("it runs").into()
+    }
+
     /// Runs a line in a shell.
     pub(crate) fn shell(&self, line: &str) -> Ended {
         self.command("sh", &["-c", line]).output().expect("it runs").into()

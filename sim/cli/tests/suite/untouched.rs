@@ -62,3 +62,19 @@ fn an_old_lockfile_stays_as_it_is() {
     project.assert_untouched(&before);
     project.timeloop(&["doctor", "--locked"]).assert_code(0);
 }
+
+/// A cargo that ignores the setting would write the user's lockfile.
+#[test]
+fn a_cargo_that_puts_its_lockfile_beside_the_manifest_is_not_called() {
+    let project = Project::library("ignored", SOURCE);
+    let cargo = project.folder.join("cargo");
+    let script = "#!/bin/sh\nfor word do\n  shift\n  case $word in\n    resolver.lockfile-path=*) word=term.quiet=true ;;\n  esac\n  \
+                  set -- \"$@\" \"$word\"\ndone\nexec cargo \"$@\"\n";
+    fs::write(&cargo, script).expect("it is writable");
+    project.shell("chmod +x cargo").assert_code(0);
+    let before = project.snapshot();
+    let ended = project.timeloop_by(&cargo, &["test"]);
+    ended.assert_code(1);
+    ended.assert_printed("does not put its lockfile elsewhere (`resolver.lockfile-path`)");
+    project.assert_untouched(&before);
+}
