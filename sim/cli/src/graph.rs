@@ -130,23 +130,24 @@ pub(crate) fn warnings(metadata: &Metadata) -> Vec<String> {
     let old = old.map(|package| {
         format!("{}; it stays real, so what uses it is not simulated", used(metadata, package))
     });
-    let at_compile_time = compile_time_users(metadata).into_iter().map(|package| {
+    let at_compile_time = compile_time_users(metadata).into_iter().map(|(package, needed)| {
         format!(
-            "`{package}` runs while compiling and uses tokio, which is replaced there too: it can't reach real sockets"
+            "`{package}` needs `{needed}` while compiling; tokio is replaced there too, and can't reach real sockets"
         )
     });
     old.chain(at_compile_time).collect()
 }
 
-/// Returns the packages that are needed while compiling (for build scripts and as procedural macros) and lead to tokio.
-fn compile_time_users(metadata: &Metadata) -> BTreeSet<String> {
+/// Returns which packages need which ones while compiling (for a build script, or as procedural macros) that lead to tokio.
+fn compile_time_users(metadata: &Metadata) -> BTreeSet<(String, String)> {
     let Some(resolve) = &metadata.resolve else { return BTreeSet::new() };
     let node = |id: &PackageId| resolve.nodes.iter().find(|node| node.id == *id);
     let is_macro = |id: &PackageId| {
         metadata[id].targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro))
     };
     let mut users = BTreeSet::new();
-    for first in resolve.nodes.iter().flat_map(|node| &node.deps) {
+    let edges = resolve.nodes.iter().flat_map(|node| node.deps.iter().map(move |first| (&node.id, first)));
+    for (user, first) in edges {
         let for_build = first.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Build);
         if !for_build && !is_macro(&first.pkg) {
             continue;
@@ -157,7 +158,7 @@ fn compile_time_users(metadata: &Metadata) -> BTreeSet<String> {
                 continue;
             }
             if is_tokio(&metadata[id]) {
-                users.insert(metadata[&first.pkg].name.to_string());
+                users.insert((metadata[user].name.to_string(), metadata[&first.pkg].name.to_string()));
                 break;
             }
             let needed = node(id).into_iter().flat_map(|node| &node.deps);

@@ -68,7 +68,7 @@ fn an_old_lockfile_stays_as_it_is() {
 fn a_cargo_that_puts_its_lockfile_beside_the_manifest_is_not_called() {
     let project = Project::library("ignored", SOURCE);
     let cargo = project.folder.join("cargo");
-    let script = "#!/bin/sh\nfor word do\n  shift\n  case $word in\n    resolver.lockfile-path=*) word=term.quiet=true ;;\n  esac\n  \
+    let script = "#!/bin/sh\nfor word do\n  shift\n  case $word in\n    resolver.lockfile-path=*) word=term.verbose=false ;;\n  esac\n  \
                   set -- \"$@\" \"$word\"\ndone\nexec cargo \"$@\"\n";
     fs::write(&cargo, script).expect("it is writable");
     project.shell("chmod +x cargo").assert_code(0);
