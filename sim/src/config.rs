@@ -6,12 +6,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::environment::{EnvironmentError, JOBS_MAX, Settings};
 use crate::progress::OnProgress;
 use crate::regression::FOLDER;
-use crate::{Limits, Seed, StrategySpec, TestName};
+use crate::{Limits, Seed, Stalls, StrategySpec, TestName};
 
 /// The configuration of an exploration, for [`explore`](crate::explore).
 ///
@@ -90,41 +89,6 @@ pub struct Config {
     pub environment: Option<Settings>,
     /// A callback that receives the progress, on the calling thread and a few times a second. Default `None`.
     pub progress: Option<OnProgress>,
-}
-
-/// For how long a ready task may be held back while virtual time passes: a stall.
-///
-/// A `bool` converts to `Deadlines` or `Never`, and a [`Duration`] to `UpTo`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stalls {
-    /// Never: virtual time passes only when no task is ready.
-    Never,
-    /// In some runs for less than a second, in others for up to twice the longest deadline that the baseline run sets, or twice
-    /// the time that it takes. Only times of at most two minutes count, and no stall is longer.
-    #[default]
-    Deadlines,
-    /// For up to this time.
-    UpTo(Duration),
-}
-
-impl Stalls {
-    /// Returns whether there are stalls.
-    #[must_use]
-    pub fn are_possible(self) -> bool {
-        !matches!(self, Self::Never | Self::UpTo(Duration::ZERO))
-    }
-}
-
-impl From<bool> for Stalls {
-    fn from(stalls: bool) -> Self {
-        if stalls { Self::Deadlines } else { Self::Never }
-    }
-}
-
-impl From<Duration> for Stalls {
-    fn from(longest: Duration) -> Self {
-        Self::UpTo(longest)
-    }
 }
 
 /// The folder in which failing schedules are stored.

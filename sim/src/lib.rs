@@ -48,6 +48,7 @@ mod shrink;
 mod simulation;
 mod sorting;
 mod source;
+mod stalls;
 mod stopwatch;
 mod strategy;
 mod stream;
@@ -60,7 +61,7 @@ mod token;
 mod watchdog;
 mod world;
 
-pub use config::{Config, RegressionsIn, Stalls};
+pub use config::{Config, RegressionsIn};
 pub use console::{exit_with, fail_with, print_note, shown};
 pub use coverage::{BranchCoverage, Coverage};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
@@ -94,6 +95,7 @@ pub use session::{explore, investigate, render_report};
 pub use shrink::StopReason;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Replay, Seeded, Source};
+pub use stalls::Stalls;
 pub use strategy::{
     Bound, Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Scratch, Stall, Starve, Strategy, StrategySpec,
     Surw, UnknownStrategy, Urw,

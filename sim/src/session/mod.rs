@@ -14,7 +14,7 @@ mod throttle;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use crate::config::{Config, Stalls};
+use crate::config::Config;
 use crate::confirm::Seen;
 use crate::console;
 use crate::coverage::Covered;
@@ -25,6 +25,7 @@ use crate::progress::Phase;
 use crate::regression::Regressions;
 use crate::run_mode::{ExploreError, RunMode};
 use crate::runner::Runner;
+use crate::stalls::Stalls;
 use crate::sweep::{Frequency, Plan};
 use crate::{Coverage, Ended, Record, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
