@@ -171,8 +171,8 @@ Critical order (checked): if these two swap, the test passes
   step 4  `rent` (root.1) writes it at rent.toy:4
 
 Failing schedule: FIFO order, except
-  step 4  `rent` (root.1) is preempted before it writes `cell 0` at rent.toy:4, until `wages` (root.2) has
-          written it at wages.toy:4
+  step 4  `rent` (root.1) writes `cell 0` at rent.toy:4 only after `wages` (root.2) has written it at
+          wages.toy:4 (preempted for 1 step)
   (`rent` (root.1) is spawned at rent.toy:1:5; `wages` (root.2) is spawned at wages.toy:1:5)
 
 Steps (▸ out of FIFO order)
@@ -351,7 +351,7 @@ Steps
        4   0 s  root             root.toy:2 → panic
 
 found by   the baseline run (FIFO order)
-also seen  panic: # times, first with seed #
+also seen  another panic: # times, first with seed #
 replay     TIMELOOP_REPLAY=TL1# cargo test drawing -- --exact
 "
     );
@@ -373,8 +373,8 @@ timeloop: `toys::spin` failed in # of # schedules: step limit
   the run did not end within 2,000,001 steps. If the test needs more, raise `max_steps`.
   (after 2,000,001 steps, at virtual time 0 s)
 
-The schedule was not shrunk: the run has 2,000,001 steps, and at most 2,000,000 are recorded. Lower
-`max_steps` or make the test smaller.
+The schedule was not shrunk: the run has 2,000,001 steps, and at most 2,000,000 are recorded. Make the test
+smaller.
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 replay     TIMELOOP_REPLAY=TL1# cargo test spin -- --exact

@@ -78,8 +78,8 @@ fn in_a_report() {
         "\
 timeloop: `threads::answer` failed in # of # schedules: escape
 
-  a real thread woke a task of the run, at a time that is not reproducible. Replace
-  the thread by `timeloop::task::spawn_blocking`, and do not start another runtime.
+  a real thread woke a task of the run, at a time that is not reproducible. Replace the thread by
+  `timeloop::task::spawn_blocking`, and do not start another runtime.
   (in task `ask_a_thread` (root.1), spawned at <spawn>:20, after 2 steps, at virtual
   time 0 s)
 

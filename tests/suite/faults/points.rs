@@ -101,7 +101,11 @@ fn c3_udp_connect_is_a_preemption_point() {
         assert_eq!(before, flag.get());
     });
     let found = exploration.found.expect("another task runs before the socket is connected");
-    assert!(found.report.contains("before it changes `udp socket`"), "{}", found.report);
+    assert!(
+        found.report.contains("`root` changes `udp socket` only after `root.1` has started"),
+        "{}",
+        found.report
+    );
 }
 
 /// A server that signals that it is ready before it listens.

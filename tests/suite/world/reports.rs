@@ -51,7 +51,7 @@ Failing schedule: FIFO order, except
     for (line, event) in [
         ("       1   0 s  root                    start → <first>", "node db-1 starts"),
         ("       4   0 s  root                    ", "node db-1 crashes"),
-        ("       5   0 s  serve on db-1 (root.1)  <write> → end", "does not run: its node is down"),
+        ("       5   0 s  serve on db-1 (root.1)  dropped", "its node is down"),
         ("       6   0 s  root                    <second> → panic", "node db-1 restarts"),
     ] {
         let is_it = |row: &str| row.starts_with(line) && row.ends_with(&format!("  {event}"));
@@ -80,6 +80,6 @@ fn a_pause() {
         assert!(found, "{row}: {report}");
     };
     has("start → <wait>");
-    has("<wait> → <wait>  does not run: its node is paused");
+    has("not polled  its node is paused");
     has("<wait> → panic");
 }
