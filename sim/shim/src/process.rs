@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
@@ -66,6 +68,34 @@ impl Command {
         stdout(cfg: impl Into<Stdio>);
         /// Sets the standard error output.
         stderr(cfg: impl Into<Stdio>);
+    }
+
+    /// Sets the first argument, which is the name of the program.
+    #[cfg(unix)]
+    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.inner.arg0(arg);
+        self
+    }
+
+    /// Sets the user.
+    #[cfg(unix)]
+    pub fn uid(&mut self, id: u32) -> &mut Self {
+        self.inner.uid(id);
+        self
+    }
+
+    /// Sets the group of the user.
+    #[cfg(unix)]
+    pub fn gid(&mut self, id: u32) -> &mut Self {
+        self.inner.gid(id);
+        self
+    }
+
+    /// Sets the process group.
+    #[cfg(unix)]
+    pub fn process_group(&mut self, pgroup: i32) -> &mut Self {
+        self.inner.process_group(pgroup);
+        self
     }
 
     /// Adds arguments.
