@@ -235,13 +235,19 @@ impl Engine {
         false
     }
 
-    /// Moves a sleep's timer to another deadline on the current task's node. Returns `None` if the timer is not set.
+    /// Moves a sleep's timer to another deadline on the current task's node. A deadline that is due wakes the task at once, as
+    /// in tokio. Returns `None` if the timer is not set.
     pub(crate) fn move_sleep(&self, timer: TimerRef, deadline_ns: u64) -> Option<TimerRef> {
         let current = self.current.get();
         let mut core = self.core.borrow_mut();
-        // A deadline in the past is due now: time does not run backwards.
-        let run_ns = core.run_ns(current, deadline_ns).max(core.clock.now_ns);
+        let run_ns = core.run_ns(current, deadline_ns);
+        let is_due = core.clock.now_ns >= run_ns;
         let wake_target = core.clock.timers.cancel(timer)?;
+        if is_due {
+            drop(core);
+            wake_target.wake();
+            return None;
+        }
         Some(core.set_timer(current, run_ns, deadline_ns, wake_target))
     }
 

@@ -2,7 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake};
 
 use timeloop::runtime::Handle;
 use timeloop::task::yield_now;
@@ -213,6 +215,34 @@ fn reset_wakes_the_task_that_waits_without_another_poll() {
         assert_eq!((start.elapsed(), polls), (Duration::ZERO, 2));
         moved.await;
         assert_eq!(start.elapsed(), Duration::ZERO);
+    })
+    .unwrap();
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// As in tokio. The `DelayQueue` of tokio-util relies on it.
+#[test]
+fn reset_wakes_at_once_if_the_deadline_has_passed() {
+    timeloop::run(0, || async {
+        sleep(10 * SECOND).await;
+        let now = Instant::now();
+        for (deadline, wakes) in [(now - SECOND, true), (now, true), (now + SECOND, false)] {
+            let mut moved = pin!(sleep(3600 * SECOND));
+            let woken = Arc::new(Woken(AtomicBool::new(false)));
+            let waker = Arc::clone(&woken).into();
+            assert!(moved.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            moved.as_mut().reset(deadline);
+            assert_eq!(woken.0.load(Relaxed), wakes, "{deadline:?}");
+            moved.await;
+            assert_eq!(Instant::now(), now.max(deadline));
+        }
     })
     .unwrap();
 }
