@@ -20,6 +20,12 @@ pub(crate) fn function_name(type_name: &'static str) -> &'static str {
     // The parameters of a generic function.
     parts.pop_if(|part| part.starts_with('<') && part.len() < path.len());
     let name = parts.pop().unwrap_or(path);
+    // timeloop's own methods are unknown to the reader without their type.
+    if let (["timeloop", ..], Some(of_type)) = (&parts[..], parts.last())
+        && of_type.starts_with(|first: char| first.is_uppercase())
+    {
+        return &path[path.len() - of_type.len() - "::".len() - name.len()..];
+    }
     let name = name.split_once('<').map_or(name, |(name, _)| name);
     // A block inside a closure or a test has no name.
     if name.starts_with('{') || name.contains(['>', ' ']) { "" } else { name }
@@ -66,6 +72,8 @@ mod tests {
             ("core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()>>>", ""),
             ("core::future::pending::Pending<()>", ""),
             ("bank::Audit", ""),
+            ("timeloop::net::fault_plan::FaultPlan::run::{{closure}}", "FaultPlan::run"),
+            ("timeloop::net::lookup_host<&str>::{{closure}}", "lookup_host"),
         ] {
             assert_eq!(function_name(type_name), name, "{type_name}");
         }
