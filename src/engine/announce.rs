@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "net", feature = "sync"))]
 use timeloop_sim::ResourceKind;
 use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
 #[cfg(feature = "sync")]
