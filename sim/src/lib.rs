@@ -79,7 +79,7 @@ pub use outcome::{
     Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,
     Fingerprint, Holder, Note, ResourceState, Resumed,
 };
-pub use profile::{DEADLINE_NS_MAX, Profile, Watched};
+pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
     Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, LogLine,
@@ -95,7 +95,7 @@ pub use session::{explore, investigate, render_report};
 pub use shrink::StopReason;
 pub use simulation::{Detail, Ended, Limits, Request, Simulation};
 pub use source::{AnySource, Bytes, Replay, Seeded, Source};
-pub use stalls::Stalls;
+pub use stalls::{DEADLINE_NS_MAX, Stalls};
 pub use strategy::{
     Bound, Delay, Draw, Fifo, Lockstep, Pct, Pos, Random, Scratch, Stall, Starve, Strategy, StrategySpec,
     Surw, UnknownStrategy, Urw,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::estimates::KeyedEstimates;
 use crate::sorting::{pair, sort_by_number};
 use crate::source::{AnySource, Seeded, Source};
+use crate::stalls::DEADLINE_NS_MAX;
 use crate::strategy::portfolio::{self, RunTraits};
 use crate::{
     Access, DecisionKey, Domain, Estimates, Numbers, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
@@ -27,9 +28,6 @@ const TASKS_MAX: usize = 4_096;
 const PAIRS_MAX: usize = 65_536;
 /// The maximum number of resources among which a strategy's resource is chosen: those with the most accesses.
 const RESOURCES_MAX: usize = 256;
-
-/// Longer deadlines do not lengthen stalls: two minutes.
-pub const DEADLINE_NS_MAX: u64 = 120_000_000_000;
 
 /// What the baseline run counted.
 ///

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Longer deadlines do not lengthen stalls: two minutes.
+pub const DEADLINE_NS_MAX: u64 = 120_000_000_000;
+
+/// A short stall, in which a ready task is held back for a few moves of virtual time, takes less than this.
+pub(crate) const SHORT_STALL_NS: u64 = 1_000_000_000;
+
 /// For how long a ready task may be held back while virtual time passes: a stall.
 ///
 /// A `bool` converts to `Deadlines` or `Never`, and a [`Duration`] to `UpTo`.

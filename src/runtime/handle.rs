@@ -171,7 +171,7 @@ impl Handle {
         }
         match engine::find_idle(self.run) {
             Some(engine) if engine.is_running() => panic!(
-                "cannot wait for {} here: its loop is suspended while it runs the current code in another loop, which \
+                "cannot wait for the loop of {0} here: this code runs in another loop, which was started inside of {0} and \
                  must end first",
                 engine.label()
             ),

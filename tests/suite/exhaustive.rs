@@ -331,7 +331,7 @@ fn a_test_passes_in_all_schedules() {
     });
     assert_eq!(
         exploration.report(),
-        "timeloop: `suite::reorder` passed in all 72 schedules; all others differ only in the order of independent operations\n"
+        "timeloop: `suite::reorder` passed in all 72 schedules (others differ from these only in the order of independent operations)\n"
     );
     let bounded = explorer("suite::reorder").strategy("exhaustive(preemptions = 0)").without_regressions();
     let exploration = bounded.run(|| async {
@@ -434,7 +434,7 @@ fn a_run_that_does_not_repeat_is_reported() {
     });
     let found = exploration.found.as_ref().expect("a run that strays is a failure");
     assert_eq!(found.failure.kind, timeloop::FailureKind::Nondeterminism, "{}", found.report);
-    assert!(found.failure.message().starts_with("a run was to repeat "), "{}", found.report);
+    assert!(found.failure.message().starts_with("a run should have repeated the first "), "{}", found.report);
     assert!(exploration.searched.is_some_and(|searched| !searched.complete));
 }
 

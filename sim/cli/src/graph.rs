@@ -35,7 +35,7 @@ pub(crate) fn try_read(command: &mut Command) -> Result<Result<Metadata, String>
     }
     MetadataCommand::parse(String::from_utf8_lossy(&output.stdout))
         .map(Ok)
-        .map_err(|error| Failed::infrastructure(format!("cargo metadata prints something else: {error}")))
+        .map_err(|error| Failed::infrastructure(format!("can't parse the output of `cargo metadata`: {error}")))
 }
 
 /// Returns the tokio that the program uses.

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::exit::Failed;
 
 const NAME: &str = "timeloop.toml";
-const ACCEPTED: &str = "accepted are `runs = 1000` (schedules a test), `stalls = true`, `skip = [\"test path\"]` and \
+const ACCEPTED: &str = "accepted are `runs = 1000` (schedules per test), `stalls = true`, `skip = [\"test path\"]` and \
                         `regressions = \"folder\"`";
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The table at the end: what was explored, what was found, and what does not run here, with the reasons.
+//! The table at the end: what was explored, what was found, and what fails in FIFO order, with the reasons.
 
 use std::fmt::Write as _;
 
@@ -63,7 +63,7 @@ impl Table {
         self.explored.0 + others.map(|tests| tests.len() as u64).iter().sum::<u64>()
     }
 
-    /// Returns how the command ends. `strict` counts what does not run here as a bug; `died` says that a test process has
+    /// Returns how the command ends. `strict` counts what fails in FIFO order as a bug; `died` says that a test process has
     /// ended without a result.
     pub(crate) fn exit(&self, strict: bool, died: bool) -> Exit {
         let other =
@@ -89,7 +89,7 @@ impl Table {
             [test.message.clone(), format!("{command} {} {}", test.token, test.arguments)]
         });
         let reason = |test: &Explored| [test.message.clone(), String::new()];
-        let title = "not run here: fails in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)";
+        let title = "failed already in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)";
         list(&mut text, title, &self.not_here, reason);
         let title = "not deterministic: the same schedule gives different runs (--strict counts it as a bug)";
         list(&mut text, title, &self.nondeterministic, reason);
@@ -171,7 +171,7 @@ cargo timeloop: 5 tests with #[tokio::test]
          bank::b
            panic: x
            cargo timeloop replay TL1 b -- --exact
-     1 not run here: fails in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)
+     1 failed already in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)
          bank::c
            panic: x
      1 not deterministic: the same schedule gives different runs (--strict counts it as a bug)

@@ -50,7 +50,7 @@ impl Searched {
     }
 }
 
-/// Formats the text after "passed in": `all 1,234 schedules; all others differ only in the order of independent operations`,
+/// Formats the text after "passed in": `all 1,234 schedules (others differ from these only in the order of independent operations)`,
 /// `all 56 schedules with at most 2 preemptions`, `100,000 schedules; the search is not complete`.
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,12 +66,12 @@ impl fmt::Display for Searched {
         };
         match (self.bound, self.schedules) {
             (Bound::None, 1) => {
-                f.write_str("1 schedule; all others differ only in the order of independent operations")
+                f.write_str("1 schedule (others differ from it only in the order of independent operations)")
             }
             (Bound::None, _) => {
                 write!(
                     f,
-                    "all {count} schedules; all others differ only in the order of independent operations"
+                    "all {count} schedules (others differ from these only in the order of independent operations)"
                 )
             }
             (Bound::Delays(most), _) => write!(f, "all {count} {schedules} {}", at_most(most, "delay")),
@@ -94,11 +94,11 @@ mod tests {
         };
         assert_eq!(
             text(Bound::None, true, 1_234),
-            "all 1,234 schedules; all others differ only in the order of independent operations"
+            "all 1,234 schedules (others differ from these only in the order of independent operations)"
         );
         assert_eq!(
             text(Bound::None, true, 1),
-            "1 schedule; all others differ only in the order of independent operations"
+            "1 schedule (others differ from it only in the order of independent operations)"
         );
         assert_eq!(text(Bound::Preemptions(2), true, 56), "all 56 schedules with at most 2 preemptions");
         assert_eq!(text(Bound::Delays(1), true, 7), "all 7 schedules with at most 1 delay");

@@ -108,7 +108,7 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "if more than {} of them are ordered, a later operation has no valid place",
+                    "at most {} of them can be ordered; every longer order leaves a later operation without a valid place",
                     grouped(placed as u64)
                 )?;
             }

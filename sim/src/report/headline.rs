@@ -229,8 +229,8 @@ impl Note {
             }
             Self::TokioRuntime => {
                 "the code called tokio's own runtime, which does not exist inside a run. Replace tokio with timeloop in the \
-                 code under test (`extern crate timeloop as tokio`). A dependency that spawns, sleeps or does I/O through \
-                 tokio itself can't run here."
+                 code under test (`extern crate timeloop as tokio`). For a dependency that calls tokio itself, run \
+                 `cargo timeloop test`."
                     .to_owned()
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::confirm::SUSPECTING_RUNS;
-use crate::text::{Nanos, Nth, counted, done_at, grouped};
+use crate::text::{Nanos, Nth, done_at, grouped};
 use crate::{Difference, DifferentStep, Failure, Resumed};
 
 const CAUSES: &str = "\
@@ -33,8 +33,11 @@ pub(super) fn message(differ: &Difference, seen: Option<&Failure>) -> String {
             )
         }
         Difference::Prefix(steps) => {
-            let first = counted(*steps, "step");
-            format!("a run was to repeat {first} of an earlier run, but differs at step {}", grouped(*steps))
+            let first = if *steps == 1 { "step".to_owned() } else { format!("{} steps", grouped(*steps)) };
+            format!(
+                "a run should have repeated the first {first} of an earlier run, but its step {} differs",
+                grouped(*steps)
+            )
         }
     };
     let mut message = format!("{what}.\n{CAUSES}");

@@ -268,7 +268,9 @@ impl Obstacle {
             }
             Self::NothingInFlight => "nothing is in flight".to_owned(),
             Self::EndInFlight => "the end of the stream is in flight".to_owned(),
-            Self::PeerGone => "the peer is gone, but only a write would show that".to_owned(),
+            Self::PeerGone => {
+                "the peer is gone, which a read does not notice (a write would fail)".to_owned()
+            }
             Self::NotAccepted => "the connection is not accepted yet".to_owned(),
             Self::PeerReads(task) => format!("{task} at the other end is reading{}", too(SocketAction::Read)),
             Self::PeerWrites(task) => {

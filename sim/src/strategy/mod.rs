@@ -48,14 +48,12 @@ pub(crate) use state::{StrategyState, for_strategy};
 pub use surw::Surw;
 pub use urw::Urw;
 
+use crate::stalls::SHORT_STALL_NS;
 use crate::{Domain, Operation, Ready, Seed, Stream, TaskKey};
 
 /// The most ready tasks that a strategy scans at each step. With more, it samples instead, because a scan would take
 /// too long.
 const SCAN_MAX: usize = 256;
-
-/// A short stall, in which a ready task is held back for a few moves of virtual time, takes less than this.
-const SHORT_STALL_NS: u64 = 1_000_000_000;
 
 /// How a run's stalls are bounded.
 #[derive(Clone, Copy, Debug)]

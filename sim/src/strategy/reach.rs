@@ -1,7 +1,8 @@
 //! [`Reach`]: the decisions that the runs of a strategy can make. Shrinking adds no others, because a failure under a decision
 //! that is never made may not be a bug.
 
-use super::{SHORT_STALL_NS, StrategySpec};
+use super::StrategySpec;
+use crate::stalls::SHORT_STALL_NS;
 
 /// The decisions that can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

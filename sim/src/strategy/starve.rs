@@ -24,7 +24,8 @@
 
 use super::random_walk::RandomWalk;
 use super::task_table::TaskTable;
-use super::{Draw, SHORT_STALL_NS, StallBound, Strategy};
+use super::{Draw, StallBound, Strategy};
+use crate::stalls::SHORT_STALL_NS;
 use crate::{Operation, Ready, TaskKey};
 
 /// The victim is passed over for at most this many steps at one instant; after that it is scheduled like the others.

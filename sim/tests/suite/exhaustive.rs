@@ -329,7 +329,7 @@ fn no_frontier_is_stored_where_ci_is_set() {
     let whole = explore(&Config { environment: Some(Settings::default()), ..config(9) }, &nine);
     assert_eq!(
         whole.report(),
-        "timeloop: `nine` passed in all 9 schedules; all others differ only in the order of independent operations\n"
+        "timeloop: `nine` passed in all 9 schedules (others differ from these only in the order of independent operations)\n"
     );
     assert!(whole.notes.is_empty() && !folder.exists());
 }

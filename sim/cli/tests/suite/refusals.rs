@@ -105,7 +105,7 @@ fn wrong_arguments_and_settings() {
     let ended = project.timeloop(&["test"]);
     ended.assert_code(2);
     ended.assert_printed(
-        "timeloop.toml: `run = 50`: accepted are `runs = 1000` (schedules a test), `stalls = true`, `skip",
+        "timeloop.toml: `run = 50`: accepted are `runs = 1000` (schedules per test), `stalls = true`, `skip",
     );
 }
 

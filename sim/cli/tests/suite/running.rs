@@ -124,7 +124,7 @@ fn what_fails_in_the_baseline_run_does_not_run_here() {
     ended.assert_code(0);
     ended.assert_printed("2 tests with #[tokio::test]");
     ended.assert_printed("1 explored");
-    ended.assert_printed("1 not run here: fails in FIFO order");
+    ended.assert_printed("1 failed already in FIFO order");
     ended.assert_printed("`true` is not started, because a simulation has no other processes");
     ended.assert_printed("1 other tests passed");
     ended.assert_printed("1 other tests failed");
