@@ -323,45 +323,41 @@ impl Root<'_> {
         let now_ns = self.now_ns();
         let (instant, duration) = (self.instant(at_ns), self.reader.pick(&DURATIONS));
         let after_ns = later(now_ns, duration);
-        let list = Arc::clone(&self.list);
         let timer = &mut self.timers[index];
-        let deadline_ns = match &mut timer.kind {
-            Kind::Sleep(sleep) => {
-                sleep.as_mut().reset(instant);
-                at_ns
+        let deadline_ns = match (&mut timer.kind, how) {
+            (Kind::Sleep(_), _) | (Kind::Interval(_), 3) => at_ns,
+            (Kind::Interval(interval), 0) => later(now_ns, interval.period()),
+            (Kind::Interval(_), 1) => now_ns,
+            (Kind::Interval(_), 2) => after_ns,
+            (Kind::Interval(interval), _) => {
+                let behaviors =
+                    [MissedTickBehavior::Burst, MissedTickBehavior::Delay, MissedTickBehavior::Skip];
+                interval.set_missed_tick_behavior(behaviors[at_ns as usize % 3]);
+                return;
             }
-            Kind::Interval(interval) => match how {
-                0 => {
-                    interval.reset();
-                    later(now_ns, interval.period())
-                }
-                1 => {
-                    interval.reset_immediately();
-                    now_ns
-                }
-                2 => {
-                    interval.reset_after(duration);
-                    after_ns
-                }
-                3 => {
-                    interval.reset_at(instant);
-                    at_ns
-                }
-                _ => {
-                    let behaviors =
-                        [MissedTickBehavior::Burst, MissedTickBehavior::Delay, MissedTickBehavior::Skip];
-                    interval.set_missed_tick_behavior(behaviors[at_ns as usize % 3]);
-                    return;
-                }
-            },
-            Kind::Timeout(_) => return,
+            (Kind::Timeout(_), _) => return,
         };
+        // The list changes first: a timer that is due is woken during the call.
         let slot = &mut timer.slots[0];
         slot.deadline_ns = deadline_ns;
-        let mut list = list.lock().expect("nothing panics under it");
+        let mut list = self.list.lock().expect("nothing panics under it");
         if let Some(who) = slot.set.take().and_then(|place| list.take_back(place)) {
             slot.set = Some(list.set(deadline_ns.max(now_ns), who));
         }
+        drop(list);
+        match (&mut timer.kind, how) {
+            (Kind::Sleep(sleep), _) => sleep.as_mut().reset(instant),
+            (Kind::Interval(interval), 0) => interval.reset(),
+            (Kind::Interval(interval), 1) => interval.reset_immediately(),
+            (Kind::Interval(interval), 2) => interval.reset_after(duration),
+            (Kind::Interval(interval), _) => interval.reset_at(instant),
+            (Kind::Timeout(_), _) => unreachable!("it is left alone"),
+        }
+        let place = timer.slots[0].set;
+        let list = self.list.lock().expect("nothing panics under it");
+        let late = deadline_ns <= now_ns && place.is_some_and(|place| list.at(place).is_some());
+        drop(list);
+        self.check(!late, "a timer that is due wakes when it is reset");
     }
 
     /// Spawns a task that sleeps a few times.

@@ -33,9 +33,9 @@ pub(crate) fn try_read(command: &mut Command) -> Result<Result<Metadata, String>
     if !output.status.success() {
         return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    MetadataCommand::parse(String::from_utf8_lossy(&output.stdout))
-        .map(Ok)
-        .map_err(|error| Failed::infrastructure(format!("can't parse the output of `cargo metadata`: {error}")))
+    MetadataCommand::parse(String::from_utf8_lossy(&output.stdout)).map(Ok).map_err(|error| {
+        Failed::infrastructure(format!("can't parse the output of `cargo metadata`: {error}"))
+    })
 }
 
 /// Returns the tokio that the program uses.

@@ -89,7 +89,8 @@ impl Table {
             [test.message.clone(), format!("{command} {} {}", test.token, test.arguments)]
         });
         let reason = |test: &Explored| [test.message.clone(), String::new()];
-        let title = "failed already in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)";
+        let title =
+            "failed already in FIFO order, the order of tokio's test runtime (--strict counts it as a bug)";
         list(&mut text, title, &self.not_here, reason);
         let title = "not deterministic: the same schedule gives different runs (--strict counts it as a bug)";
         list(&mut text, title, &self.nondeterministic, reason);
