@@ -29,10 +29,12 @@ pub(crate) fn confirm(runner: &Runner<'_>, schedule: &Schedule, seen: &Seen<'_>)
     } else {
         [runner.run(schedule, Detail::Record), runner.run_recorded(schedule, seen.failure, seen.steps)]
     };
-    if !alike(&one, &two) {
+    if !one.is_like(&two) {
         return Confirmed::Differs(difference(&one, &two, seen.failure));
     }
-    if one.trace_hash != seen.trace_hash || fingerprint(&one) != seen.failure.map(Failure::lean_fingerprint) {
+    if one.trace_hash != seen.trace_hash
+        || one.lean_fingerprint() != seen.failure.map(Failure::lean_fingerprint)
+    {
         return Confirmed::Differs(nondeterminism(Difference::First, seen.failure));
     }
     Confirmed::Same(Box::new(two))
@@ -51,13 +53,13 @@ pub(crate) const CHECKED_RUNS: u32 = 10;
 pub(crate) fn repeat(runner: &Runner<'_>, sides: [(&Schedule, &Ended); 2]) -> bool {
     (0..2 * CHECKED_RUNS).all(|number| {
         let (schedule, first) = sides[(number.count_ones() % 2) as usize];
-        alike(&runner.run(schedule, Detail::Lean), first)
+        runner.run(schedule, Detail::Lean).is_like(first)
     })
 }
 
 /// Returns whether [`CHECKED_RUNS`] more runs of `schedule` repeat the run `first`.
 pub(crate) fn repeats(runner: &Runner<'_>, schedule: &Schedule, first: &Ended) -> bool {
-    (0..CHECKED_RUNS).all(|_| alike(&runner.run(schedule, Detail::Lean), first))
+    (0..CHECKED_RUNS).all(|_| runner.run(schedule, Detail::Lean).is_like(first))
 }
 
 /// The run to confirm.
@@ -83,12 +85,12 @@ pub(crate) fn check_leftover_state(
         // Chance looks the same as state that does not change the steps.
         return Some(nondeterminism(Difference::End, Some(seen)));
     }
-    let runs = (1..SUSPECTING_RUNS).map(|_| runner.run(schedule, Detail::Record));
+    let mut runs = (1..SUSPECTING_RUNS).map(|_| runner.run(schedule, Detail::Record));
     let seed = match schedule {
         Schedule::Seeded { seed, .. } => Some(*seed),
         Schedule::Deviations { .. } => None,
     };
-    Some(match runs.into_iter().find(|run| !alike(run, &again)) {
+    Some(match runs.find(|run| !run.is_like(&again)) {
         Some(other) => difference(&again, &other, Some(seen)),
         None => nondeterminism(Difference::LeftBehind(seed), Some(seen)),
     })
@@ -104,7 +106,7 @@ pub(crate) fn check(
     (0..runs).map(|index| base.of_run(index)).find_map(|seed| {
         let worker = runner.worker(context);
         let (one, two) = (worker.run(seed, Detail::Lean), worker.run(seed, Detail::Lean));
-        if alike(&one, &two) {
+        if one.is_like(&two) {
             return None;
         }
         let seen = Seen {
@@ -118,14 +120,6 @@ pub(crate) fn check(
             Confirmed::Same(_) => Some((seed, nondeterminism(Difference::Unknown, seen.failure))),
         }
     })
-}
-
-pub(crate) fn fingerprint(ended: &Ended) -> Option<crate::Fingerprint> {
-    ended.failure.as_ref().map(|failure| failure.lean_fingerprint())
-}
-
-pub(crate) fn alike(one: &Ended, two: &Ended) -> bool {
-    one.trace_hash == two.trace_hash && fingerprint(one) == fingerprint(two)
 }
 
 /// Describes two runs that differ, by the first step in which they do.

@@ -8,7 +8,7 @@ use crate::confirm;
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
 use crate::{
-    Access, Cancellation, Detail, Deviation, Difference, Ended, Failure, FailureKind, Fingerprint, Performed,
+    Access, Cancellation, Detail, Deviation, Difference, Failure, FailureKind, Fingerprint, Performed,
     Record, ResourceRecord, Schedule, Seed, Site, TaskLabel, WorldEffect,
 };
 
@@ -116,7 +116,7 @@ pub(crate) fn explain(
     let Some(critical) = describe(runner, pair, failure.fingerprint(), shrunk) else { return Ok(None) };
     let fails = runner.run(&critical.fails, Detail::Lean);
     let other = runner.run(&critical.other, Detail::Lean);
-    let are_as_before = confirm::fingerprint(&fails) == Some(failure.lean_fingerprint())
+    let are_as_before = fails.lean_fingerprint() == Some(failure.lean_fingerprint())
         && other.failure.as_ref().map(|failure| failure.kind) == critical.otherwise;
     if are_as_before && confirm::repeat(runner, [(&critical.fails, &fails), (&critical.other, &other)]) {
         Ok(Some(critical))
@@ -137,12 +137,12 @@ fn describe(
     let again = (fails != *shrunk).then(|| located(&fails));
     let failing = match &again {
         None => record,
-        Some(ended) if print(ended) == Some(fingerprint) => ended.record.as_deref()?,
+        Some(ended) if ended.fingerprint() == Some(fingerprint) => ended.record.as_deref()?,
         Some(_) => return None,
     };
     let ended = located(&other);
     if ended.failure.as_ref().map(|failure| failure.kind) != pair.otherwise
-        || print(&ended) == Some(fingerprint)
+        || ended.fingerprint() == Some(fingerprint)
     {
         return None;
     }
@@ -159,10 +159,6 @@ fn describe(
     };
     let other_token = other.to_token(runner.test.as_str());
     Some(Critical { decision, fails, other, otherwise: pair.otherwise, other_token })
-}
-
-fn print(ended: &Ended) -> Option<Fingerprint> {
-    ended.failure.as_ref().map(|failure| failure.fingerprint())
 }
 
 fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDecision> {

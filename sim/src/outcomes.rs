@@ -23,7 +23,7 @@ impl Outcomes {
         if ended.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Escape) {
             return;
         }
-        let outcome = ended.failure.as_ref().map(|failure| failure.lean_fingerprint());
+        let outcome = ended.lean_fingerprint();
         let known = self.by_decisions.get_or_insert_with(decisions(randomness, ended), || outcome);
         self.differ |= *known != outcome;
     }
@@ -35,8 +35,7 @@ impl Outcomes {
 
     /// Adds the whole fingerprint of a run that has looked up where its tasks wait.
     pub(crate) fn examined(&mut self, randomness: Seed, ended: &Ended) {
-        let whole = || ended.failure.as_ref().map(|failure| failure.fingerprint());
-        self.hangs.get_or_insert_with(decisions(randomness, ended), whole);
+        self.hangs.get_or_insert_with(decisions(randomness, ended), || ended.fingerprint());
     }
 
     /// Returns whether two runs made the same decisions but ended differently.

@@ -127,8 +127,7 @@ impl Runner<'_> {
         if let Some(known) = known {
             return (known, false);
         }
-        let examined = self.run_hang(&schedule, ended.steps).failure;
-        (examined.map(|failure| failure.fingerprint()), true)
+        (self.run_hang(&schedule, ended.steps).fingerprint(), true)
     }
 
     /// Makes a run whose steps can be described; it is known to take about `steps` steps.

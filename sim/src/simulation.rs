@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{AnySource, Failure, FaultCounts, Record};
+use crate::{AnySource, Failure, FaultCounts, Fingerprint, Record};
 
 /// A program that can be run once with a source of decisions.
 pub trait Simulation: Sync {
@@ -48,7 +48,7 @@ pub struct Request<'a> {
 }
 
 /// How a run ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ended {
     /// The failure; `None` if the run passed.
     pub failure: Option<Box<Failure>>,
@@ -80,6 +80,21 @@ impl Ended {
     /// Returns what the run counts against budgets of steps.
     pub(crate) fn cost(&self) -> u64 {
         self.steps + self.operations
+    }
+
+    /// Returns the [fingerprint](Failure::fingerprint) of the failure; `None` if the run passed.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.failure.as_ref().map(|failure| failure.fingerprint())
+    }
+
+    /// Returns the [lean fingerprint](Failure::lean_fingerprint) of the failure; `None` if the run passed.
+    pub(crate) fn lean_fingerprint(&self) -> Option<Fingerprint> {
+        self.failure.as_ref().map(|failure| failure.lean_fingerprint())
+    }
+
+    /// Returns whether both runs took the same steps and ended in the same way.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.trace_hash == other.trace_hash && self.lean_fingerprint() == other.lean_fingerprint()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::exploration::FoundBy;
 use crate::progress::Phase;
 use crate::regression::{read_file, unique_beside};
 use crate::sweep::Frequency;
-use crate::{Bound, Detail, Difference, Ended, Failure, FailureKind, Schedule, Seed, grouped};
+use crate::{Bound, Detail, Difference, Ended, FailureKind, Schedule, Seed, grouped};
 
 /// Bounds of the runs after the first failure, which count how often the test fails.
 const COUNTED_RUNS_MAX: u64 = 200;
@@ -175,9 +175,7 @@ impl Session<'_> {
         // Repeat the run with a record, to get a schedule that does not need the search.
         let again = self.runner.make(search.repeat_last(), Detail::Record);
         let failure = ended.failure.as_deref();
-        let repeats = again.trace_hash == ended.trace_hash
-            && again.failure.as_ref().map(|failure| failure.lean_fingerprint())
-                == failure.map(Failure::lean_fingerprint);
+        let repeats = again.is_like(ended);
         let deviations = again.record.as_ref().map(|record| record.deviations());
         let schedule =
             Schedule::Deviations { randomness: Seed(0), deviations: deviations.unwrap_or_default() };
