@@ -18,23 +18,16 @@ use crate::{Limits, Seed, Stalls, StrategySpec, TestName};
 /// [`jobs`](Self::jobs).
 ///
 /// ```
-/// use timeloop_sim::{Config, Ended, FaultCounts, Request, Simulation, explore};
+/// use timeloop_sim::{Config, Ended, Request, Simulation, explore};
 ///
 /// struct AlwaysPasses;
 /// impl Simulation for AlwaysPasses {
 ///     fn run(&self, _: Request<'_>) -> Ended {
 ///         Ended {
-///             failure: None,
 ///             trace_hash: 7,
 ///             decisions_hash: 7,
 ///             steps: 1,
-///             operations: 0,
-///             elapsed_ns: 0,
-///             record: None,
-///             unapplied: 0,
-///             faults: FaultCounts::default(),
-///             held_ns: 0,
-///             draws: false,
+///             ..Ended::default()
 ///         }
 ///     }
 /// }

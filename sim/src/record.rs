@@ -38,7 +38,7 @@ pub struct Arrival {
 }
 
 /// One step: one poll of one task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     /// Index into [`Record::arrivals`].
     pub arrival: u32,

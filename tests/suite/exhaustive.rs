@@ -67,13 +67,7 @@ fn all<T: Ord, F: Future<Output = T>>(bound: Bound, runs: u64, make: impl Fn() -
             trace_hash: outcome.trace_hash,
             decisions_hash: outcome.trace_hash,
             steps: outcome.steps,
-            operations: 0,
-            elapsed_ns: 0,
-            record: None,
-            unapplied: 0,
-            faults: Default::default(),
-            held_ns: 0,
-            draws: false,
+            ..Ended::default()
         };
         match search.absorb(&ended) {
             Absorbed::Passed => outputs.extend(output),

@@ -104,13 +104,7 @@ fn search_on(mut search: Search, tasks: &[Vec<u8>], bound: Bound, runs: u64, sto
             trace_hash: outcome.trace_hash,
             decisions_hash: outcome.trace_hash,
             steps: outcome.steps,
-            operations: 0,
-            elapsed_ns: 0,
-            record: None,
-            unapplied: 0,
-            faults: Default::default(),
-            held_ns: 0,
-            draws: false,
+            ..Ended::default()
         });
         match absorbed {
             Absorbed::Diverged(_) => break,

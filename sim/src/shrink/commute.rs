@@ -160,14 +160,7 @@ mod tests {
             label: TaskLabel { path, ..TaskLabel::default() },
             spawned_at_ns: 0,
         };
-        let step = |arrival| Step {
-            arrival,
-            at_ns: 0,
-            waits_at: None,
-            finished: false,
-            panicked: false,
-            trace_hash: 0,
-        };
+        let step = |arrival| Step { arrival, ..Step::default() };
         let mut record = Record::default();
         let root = TaskPath::root();
         record.tasks = (0..=tasks).map(|n| task(if n == 0 { root.clone() } else { root.child(n) })).collect();

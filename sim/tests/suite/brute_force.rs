@@ -428,19 +428,7 @@ pub(crate) fn run(root: &Arc<[Op]>, mut source: AnySource) -> MachineRun {
         }
         steps.push((task, instant, effects));
     }
-    let ended = Ended {
-        failure,
-        trace_hash: 0,
-        decisions_hash: 0,
-        steps: steps.len() as u64,
-        operations: 0,
-        elapsed_ns: machine.now,
-        record: None,
-        unapplied: 0,
-        faults: Default::default(),
-        held_ns: 0,
-        draws: false,
-    };
+    let ended = Ended { failure, steps: steps.len() as u64, elapsed_ns: machine.now, ..Ended::default() };
     MachineRun { machine, ended, steps }
 }
 

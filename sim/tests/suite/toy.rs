@@ -166,13 +166,12 @@ impl Simulation for Toy {
             trace_hash: world.trace_hash,
             decisions_hash: world.trace_hash ^ world.preemptions,
             steps,
-            operations: 0,
             elapsed_ns: world.now_ns,
             record: (world.request.detail != Detail::Lean).then(|| Box::new(world.record)),
             unapplied: world.request.source.unapplied(),
-            faults: Default::default(),
             held_ns: world.request.source.held_ns(),
             draws: world.tasks.iter().any(|task| task.stream.is_some()),
+            ..Ended::default()
         }
     }
 }
@@ -260,14 +259,7 @@ impl World<'_> {
                 (arrival.task, arrival.resume, arrival.operation) == (ready.slot, ready.resume, operation)
             };
             let arrival = u32::try_from(self.record.arrivals.iter().rposition(is_this).unwrap()).unwrap();
-            self.record.steps.push(Step {
-                arrival,
-                at_ns,
-                waits_at: None,
-                finished: false,
-                panicked: false,
-                trace_hash,
-            });
+            self.record.steps.push(Step { arrival, at_ns, trace_hash, ..Step::default() });
         }
         // A task that continues right after its preemption leaves no trace.
         let continues_at_once = ready.announced.is_some() && self.preempted_last == Some(slot);

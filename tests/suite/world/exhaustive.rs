@@ -21,19 +21,7 @@ fn all<T: Ord, Fut: Future<Output = T>>(bound: Bound, make: impl Fn() -> Fut) ->
         };
         let failed = failure.as_ref().map(ToString::to_string);
         let (trace_hash, steps) = (outcome.trace_hash, outcome.steps);
-        let ended = Ended {
-            failure,
-            trace_hash,
-            decisions_hash: trace_hash,
-            steps,
-            operations: 0,
-            elapsed_ns: 0,
-            record: None,
-            unapplied: 0,
-            faults: Default::default(),
-            held_ns: 0,
-            draws: false,
-        };
+        let ended = Ended { failure, trace_hash, decisions_hash: trace_hash, steps, ..Ended::default() };
         match search.absorb(&ended) {
             Absorbed::Passed => outputs.extend(output),
             Absorbed::Redundant => {}
