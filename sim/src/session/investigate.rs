@@ -5,11 +5,11 @@ use crate::confirm::{self, Confirmed, Seen};
 use crate::console::shown;
 use crate::critical;
 use crate::exploration::{Found, FoundBy};
+use crate::profile::SeedContext;
 use crate::progress::Phase;
 use crate::report::not_shrunk;
 use crate::runner::RECORDED_STEPS_MAX;
-use crate::shrink::{self, Budget, PairSearch, Shrunk};
-use crate::strategy::Reach;
+use crate::shrink::{self, PairSearch, Shrunk};
 use crate::sweep::{self, Frequency, Plan};
 use crate::{Detail, Deviation, Difference, Ended, Failure, FailureKind, Schedule, StrategySpec, report};
 
@@ -113,11 +113,9 @@ impl Session<'_> {
             let why = not_shrunk::too_long(confirmed.steps, RECORDED_STEPS_MAX);
             return Err(NotShrunk::Because(why));
         }
-        let randomness = schedule.randomness();
-        let budget = Budget { runs_max: self.config.shrink_runs };
-        let reach = [schedule.reach(), self.reach()];
-        let throttle = self.throttle(Phase::Shrinking, budget.runs_max);
-        shrink::shrink(&self.runner, confirmed, randomness, reach, stored, budget, &|runs| {
+        let runs_max = self.config.shrink_runs;
+        let throttle = self.throttle(Phase::Shrinking, runs_max);
+        shrink::shrink(&self.runner, confirmed, schedule, self.held_ns(), stored, runs_max, &|runs| {
             throttle.report(runs)
         })
         .map_err(|why| match why {
@@ -128,11 +126,11 @@ impl Session<'_> {
         })
     }
 
-    /// Returns the decisions that the runs of this exploration can make.
-    pub(super) fn reach(&self) -> Reach {
+    /// Returns the virtual time for less than which the runs of this exploration can hold a ready task back; 0 if they can't.
+    pub(super) fn held_ns(&self) -> u64 {
         let instants = if self.stalls.are_possible() { u32::MAX } else { 0 };
-        let context = &self.plan.context;
-        context.strategy.reach(instants, context.profile.stall_ns(), true)
+        let SeedContext { strategy, profile } = &self.plan.context;
+        strategy.held_ns(instants, profile.stall_ns())
     }
 
     /// Replays the shrunk schedule from its token, with everything that a report needs.
@@ -150,12 +148,9 @@ impl Session<'_> {
         let read_back = Schedule::from_token(&token, self.runner.test.as_str());
         let read_back = read_back.expect("a token that was just made can be read");
         let ended = self.runner.run_explained(&read_back, lean.steps);
-        let target = confirmed.failure.as_ref();
-        let fingerprint = |ended: &Ended| ended.failure.as_ref().map(|failure| failure.fingerprint());
         let same = ended.trace_hash == lean.trace_hash
-            && lean.failure.as_ref().map(|failure| failure.lean_fingerprint())
-                == target.map(|failure| failure.lean_fingerprint())
-            && fingerprint(&ended) == fingerprint(confirmed);
+            && lean.lean_fingerprint() == confirmed.lean_fingerprint()
+            && ended.fingerprint() == confirmed.fingerprint();
         if !same {
             let seen = Seen {
                 failure: confirmed.failure.as_deref(),

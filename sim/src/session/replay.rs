@@ -61,15 +61,13 @@ impl Session<'_> {
         self.plan.jobs = 1;
         self.make_baseline_run();
         let frequency = self.frequency(&ended, 0);
-        let search = shrink::find_pair(&self.runner, &ended, &candidate, self.reach());
+        let search = shrink::find_pair(&self.runner, &ended, &candidate, self.held_ns());
         let found = self.explained(FoundBy::Replay, (&schedule, &schedule), ended, &search, frequency);
-        match found {
-            Ok(found) if !self.runner.outcomes().differ() => found,
-            Ok(_) => {
-                let differ = confirm::nondeterminism(Difference::End, Some(&failure));
-                self.unshrunk(FoundBy::Replay, schedule, *differ, trace_hash)
-            }
-            Err(differ) => self.unshrunk(FoundBy::Replay, schedule, *differ, trace_hash),
-        }
+        let found = if self.runner.outcomes().differ() {
+            found.and_then(|_| Err(confirm::nondeterminism(Difference::End, Some(&failure))))
+        } else {
+            found
+        };
+        found.unwrap_or_else(|differ| self.unshrunk(FoundBy::Replay, schedule, *differ, trace_hash))
     }
 }

@@ -14,12 +14,11 @@ pub(crate) use critical_pair::{CriticalPair, Differs, Pair, PairSearch};
 use trial::Outcome;
 pub use trial::StopReason;
 use trial::Trial;
-pub(crate) use trial::{Budget, Candidate, tightened};
+pub(crate) use trial::{Candidate, tightened};
 
 use crate::runner::Runner;
 use crate::sorting::sort_by_number;
-use crate::strategy::Reach;
-use crate::{Deviation, Domain, Ended, Limits, Performed, Record, ResourceKey, Seed};
+use crate::{Deviation, Domain, Ended, Limits, Performed, Record, ResourceKey, Schedule};
 
 /// Schedules with no more deviations than this are not rewritten before the first reduction.
 const FEW: usize = 8;
@@ -44,8 +43,8 @@ pub(crate) enum NotShrunk {
     Differs,
 }
 
-/// Shrinks a recorded failing run, with decisions within the first `reach`: that of its own strategy. The critical pair may use
-/// those within the second: that of the strategies of all runs. `stored` are the deviations of a schedule that has been shrunk
+/// Shrinks a recorded failing run of `schedule`, with decisions that its strategy can make. The runs of the critical pair may
+/// hold ready tasks back for longer, for less than `held_ns`. `stored` are the deviations of a schedule that has been shrunk
 /// before, perhaps for other code.
 ///
 /// # Panics
@@ -53,18 +52,19 @@ pub(crate) enum NotShrunk {
 pub(crate) fn shrink(
     runner: &Runner<'_>,
     failed: &Ended,
-    randomness: Seed,
-    [reach, all_reach]: [Reach; 2],
+    schedule: &Schedule,
+    held_ns: u64,
     stored: Option<&[Deviation]>,
-    budget: Budget,
+    runs_max: u64,
     progress: &dyn Fn(u64),
 ) -> Result<Shrunk, NotShrunk> {
     let failure = failed.failure.as_ref().expect("only failing runs are shrunk");
     let record = failed.record.as_ref().expect("only recorded runs are shrunk");
+    let (randomness, reach) = (schedule.randomness(), schedule.reach());
     let rewritten = |deviations| Candidate { randomness, deviations };
     let limits: Limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
-    let mut trial = Trial::new(runner, failure, budget, progress);
+    let mut trial = Trial::new(runner, failure, runs_max, progress);
     // `deviations` drops preemptions without an effect on the order. A task may notice the missing poll, so try the literal
     // deviations too.
     let repeats = |outcome: Outcome| outcome.fails() && outcome.trace_hash == failed.trace_hash;
@@ -87,8 +87,8 @@ pub(crate) fn shrink(
         reorders: reach.reorders,
         varied_io: reach.varied_io,
     };
-    let held_ns = trial.probe(&whole).map_or(0, |outcome| outcome.held_ns);
-    trial.held_ns_max = reach.held_ns.max(held_ns + 1);
+    let held_ns_before = trial.probe(&whole).map_or(0, |outcome| outcome.held_ns);
+    trial.held_ns_max = reach.held_ns.max(held_ns_before + 1);
     let mut best = passes::clear(&mut trial, whole);
     if best.deviations.len() > FEW {
         best = passes::rewrite(&mut trial, best);
@@ -106,13 +106,13 @@ pub(crate) fn shrink(
         }
     }
     let (runs, ended_by) = (trial.runs(), trial.ended_by());
-    trial.held_ns_max = trial.held_ns_max.max(all_reach.held_ns);
-    let critical = critical_pair::find(&mut trial, &best, failure.kind, all_reach.held_ns > 0);
+    trial.held_ns_max = trial.held_ns_max.max(held_ns);
+    let critical = critical_pair::find(&mut trial, &best, failure.kind, held_ns > 0);
     Ok(Shrunk { candidate: best, deviations_before, runs, ended_by, critical })
 }
 
-/// Searches for the critical pair of a failing run whose schedule has been shrunk before. The decisions of the pair are within
-/// `reach`, or those of the run.
+/// Searches for the critical pair of a failing run whose schedule has been shrunk before. The runs of the pair hold ready tasks
+/// back for less than `held_ns`, or for as long as the failing run.
 ///
 /// # Panics
 /// If the run has not failed.
@@ -120,14 +120,14 @@ pub(crate) fn find_pair(
     runner: &Runner<'_>,
     failed: &Ended,
     candidate: &Candidate,
-    reach: Reach,
+    held_ns: u64,
 ) -> PairSearch {
     let failure = failed.failure.as_ref().expect("only failing runs have a critical pair");
     let limits = tightened(runner.limits, failed);
     let runner = Runner { limits: &limits, ..runner.clone() };
-    let mut trial = Trial::new(runner, failure, Budget { runs_max: 0 }, &|_| {});
-    trial.held_ns_max = reach.held_ns.max(failed.held_ns + 1);
-    critical_pair::find(&mut trial, candidate, failure.kind, reach.held_ns > 0)
+    let mut trial = Trial::new(runner, failure, 0, &|_| {});
+    trial.held_ns_max = held_ns.max(failed.held_ns + 1);
+    critical_pair::find(&mut trial, candidate, failure.kind, held_ns > 0)
 }
 
 /// The decisions that shrinking may add.

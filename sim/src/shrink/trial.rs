@@ -88,10 +88,9 @@ impl<'a> Trial<'a> {
     pub(crate) fn new(
         runner: Runner<'a>,
         target: &'a Failure,
-        budget: Budget,
+        runs_max: u64,
         progress: &'a dyn Fn(u64),
     ) -> Self {
-        let Budget { runs_max } = budget;
         Self {
             runner,
             target,
@@ -217,12 +216,6 @@ const STEPS_MAX: u64 = 4_000_000;
 
 /// The largest number of them in the search for a smaller schedule, which may find nothing.
 const SEARCH_STEPS_MAX: u64 = 2_000_000;
-
-/// The budget of shrinking.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    pub(crate) runs_max: u64,
-}
 
 /// The bound that ended shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,17 +30,25 @@ impl StrategySpec {
     /// Returns the decisions that this strategy can make where virtual time is expected to advance `instants` times, and the
     /// longest stall is `stall_ns` (0 means short stalls), and input and output vary or not.
     pub(crate) fn reach(self, instants: u32, stall_ns: u64, varied_io: bool) -> Reach {
+        Reach {
+            reorders: self != Self::Fifo,
+            preempts: !matches!(self, Self::Fifo | Self::Random),
+            varied_io,
+            held_ns: self.held_ns(instants, stall_ns),
+        }
+    }
+
+    /// Returns [`Reach::held_ns`] of this strategy, as [`reach`](Self::reach).
+    pub(crate) fn held_ns(self, instants: u32, stall_ns: u64) -> u64 {
         let stalls = match self {
             Self::Stall => true,
             Self::Starve | Self::Portfolio => instants > 0 || stall_ns > 0,
             _ => false,
         };
-        let longest_ns = if stall_ns == 0 { SHORT_STALL_NS } else { stall_ns.saturating_add(1) };
-        Reach {
-            reorders: self != Self::Fifo,
-            preempts: !matches!(self, Self::Fifo | Self::Random),
-            varied_io,
-            held_ns: if stalls { longest_ns } else { 0 },
+        match stall_ns {
+            _ if !stalls => 0,
+            0 => SHORT_STALL_NS,
+            longest_ns => longest_ns.saturating_add(1),
         }
     }
 }
