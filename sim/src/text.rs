@@ -169,11 +169,10 @@ pub(crate) fn wrap(text: &mut String, first: &str, rest: &str, sentence: &str) {
     let sentence = escaped(sentence);
     let mut line = first.to_owned();
     let mut empty = true;
-    let words: Vec<&str> = sentence.split(' ').collect();
-    for (number, word) in words.iter().enumerate() {
+    let mut words = sentence.split(' ').peekable();
+    while let Some(word) = words.next() {
         // A number and its unit stay together.
-        let unit =
-            words.get(number + 1).filter(|next| is_unit(next)).map_or(0, |unit| 1 + unit.chars().count());
+        let unit = words.peek().filter(|next| is_unit(next)).map_or(0, |unit| 1 + unit.chars().count());
         if !empty && !is_unit(word) && line.chars().count() + 1 + word.chars().count() + unit > WIDTH {
             text.push_str(&line);
             text.push('\n');

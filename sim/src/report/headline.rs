@@ -131,16 +131,12 @@ impl Failure {
                  row. A destructor must not spawn a task whose destructor spawns another."
             ),
             Cause::StepLimit(max) => {
-                let steps = grouped(*max);
-                let advice = self.cycle_beside_others();
-                let advice = advice.unwrap_or_else(|| "If the test needs more, raise `max_steps`.".to_owned());
-                format!("the run did not end within {steps} steps. {advice}")
+                let advice = self.advice("If the test needs more, raise `max_steps`.");
+                format!("the run did not end within {} steps. {advice}", grouped(*max))
             }
             Cause::TimeLimit { max_ns, next_timer_ns } => {
                 let (max, next) = (Nanos(*max_ns), Nanos(*next_timer_ns));
-                let advice = self.cycle_beside_others();
-                let advice = advice
-                    .unwrap_or_else(|| "If the test needs more time, raise `max_virtual_time`.".to_owned());
+                let advice = self.advice("If the test needs more time, raise `max_virtual_time`.");
                 format!(
                     "the run did not end within {max} of virtual time; the next timer is due at {next}. {advice}"
                 )
@@ -156,17 +152,13 @@ impl Failure {
             Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
         }
     }
-}
 
-impl Failure {
-    /// Says that tasks have waited for each other during most of a run that has reached a limit. A higher limit rarely helps then.
-    fn cycle_beside_others(&self) -> Option<String> {
-        let (tasks, since_ns) = self.lasting_cycle()?;
-        let tasks = counted(tasks as u64, "task");
-        let since = Nanos(since_ns);
-        Some(format!(
-            "{tasks} have waited for each other in a cycle since {since}, while other tasks continued."
-        ))
+    /// Returns `advice` for a run that has reached a limit. If tasks have waited for each other during most of the run, a higher
+    /// limit rarely helps, and the advice is replaced by that fact.
+    fn advice(&self, advice: &str) -> String {
+        let Some((tasks, since_ns)) = self.lasting_cycle() else { return advice.to_owned() };
+        let (tasks, since) = (counted(tasks as u64, "task"), Nanos(since_ns));
+        format!("{tasks} have waited for each other in a cycle since {since}, while other tasks continued.")
     }
 }
 

@@ -75,11 +75,10 @@ struct Lines {
 }
 
 fn lines(record: &Record, deviations: &[Deviation], names: &TaskNames) -> Lines {
-    let writer = Writer { record, ran_at: record.ran_at(), names, mentioned: RefCell::default() };
-    let lines = in_order(record, deviations).into_iter().map(|(_, deviation)| {
-        let (step, line) = writer.line(deviation);
-        (step.checked_add(1), line)
-    });
+    let steps = Steps { record, ran_at: record.ran_at() };
+    let listed = steps.in_order(deviations);
+    let writer = Writer { record, steps, names, mentioned: RefCell::default() };
+    let lines = listed.into_iter().map(|(step, deviation)| (step.checked_add(1), writer.line(deviation)));
     let lines = lines.collect();
     let spawned = writer.mentioned.take().into_iter().filter_map(|task| {
         let label = &record.tasks[task as usize].label;
@@ -89,24 +88,14 @@ fn lines(record: &Record, deviations: &[Deviation], names: &TaskNames) -> Lines 
     Lines { lines, spawned: spawned.collect() }
 }
 
-/// Returns the deviations that have lines and the steps that they are about, in the order of these steps; `usize::MAX` if the
-/// run has no such step.
-fn in_order<'a>(record: &Record, deviations: &'a [Deviation]) -> Vec<(usize, &'a Deviation)> {
-    let names = &TaskNames::plain();
-    let writer = Writer { record, ran_at: record.ran_at(), names, mentioned: RefCell::default() };
-    let listed = deviations.iter().filter(|deviation| !writer.is_part_of_a_fault(deviation));
-    let mut listed: Vec<_> = listed.map(|deviation| (writer.line(deviation).0, deviation)).collect();
-    listed.sort_by_key(|(step, _)| *step);
-    listed
-}
-
 /// Returns the steps that the listed deviations are about.
 pub(super) fn steps_of(record: &Record, deviations: &[Deviation]) -> Vec<usize> {
     if deviations.len() > LISTED_MAX {
         return Vec::new();
     }
-    let steps = in_order(record, deviations).into_iter().map(|(step, _)| step);
-    steps.filter(|step| *step != usize::MAX).collect()
+    let steps = Steps { record, ran_at: record.ran_at() };
+    let listed = steps.in_order(deviations).into_iter().map(|(step, _)| step);
+    listed.filter(|step| *step != usize::MAX).collect()
 }
 
 /// Returns for each step whether it ran out of FIFO order because of one of the deviations.
@@ -121,63 +110,48 @@ pub(super) fn out_of_order(record: &Record, deviations: &[Deviation]) -> Vec<boo
     marks
 }
 
-struct Writer<'a> {
+/// Finds the steps that deviations are about.
+struct Steps<'a> {
     record: &'a Record,
     /// The step that ran each arrival.
     ran_at: Vec<Option<usize>>,
-    names: &'a TaskNames,
-    /// The tasks that the lines mention.
-    mentioned: RefCell<Vec<u32>>,
 }
 
-impl Writer<'_> {
-    /// Returns the step that a deviation is about, and its line.
-    fn line(&self, deviation: &Deviation) -> (usize, String) {
-        match deviation.domain {
-            Domain::Schedule => self.about_task(deviation, |arrival, at| self.moved(arrival, at)),
-            Domain::Select => self.about_task(deviation, |arrival, _| {
-                // Ordinals count from 1.
-                let (nth, branch) = (Nth(deviation.index), Nth(deviation.value));
-                format!("{}, and its {nth} `select!` polls the {branch} branch first", self.does(arrival))
-            }),
-            Domain::User => self.about_task(deviation, |arrival, _| {
-                format!("{}, and draws {}", self.does(arrival), deviation.value)
-            }),
-            Domain::Operation if self.record.arrival_about(deviation).is_none() => self
-                .skipped(deviation)
-                .unwrap_or_else(|| self.about_task(deviation, |arrival, at| self.preempted(arrival, at))),
-            Domain::Operation => self.about_task(deviation, |arrival, at| self.preempted(arrival, at)),
-            Domain::Stall => {
-                self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
-            }
-            Domain::Network | Domain::Fault | Domain::Io => self.about_world(deviation),
-        }
+impl Steps<'_> {
+    /// Returns the deviations that have lines and the steps that they are about, in the order of these steps.
+    fn in_order<'d>(&self, deviations: &'d [Deviation]) -> Vec<(usize, &'d Deviation)> {
+        let listed = deviations.iter().filter(|deviation| !self.is_part_of_a_fault(deviation));
+        let mut listed: Vec<_> = listed.map(|deviation| (self.step(deviation), deviation)).collect();
+        sort_by_number(&mut listed, |(step, _)| *step as u128);
+        listed
     }
 
-    /// Describes a decision about a task; `describe` gets the arrival that it is about, and the step that ran it.
-    fn about_task(
-        &self,
-        deviation: &Deviation,
-        describe: impl FnOnce(usize, usize) -> String,
-    ) -> (usize, String) {
-        let Some(arrival) = self.record.arrival_about(deviation) else {
-            let (task, nth) = (&deviation.task, Nth(deviation.resume));
-            return (usize::MAX, format!("this run does not reach the {nth} resumption of `{task}`"));
-        };
-        let at = self.ran_at[arrival].unwrap_or(usize::MAX);
-        (at, describe(arrival, at))
+    /// Returns the step that a deviation is about; `usize::MAX` if the run has no such step.
+    fn step(&self, deviation: &Deviation) -> usize {
+        if matches!(deviation.domain, Domain::Network | Domain::Fault | Domain::Io) {
+            return self.record.effect_of(deviation).map_or(usize::MAX, |known| self.of_effect(known));
+        }
+        let arrival = self.record.arrival_about(deviation);
+        arrival.or_else(|| self.skipped(deviation)).map_or(usize::MAX, |arrival| self.of_arrival(arrival))
     }
 
-    /// Describes a decision about the network, a fault, input or output.
-    fn about_world(&self, deviation: &Deviation) -> (usize, String) {
-        match self.record.effect_of(deviation) {
-            Some(known) => (self.step_of(known), known.effect.text(self.names)),
-            None => {
-                let Deviation { domain, task, resume, .. } = deviation;
-                let nth = Nth(*resume);
-                (usize::MAX, format!("this run does not reach the {nth} {domain} decision about `{task}`"))
-            }
+    /// Returns the step that ran an arrival; `usize::MAX` if none did.
+    fn of_arrival(&self, arrival: usize) -> usize {
+        self.ran_at[arrival].unwrap_or(usize::MAX)
+    }
+
+    /// Returns the arrival whose step had an operation preempted while the code that polled it continued without it.
+    fn skipped(&self, deviation: &Deviation) -> Option<usize> {
+        if deviation.domain != Domain::Operation {
+            return None;
         }
+        let arrival = self.record.arrivals.iter().position(|arrival| {
+            let task = &self.record.tasks[arrival.task as usize];
+            arrival.resume == deviation.resume
+                && arrival.operation.is_none()
+                && task.label.path == deviation.task
+        });
+        arrival.filter(|arrival| self.ran_at[*arrival].is_some())
     }
 
     /// Returns whether the deviation is a detail of a fault of a plan, such as its duration. The line of the fault has all
@@ -189,7 +163,7 @@ impl Writer<'_> {
 
     /// Returns the step in which a packet is sent or a fault begins. What happens between two steps is listed with the second
     /// one.
-    fn step_of(&self, known: &WorldDeviation) -> usize {
+    fn of_effect(&self, known: &WorldDeviation) -> usize {
         let next = known.after_steps as usize;
         let steps = &self.record.steps;
         let Some(last) = next.checked_sub(1) else { return next };
@@ -218,18 +192,62 @@ impl Writer<'_> {
             }
         }
     }
+}
 
-    /// Describes an operation that was preempted while the code that polled it continued without it.
-    fn skipped(&self, deviation: &Deviation) -> Option<(usize, String)> {
-        let arrival = self.record.arrivals.iter().position(|arrival| {
-            let task = &self.record.tasks[arrival.task as usize];
-            arrival.resume == deviation.resume
-                && arrival.operation.is_none()
-                && task.label.path == deviation.task
-        })?;
-        let (nth, does) = (Nth(deviation.index & !Operation::APART), self.does(arrival));
-        let line = format!("{does}, but its {nth} operation is preempted, and the code continues without it");
-        Some((self.ran_at[arrival]?, line))
+struct Writer<'a> {
+    record: &'a Record,
+    steps: Steps<'a>,
+    names: &'a TaskNames,
+    /// The tasks that the lines mention.
+    mentioned: RefCell<Vec<u32>>,
+}
+
+impl Writer<'_> {
+    /// Describes a deviation.
+    fn line(&self, deviation: &Deviation) -> String {
+        match deviation.domain {
+            Domain::Schedule => self.about_task(deviation, |arrival, at| self.moved(arrival, at)),
+            Domain::Select => self.about_task(deviation, |arrival, _| {
+                // Ordinals count from 1.
+                let (nth, branch) = (Nth(deviation.index), Nth(deviation.value));
+                format!("{}, and its {nth} `select!` polls the {branch} branch first", self.does(arrival))
+            }),
+            Domain::User => self.about_task(deviation, |arrival, _| {
+                format!("{}, and draws {}", self.does(arrival), deviation.value)
+            }),
+            Domain::Operation => self.about_task(deviation, |arrival, at| self.preempted(arrival, at)),
+            Domain::Stall => {
+                self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
+            }
+            Domain::Network | Domain::Fault | Domain::Io => self.about_world(deviation),
+        }
+    }
+
+    /// Describes a decision about a task; `describe` gets the arrival that it is about, and the step that ran it.
+    fn about_task(&self, deviation: &Deviation, describe: impl FnOnce(usize, usize) -> String) -> String {
+        if let Some(arrival) = self.record.arrival_about(deviation) {
+            return describe(arrival, self.steps.of_arrival(arrival));
+        }
+        if let Some(arrival) = self.steps.skipped(deviation) {
+            let (nth, does) = (Nth(deviation.index & !Operation::APART), self.does(arrival));
+            return format!(
+                "{does}, but its {nth} operation is preempted, and the code continues without it"
+            );
+        }
+        let (task, nth) = (&deviation.task, Nth(deviation.resume));
+        format!("this run does not reach the {nth} resumption of `{task}`")
+    }
+
+    /// Describes a decision about the network, a fault, input or output.
+    fn about_world(&self, deviation: &Deviation) -> String {
+        match self.record.effect_of(deviation) {
+            Some(known) => known.effect.text(self.names),
+            None => {
+                let Deviation { domain, task, resume, .. } = deviation;
+                let nth = Nth(*resume);
+                format!("this run does not reach the {nth} {domain} decision about `{task}`")
+            }
+        }
     }
 
     /// Describes a task that did not run while virtual time advanced.
@@ -293,7 +311,7 @@ impl Writer<'_> {
     fn operation(&self, arrival: usize) -> Option<&Performed> {
         let index = self.record.arrivals[arrival].operation?;
         self.record
-            .operations_of(self.ran_at[arrival]?)
+            .operations_of(self.steps.ran_at[arrival]?)
             .iter()
             .find(|performed| performed.index == Some(index))
     }
@@ -324,12 +342,13 @@ impl Writer<'_> {
         // Those that were ready earlier and run later, and those that were ready later and run earlier; both in the order in
         // which they run.
         let others = |range: std::ops::Range<usize>, ran: &dyn Fn(Option<usize>) -> bool| {
-            let mut others: Vec<usize> = range.filter(|&other| ran(self.ran_at[other])).collect();
-            sort_by_number(&mut others, |&other| self.ran_at[other].unwrap_or(usize::MAX) as u128);
+            let mut others: Vec<usize> = range.filter(|&other| ran(self.steps.ran_at[other])).collect();
+            sort_by_number(&mut others, |&other| self.steps.ran_at[other].unwrap_or(usize::MAX) as u128);
             others
         };
         let overtaken = others(0..arrival, &|step| step.is_none_or(|step| step > at) && at != usize::MAX);
-        let overtook = others(arrival + 1..self.ran_at.len(), &|step| step.is_some_and(|step| step < at));
+        let overtook =
+            others(arrival + 1..self.steps.ran_at.len(), &|step| step.is_some_and(|step| step < at));
         let mut line = if at == usize::MAX {
             format!("{} is ready but does not run before the run ends", self.task(arrival))
         } else {
@@ -395,7 +414,7 @@ impl Writer<'_> {
 
     /// Returns where the task waited before this resumption.
     fn waited_at(&self, arrival: usize) -> Option<&Site> {
-        let Self { record, ran_at, .. } = self;
+        let Self { record, steps: Steps { ran_at, .. }, .. } = self;
         let this = record.arrivals[arrival];
         let before = record.arrivals[..arrival]
             .iter()
