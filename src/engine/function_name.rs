@@ -20,15 +20,22 @@ pub(crate) fn function_name(type_name: &'static str) -> &'static str {
     // The parameters of a generic function.
     parts.pop_if(|part| part.starts_with('<') && part.len() < path.len());
     let name = parts.pop().unwrap_or(path);
-    // timeloop's own methods are unknown to the reader without their type.
-    if let (["timeloop", ..], Some(of_type)) = (&parts[..], parts.last())
-        && of_type.starts_with(|first: char| first.is_uppercase())
-    {
-        return &path[path.len() - of_type.len() - "::".len() - name.len()..];
-    }
     let name = name.split_once('<').map_or(name, |(name, _)| name);
     // A block inside a closure or a test has no name.
-    if name.starts_with('{') || name.contains(['>', ' ']) { "" } else { name }
+    if name.starts_with('{') || name.contains(['>', ' ']) {
+        return "";
+    }
+    match &parts[..] {
+        // timeloop's own methods are unknown to the reader without their type.
+        ["timeloop", modules @ .., of_type]
+            if of_type.starts_with(|first: char| first.is_uppercase()) && !of_type.contains('<') =>
+        {
+            let start =
+                modules.iter().fold("timeloop::".len(), |start, module| start + module.len() + "::".len());
+            &path[start..start + of_type.len() + "::".len() + name.len()]
+        }
+        _ => name,
+    }
 }
 
 /// Splits the name of a type at a separator, but not within its brackets.
@@ -74,6 +81,9 @@ mod tests {
             ("bank::Audit", ""),
             ("timeloop::net::fault_plan::FaultPlan::run::{{closure}}", "FaultPlan::run"),
             ("timeloop::net::lookup_host<&str>::{{closure}}", "lookup_host"),
+            ("timeloop::net::TcpStream::connect<&str>::{{closure}}", "TcpStream::connect"),
+            ("timeloop::net::TcpStream::connect::<&str>::{{closure}}", "TcpStream::connect"),
+            ("timeloop::proptest::Workload<u8>::check<A, B>::{{closure}}", "check"),
         ] {
             assert_eq!(function_name(type_name), name, "{type_name}");
         }
