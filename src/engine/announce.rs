@@ -168,12 +168,7 @@ impl ResourceId {
         let record = move |recorder: &mut Recorder| {
             recorder.acquired(self.part(part).key(), name, self.made, 1, Some(at));
         };
-        context::driving(|engine| {
-            if engine.is_recorded() {
-                engine.record(record);
-            }
-        })
-        .is_some()
+        observer::recording(record).is_some()
     }
 
     /// Records that a task no longer holds a part of the resource, without an operation.
@@ -667,20 +662,14 @@ pub(crate) fn blocks_thread(
 /// when it is not one of the loop's, so that the caller is polled again.
 #[inline]
 pub(crate) fn is_suspended(waker: &Waker) -> bool {
-    let suspended = context::driving(|engine| engine.step.suspended.get()) == Some(true);
-    if suspended {
-        wake_foreign(waker);
-    }
-    suspended
+    is_suspended_after(waker, |_| ())
 }
 
-/// Does the same as [`is_suspended`], and calls `waits` if the run is recorded.
+/// Does the same as [`is_suspended`], after it has called `note` with the loop.
 #[inline]
-pub(super) fn is_suspended_noting(waker: &Waker, waits: impl FnOnce(&mut Recorder)) -> bool {
+pub(super) fn is_suspended_after(waker: &Waker, note: impl FnOnce(&Engine)) -> bool {
     let suspended = context::driving(|engine| {
-        if engine.is_recorded() {
-            engine.record(waits);
-        }
+        note(engine);
         engine.step.suspended.get()
     }) == Some(true);
     if suspended {

@@ -8,8 +8,8 @@ use std::task::Waker;
 
 use timeloop_sim::{BranchKind, Cancellation, Canceller};
 
-use super::observer::recording;
-use super::{announce, branches, context, sites};
+use super::observer::{Recorder, recording};
+use super::{announce, branches, sites};
 
 /// The place where the future in a timeout waits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,15 +24,10 @@ impl InnerPlace {
     /// Begins a poll of the future. Returns whether the run is recorded; if not, the other functions need not be called.
     #[inline]
     pub(crate) fn begin_poll(&mut self) -> bool {
-        let is_recorded = context::driving(|engine| {
-            if engine.is_recorded() {
-                engine.record(|recorder| {
-                    self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
-                });
-            }
-            engine.is_recorded()
-        });
-        is_recorded == Some(true)
+        let note = |recorder: &mut Recorder| {
+            self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
+        };
+        recording(note) == Some(true)
     }
 
     /// Keeps the place at which the future waits after its poll.
@@ -63,7 +58,11 @@ pub(crate) fn cancels(by: Canceller, at: &'static Location<'static>, place: Inne
 /// [suspended](announce::is_suspended).
 #[inline]
 pub(crate) fn is_branch_suspended(waker: &Waker, at: &'static Location<'static>) -> bool {
-    announce::is_suspended_noting(waker, move |recorder| recorder.branch_waits(at))
+    announce::is_suspended_after(waker, move |engine| {
+        if engine.is_recorded() {
+            engine.record(move |recorder| recorder.branch_waits(at));
+        }
+    })
 }
 
 /// Records that a branch of the `select!` at this place has completed. If the `select!` has waited, this cancels the futures of

@@ -133,14 +133,16 @@ impl Engine {
 }
 
 /// Calls `f` with the recorder if the run on this thread is recorded. Other runs prepare nothing: all that a record takes is
-/// in `f`.
+/// in `f`. Returns whether it is recorded; `None` outside of a run.
 #[inline]
-pub(super) fn recording(f: impl FnOnce(&mut Recorder)) {
+pub(super) fn recording(f: impl FnOnce(&mut Recorder)) -> Option<bool> {
     context::driving(|engine| {
-        if engine.is_recorded() {
+        let is_recorded = engine.is_recorded();
+        if is_recorded {
             engine.record(f);
         }
-    });
+        is_recorded
+    })
 }
 
 /// The start of the paths of timeloop's own files.
@@ -294,14 +296,7 @@ impl Recorder {
         (task.without_waker, task.registered) = (None, false);
         let arrival = task.arrival;
         task.last_step = Some(self.record.steps.len());
-        self.record.steps.push(Step {
-            arrival,
-            at_ns,
-            waits_at: None,
-            finished: false,
-            panicked: false,
-            trace_hash,
-        });
+        self.record.steps.push(Step { arrival, at_ns, trace_hash, ..Step::default() });
     }
 
     /// Records that the running task is preempted.
