@@ -129,9 +129,11 @@ macro_rules! stream {
                     if most == len {
                         return spend(inner, cx, |inner, cx| inner.poll_write_vectored(cx, bufs));
                     }
-                    let mut bytes = Vec::with_capacity(len);
-                    bufs.iter().for_each(|buf| bytes.extend_from_slice(buf));
-                    spend(inner, cx, |inner, cx| inner.poll_write(cx, &bytes[..most]))
+                    let mut bytes = Vec::with_capacity(most);
+                    for buf in bufs {
+                        bytes.extend_from_slice(&buf[..buf.len().min(most - bytes.len())]);
+                    }
+                    spend(inner, cx, |inner, cx| inner.poll_write(cx, &bytes))
                 })
             }
 
