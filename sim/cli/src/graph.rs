@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+use cargo_metadata::{
+    DepKindInfo, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId, TargetKind,
+};
 
 use crate::exit::Failed;
 use crate::{crates, files};
@@ -141,31 +143,31 @@ pub(crate) fn warnings(metadata: &Metadata) -> Vec<String> {
 /// Returns which packages need which ones while compiling (for a build script, or as procedural macros) that lead to tokio.
 fn compile_time_users(metadata: &Metadata) -> BTreeSet<(String, String)> {
     let Some(resolve) = &metadata.resolve else { return BTreeSet::new() };
-    let node = |id: &PackageId| resolve.nodes.iter().find(|node| node.id == *id);
+    let tokio = metadata.packages.iter().filter(|package| is_tokio(package));
+    // Those that lead to tokio when they are compiled.
+    let mut leading: BTreeSet<&PackageId> = tokio.map(|package| &package.id).collect();
+    loop {
+        let leads = |node: &&Node| {
+            let is_normal = |kind: &DepKindInfo| kind.kind == DependencyKind::Normal;
+            let mut needed = node.deps.iter().filter(|needed| needed.dep_kinds.iter().any(is_normal));
+            !leading.contains(&node.id) && needed.any(|needed| leading.contains(&needed.pkg))
+        };
+        let more: Vec<_> = resolve.nodes.iter().filter(leads).map(|node| &node.id).collect();
+        if more.is_empty() {
+            break;
+        }
+        leading.extend(more);
+    }
     let is_macro = |id: &PackageId| {
         metadata[id].targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro))
     };
     let mut users = BTreeSet::new();
-    let edges = resolve.nodes.iter().flat_map(|node| node.deps.iter().map(move |first| (&node.id, first)));
-    for (user, first) in edges {
-        let for_build = first.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Build);
-        if !for_build && !is_macro(&first.pkg) {
-            continue;
-        }
-        let (mut next, mut seen) = (vec![&first.pkg], BTreeSet::new());
-        while let Some(id) = next.pop() {
-            if !seen.insert(id) {
-                continue;
+    for user in &resolve.nodes {
+        for needed in user.deps.iter().filter(|needed| leading.contains(&needed.pkg)) {
+            let for_build = needed.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Build);
+            if for_build || is_macro(&needed.pkg) {
+                users.insert((metadata[&user.id].name.to_string(), metadata[&needed.pkg].name.to_string()));
             }
-            if is_tokio(&metadata[id]) {
-                users.insert((metadata[user].name.to_string(), metadata[&first.pkg].name.to_string()));
-                break;
-            }
-            let needed = node(id).into_iter().flat_map(|node| &node.deps);
-            let needed = needed.filter(|dependency| {
-                dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
-            next.extend(needed.map(|dependency| &dependency.pkg));
         }
     }
     users

@@ -34,6 +34,11 @@ impl Settings {
         }
     }
 
+    /// Returns the arguments with which test binaries skip tests.
+    pub(crate) fn skipping(&self) -> impl Iterator<Item = &str> {
+        self.skip.iter().flat_map(|path| ["--skip", path])
+    }
+
     fn parse(text: &str, root: &Path) -> Result<Self, String> {
         let mut settings = Self::default();
         for (key, value) in text.parse::<Table>().map_err(|error| error.to_string())? {

@@ -70,10 +70,7 @@ fn run_prepared(prepared: &Prepared, options: &TestOptions, mode: &Mode) -> Resu
     if options.graph.color.is_none() && std::io::stderr().is_terminal() {
         command.args(["--color", "always"]);
     }
-    command.arg("--").args(&options.libtest);
-    for path in &prepared.settings.skip {
-        command.args(["--skip", path]);
-    }
+    command.arg("--").args(&options.libtest).args(prepared.settings.skipping());
     let replays = replaying(options);
     command
         .envs(variables(prepared, mode))
@@ -128,8 +125,8 @@ fn variables(prepared: &Prepared, mode: &Mode) -> Vec<(&'static str, OsString)> 
     variables
 }
 
-/// Runs `cargo test` and passes its output on, if it `holds` only from the end of the build on. Returns its status, what libtest has printed, and how many test binaries
-/// cargo counts as failed.
+/// Runs `cargo test` and prints its output; `holds` says that the messages of the build are held back. Returns its status, what
+/// libtest has printed, and how many test binaries cargo counts as failed.
 fn run_and_read(
     command: &mut Command,
     progress: &Progress,
@@ -208,9 +205,7 @@ pub(crate) fn list(options: &TestOptions) -> Result<Exit, Failed> {
     let prepared = prepare(&options.graph, &options.compile)?;
     let mut command = prepared.compiling("test")?;
     command.args(options.words()).args(&options.filter).args(["--", "--list"]).args(&options.libtest);
-    for path in &prepared.settings.skip {
-        command.args(["--skip", path]);
-    }
+    command.args(prepared.settings.skipping());
     let listed = status(&mut command)?.success();
     Ok(if listed { Exit::Clean } else { Exit::Infrastructure })
 }

@@ -1,4 +1,4 @@
-//! What is not supported is refused, with a message that says what to do.
+//! Unsupported projects are refused, with a message that says what to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
