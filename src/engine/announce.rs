@@ -29,7 +29,7 @@ use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
 use timeloop_sim::{BlockedCall, Cause};
 
 use super::nodes::NodeId;
-use super::observer::{self, CameOut, Recorder};
+use super::observer::{self, CameOut};
 use super::tasks::NO_SLOT;
 use super::watched::Fact;
 use super::{Core, Engine, TaskRef, context, mix};
@@ -165,7 +165,7 @@ impl ResourceId {
         name: &'static str,
         at: &'static Location<'static>,
     ) -> bool {
-        let record = move |recorder: &mut Recorder| {
+        let record = move |recorder: &mut observer::Recorder| {
             recorder.acquired(self.part(part).key(), name, self.made, 1, Some(at));
         };
         observer::recording(record).is_some()
