@@ -25,7 +25,7 @@ impl Core {
         let name = self.tasks.name(id).cloned();
         let place = self.tasks.at(slot);
         let spawned = (slot != ROOT_SLOT).then(|| place.spawned.into());
-        let function = place.task.as_ref().map_or("", |task| function_name(task.type_name()));
+        let function = place.task.type_name().map_or("", function_name);
         // Without a record the path is unknown. A task without a name is named by its id.
         let name = match name {
             Some(name) => name,

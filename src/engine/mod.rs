@@ -314,8 +314,8 @@ impl Engine {
             place.interrupts.add(Interrupts::ABORTED);
         }
         if let Some(recorder) = &mut observer.recorder {
-            let task = tasks.at(slot).task.as_ref();
-            let function = || task.map_or("", |task| function_name(task.type_name()));
+            let function = tasks.at(slot).task.type_name();
+            let function = || function.map_or("", function_name);
             let name = name.clone().unwrap_or_else(|| Cow::Borrowed(function()));
             let node = nodes.label(node);
             recorder.spawned(key, Some((parent, index)), name, Some(spawned), node, clock.now_ns);

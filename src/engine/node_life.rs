@@ -19,7 +19,7 @@ use timeloop_sim::{Access, NodeEvent, Operation, TaskLabel, WorldChange};
 use super::clock::NodeClock;
 use super::nodes::{LastChange, NodeError, NodeId, NodeState, Start};
 use super::preemption::Interrupted;
-use super::task_cell::TaskBox;
+use super::task_cell::{LentTask, Polled, TaskBox};
 use super::tasks::{Interrupts, State};
 use super::waker::{TaskRef, WakeTarget};
 use super::{Core, Engine, Id, NO_SLOT, TooManyTasks, panics};
@@ -214,7 +214,7 @@ impl Engine {
         let recorded = switch_to(id);
         let cancelled = task.cancel(id);
         // The slot still belongs to the task: it has not ended, and its mark keeps it from being polled.
-        self.core.borrow_mut().tasks.at(slot).task = Some(task);
+        self.core.borrow_mut().tasks.at(slot).task.put(Some(task));
         if let Err(payload) = cancelled {
             self.task_panicked(slot, payload);
         }
@@ -232,9 +232,9 @@ impl Engine {
     pub(super) fn resume_interrupted(
         &self,
         slot: u32,
-        task: &mut TaskBox,
+        task: LentTask,
         context: &mut Context<'_>,
-    ) -> bool {
+    ) -> (bool, Polled) {
         let mut guard = self.core.borrow_mut();
         let core = &mut *guard;
         let place = core.tasks.at(slot);
@@ -252,7 +252,7 @@ impl Engine {
             }
         }
         if interrupts.has(Interrupts::FUTURE_DROPPED) {
-            return true;
+            return (true, task.unused());
         }
         let stopped = interrupts.has(Interrupts::STOPPED);
         if !stopped && interrupts.has(Interrupts::ABORTED) {
@@ -261,14 +261,16 @@ impl Engine {
         if !stopped && interrupts.has(Interrupts::PAUSED) {
             self.step.suspended.set(true);
             self.step.interrupted.set(Interrupted::Parked);
-            return false;
+            return (false, task.unused());
         }
         drop(guard);
         if stopped || interrupts.has(Interrupts::ABORTED) {
-            self.panicked.set(task.cancel(id).err());
-            true
+            let (cancelled, polled) = task.cancel(id);
+            self.panicked.set(cancelled.err());
+            (true, polled)
         } else {
-            task.poll(context).is_ready()
+            let (poll, polled) = task.poll(context);
+            (poll.is_ready(), polled)
         }
     }
 

@@ -6,7 +6,7 @@
 //! - The loop polls and drops the root through [`Root`] alone, so it is compiled once and not for every test of a user.
 
 use std::any::Any;
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable};
@@ -219,23 +219,27 @@ impl Engine {
             }
             self.current.set(number);
             self.polled.set(task);
-            // The task is taken out of its slot during the poll, because the table may grow. The poll catches all panics, so
-            // the task is always put back, and unwinding need not drop it. It is taken last: its pointer, which the poll
-            // needs at once, then stays in a register.
-            let mut future = ManuallyDrop::new(slot.task.take());
+            // Last: its pointer, which the poll needs at once, then stays in a register.
+            let lent = slot.task.lend();
             drop(guard);
 
             let waker = waker::of_number(task, self.wakers());
             let context = &mut Context::from_waker(&waker);
-            let ended = match &mut *future {
-                Some(future) if interrupts.any() => self.resume_interrupted(number, future, context),
-                Some(future) => matches!(future.poll(context), Poll::Ready(())),
+            let (ended, polled) = match lent {
+                Some(task) if interrupts.any() => {
+                    let (ended, polled) = self.resume_interrupted(number, task, context);
+                    (ended, Some(polled))
+                }
+                Some(task) => {
+                    let (poll, polled) = task.poll(context);
+                    (matches!(poll, Poll::Ready(())), Some(polled))
+                }
                 // A task that blocks has its future on the stack.
                 None if interrupts.has(Interrupts::BLOCKED) => {
                     if self.continues_wait(number, interrupts) {
                         return Ok(Halt::Continues);
                     }
-                    false
+                    (false, None)
                 }
                 // Only the root has no future in its slot.
                 None if self.root.poll(context) => {
@@ -243,7 +247,7 @@ impl Engine {
                     self.core.borrow_mut().end_root();
                     return Ok(Halt::RootEnded);
                 }
-                None => false,
+                None => (false, None),
             };
 
             self.polled.set(0);
@@ -252,8 +256,8 @@ impl Engine {
             guard = self.core.borrow_mut();
             let Core { tasks, scheduler, observer, .. } = &mut *guard;
             let place = tasks.at(number);
-            if let Some(future) = ManuallyDrop::into_inner(future) {
-                place.put_back(future);
+            if let Some(polled) = polled {
+                place.task.restore(polled);
             }
             if !self.step.suspended.get() {
                 scheduler.count_operations(self.step.operations.get());
@@ -326,7 +330,7 @@ impl Engine {
                 let _ = task.cancel(id);
                 task
             });
-            self.core.borrow_mut().tasks.at(slot).task = cancelled;
+            self.core.borrow_mut().tasks.at(slot).task.put(cancelled);
             return;
         }
         let note = panics::take(&*payload);
@@ -341,7 +345,7 @@ impl Engine {
         let mut core = self.core.borrow_mut();
         core.observer.record(|recorder| recorder.panicked(id));
         let place = core.tasks.at(slot);
-        place.task = task;
+        place.task.put(task);
         place.panicked = true;
         let detached = place.detached;
         let panic = (core.task_label(slot), note);

@@ -102,7 +102,7 @@ impl Engine {
         self.polled.set(number);
         let ended = task.poll(&mut Context::from_waker(&waker::of_number(number, &waker::PLAIN))).is_ready();
         self.polled.set(0);
-        self.core.borrow_mut().tasks.at(slot).task = Some(task);
+        self.core.borrow_mut().tasks.at(slot).task.put(Some(task));
         if ended {
             self.end_task(self.core.borrow_mut(), slot);
         }
@@ -125,7 +125,7 @@ impl Engine {
             let outer = self.dropping.replace(Some(id));
             let cancelled = task.cancel(id);
             self.dropping.set(outer);
-            self.core.borrow_mut().tasks.at(slot).task = Some(task);
+            self.core.borrow_mut().tasks.at(slot).task.put(Some(task));
             if let Err(payload) = cancelled {
                 self.task_panicked(slot, payload);
             }

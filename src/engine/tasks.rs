@@ -19,7 +19,7 @@ use super::panics::PanicNote;
 use super::preemption::PreemptedPoll;
 #[cfg(feature = "net")]
 use super::scheduler::mix;
-use super::task_cell::TaskBox;
+use super::task_cell::{TaskBox, TaskPlace};
 use super::waker::{TaskRef, WakeTarget};
 use super::{Engine, Id};
 
@@ -130,8 +130,8 @@ pub(super) struct Slot {
     pub(super) resources: u32,
     pub(super) key: TaskKey,
     pub(super) id: Id,
-    /// `None` for the root, whose future the caller of the loop owns, and while the loop polls the task or drops its future.
-    pub(super) task: Option<TaskBox>,
+    /// Empty for the root, whose future the caller of the loop owns, and while the task's future is dropped.
+    pub(super) task: TaskPlace,
     /// The wake target that awaits the end of the task.
     pub(super) joiner: Option<WakeTarget>,
     pub(super) spawned: &'static Location<'static>,
@@ -139,16 +139,6 @@ pub(super) struct Slot {
     pub(super) spawn_site: SpawnSite,
     /// The next free slot, plus one.
     next_free: u32,
-}
-
-impl Slot {
-    /// Puts a task back that was taken out to be polled.
-    #[inline(always)]
-    pub(super) fn put_back(&mut self, task: TaskBox) {
-        debug_assert!(self.task.is_none());
-        // The compiler does not know that there is nothing to drop.
-        mem::forget(self.task.replace(task));
-    }
 }
 
 thread_local! {
@@ -278,7 +268,7 @@ impl Tasks {
             self.used += 1;
         }
         // Field by field: a freed slot holds no task and no waker, so nothing has to be dropped.
-        debug_assert!(place.task.is_none() && place.joiner.is_none());
+        debug_assert!(!place.task.is_some() && place.joiner.is_none());
         place.state = State::Ready;
         place.interrupts = Interrupts::NONE;
         place.detached = false;
@@ -292,7 +282,7 @@ impl Tasks {
         place.resources = 0;
         place.key = key;
         place.id = id;
-        place.task = task;
+        place.task.put(task);
         place.spawned = spawned;
         place.spawn_site = spawn_site;
         (slot, place)
@@ -317,7 +307,7 @@ impl Tasks {
             resources: 0,
             key: TaskKey(0),
             id,
-            task: None,
+            task: TaskPlace::default(),
             joiner: None,
             spawned,
             spawn_site: SpawnSite::default(),
