@@ -8,8 +8,8 @@ use std::task::Waker;
 
 use timeloop_sim::{BranchKind, Cancellation, Canceller};
 
-use super::observer::{Recorder, recording};
-use super::{announce, branches, sites};
+use super::observer::recording;
+use super::{announce, branches, context, sites};
 
 /// The place where the future in a timeout waits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,13 +21,20 @@ pub(crate) struct InnerPlace {
 }
 
 impl InnerPlace {
-    /// Begins a poll of the future. Returns whether the run is recorded; if not, the other functions need not be called.
+    /// Begins a poll of the future. Returns whether the run is recorded, and whether the task has budget left. If the run is not
+    /// recorded, the other functions need not be called.
     #[inline]
-    pub(crate) fn begin_poll(&mut self) -> bool {
-        let note = |recorder: &mut Recorder| {
-            self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
-        };
-        recording(note) == Some(true)
+    pub(crate) fn begin_poll(&mut self) -> (bool, bool) {
+        context::driving(|engine| {
+            let is_recorded = engine.is_recorded();
+            if is_recorded {
+                engine.record(|recorder| {
+                    self.noted_before = recorder.sites.as_ref().map_or(0, sites::Sites::noted);
+                });
+            }
+            (is_recorded, engine.has_budget())
+        })
+        .unwrap_or((false, true))
     }
 
     /// Keeps the place at which the future waits after its poll.

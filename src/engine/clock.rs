@@ -180,8 +180,14 @@ impl Engine {
     }
 
     /// Returns whether a deadline on the current task's node is due. If not, sets `timer` to call `waker` when it is.
-    pub(crate) fn poll_sleep(&self, deadline_ns: u64, timer: &mut Option<TimerRef>, waker: &Waker) -> bool {
-        if !self.proceed(waker) {
+    pub(crate) fn poll_sleep(
+        &self,
+        deadline_ns: u64,
+        timer: &mut Option<TimerRef>,
+        waker: &Waker,
+        needs_budget: bool,
+    ) -> bool {
+        if needs_budget && !self.proceed(waker) {
             return false;
         }
         let current = self.current.get();
@@ -227,7 +233,9 @@ impl Engine {
         drop(guard);
         self.cancel_timer(timer);
         if is_due {
-            self.spend();
+            if needs_budget || self.has_budget() {
+                self.spend();
+            }
             return true;
         }
         let wake_target = self.wake_target(waker);

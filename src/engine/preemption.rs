@@ -126,11 +126,16 @@ impl Engine {
         self.step.restore();
     }
 
-    /// Returns whether the task that is being polled has budget left, in units spent by other means than operations. If not,
-    /// wakes `waker`.
+    /// Returns whether the task that is being polled has budget left, in units spent by other means than operations.
+    #[inline]
+    pub(crate) fn has_budget(&self) -> bool {
+        !self.is_polling() || self.step.spent.get() != UNITS
+    }
+
+    /// Does the same as [`has_budget`](Self::has_budget), and wakes `waker` if there is none.
     #[inline]
     pub(crate) fn proceed(&self, waker: &Waker) -> bool {
-        let proceeds = !self.is_polling() || self.step.spent.get() != UNITS;
+        let proceeds = self.has_budget();
         if !proceeds {
             waker.wake_by_ref();
         }

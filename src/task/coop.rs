@@ -183,10 +183,10 @@ impl<F: Future> Future for Unconstrained<F> {
 }
 
 /// No budget applies until this is dropped.
-pub(crate) struct Unlimited(Option<u8>);
+struct Unlimited(Option<u8>);
 
 impl Unlimited {
-    pub(crate) fn begin() -> Self {
+    fn begin() -> Self {
         Self(context::driving(|engine| engine.set_spent(UNLIMITED)))
     }
 }

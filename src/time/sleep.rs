@@ -19,16 +19,16 @@ use crate::engine::{self, TimerRef, context};
 /// Outside a run, and in a runtime whose timers are disabled.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    assert_timers();
+    now_with_timers();
     Sleep::new(deadline)
 }
 
-/// Panics if the code can't use timers.
+/// Returns the current instant. Panics if the code can't use timers.
 #[track_caller]
-fn assert_timers() {
-    match context::with(|engine| engine.settings.time) {
-        Some(true) => {}
-        Some(false) => panic!(
+fn now_with_timers() -> Instant {
+    match context::with(|engine| engine.settings.time.then(|| engine.local_now_ns())) {
+        Some(Some(ns)) => Instant::at_ns(ns),
+        Some(None) => panic!(
             "can't sleep: the timers of this runtime are disabled; call `enable_time` or `enable_all` on its `Builder`"
         ),
         None => engine::outside("sleep"),
@@ -55,8 +55,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    assert_timers();
-    let now = Instant::now();
+    let now = now_with_timers();
     Sleep::new(
         now.checked_add(duration)
             .unwrap_or_else(|| now.checked_add(LONGEST).unwrap_or(Instant::far_future())),
@@ -87,6 +86,19 @@ pin_project! {
 }
 
 impl Sleep {
+    /// Polls the sleep. If it doesn't need budget, a task without any finds out too whether the deadline has passed.
+    #[inline]
+    pub(super) fn poll_with(self: Pin<&mut Self>, cx: &mut Context<'_>, needs_budget: bool) -> Poll<()> {
+        let this = self.project();
+        *this.registered = true;
+        let deadline_ns = this.deadline.ns();
+        match context::with(|engine| engine.poll_sleep(deadline_ns, this.timer, cx.waker(), needs_budget)) {
+            Some(true) => Poll::Ready(()),
+            Some(false) => Poll::Pending,
+            None => engine::outside("sleep"),
+        }
+    }
+
     fn new(deadline: Instant) -> Self {
         Self { deadline, timer: None, registered: false, pinned: PhantomPinned }
     }
@@ -137,12 +149,6 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        *this.registered = true;
-        match context::with(|engine| engine.poll_sleep(this.deadline.ns(), this.timer, cx.waker())) {
-            Some(true) => Poll::Ready(()),
-            Some(false) => Poll::Pending,
-            None => engine::outside("sleep"),
-        }
+        self.poll_with(cx, true)
     }
 }

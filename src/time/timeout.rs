@@ -14,7 +14,6 @@ use super::error::Elapsed;
 use super::{Duration, Instant, Sleep, sleep, sleep_until};
 use crate::engine::cancellation::{InnerPlace, cancels};
 use crate::engine::{announce, branches};
-use crate::task::coop::{Unlimited, has_budget_remaining};
 
 /// Awaits `future` for at most `duration`, as
 /// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html) does.
@@ -84,8 +83,7 @@ impl<T: Future> Future for Timeout<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let had_budget = has_budget_remaining();
-        let is_recorded = this.place.begin_poll();
+        let (is_recorded, had_budget) = this.place.begin_poll();
         if let Poll::Ready(output) = this.value.poll(cx) {
             if is_recorded {
                 branches::completed(BranchKind::Timeout, 0, 2, this.at);
@@ -100,8 +98,7 @@ impl<T: Future> Future for Timeout<T> {
             return Poll::Pending;
         }
         // A future that has used up the budget must not keep the deadline from being checked.
-        let _unlimited = (had_budget && !has_budget_remaining()).then(Unlimited::begin);
-        this.delay.poll(cx).map(|()| {
+        this.delay.poll_with(cx, !had_budget).map(|()| {
             if is_recorded {
                 branches::completed(BranchKind::Timeout, 1, 2, this.at);
                 cancels(Canceller::Timeout, this.at, *this.place);
