@@ -246,6 +246,7 @@ mod resource;
 mod rng;
 pub mod runtime;
 mod schedule;
+pub mod signal;
 #[cfg(feature = "sync")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
 pub mod sync;

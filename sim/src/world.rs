@@ -16,23 +16,42 @@ pub enum NodeState {
     Down,
 }
 
-/// An event of a node. The numbers are part of the trace hash and never change.
+/// An event of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeEvent {
     /// It starts, or starts again.
-    Starts = 1,
+    Starts,
     /// It crashes: its tasks are dropped at once.
-    Crashes = 2,
+    Crashes,
     /// It is paused: its tasks are no longer polled.
-    Pauses = 3,
+    Pauses,
     /// It is resumed: its tasks are polled again.
-    Resumes = 4,
+    Resumes,
     /// It is asked to shut down.
-    IsAskedToShutDown = 5,
+    IsAskedToShutDown,
     /// It shuts down.
-    ShutsDown = 6,
+    ShutsDown,
     /// Its clock is set, or its rate is changed.
-    ClockChanges = 7,
+    ClockChanges,
+    /// A signal with this number is raised, which it handles.
+    IsSignaled(i32),
+}
+
+impl NodeEvent {
+    /// Returns the event's number in the trace hash, below 2^32. It never changes.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Starts => 1,
+            Self::Crashes => 2,
+            Self::Pauses => 3,
+            Self::Resumes => 4,
+            Self::IsAskedToShutDown => 5,
+            Self::ShutsDown => 6,
+            Self::ClockChanges => 7,
+            Self::IsSignaled(signal) => u64::from(signal as u32 & 0xff_ffff) << 8 | 8,
+        }
+    }
 }
 
 /// What a task waits for at a node.
@@ -44,6 +63,8 @@ pub enum NodeWait {
     ShutDown,
     /// The task's own node is asked to shut down.
     ShutdownRequest,
+    /// A signal with this number is raised on the task's own node.
+    Signal(i32),
 }
 
 /// A change that a step made to the world.

@@ -32,6 +32,7 @@ mod run;
 mod scheduler;
 mod settings;
 mod shut_down;
+mod signals;
 mod sites;
 mod task_cell;
 mod tasks;

@@ -94,6 +94,7 @@ impl Engine {
             record.main = None;
             record.live = 0;
             record.shutting_down = false;
+            record.signals.clear();
         }
         self.record_node_event(node, if crashes { NodeEvent::Crashes } else { NodeEvent::ShutsDown });
         #[cfg(feature = "net")]
@@ -408,7 +409,7 @@ impl Engine {
         }
     }
 
-    fn wake_watchers(&self, node: NodeId) {
+    pub(super) fn wake_watchers(&self, node: NodeId) {
         let watchers = self.core.borrow_mut().nodes.at_mut(node).take_watchers();
         for watcher in watchers {
             watcher.wake();
@@ -436,12 +437,16 @@ impl Engine {
     }
 
     /// Records an event of a node.
-    fn record_node_event(&self, node: NodeId, event: NodeEvent) {
+    pub(super) fn record_node_event(&self, node: NodeId, event: NodeEvent) {
         self.report_node_access(node, Access::Write);
         let mut core = self.core.borrow_mut();
         let core = &mut *core;
-        core.scheduler.mix((event as u64) << 32 | u64::from(node.0));
-        if !matches!(event, NodeEvent::IsAskedToShutDown | NodeEvent::ClockChanges) {
+        core.scheduler.mix(event.number() << 32 | u64::from(node.0));
+        let changes_state = !matches!(
+            event,
+            NodeEvent::IsAskedToShutDown | NodeEvent::ClockChanges | NodeEvent::IsSignaled(_)
+        );
+        if changes_state {
             let at_ns = core.clock.now_ns;
             core.nodes.at_mut(node).last_change =
                 Some(LastChange { event, at_ns, called_at: None, planned: false });

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clock::NodeClock;
+use super::signals::Handled;
 use super::task_cell::TaskBox;
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT};
 use super::unsafe_cells::InlinedRef;
@@ -76,6 +77,8 @@ pub(super) struct NodeRecord {
     pub(super) live: u32,
     /// The node-local values with their keys, in order of creation.
     pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
+    /// The signals that the node handles.
+    pub(super) signals: Vec<Handled>,
     /// Whether the node has been asked to shut down.
     pub(super) shutting_down: bool,
     /// Whether the node is going down and its tasks are being dropped.
@@ -109,6 +112,7 @@ impl NodeRecord {
             main: None,
             live: 0,
             locals: Vec::new(),
+            signals: Vec::new(),
             shutting_down: false,
             closing: false,
             watchers: Vec::new(),

@@ -44,6 +44,7 @@
 //! | [`restart`](Node::restart) | crash if the node is up; then the closure runs again | created anew | continue |
 //! | [`pause`](Node::pause) | are not polled; wake-ups are kept | stay | continue |
 //! | [`resume`](Node::resume) | continue | | |
+//! | [`signal`](Node::signal) | receive it through [`signal`](crate::signal); if none handles it, they crash or are paused | | |
 //! | [`shutdown`](Node::shutdown) | are asked to end through [`shutdown_requested`]; they crash after a grace period | dropped | continue |
 //!
 //! All this is part of the run: of its trace hash, of the steps in a report ("node `db-1` crashes"), and of the races

@@ -18,7 +18,20 @@ use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::observer::WaitTarget;
 use crate::engine::{self, Engine, RunId, TaskBox, context};
+use crate::signal::INTERRUPT;
+#[cfg(unix)]
+use crate::signal::unix::{LARGEST, SignalKind};
 use crate::task::JoinHandle;
+
+// The signals with another default action than to end the process.
+const SIGKILL: i32 = 9;
+const SIGCHLD: i32 = 17;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
+const SIGTSTP: i32 = 20;
+const SIGTTOU: i32 = 22;
+const SIGURG: i32 = 23;
+const SIGWINCH: i32 = 28;
 
 /// A node: a host with a name, addresses, tasks and clocks. See [the module](crate::world).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -250,6 +263,79 @@ impl Node {
     #[track_caller]
     pub fn resume(&self) {
         self.with(|engine| engine.resume_node(self.id));
+    }
+
+    /// Raises a signal on the node, as `kill` does for a process. Does nothing if the node is down.
+    ///
+    /// Code on the node that handles it ([`signal::unix::signal`](crate::signal::unix::signal)) receives it. If none does, the
+    /// signal has its default action: SIGCHLD (17), SIGURG (23) and SIGWINCH (28) have no effect; SIGTSTP (20), SIGTTIN (21)
+    /// and SIGTTOU (22) [pause](Self::pause) the node; all others [crash](Self::crash) it. SIGKILL (9) always crashes it,
+    /// SIGSTOP (19) always pauses it, and SIGCONT (18) always resumes it. Of these actions, reports say "crashes" and so on.
+    ///
+    /// # Panics
+    /// For numbers below 1 and above 64. On the test's own node, if the signal would crash or pause it.
+    ///
+    /// ```
+    /// use timeloop::signal::unix::{SignalKind, signal};
+    /// use timeloop::time::{Duration, sleep};
+    /// use timeloop::world::World;
+    ///
+    /// timeloop::run(0, || async {
+    ///     let server = World::current().node("server").start(|| async {
+    ///         signal(SignalKind::terminate()).unwrap().recv().await;
+    ///     });
+    ///     sleep(Duration::from_secs(1)).await;
+    ///     server.signal(SignalKind::terminate()); // handled: the server's code ends
+    ///     sleep(Duration::from_secs(1)).await;
+    ///     assert!(server.is_up());
+    ///     server.signal(SignalKind::hangup()); // not handled
+    ///     assert!(!server.is_up());
+    /// })?;
+    /// # Ok::<(), timeloop::Failure>(())
+    /// ```
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn signal(&self, kind: SignalKind) {
+        if !(1..=LARGEST).contains(&kind.0) {
+            panic!("there is no signal {}; numbers are from 1 to {LARGEST}", kind.0);
+        }
+        self.raise(kind.0);
+    }
+
+    /// Raises the signal of ctrl-c, SIGINT: see [`signal`](crate::signal). If no code on the node handles it, the node crashes.
+    /// Does nothing if the node is down.
+    ///
+    /// # Panics
+    /// On the test's own node, if none of its tasks handles it.
+    #[track_caller]
+    pub fn ctrl_c(&self) {
+        self.raise(INTERRUPT);
+    }
+
+    #[track_caller]
+    fn raise(&self, number: i32) {
+        match number {
+            SIGKILL => return self.crash(),
+            SIGSTOP => {
+                return if self.is_up() {
+                    self.pause()
+                };
+            }
+            SIGCONT => self.resume(),
+            _ => {}
+        }
+        if self.with(|engine| engine.raise_signal(self.id, number)) {
+            return;
+        }
+        match number {
+            SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
+            _ if self.id == NodeId::TEST => panic!(
+                "no task of the test's own node handles signal {number}, whose default action would end the test; handle it \
+                 by `signal::unix::signal` or `signal::ctrl_c` first, or raise it on a node declared with `World::node`"
+            ),
+            SIGTSTP..=SIGTTOU => self.pause(),
+            _ => self.crash(),
+        }
     }
 
     /// Waits until the node is down. Returns at once if it is.

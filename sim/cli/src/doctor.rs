@@ -10,7 +10,7 @@ use crate::prepare::{Prepared, prepare};
 const STAND_INS: [(&str, &str); 3] = [
     ("fs", "`tokio::fs` uses the real file system: files outlive the run that wrote them"),
     ("process", "`tokio::process` starts nothing: `spawn` returns an error"),
-    ("signal", "`tokio::signal`: no signal arrives"),
+    ("signal", "`tokio::signal`: only the signals that a test raises arrive"),
 ];
 
 /// Packages that reach past the simulation, and what they do.

@@ -28,6 +28,9 @@ impl fmt::Display for WorldChange {
         match self {
             Self::Node { node, event, incarnation } => {
                 let happens = match event {
+                    NodeEvent::IsSignaled(number) => {
+                        return write!(f, "node {node} gets {}", signal(*number));
+                    }
                     NodeEvent::Starts if *incarnation > 1 => "restarts",
                     NodeEvent::Starts => "starts",
                     NodeEvent::Crashes => "crashes",
@@ -169,11 +172,33 @@ fn is_in_state(state: NodeState) -> &'static str {
     }
 }
 
+/// `SIGTERM`, or `signal 34`. The numbers are those of Linux.
+fn signal(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        10 => "SIGUSR1",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        17 => "SIGCHLD",
+        18 => "SIGCONT",
+        20 => "SIGTSTP",
+        28 => "SIGWINCH",
+        29 => "SIGIO",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
+
 /// Renders what a task waits for at a node; the subject is `it`.
 pub(super) fn node_wait(node: &str, state: NodeState, tasks: u32, wait: NodeWait) -> String {
     let change = match wait {
         NodeWait::Down => "go down",
         NodeWait::ShutDown => "shut down",
+        NodeWait::Signal(number) => return format!("waits for {} to its node", signal(number)),
         NodeWait::ShutdownRequest => return "waits for its node to be asked to shut down".to_owned(),
     };
     let tasks = match (state, tasks) {

@@ -15,6 +15,8 @@ mod restart;
 #[cfg(feature = "sync")]
 mod shared;
 mod shutdown;
+#[cfg(unix)]
+mod signals;
 
 use timeloop::world::{Node, World};
 
