@@ -30,6 +30,7 @@ mod fnv;
 pub mod history;
 mod int_map;
 mod label;
+mod limits;
 mod operation;
 mod outcome;
 mod outcomes;
@@ -74,6 +75,7 @@ pub use fault_counts::FaultCounts;
 #[doc(hidden)]
 pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
+pub use limits::Limits;
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
     Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,
@@ -93,7 +95,7 @@ pub use schedule::{Deviation, Schedule, SeedVersion};
 pub use seed::Seed;
 pub use session::{explore, investigate, render_report};
 pub use shrink::StopReason;
-pub use simulation::{Detail, Ended, Limits, Request, Simulation};
+pub use simulation::{Detail, Ended, Request, Simulation};
 pub use source::{AnySource, Bytes, Replay, Seeded, Source};
 pub use stalls::{DEADLINE_NS_MAX, Stalls};
 pub use strategy::{
