@@ -19,11 +19,11 @@ timeloop.toml, 42 a bug was found.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs the tests; those with `#[tokio::test]` under many schedules.
+    /// Runs the tests, and explores many schedules of those with `#[tokio::test]`.
     Test(TestOptions),
     /// Runs a program in a simulation, once.
     Run(RunOptions),
-    /// As `test`, with the number of schedules, the strategy and the seed.
+    /// Runs the tests as `test` does, with options for the number of schedules, the strategy and the seed.
     Explore(Explore),
     /// Runs a test under the schedule of a token.
     Replay(Replay),

@@ -32,13 +32,13 @@ pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     let mut lines = vec![
         format!("Rust {}, cargo {}", toolchain.rustc_version, toolchain.cargo_version),
         format!("stored in {}", places.state.display()),
-        format!("{}: replaced, all of it", graph::used(metadata, &tokio.package)),
+        format!("{}: replaced by timeloop everywhere", graph::used(metadata, &tokio.package)),
     ];
     lines.extend(graph::warnings(metadata).into_iter().map(|warning| format!("warning: {warning}")));
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let features = nodes.filter(|node| node.id == tokio.package.id).flat_map(|node| &node.features);
     let features: Vec<_> = features.map(|feature| feature.as_str()).collect();
-    lines.push("\nNot simulated, where it is used:".into());
+    lines.push("\nNot simulated:".into());
     let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
     lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));
     lines.push(

@@ -63,8 +63,8 @@ pub(crate) fn find_tokio(metadata: &Metadata) -> Result<Tokio, Failed> {
     };
     let Some(source) = package.source.as_ref().map(|source| source.repr.as_str()) else {
         return Err(Failed::infrastructure(format!(
-            "{}\nA tokio at a path, also by a `[patch]`, can't be replaced. Use tokio from crates.io or from git, or write \
-             the tests with timeloop (https://docs.rs/timeloop).",
+            "{}\n`cargo timeloop` can't replace a tokio that is at a path, or that a `[patch]` takes from a path. Use \
+             tokio from crates.io or from git, or write the tests with timeloop (https://docs.rs/timeloop).",
             used(metadata, package)
         )));
     };
@@ -73,7 +73,7 @@ pub(crate) fn find_tokio(metadata: &Metadata) -> Result<Tokio, Failed> {
     };
     if !metadata.packages.iter().flat_map(|package| &package.dependencies).any(requested) {
         return Err(Failed::infrastructure(format!(
-            "{}\nYour `[patch]` puts this tokio in the place of another one, and timeloop would have to replace it again. \
+            "{}\nYour `[patch]` already replaces tokio, and `cargo timeloop` can't replace it a second time. \
              Remove the `[patch]` of tokio, or depend on that tokio directly.",
             used(metadata, package)
         )));
@@ -92,8 +92,8 @@ pub(crate) fn find_tokio(metadata: &Metadata) -> Result<Tokio, Failed> {
 pub(crate) fn check_members(metadata: &Metadata, ignore_rust_version: bool) -> Result<(), Failed> {
     if let Some(package) = metadata.packages.iter().find(|package| package.name.as_str() == "timeloop") {
         return Err(Failed::infrastructure(format!(
-            "{}\n`cargo timeloop` brings a timeloop of its own, and two of them can't share a run. Tests that name timeloop \
-             need no `cargo timeloop`: `cargo test` explores them.",
+            "{}\n`cargo timeloop` brings its own timeloop, and two of them can't share a run. Run tests that name timeloop with \
+             `cargo test`: it explores them.",
             used(metadata, package)
         )));
     }
@@ -102,8 +102,8 @@ pub(crate) fn check_members(metadata: &Metadata, ignore_rust_version: bool) -> R
     match metadata.workspace_packages().into_iter().find(too_low).filter(|_| !ignore_rust_version) {
         None => Ok(()),
         Some(package) => Err(Failed::infrastructure(format!(
-            "`{}` promises to compile with Rust {}, and timeloop needs {oldest}. If the active toolchain may be used for \
-             these tests, pass --ignore-rust-version.",
+            "`{}` has the rust-version {}, and timeloop needs {oldest}. To run its tests with the active toolchain, \
+             pass --ignore-rust-version.",
             package.name,
             package.rust_version.as_ref().map(ToString::to_string).unwrap_or_default()
         ))),

@@ -108,7 +108,7 @@ impl Prepared {
             Path::new("cargo update"),
         )?;
         Ok(format!(
-            "your lockfile has versions that are too old for timeloop's dependencies; this build, and no other, has newer ones \
+            "some versions in your Cargo.lock are too old for timeloop's dependencies; this build alone uses newer versions \
              of {}",
             packages.join(", ")
         ))

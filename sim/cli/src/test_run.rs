@@ -39,7 +39,7 @@ pub(crate) fn replay(replay: &Replay) -> Result<Exit, Failed> {
         let known = known.into_iter().find(|result| result.token == replay.token && !result.path.is_empty());
         let Some(known) = known else {
             return Err(Failed::usage(
-                "the token is not in the last results, so say which test it is of, as in the last line of its report: \
+                "the last results do not contain this token; name its test, as the last line of the report does: \
                  `cargo timeloop replay TOKEN … path::of::the_test -- --exact`",
             ));
         };

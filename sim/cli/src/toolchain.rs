@@ -113,8 +113,8 @@ impl Toolchain {
             return Ok(());
         }
         Err(Failed::infrastructure(format!(
-            "cargo {} does not put its lockfile elsewhere (`resolver.lockfile-path`), so `cargo timeloop` does not call it, \
-             because it never writes your files; use another version of cargo\n{}",
+            "cargo {} ignores `resolver.lockfile-path` and would write your Cargo.lock, which `cargo timeloop` never changes; \
+             use another version of cargo\n{}",
             self.cargo_version,
             String::from_utf8_lossy(&output.stderr)
         )))
