@@ -181,12 +181,12 @@ fn a_stale_read_is_found_and_reported() {
     assert_eq!(
         found.failure.message(),
         "\
-the test returned an error: the history of 3 operations is not linearizable: at most 2 of them fit into a valid order
+the test returned an error: the history of 3 operations is not linearizable: a valid order has at most 2 of them
 
   the longest such order has 2 operations:
     client `writer`: Write(1) returned Written (0 s to 1 ms)
     client `reader`: Read returned Value(1) (0 s to 0 s)
-  then the state is 1, and the model rejects the only operation that can come next:
+  after them, the state is 1. The model rejects the only operation that can come next:
     client `reader`: Read returned Value(0) (0 s to 0 s)"
     );
 }

@@ -108,18 +108,18 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "at most {} of them can be ordered; every longer order leaves a later operation without a valid place",
+                    "a valid order has at most {} of them; every longer order makes a later operation impossible",
                     grouped(placed as u64)
                 )?;
             }
             (0, true) => f.write_str("no operation can come first in a valid order")?,
             (0, false) => f.write_str("no operation that returned can come first in a valid order")?,
             (_, true) => {
-                write!(f, "at most {} of them fit into a valid order", grouped(placed as u64))?;
+                write!(f, "a valid order has at most {} of them", grouped(placed as u64))?;
             }
             (_, false) => {
                 let (placed, returned) = (grouped(placed as u64), grouped(self.returned as u64));
-                write!(f, "at most {placed} of the {returned} that returned fit into a valid order")?;
+                write!(f, "a valid order has at most {placed} of the {returned} operations that returned")?;
             }
         }
         f.write_str("\n")?;
@@ -136,16 +136,14 @@ impl fmt::Display for Violation {
                 write!(f, "\n    {operation}")?;
             }
         }
-        let when = if self.order.is_empty() { "at first" } else { "then" };
-        write!(f, "\n  {when} the state is {}, and ", self.state)?;
+        let when = if self.order.is_empty() { "the initial state is" } else { "after them, the state is" };
+        write!(f, "\n  {when} {}. ", self.state)?;
         match &*self.left {
             _ if self.with_lookahead => {
-                f.write_str(
-                    "each operation that can come next contradicts the model, or leaves a later one without a place:",
-                )?;
+                f.write_str("The model rejects each operation that can come next, or a later one after it:")?;
             }
-            [_] => f.write_str("the model rejects the only operation that can come next:")?,
-            _ => f.write_str("the model rejects each operation that can come next:")?,
+            [_] => f.write_str("The model rejects the only operation that can come next:")?,
+            _ => f.write_str("The model rejects each operation that can come next:")?,
         }
         self.left.iter().try_for_each(|operation| write!(f, "\n    {operation}"))
     }

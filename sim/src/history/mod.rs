@@ -22,11 +22,11 @@
 //! history.returned(late, 50, Value(0));
 //! assert_eq!(
 //!     history.check(&Register::new(0)).unwrap_err().to_string(),
-//!     "the history of 3 operations is not linearizable: at most 2 of them fit into a valid order\n\
+//!     "the history of 3 operations is not linearizable: a valid order has at most 2 of them\n\
 //!      \n  the longest such order has 2 operations:\
 //!      \n    client `alice`: Write(7) returned Written (0 s to 30 ns)\
 //!      \n    client `bob`: Read returned Value(7) (10 ns to 20 ns)\
-//!      \n  then the state is 7, and the model rejects the only operation that can come next:\
+//!      \n  after them, the state is 7. The model rejects the only operation that can come next:\
 //!      \n    client `bob`: Read returned Value(0) (40 ns to 50 ns)"
 //! );
 //! ```

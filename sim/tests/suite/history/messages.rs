@@ -27,14 +27,14 @@ fn describes_a_stale_read() {
 
     let error = history.check(&KeyValue::new()).unwrap_err();
     let expected = "\
-the history of 5 operations on \"apples\" is not linearizable: at most 3 of the 4 that returned fit into a valid order
+the history of 5 operations on \"apples\" is not linearizable: a valid order has at most 3 of the 4 operations that returned
 
   the longest such order has 4 operations:
     client `bob`: Put(\"apples\", 1) returned Done (0 s to 2 ms)
     client `alice`: Put(\"apples\", 2) never returned (called at 3 ms)
     client `carol`: Get(\"apples\") returned Value(Some(2)) (4 ms to 5 ms)
     client `dave`: Put(\"apples\", 3) returned Done (1.501 s to 1.503 s)
-  then the state is Some(3), and the model rejects the only operation that can come next:
+  after them, the state is Some(3). The model rejects the only operation that can come next:
     client `bob`: Get(\"apples\") returned Value(Some(1)) (1.5 s to 1.502 s)";
     assert_eq!(error.to_string(), expected);
     assert_eq!(format!("{error:?}"), expected, "`Debug` prints the same");
@@ -50,7 +50,7 @@ fn describes_a_wrong_first_answer() {
         "\
 the history of 1 operation is not linearizable: no operation can come first in a valid order
 
-  at first the state is 0, and the model rejects the only operation that can come next:
+  the initial state is 0. The model rejects the only operation that can come next:
     client 1: Read returned Value(5) (0 s to 1 ns)"
     );
 }
@@ -69,7 +69,7 @@ fn describes_several_candidates_and_a_long_order() {
     assert_eq!(
         history.check(&Register::new(0)).unwrap_err().to_string(),
         "\
-the history of 1,002 operations is not linearizable: at most 1,000 of them fit into a valid order
+the history of 1,002 operations is not linearizable: a valid order has at most 1,000 of them
 
   the longest such order has 1,000 operations; the last 12 are:
     client 1: Write(989) returned Written (989 ms to 989 ms)
@@ -84,7 +84,7 @@ the history of 1,002 operations is not linearizable: at most 1,000 of them fit i
     client 1: Write(998) returned Written (998 ms to 998 ms)
     client 1: Write(999) returned Written (999 ms to 999 ms)
     client 1: Write(1000) returned Written (1 s to 1 s)
-  then the state is 1000, and the model rejects each operation that can come next:
+  after them, the state is 1000. The model rejects each operation that can come next:
     client 2: Read returned Value(1) (2 s to 2.001 s)
     client 3: Read returned Value(2) (2 s to 2.001 s)"
     );
