@@ -271,7 +271,7 @@ pub use timeloop_sim::{
     Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts, Fingerprint, Found, FoundBy,
     Frequency, Holder, Limits, Log, LogLine, Nanos, Note, OnProgress, Operation, OperationOutcome,
     OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record, RegressionError,
-    RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState,
+    RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState, RunningTask,
     Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
     Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
     UnknownStrategy, Watched, WorldDeviation, WorldEvent,

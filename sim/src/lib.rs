@@ -31,6 +31,7 @@ pub mod history;
 mod int_map;
 mod label;
 mod limits;
+mod livelock;
 mod operation;
 mod outcome;
 mod outcomes;
@@ -76,6 +77,7 @@ pub use fault_counts::FaultCounts;
 pub use int_map::{AddressMap, IntMap, IntSet, Numbers};
 pub use label::{Site, TaskLabel};
 pub use limits::Limits;
+pub use livelock::RunningTask;
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
     Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,

@@ -7,6 +7,7 @@
 //! - All indices are in range.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::{
     DecisionKey, Deviation, Domain, Operation, ResourceKey, Site, TaskKey, TaskLabel, WorldChange,
@@ -257,6 +258,9 @@ pub struct Record {
     pub log_dropped: u64,
     /// The branches with which `select!`s and timeouts have completed, in order: the first 100,000.
     pub branches: Vec<CompletedBranch>,
+    /// The indices of the steps of a long run whose [`waits_at`](Step::waits_at) was not kept, between the first and the last
+    /// steps. Empty if all are kept.
+    pub without_places: Range<usize>,
 }
 
 impl Record {
@@ -404,11 +408,12 @@ impl Record {
     /// resumption, and where the location is unknown.
     #[must_use]
     pub fn resumes_at(&self, step: usize) -> Option<&Site> {
+        self.steps[self.step_before(step)?].waits_at.as_ref()
+    }
+
+    /// Returns the previous step of the task of step number `step`.
+    pub(crate) fn step_before(&self, step: usize) -> Option<usize> {
         let task = self.arrival_of(&self.steps[step]).task;
-        self.steps[..step]
-            .iter()
-            .rev()
-            .find(|earlier| self.arrival_of(earlier).task == task)
-            .and_then(|earlier| earlier.waits_at.as_ref())
+        self.steps[..step].iter().rposition(|earlier| self.arrival_of(earlier).task == task)
     }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use timeloop_sim::{Anomaly, Awaited, BlockedTask, Cause, Failure, FailureKind, Note, TaskLabel, TaskPath};
 
 use super::Id;
-use super::observer::Level;
+use super::observer::{Level, Recorder};
 use super::panics::PanicNote;
 use super::run::MAX_LAST_ROUNDS;
 use super::tasks::{Slot, State, TaskPanic};
@@ -230,7 +230,16 @@ impl Engine {
             Some(max) => Cause::TooManyOperations(max),
             None => Cause::Livelock(core.scheduler.limits.max_polls_per_instant),
         };
-        let mut failure = self.blocked_failure(core, FailureKind::Livelock, cause);
+        let running = match (&cause, &core.observer.recorder) {
+            (Cause::Livelock(max), Some(recorder)) => recorder.running_tasks(*max),
+            _ => Vec::new(),
+        };
+        let mut failure =
+            self.failure(core, FailureKind::Livelock, cause, notes(core.tasks.first_panic.as_deref()));
+        // A task that keeps running is not blocked, even if it waits at the moment.
+        let runs = |id| running.binary_search(&Recorder::index(id)).is_ok();
+        let waiting = core.tasks.first_in_order(NAMED_TASKS, |place| is_waiting(place) && !runs(place.id));
+        failure.blocked = self.describe_blocked(core, waiting);
         failure.task = Some(Box::new(core.task_label(slot)));
         failure
     }

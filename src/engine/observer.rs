@@ -238,7 +238,7 @@ impl Recorder {
     }
 
     /// Returns a task's index. Tasks are recorded in order of their ids.
-    fn index(id: Id) -> u32 {
+    pub(super) fn index(id: Id) -> u32 {
         u32::try_from(id.number() - 1).expect("a recorded run has fewer than 2^32 tasks")
     }
 
@@ -766,9 +766,15 @@ impl Recorder {
         self.record.tasks[Self::index(id) as usize].label.clone()
     }
 
+    /// Returns the tasks that keep running in a livelock, by their indices, in order.
+    pub(super) fn running_tasks(&self, steps_at_instant: u64) -> Vec<u32> {
+        self.record.running_tasks(steps_at_instant).iter().map(|running| running.task).collect()
+    }
+
     /// Returns the finished record.
     pub(super) fn into_record(mut self) -> Record {
         if let Some(sites) = self.sites.take() {
+            self.record.without_places = sites.dropped_steps();
             for (step, site) in sites.look_up() {
                 self.record.steps[step].waits_at = site;
             }

@@ -9,6 +9,7 @@
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -33,6 +34,8 @@ pub(super) struct Sites {
     keeps_steps: bool,
     first: Vec<(usize, Rc<Backtrace>)>,
     last: VecDeque<(usize, Rc<Backtrace>)>,
+    /// Whether places of steps between these were dropped.
+    has_dropped: bool,
 }
 
 /// Notes that the current task is about to wait here.
@@ -87,10 +90,19 @@ impl Sites {
         } else {
             if self.last.len() == KEPT_STEPS {
                 self.last.pop_front();
+                self.has_dropped = true;
             }
             self.last.push_back((step, Rc::clone(&backtrace)));
         }
         Some(backtrace)
+    }
+
+    /// Returns the steps between the first and the last ones, if their places were dropped.
+    pub(super) fn dropped_steps(&self) -> Range<usize> {
+        match (self.first.last(), self.last.front()) {
+            (Some((first, _)), Some((last, _))) if self.has_dropped => first + 1..*last,
+            _ => 0..0,
+        }
     }
 
     /// Resolves the places, by step.

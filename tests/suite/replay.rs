@@ -168,7 +168,7 @@ schedule
         report(
             "failed under a stored schedule, and in # of # others",
             CRITICAL,
-            "found by   the stored schedule at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\nshrunk     still # deviation after # runs\n"
+            "found by   the stored schedule at FOLDER/timeloop-regressions/suite.replay.fails.txt:7\nshrunk     no shorter failing schedule found in # runs (# deviation)\n"
         )
     );
     assert_eq!(fs::read_to_string(folder.0.join(FILE)).unwrap(), file, "a schedule is kept once");

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::task_names::TaskNames;
-use super::world_text;
+use super::{since, world_text};
 use crate::text::{Nanos, counted, counted_with, grouped, wrap};
 use crate::{Access, Awaited, BlockedTask, ChannelUser, Failure, Holder, ResourceState};
 
@@ -50,7 +50,7 @@ impl fmt::Display for BlockedTask {
             Some(site) => write!(f, "{site}")?,
             None => f.write_str("an unknown place")?,
         }
-        write!(f, " since {}", Nanos(self.since_ns))?;
+        write!(f, " {}", since(self.since_ns))?;
         if self.for_ns > 0 {
             write!(f, " (for {})", Nanos(self.for_ns))?;
         }

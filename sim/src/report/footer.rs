@@ -49,9 +49,13 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
         let after = found.deviations_after().unwrap_or_default() as u64;
         let [before, runs] = [before as u64, found.shrink_runs];
         let result = if before == after {
-            format!("still {} after {} runs", counted(after, "deviation"), grouped(runs))
+            format!(
+                "no shorter failing schedule found in {} ({})",
+                counted(runs, "run"),
+                counted(after, "deviation")
+            )
         } else {
-            format!("from {} to {} in {} runs", counted(before, "deviation"), grouped(after), grouped(runs))
+            format!("from {} to {} in {}", counted(before, "deviation"), grouped(after), counted(runs, "run"))
         };
         line("shrunk", &format!("{result}{ended_by}"));
     }

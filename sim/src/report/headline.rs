@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::nondeterminism;
 use super::task_names::TaskNames;
+use super::{nondeterminism, since};
 use crate::text::{Nanos, counted, grouped, wrap};
 use crate::{
     BlockedCall, Cause, Exploration, Failure, FailureKind, Found, FoundBy, Holder, Limits, Note, Site,
@@ -104,8 +104,8 @@ impl Failure {
                     [Holder { task: holder, at, .. }, ..] => {
                         let holder =
                             if holder == task { "the task itself".to_owned() } else { holder.to_string() };
-                        let since = at.as_ref().map_or_else(String::new, |at| format!(" since {at}"));
-                        format!("whose value {holder} has borrowed{since}")
+                        let place = at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+                        format!("whose value {holder} has borrowed{place}")
                     }
                 };
                 format!(
@@ -157,8 +157,8 @@ impl Failure {
     /// limit rarely helps, and the advice is replaced by that fact.
     fn advice(&self, advice: &str) -> String {
         let Some((tasks, since_ns)) = self.lasting_cycle() else { return advice.to_owned() };
-        let (tasks, since) = (counted(tasks as u64, "task"), Nanos(since_ns));
-        format!("{tasks} have waited for each other in a cycle since {since}, while other tasks continued.")
+        let (tasks, since) = (counted(tasks as u64, "task"), since(since_ns));
+        format!("{tasks} have waited for each other in a cycle {since}, while other tasks continued.")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes the report of a failure. All text of a report is made here, from typed data.
 //!
-//! A report has these parts, in this order: [the headline and what failed](headline), [the blocked
-//! tasks](blocked_tasks), the network, the input, [the critical pair](critical_text), [the failing
+//! A report has these parts, in this order: [the headline and what failed](headline), [the running
+//! tasks](running_tasks) of a livelock, [the blocked tasks](blocked_tasks), the network, the input, [the critical pair](critical_text), [the failing
 //! schedule](schedule_text), [the steps](steps_table), [the log](log_lines), and [how to run it again](footer).
 //!
 //! # Invariants
@@ -18,6 +18,7 @@ mod log_lines;
 mod nondeterminism;
 pub(crate) mod not_shrunk;
 mod operation_text;
+mod running_tasks;
 mod schedule_text;
 mod steps_table;
 mod summary;
@@ -25,7 +26,7 @@ mod task_names;
 mod world_text;
 
 use self::task_names::TaskNames;
-use crate::{Found, Record, Schedule, TestName};
+use crate::{Found, Nanos, Record, Schedule, TestName};
 
 pub use self::footer::stored_text;
 pub(crate) use self::footer::{NOT_STORED_IN_CI, stored_there};
@@ -36,6 +37,7 @@ pub(crate) fn write(test: &TestName, found: &Found, all_steps: bool) -> String {
     let mut text = String::new();
     let names = TaskNames::of_report();
     headline::write(&mut text, test, found, &names);
+    running_tasks::write(&mut text, found, &names);
     blocked_tasks::write(&mut text, &found.failure, &names);
     world_text::write(&mut text, &found.failure);
     input(&mut text, found);
@@ -62,6 +64,14 @@ pub(crate) const BASELINE_STEPS: &str = "Steps of the baseline run (FIFO order)"
 
 /// The title of the steps of a run that was replayed and passed.
 pub(crate) const REPLAYED_STEPS: &str = "Steps of the replayed run";
+
+/// Renders since when something lasts, for an instant of virtual time: `since time 20 ms`.
+fn since(at_ns: u64) -> String {
+    match at_ns {
+        0 => "since the start".to_owned(),
+        at_ns => format!("since time {}", Nanos(at_ns)),
+    }
+}
 
 /// Writes the input of a property, as its `Debug` prints it.
 fn input(text: &mut String, found: &Found) {

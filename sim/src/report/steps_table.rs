@@ -36,6 +36,8 @@ const MARK: char = '▸';
 const SPAWNS_MAX: usize = 8;
 /// Stands for a place that is not known, such as one in a crate without debug information.
 const UNKNOWN: &str = "?";
+/// Stands for a step between two places that are not known.
+const CONTINUES: &str = "continues";
 
 /// Writes the table, if the run was recorded.
 pub(super) fn write(text: &mut String, found: &Found, all_steps: bool, names: &TaskNames) {
@@ -137,7 +139,7 @@ fn selected<'a>(record: &'a Record, found: &Found, marks: &[bool]) -> Vec<Line<'
     if steps <= STEPS_SHOWN {
         return all(record, failure, marks);
     }
-    let offset = steps.saturating_sub(STEPS_SHOWN * FOLDED_MAX);
+    let offset = first_listed(record, steps.saturating_sub(STEPS_SHOWN * FOLDED_MAX));
     let rows: Vec<Row<'_>> = (offset..steps).map(|step| row(record, failure, step, marks)).collect();
     let stretches = fold(&rows, STEPS_SHOWN);
     let last = offset + stretches.first().map_or(0, |stretch| stretch.start);
@@ -163,6 +165,15 @@ fn selected<'a>(record: &'a Record, found: &Found, marks: &[bool]) -> Vec<Line<'
         lines.extend(rows[end - length..end].iter_mut().filter_map(Option::take).map(Line::Row));
     }
     lines
+}
+
+/// Returns the first step from `first` on whose places were kept. The places of a long run's middle are not.
+fn first_listed(record: &Record, first: usize) -> usize {
+    let without = &record.without_places;
+    let first = first.max(without.end);
+    // These steps begin where one without a place ended.
+    let unknown = |step: &usize| record.step_before(*step).is_some_and(|before| without.contains(&before));
+    first + (first..record.steps.len()).take_while(unknown).count()
 }
 
 /// Selects steps before step number `last`: those of deviations and of the critical decision with the steps around them, and
@@ -328,12 +339,12 @@ impl<'a> Row<'a> {
         ran
     }
 
-    /// Returns whether the step begins or ends at an unknown place.
+    /// Returns whether the row shows an unknown place.
     fn has_unknown_place(&self) -> bool {
-        match self.to {
-            To::NotPolled(_) => false,
-            To::Unknown => true,
-            To::Place(_) | To::End(_) => matches!(self.from, From::Unknown),
+        match (&self.from, &self.to) {
+            (_, To::NotPolled(_)) | (From::Unknown, To::Unknown) => false,
+            (From::Unknown, _) | (_, To::Unknown) => true,
+            _ => false,
         }
     }
 
@@ -377,6 +388,7 @@ impl<'a> Row<'a> {
         };
         match self.to {
             To::NotPolled(what) => what.to_owned(),
+            To::Unknown if matches!(self.from, From::Unknown) => CONTINUES.to_owned(),
             To::Place(site) => format!("{from} → {}", place(site)),
             To::Unknown => format!("{from} → {UNKNOWN}"),
             To::End(how) => format!("{from} → {how}"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::since;
 use super::task_names::TaskNames;
 use crate::sorting::insert_sorted;
 use crate::text::{Nanos, counted, counted_with, done_at, grouped, listed, wrap};
@@ -336,7 +337,7 @@ impl fmt::Display for LinkTrouble {
         match state {
             LinkState::Cut => f.write_str("cut"),
             LinkState::Held => f.write_str("held"),
-            LinkState::Clogged(until_ns) => write!(f, "clogged until {}", Nanos(*until_ns)),
+            LinkState::Clogged(until_ns) => write!(f, "clogged until time {}", Nanos(*until_ns)),
             LinkState::LosesAll => f.write_str("losing every packet, because its loss is set to 1"),
         }
     }
@@ -359,7 +360,7 @@ impl fmt::Display for Anomaly {
                 match event {
                     NodeEvent::Crashes => write!(f, " (crashed at {at}")?,
                     NodeEvent::ShutsDown => write!(f, " (shut down at {at}")?,
-                    _ => write!(f, " (since {at}")?,
+                    _ => write!(f, " ({}", since(caused.at_ns))?,
                 }
                 caused.write_causer(f)?;
                 f.write_str(")")
@@ -379,7 +380,7 @@ impl fmt::Display for Anomaly {
 
 impl Caused {
     fn write_since(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " (since {}", Nanos(self.at_ns))?;
+        write!(f, " ({}", since(self.at_ns))?;
         self.write_causer(f)?;
         f.write_str(")")
     }

@@ -43,7 +43,7 @@ Steps (▸ out of FIFO order)
        8   0 s  root               root.toy:3 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     still # deviation after # runs
+shrunk     no shorter failing schedule found in # runs (# deviation)
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_update -- --exact
 "
     );
@@ -60,9 +60,9 @@ timeloop: `toys::lost_wake` failed in # of # schedules: deadlock
   (after 5 steps, at virtual time 0 s)
 
 Blocked tasks
-  - `root` has been blocked at root.toy:3:5 since 0 s
-  - `notifier` (root.2), spawned at notifier.toy:1:5, has been blocked at notifier.toy:2:5 since 0 s
-  - `waiter` (root.1), spawned at waiter.toy:1:5, has been blocked at waiter.toy:3:5 since 0 s
+  - `root` has been blocked at root.toy:3:5 since the start
+  - `notifier` (root.2), spawned at notifier.toy:1:5, has been blocked at notifier.toy:2:5 since the start
+  - `waiter` (root.1), spawned at waiter.toy:1:5, has been blocked at waiter.toy:3:5 since the start
 
 Critical order (checked): if these two swap, the test passes
   step 3  `notifier` (root.2) resumes at notifier.toy:1
@@ -81,7 +81,7 @@ Steps (▸ out of FIFO order)
        5   0 s  waiter (root.1)    :2 → :3
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     still # deviation after # runs
+shrunk     no shorter failing schedule found in # runs (# deviation)
 replay     TIMELOOP_REPLAY=TL1# cargo test lost_wake -- --exact
 "
     );
@@ -110,7 +110,7 @@ Steps
        3   0 s  chooser (root.1)  :1 → panic
 
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-shrunk     still # deviation after # runs
+shrunk     no shorter failing schedule found in # runs (# deviation)
 replay     TIMELOOP_REPLAY=TL1# cargo test select -- --exact
 "
     );
@@ -242,6 +242,10 @@ timeloop: `toys::ticker` failed in # of # schedules: livelock
   1,000 polls while virtual time did not advance: tasks keep waking themselves or each other. If the test
   needs more polls at one instant, raise `max_polls_per_instant`.
   (after 1,000 steps, at virtual time 0 s)
+
+Running tasks
+  - `ticker` (root.1), spawned at ticker.toy:1:5, ran in 500 of the last 500 steps; it waits at ticker.toy:2:5
+    and wakes itself
 
 Every schedule fails: all # that were tried, and # variants of this one
 
