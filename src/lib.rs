@@ -137,8 +137,8 @@
 //! steps there are, and which resources tasks share. Each further run has a seed and a strategy, which picks the next
 //! task. Most strategies also preempt tasks before an operation: another task can run before a free lock is taken, or
 //! between two sends. The default, `portfolio`, chooses one of nine other strategies for each run, by the seed. Keep it
-//! unless you know which kind of bug you look for. [`guide::strategies`] lists them and shows how many schedules each
-//! one needs.
+//! unless you know which kind of bug you look for. [`guide::strategies`] lists them and compares how many schedules
+//! the main ones need.
 //!
 //! For state that tasks share outside of locks and channels (a row of a fake database, a file, an atomic), await the
 //! methods of a [`Resource`] right before each access. [`collections`] has maps with a fixed iteration order. [`rng()`]
@@ -181,7 +181,7 @@
 //!   without preemption.
 //! - Calls that cannot wait (`try_lock`, a synchronous `send`, dropping a guard) are not preemption points.
 //! - Threads, atomics, memory orderings and `std::sync` are not explored.
-//! - There are no `fs`, `process` and `signal` yet, and no simulated disk. The test itself must hold the data that a
+//! - There are no `fs` and `process` yet, and no simulated disk. The test itself must hold the data that a
 //!   node keeps across a crash.
 //! - The network has no congestion control: a stream is as fast as its link and its buffers allow.
 //! - A test tries a sample of the schedules: 1,000 that pass prove nothing about the others. An exhaustive search

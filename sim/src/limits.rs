@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::watchdog::STUCK_AFTER;
+
 /// The bounds of a run. Each failure caused by one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -37,7 +39,7 @@ impl Default for Limits {
             max_polls_per_instant: 100_000,
             max_virtual_time: Duration::from_secs(100 * 365 * 24 * 60 * 60),
             max_tasks: 16_000_000,
-            stuck_after: Duration::from_secs(10),
+            stuck_after: STUCK_AFTER,
             epoch: Duration::from_secs(1_767_225_600),
         }
     }

@@ -199,10 +199,24 @@ pub enum ResourceKind {
     TaskEnd,
     /// A socket.
     Socket,
+    /// A socket that accepts connections.
+    Listener,
+    /// An address that sockets bind and connect to.
+    Address,
+    /// The name of a host, which is looked up.
+    HostName,
     /// A stream of bytes in memory.
     Stream,
     /// A signal that tasks wait for, without a value.
     Signal,
+}
+
+impl ResourceKind {
+    /// Returns whether it is a socket of any kind.
+    #[must_use]
+    pub fn is_socket(self) -> bool {
+        matches!(self, Self::Socket | Self::Listener)
+    }
 }
 
 /// A resource that a run touched.
@@ -342,7 +356,7 @@ impl Record {
         let of_line = |other: &Site| (&other.file, other.line) == (&made.file, made.line);
         let of_line: Vec<_> = namesakes.iter().filter(|(_, other)| of_line(other)).collect();
         let of_place: Vec<_> = of_line.iter().filter(|(_, other)| *other == made).collect();
-        let is_numbered = of_place.len() > 1 && resource.kind != ResourceKind::Socket;
+        let is_numbered = of_place.len() > 1 && !resource.kind.is_socket();
         if namesakes.len() == of_place.len() && !is_numbered {
             return name;
         }

@@ -729,7 +729,7 @@ impl Recorder {
         }
         let Operation { resource, access } = wanted.operation;
         let known = self.record.resource(resource)?;
-        if known.kind == ResourceKind::Socket {
+        if known.kind.is_socket() {
             // Waits for sockets are noted separately.
             return None;
         }

@@ -6,7 +6,7 @@
 //! | [`tokio`] | testing code that uses tokio, in unit tests, integration tests and workspaces |
 //! | [`reports`] | how to read a report |
 //! | [`replaying`] | tokens, regression files, seeds, and the variables `TIMELOOP_*` |
-//! | [`strategies`] | how schedules are searched, and how many each strategy needs |
+//! | [`strategies`] | how schedules are searched, and how many the main strategies need |
 //! | [`exhaustive`] | every schedule of a small test |
 //! | [`network`] | nodes, sockets, links, faults, linearizability |
 //! | [`adapters`] | hyper, rustls, quinn and openraft as published |

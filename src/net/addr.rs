@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 
 use super::fabric::Lookup;
 use super::socket_labels;
@@ -66,7 +66,8 @@ async fn look_up(host: String, port: u16) -> io::Result<std::vec::IntoIter<Socke
 
 /// Identifies a host name, whose addresses may change.
 pub(super) fn name_resource(name: &str, at: &'static Location<'static>) -> ResourceId {
-    ResourceId::of_content(name.bytes().map(|byte| byte.to_ascii_lowercase().into()), at)
+    let bytes = name.bytes().map(|byte| byte.to_ascii_lowercase().into());
+    ResourceId::of_content(bytes, at).of_kind(ResourceKind::HostName)
 }
 
 fn look_up_now(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

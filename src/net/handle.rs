@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 
 use super::driver::Fabric;
 use super::fabric::{CallContext, Errno, Key, WaitedSocket};
@@ -90,7 +90,7 @@ pub(super) fn announced_readiness<R>(
 /// Identifies an address that sockets bind and connect to.
 fn address_resource(address: SocketAddr, at: &'static Location<'static>) -> ResourceId {
     // Without the IP address: a socket may be bound to all of its host's.
-    ResourceId::of_content([address.port().into()], at)
+    ResourceId::of_content([address.port().into()], at).of_kind(ResourceKind::Address)
 }
 
 /// Announces that a socket is about to be bound to an address, and waits until it may.

@@ -507,7 +507,7 @@ fn a_preemption_within_a_single_poll_is_shrunk_and_reported() {
         "{}",
         found.report
     );
-    let line = "`root` starts, but its 1st operation is preempted, and the code continues without it\n";
+    let line = "`root` starts, but its 1st operation is preempted, and the code then does not perform it\n";
     assert!(found.report.contains(line), "{}", found.report);
     assert!(!found.report.contains("Failing schedule: FIFO order\n"), "{}", found.report);
 }

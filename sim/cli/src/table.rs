@@ -97,10 +97,12 @@ impl Table {
         list(&mut text, "not explored because of a wrong setting", &self.errors, reason);
         let (passed, failed) = &self.ordinary;
         if passed + failed.len() as u64 > 0 {
-            let _ = writeln!(text, "{passed:>6} other tests passed; these run once, as they are");
+            let tests = if *passed == 1 { "test" } else { "tests" };
+            let _ = writeln!(text, "{passed:>6} other {tests} passed; such tests run once, as they are");
         }
         if !failed.is_empty() {
-            let _ = writeln!(text, "{:>6} other tests failed (--strict counts it as a bug)", failed.len());
+            let (tests, them) = if failed.len() == 1 { ("test", "it as a bug") } else { ("tests", "them as bugs") };
+            let _ = writeln!(text, "{:>6} other {tests} failed (--strict counts {them})", failed.len());
             failed.iter().for_each(|path| text.push_str(&format!("         {path}\n")));
         }
         text

@@ -108,7 +108,7 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "a valid order has at most {} of them; every longer order makes a later operation impossible",
+                    "a valid order has at most {} of them; every longer order leaves an operation that can no longer be placed",
                     grouped(placed as u64)
                 )?;
             }
@@ -140,7 +140,7 @@ impl fmt::Display for Violation {
         write!(f, "\n  {when} {}. ", self.state)?;
         match &*self.left {
             _ if self.with_lookahead => {
-                f.write_str("The model rejects each operation that can come next, or a later one after it:")?;
+                f.write_str("For each operation that can come next, the model rejects it or a later one:")?;
             }
             [_] => f.write_str("The model rejects the only operation that can come next:")?,
             _ => f.write_str("The model rejects each operation that can come next:")?,

@@ -23,7 +23,8 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         let same = rescue.fails == found.shrunk;
         let Text { condition, rows, .. } = describe(rescue, same, names);
         let (failing, tried) = (grouped(failing), grouped(tried));
-        let sentence = format!("Fails in {failing} of {tried} schedules; passes {condition} (checked)");
+        let sentence =
+            format!("The test fails in {failing} of {tried} schedules. It passes {condition} (checked)");
         text.push('\n');
         wrap(text, "", "  ", &sentence);
         wrap_rows(text, &rows);
@@ -35,10 +36,13 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         } else if found.frequency.is_usual() {
             let failing = grouped(found.frequency.failing);
             format!(
-                "Fails in {failing} of {all} schedules, and in {tried} variants of this one with one change"
+                "The test fails in {failing} of {all} schedules, and in each of the {tried} variants of this one that were tried, \
+                 which make one change"
             )
         } else {
-            format!("No critical order found: {tried} variants of this schedule with one change fail, too")
+            format!(
+                "No critical order found: none of the {tried} single changes that were tried makes the test pass"
+            )
         };
         text.push('\n');
         wrap(text, "", "  ", &sentence);

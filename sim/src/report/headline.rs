@@ -121,8 +121,8 @@ impl Failure {
             ),
             Cause::TooManyOperations(max) => format!(
                 "more than {} operations on locks, channels and the like while virtual time did not advance: a task keeps \
-                 repeating operations for which it does not have to wait. If the test needs more at one instant, raise \
-                 `max_polls_per_instant`: each poll that it allows also allows {} operations.",
+                 repeating operations for which it does not have to wait. The limit is {} operations for each poll of \
+                 `max_polls_per_instant`: if the test needs more, raise that.",
                 grouped(*max),
                 Limits::OPERATIONS_PER_POLL,
             ),

@@ -14,8 +14,7 @@ pub(crate) fn why(why: NotShrunk) -> &'static str {
             "The schedule was not shrunk: `shrink_runs` allows too few runs. Raise it to at least 2."
         }
         NotShrunk::Differs => {
-            "The schedule was not shrunk: written as deviations from FIFO order, it leads to another run. The token replays \
-             the run as it was found."
+            "The schedule was not shrunk: its deviations from FIFO order alone do not reproduce this run. The token does."
         }
     }
 }

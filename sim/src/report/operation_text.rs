@@ -36,13 +36,21 @@ pub(super) fn outcome(record: &Record, performed: &Performed, names: &TaskNames)
 pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, may_wait: bool) -> &'static str {
     use Access::{Acquire, Read, Receive, Release, Send, Write};
     let special = match (kind, access) {
-        (ResourceKind::Signal, Read) => Some(["begins to wait for", "has begun to wait for"]),
+        (ResourceKind::Signal, Read) => Some(["registers with", "has registered with"]),
         (ResourceKind::Signal, Receive) if may_wait => Some(["waits for", "has waited for"]),
         (ResourceKind::Signal, Receive) => Some(["is woken by", "has been woken by"]),
         (ResourceKind::Signal, Release) => Some(["stops waiting for", "has stopped waiting for"]),
         (ResourceKind::Signal, Send) => Some(["signals", "has signalled"]),
-        // It is bound or closed. Bytes are sent.
-        (ResourceKind::Socket, Write) => Some(["changes", "has changed"]),
+        (ResourceKind::Listener, Receive) if may_wait => {
+            Some(["tries to accept on", "has tried to accept on"])
+        }
+        (ResourceKind::Listener, Receive) => Some(["accepts on", "has accepted on"]),
+        (ResourceKind::Address, Acquire) if may_wait => Some(["tries to bind", "has tried to bind"]),
+        (ResourceKind::Address, Acquire) => Some(["binds", "has bound"]),
+        (ResourceKind::Address, Send) => Some(["connects to", "has connected to"]),
+        (ResourceKind::HostName, Read) => Some(["looks up", "has looked up"]),
+        // It is bound, listens or is closed. Bytes are sent.
+        (ResourceKind::Socket | ResourceKind::Listener, Write) => Some(["changes", "has changed"]),
         (ResourceKind::Stream, Write) => Some(["closes", "has closed"]),
         _ => None,
     };

@@ -231,7 +231,7 @@ impl Writer<'_> {
         if let Some(arrival) = self.steps.skipped(deviation) {
             let (nth, does) = (Nth(deviation.index & !Operation::APART), self.does(arrival));
             return format!(
-                "{does}, but its {nth} operation is preempted, and the code continues without it"
+                "{does}, but its {nth} operation is preempted, and the code then does not perform it"
             );
         }
         let (task, nth) = (&deviation.task, Nth(deviation.resume));
@@ -254,10 +254,10 @@ impl Writer<'_> {
     fn stalled(&self, arrival: usize, at: usize, advances: u32) -> String {
         match self.record.steps.get(at) {
             Some(step) => format!(
-                "{} only after a stall of {}, at {}",
+                "{} only at virtual time {}, after a stall of {}",
                 self.does(arrival),
-                Nanos(step.at_ns - self.record.ready_at_ns(arrival)),
-                Nanos(step.at_ns)
+                Nanos(step.at_ns),
+                Nanos(step.at_ns - self.record.ready_at_ns(arrival))
             ),
             None => {
                 let times = times(advances.into());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::{counted, grouped, times};
+use crate::text::{Nth, counted, grouped, times};
 use crate::{BranchCoverage, BranchKind, Coverage, Exploration};
 
 impl Coverage {
@@ -37,7 +37,7 @@ impl Coverage {
                 }
                 BranchKind::Select => {
                     let numbered =
-                        (1..).zip(counts).map(|(number, count)| format!("branch {number} {count}"));
+                        (0..).zip(counts).map(|(number, count)| format!("{} branch {count}", Nth(number)));
                     ("`select!`", numbered.collect::<Vec<_>>())
                 }
             };
@@ -47,7 +47,7 @@ impl Coverage {
         if faults.planned > 0 {
             let (planned, begun, hits) =
                 (grouped(faults.planned), grouped(faults.begun), grouped(faults.hits()));
-            line(&mut text, "faults", &format!("{planned} planned, {begun} begun, {hits} hit a busy task"));
+            line(&mut text, "faults", &format!("{planned} planned, {begun} begun, {hits} while a task ran"));
         }
         text
     }
@@ -76,14 +76,14 @@ pub(crate) fn nothing_differed(exploration: &Exploration, tasks: u32) -> Vec<Str
     }
     let faults = coverage.faults;
     if faults.planned > 0 && faults.hits() == 0 {
-        let why = match faults.begun {
-            0 => "the test ended before any of them began",
-            _ => "no task ran while they lasted",
+        let faults_of_plans =
+            format!("{} of its fault plans in {schedules}", counted(faults.planned, "fault"));
+        let what = match faults.begun {
+            0 => format!("none of the {faults_of_plans} began before the test ended"),
+            _ => format!("no task ran during any of the {faults_of_plans}"),
         };
         notes.push(format!(
-            "`{test}` passed, but none of the {} of its fault plans in {schedules} hit a busy task: {why}. Shorten the plan, or \
-             keep the work running until it ends",
-            counted(faults.planned, "fault"),
+            "`{test}` passed, but {what}. Shorten the plan, or keep the work running until it ends"
         ));
     }
     notes

@@ -26,6 +26,8 @@ use thread_clock::ThreadClock;
 use crate::profile::SeedContext;
 use crate::{Nanos, Schedule, Seed, Site, TaskKey, TaskPath, TestName};
 
+/// After how long a poll counts as stuck by default: see [`Limits::stuck_after`](crate::Limits::stuck_after).
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// The longest sleep of the watchdog, and so the longest delay before it notices that a run has begun.
 const TICK_MAX: Duration = Duration::from_millis(250);
 /// The least number of checks before a poll counts as stuck.

@@ -247,12 +247,13 @@ fn a11_a_failure_of_most_schedules_has_a_rescue_and_no_critical_order() {
     let found = exploration.found.as_deref().expect("it fails");
     assert_eq!(found.critical, None);
     checked(&toy, found);
-    let start = format!("Fails in {} of {} schedules", found.frequency.failing, found.frequency.tried);
+    let start =
+        format!("The test fails in {} of {} schedules", found.frequency.failing, found.frequency.tried);
     assert_eq!(
         part(&exploration, &start),
         format!(
             "\
-{start}; passes if virtual time advances first (checked)
+{start}. It passes if virtual time advances first (checked)
   step 2  `hasty` (root.1) starts before virtual time advances"
         )
     );
@@ -271,7 +272,7 @@ proptest! {
         if found.critical.is_some() || found.rescue.is_some() {
             checked(&toy, found);
         } else {
-            let texts = ["Every schedule fails: ", "\nFails in ", "No critical order found: "];
+            let texts = ["Every schedule fails: ", "\nThe test fails in ", "No critical order found: "];
             let is_explained = texts.iter().any(|text| found.report.contains(text));
             prop_assert!(is_explained || found.critical_tried == 0, "{}", found.report);
         }

@@ -18,9 +18,9 @@ fn line(text: &str) -> String {
         "stored schedule, and in ",
         "stored schedule, and in # of ",
         "stored schedule, and in none of ",
-        "Fails in ",
-        "Fails in # of ",
-        "schedules, and in ",
+        "test fails in ",
+        "test fails in # of ",
+        "in each of the ",
         "passed in ",
         "passed in all ",
         "seed ",
@@ -30,7 +30,7 @@ fn line(text: &str) -> String {
         "(schedule ",
         "Every schedule fails: all ",
         "that were tried, and ",
-        "No critical order found: ",
+        "No critical order found: none of the ",
     ] {
         text = hide_after(&text, prefix, number_length);
     }
@@ -82,8 +82,9 @@ timeloop: `a` failed in 1,047 of 2,211 schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in 3 of 201 others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of 201 others: panic at a.rs:5:5
 Every schedule fails: all 201 that were tried, and 8 variants of this one
-Fails in 195 of 201 schedules; passes without this delay (checked)
-Fails in 195 of 201 schedules, and in 8 variants of this one with one change
+The test fails in 195 of 201 schedules. It passes without this delay (checked)
+The test fails in 195 of 201 schedules, and in each of the 8 variants of this one that were tried
+No critical order found: none of the 8 single changes that were tried makes the test pass
   step 12  `a` (root.1) starts
 found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
 shrunk     from 3 deviations to 1 in 1,009 runs
@@ -95,8 +96,9 @@ timeloop: `a` failed in # of # schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in # of # others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of # others: panic at a.rs:5:5
 Every schedule fails: all # that were tried, and # variants of this one
-Fails in # of # schedules; passes without this delay (checked)
-Fails in # of # schedules, and in # variants of this one with one change
+The test fails in # of # schedules. It passes without this delay (checked)
+The test fails in # of # schedules, and in each of the # variants of this one that were tried
+No critical order found: none of the # single changes that were tried makes the test pass
   step 12  `a` (root.1) starts
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
 shrunk     from # deviations to # in # runs

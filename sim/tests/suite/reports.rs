@@ -97,7 +97,7 @@ timeloop: `toys::select` failed in # of # schedules: unobserved panic at chooser
   cell 1 is 1, not 0
   (in task `chooser` (root.1), spawned at chooser.toy:1:5, after 3 steps, at virtual time 0 s)
 
-Fails in # of # schedules; passes with the 1st branch polled first (checked)
+The test fails in # of # schedules. It passes with the 1st branch polled first (checked)
   step 3  `chooser` (root.1) resumes at chooser.toy:1, and its 2nd `select!` polls the 2nd branch first
 
 Failing schedule: FIFO order, except
@@ -209,7 +209,7 @@ Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `work` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 3  `work` (root.1) starts only after a stall of 500 ms, at 500 ms
+  step 3  `work` (root.1) starts only at virtual time 500 ms, after a stall of 500 ms
   (`work` (root.1) is spawned at work.toy:1:5)
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.

@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 
 use super::listener::TcpListener;
 use super::stream::TcpStream;
@@ -82,6 +82,7 @@ impl OpenSocket {
 
     pub(super) fn listen(self, backlog: u32) -> io::Result<Handle> {
         let listener = Handle { name: socket_labels::TCP_LISTENER, ..self.handle };
+        listener.resource.of_kind(ResourceKind::Listener);
         listener.record_change();
         listener.with(|fabric, key| fabric.listen(key, backlog))?;
         std::mem::forget(self);

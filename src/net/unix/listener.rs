@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::task::{Context, Poll};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 
 use super::SocketAddr;
 use super::stream::UnixStream;
@@ -70,7 +70,7 @@ impl UnixListener {
         let at = Location::caller();
         let address = super::name_resource(&name, at);
         Action { id: &address, name: socket_labels::ADDRESS, access: Access::Acquire, at }.touch_apart();
-        let resource = ResourceId::new().socket();
+        let resource = ResourceId::new().of_kind(ResourceKind::Listener);
         let (run, key) = handle::open(|fabric, host| {
             let key = fabric.bind_stream_unix(host, name, resource)?;
             fabric.listen_unix(key, BACKLOG).map(|()| key)

@@ -12,6 +12,8 @@ use std::io;
 use std::panic::Location;
 use std::path::Path;
 
+use timeloop_sim::ResourceKind;
+
 use super::fabric::Name;
 use crate::engine::announce::ResourceId;
 
@@ -48,7 +50,7 @@ fn name_resource(name: &Name, at: &'static Location<'static>) -> ResourceId {
         Name::Path(path) => path.as_os_str().as_encoded_bytes(),
         Name::Abstract(name) => name,
     };
-    ResourceId::of_content(bytes.iter().map(|byte| u64::from(*byte)), at)
+    ResourceId::of_content(bytes.iter().map(|byte| u64::from(*byte)), at).of_kind(ResourceKind::Address)
 }
 
 /// The address of a Unix socket, as

@@ -128,8 +128,8 @@ fn b4_a_free_lock_taken_for_ever_is_a_livelock() {
         by_name!(failure),
         "\
 livelock in `root` after 1 s: more than 400,000 operations on locks, channels and the like while virtual time did not advance: \
-a task keeps repeating operations for which it does not have to wait. If the test needs more at one instant, raise \
-`max_polls_per_instant`: each poll that it allows also allows 4 operations."
+a task keeps repeating operations for which it does not have to wait. The limit is 4 operations for each poll of \
+`max_polls_per_instant`: if the test needs more, raise that."
     );
     assert!(failure.at_step < 10_000, "{}", failure.at_step);
     assert!(found.shrink_runs < 50, "{} runs", found.shrink_runs);

@@ -158,7 +158,7 @@ fn c1_the_report_names_the_stall() {
     let exploration = explorer("c1::report").run(|| transfer(30 * SECOND, false));
     let found = exploration.found.expect("the timeout expires");
     let report = found.report.split_whitespace().collect::<Vec<_>>().join(" ");
-    let says = "only after a stall of 29.995 s, at 30 s";
+    let says = "only at virtual time 30 s, after a stall of 29.995 s";
     assert!(report.contains(says), "{report}");
 }
 

@@ -33,7 +33,7 @@ Critical delay (checked): without this delay, the test passes
   step 3  virtual time advances before `root` resumes at <sleep>
 
 Failing schedule: FIFO order, except
-  step 3  `root` resumes at <sleep> only after a stall of 500 ms, at 1.5 s
+  step 3  `root` resumes at <sleep> only at virtual time 1.5 s, after a stall of 500 ms
   Virtual time advanced while a task was ready, as on a busy machine. If the test relies on exact times, set
   `stalls = false`.
 
