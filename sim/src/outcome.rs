@@ -512,9 +512,6 @@ impl Failure {
 impl std::error::Error for Failure {}
 
 impl BlockedTask {
-    /// A failure describes at most this many blocked tasks.
-    pub const DESCRIBED_MAX: usize = 20;
-
     /// Returns the tasks without which this one cannot continue.
     fn waits_on(&self) -> impl Iterator<Item = &TaskLabel> {
         let (one, holders) = match self.waits_for.as_deref() {

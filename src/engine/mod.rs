@@ -32,7 +32,7 @@ mod run;
 mod scheduler;
 mod settings;
 mod shut_down;
-mod signals;
+pub(crate) mod signals;
 mod sites;
 mod task_cell;
 mod tasks;

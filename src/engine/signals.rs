@@ -1,4 +1,4 @@
-//! Signals of nodes: which ones a node handles, and how often each was raised.
+//! Signals of nodes: which ones a node handles, how often each was raised, and the default actions.
 //!
 //! # Invariants
 //! What a node handles is forgotten when it goes down.
@@ -14,6 +14,33 @@ use super::tasks::NO_SLOT;
 pub(super) struct Handled {
     number: i32,
     raised: u64,
+}
+
+/// The signal that resumes a paused node.
+pub(crate) const SIGCONT: i32 = 18;
+
+/// What a signal does that a node does not handle.
+pub(crate) enum DefaultAction {
+    /// It has no effect.
+    None,
+    /// The node is paused.
+    Pause,
+    /// The node crashes.
+    Crash,
+}
+
+/// Returns the default action of the signal with this number on Linux.
+pub(crate) fn default_action(number: i32) -> DefaultAction {
+    const SIGCHLD: i32 = 17;
+    const SIGSTOP: i32 = 19;
+    const SIGTTOU: i32 = 22;
+    const SIGURG: i32 = 23;
+    const SIGWINCH: i32 = 28;
+    match number {
+        SIGCHLD | SIGCONT | SIGURG | SIGWINCH => DefaultAction::None,
+        SIGSTOP..=SIGTTOU => DefaultAction::Pause,
+        _ => DefaultAction::Crash,
+    }
 }
 
 impl Engine {

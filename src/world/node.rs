@@ -17,21 +17,12 @@ use super::Clock;
 use crate::engine::announce::ResourceId;
 use crate::engine::nodes::{NodeId, NodeState};
 use crate::engine::observer::WaitTarget;
+use crate::engine::signals::{DefaultAction, SIGCONT, default_action};
 use crate::engine::{self, Engine, RunId, TaskBox, context};
 use crate::signal::INTERRUPT;
 #[cfg(unix)]
 use crate::signal::unix::{LARGEST, SignalKind};
 use crate::task::JoinHandle;
-
-// The signals with another default action than to end the process.
-const SIGKILL: i32 = 9;
-const SIGCHLD: i32 = 17;
-const SIGCONT: i32 = 18;
-const SIGSTOP: i32 = 19;
-const SIGTSTP: i32 = 20;
-const SIGTTOU: i32 = 22;
-const SIGURG: i32 = 23;
-const SIGWINCH: i32 = 28;
 
 /// A node: a host with a name, addresses, tasks and clocks. See [the module](crate::world).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -314,27 +305,21 @@ impl Node {
 
     #[track_caller]
     fn raise(&self, number: i32) {
-        match number {
-            SIGKILL => return self.crash(),
-            SIGSTOP => {
-                return if self.is_up() {
-                    self.pause()
-                };
-            }
-            SIGCONT => self.resume(),
-            _ => {}
+        if number == SIGCONT {
+            // Also if it is handled.
+            self.resume();
         }
-        if self.with(|engine| engine.raise_signal(self.id, number)) {
+        if !self.is_up() || self.with(|engine| engine.raise_signal(self.id, number)) {
             return;
         }
-        match number {
-            SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
+        match default_action(number) {
+            DefaultAction::None => {}
             _ if self.id == NodeId::TEST => panic!(
                 "no task of the test's own node handles signal {number}, whose default action would end the test; handle it \
                  by `signal::unix::signal` or `signal::ctrl_c` first, or raise it on a node declared with `World::node`"
             ),
-            SIGTSTP..=SIGTTOU => self.pause(),
-            _ => self.crash(),
+            DefaultAction::Pause => self.pause(),
+            DefaultAction::Crash => self.crash(),
         }
     }
 

@@ -22,6 +22,11 @@ pub(super) fn write(text: &mut String, failure: &Failure, names: &TaskNames) {
     }
 }
 
+impl BlockedTask {
+    /// A failure describes at most this many blocked tasks.
+    pub const DESCRIBED_MAX: usize = 20;
+}
+
 impl Failure {
     /// Renders the [cycle](Self::cycle) as a line.
     pub(super) fn cycle_line(&self) -> Option<String> {

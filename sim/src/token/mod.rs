@@ -24,7 +24,7 @@ mod wire;
 use std::fmt;
 
 pub(crate) use wire::crc32;
-use wire::{Reader, put};
+use wire::{Reader, checksum, put};
 
 use crate::{Deviation, Domain, Schedule, Seed, SeedVersion, StrategySpec, TaskPath};
 
@@ -103,10 +103,6 @@ pub(crate) fn tag(test: &str) -> [u8; 4] {
     test.bytes()
         .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
         .to_be_bytes()
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    crc32(&[PREFIX.as_bytes(), bytes].concat()).to_be_bytes()
 }
 
 fn read(text: &str) -> Result<([u8; 4], Schedule), TokenError> {

@@ -1,7 +1,9 @@
-//! The bytes of a token: numbers of variable length, least significant seven bits first.
+//! The bytes of a token: numbers of variable length, least significant seven bits first, and the checksum.
 //!
 //! # Invariants
 //! A number has one encoding. Reading never goes beyond the end of the bytes.
+
+use super::PREFIX;
 
 pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -48,6 +50,11 @@ impl Reader<'_> {
         let count = usize::try_from(self.u64()?).ok()?;
         (count <= self.0.len()).then_some(count)
     }
+}
+
+/// Returns the checksum of a token with these bytes.
+pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
+    crc32(&[PREFIX.as_bytes(), bytes].concat()).to_be_bytes()
 }
 
 /// Returns the CRC-32 (IEEE 802.3), which detects every change within 32 consecutive bits.
