@@ -617,9 +617,15 @@ impl Recorder {
         }
     }
 
-    /// Sets the kind of a resource that is not in the record yet.
+    /// Sets the kind of a resource.
     pub(super) fn set_kind(&mut self, key: ResourceKey, kind: ResourceKind) {
         self.resources.get_or_insert_with(key.0, WatchedResource::default).kind = kind;
+        // A socket may be in the record already when it begins to listen.
+        if kind == ResourceKind::Listener
+            && let Some(known) = self.record.resources.iter_mut().find(|resource| resource.key == key)
+        {
+            known.kind = kind;
+        }
     }
 
     /// Notes what the running task waits for.

@@ -171,8 +171,8 @@ impl Handle {
         }
         match engine::find_idle(self.run) {
             Some(engine) if engine.is_running() => panic!(
-                "cannot wait for the loop of {0} here: this code runs in another loop, which was started inside of {0} and \
-                 must end first",
+                "cannot block on {0} here: this code runs in a second loop, started inside of {0}, and {0} cannot continue \
+                 before that loop ends; await the future instead",
                 engine.label()
             ),
             Some(engine) => block_on(&engine, future),

@@ -36,8 +36,8 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         } else if found.frequency.is_usual() {
             let failing = grouped(found.frequency.failing);
             format!(
-                "The test fails in {failing} of {all} schedules, and in each of the {tried} variants of this one that were tried, \
-                 which make one change"
+                "The test fails in {failing} of {all} schedules. None of the {tried} single changes to this one that were tried \
+                 makes it pass"
             )
         } else {
             format!(

@@ -5,6 +5,7 @@
 //! - Each deviation has one line, which names at most two tasks besides the one that the deviation is about. The deviations of
 //!   one fault have one line together.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::operation_text::{Form, outcome, verb};
@@ -30,9 +31,10 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         wrap(text, "", "", why);
     }
     let Some(record) = &found.record else { return };
-    let (randomness, deviations) = match &found.shrunk {
-        Schedule::Deviations { randomness, deviations } => (*randomness, deviations.clone()),
-        Schedule::Seeded { .. } => (Seed(0), record.deviations()),
+    let deviations = deviations(record, &found.shrunk);
+    let randomness = match &found.shrunk {
+        Schedule::Deviations { randomness, .. } => *randomness,
+        Schedule::Seeded { .. } => Seed(0),
     };
     text.push('\n');
     if deviations.len() > LISTED_MAX {
@@ -96,6 +98,14 @@ pub(super) fn steps_of(record: &Record, deviations: &[Deviation]) -> Vec<usize> 
     let steps = Steps { record, ran_at: record.ran_at() };
     let listed = steps.in_order(deviations).into_iter().map(|(step, _)| step);
     listed.filter(|step| *step != usize::MAX).collect()
+}
+
+/// Returns the deviations of the schedule, or those that the run made under a seed.
+pub(super) fn deviations<'a>(record: &Record, schedule: &'a Schedule) -> Cow<'a, [Deviation]> {
+    match schedule {
+        Schedule::Deviations { deviations, .. } => Cow::Borrowed(deviations),
+        Schedule::Seeded { .. } => Cow::Owned(record.deviations()),
+    }
 }
 
 /// Returns for each step whether it ran out of FIFO order because of one of the deviations.

@@ -61,7 +61,7 @@ fn write_titled<'a>(
     lines: impl FnOnce(&[bool]) -> Vec<Line<'a>>,
     names: &TaskNames,
 ) {
-    let marks = schedule_text::out_of_order(record, schedule.deviations().unwrap_or_default());
+    let marks = schedule_text::out_of_order(record, &schedule_text::deviations(record, schedule));
     let lines = lines(&marks);
     let rows = || lines.iter().filter_map(Line::row);
     let mut legend = Vec::new();

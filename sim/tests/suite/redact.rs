@@ -20,7 +20,6 @@ fn line(text: &str) -> String {
         "stored schedule, and in none of ",
         "test fails in ",
         "test fails in # of ",
-        "in each of the ",
         "passed in ",
         "passed in all ",
         "seed ",
@@ -30,6 +29,7 @@ fn line(text: &str) -> String {
         "(schedule ",
         "Every schedule fails: all ",
         "that were tried, and ",
+        "None of the ",
         "No critical order found: none of the ",
     ] {
         text = hide_after(&text, prefix, number_length);
@@ -83,7 +83,7 @@ timeloop: `a` failed under a stored schedule, and in 3 of 201 others: panic at a
 timeloop: `a` failed under a stored schedule, and in none of 201 others: panic at a.rs:5:5
 Every schedule fails: all 201 that were tried, and 8 variants of this one
 The test fails in 195 of 201 schedules. It passes without this delay (checked)
-The test fails in 195 of 201 schedules, and in each of the 8 variants of this one that were tried
+The test fails in 195 of 201 schedules. None of the 8 single changes to this one that were tried makes it pass
 No critical order found: none of the 8 single changes that were tried makes the test pass
   step 12  `a` (root.1) starts
 found by   seed 9 (run 10, strategy `pct(depth = 3)`); TIMELOOP_SEED=9 tries it first
@@ -97,7 +97,7 @@ timeloop: `a` failed under a stored schedule, and in # of # others: panic at a.r
 timeloop: `a` failed under a stored schedule, and in none of # others: panic at a.rs:5:5
 Every schedule fails: all # that were tried, and # variants of this one
 The test fails in # of # schedules. It passes without this delay (checked)
-The test fails in # of # schedules, and in each of the # variants of this one that were tried
+The test fails in # of # schedules. None of the # single changes to this one that were tried makes it pass
 No critical order found: none of the # single changes that were tried makes the test pass
   step 12  `a` (root.1) starts
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
