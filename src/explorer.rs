@@ -222,9 +222,14 @@ impl Explorer {
         let location = Location::caller();
         let name = &self.config.test;
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
+        let mut runtime = self.runtime;
+        // `explore` reports invalid settings.
+        if let Ok(settings) = self.config.settings() {
+            runtime.ignores_unobserved_panics = settings.single(name.as_str()).ignore_unobserved_panics;
+        }
         let simulation = AsyncSimulation {
             name: format!("the test `{name}`").into(),
-            settings: self.runtime,
+            settings: runtime,
             make: test,
             classify: check_output,
         };

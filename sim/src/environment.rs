@@ -4,6 +4,7 @@
 //! [`Settings::from_vars`] depends only on the variables passed to it. A bad value is an error that shows the accepted
 //! form, and an unknown name is a warning, so that a typing error is never silently ignored.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub log: Option<Log>,
     /// `TIMELOOP_STALLS`: whether virtual time may pass while a task is ready.
     pub stalls: Option<bool>,
+    /// `TIMELOOP_TESTS`: settings of single tests, by their names.
+    pub tests: BTreeMap<String, TestSettings>,
     /// `TIMELOOP_REGRESSIONS`: the folder that has a folder of regression files for each package.
     pub regressions: Option<PathBuf>,
     /// `TIMELOOP_RESULTS`: the file to which every exploration appends its result.
@@ -46,6 +49,21 @@ pub struct Settings {
     pub package: Option<String>,
     /// Warnings about unknown variables and outdated values.
     pub warnings: Vec<String>,
+}
+
+/// The settings of a single test, which count more than those of all tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TestSettings {
+    /// Whether the test is not run at all: it passes without a run.
+    pub skip: bool,
+    /// The number of runs.
+    pub runs: Option<u64>,
+    /// Whether virtual time may pass while a task is ready.
+    pub stalls: Option<bool>,
+    /// Whether reads and writes may be short, and lookups slow.
+    pub varied_io: Option<bool>,
+    /// Whether a run continues, as in tokio, after a panic of a task whose join handle is gone.
+    pub ignore_unobserved_panics: bool,
 }
 
 /// The first seed of an exploration.
@@ -99,7 +117,7 @@ impl std::error::Error for EnvironmentError {}
 pub(crate) const JOBS_MAX: usize = 1_024;
 
 /// The names of all `TIMELOOP_*` variables.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "TIMELOOP_SEED",
     "TIMELOOP_RUNS",
     "TIMELOOP_JOBS",
@@ -108,6 +126,7 @@ const NAMES: [&str; 11] = [
     "TIMELOOP_CHECK",
     "TIMELOOP_LOG",
     "TIMELOOP_STALLS",
+    "TIMELOOP_TESTS",
     "TIMELOOP_REGRESSIONS",
     "TIMELOOP_RESULTS",
     "TIMELOOP_COMMAND",
@@ -134,6 +153,20 @@ impl Settings {
     pub(crate) fn of_results_alone() -> Self {
         let results = std::env::var_os("TIMELOOP_RESULTS").filter(|path| !path.is_empty());
         Self { results: results.map(PathBuf::from), ..Self::default() }
+    }
+
+    /// Returns the settings of the test of this name alone.
+    #[must_use]
+    pub fn single(&self, test: &str) -> TestSettings {
+        self.tests.get(test).copied().unwrap_or_default()
+    }
+
+    /// Returns the settings for the test of this name: its own count more than those of all tests.
+    pub(crate) fn of_test(mut self, test: &str) -> Self {
+        let own = self.single(test);
+        self.runs = own.runs.or(self.runs);
+        self.stalls = own.stalls.or(self.stalls);
+        self
     }
 
     /// Returns the first seed for a test whose own first seed is `default`.
@@ -170,7 +203,7 @@ impl Settings {
         match name {
             "TIMELOOP_SEED" => self.seed = Some(parse_seed(value)?),
             "TIMELOOP_RUNS" => {
-                let runs = parse_number(value).filter(|runs| *runs > 0);
+                let runs = parse_runs(value);
                 self.runs = Some(
                     runs.ok_or("is not a number of runs; accepted is 1 to 18446744073709551615, as in TIMELOOP_RUNS=5000")?,
                 );
@@ -214,11 +247,15 @@ impl Settings {
                 });
             }
             "TIMELOOP_STALLS" => {
-                self.stalls = Some(match value {
-                    "on" => true,
-                    "off" => false,
-                    _ => return Err("is neither `on` nor `off`".to_owned()),
-                });
+                self.stalls = Some(parse_switch(value).ok_or("is neither `on` nor `off`")?);
+            }
+            "TIMELOOP_TESTS" => {
+                let tests = value.split(';').map(parse_test).collect::<Option<_>>();
+                self.tests = tests.ok_or(
+                    "are not settings of single tests; accepted is `name=setting,…`, several of them separated by `;`, with \
+                     the settings `skip`, `runs:50`, `stalls:on`, `stalls:off`, `varied_io:on`, `varied_io:off` and \
+                     `ignore_unobserved_panics`",
+                )?;
             }
             "TIMELOOP_REGRESSIONS" => self.regressions = Some(PathBuf::from(value)),
             "TIMELOOP_RESULTS" => self.results = Some(PathBuf::from(value)),
@@ -233,6 +270,35 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn parse_runs(text: &str) -> Option<u64> {
+    parse_number(text).filter(|runs| *runs > 0)
+}
+
+fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Parses the settings of a test, with its name: `bank::opens=runs:50,stalls:off`.
+fn parse_test(text: &str) -> Option<(String, TestSettings)> {
+    let (name, list) = text.split_once('=').filter(|(name, _)| !name.trim().is_empty())?;
+    let mut settings = TestSettings::default();
+    for setting in list.split(',').map(str::trim) {
+        match setting.split_once(':') {
+            None if setting == "skip" => settings.skip = true,
+            None if setting == "ignore_unobserved_panics" => settings.ignore_unobserved_panics = true,
+            Some(("runs", runs)) => settings.runs = Some(parse_runs(runs)?),
+            Some(("stalls", switch)) => settings.stalls = Some(parse_switch(switch)?),
+            Some(("varied_io", switch)) => settings.varied_io = Some(parse_switch(switch)?),
+            _ => return None,
+        }
+    }
+    Some((name.trim().to_owned(), settings))
 }
 
 /// Parses a decimal number, which may contain `_`.
@@ -329,6 +395,10 @@ mod tests {
             ("TIMELOOP_CHECK", "100"),
             ("TIMELOOP_LOG", "steps"),
             ("TIMELOOP_STALLS", "off"),
+            (
+                "TIMELOOP_TESTS",
+                "bank::a=skip; bank::b=runs:50,stalls:on,varied_io:off,ignore_unobserved_panics",
+            ),
             ("TIMELOOP_REGRESSIONS", "target/regressions"),
             ("TIMELOOP_RESULTS", "target/results"),
             ("TIMELOOP_COMMAND", "cargo timeloop replay"),
@@ -347,6 +417,19 @@ mod tests {
             check: Some(100),
             log: Some(Log::Steps),
             stalls: Some(false),
+            tests: BTreeMap::from([
+                ("bank::a".to_owned(), TestSettings { skip: true, ..TestSettings::default() }),
+                (
+                    "bank::b".to_owned(),
+                    TestSettings {
+                        skip: false,
+                        runs: Some(50),
+                        stalls: Some(true),
+                        varied_io: Some(false),
+                        ignore_unobserved_panics: true,
+                    },
+                ),
+            ]),
             regressions: Some(PathBuf::from("target/regressions")),
             results: Some(PathBuf::from("target/results")),
             ci: true,
@@ -356,6 +439,31 @@ mod tests {
             warnings: Vec::new(),
         };
         assert_eq!(settings, Ok(expected));
+    }
+
+    #[test]
+    fn settings_of_one_test_count_more_than_those_of_all() {
+        let tests = "bank::b=runs:50,stalls:off";
+        let settings = read(&[("TIMELOOP_RUNS", "7"), ("TIMELOOP_STALLS", "on"), ("TIMELOOP_TESTS", tests)])
+            .expect("they are accepted");
+        let of = |test| {
+            let settings = settings.clone().of_test(test);
+            (settings.runs, settings.stalls)
+        };
+        assert_eq!(of("bank::b"), (Some(50), Some(false)));
+        assert_eq!(of("bank::bb"), (Some(7), Some(true)));
+        for wrong in [
+            "bank::b",
+            "=skip",
+            "bank::b=",
+            "bank::b=runs:0",
+            "bank::b=stalls",
+            "bank::b=skip;",
+            "bank::b=slow",
+        ] {
+            let error = read(&[("TIMELOOP_TESTS", wrong)]).expect_err(wrong);
+            assert!(error.contains("are not settings of single tests; accepted is"), "{error}");
+        }
     }
 
     #[test]
@@ -470,7 +578,7 @@ mod tests {
             Ok(vec![
                 "`TIMELOOP_COLOUR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, \
                  TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, \
-                 TIMELOOP_STALLS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND"
+                 TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND"
                     .to_owned()
             ])
         );

@@ -24,6 +24,8 @@ pub struct Exploration {
     pub base_seed: Seed,
     /// The requested strategy; that of a single run is in its [`Schedule`].
     pub strategy: StrategySpec,
+    /// Whether the settings of this test say that it is not run ([`TestSettings::skip`](crate::TestSettings::skip)).
+    pub skipped: bool,
     /// Whether the baseline run was made first, which counts as a schedule in addition to [`runs`](Self::runs).
     pub baseline_run: bool,
     /// The number of runs made while exploring seeds, up to and including the first that failed. The baseline run, runs

@@ -68,7 +68,7 @@ pub use console::{exit_with, fail_with, print_note, shown};
 pub use coverage::{BranchCoverage, Coverage};
 pub use critical::{Critical, CriticalDecision, CriticalStep};
 pub use decision::{DecisionKey, Domain, Ready};
-pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings};
+pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings, TestSettings};
 pub use estimates::Estimates;
 pub use exhaustive::{Absorbed, FrontierError, Search, Searched};
 pub use exploration::{Exploration, Found, FoundBy};

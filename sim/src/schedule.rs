@@ -106,6 +106,17 @@ impl Schedule {
         }
     }
 
+    /// Returns whether reads and writes may be short, and lookups slow, under this schedule.
+    #[must_use]
+    pub fn varies_io(&self) -> bool {
+        match self {
+            Self::Seeded { estimates, .. } => estimates.varied_io,
+            Self::Deviations { deviations, .. } => {
+                deviations.iter().any(|deviation| deviation.domain == Domain::Io)
+            }
+        }
+    }
+
     /// Returns the decisions that the strategy can make. A schedule without a strategy can only do more of what it does.
     pub(crate) fn reach(&self) -> Reach {
         match self {

@@ -231,7 +231,7 @@ impl Engine {
             varies_io,
             core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),
-                tasks: Tasks::default(),
+                tasks: Tasks::new(settings.ignores_unobserved_panics),
                 clock: Clock::new(run.first_timer(), settings.start_paused),
                 nodes: Nodes::default(),
                 observer,
@@ -419,9 +419,12 @@ impl Core {
         self.scheduler.make_ready(place, slot, announced, &mut self.observer);
     }
 
-    /// Ends the run because of a panic that no join handle can return any more.
+    /// Ends the run because of a panic that no join handle can return any more, unless such panics are ignored.
     #[cold]
     fn unobserved(&mut self, panic: TaskPanic) {
+        if self.tasks.ignores_unobserved {
+            return;
+        }
         self.tasks.unobserved.get_or_insert_with(|| Box::new(panic));
         self.scheduler.stop_soon();
     }

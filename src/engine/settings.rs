@@ -11,7 +11,7 @@ pub(crate) enum Flavor {
     MultiThread,
 }
 
-/// The settings of a runtime. They decide what a call refuses or returns, never the order of tasks.
+/// The settings of a runtime. They decide what a call refuses or returns and what fails a run, never the order of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RuntimeSettings {
     pub(crate) flavor: Flavor,
@@ -25,6 +25,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) start_paused: bool,
     /// The name that the attribute was given.
     pub(crate) name: Option<&'static str>,
+    /// Whether the run continues after a panic of a task whose join handle is gone.
+    pub(crate) ignores_unobserved_panics: bool,
 }
 
 impl RuntimeSettings {
@@ -39,6 +41,7 @@ impl RuntimeSettings {
         io: true,
         start_paused: false,
         name: None,
+        ignores_unobserved_panics: false,
     };
 
     /// Returns how many workers the runtime has.

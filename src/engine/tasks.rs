@@ -181,6 +181,8 @@ pub(super) struct Tasks {
     pub(super) first_panic: Option<Box<TaskPanic>>,
     /// A panic that no join handle can return any more. It ends the run.
     pub(super) unobserved: Option<Box<TaskPanic>>,
+    /// Whether such panics are ignored.
+    pub(super) ignores_unobserved: bool,
 }
 
 /// Data that few tasks have, kept beside the slots, by their ids.
@@ -194,8 +196,9 @@ struct Extras {
     panics: IntMap<TaskPanic>,
 }
 
-impl Default for Tasks {
-    fn default() -> Self {
+impl Tasks {
+    /// Creates a table without tasks; `ignores_unobserved` says that panics which no join handle can return are ignored.
+    pub(super) fn new(ignores_unobserved: bool) -> Self {
         // A thread that is being torn down has nothing to take over.
         let Spare { slots, preempted_polls } = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         Self {
@@ -208,6 +211,7 @@ impl Default for Tasks {
             extras: None,
             first_panic: None,
             unobserved: None,
+            ignores_unobserved,
         }
     }
 }

@@ -82,7 +82,7 @@ timeloop: `TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did y
 "
     );
     assert_eq!(warning("TIMELOOP_COLOR"), "\
-timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, TIMELOOP_STALLS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND
+timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND
 ");
     assert_eq!(warning("TIMELOOPS"), "");
     assert_eq!(warning("TIMELOOP_RUNS"), "");
@@ -99,10 +99,54 @@ fn good_values_take_effect() {
         // Each seed is run twice before the others.
         ([("TIMELOOP_CHECK", "5"), ("MOST_RUNS", "1011")], true),
         ([("TIMELOOP_CHECK", "5"), ("MOST_RUNS", "1010")], false),
+        ([("TIMELOOP_TESTS", "suite::environment::counts_its_runs=runs:9"), ("MOST_RUNS", "10")], true),
+        ([("TIMELOOP_TESTS", "suite::environment::counts_its_runs=skip"), ("MOST_RUNS", "0")], true),
+        ([("TIMELOOP_TESTS", "suite::environment::counts=skip"), ("MOST_RUNS", "0")], false),
     ] {
         let ended = counts(&vars);
         assert_eq!(ended.passed(), passes, "{vars:?}: {ended:?}");
         assert_eq!(ended.stderr, "");
+    }
+}
+
+/// Run by the test below: a task panics whose join handle is gone.
+#[timeloop::test(runs = 20)]
+async fn forgets_a_task_that_panics() {
+    if is_child() {
+        drop(task::spawn(async { panic!("forgotten") }));
+        task::yield_now().await;
+        task::yield_now().await;
+    }
+}
+
+/// Run by the test below: counts on reads that return all bytes.
+#[cfg(feature = "net")]
+#[timeloop::test(runs = 100, stalls = false)]
+async fn reads_all_bytes_at_once() {
+    use timeloop::net::{TcpListener, TcpStream};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    if is_child() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"whole").await.unwrap();
+        timeloop::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(server.read(&mut [0; 64]).await.unwrap(), 5);
+    }
+}
+
+#[test]
+fn a_single_test_is_as_lenient_as_its_settings() {
+    for (test, setting) in [
+        ("environment::forgets_a_task_that_panics", "ignore_unobserved_panics"),
+        #[cfg(feature = "net")]
+        ("environment::reads_all_bytes_at_once", "varied_io:off"),
+    ] {
+        assert!(!child(test, &[]).passed(), "{test}");
+        let settings = format!("suite::{test}={setting}");
+        let ended = child(test, &[("TIMELOOP_TESTS", &settings)]);
+        assert!(ended.passed(), "{ended:?}");
     }
 }
 

@@ -92,9 +92,16 @@ impl Session<'_> {
         ended.record = None;
         self.baseline = Some(ended);
         let profile = profile.with_stalls(self.stalls);
-        let profile = if self.config.varied_io { profile } else { profile.without_varied_io() };
+        let varied_io = self.settings.single(self.config.test.as_str()).varied_io;
+        let profile =
+            if varied_io.unwrap_or(self.config.varied_io) { profile } else { profile.without_varied_io() };
         self.plan.context.profile = Arc::new(profile);
         self.exploration.baseline_run = true;
+    }
+
+    /// Returns whether reads and writes may be short, and lookups slow.
+    fn varies_io(&self) -> bool {
+        self.settings.single(self.config.test.as_str()).varied_io.unwrap_or(self.config.varied_io)
     }
 
     /// Tries the stored schedules. Returns whether one of them fails.
@@ -111,10 +118,17 @@ impl Session<'_> {
             self.exploration.error = Some(ExploreError::Regressions(loaded.problems));
         }
         for stored in loaded.schedules {
-            if !self.stalls.are_possible() && stored.schedule.stalls() {
+            let forbidden = if !self.stalls.are_possible() && stored.schedule.stalls() {
+                Some(("lets virtual time advance while a task is ready", "stalls"))
+            } else if !self.varies_io() && stored.schedule.varies_io() {
+                Some(("makes reads or writes short, or lookups slow", "varied_io"))
+            } else {
+                None
+            };
+            if let Some((what, setting)) = forbidden {
                 self.note(format!(
-                    "{}:{}: the schedule was skipped, because it lets virtual time advance while a task is ready, and \
-                     `stalls = false` forbids that; delete the schedule if you keep that setting",
+                    "{}:{}: the schedule was skipped, because it {what}, and `{setting} = false` forbids that; delete the \
+                     schedule if you keep that setting",
                     shown(regressions.path()).display(),
                     stored.line,
                 ));

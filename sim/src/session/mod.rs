@@ -26,6 +26,7 @@ use crate::regression::Regressions;
 use crate::run_mode::{ExploreError, RunMode};
 use crate::runner::Runner;
 use crate::stalls::Stalls;
+use crate::stopwatch::Stopwatch;
 use crate::sweep::{Frequency, Plan};
 use crate::{Coverage, Ended, Record, Schedule, Simulation, StrategySpec, report};
 use throttle::Throttle;
@@ -44,11 +45,14 @@ pub fn explore(config: &Config, simulation: &dyn Simulation) -> Exploration {
         Ok(settings) => (settings, None),
         Err(error) => (Settings::of_results_alone(), Some(ExploreError::Environment(error))),
     };
-    let mut session = Session::new(config, settings, simulation);
+    let mut session = Session::new(config, settings.of_test(config.test.as_str()), simulation);
     session.settings.warnings.clone().into_iter().for_each(|warning| session.note(warning));
     // With an invalid setting nothing is run.
     let mode = error.map_or_else(|| session.settings.run_mode(config.test.as_str()), Err);
     match mode {
+        Ok(RunMode::Explore) if session.settings.single(config.test.as_str()).skip => {
+            session.exploration.skipped = true;
+        }
         Ok(RunMode::Explore) => {
             session.explore();
             session.show_summary();
@@ -103,6 +107,8 @@ struct Session<'a> {
     baseline: Option<Ended>,
     /// How often the test fails, if that has been counted already.
     counted: Option<Frequency>,
+    /// Runs since the beginning.
+    stopwatch: Stopwatch,
     regressions: Option<Regressions>,
     /// What the runs so far covered.
     covered: Covered,
@@ -139,6 +145,7 @@ impl<'a> Session<'a> {
             test: config.test.clone(),
             base_seed: base,
             strategy,
+            skipped: false,
             baseline_run: false,
             runs: 0,
             steps: 0,
@@ -163,6 +170,7 @@ impl<'a> Session<'a> {
             plan,
             baseline: None,
             counted: None,
+            stopwatch: Stopwatch::start(),
             covered: Covered::default(),
             regressions: folder.map(|folder| Regressions::new(&folder, config.test.as_str())),
             exploration,

@@ -7,8 +7,9 @@
 //! | `package` | the package under test, or null |
 //! | `binary` | the path of the test binary |
 //! | `arguments` | the arguments of `cargo test` that run the test alone, or null |
-//! | `outcome` | `explored`, `failed`, `failed_in_baseline`, `nondeterministic` or `error` |
+//! | `outcome` | `explored`, `failed`, `failed_in_baseline`, `nondeterministic`, `skipped` or `error` |
 //! | `schedules` | how many schedules were tried |
+//! | `millis` | how long that took, in ms of real time |
 //! | `message` | the failure or the error in one line, or null |
 //! | `token` | the token of the failing schedule, or null |
 //!
@@ -19,6 +20,7 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use super::Session;
 use crate::test_binary::TestBinary;
@@ -28,7 +30,8 @@ impl Session<'_> {
     /// Appends the result to the file, if there is one. An error is a note: the test's own result is more important.
     pub(super) fn write_result(&mut self) {
         let Some(path) = &self.settings.results else { return };
-        if let Err(error) = append(path, &line(&self.exploration, self.settings.package.as_deref())) {
+        let (package, elapsed) = (self.settings.package.as_deref(), self.stopwatch.elapsed());
+        if let Err(error) = append(path, &line(&self.exploration, package, elapsed)) {
             let note = format!("TIMELOOP_RESULTS=`{}` can't be written: {error}", path.display());
             self.note(note);
         }
@@ -40,9 +43,10 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
 }
 
 /// Returns the line, with its end.
-fn line(exploration: &Exploration, package: Option<&str>) -> String {
+fn line(exploration: &Exploration, package: Option<&str>, elapsed: Duration) -> String {
     let Exploration { test, found, error, .. } = exploration;
     let outcome = match (found, error) {
+        (None, None) if exploration.skipped => "skipped",
         (None, None) => "explored",
         (None, Some(_)) => "error",
         (Some(found), _) => match (found.failure.kind, &found.by) {
@@ -67,7 +71,7 @@ fn line(exploration: &Exploration, package: Option<&str>) -> String {
         let value = value.map_or("null".to_owned(), |value| json(&value));
         let _ = write!(line, "\"{name}\":{value},");
     }
-    let _ = writeln!(line, "\"schedules\":{}}}", exploration.schedules());
+    let _ = writeln!(line, "\"schedules\":{},\"millis\":{}}}", exploration.schedules(), elapsed.as_millis());
     line
 }
 
