@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Explore(Explore),
     /// Runs a test under the schedule of a token.
     Replay(Replay),
+    /// Runs the tests as `test` does, and writes what they need into timeloop.toml
+    Init(TestOptions),
     /// Lists the tests.
     List(TestOptions),
     /// Removes what this command has stored in the target folder, except for the regressions.
@@ -160,7 +162,7 @@ pub(crate) struct TestOptions {
     /// Run all tests although one fails; always so
     #[arg(long)]
     pub(crate) no_fail_fast: bool,
-    /// A test that fails in FIFO order, or is not deterministic, counts as a bug
+    /// Every test that fails counts as a bug, also in FIFO order, by stalls alone, and if it is not deterministic
     #[arg(long)]
     pub(crate) strict: bool,
     /// Run the tests whose paths contain this

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod files;
 mod graph;
+mod init;
 mod libtest;
 mod lock;
 mod manifest;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<Exit, Failed> {
         Command::Test(options) => test_run::run(&options, &Mode::Explore(Vec::new())),
         Command::Explore(explore) => test_run::run(&explore.test, &Mode::Explore(explore.variables())),
         Command::Replay(replay) => test_run::replay(&replay),
+        Command::Init(options) => test_run::init(&options),
         Command::List(options) => test_run::list(&options),
         Command::Run(options) => test_run::program(&options),
         Command::Doctor(options) => doctor::run(&options),

@@ -42,6 +42,11 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
         setting(&format!("patch.{}.tokio.path", tokio.patched), &shim).into();
     // Otherwise a folder from the user's configuration would be shared with the user's own builds.
     configuration.extend(setting("build.build-dir", &places.build));
+    // A run takes a fraction of the time, also in a debug build. The code under test is compiled as the user's profile says.
+    for package in ["timeloop", "timeloop-sim"] {
+        configuration
+            .extend(["--config".into(), format!("profile.dev.package.{package}.opt-level=2").into()]);
+    }
     let prepared = Prepared { toolchain, places, settings, tokio, metadata, configuration };
     prepared.check_replaced(graph, &shim)?;
     Ok(prepared)

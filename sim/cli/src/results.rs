@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::settings::OfTest;
+
 /// The result of an exploration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explored {
@@ -18,8 +20,12 @@ pub(crate) struct Explored {
     pub(crate) arguments: String,
     pub(crate) outcome: Outcome,
     pub(crate) schedules: u64,
+    /// How long the exploration took, in ms.
+    pub(crate) millis: u64,
     pub(crate) message: String,
     pub(crate) token: String,
+    /// The settings with which the test was run after it had failed without them.
+    pub(crate) needs: OfTest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +38,12 @@ pub(crate) enum Outcome {
     FailedInBaseline,
     /// The same schedule has given different runs, or something has escaped from the simulation.
     Nondeterministic,
+    /// Some schedules fail, and none of those in which time passes only while no task is ready.
+    FailedByStalls,
+    /// As [`FailedByStalls`](Self::FailedByStalls), and all reads and writes transfer as much as they can.
+    FailedByShortReads,
+    /// `timeloop.toml` skips the test.
+    Skipped,
     /// A setting is wrong.
     Error,
 }
@@ -56,12 +68,15 @@ fn parse(line: &str) -> Option<Explored> {
             "failed" => Outcome::Failed,
             "failed_in_baseline" => Outcome::FailedInBaseline,
             "nondeterministic" => Outcome::Nondeterministic,
+            "skipped" => Outcome::Skipped,
             "error" => Outcome::Error,
             _ => return None,
         },
         schedules: object["schedules"].as_u64()?,
+        millis: object["millis"].as_u64()?,
         message: text("message"),
         token: text("token"),
+        needs: OfTest::default(),
     })
 }
 
@@ -71,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_line_is_read() {
-        let line = r#"{"test":"bank::a","path":"a","package":null,"binary":"/b","arguments":"a","outcome":"failed","message":"panic \"x\"","token":"TL1","schedules":7}"#;
+        let line = r#"{"test":"bank::a","path":"a","package":null,"binary":"/b","arguments":"a","outcome":"failed","message":"panic \"x\"","token":"TL1","schedules":7,"millis":3}"#;
         let explored = parse(line).expect("it is valid");
         assert_eq!((explored.outcome, explored.schedules), (Outcome::Failed, 7));
         assert_eq!((explored.message.as_str(), explored.package.as_str()), ("panic \"x\"", ""));
