@@ -3,6 +3,7 @@
 //! | page | what it covers |
 //! |---|---|
 //! | [`cargo_timeloop`] | a tokio program and its dependencies as they are, by one command |
+//! | [`gallery`] | what `cargo timeloop` finds in the tests of published packages |
 //! | [`tokio`] | testing code that uses tokio, in unit tests, integration tests and workspaces |
 //! | [`reports`] | how to read a report |
 //! | [`replaying`] | tokens, regression files, seeds, and the variables `TIMELOOP_*` |
@@ -46,6 +47,9 @@ pub mod exhaustive {}
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 #[doc = include_str!("fuzzing.md")]
 pub mod fuzzing {}
+
+#[doc = include_str!("gallery.md")]
+pub mod gallery {}
 
 #[cfg(feature = "net")]
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
