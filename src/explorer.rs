@@ -46,6 +46,9 @@ use crate::runtime::RuntimeFlavor;
 pub struct Explorer {
     config: Config,
     runtime: RuntimeSettings,
+    /// Whether runs are hermetic, unless the environment decides.
+    #[cfg(feature = "hermetic")]
+    hermetic: bool,
 }
 
 /// Defines methods that each set a field of the configuration.
@@ -193,6 +196,15 @@ impl Explorer {
         self
     }
 
+    /// Sets whether the run answers what code asks the C library: see [`guide::hermetic`](crate::guide::hermetic). Default
+    /// true. The environment variable `TIMELOOP_HERMETIC` overrides it.
+    #[cfg(feature = "hermetic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hermetic")))]
+    pub fn hermetic(mut self, hermetic: bool) -> Self {
+        self.hermetic = hermetic;
+        self
+    }
+
     /// Sets whether the clock is paused at the start. Time is virtual in any case. While the clock is paused, it moves
     /// only when no task is ready, under all strategies.
     pub fn start_paused(mut self, start_paused: bool) -> Self {
@@ -233,6 +245,12 @@ impl Explorer {
             make: test,
             classify: check_output,
         };
+        #[cfg(feature = "hermetic")]
+        if crate::engine::hermetic::is_on_for(&self.config, self.hermetic) {
+            let settings = RuntimeSettings { hermetic: true, ..self.runtime };
+            let config = Config { fresh_threads: true, ..self.config.clone() };
+            return timeloop_sim::explore(&config, &AsyncSimulation { settings, ..simulation });
+        }
         timeloop_sim::explore(&self.config, &simulation)
     }
 
@@ -274,7 +292,12 @@ pub(crate) fn current_test_name(location: &Location<'_>) -> TestName {
 
 impl From<Config> for Explorer {
     fn from(config: Config) -> Self {
-        Self { config, runtime: RuntimeSettings::OF_RUN }
+        Self {
+            config,
+            runtime: RuntimeSettings::OF_RUN,
+            #[cfg(feature = "hermetic")]
+            hermetic: true,
+        }
     }
 }
 

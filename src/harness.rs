@@ -230,7 +230,7 @@ pub(crate) fn run_future<F: Future>(seed: Seed, name: &'static str, future: F) -
     let request = Request { source, limits: &limits, detail: Detail::Lean, explain_from: 0, loud: true };
     let mut future = pin!(Some(future));
     let mut root = RootFuture::new(future.as_mut());
-    let (failure, ..) = run_root(request, Label::Fixed(name), RuntimeSettings::OF_RUN, &mut root);
+    let (failure, ..) = run_root(request, Label::Fixed(name), RuntimeSettings::of_run(), &mut root);
     match failure {
         None => Ok(root.into_output().expect("it has ended")),
         Some(failure) => Err(*failure),
@@ -283,7 +283,7 @@ where
     };
     let simulation = AsyncSimulation {
         name: Label::Fixed("`timeloop::run`"),
-        settings: RuntimeSettings::OF_RUN,
+        settings: RuntimeSettings::of_run(),
         make,
         classify: Ok,
     };
@@ -349,7 +349,7 @@ where
     let request =
         Request { source: source.into(), limits, detail: Detail::Lean, explain_from: 0, loud: false };
     let name = Label::Fixed("`timeloop::run_from`");
-    let (ended, output) = run_once(request, name, RuntimeSettings::OF_RUN, &make, &Ok);
+    let (ended, output) = run_once(request, name, RuntimeSettings::of_run(), &make, &Ok);
     Outcome {
         result: output.ok_or_else(|| *ended.failure.expect("a run without an output has failed")),
         trace_hash: ended.trace_hash,

@@ -200,6 +200,7 @@
 //! | `sync` | yes | [`sync`], by way of the crate `tokio` with its feature `sync` alone, which brings no runtime |
 //! | `net` | yes | [`net`] and [`io`], by way of the crate `tokio` with its feature `io-util` alone |
 //! | `futures-io` | | the traits of the crate `futures-io` for streams and their halves, beside tokio's |
+//! | `hermetic` | | clocks, random numbers and names of `std` obey the run, under Linux: [`guide::hermetic`] |
 //! | `proptest` | | schedules as inputs of properties, which shrink together with the other inputs: `guide::properties` |
 //! | `arbitrary` | | `fuzz_target!`: a fuzzer generates input and schedule together: `guide::fuzzing` |
 //! | `hyper` | | `adapters::hyper`: the timer, executor and streams that hyper 1 needs |
@@ -270,7 +271,7 @@ pub use timeloop_sim::{
     Coverage, Critical, CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError,
     Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts, Fingerprint, Found, FoundBy,
     Frequency, Holder, Limits, Log, LogLine, Nanos, Note, OnProgress, Operation, OperationOutcome,
-    OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, Record, RegressionError,
+    OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, RealCall, Record, RegressionError,
     RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState, RunningTask,
     Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
     Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,

@@ -211,7 +211,7 @@ impl Schedule {
         let detail = if loud { Detail::Explain } else { Detail::Lean };
         let simulation = AsyncSimulation {
             name: format!("the test `{}`", config.test).into(),
-            settings: RuntimeSettings::OF_RUN,
+            settings: RuntimeSettings::of_run(),
             make,
             classify,
         };

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// The folders and files to pack, relative to this package, and their paths in the archive.
-const PACKED: [(&str, &str); 8] = [
+const PACKED: [(&str, &str); 10] = [
     ("../../Cargo.toml", "timeloop/Cargo.toml"),
     ("../../src", "timeloop/src"),
     ("../Cargo.toml", "timeloop-sim/Cargo.toml"),
     ("../src", "timeloop-sim/src"),
     ("../macros/Cargo.toml", "timeloop-macros/Cargo.toml"),
     ("../macros/src", "timeloop-macros/src"),
+    ("../hermetic/Cargo.toml", "timeloop-hermetic/Cargo.toml"),
+    ("../hermetic/src", "timeloop-hermetic/src"),
     ("../shim/Cargo.toml", "tokio/Cargo.toml"),
     ("../shim/src", "tokio/src"),
 ];

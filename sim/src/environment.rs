@@ -34,6 +34,8 @@ pub struct Settings {
     pub stalls: Option<bool>,
     /// `TIMELOOP_TESTS`: settings of single tests, by their names.
     pub tests: BTreeMap<String, TestSettings>,
+    /// `TIMELOOP_HERMETIC`: whether the run answers what code asks the C library.
+    pub hermetic: Option<bool>,
     /// `TIMELOOP_REGRESSIONS`: the folder that has a folder of regression files for each package.
     pub regressions: Option<PathBuf>,
     /// `TIMELOOP_RESULTS`: the file to which every exploration appends its result.
@@ -117,7 +119,7 @@ impl std::error::Error for EnvironmentError {}
 pub(crate) const JOBS_MAX: usize = 1_024;
 
 /// The names of all `TIMELOOP_*` variables.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "TIMELOOP_SEED",
     "TIMELOOP_RUNS",
     "TIMELOOP_JOBS",
@@ -127,6 +129,7 @@ const NAMES: [&str; 12] = [
     "TIMELOOP_LOG",
     "TIMELOOP_STALLS",
     "TIMELOOP_TESTS",
+    "TIMELOOP_HERMETIC",
     "TIMELOOP_REGRESSIONS",
     "TIMELOOP_RESULTS",
     "TIMELOOP_COMMAND",
@@ -256,6 +259,9 @@ impl Settings {
                      the settings `skip`, `runs:50`, `stalls:on`, `stalls:off`, `varied_io:on`, `varied_io:off` and \
                      `ignore_unobserved_panics`",
                 )?;
+            }
+            "TIMELOOP_HERMETIC" => {
+                self.hermetic = Some(parse_switch(value).ok_or("is neither `on` nor `off`")?);
             }
             "TIMELOOP_REGRESSIONS" => self.regressions = Some(PathBuf::from(value)),
             "TIMELOOP_RESULTS" => self.results = Some(PathBuf::from(value)),
@@ -399,6 +405,7 @@ mod tests {
                 "TIMELOOP_TESTS",
                 "bank::a=skip; bank::b=runs:50,stalls:on,varied_io:off,ignore_unobserved_panics",
             ),
+            ("TIMELOOP_HERMETIC", "on"),
             ("TIMELOOP_REGRESSIONS", "target/regressions"),
             ("TIMELOOP_RESULTS", "target/results"),
             ("TIMELOOP_COMMAND", "cargo timeloop replay"),
@@ -430,6 +437,7 @@ mod tests {
                     },
                 ),
             ]),
+            hermetic: Some(true),
             regressions: Some(PathBuf::from("target/regressions")),
             results: Some(PathBuf::from("target/results")),
             ci: true,
@@ -545,6 +553,7 @@ mod tests {
                 "TIMELOOP_LOG=`debug` is not a log level; accepted are `silent`, `summary`, `progress` and `steps`",
             ),
             ("TIMELOOP_STALLS", "1", "TIMELOOP_STALLS=`1` is neither `on` nor `off`"),
+            ("TIMELOOP_HERMETIC", "no", "TIMELOOP_HERMETIC=`no` is neither `on` nor `off`"),
         ] {
             assert_eq!(read(&[(name, value)]), Err(message.to_owned()));
         }
@@ -578,7 +587,7 @@ mod tests {
             Ok(vec![
                 "`TIMELOOP_COLOUR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, \
                  TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, \
-                 TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND"
+                 TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_HERMETIC, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND"
                     .to_owned()
             ])
         );

@@ -27,6 +27,7 @@ mod exhaustive;
 mod exploration;
 mod fault_counts;
 mod fnv;
+mod fresh_thread;
 pub mod history;
 mod int_map;
 mod label;
@@ -81,7 +82,7 @@ pub use livelock::RunningTask;
 pub use operation::{Access, Announced, Operation, ResourceKey};
 pub use outcome::{
     Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,
-    Fingerprint, Holder, Note, ResourceState, Resumed,
+    Fingerprint, Holder, Note, RealCall, ResourceState, Resumed,
 };
 pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};

@@ -262,6 +262,8 @@ pub enum Cause {
     Escape,
     /// A real thread used a handle of the run: of a task, a timer, a socket or a node.
     HandleUsedElsewhere,
+    /// The code made a call of the C library that leaves the simulation.
+    RealCall(RealCall),
     /// Runs of one schedule differ.
     Nondeterminism {
         /// How they differ.
@@ -269,6 +271,20 @@ pub enum Cause {
         /// The failure of one of the runs, if it failed.
         seen: Option<Box<Failure>>,
     },
+}
+
+/// A call of the C library that leaves the simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RealCall {
+    /// `pthread_create`.
+    StartThread,
+    /// `connect`.
+    Connect,
+    /// `accept` or `accept4`.
+    Accept,
+    /// `sendto`.
+    Send,
 }
 
 /// A synchronous call that would block the thread for ever.

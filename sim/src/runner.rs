@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::fresh_thread;
 use crate::outcomes::Outcomes;
 use crate::profile::SeedContext;
 use crate::watchdog::{self, Origin, Subject};
@@ -26,6 +27,8 @@ const LAST_STEPS: u64 = 2_000;
 #[derive(Clone)]
 pub(crate) struct Runner<'a> {
     pub(crate) simulation: &'a dyn Simulation,
+    /// Whether each run is made on a thread of its own.
+    pub(crate) fresh_threads: bool,
     pub(crate) limits: &'a Limits,
     pub(crate) test: &'a TestName,
     /// A note for the watchdog's message, if a run gets stuck.
@@ -88,9 +91,17 @@ impl Runner<'_> {
         self.set_origin(Origin::Unknown);
     }
 
+    fn start(&self, request: Request<'_>) -> Ended {
+        if self.fresh_threads {
+            fresh_thread::run(self.simulation, request)
+        } else {
+            self.simulation.run(request)
+        }
+    }
+
     /// Makes a run with the decisions of `source`.
     pub(crate) fn make(&self, source: AnySource, detail: Detail) -> Ended {
-        self.simulation.run(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
+        self.start(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
     }
 
     /// Makes a run of a schedule, without output.
@@ -147,7 +158,7 @@ impl Runner<'_> {
 
     fn request(&self, schedule: &Schedule, detail: Detail, explain_from: u64, loud: bool) -> Ended {
         self.set_origin(Origin::Stored(schedule.clone()));
-        let ended = self.simulation.run(Request {
+        let ended = self.start(Request {
             source: schedule.source(),
             limits: self.limits,
             detail,

@@ -106,6 +106,30 @@ impl NodeClock {
 
 impl Core {
     /// Returns the time on the node of the task in slot `current`.
+    #[cfg(feature = "hermetic")]
+    pub(super) fn local_ns(&mut self, current: u32) -> u64 {
+        if self.nodes.are_declared() { self.node_ns(current) } else { self.clock.now_ns }
+    }
+
+    /// Lets time pass within a poll, until the clock of the node of the task in slot `current` shows `local_ns`. Timers and
+    /// packets that are due by then take effect after the poll.
+    #[cfg(feature = "hermetic")]
+    pub(super) fn pass_until(&mut self, current: u32, local_ns: u64) {
+        let now_ns = self.run_ns(current, local_ns).max(self.clock.now_ns);
+        if now_ns == self.clock.now_ns {
+            return;
+        }
+        self.clock.now_ns = now_ns;
+        self.observer.record(|recorder| recorder.advanced(now_ns));
+        self.scheduler.preempted_last = (super::NO_SLOT, 0);
+        self.scheduler.source.time_passed();
+        // Without fuel, the run is about to end.
+        if !self.scheduler.is_spent() {
+            self.scheduler.refuel();
+        }
+    }
+
+    /// Returns the time on the node of the task in slot `current`.
     #[cold]
     fn node_ns(&mut self, current: u32) -> u64 {
         let node = self.node_of(current);

@@ -60,6 +60,14 @@ impl Core {
     }
 }
 
+/// Sleeps in real time.
+fn really_sleep(time: std::time::Duration) {
+    #[cfg(feature = "hermetic")]
+    super::hermetic::outside(|| std::thread::sleep(time));
+    #[cfg(not(feature = "hermetic"))]
+    std::thread::sleep(time);
+}
+
 /// Returns whether the task in this slot waits, if only for its node to resume.
 fn is_waiting(place: &Slot) -> bool {
     matches!(place.state, State::Waiting | State::Parked)
@@ -196,7 +204,7 @@ impl Engine {
     /// nothing.
     fn woken_soon(&self) -> bool {
         (0..20).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            really_sleep(std::time::Duration::from_millis(5));
             self.foreign_wakes.woken().is_some()
         })
     }
@@ -267,6 +275,23 @@ impl Engine {
         failure.notes =
             [Note::EarlierPanic { task: task.clone(), site: site.clone(), message: message.clone() }].into();
         Some(failure)
+    }
+
+    /// Builds the failure of a call at `site` by the task in this slot that leaves the simulation.
+    #[cfg(feature = "hermetic")]
+    pub(super) fn real_call(
+        &self,
+        core: &mut Core,
+        slot: u32,
+        call: timeloop_sim::RealCall,
+        site: Option<timeloop_sim::Site>,
+    ) -> Box<Failure> {
+        let task = (slot != super::NO_SLOT).then(|| core.task_label(slot));
+        let notes = notes(core.tasks.first_panic.as_deref());
+        let mut failure = self.failure(core, FailureKind::Escape, Cause::RealCall(call), notes);
+        failure.task = task.map(Box::new);
+        failure.site = site.map(Box::new);
+        failure
     }
 
     pub(super) fn escape(&self, core: &mut Core, task: TaskRef) -> Box<Failure> {

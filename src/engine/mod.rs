@@ -19,6 +19,8 @@ pub(crate) mod clock;
 pub(crate) mod context;
 mod failures;
 mod function_name;
+#[cfg(feature = "hermetic")]
+pub(crate) mod hermetic;
 mod id;
 #[cfg(feature = "net")]
 mod io_decisions;
@@ -137,6 +139,9 @@ pub(crate) struct Engine {
     /// Whether input and output vary.
     #[cfg(feature = "net")]
     pub(crate) varies_io: bool,
+    /// What the run keeps to answer the calls of the C library; `None` if the system answers them.
+    #[cfg(feature = "hermetic")]
+    hermetic: Option<Box<hermetic::Hermetic>>,
     core: InlinedRefCell<Core>,
     /// `None` until a socket is opened. Most runs never open one.
     #[cfg(feature = "net")]
@@ -196,7 +201,8 @@ impl Engine {
     // Inlined to be built in place.
     #[inline(always)]
     fn with_mailbox(
-        source: AnySource,
+        #[cfg_attr(not(feature = "hermetic"), expect(unused_mut, reason = "a hermetic run draws from it"))]
+        mut source: AnySource,
         limits: &Limits,
         detail: Detail,
         label: Label,
@@ -229,6 +235,8 @@ impl Engine {
             foreign_wakes,
             #[cfg(feature = "net")]
             varies_io,
+            #[cfg(feature = "hermetic")]
+            hermetic: hermetic::Hermetic::of(settings, &mut source),
             core: InlinedRefCell::new(Core {
                 scheduler: Scheduler::new(source, wants_operations, limits),
                 tasks: Tasks::new(settings.ignores_unobserved_panics),

@@ -155,7 +155,12 @@ impl Engine {
         core.scheduler.refuel();
         drop(core);
         self.running.set(true);
-        let halted = Heartbeat::watch_run(stuck_after, |heartbeat| self.run_caught(heartbeat));
+        let halted = Heartbeat::watch_run(stuck_after, |heartbeat| {
+            // Not earlier: the watchdog asks the system.
+            #[cfg(feature = "hermetic")]
+            let _entered = self.enter_hermetic();
+            self.run_caught(heartbeat)
+        });
         self.running.set(false);
         self.current.set(NO_SLOT);
         halted.map(|_| ())
@@ -498,6 +503,11 @@ impl Engine {
         }
     }
 
+    /// Takes the failure that was met after the last step.
+    fn take_fatal(&self) -> Option<Box<Failure>> {
+        self.core.borrow_mut().fatal.take()
+    }
+
     /// Returns the failure for a panic in the last steps that no join handle can return.
     pub(crate) fn take_unobserved(&self) -> Option<Box<Failure>> {
         let mut core = self.core.borrow_mut();
@@ -517,7 +527,11 @@ impl Engine {
         let _driving = Driving::enter(self);
         let _watch = Watch::begin(loud);
         let stuck_after = self.core.borrow().scheduler.limits.stuck_after;
-        Heartbeat::watch_end(stuck_after, |heartbeat| self.tear_down(root, heartbeat))
+        Heartbeat::watch_end(stuck_after, |heartbeat| {
+            #[cfg(feature = "hermetic")]
+            let _entered = self.enter_hermetic();
+            self.tear_down(root, heartbeat)
+        })
     }
 
     fn tear_down(&self, root: &mut dyn Root, heartbeat: &Heartbeat<'_>) -> Option<Box<Failure>> {
@@ -570,10 +584,11 @@ impl Engine {
         drop(timers);
         #[cfg(feature = "net")]
         self.end_world();
-        let failure = self.take_unobserved().or(output_panic).or(endless).or_else(|| {
-            // A wake from outside that came after the last step.
-            self.foreign_wakes.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
-        });
+        let failure =
+            self.take_fatal().or_else(|| self.take_unobserved()).or(output_panic).or(endless).or_else(|| {
+                // A wake from outside that came after the last step.
+                self.foreign_wakes.woken().map(|task| self.escape(&mut self.core.borrow_mut(), task))
+            });
         self.foreign_wakes.close();
         if failure.is_some() {
             heartbeat.begin_output();
@@ -638,6 +653,9 @@ impl Engine {
             unapplied: core.scheduler.source.unapplied(),
             faults: core.faults,
             held_ns: core.scheduler.source.held_ns(),
+            #[cfg(feature = "hermetic")]
+            draws: core.tasks.draws() || self.draws_of_system(),
+            #[cfg(not(feature = "hermetic"))]
             draws: core.tasks.draws(),
         }
     }

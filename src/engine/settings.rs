@@ -27,6 +27,9 @@ pub(crate) struct RuntimeSettings {
     pub(crate) name: Option<&'static str>,
     /// Whether the run continues after a panic of a task whose join handle is gone.
     pub(crate) ignores_unobserved_panics: bool,
+    /// Whether the run answers what code asks the C library.
+    #[cfg(feature = "hermetic")]
+    pub(crate) hermetic: bool,
 }
 
 impl RuntimeSettings {
@@ -42,7 +45,18 @@ impl RuntimeSettings {
         start_paused: false,
         name: None,
         ignores_unobserved_panics: false,
+        #[cfg(feature = "hermetic")]
+        hermetic: false,
     };
+
+    /// The settings of a run that nothing has configured but the environment.
+    pub(crate) fn of_run() -> Self {
+        Self {
+            #[cfg(feature = "hermetic")]
+            hermetic: super::hermetic::is_on(),
+            ..Self::OF_RUN
+        }
+    }
 
     /// Returns how many workers the runtime has.
     pub(crate) fn workers(self) -> u32 {

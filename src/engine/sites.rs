@@ -192,7 +192,7 @@ fn is_user_code(function: &str, file: &str) -> bool {
     let crate_name = function.trim_start_matches(['<', '&', '*', '(']).split("::").next().unwrap_or(function);
     let file = file.replace('\\', "/");
     let foreign = ["/rustc/", "/registry/src/", "/git/checkouts/", "/rustlib/src/"];
-    !matches!(crate_name, "timeloop" | "timeloop_sim" | "core" | "std" | "alloc")
+    !matches!(crate_name, "timeloop" | "timeloop_sim" | "timeloop_hermetic" | "core" | "std" | "alloc")
         // With line tables only, functions are named without their crate.
         && !is_timeloop(&file)
         && !foreign.iter().any(|part| file.contains(part))
@@ -203,11 +203,15 @@ fn is_user_code(function: &str, file: &str) -> bool {
 /// Returns whether a file belongs to timeloop. Files below the current folder have relative paths.
 fn is_timeloop(file: &str) -> bool {
     let ours = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let hermetic = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sim/hermetic/src"));
     let file = std::path::Path::new(file);
     if file.is_absolute() {
-        return file.starts_with(ours);
+        return file.starts_with(ours) || file.starts_with(hermetic);
     }
-    std::env::current_dir().is_ok_and(|here| here.join(file).starts_with(ours))
+    std::env::current_dir().is_ok_and(|here| {
+        let file = here.join(file);
+        file.starts_with(ours) || file.starts_with(hermetic)
+    })
 }
 
 /// Returns the folder of the package under test, in which Cargo runs tests.

@@ -90,7 +90,7 @@ impl<'a> FuzzInput<'a> {
             let input = T::arbitrary_take_rest(Unstructured::new(input));
             test(input.expect("the same bytes were decoded before")).await
         };
-        AsyncSimulation { name, settings: RuntimeSettings::OF_RUN, make, classify: check_output }
+        AsyncSimulation { name, settings: RuntimeSettings::of_run(), make, classify: check_output }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `properties` (feature `proptest`) | schedules as inputs of properties |
 //! | `fuzzing` (feature `arbitrary`) | schedules as inputs of a fuzzer |
 //! | [`determinism`] | what a seed decides, and what varies |
+//! | [`hermetic`] | clocks, random numbers, names and threads of `std` in a run, under Linux |
 //! | [`ci_and_nextest`] | continuous integration, and nextest |
 //! | [`other_tools`] | when to use loom, shuttle, turmoil, madsim or bach instead |
 //! | [`speed`] | what a run costs, and faster debug builds |
@@ -50,6 +51,9 @@ pub mod fuzzing {}
 
 #[doc = include_str!("gallery.md")]
 pub mod gallery {}
+
+#[doc = include_str!("hermetic.md")]
+pub mod hermetic {}
 
 #[cfg(feature = "net")]
 #[cfg_attr(docsrs, doc(cfg(feature = "net")))]

@@ -70,10 +70,30 @@ pub(super) fn name_resource(name: &str, at: &'static Location<'static>) -> Resou
     ResourceId::of_content(bytes, at).of_kind(ResourceKind::HostName)
 }
 
+#[cfg(feature = "hermetic")]
+impl engine::Engine {
+    /// Looks up a host name for `getaddrinfo`, at once.
+    pub(crate) fn look_up_here(&self, host: &str) -> Result<Vec<IpAddr>, timeloop_hermetic::LookupError> {
+        use timeloop_hermetic::LookupError;
+
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if host.eq_ignore_ascii_case("localhost") {
+            return Ok(LOCALHOST.into());
+        }
+        match self.resolve(host) {
+            Lookup::Addresses(addresses) if !addresses.is_empty() => Ok(addresses),
+            Lookup::Addresses(_) => Err(LookupError::Unknown),
+            Lookup::Fails => Err(LookupError::Fails),
+        }
+    }
+}
+
+/// The addresses of the name `localhost`.
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 fn look_up_now(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
-        let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        return Ok(both.map(|ip| SocketAddr::new(ip, port)).into());
+        return Ok(LOCALHOST.map(|ip| SocketAddr::new(ip, port)).into());
     }
     match context::with(|engine| engine.resolve(host)) {
         None => engine::outside("look up a name"),

@@ -63,7 +63,7 @@ impl Instant {
 
     /// Converts a real instant to a virtual one. Real and virtual time are aligned at the process's first call of this
     /// function or of [`into_std`](Self::into_std), which corresponds to the run's start. Differences between instants
-    /// are preserved.
+    /// are preserved. With the feature `hermetic`, instants of `std` that were made in a run are virtual, too.
     #[must_use]
     pub fn from_std(instant: std::time::Instant) -> Self {
         let anchor = anchor();
@@ -130,6 +130,10 @@ impl Instant {
 /// and subtracted.
 #[expect(clippy::disallowed_methods, reason = "the one bridge to real instants, for code that must convert")]
 fn anchor() -> std::time::Instant {
+    #[cfg(feature = "hermetic")]
+    if let Some(start) = engine::hermetic::start() {
+        return start;
+    }
     static ANCHOR: OnceLock<std::time::Instant> = OnceLock::new();
     *ANCHOR.get_or_init(std::time::Instant::now)
 }

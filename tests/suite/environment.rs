@@ -82,7 +82,7 @@ timeloop: `TIMELOOP_SEDE` is not a variable of timeloop and has no effect; did y
 "
     );
     assert_eq!(warning("TIMELOOP_COLOR"), "\
-timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND
+timeloop: `TIMELOOP_COLOR` is not a variable of timeloop and has no effect; accepted are TIMELOOP_SEED, TIMELOOP_RUNS, TIMELOOP_JOBS, TIMELOOP_STRATEGY, TIMELOOP_REPLAY, TIMELOOP_CHECK, TIMELOOP_LOG, TIMELOOP_STALLS, TIMELOOP_TESTS, TIMELOOP_HERMETIC, TIMELOOP_REGRESSIONS, TIMELOOP_RESULTS, TIMELOOP_COMMAND
 ");
     assert_eq!(warning("TIMELOOPS"), "");
     assert_eq!(warning("TIMELOOP_RUNS"), "");

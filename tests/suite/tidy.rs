@@ -54,8 +54,8 @@ fn versions_agree() {
         "the changelog's first release is {newest}, and the version {version}"
     );
     // timeloop and its parts are released together.
-    assert_eq!(manifest.matches(&format!("version = \"={version}\"")).count(), 2);
-    for package in ["sim", "sim/macros"] {
+    assert_eq!(manifest.matches(&format!("version = \"={version}\"")).count(), 3);
+    for package in ["sim", "sim/hermetic", "sim/macros"] {
         assert!(read(format!("{package}/Cargo.toml")).contains("version.workspace = true"), "{package}");
     }
     assert!(read("sim/cli/Cargo.toml").contains(&format!("version = \"{version}\"")), "sim/cli");

@@ -55,6 +55,7 @@ mod tests {
             "timeloop/src/lib.rs",
             "timeloop-sim/src/lib.rs",
             "timeloop-macros/src/lib.rs",
+            "timeloop-hermetic/src/lib.rs",
             "tokio/src/lib.rs",
         ] {
             assert!(text(path).len() > 100, "{path}");

@@ -15,7 +15,7 @@ use crate::places::Places;
 use crate::{archive, manifest};
 
 /// The manifests of our own crates in the archive.
-const OURS: [&str; 3] = ["timeloop", "timeloop-sim", "timeloop-macros"];
+const OURS: [&str; 4] = ["timeloop", "timeloop-sim", "timeloop-macros", "timeloop-hermetic"];
 
 /// The folder of the package `tokio`, in the folder of all crates. Reports take the files of `registry/src` for those of
 /// dependencies.

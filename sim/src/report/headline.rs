@@ -6,8 +6,8 @@ use super::task_names::TaskNames;
 use super::{nondeterminism, since};
 use crate::text::{Nanos, counted, grouped, wrap};
 use crate::{
-    BlockedCall, Cause, Exploration, Failure, FailureKind, Found, FoundBy, Holder, Limits, Note, Site,
-    TestName,
+    BlockedCall, Cause, Exploration, Failure, FailureKind, Found, FoundBy, Holder, Limits, Note, RealCall,
+    Site, TestName,
 };
 
 /// Writes the headline, the message, the notes, and when the failure occurred.
@@ -149,6 +149,7 @@ impl Failure {
                                            the thread by `timeloop::task::spawn_blocking`, and do not start another \
                                            runtime."
                 .to_owned(),
+            Cause::RealCall(call) => real_call(*call).to_owned(),
             Cause::Nondeterminism { differ, seen } => nondeterminism::message(differ, seen.as_deref()),
         }
     }
@@ -183,6 +184,31 @@ impl fmt::Display for Failure {
             f.write_str("\n  network:")?;
         }
         super::world_text::network_lines(&self.network).iter().try_for_each(|line| write!(f, "\n  - {line}"))
+    }
+}
+
+/// Says what the call would do, and what to do instead.
+fn real_call(call: RealCall) -> &'static str {
+    match call {
+        RealCall::StartThread => {
+            "the code starts a real thread (`pthread_create`), which no schedule controls. Run its work in the simulation, by \
+             `task::spawn_blocking` or `spawn`, or start the thread before the run. To let threads run uncontrolled, switch \
+             the hermetic mode off (TIMELOOP_HERMETIC=off)."
+        }
+        RealCall::Connect => {
+            "the code connects a real socket (`connect`), and the peer is not in the simulation. Use the sockets of \
+             `tokio::net` or `timeloop::net`, with a peer in the same run. To allow real sockets, switch the hermetic mode off \
+             (TIMELOOP_HERMETIC=off)."
+        }
+        RealCall::Accept => {
+            "the code waits for a connection to a real socket (`accept`), which nothing in the simulation can make. Use the \
+             sockets of `tokio::net` or `timeloop::net`. To allow real sockets, switch the hermetic mode off \
+             (TIMELOOP_HERMETIC=off)."
+        }
+        RealCall::Send => {
+            "the code sends from a real socket (`sendto`), and the receiver is not in the simulation. Use the sockets of \
+             `tokio::net` or `timeloop::net`. To allow real sockets, switch the hermetic mode off (TIMELOOP_HERMETIC=off)."
+        }
     }
 }
 

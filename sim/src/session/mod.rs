@@ -162,6 +162,7 @@ impl<'a> Session<'a> {
             stalls,
             runner: Runner {
                 simulation,
+                fresh_threads: config.fresh_threads,
                 limits: &config.limits,
                 test: &config.test,
                 note: None,

@@ -176,6 +176,8 @@ struct ThreadStatus {
     spawned: AtomicU32,
     /// The number of the thread, for [`process_end`].
     thread: AtomicU64,
+    /// The system's number of the thread that makes the run in the place of this one, or 0.
+    runs_on: AtomicU32,
     /// Zero while the thread is not watched.
     stuck_after_ns: AtomicU64,
     watched: Once,
@@ -254,6 +256,24 @@ pub(crate) fn set_seed(seed: Seed) {
     STATUS.with(|status| status.get_or_init(Arc::default).seed.store(seed.0, Relaxed));
 }
 
+/// What the watchdog knows of a thread, for another one that makes a run in its place.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<ThreadStatus>);
+
+impl Place {
+    /// Returns the place of this thread.
+    pub(crate) fn of_this_thread() -> Self {
+        Self(STATUS.with(|status| Arc::clone(status.get_or_init(Arc::default))))
+    }
+
+    /// Puts this thread, which has made no run, into the place.
+    pub(crate) fn take(self) {
+        process_end::set_number(self.0.thread.load(Relaxed));
+        self.0.runs_on.store(thread_clock::number_of_this_thread(), Relaxed);
+        STATUS.with(|status| status.set(self.0).expect("the thread has made no run"));
+    }
+}
+
 /// A watched thread, with the last progress that was seen.
 #[derive(Debug)]
 struct Watched {
@@ -272,7 +292,7 @@ impl Watched {
         if now != self.seen || stuck_after.is_zero() {
             self.seen = now;
             self.still_for = Duration::ZERO;
-            self.clock.reset();
+            self.clock.reset_to(self.status.runs_on.load(Relaxed));
             return false;
         }
         self.still_for += self.clock.advance(slept);

@@ -11,9 +11,10 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+#[cfg(unix)]
+use std::ffi::c_void;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use super::describe_run_of;
 
@@ -34,6 +35,11 @@ pub(super) fn number_thread() -> u64 {
     let number = LAST.fetch_add(1, Relaxed) + 1;
     THREAD.set(number);
     number
+}
+
+/// Gives this thread the number of another one, in whose place it makes a run.
+pub(super) fn set_number(number: u64) {
+    THREAD.set(number);
 }
 
 /// Records that the current run has been described already.
@@ -63,8 +69,16 @@ unsafe extern "C" {
     #[cfg(unix)]
     fn signal(number: c_int, handler: usize) -> usize;
     #[cfg(unix)]
+    fn poll(descriptors: *mut c_void, count: PollCount, timeout_ms: c_int) -> c_int;
+    #[cfg(unix)]
     safe fn raise(number: c_int) -> c_int;
 }
+
+/// The type of the number of descriptors.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+type PollCount = std::ffi::c_ulong;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+type PollCount = std::ffi::c_uint;
 
 /// The signal of `abort`, which has this number on all Unix systems.
 #[cfg(unix)]
@@ -81,7 +95,7 @@ pub(super) fn install() {
     {
         let handler = on_abort as extern "C" fn(c_int) as usize;
         // SAFETY: the handler has the type of a signal handler. It reads a thread-local cell that needs neither initialization
-        // nor a destructor, uses atomics, sleeps, and calls `signal` and `raise`, which a handler may do.
+        // nor a destructor, uses atomics, and calls `poll`, `signal` and `raise`, which a handler may do.
         unsafe {
             let previous = signal(SIGABRT, handler);
             if previous != SIG_DFL {
@@ -112,7 +126,9 @@ extern "C" fn on_abort(number: c_int) {
             if DESCRIBED.load(Relaxed) {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            // Not `sleep`, which in a hermetic run takes virtual time. A handler may call this.
+            // SAFETY: there are no descriptors to read.
+            unsafe { poll(std::ptr::null_mut(), 0, 10) };
         }
     }
     // SAFETY: the default handler exists.

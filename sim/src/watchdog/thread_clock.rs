@@ -29,9 +29,14 @@ impl ThreadClock {
         Self { stat: thread.map(|thread| PathBuf::from("/proc").join(thread).join("stat")), last_cpu: None }
     }
 
-    /// Forgets the time until now.
-    pub(super) fn reset(&mut self) {
+    /// Forgets the time until now. From now on measures the thread with this number; 0 is the one that was measured before.
+    pub(super) fn reset_to(&mut self, thread: u32) {
         self.last_cpu = None;
+        if thread > 0
+            && let Some(threads) = self.stat.as_ref().and_then(|stat| stat.parent()?.parent())
+        {
+            self.stat = Some(threads.join(thread.to_string()).join("stat"));
+        }
     }
 
     /// Returns for how much of `slept`, the real time since the last call or reset, the thread ran or was blocked. After a
@@ -49,6 +54,13 @@ impl ThreadClock {
         self.last_cpu = Some(sample.cpu);
         if sample.blocked { ran.max(slept) } else { ran }
     }
+}
+
+/// Returns the system's number of the calling thread, or 0 if it is unknown.
+pub(super) fn number_of_this_thread() -> u32 {
+    let thread = std::fs::read_link("/proc/thread-self").ok();
+    let name = thread.as_ref().and_then(|thread| thread.file_name()?.to_str());
+    name.and_then(|name| name.parse().ok()).unwrap_or(0)
 }
 
 /// The state of a thread, as its file `stat` describes it.
@@ -106,7 +118,7 @@ mod tests {
             SECOND,
             "it was blocked"
         );
-        clock.reset();
+        clock.reset_to(0);
         assert_eq!(clock.advance_to(ready(9 * SECOND), SECOND), Duration::ZERO);
     }
 
