@@ -14,21 +14,24 @@ const STAND_INS: [(&str, &str); 3] = [
 ];
 
 /// Packages that reach past the simulation, and what they do.
-const ESCAPES: [(&str, &str); 9] = [
+const ESCAPES: [(&str, &str); 8] = [
     ("async-io", "real sockets and timers"),
     ("async-std", "a runtime of its own"),
     ("mio", "real sockets"),
     ("smol", "a runtime of its own"),
     ("rayon", "threads"),
     ("crossbeam-channel", "blocking channels between threads"),
-    ("getrandom", "random numbers that no seed decides"),
     ("fastrand", "random numbers that no seed decides"),
     ("socket2", "real sockets"),
 ];
 
+/// Whether the hermetic mode exists on this system.
+const IS_HERMETIC: bool =
+    cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
+
 pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     let prepared = prepare(options, &Compile::default())?;
-    let Prepared { toolchain, places, tokio, metadata, .. } = &prepared;
+    let Prepared { toolchain, places, settings, tokio, metadata, .. } = &prepared;
     let mut lines = vec![
         format!("Rust {}, cargo {}", toolchain.rustc_version, toolchain.cargo_version),
         format!("stored in {}", places.state.display()),
@@ -41,9 +44,18 @@ pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     lines.push("\nNot simulated:".into());
     let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
     lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));
-    lines.push(
-        "  clocks and random numbers of `std`, threads and statics: a test may not be deterministic".into(),
-    );
+    lines.push("  threads, and connections of real sockets: a run that starts one fails as an escape".into());
+    lines.push("  statics, which outlive a run: a test may not be deterministic".into());
+    let missing = match (settings.hermetic, IS_HERMETIC) {
+        (Some(false), _) => Some("`hermetic = false` in timeloop.toml"),
+        (_, false) => Some("the hermetic mode needs Linux on x86-64 or aarch64"),
+        _ => None,
+    };
+    if let Some(why) = missing {
+        lines.push(format!(
+            "  clocks, random numbers and name lookups of `std` ({why}): a test may not be deterministic"
+        ));
+    }
     let escapes = ESCAPES.iter().filter_map(|(name, what)| {
         let package = metadata.packages.iter().find(|package| package.name.as_str() == *name)?;
         let users = graph::users(metadata, package).into_iter().filter(|user| user != "tokio");

@@ -1,16 +1,17 @@
 //! `timeloop.toml`, in the root folder of the workspace.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use toml::{Table, Value};
 
 use crate::exit::Failed;
 
 pub(crate) const NAME: &str = "timeloop.toml";
-const ACCEPTED: &str = "accepted are `runs = 1000` (schedules per test), `stalls = true`, `skip = [\"test path\"]`, \
+const ACCEPTED: &str = "accepted are `runs = 1000` (schedules per test), `stalls = true`, `hermetic = true`, `skip = [\"test path\"]`, \
                         `regressions = \"folder\"`, and for a test `[tests.\"crate::path\"]` with `skip = true`, \
                         `runs = 1000`, `stalls = true`, \
                         `varied_io = true` and `ignore_unobserved_panics = true`";
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) runs: Option<u64>,
     /// Whether virtual time may pass while a task is ready.
     pub(crate) stalls: Option<bool>,
+    /// Whether a run answers what code asks the C library.
+    pub(crate) hermetic: Option<bool>,
     /// Parts of the paths of tests that are not run.
     pub(crate) skip: Vec<String>,
     /// The folder of regression files.
@@ -103,6 +106,13 @@ impl Settings {
         }
     }
 
+    /// Returns the variables that switch something. Those that the user has set count more than the file.
+    pub(crate) fn switches(&self) -> impl Iterator<Item = (&'static str, OsString)> {
+        let switches = [("TIMELOOP_STALLS", self.stalls), ("TIMELOOP_HERMETIC", self.hermetic)];
+        let given = switches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
+        given.filter_map(|(name, on)| Some((name, if on? { "on" } else { "off" }.into())))
+    }
+
     /// Returns the arguments with which test binaries skip tests.
     pub(crate) fn skipping(&self) -> impl Iterator<Item = &str> {
         self.skip.iter().flat_map(|path| ["--skip", path])
@@ -136,6 +146,7 @@ impl Settings {
         match key {
             "runs" => self.runs = Some(runs(value)?),
             "stalls" => self.stalls = Some(value.as_bool()?),
+            "hermetic" => self.hermetic = Some(value.as_bool()?),
             "skip" => {
                 let paths =
                     value.as_array()?.iter().map(|path| path.as_str().filter(|path| !path.is_empty()));
@@ -164,12 +175,13 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "runs = 50\nstalls = false\nskip = ['slow', 'bank::big']\nregressions = 'tests/schedules'\n\
+        let text = "runs = 50\nstalls = false\nhermetic = false\nskip = ['slow', 'bank::big']\nregressions = 'tests/schedules'\n\
              [tests.'bank::opens']\nruns = 7\nstalls = true\n[tests.'bank::closes']\nskip = true\n\
              [tests.'bank::panics']\nvaried_io = false\nignore_unobserved_panics = true\n";
         let settings = Settings {
             runs: Some(50),
             stalls: Some(false),
+            hermetic: Some(false),
             skip: vec!["slow".into(), "bank::big".into()],
             regressions: Some("/work/tests/schedules".into()),
             tests: BTreeMap::from([
@@ -206,6 +218,7 @@ mod tests {
             "runs = 0",
             "runs = '5'",
             "stalls = 1",
+            "hermetic = 'off'",
             "skip = 'a'",
             "skip = ['']",
             "regressions = ''",

@@ -309,8 +309,9 @@ fn variables(
     let regressions = settings.regressions.clone().unwrap_or_else(|| prepared.places.regressions());
     let mut variables: Vec<(&str, OsString)> = vec![("TIMELOOP_REGRESSIONS", regressions.into())];
     let runs = settings.runs.map(|runs| runs.to_string());
-    let stalls = settings.stalls.map(|stalls| if stalls { "on" } else { "off" }.to_owned());
-    for (name, value) in [("TIMELOOP_RUNS", runs), ("TIMELOOP_STALLS", stalls)] {
+    let switch = |is_on: Option<bool>| is_on.map(|is_on| if is_on { "on" } else { "off" }.to_owned());
+    let (stalls, hermetic) = (switch(settings.stalls), switch(settings.hermetic));
+    for (name, value) in [("TIMELOOP_RUNS", runs), ("TIMELOOP_STALLS", stalls), ("TIMELOOP_HERMETIC", hermetic)] {
         if let Some(value) = value.filter(|_| !is_overridden(mode, name)) {
             variables.push((name, value.into()));
         }
@@ -415,7 +416,7 @@ pub(crate) fn program(options: &RunOptions) -> Result<Exit, Failed> {
     let prepared = prepare(&options.graph, &options.compile)?;
     prepared.warn();
     let mut command = prepared.compiling("run")?;
-    command.args(options.words());
+    command.args(options.words()).envs(prepared.settings.switches());
     let code = status(&mut command)?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(Exit::Infrastructure, Exit::Program))
 }

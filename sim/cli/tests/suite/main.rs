@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod hermetic;
 mod project;
 mod refusals;
 mod running;

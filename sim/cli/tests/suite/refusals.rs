@@ -101,7 +101,8 @@ fn wrong_arguments_and_settings() {
     let ended = project.timeloop(&["test"]);
     ended.assert_code(2);
     ended.assert_printed(
-        "timeloop.toml: `run = 50`: accepted are `runs = 1000` (schedules per test), `stalls = true`, `skip",
+        "timeloop.toml: `run = 50`: accepted are `runs = 1000` (schedules per test), `stalls = true`, \
+         `hermetic = true`, `skip",
     );
 }
 
@@ -121,6 +122,8 @@ fn a_process_that_dies_is_an_error() {
     let ended = project.timeloop(&["test"]);
     ended.assert_code(1);
     ended.assert_printed("a test process has ended without a result");
+    // The watchdog has described the run, which waits for that in real time.
+    ended.assert_printed("the process is aborted during a run");
 }
 
 #[test]
