@@ -311,7 +311,9 @@ fn variables(
     let runs = settings.runs.map(|runs| runs.to_string());
     let switch = |is_on: Option<bool>| is_on.map(|is_on| if is_on { "on" } else { "off" }.to_owned());
     let (stalls, hermetic) = (switch(settings.stalls), switch(settings.hermetic));
-    for (name, value) in [("TIMELOOP_RUNS", runs), ("TIMELOOP_STALLS", stalls), ("TIMELOOP_HERMETIC", hermetic)] {
+    for (name, value) in
+        [("TIMELOOP_RUNS", runs), ("TIMELOOP_STALLS", stalls), ("TIMELOOP_HERMETIC", hermetic)]
+    {
         if let Some(value) = value.filter(|_| !is_overridden(mode, name)) {
             variables.push((name, value.into()));
         }

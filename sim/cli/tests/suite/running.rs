@@ -64,7 +64,7 @@ fn a_race_is_found_and_replayed() {
     again.assert_printed("a deposit is lost");
     let other = project.timeloop(&["replay", "TL1N0TKN0WN"]);
     other.assert_code(2);
-    other.assert_printed("say which test it is of");
+    other.assert_printed("name its test");
     // The schedule is stored, and tried first.
     let stored = project.stored().join("regressions/race/race.both_count.txt");
     assert!(stored.is_file(), "{}", stored.display());
