@@ -138,11 +138,12 @@ async fn reads_all_bytes_at_once() {
 
 #[test]
 fn a_single_test_is_as_lenient_as_its_settings() {
-    for (test, setting) in [
+    let tests = [
         ("environment::forgets_a_task_that_panics", "ignore_unobserved_panics"),
         #[cfg(feature = "net")]
         ("environment::reads_all_bytes_at_once", "varied_io:off"),
-    ] {
+    ];
+    for (test, setting) in tests {
         assert!(!child(test, &[]).passed(), "{test}");
         let settings = format!("suite::{test}={setting}");
         let ended = child(test, &[("TIMELOOP_TESTS", &settings)]);
