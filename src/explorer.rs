@@ -247,7 +247,7 @@ impl Explorer {
         };
         #[cfg(feature = "hermetic")]
         if crate::engine::hermetic::is_on_for(&self.config, self.hermetic) {
-            let settings = RuntimeSettings { hermetic: true, ..self.runtime };
+            let settings = RuntimeSettings { hermetic: true, ..runtime };
             let config = Config { fresh_threads: true, ..self.config.clone() };
             return timeloop_sim::explore(&config, &AsyncSimulation { settings, ..simulation });
         }
