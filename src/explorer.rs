@@ -236,9 +236,8 @@ impl Explorer {
         crate::harness::assert_no_loop(&|| format!("`Explorer::run` for `{name}` at {location}"));
         let mut runtime = self.runtime;
         // `explore` reports invalid settings.
-        if let Ok(settings) = self.config.settings() {
-            runtime.ignores_unobserved_panics = settings.single(name.as_str()).ignore_unobserved_panics;
-        }
+        let settings = self.config.settings().unwrap_or_default();
+        runtime.ignores_unobserved_panics = settings.single(name.as_str()).ignore_unobserved_panics;
         let simulation = AsyncSimulation {
             name: format!("the test `{name}`").into(),
             settings: runtime,
@@ -246,7 +245,8 @@ impl Explorer {
             classify: check_output,
         };
         #[cfg(feature = "hermetic")]
-        if crate::engine::hermetic::is_on_for(&self.config, self.hermetic) {
+        if crate::engine::hermetic::is_on_for(settings.hermetic.unwrap_or(self.hermetic), self.config.silent)
+        {
             let settings = RuntimeSettings { hermetic: true, ..runtime };
             let config = Config { fresh_threads: true, ..self.config.clone() };
             return timeloop_sim::explore(&config, &AsyncSimulation { settings, ..simulation });

@@ -106,7 +106,7 @@ impl NodeClock {
 
 impl Core {
     /// Returns the time on the node of the task in slot `current`.
-    #[cfg(feature = "hermetic")]
+    #[inline]
     pub(super) fn local_ns(&mut self, current: u32) -> u64 {
         if self.nodes.are_declared() { self.node_ns(current) } else { self.clock.now_ns }
     }
@@ -119,17 +119,23 @@ impl Core {
         if now_ns == self.clock.now_ns {
             return;
         }
-        self.clock.now_ns = now_ns;
-        self.observer.record(|recorder| recorder.advanced(now_ns));
-        self.scheduler.preempted_last = (super::NO_SLOT, 0);
-        self.scheduler.source.time_passed();
         // Without fuel, the run is about to end.
         if !self.scheduler.is_spent() {
             self.scheduler.refuel();
         }
+        self.advance_to(now_ns);
     }
 
-    /// Returns the time on the node of the task in slot `current`.
+    /// Moves virtual time to a later instant.
+    #[inline(always)]
+    pub(super) fn advance_to(&mut self, now_ns: u64) {
+        self.clock.now_ns = now_ns;
+        self.scheduler.preempted_last = (super::NO_SLOT, 0);
+        self.observer.record(|recorder| recorder.advanced(now_ns));
+        self.scheduler.source.time_passed();
+    }
+
+    /// Returns the time on the node of the task in slot `current`, which may have a clock of its own.
     #[cold]
     fn node_ns(&mut self, current: u32) -> u64 {
         let node = self.node_of(current);
@@ -192,8 +198,7 @@ impl Engine {
     /// Returns the time on the current task's node in nanoseconds since the run's start.
     #[inline]
     pub(crate) fn local_now_ns(&self) -> u64 {
-        let mut core = self.core.borrow_mut();
-        if core.nodes.are_declared() { core.node_ns(self.current.get()) } else { core.clock.now_ns }
+        self.core.borrow_mut().local_ns(self.current.get())
     }
 
     /// Returns the wall clock time of a node in nanoseconds since the Unix epoch. Negative before it.

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use timeloop_hermetic::{Call, Entered, LookupError, Run};
-use timeloop_sim::{AnySource, Config, RealCall, Settings, Stream, print_note};
+use timeloop_sim::{AnySource, RealCall, Settings, Stream, print_note};
 
 use super::settings::RuntimeSettings;
 use super::{Engine, context, sites};
@@ -80,16 +80,15 @@ pub(crate) fn is_on() -> bool {
     })
 }
 
-/// Returns whether the runs of an exploration are hermetic. `wanted` is the test's own setting, which the environment
-/// overrides. If they can't be, prints a note.
-pub(crate) fn is_on_for(config: &Config, wanted: bool) -> bool {
-    let of_environment = config.settings().ok().and_then(|settings| settings.hermetic);
-    if !of_environment.unwrap_or(wanted) {
+/// Returns whether the runs of an exploration are hermetic, if that is `wanted`. If they can't be, prints a note, unless the
+/// exploration is `silent`.
+pub(crate) fn is_on_for(wanted: bool, silent: bool) -> bool {
+    if !wanted {
         return false;
     }
     let installed = installed();
     if let Err(why) = installed
-        && !config.silent
+        && !silent
     {
         print_note(why);
     }

@@ -422,18 +422,10 @@ impl Engine {
     }
 
     fn report_node_access(&self, node: NodeId, access: Access) {
-        let current = self.current.get();
-        if current == NO_SLOT || node == NodeId::TEST {
-            return;
+        // The state of the test's own node never changes.
+        if node != NodeId::TEST {
+            self.report_signal_access(node, access);
         }
-        let mut core = self.core.borrow_mut();
-        let core = &mut *core;
-        if core.ended || !core.scheduler.source.wants_nodes() {
-            return;
-        }
-        core.scheduler
-            .source
-            .performed(core.tasks.at(current).key, Operation { resource: node.resource(), access });
     }
 
     /// Records an event of a node.

@@ -431,11 +431,8 @@ impl Engine {
         }
         self.current.set(NO_SLOT);
         if by_ns > 0 {
-            core.clock.now_ns = deadline_ns;
             core.scheduler.refuel();
-            core.scheduler.preempted_last = (NO_SLOT, 0);
-            core.observer.record(|recorder| recorder.advanced(deadline_ns));
-            core.scheduler.source.time_passed();
+            core.advance_to(deadline_ns);
         }
         let mut foreign = Vec::new();
         while let Some(wake_target) = core.clock.timers.take_due(deadline_ns) {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::{Duration, Instant};
-use crate::engine::{self, TimerRef, context};
+use crate::engine::{self, Engine, TimerRef, context};
 
 /// Waits until `deadline`, as [`tokio::time::sleep_until`](https://docs.rs/tokio/1/tokio/time/fn.sleep_until.html)
 /// does, but with a resolution of one nanosecond. Completes at once if the deadline has passed.
@@ -19,15 +19,15 @@ use crate::engine::{self, TimerRef, context};
 /// Outside a run, and in a runtime whose timers are disabled.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    now_with_timers();
+    with_timers(|_| ());
     Sleep::new(deadline)
 }
 
-/// Returns the current instant. Panics if the code can't use timers.
+/// Calls `f` with the loop. Panics if the code can't use timers.
 #[track_caller]
-fn now_with_timers() -> Instant {
-    match context::with(|engine| engine.settings.time.then(|| engine.local_now_ns())) {
-        Some(Some(ns)) => Instant::at_ns(ns),
+fn with_timers<R>(f: impl FnOnce(&Engine) -> R) -> R {
+    match context::with(|engine| engine.settings.time.then(|| f(engine))) {
+        Some(Some(result)) => result,
         Some(None) => panic!(
             "can't sleep: the timers of this runtime are disabled; call `enable_time` or `enable_all` on its `Builder`"
         ),
@@ -55,7 +55,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let now = now_with_timers();
+    let now = Instant::at_ns(with_timers(Engine::local_now_ns));
     Sleep::new(
         now.checked_add(duration)
             .unwrap_or_else(|| now.checked_add(LONGEST).unwrap_or(Instant::far_future())),

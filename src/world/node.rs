@@ -261,7 +261,8 @@ impl Node {
     /// Code on the node that handles it ([`signal::unix::signal`](crate::signal::unix::signal)) receives it. If none does, the
     /// signal has its default action: SIGCHLD (17), SIGURG (23) and SIGWINCH (28) have no effect; SIGTSTP (20), SIGTTIN (21)
     /// and SIGTTOU (22) [pause](Self::pause) the node; all others [crash](Self::crash) it. SIGKILL (9) always crashes it,
-    /// SIGSTOP (19) always pauses it, and SIGCONT (18) always resumes it. Of these actions, reports say "crashes" and so on.
+    /// SIGSTOP (19) always pauses it, and SIGCONT (18) always resumes it. A report shows such an action ("crashes"), and not the
+    /// signal.
     ///
     /// # Panics
     /// For numbers below 1 and above 64. On the test's own node, if the signal would crash or pause it.

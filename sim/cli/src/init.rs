@@ -29,17 +29,20 @@ pub(crate) fn file(table: &Table) -> String {
         comment(&mut text, "", &test.message);
     }
     let skipped = OfTest { skip: true, ..OfTest::default() };
+    let mut failed = |test: &Explored, reason, settings| {
+        of_test(&mut text, &test.test, reason, &test.message, settings);
+    };
     for test in table.failed_by_stalls() {
-        of_test(&mut text, test, "Fails only if time passes while a task is ready: ", test.needs);
+        failed(test, "Fails only if time passes while a task is ready: ", test.needs);
     }
     for test in table.failed_by_short_reads() {
-        of_test(&mut text, test, "Fails only if a read or write transfers a part of the bytes: ", test.needs);
+        failed(test, "Fails only if a read or write transfers a part of the bytes: ", test.needs);
     }
     for test in table.not_here() {
-        of_test(&mut text, test, "Fails in FIFO order: ", skipped);
+        failed(test, "Fails in FIFO order: ", skipped);
     }
     for test in table.nondeterministic() {
-        of_test(&mut text, test, "Not deterministic: ", skipped);
+        failed(test, "Not deterministic: ", skipped);
     }
     for test in table.passed() {
         let is_slow = test.millis > SLOW_MS;
@@ -53,18 +56,17 @@ pub(crate) fn file(table: &Table) -> String {
             reasons.push(format!("{} schedules took {} s.", test.schedules, test.millis / 1_000));
         }
         if !reasons.is_empty() {
-            let without_message = Explored { message: String::new(), ..test.clone() };
-            of_test(&mut text, &without_message, &reasons.join(" "), needs);
+            of_test(&mut text, &test.test, &reasons.join(" "), "", needs);
         }
     }
     text
 }
 
 /// Adds the table of a test, with the reason above it.
-fn of_test(text: &mut String, test: &Explored, reason: &str, settings: OfTest) {
+fn of_test(text: &mut String, test: &str, reason: &str, message: &str, settings: OfTest) {
     text.push('\n');
-    comment(text, reason, &test.message);
-    let _ = write!(text, "[tests.\"{}\"]\n{}", test.test, settings.lines());
+    comment(text, reason, message);
+    let _ = write!(text, "[tests.\"{test}\"]\n{}", settings.lines());
 }
 
 /// Adds a comment, in which the first line of the message follows `begin`.
@@ -81,23 +83,16 @@ mod tests {
 
     use super::*;
     use crate::libtest::Libtest;
-    use crate::results::Outcome;
+    use crate::results::{Outcome, explored};
     use crate::settings::Settings;
 
     #[test]
     fn each_test_gets_what_lets_it_run_and_the_reason() {
         let result = |path: &str, outcome, millis| Explored {
-            test: format!("bank::{path}"),
-            path: path.into(),
-            package: "bank".into(),
-            binary: "/bank".into(),
-            arguments: format!("{path} -- --exact"),
-            outcome,
             schedules: 1_000,
             millis,
             message: "panic: x\ny".into(),
-            token: "TL1".into(),
-            needs: OfTest::default(),
+            ..explored(path, outcome)
         };
         let with = |result: Explored, needs| Explored { needs, ..result };
         let without_stalls = OfTest { stalls: Some(false), ..OfTest::default() };

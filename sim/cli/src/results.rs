@@ -80,6 +80,24 @@ fn parse(line: &str) -> Option<Explored> {
     })
 }
 
+/// Returns the result of a test, for the tests of this crate.
+#[cfg(test)]
+pub(crate) fn explored(path: &str, outcome: Outcome) -> Explored {
+    Explored {
+        test: format!("bank::{path}"),
+        path: path.into(),
+        package: "bank".into(),
+        binary: "/bank".into(),
+        arguments: format!("{path} -- --exact"),
+        outcome,
+        schedules: 10,
+        millis: 1,
+        message: "panic: x".into(),
+        token: "TL1".into(),
+        needs: OfTest::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

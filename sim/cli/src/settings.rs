@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use toml::{Table, Value};
 
@@ -61,35 +61,36 @@ impl OfTest {
         Some(settings)
     }
 
-    /// Returns the settings as `TIMELOOP_TESTS` has them.
-    fn text(self) -> String {
-        let flag = |name: &str, is_set: bool| is_set.then(|| name.to_owned());
-        let switch = |name: &str, value: Option<bool>| {
-            value.map(|value| format!("{name}:{}", if value { "on" } else { "off" }))
+    /// Returns each setting that is given as `TIMELOOP_TESTS` and as `timeloop.toml` have it.
+    fn given(self) -> impl Iterator<Item = (String, String)> {
+        let flag = |name: &str, is_set: bool| is_set.then(|| (name.to_owned(), format!("{name} = true\n")));
+        let switched = |name: &str, value: Option<bool>| {
+            value.map(|value| (format!("{name}:{}", switch(value)), format!("{name} = {value}\n")))
         };
         let all = [
             flag("skip", self.skip),
-            self.runs.map(|runs| format!("runs:{runs}")),
-            switch("stalls", self.stalls),
-            switch("varied_io", self.varied_io),
+            self.runs.map(|runs| (format!("runs:{runs}"), format!("runs = {runs}\n"))),
+            switched("stalls", self.stalls),
+            switched("varied_io", self.varied_io),
             flag("ignore_unobserved_panics", self.ignore_unobserved_panics),
         ];
-        all.into_iter().flatten().collect::<Vec<_>>().join(",")
+        all.into_iter().flatten()
+    }
+
+    /// Returns the settings as `TIMELOOP_TESTS` has them.
+    fn text(self) -> String {
+        self.given().map(|(text, _)| text).collect::<Vec<_>>().join(",")
     }
 
     /// Returns the settings as `timeloop.toml` has them, each on a line.
     pub(crate) fn lines(self) -> String {
-        let flag = |name: &str, is_set: bool| is_set.then(|| format!("{name} = true\n"));
-        let switch = |name: &str, value: Option<bool>| value.map(|value| format!("{name} = {value}\n"));
-        let all = [
-            flag("skip", self.skip),
-            self.runs.map(|runs| format!("runs = {runs}\n")),
-            switch("stalls", self.stalls),
-            switch("varied_io", self.varied_io),
-            flag("ignore_unobserved_panics", self.ignore_unobserved_panics),
-        ];
-        all.into_iter().flatten().collect()
+        self.given().map(|(_, line)| line).collect()
     }
+}
+
+/// Returns the value of a variable that switches something.
+fn switch(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 fn runs(value: &Value) -> Option<u64> {
@@ -106,11 +107,10 @@ impl Settings {
         }
     }
 
-    /// Returns the variables that switch something. Those that the user has set count more than the file.
-    pub(crate) fn switches(&self) -> impl Iterator<Item = (&'static str, OsString)> {
+    /// Returns the variables that switch something.
+    pub(crate) fn switches(&self) -> impl Iterator<Item = (&'static str, OsString)> + use<> {
         let switches = [("TIMELOOP_STALLS", self.stalls), ("TIMELOOP_HERMETIC", self.hermetic)];
-        let given = switches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
-        given.filter_map(|(name, on)| Some((name, if on? { "on" } else { "off" }.into())))
+        switches.into_iter().filter_map(|(name, is_on)| Some((name, switch(is_on?).into())))
     }
 
     /// Returns the arguments with which test binaries skip tests.

@@ -209,23 +209,8 @@ fn list(text: &mut String, title: &str, tests: &[Explored], below: impl Fn(&Expl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::explored;
     use crate::settings::OfTest;
-
-    fn explored(path: &str, outcome: Outcome) -> Explored {
-        Explored {
-            test: format!("bank::{path}"),
-            path: path.into(),
-            package: "bank".into(),
-            binary: "/bank".into(),
-            arguments: format!("{path} -- --exact"),
-            outcome,
-            schedules: 10,
-            millis: 1,
-            message: "panic: x".into(),
-            token: "TL1".into(),
-            needs: OfTest::default(),
-        }
-    }
 
     fn libtest(passed: u64, failed: &[&str]) -> Libtest {
         let mut libtest = Libtest::default();

@@ -225,7 +225,7 @@ impl Pass {
     }
 }
 
-/// What is changed for a test that has failed, before it is run again.
+/// A change of the settings with which a failed test is run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     /// Panics of tasks whose join handles are gone are ignored, as in tokio.
@@ -308,16 +308,9 @@ fn variables(
     let settings = &prepared.settings;
     let regressions = settings.regressions.clone().unwrap_or_else(|| prepared.places.regressions());
     let mut variables: Vec<(&str, OsString)> = vec![("TIMELOOP_REGRESSIONS", regressions.into())];
-    let runs = settings.runs.map(|runs| runs.to_string());
-    let switch = |is_on: Option<bool>| is_on.map(|is_on| if is_on { "on" } else { "off" }.to_owned());
-    let (stalls, hermetic) = (switch(settings.stalls), switch(settings.hermetic));
-    for (name, value) in
-        [("TIMELOOP_RUNS", runs), ("TIMELOOP_STALLS", stalls), ("TIMELOOP_HERMETIC", hermetic)]
-    {
-        if let Some(value) = value.filter(|_| !is_overridden(mode, name)) {
-            variables.push((name, value.into()));
-        }
-    }
+    let runs = settings.runs.map(|runs| ("TIMELOOP_RUNS", runs.to_string().into()));
+    let given = runs.into_iter().chain(settings.switches());
+    variables.extend(given.filter(|(name, _)| !is_overridden(mode, name)));
     if let Some(tests) = Settings::of_tests(tests, |variable| is_overridden(mode, variable)) {
         variables.push(("TIMELOOP_TESTS", tests.into()));
     }
@@ -418,7 +411,9 @@ pub(crate) fn program(options: &RunOptions) -> Result<Exit, Failed> {
     let prepared = prepare(&options.graph, &options.compile)?;
     prepared.warn();
     let mut command = prepared.compiling("run")?;
-    command.args(options.words()).envs(prepared.settings.switches());
+    // Those that the user has set count more than `timeloop.toml`.
+    let given = prepared.settings.switches().filter(|(name, _)| std::env::var_os(name).is_none());
+    command.args(options.words()).envs(given);
     let code = status(&mut command)?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(Exit::Infrastructure, Exit::Program))
 }

@@ -1,8 +1,9 @@
 //! Writes the report of a failure. All text of a report is made here, from typed data.
 //!
 //! A report has these parts, in this order: [the headline and what failed](headline), [the running
-//! tasks](running_tasks) of a livelock, [the blocked tasks](blocked_tasks), the network, the input, [the critical pair](critical_text), [the failing
-//! schedule](schedule_text), [the steps](steps_table), [the log](log_lines), and [how to run it again](footer).
+//! tasks](running_tasks) of a livelock, [the blocked tasks](blocked_tasks), the network, the input, [the critical
+//! pair](critical_text), [the failing schedule](schedule_text), [the steps](steps_table), [the log](log_lines), and [how
+//! to run it again](footer).
 //!
 //! # Invariants
 //! - No line is wider than [`WIDTH`](crate::text::WIDTH), except for paths, commands and the text of a panic or error.

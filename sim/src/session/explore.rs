@@ -92,9 +92,7 @@ impl Session<'_> {
         ended.record = None;
         self.baseline = Some(ended);
         let profile = profile.with_stalls(self.stalls);
-        let varied_io = self.settings.single(self.config.test.as_str()).varied_io;
-        let profile =
-            if varied_io.unwrap_or(self.config.varied_io) { profile } else { profile.without_varied_io() };
+        let profile = if self.varies_io() { profile } else { profile.without_varied_io() };
         self.plan.context.profile = Arc::new(profile);
         self.exploration.baseline_run = true;
     }
