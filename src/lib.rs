@@ -266,23 +266,23 @@ pub use rng::{TaskRng, rng};
 pub use schedule::{FailedRun, Schedule};
 pub use task::spawn;
 pub use timeloop_sim::{
-    Access, Advance, AnySource, Arrival, Awaited, BlockedCall, BlockedTask, Bound, BranchCoverage,
-    BranchKind, Bytes, Cancellation, Canceller, Cause, ChannelUser, Choice, CompletedBranch, Config,
-    Coverage, Critical, CriticalDecision, CriticalStep, DecisionKey, Deviation, Domain, EnvironmentError,
-    Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts, Fingerprint, Found, FoundBy,
-    Frequency, Holder, Limits, Log, LogLine, Nanos, Note, OnProgress, Operation, OperationOutcome,
-    OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, RealCall, Record, RegressionError,
-    RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState, RunningTask,
-    Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings, Site, Stalls,
-    Step, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord, TestName, TokenError,
-    UnknownStrategy, Watched, WorldDeviation, WorldEvent,
+    Access, AccessMode, Advance, AnySource, Arrival, Awaited, BlockedCall, BlockedTask, Bound,
+    BranchCoverage, BranchKind, Bytes, Cancellation, Canceller, Cause, ChannelUser, Choice, CompletedBranch,
+    Config, Coverage, Critical, CriticalDecision, CriticalOperation, CriticalStep, DecisionKey, Deviation,
+    Domain, EnvironmentError, Estimates, Exploration, ExploreError, Failure, FailureKind, FaultCounts,
+    Fingerprint, Found, FoundBy, Frequency, Holder, Limits, Log, LogLine, Nanos, Note, OnProgress, Operation,
+    OperationOutcome, OtherFailure, ParsePathError, Performed, Phase, Profile, Progress, RealCall, Record,
+    RegressionError, RegressionsIn, ReplaySetting, ResourceKey, ResourceKind, ResourceRecord, ResourceState,
+    RunningTask, Schedule as StoredSchedule, Scratch, Searched, Seed, SeedSetting, SeedVersion, Settings,
+    Site, Stalls, Step, StepKind, StopReason, StrategySpec, TaskKey, TaskLabel, TaskPath, TaskRecord,
+    TestName, TokenError, UnknownStrategy, Watched, WorldDeviation, WorldEvent,
 };
 
 /// Data about nodes, links, sockets and differing runs in a [`Failure`] or a [`Record`].
 pub mod failure {
     pub use timeloop_sim::{
         Anomaly, BytesPlace, Caused, Causer, Difference, DifferentStep, Endpoint, FaultAspect, FaultKind,
-        LinkState, LinkTrouble, NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, Resumed,
-        SocketAction, SocketLabel, SocketWait, WorldChange, WorldEffect,
+        LinkChange, LinkState, LinkTrouble, NodeEvent, NodeState, NodeWait, Obstacle, PacketFate,
+        PlannedFault, Resumed, SocketAction, SocketLabel, SocketWait, WorldChange, WorldEffect,
     };
 }

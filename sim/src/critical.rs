@@ -1,15 +1,16 @@
 //! The critical pair of a failure: the one order or choice with which the test fails, and without which it does not.
 //!
 //! # Invariants
-//! - After the search, each of the two schedules has been run another [`CHECKED_RUNS`](confirm::CHECKED_RUNS) times, with the
+//! - After the search, each of the two schedules has been run another [`CHECKED_RUNS`](check_runs::CHECKED_RUNS) times, with the
 //!   same result each time.
 
+use crate::check_runs;
 use crate::confirm;
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
 use crate::{
-    Access, Cancellation, Detail, Deviation, Difference, Failure, FailureKind, Fingerprint, Performed,
-    Record, ResourceRecord, Schedule, Seed, Site, TaskLabel, WorldEffect,
+    Access, AccessMode, Cancellation, Detail, Deviation, Difference, Failure, FailureKind, Fingerprint,
+    Performed, Record, ResourceRecord, Schedule, Seed, Site, StepKind, TaskLabel, WorldEffect,
 };
 
 /// Two schedules that differ in one decision. The first fails as reported; the second passes, or fails in another way.
@@ -90,16 +91,28 @@ pub struct CriticalStep {
     pub step: Option<u64>,
     /// The virtual time of the step, in nanoseconds since the start of the run.
     pub at_ns: u64,
+    /// What the step does with the task.
+    pub kind: StepKind,
     /// Whether this is the task's first step.
     pub starts: bool,
     /// Where the task resumes, if known.
     pub resumes_at: Option<Site>,
-    /// The access that the task makes to the resource, and where.
-    pub operation: Option<(Access, Option<Site>)>,
-    /// Whether the task may still wait for that operation when the step ends.
-    pub may_wait: bool,
+    /// The operation of the task on the resource.
+    pub operation: Option<CriticalOperation>,
     /// The futures that the step cancels.
     pub cancellations: Box<[Cancellation]>,
+}
+
+/// One of two operations on a resource whose order matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CriticalOperation {
+    /// The access.
+    pub access: Access,
+    /// Where it is.
+    pub site: Option<Site>,
+    /// How the task performs it.
+    pub mode: AccessMode,
 }
 
 /// Describes how the two schedules of `pair` differ, and checks that their runs repeat; `shrunk` is the failing run that is
@@ -118,7 +131,7 @@ pub(crate) fn explain(
     let other = runner.run(&critical.other, Detail::Lean);
     let are_as_before = fails.lean_fingerprint() == Some(failure.lean_fingerprint())
         && other.failure.as_ref().map(|failure| failure.kind) == critical.otherwise;
-    if are_as_before && confirm::repeat(runner, [(&critical.fails, &fails), (&critical.other, &other)]) {
+    if are_as_before && check_runs::repeat(runner, [(&critical.fails, &fails), (&critical.other, &other)]) {
         Ok(Some(critical))
     } else {
         Err(confirm::nondeterminism(Difference::Unknown, Some(failure)))
@@ -176,11 +189,12 @@ fn order(pair: &Pair, failing: &Record, passing: &Record) -> Option<CriticalDeci
         let one = failing.operations_of(pair.first).get(race.first)?;
         let two = record.operations_of(number).get(race.second)?;
         // An operation without a place of its own is at the place where the task resumes.
-        let done = |performed: &Performed, step: &CriticalStep| {
-            Some((performed.operation.access, performed.site.clone().or_else(|| step.resumes_at.clone())))
+        let done = |performed: &Performed, mode, step: &CriticalStep| {
+            let site = performed.site.clone().or_else(|| step.resumes_at.clone());
+            Some(CriticalOperation { access: performed.operation.access, site, mode })
         };
-        (first.operation, second.operation) = (done(one, &first), done(two, &second));
-        (first.may_wait, second.may_wait) = (failing.may_wait(one), record.may_wait(two));
+        first.operation = done(one, failing.mode_of(one), &first);
+        second.operation = done(two, record.mode_of(two), &second);
         resource = failing.resource(one.operation.resource).cloned();
     }
     Some(CriticalDecision::Order { first: Box::new(first), second: Box::new(second), resource })
@@ -210,10 +224,10 @@ fn never_run(record: &Record, arrival: usize) -> CriticalStep {
         task: record.tasks[arrival.task as usize].label.clone(),
         step: None,
         at_ns: record.steps.last().map_or(0, |step| step.at_ns),
+        kind: StepKind::Polls,
         starts: arrival.resume == 0 && arrival.operation.is_none(),
         resumes_at: last.and_then(|last| record.steps[last].waits_at.clone()),
         operation: None,
-        may_wait: false,
         cancellations: Box::default(),
     }
 }
@@ -225,10 +239,10 @@ fn step(record: &Record, number: usize) -> Option<CriticalStep> {
         task: record.task_of(step).label.clone(),
         step: Some(number as u64 + 1),
         at_ns: step.at_ns,
+        kind: record.kind_of(number),
         starts: arrival.resume == 0 && arrival.operation.is_none(),
         resumes_at: record.resumes_at(number).cloned(),
         operation: None,
-        may_wait: false,
         cancellations: record.cancellations_of(number).into(),
     })
 }

@@ -14,6 +14,7 @@
 #![deny(unsafe_code)]
 
 mod chacha;
+mod check_runs;
 mod config;
 mod confirm;
 mod console;
@@ -67,7 +68,7 @@ mod world;
 pub use config::{Config, RegressionsIn};
 pub use console::{exit_with, fail_with, print_note, shown};
 pub use coverage::{BranchCoverage, Coverage};
-pub use critical::{Critical, CriticalDecision, CriticalStep};
+pub use critical::{Critical, CriticalDecision, CriticalOperation, CriticalStep};
 pub use decision::{DecisionKey, Domain, Ready};
 pub use environment::{EnvironmentError, Log, ReplaySetting, SeedSetting, Settings, TestSettings};
 pub use estimates::Estimates;
@@ -87,9 +88,9 @@ pub use outcome::{
 pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{
-    Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, LogLine,
-    OperationOutcome, Performed, Record, ResourceKind, ResourceRecord, Step, TaskRecord, WorldDeviation,
-    WorldEvent,
+    AccessMode, Advance, Arrival, BranchKind, Cancellation, Canceller, Choice, CompletedBranch, LogLine,
+    OperationOutcome, Performed, Record, ResourceKind, ResourceRecord, Step, StepKind, TaskRecord,
+    WorldDeviation, WorldEvent,
 };
 pub use regression::{BlockFile, BlockFormat, Blocks, Loaded, RegressionError, Regressions, Stored};
 pub use report::stored_text;
@@ -113,7 +114,7 @@ pub use text::{Nanos, grouped};
 pub use token::TokenError;
 pub use watchdog::{Heartbeat, SpawnSite};
 pub use world::{
-    Anomaly, BytesPlace, Caused, Causer, Endpoint, FaultAspect, FaultKind, LinkState, LinkTrouble, NodeEvent,
-    NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel, SocketWait,
-    WorldChange, WorldEffect,
+    Anomaly, BytesPlace, Caused, Causer, Endpoint, FaultAspect, FaultKind, LinkChange, LinkState,
+    LinkTrouble, NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction,
+    SocketLabel, SocketWait, WorldChange, WorldEffect,
 };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::fnv::Fnv;
 use crate::sorting::insert_sorted;
-use crate::{Access, Anomaly, NodeState, NodeWait, Seed, Site, SocketWait, TaskLabel};
+use crate::{Access, Anomaly, NodeState, NodeWait, ResourceKind, Seed, Site, SocketWait, TaskLabel};
 
 /// A task that was blocked when the run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct BlockedTask {
 pub enum Awaited {
     /// A resource: a lock, a message.
     Resource {
+        /// Its kind.
+        kind: ResourceKind,
         /// Its name: for example `mutex`.
         name: Cow<'static, str>,
         /// Where it was created.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::{
-    DecisionKey, Deviation, Domain, Operation, ResourceKey, Site, TaskKey, TaskLabel, WorldChange,
+    DecisionKey, Deviation, Domain, NodeState, Operation, ResourceKey, Site, TaskKey, TaskLabel, WorldChange,
     WorldEffect,
 };
 
@@ -55,6 +55,20 @@ pub struct Step {
     pub trace_hash: u64,
 }
 
+/// What a step does with its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// It polls the task.
+    Polls,
+    /// It does not poll the task, because its node is paused.
+    NodePaused,
+    /// It drops the task's future, because its node went down.
+    NodeDown,
+    /// It drops the task's future, because the task was aborted.
+    Aborts,
+}
+
 /// A decision other than which task runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -95,6 +109,18 @@ pub struct Performed {
     pub site: Option<Site>,
     /// How it came out, if not as usual.
     pub outcome: Option<OperationOutcome>,
+}
+
+/// How a task performs an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessMode {
+    /// It was a preemption point.
+    Announced,
+    /// The operation may not have succeeded: the task may still wait for it when the step ends.
+    MayWait,
+    /// It was no preemption point: the release of a lock, or the drop of a handle.
+    Unannounced,
 }
 
 /// How an operation came out.
@@ -209,6 +235,12 @@ pub enum ResourceKind {
     Stream,
     /// A signal that tasks wait for, without a value.
     Signal,
+    /// A channel of which each message is received once.
+    Channel,
+    /// A channel of which each receiver gets each message.
+    Broadcast,
+    /// A channel of which receivers see the last value.
+    Watch,
 }
 
 impl ResourceKind {
@@ -385,9 +417,18 @@ impl Record {
         &self.operations[start..end]
     }
 
+    /// Returns how an operation is performed.
+    pub(crate) fn mode_of(&self, performed: &Performed) -> AccessMode {
+        match performed.index {
+            _ if self.may_wait(performed) => AccessMode::MayWait,
+            Some(_) => AccessMode::Announced,
+            None => AccessMode::Unannounced,
+        }
+    }
+
     /// Returns whether the operation failed, or the task may still wait for it when its step ends. Operations that wait are
     /// recorded when they are tried, so the record does not say whether they succeeded.
-    pub(crate) fn may_wait(&self, performed: &Performed) -> bool {
+    fn may_wait(&self, performed: &Performed) -> bool {
         if matches!(performed.outcome, Some(OperationOutcome::Failed { .. })) {
             return true;
         }
@@ -408,6 +449,19 @@ impl Record {
         let start = self.events.partition_point(|event| event.step < step);
         let end = self.events.partition_point(|event| event.step <= step);
         &self.events[start..end]
+    }
+
+    /// Returns what step number `step` does with its task.
+    #[must_use]
+    pub fn kind_of(&self, step: usize) -> StepKind {
+        let not_polled = self.events_of(step).iter().find_map(|event| match event.change {
+            WorldChange::NotPolled(NodeState::Paused) => Some(StepKind::NodePaused),
+            WorldChange::NotPolled(_) => Some(StepKind::NodeDown),
+            _ => None,
+        });
+        let is_aborted =
+            || self.cancellations_of(step).iter().any(|cancelled| cancelled.by == Canceller::Abort);
+        not_polled.unwrap_or_else(|| if is_aborted() { StepKind::Aborts } else { StepKind::Polls })
     }
 
     /// Returns the cancellations in step number `step`, in order.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Site, TaskLabel, TaskPath};
+use crate::Site;
 
 /// The width to which lines are wrapped.
 pub(crate) const WIDTH: usize = 110;
@@ -128,39 +128,6 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
-}
-
-/// The number of child numbers that a [short](TaskPath::shortened) path shows at either end.
-const SHOWN_AT_ENDS: usize = 4;
-
-impl TaskPath {
-    /// Formats the path for people: a deep path shows its first and its last numbers.
-    pub(crate) fn shortened(&self) -> String {
-        let depth = self.depth();
-        if depth <= 3 * SHOWN_AT_ENDS {
-            return self.to_string();
-        }
-        let indices = self.indices();
-        let part = |indices: &[u32]| indices.iter().map(|index| format!(".{index}")).collect::<String>();
-        let (first, last) = (part(&indices[..SHOWN_AT_ENDS]), part(&indices[depth - SHOWN_AT_ENDS..]));
-        format!("root{first}.…{last}, {} levels deep", grouped(depth as u64))
-    }
-}
-
-/// Formats a task: `` `root` ``, `` `audit` (root.2) `` or `` `root.2` ``; `` `audit` `` if the path is not known, and
-/// `` `audit` on db-1 (root.2) `` on a node.
-impl fmt::Display for TaskLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, node) = self.node.as_ref().map_or(("", ""), |node| (" on ", node));
-        let name = escaped(&self.name);
-        if name.is_empty() {
-            write!(f, "`{}`{before}{node}", self.path.shortened())
-        } else if self.spawned.is_some() && self.path.depth() == 0 {
-            write!(f, "`{name}`{before}{node}")
-        } else {
-            write!(f, "`{name}`{before}{node} ({})", self.path.shortened())
-        }
-    }
 }
 
 /// Appends `sentence` to `text`, broken at spaces into lines of at most [`WIDTH`]. `first` starts the first line, `rest` the

@@ -54,6 +54,26 @@ impl NodeEvent {
     }
 }
 
+/// A change of links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkChange {
+    /// Nothing passes any more.
+    Cut,
+    /// Cuts end. A link that was cut twice still passes nothing.
+    Healed,
+    /// Packets are kept.
+    Held,
+    /// The kept packets continue.
+    Released,
+    /// Packets are delayed for some time.
+    Clogged,
+    /// Packets are late, lost, duplicated and reordered.
+    MadeFlaky,
+    /// The links are no longer flaky.
+    MadeStable,
+}
+
 /// What a task waits for at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeWait {
@@ -79,6 +99,14 @@ pub enum WorldChange {
         event: NodeEvent,
         /// The number of times that the node has been started.
         incarnation: u32,
+    },
+    /// Links between nodes change.
+    Links {
+        /// How they change.
+        change: LinkChange,
+        /// The names of the two nodes of each link: packets pass from the first to the second one. Empty if all links
+        /// change.
+        links: Box<[(Arc<str>, Arc<str>)]>,
     },
     /// The step did not poll its task because the node is in this state.
     NotPolled(NodeState),

@@ -22,9 +22,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
-#[cfg(any(feature = "net", feature = "sync"))]
-use timeloop_sim::ResourceKind;
-use timeloop_sim::{Access, Operation, ResourceKey, SeedVersion, TaskKey};
+use timeloop_sim::{Access, Operation, ResourceKey, ResourceKind, SeedVersion, TaskKey};
 #[cfg(feature = "sync")]
 use timeloop_sim::{BlockedCall, Cause};
 
@@ -50,13 +48,26 @@ impl ResourceId {
         Self::made_at(Location::caller())
     }
 
+    /// Numbers a resource of this kind that the calling code creates.
+    #[cfg(feature = "sync")]
+    #[inline]
+    #[track_caller]
+    pub(crate) fn new_of(kind: ResourceKind) -> Self {
+        Self::made_of(kind, Location::caller())
+    }
+
     /// Numbers a resource that is created for the code at `made`.
     #[inline]
     pub(crate) fn made_at(made: &'static Location<'static>) -> Self {
+        Self::made_of(ResourceKind::Shared, made)
+    }
+
+    #[inline]
+    fn made_of(kind: ResourceKind, made: &'static Location<'static>) -> Self {
         let number = context::driving(|engine| {
             let number = engine.core.borrow_mut().number_resource(engine.current.get());
             if engine.is_recorded() {
-                engine.created(&Self { number, made });
+                engine.created(&Self { number, made }, kind);
             }
             number
         });
@@ -89,7 +100,7 @@ impl ResourceId {
     }
 
     /// Records what kind of resource this is.
-    #[cfg(any(feature = "net", feature = "sync"))]
+    #[cfg(feature = "net")]
     pub(crate) fn of_kind(self, kind: ResourceKind) -> Self {
         observer::recording(move |recorder| recorder.set_kind(self.key(), kind));
         self
@@ -833,8 +844,8 @@ impl Engine {
 
     #[cold]
     #[inline(never)]
-    fn created(&self, resource: &ResourceId) {
-        self.core.borrow_mut().observer.record(|recorder| recorder.created(resource.key()));
+    fn created(&self, resource: &ResourceId, kind: ResourceKind) {
+        self.core.borrow_mut().observer.record(|recorder| recorder.created(resource.key(), kind));
     }
 
     #[inline(never)]

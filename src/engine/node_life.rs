@@ -14,6 +14,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
+#[cfg(feature = "net")]
+use timeloop_sim::LinkChange;
 use timeloop_sim::{Access, NodeEvent, Operation, TaskLabel, WorldChange};
 
 use super::clock::NodeClock;
@@ -446,6 +448,18 @@ impl Engine {
         if let Some(recorder) = &mut core.observer.recorder {
             let incarnation = core.nodes.incarnation(node);
             recorder.world_changed(WorldChange::Node { node: core.nodes.name(node), event, incarnation });
+        }
+    }
+
+    /// Records a change of the links between these nodes; of all links, if there are none.
+    #[cfg(feature = "net")]
+    pub(crate) fn record_links(&self, change: LinkChange, links: &[(u32, u32)]) {
+        let mut core = self.core.borrow_mut();
+        let core = &mut *core;
+        if let Some(recorder) = &mut core.observer.recorder {
+            let name = |node: u32| core.nodes.name(NodeId(node));
+            let links = links.iter().map(|&(from, to)| (name(from), name(to))).collect();
+            recorder.world_changed(WorldChange::Links { change, links });
         }
     }
 

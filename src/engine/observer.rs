@@ -536,9 +536,10 @@ impl Recorder {
     }
 
     /// Records that the running task creates a resource.
-    pub(super) fn created(&mut self, key: ResourceKey) {
+    pub(super) fn created(&mut self, key: ResourceKey, kind: ResourceKind) {
         let current = self.current;
-        self.resources.get_or_insert_with(key.0, WatchedResource::default).creator = Some(current);
+        let resource = self.resources.get_or_insert_with(key.0, WatchedResource::default);
+        (resource.kind, resource.creator) = (kind, Some(current));
     }
 
     /// Records a fact about a resource.
@@ -748,9 +749,10 @@ impl Recorder {
             User::Used(task) => ChannelUser::Used(label(task)),
             User::Created(task) => ChannelUser::Created(label(task)),
         });
-        let (name, made, held_by) = (known.name.clone(), known.made.clone(), self.holders(resource));
+        let (kind, name, made) = (known.kind, known.name.clone(), known.made.clone());
+        let held_by = self.holders(resource);
         let more_holders = watched.holders.len().saturating_sub(NAMED_TASKS);
-        Some(Awaited::Resource { name, made, access, held_by, more_holders, handed_to, state })
+        Some(Awaited::Resource { kind, name, made, access, held_by, more_holders, handed_to, state })
     }
 
     fn holder(&self, task: u32, at: Option<&'static Location<'static>>) -> timeloop_sim::Holder {

@@ -728,8 +728,7 @@ impl Fault {
             FaultKind::OneWayCut => Undo::Heal(network.cut(one, other)),
             FaultKind::Isolate | FaultKind::Swizzle => Undo::Heal(network.isolate(one)),
             FaultKind::Clog => {
-                network.clog(one, other, self.until - self.from);
-                network.clog(other, one, self.until - self.from);
+                network.clog_between(one, other, self.until - self.from);
                 Undo::Nothing
             }
             FaultKind::Crash => {

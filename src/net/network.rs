@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, LinkChange};
 
 use super::driver::Fabric;
 use super::fabric::{CallContext, Change, Lookup};
@@ -81,6 +81,11 @@ impl Network {
     // Not generic: each instance would be compiled with all that it takes to find the network.
     fn with(&self, f: &mut dyn FnMut(&mut Fabric, &mut CallContext<'_>)) {
         of_run(self.run, |engine| engine.network_here(|fabric, ctx, _| f(fabric, ctx)));
+    }
+
+    /// Records a change of links; of all, if none is given.
+    fn record(&self, change: LinkChange, links: &[(u32, u32)]) {
+        of_run(self.run, |engine| engine.record_links(change, links));
     }
 
     /// Returns the host with this name.
@@ -224,6 +229,7 @@ impl Network {
                 link.last_change = self.last_change(ctx, at);
             }
         });
+        self.record(LinkChange::Cut, &pairs);
         Partition { network: self.clone(), pairs }
     }
 
@@ -239,6 +245,7 @@ impl Network {
                 }
             }
         });
+        self.record(LinkChange::Healed, &[]);
     }
 
     /// Holds all packets from one node to another until [`release`](Self::release).
@@ -251,6 +258,7 @@ impl Network {
             link.held = true;
             link.last_change = self.last_change(ctx, at);
         });
+        self.record(LinkChange::Held, &[(from, to)]);
     }
 
     /// Releases a link that was [held](Self::hold). Its packets continue in the order in which they were sent.
@@ -262,6 +270,7 @@ impl Network {
             let number = fabric.links.between(from, to);
             fabric.release(ctx, number);
         });
+        self.record(LinkChange::Released, &[(from, to)]);
     }
 
     /// Holds a link for a fault plan, unless it is held. Returns whether it was not.
@@ -291,6 +300,8 @@ impl Network {
                 }
             }
         });
+        let change = if flaky { LinkChange::MadeFlaky } else { LinkChange::MadeStable };
+        self.record(change, &[(from, to), (to, from)]);
     }
 
     /// Makes lookups of a name fail for a fault plan. Returns how it was looked up before; `None` if lookups fail already.
@@ -327,6 +338,13 @@ impl Network {
         self.clog_pairs(&[pair], duration);
     }
 
+    /// Clogs the links between two nodes, in both directions, for a fault plan.
+    #[track_caller]
+    pub(super) fn clog_between(&self, one: &str, other: &str, duration: Duration) {
+        let (one, other) = self.pair(one, other);
+        self.clog_pairs(&[(one, other), (other, one)], duration);
+    }
+
     /// Clogs all links from and to a node; see [`clog`](Self::clog).
     #[track_caller]
     pub fn clog_node(&self, name: &str, duration: Duration) {
@@ -354,6 +372,7 @@ impl Network {
                 link.last_change = self.last_change(ctx, at);
             }
         });
+        self.record(LinkChange::Clogged, pairs);
     }
 
     /// Makes a name resolve to these addresses. With an empty list the name is unknown.
@@ -436,5 +455,6 @@ impl Partition {
                 link.cuts = link.cuts.saturating_sub(1);
             }
         });
+        network.record(LinkChange::Healed, &pairs);
     }
 }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::panic::Location;
 use std::task::Poll;
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::broadcast as upstream;
 
 use super::blocking::wait;
@@ -49,7 +49,7 @@ fn senders(id: ResourceId) -> Handles {
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = upstream::channel(capacity);
-    let id = ResourceId::new();
+    let id = ResourceId::new_of(ResourceKind::Broadcast);
     (Sender::wrap(tx, id), Receiver { inner: rx, id })
 }
 
@@ -66,7 +66,7 @@ impl<T> Sender<T> {
     /// As [`channel`].
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
-        Self::wrap(upstream::Sender::new(capacity), ResourceId::new())
+        Self::wrap(upstream::Sender::new(capacity), ResourceId::new_of(ResourceKind::Broadcast))
     }
 
     fn wrap(inner: upstream::Sender<T>, id: ResourceId) -> Self {

@@ -45,7 +45,7 @@ impl Notify {
     /// Creates a `Notify` without a stored signal.
     #[track_caller]
     pub fn new() -> Self {
-        Self { inner: OnceLock::new(), id: ResourceId::new().of_kind(ResourceKind::Signal) }
+        Self { inner: OnceLock::new(), id: ResourceId::new_of(ResourceKind::Signal) }
     }
 
     /// Creates a `Notify` at compile time, for a `static`. Two that are created at the same place count as one

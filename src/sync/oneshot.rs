@@ -19,7 +19,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::oneshot as upstream;
 
 use super::blocking::{inside_run, wait};
@@ -39,7 +39,7 @@ const NAME: &str = "oneshot channel";
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = upstream::channel();
-    let id = ResourceId::new();
+    let id = ResourceId::new_of(ResourceKind::Channel);
     let attempt = Attempt::default();
     (Sender { inner: Some(tx), id, polling: attempt }, Receiver { inner: rx, id, attempt })
 }

@@ -31,7 +31,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::Notify;
 
 use super::channel::{Half, Handles};
@@ -219,7 +219,7 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
 /// Creates a channel with the initial value `init`, which counts as seen.
 #[track_caller]
 pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
-    let id = ResourceId::new();
+    let id = ResourceId::new_of(ResourceKind::Watch);
     let shared = Arc::new(Shared {
         id,
         value: RwLock::new(init),

@@ -229,7 +229,7 @@ timeloop: `client::tests::asks_once` failed in # of # schedules: panic at <once>
   (in task `root`, after 5 steps, at virtual time 200 ms)
 
 Critical order (checked): if these two swap, the test passes
-  step 3  `root` reads `oneshot channel` (created at <oneshot>) at
+  step 3  `root` checks `oneshot channel` (created at <oneshot>) at
           <answered>, and the timeout at <answered> expires and drops the
           future waiting at <answered>
   step 4  `server` (root.1) sends to it at <answer>

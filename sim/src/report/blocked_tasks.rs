@@ -5,7 +5,7 @@ use std::fmt;
 use super::task_names::TaskNames;
 use super::{since, world_text};
 use crate::text::{Nanos, counted, counted_with, grouped, wrap};
-use crate::{Access, Awaited, BlockedTask, ChannelUser, Failure, Holder, ResourceState};
+use crate::{Access, Awaited, BlockedTask, ChannelUser, Failure, Holder, ResourceKind, ResourceState};
 
 /// Lists the blocked tasks, if there are any.
 pub(super) fn write(text: &mut String, failure: &Failure, names: &TaskNames) {
@@ -90,8 +90,8 @@ impl BlockedTask {
             Awaited::Any(all) => all.iter().try_for_each(|awaited| self.waits(f, awaited, [clause, object])),
             // A task that waits for nothing has a sentence of its own.
             Awaited::NoWaker { .. } => Ok(()),
-            Awaited::Resource { name, made, access, held_by, more_holders, handed_to, state } => {
-                write!(f, "{object} for {}`{name}`", state.part())?;
+            Awaited::Resource { kind, name, made, access, held_by, more_holders, handed_to, state } => {
+                write!(f, "{object} for {}`{name}`", part(*kind, *access, state))?;
                 if let Some(made) = made {
                     write!(f, " (created at {made})")?;
                 }
@@ -134,14 +134,15 @@ impl BlockedTask {
     }
 }
 
-impl ResourceState {
-    /// Renders what of the resource the task waits for, before the name of the resource.
-    fn part(&self) -> &'static str {
-        match self {
-            Self::Full { .. } => "capacity in ",
-            Self::Empty { .. } => "a message in ",
-            _ => "",
-        }
+/// Renders what of the resource a task waits for, before the name of the resource.
+fn part(kind: ResourceKind, access: Access, state: &ResourceState) -> &'static str {
+    use ResourceKind::{Broadcast, Channel, Watch};
+    match (kind, access, state) {
+        (_, _, ResourceState::Full { .. }) => "capacity in ",
+        (_, _, ResourceState::Empty { .. }) | (Channel | Broadcast, Access::Receive, _) => "a message in ",
+        (Channel | Broadcast, Access::Read, _) => "the closing of ",
+        (Watch, Access::Read, _) => "a change of ",
+        _ => "",
     }
 }
 

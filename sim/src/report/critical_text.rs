@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::operation_text::{Form, verb};
+use super::step_text::{self, at};
 use super::task_names::TaskNames;
 use crate::text::{Nanos, Nth, grouped, line, wrap, wrap_rows};
 use crate::{
-    Critical, CriticalDecision, CriticalStep, Domain, Found, Frequency, PacketFate, Site, WorldEffect,
+    Canceller, Critical, CriticalDecision, CriticalOperation, CriticalStep, Domain, Found, Frequency,
+    PacketFate, WorldEffect,
 };
 
 /// Writes the critical decision, or how many changes did not make the test pass.
@@ -77,16 +79,16 @@ fn describe(critical: &Critical, same: bool, names: &TaskNames) -> Text {
             let mut rows =
                 vec![(at_step(first, "first"), String::new()), (at_step(second, "then"), String::new())];
             match (resource, &first.operation, &second.operation) {
-                (Some(resource), Some((one, one_at)), Some((two, two_at))) => {
+                (Some(resource), Some(one), Some(two)) => {
                     let made = resource.made.as_ref();
                     let made = made.map_or_else(String::new, |site| format!(" (created at {})", line(site)));
-                    let verb = |access, step: &CriticalStep| {
-                        verb(resource.kind, access, Form::Present, step.may_wait)
+                    let verb = |operation: &CriticalOperation| {
+                        verb(resource.kind, operation.access, Form::Present, operation.mode)
                     };
                     let name = format!("`{}`{made}", resource.name);
                     let [a, b] = [first, second].map(|step| names.mention(&step.task));
-                    rows[0].1 = format!("{a} {} {name}{}", verb(*one, first), at(one_at.as_ref()));
-                    rows[1].1 = format!("{b} {} it{}", verb(*two, second), at(two_at.as_ref()));
+                    rows[0].1 = format!("{a} {} {name}{}", verb(one), at(one.site.as_ref()));
+                    rows[1].1 = format!("{b} {} it{}", verb(two), at(two.site.as_ref()));
                     rows[0].1.push_str(&cancelled(first));
                     rows[1].1.push_str(&cancelled(second));
                 }
@@ -153,17 +155,10 @@ fn describe(critical: &Critical, same: bool, names: &TaskNames) -> Text {
     }
 }
 
-fn at(site: Option<&Site>) -> String {
-    site.map_or_else(String::new, |site| format!(" at {}", line(site)))
-}
-
 impl CriticalStep {
     fn text(&self, names: &TaskNames) -> String {
         let task = names.mention(&self.task);
-        let does = match &self.resumes_at {
-            _ if self.starts => "starts".to_owned(),
-            site => format!("resumes{}", at(site.as_ref())),
-        };
+        let does = step_text::does(self.kind, self.starts, self.resumes_at.as_ref(), Form::Present);
         format!("{task} {does}{}", cancelled(self))
     }
 }
@@ -175,9 +170,10 @@ impl fmt::Display for CriticalStep {
     }
 }
 
-/// Renders the futures that a step cancels, after a clause about the step.
+/// Renders the futures that a step cancels, after a clause about the step, which says itself that the task is aborted.
 fn cancelled(step: &CriticalStep) -> String {
-    step.cancellations.iter().map(|cancellation| format!(", and {cancellation}")).collect()
+    let cancellations = step.cancellations.iter().filter(|cancellation| cancellation.by != Canceller::Abort);
+    cancellations.map(|cancellation| format!(", and {cancellation}")).collect()
 }
 
 /// Renders the decision in one line: `` order: `a` starts, then `b` starts; if these two swap, the test passes (checked) ``.

@@ -21,6 +21,7 @@ pub(crate) mod not_shrunk;
 mod operation_text;
 mod running_tasks;
 mod schedule_text;
+mod step_text;
 mod steps_table;
 mod summary;
 mod task_names;

@@ -2,7 +2,7 @@
 
 use super::task_names::TaskNames;
 use crate::text::counted;
-use crate::{Access, OperationOutcome, Performed, Record, ResourceKind};
+use crate::{Access, AccessMode, OperationOutcome, Performed, Record, ResourceKind};
 
 /// The forms of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,12 @@ pub(super) fn outcome(record: &Record, performed: &Performed, names: &TaskNames)
     }
 }
 
-/// Returns the verb for an operation on a resource of this kind. `may_wait` says that the operation may not have succeeded.
-pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, may_wait: bool) -> &'static str {
+/// Returns the verb for an operation on a resource of this kind.
+pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, mode: AccessMode) -> &'static str {
     use Access::{Acquire, Read, Receive, Release, Send, Write};
+    use ResourceKind::{Broadcast, Channel, Watch};
+    let may_wait = mode == AccessMode::MayWait;
+    let is_drop = mode == AccessMode::Unannounced;
     let special = match (kind, access) {
         (ResourceKind::Signal, Read) => Some(["registers with", "has registered with"]),
         (ResourceKind::Signal, Receive) if may_wait => Some(["waits for", "has waited for"]),
@@ -52,6 +55,11 @@ pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, may_wait: boo
         // It is bound, listens or is closed. Bytes are sent.
         (ResourceKind::Socket | ResourceKind::Listener, Write) => Some(["changes", "has changed"]),
         (ResourceKind::Stream, Write) => Some(["closes", "has closed"]),
+        (Channel, Write) if is_drop => Some(["drops a half of", "has dropped a half of"]),
+        (Broadcast | Watch, Write) if is_drop => Some(["drops a receiver of", "has dropped a receiver of"]),
+        (Channel, Write) => Some(["closes", "has closed"]),
+        (Broadcast | Watch, Write) => Some(["subscribes to", "has subscribed to"]),
+        (Channel | Broadcast, Read) => Some(["checks", "has checked"]),
         _ => None,
     };
     if let Some([present, perfect]) = special {

@@ -9,12 +9,13 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::operation_text::{Form, outcome, verb};
+use super::step_text;
 use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
-use crate::text::{Nanos, Nth, counted, line, times, wrap, wrap_rows};
+use crate::text::{Nanos, Nth, counted, times, wrap, wrap_rows};
 use crate::{
     Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, ResourceKind,
-    Schedule, Seed, Site, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
+    Schedule, Seed, Site, StepKind, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
 };
 
 /// Schedules with more deviations than this are not listed.
@@ -307,8 +308,8 @@ impl Writer<'_> {
             None => self.has_done(last),
             Some(other) => {
                 let kind = self.kind(other);
-                let verb = verb(kind, other.operation.access, Form::Perfect, self.record.may_wait(other));
-                format!("{} {verb} it{}", self.task(last), place(other.site.as_ref()))
+                let verb = verb(kind, other.operation.access, Form::Perfect, self.record.mode_of(other));
+                format!("{} {verb} it{}", self.task(last), step_text::at(other.site.as_ref()))
             }
         };
         let does =
@@ -329,12 +330,12 @@ impl Writer<'_> {
     /// Renders an operation: `` reads `balance` at bank.rs:57 ``.
     fn done(&self, performed: &Performed, form: Form) -> String {
         let access = performed.operation.access;
-        let site = place(performed.site.as_ref());
+        let site = step_text::at(performed.site.as_ref());
         if self.record.is_task_end(performed.operation.resource) {
             let polls = if form == Form::Present { "polls" } else { "has polled" };
             return format!("{polls} the end of a task{site}");
         }
-        let verb = verb(self.kind(performed), access, form, self.record.may_wait(performed));
+        let verb = verb(self.kind(performed), access, form, self.record.mode_of(performed));
         let resource = self.record.resource(performed.operation.resource);
         let name =
             resource.map_or_else(String::new, |resource| format!(" {}", self.record.name_of(resource, None)));
@@ -393,10 +394,7 @@ impl Writer<'_> {
         if let Some(performed) = self.operation(arrival) {
             return format!("{task} {}", self.done(performed, Form::Perfect));
         }
-        if self.starts(arrival) {
-            return format!("{task} has started");
-        }
-        format!("{task} has resumed{}", place(self.waited_at(arrival)))
+        format!("{task} {}", self.step_text(arrival, Form::Perfect))
     }
 
     fn task(&self, arrival: usize) -> String {
@@ -411,10 +409,15 @@ impl Writer<'_> {
         if let Some(performed) = self.operation(arrival) {
             return format!("{task} {}", self.done(performed, Form::Present));
         }
-        if self.starts(arrival) {
-            return format!("{task} starts");
-        }
-        format!("{task} resumes{}", place(self.waited_at(arrival)))
+        format!("{task} {}", self.step_text(arrival, Form::Present))
+    }
+
+    fn step_text(&self, arrival: usize, form: Form) -> String {
+        let ran_at = self.steps.ran_at[arrival];
+        let kind = ran_at.map_or(StepKind::Polls, |step| self.record.kind_of(step));
+        let waited_at = || ran_at.and_then(|step| self.record.resumes_at(step));
+        let waited_at = self.waited_at(arrival).or_else(waited_at);
+        step_text::does(kind, self.starts(arrival), waited_at, form)
     }
 
     fn starts(&self, arrival: usize) -> bool {
@@ -431,10 +434,6 @@ impl Writer<'_> {
             .rposition(|other| other.task == this.task && other.resume + 1 == this.resume)?;
         record.steps[ran_at[before]?].waits_at.as_ref()
     }
-}
-
-fn place(site: Option<&Site>) -> String {
-    site.map_or_else(String::new, |site| format!(" at {}", line(site)))
 }
 
 /// Says by how many steps a task runs earlier or later than in FIFO order, if the line does not name all of them.

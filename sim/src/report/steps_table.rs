@@ -11,7 +11,7 @@ use super::schedule_text;
 use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
 use crate::text::{Nanos, WIDTH, counted, escaped, grouped, line, shorten_front, wrap};
-use crate::{Failure, FailureKind, Found, Record, Schedule, Site, TaskLabel, WorldChange};
+use crate::{Canceller, Failure, FailureKind, Found, Record, Schedule, Site, StepKind, TaskLabel};
 
 /// The last steps that a report shows, unless all are asked for.
 const STEPS_SHOWN: usize = 15;
@@ -115,6 +115,8 @@ enum Line<'a> {
         length: usize,
         times: usize,
         from: usize,
+        /// Whether earlier steps, which were not searched, may repeat too.
+        at_least: bool,
     },
 }
 
@@ -159,7 +161,8 @@ fn selected<'a>(record: &'a Record, found: &Found, marks: &[bool]) -> Vec<Line<'
     let mut rows = rows.into_iter().map(Some).collect::<Vec<_>>();
     for Stretch { start, length, times } in stretches {
         if times > 1 {
-            lines.push(Line::Repeated { length, times, from: offset + start });
+            let at_least = start == 0 && offset > 0;
+            lines.push(Line::Repeated { length, times, from: offset + start, at_least });
         }
         let end = start + length * times;
         lines.extend(rows[end - length..end].iter_mut().filter_map(Option::take).map(Line::Row));
@@ -230,11 +233,15 @@ fn table(lines: &[Line<'_>]) -> String {
                 let noun = if *first { "earlier step" } else { "step" };
                 let _ = writeln!(text, "    … {}", counted(*steps as u64, noun));
             }
-            Line::Repeated { length, times, from } => {
+            Line::Repeated { length, times, from, at_least } => {
                 let what = counted(*length as u64, "step");
                 let (times, from) = (grouped(*times as u64), grouped(*from as u64 + 1));
-                let _ =
-                    writeln!(text, "    … {what} repeated {times} times from step {from} on; the last time:");
+                let often = if *at_least {
+                    format!("at least {times} times (earlier steps than {from} were not compared)")
+                } else {
+                    format!("{times} times from step {from} on")
+                };
+                let _ = writeln!(text, "    … {what} repeated {often}; the last time:");
             }
             Line::Row(row) => {
                 let mark = if row.marked { MARK } else { ' ' };
@@ -306,7 +313,7 @@ enum From<'a> {
 enum To<'a> {
     Place(&'a Site),
     Unknown,
-    /// The task is not polled but dropped, for example.
+    /// The task is not polled: it is `dropped` where it waits, for example.
     NotPolled(&'static str),
     /// The task ends: `end`, `panic`, `returned error`.
     End(&'static str),
@@ -387,6 +394,7 @@ impl<'a> Row<'a> {
             From::Unknown => UNKNOWN.to_owned(),
         };
         match self.to {
+            To::NotPolled(what) if matches!(self.from, From::Place(_)) => format!("{what} at {from}"),
             To::NotPolled(what) => what.to_owned(),
             To::Unknown if matches!(self.from, From::Unknown) => CONTINUES.to_owned(),
             To::Place(site) => format!("{from} → {}", place(site)),
@@ -418,11 +426,11 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
     };
     let failed_here =
         failure.and_then(|failure| failure.task.as_ref()).is_some_and(|label| label.path == task.label.path);
-    let is_polled =
-        !record.events_of(number).iter().any(|event| matches!(event.change, WorldChange::NotPolled(_)));
+    let kind = record.kind_of(number);
     let to = match (&step.waits_at, step.finished) {
-        (_, true) if !is_polled => To::NotPolled("dropped"),
-        (_, false) if !is_polled => To::NotPolled("not polled"),
+        _ if kind == StepKind::NodeDown => To::NotPolled("dropped"),
+        _ if kind == StepKind::NodePaused => To::NotPolled("not polled"),
+        _ if kind == StepKind::Aborts => To::NotPolled("aborted"),
         (_, true) => To::End(match failure.map(|failure| failure.kind) {
             _ if step.panicked => "panic",
             Some(FailureKind::Error) if failed_here => "returned error",
@@ -434,7 +442,8 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
     };
     let events = record.events_of(number).iter().map(|event| event.change.to_string());
     let file = step.waits_at.as_ref().or_else(|| record.resumes_at(number)).map(|site| &*site.file);
-    let cancellations = record.cancellations_of(number).iter();
+    // That the task is aborted is said in place of where it ends.
+    let cancellations = record.cancellations_of(number).iter().filter(|other| other.by != Canceller::Abort);
     let events = events.chain(cancellations.map(|cancellation| cancellation.clause(file))).collect();
     let mut operations: Vec<String> = Vec::new();
     let mut previous = None;
@@ -444,7 +453,7 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
         if record.is_task_end(performed.operation.resource) {
             continue;
         }
-        let verb = verb(resource.kind, performed.operation.access, Form::Present, record.may_wait(performed));
+        let verb = verb(resource.kind, performed.operation.access, Form::Present, record.mode_of(performed));
         let this = (resource.key, verb, outcome(record, performed, &TaskNames::plain()));
         if operations.len() == OPERATIONS_MAX || previous.as_ref() == Some(&this) {
             continue;

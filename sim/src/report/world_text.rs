@@ -1,15 +1,16 @@
 //! The text for nodes, links, sockets, packets and faults.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::since;
 use super::task_names::TaskNames;
 use crate::sorting::insert_sorted;
 use crate::text::{Nanos, counted, counted_with, done_at, grouped, listed, wrap};
 use crate::{
-    Anomaly, BytesPlace, Caused, Causer, Endpoint, Failure, FaultAspect, FaultKind, LinkState, LinkTrouble,
-    NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction, SocketLabel,
-    SocketWait, WorldChange, WorldEffect,
+    Anomaly, BytesPlace, Caused, Causer, Endpoint, Failure, FaultAspect, FaultKind, LinkChange, LinkState,
+    LinkTrouble, NodeEvent, NodeState, NodeWait, Obstacle, PacketFate, PlannedFault, SocketAction,
+    SocketLabel, SocketWait, WorldChange, WorldEffect,
 };
 
 /// The maximum number of lines about the network.
@@ -23,7 +24,7 @@ pub(super) fn write(text: &mut String, failure: &Failure) {
     }
 }
 
-/// Renders a change as a clause: `node db-1 crashes`.
+/// Renders a change as a clause: `node db-1 crashes`, or `cuts link a → b`, of which the subject is the task.
 impl fmt::Display for WorldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -43,8 +44,44 @@ impl fmt::Display for WorldChange {
                 };
                 write!(f, "node {node} {happens}")
             }
+            Self::Links { change, links } => write!(f, "{} {}", change.verb(), listed_links(links)),
+            // It may have been started again since then.
+            Self::NotPolled(NodeState::Down) => f.write_str("its node went down"),
             Self::NotPolled(state) => write!(f, "its node {}", is_in_state(*state)),
         }
+    }
+}
+
+impl LinkChange {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Cut => "cuts",
+            Self::Healed => "heals",
+            Self::Held => "holds",
+            Self::Released => "releases",
+            Self::Clogged => "clogs",
+            Self::MadeFlaky => "makes flaky",
+            Self::MadeStable => "makes stable",
+        }
+    }
+}
+
+/// Renders links: `link a → b`, `link a ↔ b`, `all links of a`, `4 links`.
+fn listed_links(links: &[(Arc<str>, Arc<str>)]) -> String {
+    let (from, to) = match links {
+        [] => return "all links".to_owned(),
+        [(from, to)] => return format!("link {from} → {to}"),
+        [(from, to), ..] => (from, to),
+    };
+    let is_two_way =
+        || links.iter().all(|(from, to)| links.iter().any(|(other, back)| (other, back) == (to, from)));
+    let all_have = |node: &Arc<str>| links.iter().all(|(from, to)| from == node || to == node);
+    match [from, to].into_iter().find(|node| all_have(node)) {
+        Some(_) if is_two_way() && links.len() == 2 => format!("link {from} ↔ {to}"),
+        Some(node) if is_two_way() => {
+            format!("links of {node} with {}", counted(links.len() as u64 / 2, "node"))
+        }
+        _ => counted(links.len() as u64, "link"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Investigates a failing schedule: confirms, shrinks and replays it, writes the report, and stores the schedule.
 
 use super::{Session, lists_all_steps};
+use crate::check_runs;
 use crate::confirm::{self, Confirmed, Seen};
 use crate::console::shown;
 use crate::critical;
@@ -119,7 +120,7 @@ impl Session<'_> {
             throttle.report(runs)
         })
         .map_err(|why| match why {
-            shrink::NotShrunk::Differs if !confirm::repeats(&self.runner, schedule, confirmed) => {
+            shrink::NotShrunk::Differs if !check_runs::repeats(&self.runner, schedule, confirmed) => {
                 NotShrunk::Nondeterminism
             }
             why => NotShrunk::Because(not_shrunk::why(why).to_owned()),

@@ -12,6 +12,7 @@
 //! | `millis` | how long that took, in ms of real time |
 //! | `message` | the failure or the error in one line, or null |
 //! | `token` | the token of the failing schedule, or null |
+//! | `digest` | a hash of the steps of all these schedules: equal if all runs were equal |
 //!
 //! # Invariants
 //! A line is appended in a single write, so that several processes may append at once.
@@ -67,6 +68,7 @@ fn line(exploration: &Exploration, package: Option<&str>, elapsed: Duration) -> 
         ("outcome", Some(outcome.to_owned())),
         ("message", message),
         ("token", found.as_ref().map(|found| found.token.clone())),
+        ("digest", Some(format!("{:016x}", exploration.digest))),
     ] {
         let value = value.map_or("null".to_owned(), |value| json(&value));
         let _ = write!(line, "\"{name}\":{value},");

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
@@ -26,7 +26,7 @@ use crate::sync::channel::sender_pair;
 #[track_caller]
 pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = upstream::channel(buffer);
-    let id = ResourceId::new();
+    let id = ResourceId::new_of(ResourceKind::Channel);
     (Sender::wrap(tx, id), Receiver::wrap(rx, id))
 }
 

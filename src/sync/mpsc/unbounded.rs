@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use timeloop_sim::Access;
+use timeloop_sim::{Access, ResourceKind};
 use tokio::sync::mpsc as upstream;
 
 use super::error::{SendError, TryRecvError};
@@ -22,7 +22,7 @@ use crate::sync::channel::sender_pair;
 #[track_caller]
 pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
     let (tx, rx) = upstream::unbounded_channel();
-    let id = ResourceId::new();
+    let id = ResourceId::new_of(ResourceKind::Channel);
     (UnboundedSender::wrap(tx, id), UnboundedReceiver::wrap(rx, id))
 }
 

@@ -413,7 +413,7 @@ fn d1_a_select_and_an_abort_that_drop_futures() {
         report.contains("`select!` at <select> completes its 2nd branch and drops the others"),
         "{report}"
     );
-    assert!(report.contains("is aborted and drops the future waiting at <aborted>"), "{report}");
+    assert!(report.contains("root.1  aborted at <aborted>"), "{report}");
     assert_eq!(report.matches("completes its").count(), 1, "{report}");
 }
 

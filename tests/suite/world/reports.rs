@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use timeloop::net::Network;
 use timeloop::task::yield_now;
 use timeloop::time::{Duration, sleep};
 use timeloop::world::World;
@@ -51,7 +52,7 @@ Failing schedule: FIFO order, except
     for (line, event) in [
         ("       1   0 s  root                    start → <first>", "node db-1 starts"),
         ("       4   0 s  root                    ", "node db-1 crashes"),
-        ("       5   0 s  serve on db-1 (root.1)  dropped", "its node is down"),
+        ("       5   0 s  serve on db-1 (root.1)  dropped at <write>", "its node went down"),
         ("       6   0 s  root                    <second> → panic", "node db-1 restarts"),
     ] {
         let is_it = |row: &str| row.starts_with(line) && row.ends_with(&format!("  {event}"));
@@ -80,6 +81,38 @@ fn a_pause() {
         assert!(found, "{row}: {report}");
     };
     has("start → <wait>");
-    has("not polled  its node is paused");
+    has("not polled at <wait>  its node is paused");
     has("<wait> → panic");
+}
+
+/// The steps that cut and heal links say so.
+#[test]
+fn links_that_are_cut_and_healed() {
+    let exploration = explorer("links").runs(1).run(|| async {
+        let world = World::current();
+        for name in ["a", "b", "c"] {
+            world.node(name).build();
+        }
+        let network = Network::current();
+        let cut = network.cut("a", "b");
+        yield_now().await;
+        cut.heal();
+        yield_now().await;
+        network.partition(&[&["a"], &["b"]]).heal();
+        yield_now().await;
+        let _isolated = network.isolate("c");
+        yield_now().await;
+        network.heal();
+        panic!("at the end");
+    });
+    let report = exploration.report();
+    for row in [
+        " cuts link a → b",
+        " heals link a → b",
+        " cuts link a ↔ b, heals link a ↔ b",
+        " cuts links of c with 3 nodes",
+        " heals all links",
+    ] {
+        assert!(report.lines().any(|line| line.ends_with(row)), "{row}: {report}");
+    }
 }
