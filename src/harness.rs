@@ -416,7 +416,7 @@ pub(crate) fn assert_not_inside_tokio(new: &str) {
 #[track_caller]
 fn inside_tokio(new: &str) -> ! {
     panic!(
-        "cannot start the loop of {new} inside tokio's own runtime: start it in a plain `#[test]`, in `main`, or in \
+        "cannot start {new} inside tokio's own runtime: start it in a plain `#[test]`, in `main`, or in \
          `tokio::task::spawn_blocking`; otherwise, its tasks would use up tokio's cooperative budget"
     )
 }

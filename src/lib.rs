@@ -85,7 +85,7 @@
 //!
 //! found by   seed 1 (run 2, strategy `starve`); TIMELOOP_SEED=1 tries it first
 //! shrunk     from 3 deviations to 1 in 5 runs
-//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on: commit it
+//! stored     timeloop-regressions/bank.money_is_neither_made_nor_lost.txt, replayed first from now on; commit it
 //! replay     TIMELOOP_REPLAY=TL11N08P9B904002082000000DTFKY6A cargo test --test bank money_is_neither_made_nor_lost -- --exact
 //! ```
 //!

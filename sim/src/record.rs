@@ -63,7 +63,7 @@ pub enum StepKind {
     Polls,
     /// It does not poll the task, because its node is paused.
     NodePaused,
-    /// It drops the task's future, because its node went down.
+    /// It ends the task, because its node went down, which has dropped the task's future.
     NodeDown,
     /// It drops the task's future, because the task was aborted.
     Aborts,

@@ -204,7 +204,7 @@ impl FaultPlan {
     #[track_caller]
     fn with(mut self, kind: FaultKind, most: u32) -> Self {
         if most > MOST_MAX {
-            panic!("a fault plan can't have {most} faults of one kind; give {MOST_MAX} or less");
+            panic!("a fault plan can't have {most} faults of one kind; give {MOST_MAX} or fewer");
         }
         self.most[kind as usize] = most;
         self
@@ -336,7 +336,7 @@ impl FaultPlan {
     #[track_caller]
     pub fn lasting(mut self, shortest: Duration, longest: Duration) -> Self {
         if shortest.is_zero() {
-            panic!("a fault of no time does nothing; give a shortest time above zero, such as 1 ms");
+            panic!("a fault that lasts no time does nothing; give a shortest time above zero, such as 1 ms");
         }
         if shortest > longest {
             panic!("the shortest fault, {shortest:?}, is longer than the longest, {longest:?}; swap them");

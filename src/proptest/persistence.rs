@@ -257,7 +257,7 @@ impl FailurePersistence for Regressions {
         }
         match file.append(&case, comment) {
             Ok(()) => print_note(&format!(
-                "the failing case is stored in {} and replayed first from now on: commit it",
+                "the failing case is stored in {}, replayed first from now on; commit it",
                 file.display_path().display()
             )),
             Err(error) => print_note(&format!("the failing case is not stored: {error}")),

@@ -165,14 +165,14 @@ impl Handle {
             }
             Some((false, Blocking::Allowed)) | None => {}
             Some((_, Blocking::Between)) => panic!(
-                "cannot run a loop while tasks are dropped at the end of a run or of a runtime; await the future in a \
-                 task instead"
+                "cannot block while tasks are dropped at the end of a run or of a runtime; await the future in a task \
+                 instead"
             ),
         }
         match engine::find_idle(self.run) {
             Some(engine) if engine.is_running() => panic!(
-                "cannot block on {0} here: this code runs in a second loop, started inside of {0}, and {0} cannot continue \
-                 before that loop ends; await the future instead",
+                "cannot block on {0}: this code runs in another runtime, which was started inside of {0}, and {0} cannot \
+                 continue before that one returns; await the future instead",
                 engine.label()
             ),
             Some(engine) => block_on(&engine, future),
@@ -321,7 +321,7 @@ impl TryCurrentError {
 
 impl fmt::Display for TryCurrentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no event loop is running: must be called inside a timeloop run")
+        f.write_str("no event loop is running: call this inside a timeloop run")
     }
 }
 

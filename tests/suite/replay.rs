@@ -140,7 +140,7 @@ fn found_stored_and_found_again() {
             &format!(
                 "\
 found by   seed # (run #, strategy `#`); TIMELOOP_SEED=# tries it first
-{SHRUNK}stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, replayed first from now on: commit it
+{SHRUNK}stored     FOLDER/timeloop-regressions/suite.replay.fails.txt, replayed first from now on; commit it
 "
             )
         )
@@ -342,7 +342,7 @@ fn bad_tokens() {
     };
     let of_another = timeloop::StoredSchedule::baseline().to_token("suite::replay::passes");
     assert_eq!(error(&of_another), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token belongs to another test, or `suite::replay::fails` had another name when it was printed; run the test whose report printed it, or explore again
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is not one of `suite::replay::fails`, or that test had another name when the token was printed; run the test whose report printed it, or explore again
 ");
     assert_eq!(error(&TOKEN[..TOKEN.len() - 3]), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy the whole word, from `TL1` to its last character
@@ -351,7 +351,7 @@ timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token is incomplete; copy
     let mut mistyped = TOKEN.to_owned().into_bytes();
     mistyped[20] = if mistyped[20] == b'2' { b'4' } else { b'2' };
     assert_eq!(error(std::str::from_utf8(&mistyped).unwrap()), "
-timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token has a typing error (its checksum is wrong); copy it again from the report
+timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token has a typo (its checksum is wrong); copy it again from the report
 ");
     assert_eq!(error(&TOKEN.replacen("TL1", "TL2", 1)), "
 timeloop: `suite::replay::fails`: TIMELOOP_REPLAY: the token starts with `TL2`, so a later version of timeloop made it; this version reads `TL1`: update timeloop

@@ -162,11 +162,11 @@ timeloop: `bank::tests::transfers` failed in # of # schedules: deadlock
 
 Blocked tasks
   cycle: `root` → `pay` (root.1) → `root`
-  - `root` has waited at <ours> since time 40 ms for `mutex` (created at
+  - `root` has waited at <ours> since virtual time 40 ms for `mutex` (created at
     <accounts>:39), held by `pay` (root.1), acquired at <from>:29
   - `pay` (root.1), spawned at <pay>:21, has waited at <to> since
-    time 20 ms (for 20 ms) for `mutex` (created at <accounts>:64), held by `root`, acquired at
-    <held>:27
+    virtual time 20 ms (for 20 ms) for `mutex` (created at <accounts>:64), held by `root`,
+    acquired at <held>:27
 
 Critical order (checked): if these two swap, the test passes
   step 3  `root` acquires `mutex` (created at <accounts>) at <held>

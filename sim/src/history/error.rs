@@ -108,7 +108,7 @@ impl fmt::Display for Violation {
             _ if self.with_lookahead => {
                 write!(
                     f,
-                    "a valid order has at most {} of them; every longer order leaves an operation that can no longer be placed",
+                    "a valid order has at most {} of them; in every longer order, an operation that must follow is not valid",
                     grouped(placed as u64)
                 )?;
             }
@@ -140,7 +140,9 @@ impl fmt::Display for Violation {
         write!(f, "\n  {when} {}. ", self.state)?;
         match &*self.left {
             _ if self.with_lookahead => {
-                f.write_str("For each operation that can come next, the model rejects it or a later one:")?;
+                f.write_str(
+                    "The model rejects each operation that can come next, or one that must come after it:",
+                )?;
             }
             [_] => f.write_str("The model rejects the only operation that can come next:")?,
             _ => f.write_str("The model rejects each operation that can come next:")?,
@@ -165,8 +167,8 @@ impl fmt::Display for Undecided {
         write_subject(f, self.operations, self.key.as_deref())?;
         write!(
             f,
-            " could not be checked within {} steps; allow more steps (`check_within`), give the model finer keys \
-             (`Model::key`), or run fewer operations concurrently",
+            " could not be checked within {} steps of the search; allow more (`check_within`), divide the model into more \
+             objects (`Model::key`), or run fewer operations concurrently",
             grouped(self.steps)
         )
     }

@@ -153,7 +153,12 @@ impl fmt::Display for ResourceState {
         match self {
             Self::Unknown => Ok(()),
             Self::Permits { requested, exist } => {
-                write!(f, ": {} requested, {} exist", counted((*requested).into(), "permit"), number(*exist))
+                write!(
+                    f,
+                    ": {} requested, and only {} exist, free or not",
+                    counted((*requested).into(), "permit"),
+                    number(*exist)
+                )
             }
             Self::Full { capacity, receiver } => {
                 write!(f, ": {0} of {0} used", number(*capacity))?;
@@ -171,7 +176,7 @@ impl fmt::Display for ResourceState {
                     None => Ok(()),
                     Some(ChannelUser::Used(task)) => write!(f, "; {task} has used it"),
                     Some(ChannelUser::Created(task)) => {
-                        write!(f, "; {task} created the channel, and no living task has sent to it")
+                        write!(f, "; {task} created the channel; which task has the sender is not known")
                     }
                 }
             }

@@ -34,7 +34,7 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         let tried = grouped(found.critical_tried);
         let all = grouped(found.frequency.tried);
         let sentence = if found.frequency.failing == found.frequency.tried && found.frequency.tried > 0 {
-            format!("Every schedule fails: all {all} that were tried, and {tried} variants of this one")
+            format!("Every schedule that was tried fails: all {all}, and {tried} variants of this one")
         } else if found.frequency.is_usual() {
             let failing = grouped(found.frequency.failing);
             format!(

@@ -81,7 +81,7 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found) {
 /// Says where a schedule was stored, or why it was not.
 pub fn stored_text<T>(path: &Path, result: &Result<T, RegressionError>) -> String {
     match result {
-        Ok(_) => format!("{}: commit it", stored_there(path)),
+        Ok(_) => format!("{}; commit it", stored_there(path)),
         Err(error) => format!("no: {error}"),
     }
 }

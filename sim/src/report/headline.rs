@@ -46,7 +46,8 @@ pub(super) fn write(text: &mut String, test: &TestName, found: &Found, names: &T
         note.text(names).lines().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     let mut context = String::new();
-    if let Some(task) = &failure.task {
+    // A limit is no failure of the task that was next.
+    if let Some(task) = failure.task.as_ref().filter(|_| !failure.kind.is_limit()) {
         let _ = write!(context, "in task {task}, ");
         if let Some(site) = task.spawned.as_ref().filter(|_| names.introduce(task)) {
             let _ = write!(context, "spawned at {site}, ");

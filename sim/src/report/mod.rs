@@ -67,12 +67,9 @@ pub(crate) const BASELINE_STEPS: &str = "Steps of the baseline run (FIFO order)"
 /// The title of the steps of a run that was replayed and passed.
 pub(crate) const REPLAYED_STEPS: &str = "Steps of the replayed run";
 
-/// Renders since when something lasts, for an instant of virtual time: `since time 20 ms`.
+/// Renders since when something lasts, for an instant of virtual time: `since virtual time 20 ms`.
 fn since(at_ns: u64) -> String {
-    match at_ns {
-        0 => "since the start".to_owned(),
-        at_ns => format!("since time {}", Nanos(at_ns)),
-    }
+    format!("since virtual time {}", Nanos(at_ns))
 }
 
 /// Writes the input of a property, as its `Debug` prints it.

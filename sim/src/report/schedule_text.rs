@@ -12,7 +12,7 @@ use super::operation_text::{Form, outcome, verb};
 use super::step_text;
 use super::task_names::TaskNames;
 use crate::sorting::{insert_sorted, sort_by_number};
-use crate::text::{Nanos, Nth, counted, times, wrap, wrap_rows};
+use crate::text::{Nanos, Nth, counted, wrap, wrap_rows};
 use crate::{
     Deviation, Domain, FaultAspect, FaultKind, Found, NodeEvent, Operation, Performed, Record, ResourceKind,
     Schedule, Seed, Site, StepKind, WorldChange, WorldDeviation, WorldEffect, WorldEvent,
@@ -227,9 +227,7 @@ impl Writer<'_> {
                 format!("{}, and draws {}", self.does(arrival), deviation.value)
             }),
             Domain::Operation => self.about_task(deviation, |arrival, at| self.preempted(arrival, at)),
-            Domain::Stall => {
-                self.about_task(deviation, |arrival, at| self.stalled(arrival, at, deviation.value))
-            }
+            Domain::Stall => self.about_task(deviation, |arrival, at| self.stalled(arrival, at)),
             Domain::Network | Domain::Fault | Domain::Io => self.about_world(deviation),
         }
     }
@@ -262,7 +260,7 @@ impl Writer<'_> {
     }
 
     /// Describes a task that did not run while virtual time advanced.
-    fn stalled(&self, arrival: usize, at: usize, advances: u32) -> String {
+    fn stalled(&self, arrival: usize, at: usize) -> String {
         match self.record.steps.get(at) {
             Some(step) => format!(
                 "{} only at virtual time {}, after a stall of {}",
@@ -270,13 +268,10 @@ impl Writer<'_> {
                 Nanos(step.at_ns),
                 Nanos(step.at_ns - self.record.ready_at_ns(arrival))
             ),
-            None => {
-                let times = times(advances.into());
-                format!(
-                    "{} is ready but does not run while virtual time advances {times}",
-                    self.task(arrival)
-                )
-            }
+            None => format!(
+                "{} is ready but does not run before the run ends, although virtual time advances",
+                self.task(arrival)
+            ),
         }
     }
 
@@ -313,7 +308,7 @@ impl Writer<'_> {
             }
         };
         let does =
-            operation.map_or_else(|| "continues".to_owned(), |performed| self.done(performed, Form::Present));
+            operation.map_or_else(|| self.continues(at), |performed| self.done(performed, Form::Present));
         let steps = counted(meanwhile as u64, "step");
         format!("{task} {does} only after {has_done} (preempted for {steps})")
     }
@@ -367,17 +362,17 @@ impl Writer<'_> {
         };
         // The last of these is the one that matters: with one step fewer, the run would end differently.
         if let Some((last, more)) = overtook.split_last().filter(|_| at != usize::MAX) {
-            line.push_str(&format!(" only after {}", self.has_done(*last)));
             if overtaken.is_empty() {
                 line.push_str(&out_of_fifo(more.len(), "later"));
             }
+            line.push_str(&format!(" only after {}", self.has_done(*last)));
         }
         if let Some((first, more)) = overtaken.split_first() {
             let but = if overtook.is_empty() { "" } else { ", but" };
-            line.push_str(&format!("{but} before {}", self.does(*first)));
             if overtook.is_empty() {
                 line.push_str(&out_of_fifo(more.len(), "earlier"));
             }
+            line.push_str(&format!("{but} before {}", self.does(*first)));
         }
         if overtaken.is_empty() && overtook.is_empty() {
             let after_steps =
@@ -412,6 +407,14 @@ impl Writer<'_> {
         format!("{task} {}", self.step_text(arrival, Form::Present))
     }
 
+    /// Renders what a task does that continues without the operation before which it was preempted.
+    fn continues(&self, at: usize) -> String {
+        match self.record.kind_of(at) {
+            StepKind::Polls => "continues".to_owned(),
+            kind => step_text::does(kind, false, self.record.resumes_at(at), Form::Present),
+        }
+    }
+
     fn step_text(&self, arrival: usize, form: Form) -> String {
         let ran_at = self.steps.ran_at[arrival];
         let kind = ran_at.map_or(StepKind::Polls, |step| self.record.kind_of(step));
@@ -438,5 +441,5 @@ impl Writer<'_> {
 
 /// Says by how many steps a task runs earlier or later than in FIFO order, if the line does not name all of them.
 fn out_of_fifo(more: usize, direction: &str) -> String {
-    if more == 0 { String::new() } else { format!(", {} steps {direction} than in FIFO order", more + 1) }
+    if more == 0 { String::new() } else { format!(", {} steps {direction} than in FIFO order,", more + 1) }
 }

@@ -15,15 +15,15 @@ pub(super) fn does(kind: StepKind, starts: bool, waited_at: Option<&Site>, form:
         (StepKind::Polls, true) => "has resumed",
         (StepKind::NodePaused, false) => "is due",
         (StepKind::NodePaused, true) => "has been due",
-        (StepKind::NodeDown, false) => "is dropped",
-        (StepKind::NodeDown, true) => "has been dropped",
+        // Its future has been dropped before.
+        (StepKind::NodeDown, false) => return "ends (its node went down)".to_owned(),
+        (StepKind::NodeDown, true) => return "has ended (its node went down)".to_owned(),
         (StepKind::Aborts, false) => "is aborted",
         (StepKind::Aborts, true) => "has been aborted",
     };
     let because = match kind {
         StepKind::NodePaused => " while its node is paused",
-        StepKind::NodeDown => " with its node",
-        StepKind::Polls | StepKind::Aborts => "",
+        StepKind::NodeDown | StepKind::Polls | StepKind::Aborts => "",
     };
     format!("{verb}{}{because}", at(waited_at))
 }

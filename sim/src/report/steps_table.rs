@@ -182,8 +182,8 @@ fn first_listed(record: &Record, first: usize) -> usize {
 /// Selects steps before step number `last`: those of deviations and of the critical decision with the steps around them, and
 /// those that change the world or cancel a future. If they are too many, the last ones are selected.
 fn earlier(record: &Record, found: &Found, last: usize) -> Vec<usize> {
-    let deviations = found.shrunk.deviations().unwrap_or_default();
-    let mut centers = schedule_text::steps_of(record, deviations);
+    let deviations = schedule_text::deviations(record, &found.shrunk);
+    let mut centers = schedule_text::steps_of(record, &deviations);
     if let Some(critical) = found.critical.as_ref().filter(|critical| critical.fails == found.shrunk) {
         centers.extend(critical.decision.steps().map(|step| step as usize - 1));
     }
@@ -237,7 +237,7 @@ fn table(lines: &[Line<'_>]) -> String {
                 let what = counted(*length as u64, "step");
                 let (times, from) = (grouped(*times as u64), grouped(*from as u64 + 1));
                 let often = if *at_least {
-                    format!("at least {times} times (earlier steps than {from} were not compared)")
+                    format!("at least {times} times, from step {from} or an earlier one on")
                 } else {
                     format!("{times} times from step {from} on")
                 };
@@ -313,8 +313,8 @@ enum From<'a> {
 enum To<'a> {
     Place(&'a Site),
     Unknown,
-    /// The task is not polled: it is `dropped` where it waits, for example.
-    NotPolled(&'static str),
+    /// The task is not polled: it is `aborted`, for example. Whether it is where it waits.
+    NotPolled(&'static str, bool),
     /// The task ends: `end`, `panic`, `returned error`.
     End(&'static str),
 }
@@ -349,7 +349,7 @@ impl<'a> Row<'a> {
     /// Returns whether the row shows an unknown place.
     fn has_unknown_place(&self) -> bool {
         match (&self.from, &self.to) {
-            (_, To::NotPolled(_)) | (From::Unknown, To::Unknown) => false,
+            (_, To::NotPolled(..)) | (From::Unknown, To::Unknown) => false,
             (From::Unknown, _) | (_, To::Unknown) => true,
             _ => false,
         }
@@ -394,8 +394,8 @@ impl<'a> Row<'a> {
             From::Unknown => UNKNOWN.to_owned(),
         };
         match self.to {
-            To::NotPolled(what) if matches!(self.from, From::Place(_)) => format!("{what} at {from}"),
-            To::NotPolled(what) => what.to_owned(),
+            To::NotPolled(what, true) if matches!(self.from, From::Place(_)) => format!("{what} at {from}"),
+            To::NotPolled(what, _) => what.to_owned(),
             To::Unknown if matches!(self.from, From::Unknown) => CONTINUES.to_owned(),
             To::Place(site) => format!("{from} → {}", place(site)),
             To::Unknown => format!("{from} → {UNKNOWN}"),
@@ -428,9 +428,9 @@ fn row<'a>(record: &'a Record, failure: Option<&Failure>, number: usize, marks: 
         failure.and_then(|failure| failure.task.as_ref()).is_some_and(|label| label.path == task.label.path);
     let kind = record.kind_of(number);
     let to = match (&step.waits_at, step.finished) {
-        _ if kind == StepKind::NodeDown => To::NotPolled("dropped"),
-        _ if kind == StepKind::NodePaused => To::NotPolled("not polled"),
-        _ if kind == StepKind::Aborts => To::NotPolled("aborted"),
+        _ if kind == StepKind::NodeDown => To::NotPolled("ends", false),
+        _ if kind == StepKind::NodePaused => To::NotPolled("not polled", true),
+        _ if kind == StepKind::Aborts => To::NotPolled("aborted", true),
         (_, true) => To::End(match failure.map(|failure| failure.kind) {
             _ if step.panicked => "panic",
             Some(FailureKind::Error) if failed_here => "returned error",

@@ -319,7 +319,7 @@ impl Obstacle {
                     BytesPlace::PeerUnsent => {
                         ["written by the peer is unsent", "written by the peer are unsent"]
                     }
-                    BytesPlace::Unread => ["sent is unread by the peer", "sent are unread by the peer"],
+                    BytesPlace::Unread => ["sent has not been read", "sent have not been read"],
                     BytesPlace::Outgoing => ["sent is in flight", "sent are in flight"],
                     BytesPlace::Unsent => ["written is unsent", "written are unsent"],
                     BytesPlace::Unacknowledged => [
@@ -332,7 +332,7 @@ impl Obstacle {
             Self::NothingInFlight => "nothing is in flight".to_owned(),
             Self::EndInFlight => "the end of the stream is in flight".to_owned(),
             Self::PeerGone => {
-                "the peer is gone, which a read does not notice (a write would fail)".to_owned()
+                "the other end no longer exists; a write would fail, but a read waits".to_owned()
             }
             Self::NotAccepted => "the connection is not accepted yet".to_owned(),
             Self::PeerReads(task) => format!("{task} at the other end is reading{}", too(SocketAction::Read)),

@@ -256,9 +256,9 @@ impl fmt::Display for TokenError {
                 "a token can't contain `{}`: it is `TL1` followed by digits and letters; copy it again from the report",
                 character.escape_debug()
             ),
-            Self::Mistyped => f.write_str(
-                "the token has a typing error (its checksum is wrong); copy it again from the report",
-            ),
+            Self::Mistyped => {
+                f.write_str("the token has a typo (its checksum is wrong); copy it again from the report")
+            }
             Self::LaterVersion { found } => write!(
                 f,
                 "the token starts with `{found}`, so a later version of timeloop made it; this version reads `TL1`: update \
@@ -276,7 +276,7 @@ impl fmt::Display for TokenError {
             ),
             Self::OtherTest { test } => write!(
                 f,
-                "the token belongs to another test, or `{test}` had another name when it was printed; run the test whose \
+                "the token is not one of `{test}`, or that test had another name when the token was printed; run the test whose \
                  report printed it, or explore again"
             ),
         }

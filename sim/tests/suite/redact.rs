@@ -27,8 +27,8 @@ fn line(text: &str) -> String {
         "(run ",
         "(case ",
         "(schedule ",
-        "Every schedule fails: all ",
-        "that were tried, and ",
+        "Every schedule that was tried fails: all ",
+        "fails: all #, and ",
         "None of the ",
         "No critical order found: none of the ",
     ] {
@@ -81,7 +81,7 @@ fn hides_seeds_counts_strategies_and_tokens() {
 timeloop: `a` failed in 1,047 of 2,211 schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in 3 of 201 others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of 201 others: panic at a.rs:5:5
-Every schedule fails: all 201 that were tried, and 8 variants of this one
+Every schedule that was tried fails: all 201, and 8 variants of this one
 The test fails in 195 of 201 schedules. It passes without this delay (checked)
 The test fails in 195 of 201 schedules. None of the 8 single changes to this one that were tried makes it pass
 No critical order found: none of the 8 single changes that were tried makes the test pass
@@ -95,7 +95,7 @@ replay     TIMELOOP_REPLAY=TL11NB5TCD2040020810400010C36Z4P cargo test a -- --ex
 timeloop: `a` failed in # of # schedules: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in # of # others: panic at a.rs:5:5
 timeloop: `a` failed under a stored schedule, and in none of # others: panic at a.rs:5:5
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 The test fails in # of # schedules. It passes without this delay (checked)
 The test fails in # of # schedules. None of the # single changes to this one that were tried makes it pass
 No critical order found: none of the # single changes that were tried makes the test pass

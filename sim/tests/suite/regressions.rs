@@ -77,7 +77,7 @@ fn a_failure_is_stored_and_tried_first_next_time() {
     let first = explore(&config(&folder.0), &toy::lost_update());
     assert_eq!(folder.read(FILE), LOST_UPDATE);
     let path = folder.file(FILE);
-    let stored = format!("{}, replayed first from now on: commit it", path.display());
+    let stored = format!("{}, replayed first from now on; commit it", path.display());
     assert_eq!(found(&first).stored.as_deref(), Some(&*stored));
 
     let toy = Counted(toy::lost_update(), AtomicU64::new(0));

@@ -167,7 +167,7 @@ fn a_bad_token_is_an_error_and_nothing_is_run() {
     );
     assert_eq!(
         error(&Schedule::baseline().to_token("toys::races")),
-        "TIMELOOP_REPLAY: the token belongs to another test, or `toys::lost_update` had another name when it was printed; run the \
+        "TIMELOOP_REPLAY: the token is not one of `toys::lost_update`, or that test had another name when the token was printed; run the \
          test whose report printed it, or explore again"
     );
     assert_eq!(toy.1.load(Relaxed), 0);

@@ -27,8 +27,8 @@ Critical order (checked): if these two swap, the test passes
   step 6  `transfer` (root.1) resumes at transfer.toy:2
 
 Failing schedule: FIFO order, except
-  step 6  `transfer` (root.1) resumes at transfer.toy:2 only after `audit` (root.2) has resumed at
-          audit.toy:2, 2 steps later than in FIFO order
+  step 6  `transfer` (root.1) resumes at transfer.toy:2, 2 steps later than in FIFO order, only after `audit`
+          (root.2) has resumed at audit.toy:2
   (`transfer` (root.1) is spawned at transfer.toy:1:5; `audit` (root.2) is spawned at audit.toy:1:5)
 
 Steps (▸ out of FIFO order)
@@ -60,17 +60,18 @@ timeloop: `toys::lost_wake` failed in # of # schedules: deadlock
   (after 5 steps, at virtual time 0 s)
 
 Blocked tasks
-  - `root` has been blocked at root.toy:3:5 since the start
-  - `notifier` (root.2), spawned at notifier.toy:1:5, has been blocked at notifier.toy:2:5 since the start
-  - `waiter` (root.1), spawned at waiter.toy:1:5, has been blocked at waiter.toy:3:5 since the start
+  - `root` has been blocked at root.toy:3:5 since virtual time 0 s
+  - `notifier` (root.2), spawned at notifier.toy:1:5, has been blocked at notifier.toy:2:5 since virtual time
+    0 s
+  - `waiter` (root.1), spawned at waiter.toy:1:5, has been blocked at waiter.toy:3:5 since virtual time 0 s
 
 Critical order (checked): if these two swap, the test passes
   step 3  `notifier` (root.2) resumes at notifier.toy:1
   step 4  `waiter` (root.1) starts
 
 Failing schedule: FIFO order, except
-  step 4  `waiter` (root.1) starts only after `notifier` (root.2) has resumed at notifier.toy:1, 2 steps later
-          than in FIFO order
+  step 4  `waiter` (root.1) starts, 2 steps later than in FIFO order, only after `notifier` (root.2) has
+          resumed at notifier.toy:1
 
 Steps (▸ out of FIFO order)
     step  time  task               ran from → to
@@ -132,7 +133,7 @@ Critical order (checked in a similar failing schedule): if these two swap, the t
 
 Failing schedule: FIFO order, except
   step 2  `second` (root.2) starts before `first` (root.1) starts
-  step 3  `second` (root.4) starts before `first` (root.1) starts, 2 steps earlier than in FIFO order
+  step 3  `second` (root.4) starts, 2 steps earlier than in FIFO order, before `first` (root.1) starts
   (`first` (root.1) is spawned at first.toy:1:5; `second` (root.2) is spawned at second.toy:1:5; `second`
    (root.4) is spawned at second.toy:1:5)
 
@@ -247,7 +248,7 @@ Running tasks
   - `ticker` (root.1), spawned at ticker.toy:1:5, ran in 500 of the last 500 steps; it waits at ticker.toy:2:5
     and wakes itself
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 
@@ -300,7 +301,7 @@ fn d7_a_task_that_overtakes_several_others_has_one_sentence() {
     assert_eq!(
         schedule.lines().next(),
         Some(
-            "  step 2  `root` resumes at root.toy:6 before `late` (root.1) starts, 5 steps earlier than in FIFO order"
+            "  step 2  `root` resumes at root.toy:6, 5 steps earlier than in FIFO order, before `late` (root.1) starts"
         ),
         "{report}"
     );
@@ -316,7 +317,7 @@ timeloop: `toys::always` failed in # of # schedules: panic at root.toy:2:5
   cell 0 is 0, not 1
   (in task `root`, after 2 steps, at virtual time 0 s)
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 
@@ -343,7 +344,7 @@ timeloop: `toys::drawing` failed in # of # schedules: panic at root.toy:3:5
   cell 0 is 0, not 2
   (in task `root`, after 4 steps, at virtual time 0 s)
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 

@@ -102,7 +102,7 @@ fn each_error_says_what_is_accepted() {
     for length in 3..token.len() {
         assert_eq!(answer(&token[..length]), truncated, "{length} characters");
     }
-    let mistyped = "the token has a typing error (its checksum is wrong); copy it again from the report";
+    let mistyped = "the token has a typo (its checksum is wrong); copy it again from the report";
     assert_eq!(answer(&token.replacen('5', "6", 1)), mistyped);
     assert_eq!(answer(&format!("{token}00")), mistyped);
     assert_eq!(
@@ -115,7 +115,7 @@ fn each_error_says_what_is_accepted() {
     );
     assert_eq!(
         Schedule::from_token(token, "bank::tests::withdrawals").unwrap_err().to_string(),
-        "the token belongs to another test, or `bank::tests::withdrawals` had another name when it was printed; run the test \
+        "the token is not one of `bank::tests::withdrawals`, or that test had another name when the token was printed; run the test \
          whose report printed it, or explore again"
     );
     assert_eq!(

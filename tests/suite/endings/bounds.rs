@@ -34,7 +34,7 @@ fn livelock() {
     assert_eq!(failure.kind, FailureKind::Livelock);
     assert_eq!(by_name!(failure), "\
 livelock in `spin` (root.1) after 3 ms: 1,000 polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs more polls at one instant, raise `max_polls_per_instant`.
-  `root` has waited at <await the spinner> since time 3 ms for task `spin` (root.1) to end");
+  `root` has waited at <await the spinner> since virtual time 3 ms for task `spin` (root.1) to end");
 }
 
 #[cfg(feature = "sync")]
@@ -62,7 +62,7 @@ fn livelock_of_two_tasks_that_wake_each_other() {
     // A task that keeps running is not blocked, although it waits when the limit is reached.
     assert_eq!(by_name!(found.failure), "\
 livelock in `spin` (root.1) after 0 s: 1,000 polls while virtual time did not advance: tasks keep waking themselves or each other. If the test needs more polls at one instant, raise `max_polls_per_instant`.
-  `root.2`, spawned at <waiter>:22, has waited at <waiter> since the start for task `spin` (root.1) to end");
+  `root.2`, spawned at <waiter>:22, has waited at <waiter> since virtual time 0 s for task `spin` (root.1) to end");
     let running = found.report.split("\n\n").find_map(|part| part.strip_prefix("Running tasks\n"));
     let running = running.expect("a list of running tasks").replace("\n    ", " ");
     let running = running.lines().map(|line| {
@@ -103,7 +103,7 @@ fn time_limit() {
     });
     assert_eq!(failure.kind, FailureKind::TimeLimit);
     assert_eq!(by_name!(failure), "time limit after 50 s: the run did not end within 60 s of virtual time; the next timer is due at 75 s. If the test needs more time, raise `max_virtual_time`.
-  `root` has been blocked at <tick> since time 50 s");
+  `root` has been blocked at <tick> since virtual time 50 s");
 }
 
 /// The default limit, printed in a readable unit.
@@ -117,7 +117,7 @@ fn time_limit_of_a_century() {
     });
     assert_eq!(by_name!(failure), "\
 time limit after 32,850 d: the run did not end within 36,500 d of virtual time; the next timer is due at 38,325 d. If the test needs more time, raise `max_virtual_time`.
-  `root` has been blocked at <once in 15 years> since time 32,850 d");
+  `root` has been blocked at <once in 15 years> since virtual time 32,850 d");
 }
 
 #[test]

@@ -48,9 +48,9 @@ fn over_two_locks() {
     assert_eq!(by_name!(failure), "\
 deadlock after 20 ms: no task is ready and no timer is pending, so nothing can wake the 3 blocked tasks
   cycle: `transfer` (root.1) → `transfer` (root.2) → `transfer` (root.1)
-  `root` has waited at <join> since the start (for 20 ms) for task `transfer` (root.1) to end
-  `transfer` (root.1), spawned at <pay>:19, has waited at <second lock> since time 20 ms for `mutex` (created at <accounts>:63), held by `transfer` (root.2), acquired at <first lock>:29
-  `transfer` (root.2), spawned at <refund>:22, has waited at <second lock> since time 20 ms for `mutex` (created at <accounts>:39), held by `transfer` (root.1), acquired at <first lock>:29");
+  `root` has waited at <join> since virtual time 0 s (for 20 ms) for task `transfer` (root.1) to end
+  `transfer` (root.1), spawned at <pay>:19, has waited at <second lock> since virtual time 20 ms for `mutex` (created at <accounts>:63), held by `transfer` (root.2), acquired at <first lock>:29
+  `transfer` (root.2), spawned at <refund>:22, has waited at <second lock> since virtual time 20 ms for `mutex` (created at <accounts>:39), held by `transfer` (root.1), acquired at <first lock>:29");
 }
 
 /// In a crate that does not know timeloop, the reported line is still the user's.
@@ -78,8 +78,8 @@ fn over_a_future_of_a_foreign_crate() {
         by_name!(failure.unwrap_err()),
         "\
 deadlock after 2 s: no task is ready and no timer is pending, so nothing can wake the 2 blocked tasks
-  `root` has been blocked at <done> since time 2 s
-  `consume` (root.1), spawned at <consumer>:9, has been blocked at <next> since time 2 s"
+  `root` has been blocked at <done> since virtual time 2 s
+  `consume` (root.1), spawned at <consumer>:9, has been blocked at <next> since virtual time 2 s"
     );
 }
 
@@ -99,7 +99,7 @@ fn over_a_future_with_wakers_of_its_own() {
         by_name!(failure.unwrap_err()),
         "\
 deadlock after 0 s: no task is ready and no timer is pending, so nothing can wake the blocked task
-  `root` has been blocked at <all> since the start"
+  `root` has been blocked at <all> since virtual time 0 s"
     );
 }
 
@@ -162,6 +162,6 @@ deadlock after 0 s: no task is ready and no timer is pending, so nothing can wak
   earlier, `worker` (root.1) panicked at <no orders>:17: assertion `left == right` failed: no orders
     left: 0
    right: 1
-  `root` has waited at <done 2> since the start for `notify` (created at <notify>:28)"
+  `root` has waited at <done 2> since virtual time 0 s for `notify` (created at <notify>:28)"
     );
 }

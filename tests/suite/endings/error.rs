@@ -86,7 +86,7 @@ timeloop: `errors::ports` failed in # of # schedules: error
   the test returned an error: ParseIntError { kind: InvalidDigit }
   (in task `root`, after 2 steps, at virtual time 5 ms)
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 

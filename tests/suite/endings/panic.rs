@@ -66,7 +66,7 @@ timeloop: `bank::withdraw` failed in # of # schedules: panic at <unwrap it>:29
   earlier, `withdraw` (root.1) panicked at <named>:13: overdrawn
   (in task `root`, after 3 steps, at virtual time 0 s)
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 

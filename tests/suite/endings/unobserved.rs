@@ -151,7 +151,7 @@ timeloop: `bank::audits` failed in # of # schedules: unobserved panic at <books>
   (in task `audit` (root.1), spawned at <spawn in a report>:14, after 3 steps, at virtual
   time 0 s)
 
-Every schedule fails: all # that were tried, and # variants of this one
+Every schedule that was tried fails: all #, and # variants of this one
 
 Failing schedule: FIFO order
 

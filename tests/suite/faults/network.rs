@@ -109,10 +109,10 @@ fn b10_short_long_and_large_plans() {
     );
     assert_eq!(
         panic_text(|| drop(plan().partitions(u32::MAX))),
-        "a fault plan can't have 4294967295 faults of one kind; give 1000 or less"
+        "a fault plan can't have 4294967295 faults of one kind; give 1000 or fewer"
     );
     assert_eq!(
         panic_text(|| drop(plan().lasting(Duration::ZERO, Duration::from_millis(5)))),
-        "a fault of no time does nothing; give a shortest time above zero, such as 1 ms"
+        "a fault that lasts no time does nothing; give a shortest time above zero, such as 1 ms"
     );
 }

@@ -218,7 +218,7 @@ fn plans_that_can_do_nothing_are_refused() {
     );
     assert_eq!(
         panic_text(|| drop(plan().clock_jumps(1_001))),
-        "a fault plan can't have 1001 faults of one kind; give 1000 or less"
+        "a fault plan can't have 1001 faults of one kind; give 1000 or fewer"
     );
     // These can do something.
     run(0, || async {

@@ -32,7 +32,7 @@ fn a6_a_lock_handed_to_a_future_that_is_not_polled() {
     });
     assert_eq!(
         by_name!(blocked(&failure.unwrap_err())),
-        "`root` has waited at <again> since the start for `mutex` (created at <lock>:20), handed to a future of the task itself, \
+        "`root` has waited at <again> since virtual time 0 s for `mutex` (created at <lock>:20), handed to a future of the task itself, \
          requested at <queued>:40, which is not being polled\n"
     );
 }
@@ -68,7 +68,7 @@ fn a6_more_permits_than_exist() {
     });
     assert_eq!(
         by_name!(blocked(&failure.unwrap_err())),
-        "`root` has waited at <acquire> since the start for `semaphore` (created at <semaphore>:23): 5 permits requested, 3 exist, \
+        "`root` has waited at <acquire> since virtual time 0 s for `semaphore` (created at <semaphore>:23): 5 permits requested, and only 3 exist, free or not, \
          held by no task\n"
     );
 }
@@ -141,8 +141,11 @@ fn a9_a_wait_begins_when_the_task_first_waits() {
         drop(held);
     });
     let text = by_name!(blocked(&failure.unwrap_err()));
-    assert!(text.contains("`root` has waited at ") && text.contains(" since time 30 s for task"), "{text}");
-    assert!(text.contains("since time 20 ms (for 29.98 s) for `mutex`"), "{text}");
+    assert!(
+        text.contains("`root` has waited at ") && text.contains(" since virtual time 30 s for task"),
+        "{text}"
+    );
+    assert!(text.contains("since virtual time 20 ms (for 29.98 s) for `mutex`"), "{text}");
 }
 
 #[test]
@@ -286,8 +289,8 @@ fn d2_the_halves_of_a_channel_differ_and_form_a_cycle() {
     assert_eq!(
         text.replace(&format!(", spawned at {spawned},"), ""),
         "cycle: `root` → `root.1` → `root`
-`root` has waited at <send job> since the start for capacity in `mpsc channel` (created at <jobs>:37): 1 of 1 used; `root.1` receives from it
-`root.1` has waited at <send result> since the start for capacity in `mpsc channel` (created at <results>:42): 1 of 1 used; `root` created the channel, and no task has received from it
+`root` has waited at <send job> since virtual time 0 s for capacity in `mpsc channel` (created at <jobs>:37): 1 of 1 used; `root.1` receives from it
+`root.1` has waited at <send result> since virtual time 0 s for capacity in `mpsc channel` (created at <results>:42): 1 of 1 used; `root` created the channel, and no task has received from it
 "
     );
 }
@@ -305,8 +308,8 @@ fn d2_the_senders_that_are_left() {
     });
     assert_eq!(
         by_name!(blocked(&failure.unwrap_err())),
-        "`root` has waited at <recv> since the start for a message in `mpsc channel` (created at <kept>:28): 1 sender is left; \
-         `root` created the channel, and no living task has sent to it\n"
+        "`root` has waited at <recv> since virtual time 0 s for a message in `mpsc channel` (created at <kept>:28): 1 sender is left; \
+         `root` created the channel; which task has the sender is not known\n"
     );
 }
 
@@ -528,7 +531,7 @@ fn b6_the_step_limit_names_a_cycle_beside_a_ticker() {
     });
     assert_eq!(
         locks.message(),
-        "the run did not end within 500 steps. 2 tasks have waited for each other in a cycle since time 20 ms, while other tasks \
+        "the run did not end within 500 steps. 2 tasks have waited for each other in a cycle since virtual time 20 ms, while other tasks \
          continued."
     );
     let text = blocked(&locks);
@@ -545,7 +548,7 @@ fn b6_the_step_limit_names_a_cycle_beside_a_ticker() {
         spawn(async move { drop(theirs.lock().await) }).await.unwrap();
     });
     assert!(
-        join.message().contains("2 tasks have waited for each other in a cycle since the start"),
+        join.message().contains("2 tasks have waited for each other in a cycle since virtual time 0 s"),
         "{join}"
     );
 
@@ -563,7 +566,7 @@ fn b6_the_step_limit_names_a_cycle_beside_a_ticker() {
         sleep(Duration::from_secs(3_600)).await;
     });
     assert!(
-        three.message().contains("3 tasks have waited for each other in a cycle since time 5 ms"),
+        three.message().contains("3 tasks have waited for each other in a cycle since virtual time 5 ms"),
         "{three}"
     );
 }

@@ -43,10 +43,10 @@ fn a_read_over_a_cut_link() {
         stream.read_exact(&mut [0; 6]).await.unwrap(); // @read
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <read> since time 3 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `serve` on server (root.1) at the other end is reading, too
-  `serve` on server (root.1) has waited at <request> since time 2.5 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `root` at the other end is reading, too
+  `root` has waited at <read> since virtual time 3 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `serve` on server (root.1) at the other end is reading, too
+  `serve` on server (root.1) has waited at <request> since virtual time 2.5 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect>:26: nothing is in flight, the link `server` → `test` is cut, and `root` at the other end is reading, too
   network:
-  - the link `server` → `test` is cut (since time 3 ms, by the code at <cut>:39)");
+  - the link `server` → `test` is cut (since virtual time 3 ms, by the code at <cut>:39)");
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn an_accept_without_clients() {
         server.until_down().await; // @until down
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <until down> since the start; it waits for node `server` to go down; the node is up and has 1 task
-  `main` on server (root.1) has waited at <accept> since the start; it is accepting on the TCP listener `0.0.0.0:80` of node `server`, bound at <bind>:28: no client is connecting");
+  `root` has waited at <until down> since virtual time 0 s; it waits for node `server` to go down; the node is up and has 1 task
+  `main` on server (root.1) has waited at <accept> since virtual time 0 s; it is accepting on the TCP listener `0.0.0.0:80` of node `server`, bound at <bind>:28: no client is connecting");
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn a_read_from_a_paused_node() {
         stream.read_exact(&mut [0; 5]).await.unwrap(); // @read 2
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <read 2> since time 2 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is in flight, and 14 bytes sent are unread by the peer
-  `main` on server (root.1) has waited at <accept 2> since time 2.5 ms for its node to be resumed
+  `root` has waited at <read 2> since virtual time 2 ms (for 500 µs); it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 2>:26: node `server` is paused, nothing is in flight, and 14 bytes sent have not been read
+  `main` on server (root.1) has waited at <accept 2> since virtual time 2.5 ms for its node to be resumed
   network:
-  - node `server` is paused (since time 1 ms, by the code at <pause>:16)");
+  - node `server` is paused (since virtual time 1 ms, by the code at <pause>:16)");
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn two_writers_that_do_not_read() {
         writes(TcpStream::connect("server:80").await.unwrap()).await; // @client
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <write> since time 2 ms (for 1 ms); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `main` on server (root.1) at the other end is writing, too
-  `main` on server (root.1) has waited at <write> since time 2.5 ms (for 500 µs); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent are unread by the peer, and `root` at the other end is writing, too");
+  `root` has waited at <write> since virtual time 2 ms (for 1 ms); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent have not been read, and `main` on server (root.1) at the other end is writing, too
+  `main` on server (root.1) has waited at <write> since virtual time 2.5 ms (for 500 µs); it is writing to the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <client>:16: the buffers are full, 131,072 bytes sent have not been read, and `root` at the other end is writing, too");
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn two_readers_that_do_not_write() {
         }
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <server accepts> since the start; it is reading from the TCP connection `127.0.0.1:32768` → `127.0.0.1:80`, opened at <connect 3>:30: nothing is in flight, and `root.1` at the other end is reading, too; or it is accepting on the TCP listener `127.0.0.1:80`, bound at <bind 2>:24: no client is connecting
-  `root.1` has waited at <client reads> since the start; it is reading from the TCP connection `127.0.0.1:32768` → `127.0.0.1:80`, opened at <connect 3>:30: nothing is in flight, and `root` at the other end is reading, too");
+  `root` has waited at <server accepts> since virtual time 0 s; it is reading from the TCP connection `127.0.0.1:32768` → `127.0.0.1:80`, opened at <connect 3>:30: nothing is in flight, and `root.1` at the other end is reading, too; or it is accepting on the TCP listener `127.0.0.1:80`, bound at <bind 2>:24: no client is connecting
+  `root.1` has waited at <client reads> since virtual time 0 s; it is reading from the TCP connection `127.0.0.1:32768` → `127.0.0.1:80`, opened at <connect 3>:30: nothing is in flight, and `root` at the other end is reading, too");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_crashed_node() {
         }
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <read 3> since time 4 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 4>:26: node `server` is down
+  `root` has waited at <read 3> since virtual time 4 ms; it is reading from the TCP connection `10.0.0.1:32768` (test) → `10.0.0.2:80` (server), opened at <connect 4>:26: node `server` is down
   network:
   - node `server` is down (crashed at 3 ms, by the code at <crash>:16)");
 }
@@ -166,10 +166,10 @@ fn held_datagrams() {
         socket.recv(&mut [0; 8]).await.unwrap(); // @answer
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <answer> since time 1 ms; it is receiving on the UDP socket `10.0.0.1:32768`, bound at <bind own>:22, connected to `10.0.0.2:9` (sink): nothing is in flight, and the link `test` → `sink` is held
-  `main` on sink (root.1) has waited at <recv> since the start (for 1 ms); it is receiving on the UDP socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held by a link
+  `root` has waited at <answer> since virtual time 1 ms; it is receiving on the UDP socket `10.0.0.1:32768`, bound at <bind own>:22, connected to `10.0.0.2:9` (sink): nothing is in flight, and the link `test` → `sink` is held
+  `main` on sink (root.1) has waited at <recv> since virtual time 0 s (for 1 ms); it is receiving on the UDP socket `0.0.0.0:9` of node `sink`, bound at <bind udp>:26: 2 datagrams are held by a link
   network:
-  - the link `test` → `sink` is held (since time 1 ms, by the code at <hold>:28)");
+  - the link `test` → `sink` is held (since virtual time 1 ms, by the code at <hold>:28)");
 }
 
 #[cfg(unix)]
@@ -206,11 +206,11 @@ fn unix_sockets() {
         drop((log, silent));
     });
     assert_eq!(by_name!(described(failure.unwrap_err())), "\
-  `root` has waited at <unix recv> since the start; it is receiving on the Unix datagram socket, created at <pair>:29: no datagram is queued
-  `root.1` has waited at <unix accept> since the start; it is accepting on the Unix listener `/run/app.sock`, bound at <unix listener>:24: no client is connecting
-  `root.2` has waited at <unix write> since the start; it is writing to the Unix stream `/run/app.sock`, opened at <unix connect>:30: the buffers are full, and 172,031 bytes sent are unread by the peer
-  `root.3` has waited at <unix send> since the start; it is sending on the Unix datagram socket `/run/log.sock`, created at <unbound>:24: the receiver's queue is full (11 datagrams)
-  `root.1.1` has waited at <unix read> since the start; it is reading from the Unix stream `/run/app.sock`, opened at <unix silent>:22: nothing is in flight");
+  `root` has waited at <unix recv> since virtual time 0 s; it is receiving on the Unix datagram socket, created at <pair>:29: no datagram is queued
+  `root.1` has waited at <unix accept> since virtual time 0 s; it is accepting on the Unix listener `/run/app.sock`, bound at <unix listener>:24: no client is connecting
+  `root.2` has waited at <unix write> since virtual time 0 s; it is writing to the Unix stream `/run/app.sock`, opened at <unix connect>:30: the buffers are full, and 172,031 bytes sent have not been read
+  `root.3` has waited at <unix send> since virtual time 0 s; it is sending on the Unix datagram socket `/run/log.sock`, created at <unbound>:24: the receiver's queue is full (11 datagrams)
+  `root.1.1` has waited at <unix read> since virtual time 0 s; it is reading from the Unix stream `/run/app.sock`, opened at <unix silent>:22: nothing is in flight");
 }
 
 /// Cancelled waits are not described. Waits of futures polled by other tasks are.
@@ -239,7 +239,7 @@ fn only_current_waits_are_described() {
     assert_eq!(
         by_name!(described(failure.unwrap_err())),
         "\
-  `root` has waited at <all> since time 2 ms; it is receiving on the UDP socket `127.0.0.1:9`, bound at <bind 4>:22: nothing is in flight"
+  `root` has waited at <all> since virtual time 2 ms; it is receiving on the UDP socket `127.0.0.1:9`, bound at <bind 4>:22: nothing is in flight"
     );
 }
 
@@ -275,14 +275,15 @@ fn the_state_of_the_network_at_a_failure() {
             network.trim_start(),
             "\
   - node `a` is down (crashed at 1 ms, by the code at <crash a>:22)
-  - node `b` is paused (since time 1 ms, by the code at <pause b>:22)
-  - node `c` is cut off from all other nodes (since time 1 ms, by the code at
+  - node `b` is paused (since virtual time 1 ms, by the code at <pause b>:22)
+  - node `c` is cut off from all other nodes (since virtual time 1 ms, by the code at
     <isolate>:29)
-  - the link `test` → `a` is cut (since time 2 ms, by the code at <cut a>:29)
-  - the link between `test` and `b` is cut (since time 2 ms, by the code at <partition>:29)
-  - the link `a` → `b` is clogged until time 7 ms (since time 2 ms, by the code at
+  - the link `test` → `a` is cut (since virtual time 2 ms, by the code at <cut a>:29)
+  - the link between `test` and `b` is cut (since virtual time 2 ms, by the code at
+    <partition>:29)
+  - the link `a` → `b` is clogged until time 7 ms (since virtual time 2 ms, by the code at
     <clog>:21)
-  - the link `b` → `a` is held (since time 2 ms, by the code at <hold b>:21)
+  - the link `b` → `a` is held (since virtual time 2 ms, by the code at <hold b>:21)
   - and 2 more"
         );
     }

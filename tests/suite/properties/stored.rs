@@ -37,7 +37,7 @@ fn a_failing_case_is_stored_and_tried_first() {
     let text = fs::read_to_string(&file).unwrap();
     let found = first.failed.unwrap().found;
     assert!(found.report.contains(
-        "shop.sells.proptest.txt, replayed first from now on: commit it\nreplay     TIMELOOP_REPLAY="
+        "shop.sells.proptest.txt, replayed first from now on; commit it\nreplay     TIMELOOP_REPLAY="
     ));
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
@@ -252,7 +252,7 @@ fn proptest_stores_input_and_schedule_too() {
         let said = elsewhere(test, &folder, &[]);
         let file = file.display();
         let expected = format!(
-            "timeloop: the failing case is stored in {file} and replayed first from now on: commit it\n\
+            "timeloop: the failing case is stored in {file}, replayed first from now on; commit it\n\
              timeloop: {file}:7: the proptest strategy no longer generates the stored input `(1, 2, Schedule("
         );
         assert!(said.starts_with(&expected), "{said}");

@@ -125,7 +125,7 @@ fn a_handle_panics_on_another_thread() {
 #[test]
 fn without_a_loop_there_is_no_handle() {
     let error = Handle::try_current().unwrap_err();
-    assert_eq!(error.to_string(), "no event loop is running: must be called inside a timeloop run");
+    assert_eq!(error.to_string(), "no event loop is running: call this inside a timeloop run");
     assert!(error.is_missing_context() && !error.is_thread_local_destroyed());
     assert_eq!(
         panic_text(|| drop(Handle::current())),

@@ -32,7 +32,7 @@ fn a_run_panics_inside_a_tokio_task() {
             " inside tokio's own runtime: start it in a plain `#[test]`, in `main`, or in \
              `tokio::task::spawn_blocking`; otherwise, its tasks would use up tokio's cooperative budget"
         );
-        assert!(refused.starts_with("cannot start the loop of `timeloop::run` at tests"), "{refused}");
+        assert!(refused.starts_with("cannot start `timeloop::run` at tests"), "{refused}");
         let task = tokio::spawn(async { refusal(|| timeloop::explore(many_messages)) });
         assert!(task.await.unwrap().contains("inside tokio's own runtime"));
     });

@@ -239,7 +239,10 @@ fn e07_a_loop_further_out_can_not_be_waited_for() {
             let inner = Builder::new_multi_thread().enable_all().build().unwrap();
             inner.block_on(async {
                 let text = panic_text(|| task::block_in_place(|| handle.block_on(async {})));
-                assert!(text.contains("this code runs in a second loop, started inside of"), "{text}");
+                assert!(
+                    text.contains("this code runs in another runtime, which was started inside of"),
+                    "{text}"
+                );
             });
         });
     });

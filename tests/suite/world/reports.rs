@@ -52,7 +52,7 @@ Failing schedule: FIFO order, except
     for (line, event) in [
         ("       1   0 s  root                    start → <first>", "node db-1 starts"),
         ("       4   0 s  root                    ", "node db-1 crashes"),
-        ("       5   0 s  serve on db-1 (root.1)  dropped at <write>", "its node went down"),
+        ("       5   0 s  serve on db-1 (root.1)  ends", "its node went down"),
         ("       6   0 s  root                    <second> → panic", "node db-1 restarts"),
     ] {
         let is_it = |row: &str| row.starts_with(line) && row.ends_with(&format!("  {event}"));

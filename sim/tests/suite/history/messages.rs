@@ -107,8 +107,8 @@ fn describes_an_undecided_history() {
     let error = hard().check_within(&Register::new(0), 10_000).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the history of 21 operations could not be checked within 10,000 steps; allow more steps (`check_within`), \
-         give the model finer keys (`Model::key`), or run fewer operations concurrently"
+        "the history of 21 operations could not be checked within 10,000 steps of the search; allow more \
+         (`check_within`), divide the model into more objects (`Model::key`), or run fewer operations concurrently"
     );
     let CheckError::Undecided(undecided) = error else { panic!("decided") };
     assert_eq!((undecided.operations, undecided.steps, undecided.key), (21, 10_000, None));
