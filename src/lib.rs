@@ -201,6 +201,7 @@
 //! | `net` | yes | [`net`] and [`io`], by way of the crate `tokio` with its feature `io-util` alone |
 //! | `futures-io` | | the traits of the crate `futures-io` for streams and their halves, beside tokio's |
 //! | `hermetic` | | clocks, random numbers and names of `std` obey the run, under Linux: [`guide::hermetic`] |
+//! | `blocking-stacks` | | closures of [`spawn_blocking`](task::spawn_blocking) wait in any order, under Linux |
 //! | `proptest` | | schedules as inputs of properties, which shrink together with the other inputs: `guide::properties` |
 //! | `arbitrary` | | `fuzz_target!`: a fuzzer generates input and schedule together: `guide::fuzzing` |
 //! | `hyper` | | `adapters::hyper`: the timer, executor and streams that hyper 1 needs |

@@ -18,7 +18,7 @@ use super::preemption::{Interrupted, UNLIMITED};
 use super::run::Stop;
 use super::tasks::{Interrupts, ROOT_SLOT, State};
 use super::waker;
-use super::{Core, Engine, Flavor};
+use super::{Core, Engine, Flavor, context, own_stack};
 
 /// Why the steps of a loop halt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct Unwound;
 #[derive(Default)]
 pub(super) struct Nested {
     /// Whether the running code may block: it is inside of `spawn_blocking` or `block_in_place`.
-    blocking: Cell<bool>,
+    pub(super) blocking: Cell<bool>,
     /// The slots of the tasks that block, innermost last.
     frames: RefCell<Vec<u32>>,
     /// Why a nested loop has halted for good.
@@ -61,29 +61,77 @@ pub(crate) enum Blocking {
     Between,
 }
 
+/// Calls `f`, which may block, in a task of the running loop. No budget applies meanwhile.
+pub(crate) fn allow_blocking<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<(bool, u8)>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            context::driving(|engine| self.0.map(|before| engine.set_blocking(before)));
+        }
+    }
+
+    // The loop is not borrowed while `f` runs, which may be suspended.
+    let _restore = Restore(context::driving(|engine| engine.set_blocking((true, UNLIMITED))));
+    f()
+}
+
+/// Awaits `future` in the current task of the running loop, which may block: the caller has checked that.
+pub(crate) fn wait_blocking<F: Future>(future: F) -> F::Output {
+    if own_stack::can_suspend() {
+        return wait_suspended(future);
+    }
+    let mut future = pin!(future);
+    let mut output = None;
+    context::driving(|engine| {
+        engine.wait(&mut |context| match future.as_mut().poll(context) {
+            Poll::Ready(ready) => {
+                output = Some(ready);
+                true
+            }
+            Poll::Pending => false,
+        });
+    });
+    output.expect("the wait is over")
+}
+
+/// Awaits `future` in a closure that is suspended while the future is pending.
+fn wait_suspended<F: Future>(future: F) -> F::Output {
+    struct End {
+        resumed: bool,
+    }
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            context::driving(|engine| engine.end_suspended_wait(self.resumed));
+        }
+    }
+
+    let mut future = pin!(future);
+    context::driving(|engine| engine.set_blocking((false, 0)));
+    let mut end = End { resumed: false };
+    loop {
+        let waker = context::driving(|engine| waker::of_number(engine.polled.get(), engine.wakers()));
+        let waker = waker.expect("the closure is called by a loop");
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let dropping = context::driving(|engine| engine.dropping.take()).flatten();
+        own_stack::suspend();
+        context::driving(|engine| engine.dropping.set(dropping));
+        end.resumed = true;
+    }
+}
+
 impl Engine {
     /// Returns whether the running code may block.
     pub(crate) fn blocking(&self) -> Blocking {
         match (self.is_polling(), self.nested.blocking.get()) {
+            _ if own_stack::is_unwinding() => Blocking::Between,
             (true, false) => Blocking::Refused,
             (true, true) if !self.is_shut_down() => Blocking::Allowed,
             _ => Blocking::Between,
         }
-    }
-
-    /// Calls `f`, which may block. No budget applies meanwhile.
-    pub(crate) fn allow_blocking<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Restore<'a>(&'a Engine, bool, u8);
-
-        impl Drop for Restore<'_> {
-            fn drop(&mut self) {
-                self.0.nested.blocking.set(self.1);
-                self.0.step.spent.set(self.2);
-            }
-        }
-
-        let _restore = Restore(self, self.nested.blocking.replace(true), self.step.spent.replace(UNLIMITED));
-        f()
     }
 
     /// Returns whether the running code is on a worker: in a task, or in the root of a runtime with a current thread, and not in
@@ -93,18 +141,18 @@ impl Engine {
         self.is_polling() && !self.nested.blocking.get() && (one_thread || self.current.get() != ROOT_SLOT)
     }
 
-    /// Awaits `future` within the current task, which may block.
-    pub(crate) fn wait_nested<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        let mut output = None;
-        self.wait(&mut |context| match future.as_mut().poll(context) {
-            Poll::Ready(ready) => {
-                output = Some(ready);
-                true
-            }
-            Poll::Pending => false,
-        });
-        output.expect("the wait is over")
+    /// Sets whether the running code may block, and how many units of the budget are spent. Returns what was set before.
+    fn set_blocking(&self, (blocking, spent): (bool, u8)) -> (bool, u8) {
+        (self.nested.blocking.replace(blocking), self.step.spent.replace(spent))
+    }
+
+    /// Ends a wait in a closure that was suspended, or not.
+    fn end_suspended_wait(&self, resumed: bool) {
+        self.set_blocking((true, UNLIMITED));
+        if resumed {
+            // As at the end of a nested wait.
+            self.step.woken.set(true);
+        }
     }
 
     /// Polls until `poll` returns true, and runs the loop in between.
@@ -203,7 +251,8 @@ impl Engine {
                     drop(guard);
                     panic!(
                         "deadlock of two blocking waits: an earlier wait could continue, but this later one must end first, \
-                         because both share one thread; await instead of blocking"
+                         because both share one stack; await instead of blocking{}",
+                        own_stack::HINT
                     );
                 }
                 self.nested.halted.set(Some(halted));

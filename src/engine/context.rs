@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A running loop is the current one on its thread, whichever contexts are entered. Without a running loop, the newest
 //!   entered context is current.
-//! - The pointer to a loop is set only while a stack frame borrows the loop.
+//! - The pointer to a loop is set only while a stack frame borrows the loop, and changes with the stack.
 //! - A wake of an idle loop from its own thread is an ordinary wake.
 //! - The root of a loop is polled by one frame at a time, while the call that runs the loop lends it.
 #![expect(unsafe_code, reason = "the running loop, reached through a thread-local pointer")]
@@ -19,9 +19,9 @@ use super::{Engine, RunId, TaskRef, waker};
 
 thread_local! {
     /// The loop that runs on this thread, or null.
-    static DRIVING: Cell<*const Engine> = const { Cell::new(ptr::null()) };
+    pub(super) static DRIVING: Cell<*const Engine> = const { Cell::new(ptr::null()) };
     /// The loops entered by `Runtime::enter`, oldest first, each with the number of its guard.
-    static ENTERED: RefCell<Vec<(u64, Rc<Engine>)>> = const { RefCell::new(Vec::new()) };
+    pub(super) static ENTERED: RefCell<Vec<(u64, Rc<Engine>)>> = const { RefCell::new(Vec::new()) };
     /// The number of the next guard.
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
     /// The loops of this thread that outlive single calls of `block_on`. Those that are left when the thread ends are leaked:

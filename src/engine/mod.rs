@@ -28,6 +28,17 @@ mod join_error;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod observer;
+// Miri can't switch stacks.
+#[cfg_attr(
+    not(all(
+        feature = "blocking-stacks",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(miri),
+    )),
+    path = "own_stack/missing.rs"
+)]
+pub(crate) mod own_stack;
 pub(crate) mod panics;
 mod preemption;
 mod run;
@@ -55,7 +66,7 @@ use std::task::Waker;
 
 use timeloop_sim::{AnySource, Detail, Failure, FaultCounts, Limits, Ready};
 
-pub(crate) use blocking_waits::Blocking;
+pub(crate) use blocking_waits::{Blocking, allow_blocking, wait_blocking};
 pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
 pub(crate) use function_name::function_name;
@@ -63,6 +74,7 @@ pub use id::Id;
 pub use join_error::JoinError;
 #[cfg(feature = "net")]
 pub(crate) use observer::user_site;
+pub(crate) use own_stack::{Closure, is_on_own_stack};
 pub(crate) use preemption::{UNITS, UNLIMITED};
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;

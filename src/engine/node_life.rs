@@ -258,7 +258,8 @@ impl Engine {
             return (true, task.unused());
         }
         let stopped = interrupts.has(Interrupts::STOPPED);
-        if !stopped && interrupts.has(Interrupts::ABORTED) {
+        let aborted = interrupts.has(Interrupts::ABORTED) && !interrupts.has(Interrupts::BEGUN);
+        if !stopped && aborted {
             core.observer.record(super::observer::Recorder::aborted);
         }
         if !stopped && interrupts.has(Interrupts::PAUSED) {
@@ -267,7 +268,7 @@ impl Engine {
             return (false, task.unused());
         }
         drop(guard);
-        if stopped || interrupts.has(Interrupts::ABORTED) {
+        if stopped || aborted {
             let (cancelled, polled) = task.cancel(id);
             self.panicked.set(cancelled.err());
             (true, polled)

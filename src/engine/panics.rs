@@ -32,15 +32,16 @@ impl PanicNote {
     }
 }
 
+/// Whether panics on this thread are noted and printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Outside,
     Loud,
     Silent,
 }
 
 thread_local! {
-    static MODE: Cell<Mode> = const { Cell::new(Mode::Outside) };
+    pub(super) static MODE: Cell<Mode> = const { Cell::new(Mode::Outside) };
     static LAST: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
 }
 

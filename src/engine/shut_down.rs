@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - Closures of `spawn_blocking` that were spawned before run to their end if the shutdown waits for them, as on the threads
-//!   of tokio's pool.
+//!   of tokio's pool. Those that are suspended continue when the other tasks are cancelled; if they still wait then, they are
+//!   cancelled, too.
 //! - Nothing is spawned on a runtime that has been shut down. A task that code tries to spawn is cancelled at once.
 
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use timeloop_sim::{Limits, Seed, StrategySpec};
 
 use super::context::Driving;
 use super::panics::Watch;
-use super::run::Root;
+use super::run::{MAX_LAST_ROUNDS, Root};
 use super::tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State};
 use super::waker::{self, TaskRef};
 use super::{Engine, ForeignWakes, Label, RunId, RuntimeSettings};
@@ -62,6 +63,14 @@ impl Engine {
             }
         }
         for slot in self.unfinished() {
+            if !(waits && self.has_begun(slot)) {
+                self.cancel_at_end(slot);
+            }
+        }
+        if waits {
+            self.resume_closures();
+        }
+        for slot in self.unfinished() {
             self.cancel_at_end(slot);
         }
         let (root, values, timers) = {
@@ -87,12 +96,41 @@ impl Engine {
 
     /// Runs the task in this slot if it is a closure of `spawn_blocking` that has not been aborted.
     fn run_blocking_closure(&self, slot: u32) {
-        let (task, number) = {
+        {
             let mut core = self.core.borrow_mut();
             let place = core.tasks.at(slot);
             if !place.blocking || place.interrupts.any() {
                 return;
             }
+        }
+        self.poll_closure(slot);
+    }
+
+    /// Returns whether the task in this slot is a closure that is suspended.
+    fn has_begun(&self, slot: u32) -> bool {
+        let mut core = self.core.borrow_mut();
+        let interrupts = core.tasks.at(slot).interrupts;
+        interrupts.has(Interrupts::BEGUN) && !interrupts.has(Interrupts::STOPPED)
+    }
+
+    /// Resumes the suspended closures that something has woken, such as the end of the other tasks, until none is left.
+    fn resume_closures(&self) {
+        let is_due =
+            |&slot: &u32| self.has_begun(slot) && self.core.borrow_mut().tasks.at(slot).state == State::Ready;
+        for _ in 0..MAX_LAST_ROUNDS {
+            let due: Vec<u32> = self.unfinished().into_iter().filter(is_due).collect();
+            if due.is_empty() {
+                return;
+            }
+            due.into_iter().for_each(|slot| self.poll_closure(slot));
+        }
+    }
+
+    /// Polls the task in this slot, a closure of `spawn_blocking`.
+    fn poll_closure(&self, slot: u32) {
+        let (task, number) = {
+            let mut core = self.core.borrow_mut();
+            let place = core.tasks.at(slot);
             place.state = State::Running;
             (place.task.take(), TaskRef::number_of(self.run, slot, place.generation))
         };
@@ -102,9 +140,14 @@ impl Engine {
         self.polled.set(number);
         let ended = task.poll(&mut Context::from_waker(&waker::of_number(number, &waker::PLAIN))).is_ready();
         self.polled.set(0);
-        self.core.borrow_mut().tasks.at(slot).task.put(Some(task));
+        let mut core = self.core.borrow_mut();
+        let place = core.tasks.at(slot);
+        place.task.put(Some(task));
         if ended {
-            self.end_task(self.core.borrow_mut(), slot);
+            self.end_task(core, slot);
+        } else {
+            place.state = if self.step.woken.get() { State::Ready } else { State::Waiting };
+            drop(core);
         }
         self.current.set(NO_SLOT);
     }

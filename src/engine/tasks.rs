@@ -68,6 +68,8 @@ impl Interrupts {
     pub(super) const REPORTED: Self = Self(32);
     /// The task blocks in a nested wait: its poll is on the stack.
     pub(super) const BLOCKED: Self = Self(64);
+    /// The task is a closure of `spawn_blocking` that has begun on a stack of its own, so it can't be aborted.
+    pub(super) const BEGUN: Self = Self(128);
 
     /// Returns whether the set is not empty.
     #[inline(always)]

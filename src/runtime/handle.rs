@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::{Id, RuntimeMetrics};
 use crate::engine::context::{self, Entered};
-use crate::engine::{self, Blocking, Engine, Flavor, Root, RootFuture, RunId, Stop, TaskBox};
+use crate::engine::{self, Blocking, Engine, Flavor, Root, RootFuture, RunId, Stop, TaskBox, wait_blocking};
 use crate::harness::assert_not_inside_tokio;
 use crate::task::{JoinHandle, blocking};
 
@@ -148,7 +148,8 @@ impl Handle {
     /// Runs the loop until `future` completes.
     ///
     /// In `spawn_blocking` and `block_in_place`, the other tasks of the run proceed meanwhile. If several tasks block at
-    /// the same time, the one that began last must end first, because they share one thread.
+    /// the same time, the one that began last must end first, because they share one stack. Closures of
+    /// [`spawn_blocking`](crate::task::spawn_blocking) are free of this limit with the feature `blocking-stacks`.
     ///
     /// # Panics
     /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, in a task that may not block. Also if the
@@ -158,10 +159,7 @@ impl Handle {
         match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
             Some((_, Blocking::Refused)) => nested_in_task(),
             Some((true, Blocking::Allowed)) => {
-                let mut future = Some(future);
-                let output =
-                    context::driving(|engine| future.take().map(|future| engine.wait_nested(future)));
-                return output.flatten().expect("the loop is running");
+                return wait_blocking(future);
             }
             Some((false, Blocking::Allowed)) | None => {}
             Some((_, Blocking::Between)) => panic!(

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use crate::engine::announce::Action;
-use crate::engine::{Blocking, Engine, context};
+use crate::engine::{Blocking, Engine, context, wait_blocking};
 
 /// Returns whether a run is in progress on this thread, so that blocking it would deadlock.
 pub(super) fn inside_run() -> bool {
@@ -37,7 +37,7 @@ pub(super) fn wait<F: Future>(
             "Cannot block the current thread from within a runtime: `{method}` is called in a task; use `{instead}`, or \
              call it in `spawn_blocking`"
         ),
-        Blocking::Allowed => context::driving(|engine| engine.wait_nested(action.before(future()))),
+        Blocking::Allowed => Some(wait_blocking(action.before(future()))),
         Blocking::Between => {
             action.touch();
             // Not `unwrap_or_else`: from a closure, the panic would report a line of this file.

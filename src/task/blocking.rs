@@ -1,39 +1,59 @@
 //! Code that blocks: `spawn_blocking`, `block_in_place`, and what they allow.
 //!
 //! # Invariants
-//! A closure that does not wait is part of one step. Where it waits, the other tasks run, as in a nested loop.
+//! - A closure that does not wait is part of one step.
+//! - Where it waits, the other tasks run. A closure of `spawn_blocking` is then suspended if it has a stack of its own. Any other
+//!   code keeps its frames on the stack of the loop, and a nested loop runs above them.
+
+#[cfg(all(test, feature = "blocking-stacks", target_os = "linux", not(miri)))]
+mod tests;
 
 use std::borrow::Cow;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::JoinHandle;
-use crate::engine::{Blocking, Engine, Flavor, TaskBox, TooManyTasks, context};
+use super::suspended::Suspended;
+use crate::engine::{Blocking, Closure, Engine, Flavor, TaskBox, TooManyTasks, allow_blocking, context};
 
 /// The future of a closure that may block.
-struct BlockingCall<F>(Option<F>);
+struct BlockingCall<F: FnOnce() -> R + 'static, R: 'static> {
+    /// `None` once it has ended.
+    closure: Option<Closure<F, R>>,
+    suspended: Option<Suspended>,
+}
 
-impl<F> Unpin for BlockingCall<F> {}
+impl<F: FnOnce() -> R + 'static, R: 'static> Unpin for BlockingCall<F, R> {}
 
-impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
+impl<F: FnOnce() -> R + 'static, R: 'static> Future for BlockingCall<F, R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
-        let call = self.0.take().expect("a closure is called once");
-        Poll::Ready(allow(call))
+        let mut suspended = self.suspended.take().unwrap_or_default();
+        let before = suspended.enter();
+        let resumed = self.closure.as_mut().expect("a closure is called once").resume();
+        if resumed.is_pending() {
+            suspended.leave(before);
+            self.suspended = Some(suspended);
+        } else {
+            self.closure = None;
+        }
+        resumed
     }
 }
 
-/// Calls `f`, which may block.
-fn allow<R>(f: impl FnOnce() -> R) -> R {
-    let mut f = Some(f);
-    let mut output = None;
-    context::driving(|engine| engine.allow_blocking(|| output = f.take().map(|f| f())));
-    match (output, f) {
-        (Some(output), _) => output,
-        (None, Some(f)) => f(),
-        (None, None) => unreachable!("a closure that was called has returned"),
+/// Unwinds a closure that is suspended.
+impl<F: FnOnce() -> R + 'static, R: 'static> Drop for BlockingCall<F, R> {
+    fn drop(&mut self) {
+        if let Some(mut suspended) = self.suspended.take() {
+            let before = suspended.enter();
+            let unwound = catch_unwind(AssertUnwindSafe(|| self.closure = None));
+            suspended.leave(before);
+            if let Err(payload) = unwound {
+                resume_unwind(payload);
+            }
+        }
     }
 }
 
@@ -48,7 +68,11 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    let spawned = engine.spawn(TaskBox::new(BlockingCall(Some(f))), name, location)?;
+    let spawned = engine.spawn(
+        TaskBox::new(BlockingCall { closure: Some(Closure::new(f)), suspended: None }),
+        name,
+        location,
+    )?;
     engine.mark_blocking(spawned.0);
     Ok(JoinHandle::new(spawned))
 }
@@ -58,7 +82,17 @@ where
 ///
 /// Unlike in tokio, there is no thread. The closure runs as one step. It may wait for other tasks by
 /// [`Handle::block_on`](crate::runtime::Handle::block_on) and by methods such as `blocking_recv`, which let the other
-/// tasks run. If several closures wait at the same time, the one that began last must end first.
+/// tasks run. Any number of closures may wait at the same time.
+///
+/// With the feature `blocking-stacks` (Linux on x86-64 and aarch64) each closure has a stack of its own, and the waits may
+/// end in any order. Without it, the wait that began last must end first; otherwise the run fails with the reason. A test
+/// whose waits end in this order makes the same decisions with and without the feature.
+///
+/// As in tokio, [`abort`](JoinHandle::abort) has no effect on a closure that has begun. If the run ends or the node
+/// crashes while the closure waits, its stack is unwound, so that its destructors run.
+///
+/// The stack has 2 MiB, or as many bytes as the variable `RUST_MIN_STACK` says. If it overflows, the process ends with
+/// SIGSEGV.
 ///
 /// # Panics
 /// Outside a run.
@@ -125,5 +159,5 @@ where
         "can call blocking only when running on the multi-threaded runtime; use `flavor = \"multi_thread\"`, or \
          `spawn_blocking`"
     );
-    allow(f)
+    allow_blocking(f)
 }

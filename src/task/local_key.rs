@@ -9,10 +9,14 @@ use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
 
 use pin_project_lite::pin_project;
+
+use super::suspended::{self, Scope};
+use crate::engine::is_on_own_stack;
 
 /// A key of a task-local value, declared by [`task_local!`](crate::task_local).
 ///
@@ -114,10 +118,16 @@ impl<T: 'static> LocalKey<T> {
         struct Entered<'a, T: 'static> {
             key: &'static LocalKey<T>,
             slot: &'a mut Option<T>,
+            /// For a closure that may be suspended: holds the outer value in the place of the slot.
+            open: Option<Rc<OpenScope<T>>>,
         }
 
         impl<T: 'static> Drop for Entered<'_, T> {
             fn drop(&mut self) {
+                if let Some(open) = self.open.take() {
+                    suspended::pop();
+                    *self.slot = open.outer.take();
+                }
                 // Neither call can fail: `enter` has just used the cell, and every borrow within `f` has ended.
                 self.key.cell.with(|cell| mem::swap(self.slot, &mut *cell.borrow_mut()));
             }
@@ -131,10 +141,31 @@ impl<T: 'static> LocalKey<T> {
             Err(_) => Err(EnterError::Borrowed),
         });
         exchanged.unwrap_or(Err(EnterError::ThreadEnds))?;
-        let entered = Entered { key: self, slot };
+        let open = is_on_own_stack().then(|| {
+            let open = Rc::new(OpenScope { key: self, outer: RefCell::new(slot.take()) });
+            suspended::push(Rc::clone(&open) as Rc<dyn Scope>);
+            open
+        });
+        let entered = Entered { key: self, slot, open };
         let result = f();
         drop(entered);
         Ok(result)
+    }
+}
+
+/// A scope that a closure on a stack of its own is in.
+struct OpenScope<T: 'static> {
+    key: &'static LocalKey<T>,
+    /// The value around the scope; that of the scope while the closure is suspended.
+    outer: RefCell<Option<T>>,
+}
+
+impl<T: 'static> Scope for OpenScope<T> {
+    fn swap(&self) {
+        // It fails in a closure that waits within `with`: then the value stays, and other scopes of the key can't be entered.
+        let _ = self.key.cell.try_with(|cell| {
+            cell.try_borrow_mut().map(|mut value| mem::swap(&mut *value, &mut *self.outer.borrow_mut()))
+        });
     }
 }
 

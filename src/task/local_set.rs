@@ -132,9 +132,17 @@ fn resume_panic((payload, note): DestructorPanic) -> ! {
     resume_unwind(payload)
 }
 
+/// A current set, or none.
+pub(super) type CurrentSet = Option<Rc<Shared>>;
+
 thread_local! {
     /// The current set.
-    static CURRENT: RefCell<Option<Rc<Shared>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<CurrentSet> = const { RefCell::new(None) };
+}
+
+/// Sets the current set; returns what it was.
+pub(super) fn replace_current(set: CurrentSet) -> CurrentSet {
+    CURRENT.try_with(|current| current.replace(set)).ok().flatten()
 }
 
 impl LocalSet {
@@ -390,16 +398,13 @@ struct Entered {
 
 impl Entered {
     fn enter(shared: &Rc<Shared>) -> Self {
-        let previous = CURRENT.try_with(|current| current.replace(Some(Rc::clone(shared)))).ok().flatten();
-        Self { previous, _not_send: PhantomData }
+        Self { previous: replace_current(Some(Rc::clone(shared))), _not_send: PhantomData }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = self.previous.take();
-        let left = CURRENT.try_with(|current| current.replace(previous));
-        drop(left);
+        drop(replace_current(self.previous.take()));
     }
 }
 

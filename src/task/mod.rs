@@ -16,6 +16,7 @@ pub mod join_set;
 mod local_key;
 mod local_set;
 mod spawn;
+mod suspended;
 mod yield_now;
 
 pub use crate::engine::{Id, JoinError};

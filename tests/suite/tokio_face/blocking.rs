@@ -188,9 +188,11 @@ fn e07_waits_that_cross_are_refused_with_the_reason() {
         let (tx, rx) = futures_channel::oneshot::channel::<()>();
         let (back_tx, back_rx) = futures_channel::oneshot::channel::<()>();
         let other = handle.clone();
-        let first = task::spawn_blocking(move || {
-            handle.block_on(rx).unwrap();
-            back_tx.send(()).unwrap();
+        let first = spawn(async move {
+            task::block_in_place(|| {
+                handle.block_on(rx).unwrap();
+                back_tx.send(()).unwrap();
+            });
         });
         // Below it on the stack is the first one, which has to continue before this one can.
         let second = spawn(async move {

@@ -9,6 +9,12 @@ mod io;
 mod macros;
 #[cfg(all(feature = "net", unix))]
 mod net;
+#[cfg(all(
+    feature = "blocking-stacks",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod own_stacks;
 mod refused;
 mod runtimes;
 mod shutdown;
