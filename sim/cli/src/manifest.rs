@@ -36,7 +36,7 @@ pub(crate) fn of_ours(text: &str, workspace: &str, real_tokio: &Path) -> String 
     let mut written = Table::new();
     written.insert("package".into(), package.into());
     written.insert("workspace".into(), Table::new().into());
-    for key in ["lib", "features", "dependencies"] {
+    for key in ["lib", "features", "dependencies", "target"] {
         if let Some(value) = manifest.remove(key) {
             written.insert(key.into(), value);
         }
@@ -173,5 +173,8 @@ mod tests {
         assert_eq!(manifest["dependencies"]["timeloop-sim"]["path"].as_str(), Some("../timeloop-sim"));
         assert_eq!(manifest["dependencies"]["tokio"]["package"].as_str(), Some(REAL_TOKIO));
         assert_eq!(manifest["dependencies"]["tokio"]["path"].as_str(), Some("/real"));
+        let targets = manifest["target"].as_table().expect("dependencies of some targets");
+        let dependencies = targets.values().filter_map(|target| target.get("dependencies"));
+        assert!(dependencies.into_iter().any(|dependencies| dependencies.get("corosensei").is_some()));
     }
 }

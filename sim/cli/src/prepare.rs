@@ -128,7 +128,8 @@ impl Prepared {
 }
 
 /// Packages that are timeloop's dependencies and often a program's.
-const UPDATED: [&str; 5] = ["bytes", "futures-core", "futures-task", "futures-util", "pin-project-lite"];
+const UPDATED: [&str; 7] =
+    ["autocfg", "bytes", "futures-core", "futures-task", "futures-util", "pin-project-lite", "scopeguard"];
 
 fn unresolved(messages: &str) -> Failed {
     Failed::infrastructure(format!(

@@ -40,6 +40,19 @@ const CLEAN: &str = "
         });
         let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
         assert_eq!(stream.map(|number| number + 1).collect::<Vec<i32>>().await, [1, 2, 3]);
+        // Closures that wait for each other.
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (back, returned) = tokio::sync::oneshot::channel();
+        let first = tokio::task::spawn_blocking(move || {
+            let number: i32 = receiver.blocking_recv().unwrap();
+            back.send(number + 1).unwrap();
+        });
+        let second = tokio::task::spawn_blocking(move || {
+            sender.send(1).unwrap();
+            returned.blocking_recv().unwrap()
+        });
+        assert_eq!(second.await.unwrap(), 2);
+        first.await.unwrap();
     }
 ";
 
