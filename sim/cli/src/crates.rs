@@ -3,9 +3,11 @@
 //! # Invariants
 //! The folder's name is a hash of everything that it is made from. It appears as a whole, and never changes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cargo_metadata::Package;
 use cargo_metadata::semver::Version;
 
 use crate::exit::Failed;
@@ -17,38 +19,93 @@ use crate::{archive, manifest};
 /// The manifests of our own crates in the archive.
 const OURS: [&str; 4] = ["timeloop", "timeloop-sim", "timeloop-macros", "timeloop-hermetic"];
 
-/// The folder of the package `tokio`, in the folder of all crates. Reports take the files of `registry/src` for those of
-/// dependencies.
-const SHIM: &str = "registry/src/timeloop/tokio";
+/// Where our crates are, in the folder of all crates. Reports take the files of `registry/src` for those of dependencies.
+const OUR_FOLDER: &str = "registry/src/timeloop";
 
-/// Returns the folder of the package `tokio`, which is made if it does not exist.
-pub(crate) fn make(places: &Places, tokio: &Tokio) -> Result<PathBuf, Failed> {
-    let path = Path::new(tokio.package.manifest_path.as_std_path());
-    let real = files::context(fs::read_to_string(path), "read", path)?;
-    let features = format!("{:?}", tokio.package.features);
-    let id = tokio.package.id.repr.as_bytes();
-    let hash = files::hash([archive::BYTES, id, real.as_bytes(), features.as_bytes()]);
-    let folder = places.crates.join(format!("{hash:016x}"));
-    if !folder.is_dir() {
-        let new = files::beside(&folder);
-        files::remove(&new)?;
-        fill(&new, tokio, path, &real)?;
-        // Another command may have made it in the meantime.
-        if let Err(error) = fs::rename(&new, &folder)
-            && !folder.is_dir()
-        {
-            files::context(Err(error), "write", &folder)?;
-        }
-        files::remove(&new)?;
-    }
-    Ok(folder.join(SHIM))
+/// The crates of a program.
+#[derive(Debug)]
+pub(crate) struct Crates {
+    pub(crate) folder: PathBuf,
 }
 
-fn fill(folder: &Path, tokio: &Tokio, real_manifest: &Path, real: &str) -> Result<(), Failed> {
-    let ours = folder.join("registry/src/timeloop");
+impl Crates {
+    /// Returns the folder of the package `tokio` of this version.
+    pub(crate) fn shim(&self, version: &Version) -> PathBuf {
+        self.folder.join(OUR_FOLDER).join(format!("tokio-{version}"))
+    }
+}
+
+/// Makes the crates, if they do not exist.
+pub(crate) fn make(places: &Places, tokio: &Tokio) -> Result<Crates, Failed> {
+    let real = Real::read(&tokio.newest)?;
+    let mut hashed = vec![
+        archive::BYTES.to_vec(),
+        tokio.newest.id.repr.clone().into_bytes(),
+        real.manifest.clone().into_bytes(),
+    ];
+    hashed.extend(real.changing()?);
+    let shims = shims(&tokio.packages);
+    hashed.push(format!("{shims:?}").into_bytes());
+    let hash = files::hash(hashed.iter().map(Vec::as_slice));
+    let crates = Crates { folder: places.crates.join(format!("{hash:016x}")) };
+    let folder = &crates.folder;
+    if !folder.is_dir() {
+        let new = Crates { folder: files::beside(folder) };
+        files::remove(&new.folder)?;
+        fill(&new, &shims, &real)?;
+        // Another command may have made it in the meantime.
+        if let Err(error) = fs::rename(&new.folder, folder)
+            && !folder.is_dir()
+        {
+            files::context(Err(error), "write", folder)?;
+        }
+        files::remove(&new.folder)?;
+    }
+    Ok(crates)
+}
+
+type Features = BTreeMap<String, Vec<String>>;
+
+/// Returns the versions of tokio, each with its features.
+fn shims(packages: &[Package]) -> BTreeMap<&Version, Features> {
+    let mut shims: BTreeMap<_, Features> = BTreeMap::new();
+    for package in packages {
+        // The same version from two places is one package `tokio`.
+        let features = shims.entry(&package.version).or_default();
+        for (name, implied) in &package.features {
+            features.entry(name.clone()).or_default().extend(implied.iter().cloned());
+        }
+    }
+    shims
+}
+
+/// The user's tokio.
+struct Real<'a> {
+    package: &'a Package,
+    path: &'a Path,
+    manifest: String,
+}
+
+impl<'a> Real<'a> {
+    fn read(package: &'a Package) -> Result<Self, Failed> {
+        let path = package.manifest_path.as_std_path();
+        Ok(Self { package, path, manifest: files::context(fs::read_to_string(path), "read", path)? })
+    }
+
+    fn sources(&self) -> PathBuf {
+        self.path.with_file_name("src")
+    }
+
+    /// Returns the sources if they may change under the same id, as those of a path dependency.
+    fn changing(&self) -> Result<Vec<Vec<u8>>, Failed> {
+        if self.package.source.is_some() { Ok(Vec::new()) } else { files::contents(&self.sources()) }
+    }
+}
+
+fn fill(crates: &Crates, shims: &BTreeMap<&Version, Features>, real: &Real<'_>) -> Result<(), Failed> {
+    let ours = crates.folder.join(OUR_FOLDER);
     archive::unpack(&ours)?;
-    let version = &tokio.package.version;
-    let real_name = format!("tokio-{version}");
+    let real_name = format!("tokio-{}", real.package.version);
     let beside = Path::new("../../real").join(&real_name);
     let workspace = archive::text("timeloop/Cargo.toml");
     for name in OURS {
@@ -57,16 +114,24 @@ fn fill(folder: &Path, tokio: &Tokio, real_manifest: &Path, real: &str) -> Resul
         files::write(&ours.join(name).join("Cargo.toml"), text.as_bytes())?;
     }
     // A folder name that reports know.
-    let to = folder.join("registry/src/real").join(real_name);
-    let text = manifest::of_real_tokio(real);
-    let text =
-        text.map_err(|error| Failed::infrastructure(format!("{}: {error}", real_manifest.display())))?;
+    let to = crates.folder.join("registry/src/real").join(real_name);
+    let (version, edition) = (&real.package.version, real.package.edition.as_str());
+    let at = real.path.parent().unwrap_or(real.path);
+    let text = manifest::of_real_tokio(&real.manifest, at, version, edition);
+    let text = text.map_err(|error| Failed::infrastructure(format!("{}: {error}", real.path.display())))?;
     files::write(&to.join("Cargo.toml"), text.as_bytes())?;
-    files::copy(&real_manifest.with_file_name("src"), &to.join("src"))?;
-    let shim = manifest::of_shim(archive::text("tokio/Cargo.toml"), version, &tokio.package.features);
-    files::write(&folder.join(SHIM).join("Cargo.toml"), shim.as_bytes())?;
-    let roots = OURS.iter().map(|name| ours.join(name)).chain([to, folder.join(SHIM)]);
-    roots.map(|root| root.join("src/lib.rs")).try_for_each(|root| without_warnings(&root))
+    files::copy(&real.sources(), &to.join("src"))?;
+    let mut roots: Vec<_> = OURS.iter().map(|name| ours.join(name)).chain([to]).collect();
+    let template = ours.join("tokio");
+    for (version, features) in shims {
+        let shim = crates.shim(version);
+        let text = manifest::of_shim(archive::text("tokio/Cargo.toml"), version, features);
+        files::write(&shim.join("Cargo.toml"), text.as_bytes())?;
+        files::copy(&template.join("src"), &shim.join("src"))?;
+        roots.push(shim);
+    }
+    files::remove(&template)?;
+    roots.iter().map(|root| root.join("src/lib.rs")).try_for_each(|root| without_warnings(&root))
 }
 
 /// Turns off the compiler's warnings for a crate, as cargo does for crates of a registry. No line changes its number.

@@ -1,5 +1,7 @@
 //! `cargo timeloop doctor`: what works here, and what is not simulated.
 
+use std::collections::BTreeSet;
+
 use crate::arguments::{Compile, Graph};
 use crate::exit::{Exit, Failed};
 use crate::files;
@@ -35,12 +37,15 @@ pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     let mut lines = vec![
         format!("Rust {}, cargo {}", toolchain.rustc_version, toolchain.cargo_version),
         format!("stored in {}", places.state.display()),
-        format!("{}: replaced by timeloop everywhere", graph::used(metadata, &tokio.package)),
     ];
+    let replaced = tokio.packages.iter().map(|package| graph::used(metadata, package));
+    lines.extend(replaced.map(|used| format!("{used}: replaced by timeloop everywhere")));
     lines.extend(graph::warnings(metadata).into_iter().map(|warning| format!("warning: {warning}")));
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let features = nodes.filter(|node| node.id == tokio.package.id).flat_map(|node| &node.features);
-    let features: Vec<_> = features.map(|feature| feature.as_str()).collect();
+    let features = nodes
+        .filter(|node| tokio.packages.iter().any(|package| package.id == node.id))
+        .flat_map(|node| &node.features);
+    let features: BTreeSet<_> = features.map(|feature| feature.as_str()).collect();
     lines.push("\nNot simulated:".into());
     let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
     lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));

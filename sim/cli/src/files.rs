@@ -43,6 +43,25 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Returns the names and the contents of all files of a folder, in the order of their names.
+pub(crate) fn contents(folder: &Path) -> Result<Vec<Vec<u8>>, Failed> {
+    let mut paths = Vec::new();
+    for entry in context(fs::read_dir(folder), "read the folder", folder)? {
+        paths.push(context(entry, "read the folder", folder)?.path());
+    }
+    paths.sort();
+    let mut contents = Vec::new();
+    for path in paths {
+        contents.push(path.as_os_str().as_encoded_bytes().to_vec());
+        if path.is_dir() {
+            contents.extend(self::contents(&path)?);
+        } else {
+            contents.push(context(fs::read(&path), "read", &path)?);
+        }
+    }
+    Ok(contents)
+}
+
 /// Prints to the standard output.
 pub(crate) fn print(text: &str) {
     // The reader of a pipe may have ended.

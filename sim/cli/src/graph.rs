@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use cargo_metadata::camino::Utf8Path;
+use cargo_metadata::semver::Version;
 use cargo_metadata::{
-    DepKindInfo, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId, TargetKind,
+    DepKindInfo, Dependency, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId, TargetKind,
 };
+use toml::{Table, Value};
 
 use crate::exit::Failed;
 use crate::{crates, files};
@@ -14,12 +17,26 @@ use crate::{crates, files};
 const CRATES_IO: [&str; 2] =
     ["registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"];
 
-/// The tokio that the program uses.
+/// The tokio 1.x that the program uses. There may be several, from different sources.
 #[derive(Debug)]
 pub(crate) struct Tokio {
-    pub(crate) package: Package,
-    /// The key of the table `patch` that replaces it: `crates-io` or a URL.
-    pub(crate) patched: String,
+    /// The newest one, which is underneath timeloop.
+    pub(crate) newest: Package,
+    /// All of them.
+    pub(crate) packages: Vec<Package>,
+    /// The entries of the tables `patch` that replace them.
+    pub(crate) patches: Vec<Patch>,
+}
+
+/// An entry of a table `patch`, which replaces one tokio.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Patch {
+    /// The key of the table: `crates-io` or a URL.
+    pub(crate) table: String,
+    /// The key in the table. An entry of the user's with this key is not in effect.
+    pub(crate) key: String,
+    /// The version of the tokio that is replaced.
+    pub(crate) version: Version,
 }
 
 /// Runs a `cargo metadata` command, whose messages are printed.
@@ -40,52 +57,156 @@ pub(crate) fn try_read(command: &mut Command) -> Result<Result<Metadata, String>
     })
 }
 
-/// Returns the tokio that the program uses.
+/// Returns the tokio that the program uses. `manifest` is that of the workspace's root.
 ///
 /// # Errors
 /// When it can't be replaced.
-pub(crate) fn find_tokio(metadata: &Metadata) -> Result<Tokio, Failed> {
-    let packages: Vec<_> = metadata.packages.iter().filter(|package| is_tokio(package)).collect();
-    let package = match packages[..] {
-        [package] => package,
-        [] => {
-            return Err(Failed::infrastructure(
-                "no package of this workspace depends on tokio 1.x, so there is nothing to explore",
-            ));
-        }
-        _ => {
-            let list: Vec<_> = packages.iter().map(|package| used(metadata, package)).collect();
-            return Err(Failed::infrastructure(format!(
-                "there are several tokio 1.x, and only one can be replaced:\n{}",
-                list.join("\n")
-            )));
-        }
+pub(crate) fn find_tokio(metadata: &Metadata, manifest: &Table) -> Result<Tokio, Failed> {
+    let mut packages: Vec<_> =
+        metadata.packages.iter().filter(|package| is_tokio(package)).cloned().collect();
+    packages.sort_by(|one, other| other.version.cmp(&one.version));
+    let Some(newest) = packages.first().cloned() else {
+        return Err(Failed::infrastructure(
+            "no package of this workspace depends on tokio 1.x, so there is nothing to explore",
+        ));
     };
-    let Some(source) = package.source.as_ref().map(|source| source.repr.as_str()) else {
+    if let Some(member) = packages.iter().find(|package| metadata.workspace_members.contains(&package.id)) {
+        let folder = folder(member);
+        let folder = folder.strip_prefix(&metadata.workspace_root).unwrap_or(folder);
         return Err(Failed::infrastructure(format!(
-            "{}\n`cargo timeloop` can't replace a tokio that is at a path, or that a `[patch]` takes from a path. Use \
-             tokio from crates.io or from git, or write the tests with timeloop (https://docs.rs/timeloop).",
-            used(metadata, package)
-        )));
-    };
-    let requested = |dependency: &cargo_metadata::Dependency| {
-        dependency.name == "tokio" && dependency.source.as_ref().is_none_or(|of| same_place(&of.repr, source))
-    };
-    if !metadata.packages.iter().flat_map(|package| &package.dependencies).any(requested) {
-        return Err(Failed::infrastructure(format!(
-            "{}\nYour `[patch]` already replaces tokio, and `cargo timeloop` can't replace it a second time. \
-             Remove the `[patch]` of tokio, or depend on that tokio directly.",
-            used(metadata, package)
+            "{}\nThis tokio is a member of your workspace, and cargo replaces no member. Make it a dependency at a path that \
+             is no member: take it out of `members`, and write `exclude = [\"{folder}\"]` into the table `[workspace]` of \
+             the root's Cargo.toml.",
+            used(metadata, member)
         )));
     }
     let oldest = crates::oldest_tokio();
-    if package.version < oldest {
+    if newest.version < oldest {
         return Err(Failed::infrastructure(format!(
             "{}\ntimeloop needs tokio {oldest} or later: `cargo update -p tokio --recursive`",
-            used(metadata, package)
+            used(metadata, &newest)
         )));
     }
-    Ok(Tokio { package: package.clone(), patched: patched(source) })
+    let mut requests = BTreeSet::new();
+    for node in metadata.resolve.iter().flat_map(|resolve| &resolve.nodes) {
+        requests.extend(requested_from(metadata, node, &packages));
+    }
+    let patches = patches(&requests, manifest);
+    Ok(Tokio { newest, packages, patches })
+}
+
+/// Returns from which sources a package requests tokio, and the version that it gets.
+fn requested_from(metadata: &Metadata, node: &Node, packages: &[Package]) -> Vec<(Place, Version)> {
+    let given: Vec<_> = packages.iter().filter(|package| node.dependencies.contains(&package.id)).collect();
+    let requested = metadata[&node.id].dependencies.iter().filter(|dependency| dependency.name == "tokio");
+    let requested: Vec<_> = requested.collect();
+    let mut requests = Vec::new();
+    for package in given {
+        let at_home = |dependency: &&&Dependency| is_of(package, dependency);
+        let own: Vec<_> = requested.iter().filter(at_home).collect();
+        if let Some(dependency) = own.first() {
+            requests.push((Place::of(dependency, Some(package)), package.version.clone()));
+            continue;
+        }
+        // A `[patch]` has put the package in the place of another one.
+        let patched = requested.iter().filter(|dependency| {
+            dependency.req.matches(&package.version) && !packages.iter().any(|other| is_of(other, dependency))
+        });
+        requests.extend(patched.map(|dependency| (Place::of(dependency, None), package.version.clone())));
+    }
+    requests
+}
+
+/// Returns whether the dependency, without a `[patch]`, is this package.
+fn is_of(package: &Package, dependency: &Dependency) -> bool {
+    match (&dependency.source, &package.source, &dependency.path) {
+        (Some(one), Some(other), _) => Place::parse(&one.repr).is(&Place::parse(&other.repr)),
+        (None, None, Some(path)) => path == folder(package),
+        _ => false,
+    }
+}
+
+/// Returns entries that replace the tokio of each place and version.
+fn patches(requests: &BTreeSet<(Place, Version)>, manifest: &Table) -> Vec<Patch> {
+    let mut patches: Vec<Patch> = Vec::new();
+    for (place, version) in requests {
+        // An entry of the user's is overridden by one with the same keys.
+        let users = manifest.get("patch").and_then(Value::as_table).into_iter().flatten();
+        let mut users = users.filter(|(table, _)| Place::of_table(table).is(place));
+        let (table, entries) = users
+            .next()
+            .map_or((place.table(), None), |(table, entries)| (table.clone(), entries.as_table()));
+        let is_tokio = |(key, entry): &(&String, &Value)| {
+            entry.get("package").and_then(Value::as_str).unwrap_or(key) == "tokio"
+        };
+        let keys = entries.into_iter().flatten().filter(is_tokio).map(|(key, _)| key.clone());
+        let is_others = |key: &String| entries.is_some_and(|entries| entries.contains_key(key));
+        let more = ["tokio".to_owned()].into_iter().chain((2..).map(|number| format!("tokio-{number}")));
+        let more = more.filter(|key| !is_others(key));
+        let is_free = |key: &String| !patches.iter().any(|patch| patch.table == table && patch.key == *key);
+        let key = keys.chain(more).find(is_free).expect("the numbers do not end");
+        patches.push(Patch { table, key, version: version.clone() });
+    }
+    patches
+}
+
+/// Where packages come from: what a table `patch` is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    CratesIo,
+    /// A registry, a repository of git, or a folder.
+    Url(String),
+}
+
+impl Place {
+    /// Returns the place of a dependency; `package` is the package there, if it is known.
+    fn of(dependency: &Dependency, package: Option<&Package>) -> Self {
+        match (&dependency.source, &dependency.path, package) {
+            (Some(source), _, _) => Self::parse(&source.repr),
+            (None, _, Some(package)) => Self::parse(&package.id.repr),
+            (None, path, None) => Self::Url(format!("file://{}", path.as_deref().unwrap_or("".into()))),
+        }
+    }
+
+    /// Reads a source, or the name of a package without a source.
+    fn parse(source: &str) -> Self {
+        if CRATES_IO.contains(&source) {
+            return Self::CratesIo;
+        }
+        let url = match source.split_once('+') {
+            // A sparse registry is named with its kind.
+            Some(("registry" | "git" | "path", url)) => url,
+            _ => source,
+        };
+        Self::Url(url.split(['?', '#']).next().unwrap_or(url).to_owned())
+    }
+
+    /// Reads the key of a table `patch`.
+    fn of_table(key: &str) -> Self {
+        if key == "crates-io" || CRATES_IO.iter().any(|source| source.ends_with(&format!("+{key}"))) {
+            return Self::CratesIo;
+        }
+        Self::Url(key.to_owned())
+    }
+
+    /// Returns whether both are the same place for cargo, which ignores some differences of URLs.
+    fn is(&self, other: &Self) -> bool {
+        let [one, other] = [self, other].map(|place| {
+            let Self::Url(url) = place else { return None };
+            let url = url.trim_end_matches('/');
+            let url = url.strip_suffix(".git").unwrap_or(url);
+            Some(if url.starts_with("https://github.com/") { url.to_lowercase() } else { url.to_owned() })
+        });
+        one == other
+    }
+
+    /// Returns the key of the table `patch`.
+    fn table(&self) -> String {
+        match self {
+            Self::CratesIo => "crates-io".into(),
+            Self::Url(url) => url.clone(),
+        }
+    }
 }
 
 /// Checks what does not depend on tokio.
@@ -183,7 +304,7 @@ pub(crate) fn used(metadata: &Metadata, package: &Package) -> String {
     let from = match source {
         Some(source) if CRATES_IO.contains(&source.repr.as_str()) => String::new(),
         Some(source) => format!(" ({source})"),
-        None => format!(" ({})", package.manifest_path.parent().unwrap_or(&package.manifest_path)),
+        None => format!(" ({})", folder(package)),
     };
     let users = users(metadata, package).join(", ");
     format!("{name} {version}{from}, used by {users}")
@@ -197,23 +318,8 @@ pub(crate) fn users(metadata: &Metadata, package: &Package) -> Vec<String> {
     users.into_iter().collect()
 }
 
-/// Returns the key of the table `patch` for this source.
-fn patched(source: &str) -> String {
-    if CRATES_IO.contains(&source) { "crates-io".into() } else { format!("'{}'", place(source)) }
-}
-
-/// Returns the URL of a source, without the kind, the branch and the commit.
-fn place(source: &str) -> &str {
-    let url = match source.split_once('+') {
-        // A sparse registry is named with its kind.
-        Some(("registry" | "git", url)) => url,
-        _ => source,
-    };
-    url.split(['?', '#']).next().unwrap_or(url)
-}
-
-fn same_place(one: &str, other: &str) -> bool {
-    place(one) == place(other)
+fn folder(package: &Package) -> &Utf8Path {
+    package.manifest_path.parent().unwrap_or(&package.manifest_path)
 }
 
 #[cfg(test)]
@@ -236,22 +342,43 @@ mod tests {
         assert!(failed.message().contains("the real tokio is still in the graph"), "{failed:?}");
         assert!(failed.message().contains(", used by timeloop"), "{failed:?}");
         assert!(check_replaced(&metadata, Path::new("/")).is_ok());
-        assert!(find_tokio(&metadata).is_err_and(|failed| failed.message().contains("several tokio 1.x")));
     }
 
     #[test]
     fn the_patched_table_is_that_of_the_source() {
-        for (source, key) in [
+        for (source, table) in [
             ("registry+https://github.com/rust-lang/crates.io-index", "crates-io"),
             (
                 "git+https://github.com/tokio-rs/tokio?branch=master#0123abcd",
-                "'https://github.com/tokio-rs/tokio'",
+                "https://github.com/tokio-rs/tokio",
             ),
-            ("git+file:///work/tokio#0123abcd", "'file:///work/tokio'"),
-            ("sparse+https://crates.example/index/", "'sparse+https://crates.example/index/'"),
-            ("registry+https://crates.example/index", "'https://crates.example/index'"),
+            ("git+file:///work/tokio#0123abcd", "file:///work/tokio"),
+            ("sparse+https://crates.example/index/", "sparse+https://crates.example/index/"),
+            ("registry+https://crates.example/index", "https://crates.example/index"),
+            ("path+file:///work/my%20tokio#tokio@1.50.0", "file:///work/my%20tokio"),
         ] {
-            assert_eq!(patched(source), key);
+            assert_eq!(Place::parse(source).table(), table);
         }
+    }
+
+    #[test]
+    fn entries_of_the_users_are_overridden() {
+        let manifest = "[patch.crates-io]\nfork = { package = 'tokio', path = 'a' }\ntokio = { package = 'other', git = 'b' }\n\
+                        [patch.'https://github.com/Tokio-rs/tokio.git']\ntokio = { path = 'a' }\n";
+        let git = Place::Url("https://github.com/tokio-rs/tokio".into());
+        let requests =
+            [(Place::CratesIo, 50), (Place::CratesIo, 54), (git, 50), (Place::Url("file:///a".into()), 50)];
+        let requests = requests.map(|(place, minor)| (place, Version::new(1, minor, 0)));
+        let patches = patches(&requests.into(), &manifest.parse().expect("it is a manifest"));
+        let patches: Vec<_> =
+            patches.iter().map(|patch| (&*patch.table, &*patch.key, patch.version.minor)).collect();
+        // The other package `tokio` stays where it is.
+        let expected = [
+            ("crates-io", "fork", 50),
+            ("crates-io", "tokio-2", 54),
+            ("file:///a", "tokio", 50),
+            ("https://github.com/Tokio-rs/tokio.git", "tokio", 50),
+        ];
+        assert_eq!(patches, expected);
     }
 }

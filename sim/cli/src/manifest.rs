@@ -55,11 +55,17 @@ pub(crate) fn of_ours(text: &str, workspace: &str, real_tokio: &Path) -> String 
     print(&written)
 }
 
-/// Rewrites the manifest of the user's tokio: with another name, and without what only its own tests need.
+/// Rewrites the manifest of the user's tokio, which is in `folder`: with another name, and without what only its own tests
+/// need.
 ///
 /// # Errors
 /// When it is not a manifest.
-pub(crate) fn of_real_tokio(text: &str) -> Result<String, toml::de::Error> {
+pub(crate) fn of_real_tokio(
+    text: &str,
+    folder: &Path,
+    version: &Version,
+    edition: &str,
+) -> Result<String, toml::de::Error> {
     let mut manifest: Table = text.parse()?;
     manifest
         .retain(|key, _| ["package", "lib", "features", "dependencies", "target", "lints"].contains(&key));
@@ -67,10 +73,13 @@ pub(crate) fn of_real_tokio(text: &str) -> Result<String, toml::de::Error> {
     if inherits_lints {
         manifest.remove("lints");
     }
-    if let Some(package) = manifest.get_mut("package").and_then(Value::as_table_mut) {
-        package.retain(|key, _| ["version", "edition", "rust-version", "build", "autolib"].contains(&key));
-        package.insert("name".into(), REAL_TOKIO.into());
-        package.insert("publish".into(), false.into());
+    if let Some(written) = manifest.get_mut("package").and_then(Value::as_table_mut) {
+        written.retain(|key, _| ["build", "autolib"].contains(&key));
+        // These may be inherited from a workspace.
+        written.insert("version".into(), version.to_string().into());
+        written.insert("edition".into(), edition.into());
+        written.insert("name".into(), REAL_TOKIO.into());
+        written.insert("publish".into(), false.into());
     }
     // As it is called in messages and backtraces.
     let library = manifest.entry("lib").or_insert_with(|| Table::new().into());
@@ -79,23 +88,27 @@ pub(crate) fn of_real_tokio(text: &str) -> Result<String, toml::de::Error> {
         library.entry("path").or_insert_with(|| "src/lib.rs".into());
     }
     if let Some(dependencies) = manifest.get_mut("dependencies") {
-        from_registry(dependencies);
+        from_folder(dependencies, folder);
     }
     for (_, target) in manifest.get_mut("target").and_then(Value::as_table_mut).into_iter().flatten() {
         if let Some(target) = target.as_table_mut() {
             target.retain(|key, _| key == "dependencies");
-            target.get_mut("dependencies").map(from_registry);
+            if let Some(dependencies) = target.get_mut("dependencies") {
+                from_folder(dependencies, folder);
+            }
         }
     }
     manifest.insert("workspace".into(), Table::new().into());
     Ok(print(&manifest))
 }
 
-/// Removes paths of dependencies, which exist only in tokio's own repository. timeloop needs none of these dependencies.
-fn from_registry(dependencies: &mut Value) {
+/// Makes the paths of dependencies absolute. A published manifest has none.
+fn from_folder(dependencies: &mut Value, folder: &Path) {
     for (_, dependency) in dependencies.as_table_mut().into_iter().flatten() {
-        if let Some(dependency) = dependency.as_table_mut() {
-            dependency.remove("path");
+        if let Some(path) = dependency.get_mut("path")
+            && let Some(relative) = path.as_str()
+        {
+            *path = folder.join(relative).display().to_string().into();
         }
     }
 }
@@ -153,16 +166,18 @@ mod tests {
 
     #[test]
     fn the_real_package_gets_another_name() {
-        let text = "[package]\nname = 'tokio'\nversion = '1.50.0'\nedition = '2021'\nreadme = 'README.md'\n\
+        let text = "[package]\nname = 'tokio'\nversion = '1.50.0'\nedition.workspace = true\nreadme = 'README.md'\n\
                     [lints]\nworkspace = true\n[dependencies]\ntokio-macros = { version = '2', path = '../m', optional = true }\n\
                     [dev-dependencies]\ntempfile = '3'\n[target.'cfg(unix)'.dev-dependencies]\nnix = '1'\n[[test]]\nname = 'a'\n";
-        let manifest = parse(&of_real_tokio(text).expect("it is a manifest"));
+        let rewrite = |text| of_real_tokio(text, Path::new("/fork/tokio"), &Version::new(1, 50, 0), "2021");
+        let manifest = parse(&rewrite(text).expect("it is a manifest"));
         assert_eq!(manifest["package"]["name"].as_str(), Some(REAL_TOKIO));
         assert_eq!(manifest["lib"]["name"].as_str(), Some("tokio"));
-        assert!(manifest["dependencies"]["tokio-macros"].get("path").is_none());
+        assert_eq!(manifest["package"]["edition"].as_str(), Some("2021"));
+        assert_eq!(manifest["dependencies"]["tokio-macros"]["path"].as_str(), Some("/fork/tokio/../m"));
         let keys: Vec<_> = manifest.keys().map(String::as_str).collect();
         assert_eq!(keys, ["dependencies", "lib", "package", "target", "workspace"]);
-        assert!(of_real_tokio("[package").is_err());
+        assert!(rewrite("[package").is_err());
     }
 
     #[test]

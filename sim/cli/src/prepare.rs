@@ -1,14 +1,16 @@
 //! Everything before a build: checks, crates, lockfiles, and the cargo command with its configuration.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cargo_metadata::Metadata;
+use toml::Table;
 
 use crate::arguments::{Compile, Graph};
 use crate::exit::Failed;
-use crate::graph::{self, Tokio};
+use crate::graph::{self, Patch, Tokio};
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::toolchain::{Toolchain, setting};
@@ -34,12 +36,16 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
     let settings = Settings::read(&places.root)?;
     toolchain.probe(&places)?;
     let metadata = users_graph(&toolchain, &places, graph)?;
+    let tokio = graph::find_tokio(&metadata, &root_manifest(&places)?)?;
     graph::check_members(&metadata, graph.ignore_rust_version)?;
-    let tokio = graph::find_tokio(&metadata)?;
-    let shim = crates::make(&places, &tokio)?;
+    let crates = crates::make(&places, &tokio)?;
     lock::seed(&places.user_lock(), &places.patched_lock())?;
-    let mut configuration: Vec<OsString> =
-        setting(&format!("patch.{}.tokio.path", tokio.patched), &shim).into();
+    let mut configuration = Vec::new();
+    for Patch { table, key, version } in &tokio.patches {
+        let entry = format!("patch.'{table}'.'{key}'");
+        configuration.extend(setting(&format!("{entry}.path"), &crates.shim(version)));
+        configuration.extend(["--config".into(), format!("{entry}.package='tokio'").into()]);
+    }
     // Otherwise a folder from the user's configuration would be shared with the user's own builds.
     configuration.extend(setting("build.build-dir", &places.build));
     // A run takes a fraction of the time, also in a debug build. The code under test is compiled as the user's profile says.
@@ -48,7 +54,7 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
             .extend(["--config".into(), format!("profile.dev.package.{package}.opt-level=2").into()]);
     }
     let prepared = Prepared { toolchain, places, settings, tokio, metadata, configuration };
-    prepared.check_replaced(graph, &shim)?;
+    prepared.check_replaced(graph, &crates.folder)?;
     Ok(prepared)
 }
 
@@ -67,6 +73,12 @@ fn users_graph(toolchain: &Toolchain, places: &Places, graph: &Graph) -> Result<
     graph::read(&mut command)
 }
 
+fn root_manifest(places: &Places) -> Result<Table, Failed> {
+    let path = places.root.join("Cargo.toml");
+    let text = files::context(fs::read_to_string(&path), "read", &path)?;
+    text.parse().map_err(|error| Failed::infrastructure(format!("{}: {error}", path.display())))
+}
+
 impl Prepared {
     /// Returns a cargo command whose tokio is replaced: `test`, `run` or `metadata`.
     pub(crate) fn cargo(&self, subcommand: &str) -> Result<Command, Failed> {
@@ -82,7 +94,7 @@ impl Prepared {
         Ok(command)
     }
 
-    fn check_replaced(&self, graph: &Graph, shim: &Path) -> Result<(), Failed> {
+    fn check_replaced(&self, graph: &Graph, crates: &Path) -> Result<(), Failed> {
         let read = || {
             let mut command = self.cargo("metadata")?;
             graph::try_read(command.arg("--format-version=1").args(graph.words()))
@@ -96,7 +108,7 @@ impl Prepared {
                     .inspect(|_| eprintln!("cargo timeloop: {updated}"))?
             }
         };
-        graph::check_replaced(&metadata, shim)
+        graph::check_replaced(&metadata, crates)
     }
 
     /// Updates packages that timeloop needs and the user's lockfile has, in our own lockfile: old versions of them may not go
@@ -131,7 +143,17 @@ impl Prepared {
 const UPDATED: [&str; 7] =
     ["autocfg", "bytes", "futures-core", "futures-task", "futures-util", "pin-project-lite", "scopeguard"];
 
+/// What cargo says of a `[patch]` in its configuration beside ours.
+const CONFIGURED_PATCH: [&str; 2] = ["specification is ambiguous", "several `[patch]` entries"];
+
 fn unresolved(messages: &str) -> Failed {
+    if CONFIGURED_PATCH.iter().any(|text| messages.contains(text)) {
+        return Failed::infrastructure(format!(
+            "cargo can't resolve the dependencies with timeloop:\n{messages}\nIf your cargo configuration \
+             (.cargo/config.toml) has a `[patch]` of tokio, move it to the Cargo.toml of the workspace's root. In the \
+             configuration, `cargo timeloop` can replace only an entry `tokio.path = …`."
+        ));
+    }
     Failed::infrastructure(format!(
         "cargo can't resolve the dependencies with timeloop:\n{messages}\nThe tests need timeloop's own dependencies (rand 0.10, \
          rand_chacha 0.10, futures-util 0.3 and others). Where dependencies are vendored or the network is off, they must be \

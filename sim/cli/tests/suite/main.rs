@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod graphs;
 mod hermetic;
 mod project;
 mod refusals;

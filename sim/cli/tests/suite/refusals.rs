@@ -1,7 +1,7 @@
 //! Unsupported projects are refused, with a message that says what to do.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::project::{DEPENDENCIES, Project, manifest};
 
@@ -16,25 +16,8 @@ fn refused(name: &str, manifest: &str, messages: &[&str]) {
     messages.iter().for_each(|message| ended.assert_printed(message));
 }
 
-/// Returns the folder of the newest tokio in cargo's cache.
-fn real_tokio() -> PathBuf {
-    let project = Project::library("cache", "");
-    let manifest = project.shell(
-        "cargo metadata --format-version=1 | tr ',' '\\n' | grep manifest_path | grep -o '/[^\"]*/tokio-1[^/]*/Cargo.toml'",
-    );
-    let path = Path::new(manifest.stdout.trim()).parent().expect("the folder of a manifest");
-    assert!(path.join("src/lib.rs").is_file(), "{manifest:?}");
-    path.to_owned()
-}
-
 #[test]
 fn unsupported_graphs() {
-    let tokio = real_tokio();
-    let at_a_path = format!("tokio = {{ path = '{}' }}\n", tokio.display());
-    let message = "`cargo timeloop` can't replace a tokio that is at a path";
-    refused("path", &manifest("path", &at_a_path), &["tokio 1.", "used by path", message]);
-    let patched = format!("tokio = '1'\n[patch.crates-io]\n{at_a_path}");
-    refused("patched", &manifest("patched", &patched), &["used by patched", message]);
     refused(
         "old",
         &manifest("old", "tokio = '=1.40.0'\n"),
@@ -59,36 +42,6 @@ fn unsupported_graphs() {
     ended.assert_code(1);
     ended.assert_printed("--locked: there is no ");
     refused("wrong", "[package]\n", &["cargo can't resolve the dependencies: see above"]);
-}
-
-#[test]
-fn tokio_from_git_is_replaced() {
-    let tokio = real_tokio();
-    // Without what only tokio's own tests need, so that it resolves quickly.
-    let text = fs::read_to_string(tokio.join("Cargo.toml")).expect("it is in the cache");
-    let needed = |section: &&str| !section.contains("dev-dependencies") && !section.starts_with('[');
-    let text = text.split("\n[").filter(needed).collect::<Vec<_>>().join("\n[");
-    let git = Project::new("git-tokio", &[("Cargo.toml", &text)]);
-    git.shell(&format!("cp -r '{}' .", tokio.join("src").display())).assert_code(0);
-    git.commit();
-    let url = format!("file://{}", git.folder.display());
-    let dependency = format!("tokio = {{ git = '{url}', features = ['full'] }}\n");
-    let project =
-        Project::new("git", &[("Cargo.toml", &manifest("git", &dependency)), ("src/lib.rs", SOURCE)]);
-    project.commit();
-    let ended = project.timeloop(&["doctor"]);
-    ended.assert_code(0);
-    ended.assert_printed(&format!("(git+{url}#"));
-    ended.assert_printed("replaced by timeloop everywhere");
-    // Beside another one.
-    let two = format!("{dependency}tokio-stream = '0.1'\n");
-    refused(
-        "two",
-        &manifest("two", &two),
-        &["there are several tokio 1.x", "used by two", "used by tokio-stream"],
-    );
-    let patched = format!("{DEPENDENCIES}[patch.crates-io]\ntokio = {{ git = '{url}' }}\n");
-    refused("git-patched", &manifest("git-patched", &patched), &["Your `[patch]` already replaces tokio"]);
 }
 
 #[test]
