@@ -259,9 +259,16 @@ impl Graph {
         words.flag("--no-default-features", self.no_default_features);
         // Not `--locked`: the patch changes the lockfile.
         words.flag("--offline", self.offline || self.frozen);
+        words.0.extend(self.configuring_words());
+        words.option("--color", &self.color);
+        words.0
+    }
+
+    /// Returns the arguments that cargo's configuration depends on.
+    pub(crate) fn configuring_words(&self) -> Vec<OsString> {
+        let mut words = Words::default();
         words.option("--config", &self.config);
         words.option("-Z", &self.unstable);
-        words.option("--color", &self.color);
         words.0
     }
 
@@ -282,8 +289,19 @@ impl Compile {
         words.flag("--release", self.release);
         words.option("--profile", &self.profile);
         words.option("--jobs", &self.jobs);
+        words.0.extend(self.target_words());
+        words.0
+    }
+
+    pub(crate) fn target_words(&self) -> Vec<OsString> {
+        let mut words = Words::default();
         words.option("--target", &self.target);
         words.0
+    }
+
+    /// Returns whether an argument says for which targets to compile.
+    pub(crate) fn has_target(&self) -> bool {
+        !self.target.is_empty()
     }
 }
 

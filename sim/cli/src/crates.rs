@@ -14,7 +14,7 @@ use crate::exit::Failed;
 use crate::files;
 use crate::graph::Tokio;
 use crate::places::Places;
-use crate::{archive, manifest};
+use crate::{archive, host, manifest};
 
 /// The manifests of our own crates in the archive.
 const OURS: [&str; 4] = ["timeloop", "timeloop-sim", "timeloop-macros", "timeloop-hermetic"];
@@ -35,8 +35,8 @@ impl Crates {
     }
 }
 
-/// Makes the crates, if they do not exist.
-pub(crate) fn make(places: &Places, tokio: &Tokio) -> Result<Crates, Failed> {
+/// Makes the crates, if they do not exist. With `is_apart`, tokio is real where [`host::CFG`] is not set.
+pub(crate) fn make(places: &Places, tokio: &Tokio, is_apart: bool) -> Result<Crates, Failed> {
     let real = Real::read(&tokio.newest)?;
     let mut hashed = vec![
         archive::BYTES.to_vec(),
@@ -45,14 +45,14 @@ pub(crate) fn make(places: &Places, tokio: &Tokio) -> Result<Crates, Failed> {
     ];
     hashed.extend(real.changing()?);
     let shims = shims(&tokio.packages);
-    hashed.push(format!("{shims:?}").into_bytes());
+    hashed.push(format!("{shims:?} {is_apart}").into_bytes());
     let hash = files::hash(hashed.iter().map(Vec::as_slice));
     let crates = Crates { folder: places.crates.join(format!("{hash:016x}")) };
     let folder = &crates.folder;
     if !folder.is_dir() {
         let new = Crates { folder: files::beside(folder) };
         files::remove(&new.folder)?;
-        fill(&new, &shims, &real)?;
+        fill(&new, &shims, &real, is_apart)?;
         // Another command may have made it in the meantime.
         if let Err(error) = fs::rename(&new.folder, folder)
             && !folder.is_dir()
@@ -102,7 +102,12 @@ impl<'a> Real<'a> {
     }
 }
 
-fn fill(crates: &Crates, shims: &BTreeMap<&Version, Features>, real: &Real<'_>) -> Result<(), Failed> {
+fn fill(
+    crates: &Crates,
+    shims: &BTreeMap<&Version, Features>,
+    real: &Real<'_>,
+    is_apart: bool,
+) -> Result<(), Failed> {
     let ours = crates.folder.join(OUR_FOLDER);
     archive::unpack(&ours)?;
     let real_name = format!("tokio-{}", real.package.version);
@@ -125,13 +130,29 @@ fn fill(crates: &Crates, shims: &BTreeMap<&Version, Features>, real: &Real<'_>) 
     let template = ours.join("tokio");
     for (version, features) in shims {
         let shim = crates.shim(version);
-        let text = manifest::of_shim(archive::text("tokio/Cargo.toml"), version, features);
-        files::write(&shim.join("Cargo.toml"), text.as_bytes())?;
+        let mut manifest = manifest::of_shim(archive::text("tokio/Cargo.toml"), version, features);
         files::copy(&template.join("src"), &shim.join("src"))?;
+        if is_apart {
+            manifest::with_real_tokio(&mut manifest, &beside, &real.package.features);
+            two_roots(&shim.join("src"))?;
+        }
+        files::write(&shim.join("Cargo.toml"), manifest::print(&manifest).as_bytes())?;
         roots.push(shim);
     }
     files::remove(&template)?;
     roots.iter().map(|root| root.join("src/lib.rs")).try_for_each(|root| without_warnings(&root))
+}
+
+/// Makes the crate in this folder what it is where [`host::CFG`] is set, and the real tokio elsewhere.
+fn two_roots(folder: &Path) -> Result<(), Failed> {
+    let root = folder.join("lib.rs");
+    let text = files::context(fs::read_to_string(&root), "read", &root)?;
+    // A file that is included can't document the crate.
+    files::write(&folder.join("simulated.rs"), text.replace("//!", "//").as_bytes())?;
+    let (cfg, real) = (host::CFG, manifest::REAL_KEY);
+    let text =
+        format!("#[cfg({cfg})]\ninclude!(\"simulated.rs\");\n#[cfg(not({cfg}))]\npub use {real}::*;\n");
+    files::write(&root, text.as_bytes())
 }
 
 /// Turns off the compiler's warnings for a crate, as cargo does for crates of a registry. No line changes its number.

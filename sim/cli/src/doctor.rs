@@ -40,13 +40,19 @@ pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     ];
     let replaced = tokio.packages.iter().map(|package| graph::used(metadata, package));
     lines.extend(replaced.map(|used| format!("{used}: replaced by timeloop everywhere")));
-    lines.extend(graph::warnings(metadata).into_iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(prepared.warnings().into_iter().map(|warning| format!("warning: {warning}")));
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let features = nodes
         .filter(|node| tokio.packages.iter().any(|package| package.id == node.id))
         .flat_map(|node| &node.features);
     let features: BTreeSet<_> = features.map(|feature| feature.as_str()).collect();
     lines.push("\nNot simulated:".into());
+    if prepared.apart.is_some() {
+        let users = graph::compile_time_users(metadata).into_iter();
+        lines.extend(users.map(|(package, needed)| {
+            format!("  `{needed}`, which `{package}` needs while compiling: tokio is real there")
+        }));
+    }
     let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
     lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));
     lines.push("  threads, and connections of real sockets: a run that starts one fails as an escape".into());

@@ -246,23 +246,18 @@ pub(crate) fn check_replaced(metadata: &Metadata, folder: &Path) -> Result<(), F
     )))
 }
 
-/// Returns a warning for each use of tokio that is not as in the real program.
-pub(crate) fn warnings(metadata: &Metadata) -> Vec<String> {
+/// Returns a warning for each tokio that is not replaced.
+pub(crate) fn old_tokios(metadata: &Metadata) -> Vec<String> {
     let old =
         metadata.packages.iter().filter(|package| package.name.as_str() == "tokio" && !is_tokio(package));
     let old = old.map(|package| {
         format!("{}; it stays real, so what uses it is not simulated", used(metadata, package))
     });
-    let at_compile_time = compile_time_users(metadata).into_iter().map(|(package, needed)| {
-        format!(
-            "`{package}` needs `{needed}` while compiling; tokio is replaced there too, and can't reach real sockets"
-        )
-    });
-    old.chain(at_compile_time).collect()
+    old.collect()
 }
 
 /// Returns which packages need which ones while compiling (for a build script, or as procedural macros) that lead to tokio.
-fn compile_time_users(metadata: &Metadata) -> BTreeSet<(String, String)> {
+pub(crate) fn compile_time_users(metadata: &Metadata) -> BTreeSet<(String, String)> {
     let Some(resolve) = &metadata.resolve else { return BTreeSet::new() };
     let tokio = metadata.packages.iter().filter(|package| is_tokio(package));
     // Those that lead to tokio when they are compiled.

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod files;
 mod graph;
+mod host;
 mod init;
 mod libtest;
 mod lock;

@@ -9,8 +9,13 @@ use std::path::Path;
 use cargo_metadata::semver::Version;
 use toml::{Table, Value};
 
+use crate::host;
+
 /// The package name of the user's tokio underneath timeloop: a patch of `tokio` leaves it alone.
 pub(crate) const REAL_TOKIO: &str = "timeloop-tokio";
+
+/// The key of the user's tokio in the package `tokio`.
+pub(crate) const REAL_KEY: &str = "timeloop_real_tokio";
 
 /// Parses one of our own manifests.
 ///
@@ -115,7 +120,7 @@ fn from_folder(dependencies: &mut Value, folder: &Path) {
 
 /// Fills the template of the package `tokio`: with this version, and features of these names. The features of tokio that
 /// one of them turns on are turned on here too.
-pub(crate) fn of_shim(template: &str, version: &Version, features: &BTreeMap<String, Vec<String>>) -> String {
+pub(crate) fn of_shim(template: &str, version: &Version, features: &BTreeMap<String, Vec<String>>) -> Table {
     let mut manifest = parse(template);
     let package = manifest["package"].as_table_mut().expect("the template has a package");
     package.insert("version".into(), version.to_string().into());
@@ -131,10 +136,33 @@ pub(crate) fn of_shim(template: &str, version: &Version, features: &BTreeMap<Str
         dependency.insert("path".into(), format!("../{name}").into());
     }
     manifest.remove("lints");
-    print(&manifest)
+    manifest
 }
 
-fn print(manifest: &Table) -> String {
+/// Lets the package `tokio` depend on what it depends on where [`host::CFG`] is set alone, and elsewhere on the real tokio, at
+/// this path and with these features.
+pub(crate) fn with_real_tokio(manifest: &mut Table, path: &Path, features: &BTreeMap<String, Vec<String>>) {
+    let mut real = Table::new();
+    real.insert("package".into(), REAL_TOKIO.into());
+    real.insert("path".into(), path.display().to_string().into());
+    real.insert("default-features".into(), false.into());
+    let real = Table::from_iter([(REAL_KEY.to_owned(), real.into())]);
+    let simulated = manifest.remove("dependencies").expect("the template has dependencies");
+    let target =
+        |dependencies: Value| Value::Table(Table::from_iter([("dependencies".to_owned(), dependencies)]));
+    let cfg = host::CFG;
+    let targets =
+        [(format!("cfg({cfg})"), target(simulated)), (format!("cfg(not({cfg}))"), target(real.into()))];
+    manifest.insert("target".into(), Table::from_iter(targets).into());
+    let own = manifest.get_mut("features").and_then(Value::as_table_mut).into_iter().flatten();
+    for (name, implied) in own.filter(|(name, _)| features.contains_key(*name)) {
+        let implied = implied.as_array_mut().expect("features are arrays");
+        implied.push(format!("{REAL_KEY}/{name}").into());
+    }
+}
+
+/// Returns the manifest's text.
+pub(crate) fn print(manifest: &Table) -> String {
     toml::to_string(manifest).expect("a parsed manifest can be printed")
 }
 
@@ -155,12 +183,15 @@ mod tests {
             .map(|(name, implied)| (name.to_owned(), implied.into_iter().map(str::to_owned).collect()));
         let template =
             "[package]\nname = 'tokio'\nversion = '1.0.0'\n[dependencies]\ntimeloop = { path = '../..' }\n";
-        let text = of_shim(template, &Version::new(1, 50, 0), &features.into());
-        let manifest = parse(&text);
+        let manifest = of_shim(template, &Version::new(1, 50, 0), &features.into());
         assert_eq!(manifest["package"]["version"].as_str(), Some("1.50.0"));
-        assert_eq!(manifest["features"]["net"], Value::Array(vec!["libc".into()]), "{text}");
-        assert_eq!(manifest["features"]["full"], Value::Array(vec!["net".into(), "rt".into()]), "{text}");
-        assert_eq!(manifest["features"]["libc"], Value::Array(vec![]), "{text}");
+        assert_eq!(manifest["features"]["net"], Value::Array(vec!["libc".into()]), "{manifest:?}");
+        assert_eq!(
+            manifest["features"]["full"],
+            Value::Array(vec!["net".into(), "rt".into()]),
+            "{manifest:?}"
+        );
+        assert_eq!(manifest["features"]["libc"], Value::Array(vec![]), "{manifest:?}");
         assert_eq!(manifest["dependencies"]["timeloop"]["path"].as_str(), Some("../timeloop"));
     }
 

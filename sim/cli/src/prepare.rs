@@ -11,6 +11,7 @@ use toml::Table;
 use crate::arguments::{Compile, Graph};
 use crate::exit::Failed;
 use crate::graph::{self, Patch, Tokio};
+use crate::host::Apart;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::toolchain::{Toolchain, setting};
@@ -24,6 +25,8 @@ pub(crate) struct Prepared {
     pub(crate) tokio: Tokio,
     /// The user's graph.
     pub(crate) metadata: Metadata,
+    /// Set if build scripts or procedural macros use tokio, which is real there.
+    pub(crate) apart: Option<Apart>,
     /// The arguments of cargo that replace tokio.
     configuration: Vec<OsString>,
 }
@@ -38,7 +41,9 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
     let metadata = users_graph(&toolchain, &places, graph)?;
     let tokio = graph::find_tokio(&metadata, &root_manifest(&places)?)?;
     graph::check_members(&metadata, graph.ignore_rust_version)?;
-    let crates = crates::make(&places, &tokio)?;
+    let is_needed = !graph::compile_time_users(&metadata).is_empty();
+    let apart = if is_needed { Apart::find(&toolchain, &places, graph, compile)? } else { None };
+    let crates = crates::make(&places, &tokio, apart.is_some())?;
     lock::seed(&places.user_lock(), &places.patched_lock())?;
     let mut configuration = Vec::new();
     for Patch { table, key, version } in &tokio.patches {
@@ -53,7 +58,7 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
         configuration
             .extend(["--config".into(), format!("profile.dev.package.{package}.opt-level=2").into()]);
     }
-    let prepared = Prepared { toolchain, places, settings, tokio, metadata, configuration };
+    let prepared = Prepared { toolchain, places, settings, tokio, metadata, apart, configuration };
     prepared.check_replaced(graph, &crates.folder)?;
     Ok(prepared)
 }
@@ -91,6 +96,9 @@ impl Prepared {
     pub(crate) fn compiling(&self, subcommand: &str) -> Result<Command, Failed> {
         let mut command = self.cargo(subcommand)?;
         command.arg("--target-dir").arg(&self.places.build);
+        if let Some(apart) = &self.apart {
+            apart.configure(&mut command);
+        }
         Ok(command)
     }
 
@@ -133,9 +141,23 @@ impl Prepared {
 
     /// Prints warnings about the graph.
     pub(crate) fn warn(&self) {
-        for warning in graph::warnings(&self.metadata) {
+        for warning in self.warnings() {
             eprintln!("cargo timeloop: warning: {warning}");
         }
+    }
+
+    /// Returns a warning for each use of tokio that is not as in the real program.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = graph::old_tokios(&self.metadata);
+        if self.apart.is_none() {
+            warnings.extend(graph::compile_time_users(&self.metadata).iter().map(|(package, needed)| {
+                format!(
+                    "`{package}` needs `{needed}` while compiling; with several targets, tokio is replaced there too, and \
+                     can't reach real sockets"
+                )
+            }));
+        }
+        warnings
     }
 }
 

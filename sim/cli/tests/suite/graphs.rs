@@ -115,14 +115,22 @@ fn a_member_is_not_replaced() {
     ended.assert_printed("-members/forks/tokio), used by members: replaced by timeloop everywhere");
 }
 
-/// A fork beside the workspace, and the published tokio for a dependency.
+/// A fork beside the workspace, the published tokio for a dependency, and the real one while compiling.
 #[test]
-fn tests_run_with_two_tokios() {
+fn tests_run_with_several_tokios() {
     let fork = fork("beside");
     let source = "
+        //! ```
+        //! let runtime = tokio::runtime::Runtime::new().unwrap();
+        //! runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_secs(3600)).await });
+        //! ```
+
         #[tokio::test]
         async fn streams() {
             use tokio_stream::StreamExt as _;
+            assert!(cfg!(flag_of_the_user), \"the flags in .cargo/config.toml are not in effect\");
+            assert_eq!(env!(\"READ\"), \"by the real tokio\");
+            assert!(ask::sleeps!());
             let (sender, receiver) = tokio::sync::mpsc::channel(2);
             let sending = tokio::spawn(async move {
                 for number in 0..3 {
@@ -136,20 +144,60 @@ fn tests_run_with_two_tokios() {
             sending.await.unwrap();
         }
     ";
+    let script = "
+        use tokio::io::AsyncReadExt as _;
+
+        #[tokio::main(flavor = \"current_thread\")]
+        async fn main() {
+            let listener = std::net::TcpListener::bind(\"127.0.0.1:0\").unwrap();
+            let address = listener.local_addr().unwrap();
+            std::thread::spawn(move || {
+                use std::io::Write as _;
+                listener.accept().unwrap().0.write_all(b\"by the real tokio\").unwrap();
+            });
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            println!(\"cargo::rustc-env=READ={text}\");
+        }
+    ";
+    let procedural = "
+        #[proc_macro]
+        pub fn sleeps(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+            let begun = std::time::Instant::now();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(20)).await });
+            (begun.elapsed().as_millis() >= 20).to_string().parse().unwrap()
+        }
+    ";
     let path = fork.folder.display();
     let dependencies = format!(
-        "tokio = {{ path = '{path}', features = ['full'] }}\ntokio-stream = {{ version = '0.1', features = ['time'] }}\n"
+        "ask = {{ path = 'ask' }}\ntokio = {{ path = '{path}', features = ['full'] }}\n\
+         tokio-stream = {{ version = '0.1', features = ['time'] }}\n[build-dependencies]\n\
+         tokio = {{ path = '{path}', features = ['io-util', 'macros', 'net', 'rt'] }}\n"
     );
-    let project = Project::new(
-        "beside-it",
-        &[("Cargo.toml", &manifest("beside-it", &dependencies)), ("src/lib.rs", source)],
-    );
+    let ask = manifest("ask", "tokio = { version = '1.47', features = ['rt', 'time'] }\n");
+    let files = [
+        ("Cargo.toml", &*manifest("several", &dependencies)),
+        ("build.rs", script),
+        ("src/lib.rs", source),
+        (".cargo/config.toml", "build.rustflags = ['--cfg', 'flag_of_the_user']\n"),
+        ("ask/Cargo.toml", &(ask + "[lib]\nproc-macro = true\n")),
+        ("ask/src/lib.rs", procedural),
+    ];
+    let project = Project::new("several", &files);
     project.commit();
     let before = (project.snapshot(), fork.snapshot());
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_printed("  `ask`, which `several` needs while compiling: tokio is real there");
+    ended.assert_printed("  `tokio`, which `several` needs while compiling: tokio is real there");
     let ended = project.timeloop(&["test"]);
     ended.assert_code(0);
     ended.assert_printed("1 explored, no schedule failed (1001 schedules)");
-    let again = project.timeloop(&["test"]);
+    // The documentation test.
+    ended.assert_printed("1 other test passed");
+    let again = project.timeloop(&["test", "--lib"]);
+    again.assert_code(0);
     again.assert_not_printed("Compiling");
     project.assert_untouched(&before.0);
     fork.assert_untouched(&before.1);

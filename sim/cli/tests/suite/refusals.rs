@@ -95,5 +95,5 @@ fn what_is_not_simulated_is_listed() {
     ended.assert_printed("`tokio::process` starts nothing");
     ended.assert_printed("fastrand: random numbers that no seed decides; a dependency of doctor");
     ended.assert_printed("warning: tokio 0.2.3, used by doctor; it stays real");
-    ended.assert_printed("warning: `doctor` needs `tokio` while compiling; tokio is replaced there too");
+    ended.assert_printed("  `tokio`, which `doctor` needs while compiling: tokio is real there");
 }
