@@ -9,6 +9,7 @@ use cargo_metadata::Metadata;
 use toml::Table;
 
 use crate::arguments::{Compile, Graph};
+use crate::crates::Crates;
 use crate::exit::Failed;
 use crate::graph::{self, Patch, Tokio};
 use crate::host::Apart;
@@ -59,7 +60,7 @@ pub(crate) fn prepare(graph: &Graph, compile: &Compile) -> Result<Prepared, Fail
             .extend(["--config".into(), format!("profile.dev.package.{package}.opt-level=2").into()]);
     }
     let prepared = Prepared { toolchain, places, settings, tokio, metadata, apart, configuration };
-    prepared.check_replaced(graph, &crates.folder)?;
+    prepared.check_replaced(graph, &crates)?;
     Ok(prepared)
 }
 
@@ -70,8 +71,8 @@ fn users_graph(toolchain: &Toolchain, places: &Places, graph: &Graph) -> Result<
         return Err(Failed::infrastructure(format!("--locked: there is no {}", lock.display())));
     }
     lock::copy(&lock, &places.user_lock())?;
-    let mut command = toolchain.command(&places.user_lock())?;
-    command.args(["metadata", "--format-version=1"]).args(graph.words());
+    let mut command = toolchain.command("metadata", &places.user_lock())?;
+    command.arg("--format-version=1").args(graph.words());
     if graph.locked || graph.frozen {
         command.arg("--locked");
     }
@@ -87,8 +88,8 @@ fn root_manifest(places: &Places) -> Result<Table, Failed> {
 impl Prepared {
     /// Returns a cargo command whose tokio is replaced: `test`, `run` or `metadata`.
     pub(crate) fn cargo(&self, subcommand: &str) -> Result<Command, Failed> {
-        let mut command = self.toolchain.command(&self.places.patched_lock())?;
-        command.args(&self.configuration).arg(subcommand);
+        let mut command = self.toolchain.command(subcommand, &self.places.patched_lock())?;
+        command.args(&self.configuration);
         Ok(command)
     }
 
@@ -102,7 +103,7 @@ impl Prepared {
         Ok(command)
     }
 
-    fn check_replaced(&self, graph: &Graph, crates: &Path) -> Result<(), Failed> {
+    fn check_replaced(&self, graph: &Graph, crates: &Crates) -> Result<(), Failed> {
         let read = || {
             let mut command = self.cargo("metadata")?;
             graph::try_read(command.arg("--format-version=1").args(graph.words()))
@@ -112,11 +113,11 @@ impl Prepared {
             Err(messages) => {
                 let updated = self.update_old_versions(graph)?;
                 read()?
-                    .map_err(|_| unresolved(&messages))
+                    .map_err(|_| unresolved(&messages, &crates.shim(&self.tokio.newest.version)))
                     .inspect(|_| eprintln!("cargo timeloop: {updated}"))?
             }
         };
-        graph::check_replaced(&metadata, crates)
+        graph::check_replaced(&metadata, &crates.folder)
     }
 
     /// Updates packages that timeloop needs and the user's lockfile has, in our own lockfile: old versions of them may not go
@@ -168,7 +169,17 @@ const UPDATED: [&str; 7] =
 /// What cargo says of a `[patch]` in its configuration beside ours.
 const CONFIGURED_PATCH: [&str; 2] = ["specification is ambiguous", "several `[patch]` entries"];
 
-fn unresolved(messages: &str) -> Failed {
+fn unresolved(messages: &str, shim: &Path) -> Failed {
+    if messages.contains("location searched: directory source") {
+        return Failed::infrastructure(format!(
+            "cargo can't resolve the dependencies with timeloop:\n{messages}\nYour dependencies are vendored, and timeloop has \
+             others (rand, futures-util and so on), which are not. To make a folder that has all of them, with access to \
+             crates.io:\n  cargo vendor --sync {} target/timeloop/vendor\nThen pass it instead of yours, whose name in \
+             your cargo configuration comes after `source.`:\n  \
+             --config 'source.vendored-sources.directory=\"target/timeloop/vendor\"'",
+            shim.join("Cargo.toml").display()
+        ));
+    }
     if CONFIGURED_PATCH.iter().any(|text| messages.contains(text)) {
         return Failed::infrastructure(format!(
             "cargo can't resolve the dependencies with timeloop:\n{messages}\nIf your cargo configuration \

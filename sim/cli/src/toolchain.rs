@@ -74,9 +74,11 @@ impl Toolchain {
         }
     }
 
-    /// Returns a cargo command whose lockfile is at `lock`, and its arguments, which the subcommand's follow.
-    pub(crate) fn command(&self, lock: &Path) -> Result<Command, Failed> {
+    /// Returns a cargo command whose lockfile is at `lock`. Other arguments may follow, also the user's `--config` and `-Z`.
+    pub(crate) fn command(&self, subcommand: &str, lock: &Path) -> Result<Command, Failed> {
         let mut command = Command::new(&self.cargo);
+        // First: settings before the subcommand are not in effect if others follow it.
+        command.arg(subcommand);
         let switch = self.switch()?;
         if switch != Switch::None {
             command.arg("-Zlockfile-path");
@@ -103,8 +105,8 @@ impl Toolchain {
         let package =
             "[package]\nname = 'probe'\nversion = '0.0.0'\n[workspace]\n[lib]\npath = 'Cargo.toml'\n";
         files::write(&manifest, package.as_bytes())?;
-        let mut command = self.command(&lock)?;
-        command.args(["metadata", "--offline", "--format-version=1", "--manifest-path"]).arg(&manifest);
+        let mut command = self.command("metadata", &lock)?;
+        command.args(["--offline", "--format-version=1", "--manifest-path"]).arg(&manifest);
         command.stdin(Stdio::null());
         let output = files::context(command.output(), "run", &self.cargo)?;
         let elsewhere = lock.is_file() && !folder.join("Cargo.lock").exists();

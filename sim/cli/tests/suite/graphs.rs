@@ -95,6 +95,25 @@ fn every_tokio_is_replaced_wherever_it_is_from() {
     }
 }
 
+/// A folder of vendored packages has to have those that timeloop needs, too.
+#[test]
+fn vendored_packages_need_timeloops() {
+    let project = Project::library("vendored", SOURCE);
+    project.shell("cargo vendor --quiet").assert_code(0);
+    let source = "[source.crates-io]\nreplace-with = 'mine'\n[source.mine]\ndirectory = 'vendor'\n";
+    fs::create_dir(project.folder.join(".cargo")).expect("it is writable");
+    fs::write(project.folder.join(".cargo/config.toml"), source).expect("it is writable");
+    let ended = project.timeloop(&["doctor"]);
+    ended.assert_code(1);
+    let line = ended.stderr.lines().find_map(|line| line.strip_prefix("  cargo vendor --sync "));
+    let manifest = line.expect("the command").split(' ').next().expect("a manifest");
+    project.shell(&format!("cargo vendor --quiet --sync {manifest} target/all")).assert_code(0);
+    let before = project.snapshot();
+    let all = ["doctor", "--offline", "--config", "source.mine.directory='target/all'"];
+    project.timeloop(&all).assert_code(0);
+    project.assert_untouched(&before);
+}
+
 #[test]
 fn a_member_is_not_replaced() {
     let fork = fork("member");

@@ -42,6 +42,9 @@ fn no_lockfile_is_made() {
     let before = project.snapshot();
     project.timeloop(&["test"]).assert_code(0);
     project.assert_untouched(&before);
+    // The user's settings do not displace those that put the lockfile elsewhere.
+    project.timeloop(&["doctor", "--config", "term.unicode=false"]).assert_code(0);
+    project.assert_untouched(&before);
 }
 
 /// Of futures-util, no version is left that takes this futures-core.
