@@ -14,7 +14,6 @@
 #![deny(unsafe_code)]
 
 mod chacha;
-mod check_runs;
 mod config;
 mod confirm;
 mod console;

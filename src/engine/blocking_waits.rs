@@ -14,7 +14,8 @@ use std::task::{Context, Poll};
 
 use timeloop_sim::{FailureKind, Heartbeat};
 
-use super::preemption::{Interrupted, UNLIMITED};
+use super::budget::UNLIMITED;
+use super::preemption::Interrupted;
 use super::run::Stop;
 use super::tasks::{Interrupts, ROOT_SLOT, State};
 use super::waker;

@@ -14,6 +14,7 @@ pub(crate) mod announce;
 mod apart;
 mod blocking_waits;
 pub(crate) mod branches;
+mod budget;
 pub(crate) mod cancellation;
 pub(crate) mod clock;
 pub(crate) mod context;
@@ -67,6 +68,7 @@ use std::task::Waker;
 use timeloop_sim::{AnySource, Detail, Failure, FaultCounts, Limits, Ready};
 
 pub(crate) use blocking_waits::{Blocking, allow_blocking, wait_blocking};
+pub(crate) use budget::{UNITS, UNLIMITED};
 pub(crate) use context::{find_idle, of_run};
 pub(crate) use failures::Before;
 pub(crate) use function_name::function_name;
@@ -75,7 +77,6 @@ pub use join_error::JoinError;
 #[cfg(feature = "net")]
 pub(crate) use observer::user_site;
 pub(crate) use own_stack::{Closure, is_on_own_stack};
-pub(crate) use preemption::{UNITS, UNLIMITED};
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;
 pub(crate) use settings::{Flavor, RuntimeSettings};

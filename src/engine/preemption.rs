@@ -6,8 +6,6 @@
 //! - A preempted task continues the same resumption, with the counts and wakes that it had.
 //! - A preemption leaves no trace if the same task runs next.
 
-use std::task::Waker;
-
 use timeloop_sim::{Access, Announced, DecisionKey, Operation, ResourceKey};
 
 use super::scheduler::Scheduler;
@@ -25,8 +23,8 @@ pub(super) struct StepState {
     pub(super) suspended: InlinedCell<bool>,
     /// How the step was interrupted, if it was. Then `suspended` is set, too.
     pub(super) interrupted: InlinedCell<Interrupted>,
-    /// How many units of the budget the resumption has spent: at most [`UNITS`] and one more that was refused, or
-    /// [`UNLIMITED`].
+    /// How many units of the budget the resumption has spent: at most [`UNITS`](super::budget::UNITS) and one more
+    /// that was refused, or [`UNLIMITED`](super::budget::UNLIMITED).
     pub(super) spent: InlinedCell<u8>,
     /// How many operations the resumption has announced.
     pub(super) operations: InlinedCell<u32>,
@@ -77,39 +75,6 @@ impl PreemptedPoll {
     }
 }
 
-/// The budget of a resumption, as in tokio. Without one, a task that never has to wait would never end its step.
-pub(crate) const UNITS: u8 = 128;
-
-/// What a resumption without a budget has spent.
-pub(crate) const UNLIMITED: u8 = u8::MAX;
-
-impl StepState {
-    /// Spends a unit of the budget. The last unit that can be spent is one too many, which refuses the operation.
-    #[inline(always)]
-    pub(super) fn spend(&self) {
-        let spent = self.spent.get();
-        if spent <= UNITS {
-            self.spent.set(spent + 1);
-        }
-    }
-
-    /// Undoes [`spend`](Self::spend), for an operation that has to wait or was refused.
-    #[inline(always)]
-    pub(super) fn restore(&self) {
-        let spent = self.spent.get();
-        if spent != UNLIMITED && spent > 0 {
-            self.spent.set(spent - 1);
-        }
-    }
-
-    /// Returns whether the unit that was spent last was one too many.
-    #[inline(always)]
-    pub(super) fn is_overspent(&self) -> bool {
-        let spent = self.spent.get();
-        spent > UNITS && spent != UNLIMITED
-    }
-}
-
 impl Engine {
     /// Counts an operation of the current resumption. Returns whether it is observed, or may have to be suspended.
     #[inline]
@@ -124,38 +89,6 @@ impl Engine {
     pub(super) fn uncount_operation(&self) {
         self.step.operations.set(self.step.operations.get() - 1);
         self.step.restore();
-    }
-
-    /// Returns whether the task that is being polled has budget left, in units spent by other means than operations.
-    #[inline]
-    pub(crate) fn has_budget(&self) -> bool {
-        !self.is_polling() || self.step.spent.get() != UNITS
-    }
-
-    /// Does the same as [`has_budget`](Self::has_budget), and wakes `waker` if there is none.
-    #[inline]
-    pub(crate) fn proceed(&self, waker: &Waker) -> bool {
-        let proceeds = self.has_budget();
-        if !proceeds {
-            waker.wake_by_ref();
-        }
-        proceeds
-    }
-
-    /// Spends a unit of the budget.
-    #[inline]
-    pub(crate) fn spend(&self) {
-        self.step.spend();
-    }
-
-    /// Returns how many units of the budget are spent, as far as there is a budget: while a task is being polled.
-    pub(crate) fn spent(&self) -> Option<u8> {
-        (self.is_polling() && self.step.spent.get() != UNLIMITED).then(|| self.step.spent.get())
-    }
-
-    /// Sets how many units of the budget are spent; returns what was set before.
-    pub(crate) fn set_spent(&self, spent: u8) -> u8 {
-        self.step.spent.replace(spent)
     }
 
     /// Returns the number of the operation that was counted last.

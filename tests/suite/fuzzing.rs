@@ -118,7 +118,12 @@ fn a_fuzzers_failing_schedule_is_shrunk_and_reported() {
     assert_eq!(found.deviations_after(), Some(1), "{failed}");
     let Some([deviation]) = found.shrunk.deviations() else { panic!("{failed}") };
     assert_eq!(deviation.task, TaskPath::root().child(3));
-    assert!(failed.to_string().contains("`root.3` starts before `root.1` starts"), "{failed}");
+    assert!(
+        failed
+            .to_string()
+            .contains("`root.3` starts, 2 steps earlier than in FIFO order, before `root.1` starts"),
+        "{failed}"
+    );
 }
 
 /// A panic that a task observes is not reported to the fuzzer.

@@ -1,10 +1,10 @@
 //! Investigates a failing schedule: confirms, shrinks and replays it, writes the report, and stores the schedule.
 
 use super::{Session, lists_all_steps};
-use crate::check_runs;
 use crate::confirm::{self, Confirmed, Seen};
 use crate::console::shown;
 use crate::critical;
+use crate::critical::check_runs;
 use crate::exploration::{Found, FoundBy};
 use crate::profile::SeedContext;
 use crate::progress::Phase;

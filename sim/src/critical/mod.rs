@@ -4,7 +4,8 @@
 //! - After the search, each of the two schedules has been run another [`CHECKED_RUNS`](check_runs::CHECKED_RUNS) times, with the
 //!   same result each time.
 
-use crate::check_runs;
+pub(crate) mod check_runs;
+
 use crate::confirm;
 use crate::runner::Runner;
 use crate::shrink::{CriticalPair, Differs, Pair};
