@@ -10,6 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
 use std::ptr;
 use std::rc::Rc;
 use std::task::Context;
@@ -52,6 +53,11 @@ impl LentRoot {
         f()
     }
 
+    /// Returns whether a root is lent that is not being polled.
+    pub(super) fn is_lent(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Polls the root; returns whether it has ended. Not while the root is being polled.
     #[inline]
     pub(super) fn poll(&self, context: &mut Context<'_>) -> bool {
@@ -62,6 +68,123 @@ impl LentRoot {
         self.0.set(Some(root));
         ended
     }
+}
+
+/// The loop around a loop, while a call runs the latter.
+pub(super) struct OuterPointer(Cell<*const Engine>);
+
+impl Default for OuterPointer {
+    fn default() -> Self {
+        Self(Cell::new(ptr::null()))
+    }
+}
+
+impl OuterPointer {
+    /// Notes the loop that runs on this thread, until the result is dropped.
+    pub(super) fn note(&self) -> impl Drop {
+        struct Forget<'a>(&'a OuterPointer);
+
+        impl Drop for Forget<'_> {
+            fn drop(&mut self) {
+                self.0.0.set(ptr::null());
+            }
+        }
+
+        self.0.set(DRIVING.get());
+        Forget(self)
+    }
+
+    /// Returns whether there is an outer loop.
+    #[inline(always)]
+    pub(super) fn is_some(&self) -> bool {
+        !self.0.get().is_null()
+    }
+
+    /// Calls `f` with the outer loop, if there is one.
+    pub(super) fn with<R>(&self, f: impl FnOnce(&Engine) -> R) -> Option<R> {
+        let outer = self.0.get();
+        // SAFETY: `note` is called while a `Driving` further out on the stack borrows that loop, and its result is dropped before
+        // that ends. A stack that is suspended in between is unwound before the loop of its task ends.
+        (!outer.is_null()).then(|| f(unsafe { &*outer }))
+    }
+}
+
+/// Calls `f` with the run around the running code, if there is one.
+pub(super) fn with_current_run<R>(f: impl FnOnce(&Engine) -> R) -> Option<R> {
+    driving(|engine| {
+        let mut current = engine;
+        loop {
+            let outer = current.outer.pointer.0.get();
+            if outer.is_null() {
+                return (!current.outer.is_runtime.get()).then(|| f(current));
+            }
+            // SAFETY: as in `OuterPointer::with`.
+            current = unsafe { &*outer };
+        }
+    })?
+}
+
+/// Returns the loops that stand for runtimes in this run.
+pub(super) fn stand_ins_of(run: RunId) -> Vec<Rc<Engine>> {
+    let stand_ins = REGISTRY.try_with(|loops| {
+        let is_one = |engine: &&Rc<Engine>| {
+            engine.outer.made_in.get() == Some(run) && engine.outer.stands_for.get().is_some()
+        };
+        loops.borrow().iter().filter(is_one).cloned().collect()
+    });
+    stand_ins.unwrap_or_default()
+}
+
+/// What a runtime is in the current run.
+pub(crate) enum Standing {
+    /// Itself: it was built in the run, or there is no run.
+    Itself,
+    /// Another loop stands for it.
+    StandIn(RunId),
+    /// It was built outside of the run, and nothing stands for it yet.
+    Foreign,
+}
+
+/// Returns what the runtime with this loop is in the current run.
+pub(crate) fn standing(runtime: RunId) -> Standing {
+    if outer_of(runtime, |_, _| ()).is_some() {
+        return Standing::Itself;
+    }
+    let Some(current) = with_current_run(Engine::run_id) else { return Standing::Itself };
+    let found = REGISTRY.try_with(|loops| {
+        let loops = loops.borrow();
+        let mut made_here = loops.iter().filter(|engine| engine.outer.made_in.get() == Some(current));
+        made_here
+            .find(|engine| engine.run_id() == runtime || engine.outer.stands_for.get() == Some(runtime))
+            .map(|engine| engine.run_id())
+    });
+    match found.ok().flatten() {
+        Some(run) if run == runtime => Standing::Itself,
+        Some(run) => Standing::StandIn(run),
+        None => Standing::Foreign,
+    }
+}
+
+/// Returns whether this is the running loop, or one around it.
+pub(crate) fn is_outer(engine: &Engine) -> bool {
+    outer_of(engine.run_id(), |_, _| ()).is_some()
+}
+
+/// Calls `f` with the loop of this run, if the running loop is within it, and with the loops within it, the running one first.
+pub(super) fn outer_of<R>(run: RunId, f: impl FnOnce(&[&Engine], &Engine) -> R) -> Option<R> {
+    driving(|engine| {
+        let (mut inner, mut current) = (Vec::new(), engine);
+        while current.run_id() != run {
+            inner.push(current);
+            let outer = current.outer.pointer.0.get();
+            if outer.is_null() {
+                return None;
+            }
+            // SAFETY: as in `OuterPointer::with`.
+            current = unsafe { &*outer };
+        }
+        Some(f(&inner, current))
+    })?
 }
 
 /// Makes `engine` the running loop of this thread until it is dropped.
@@ -136,8 +259,34 @@ pub(crate) fn of_run<R>(run: RunId, f: impl FnOnce(&Engine) -> R) -> Option<R> {
             return Some(f(engine));
         }
     }
-    let engine = idle_of_run(run)?;
+    let engine = of_other_run(run)?;
     Some(f(&engine))
+}
+
+/// A loop that is not the running one.
+enum Other {
+    /// A loop around the running one.
+    Outer(*const Engine),
+    Idle(Rc<Engine>),
+}
+
+impl Deref for Other {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        match self {
+            // SAFETY: as in `OuterPointer::with`. The value is used by `of_run` alone, within the loops inside of that one.
+            Self::Outer(engine) => unsafe { &**engine },
+            Self::Idle(engine) => engine,
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn of_other_run(run: RunId) -> Option<Other> {
+    let outer = outer_of(run, |_, outer| Other::Outer(ptr::from_ref(outer)));
+    outer.or_else(|| idle_of_run(run).map(Other::Idle))
 }
 
 #[cold]
@@ -210,15 +359,16 @@ pub(crate) fn forget_shut_down() {
 /// Returns the registered loop with this number, if it is alive on this thread.
 pub(crate) fn find_idle(run: RunId) -> Option<Rc<Engine>> {
     // `try_with`: a waker may be called from the destructor of another thread-local value.
-    REGISTRY
-        .try_with(|loops| loops.borrow().iter().find(|engine| engine.run_id() == run).cloned())
-        .ok()
-        .flatten()
+    let found =
+        REGISTRY.try_with(|loops| loops.borrow().iter().find(|engine| engine.run_id() == run).cloned());
+    found.ok().flatten().inspect(|engine| engine.use_from_outside())
 }
 
-/// Wakes a task of a registered loop of this thread; returns false when there is none.
+/// Wakes a task of a registered loop of this thread, or of a loop around the running one. Returns false when there is none.
 pub(super) fn wake_idle(task: TaskRef) -> bool {
-    find_idle(task.run()).map(|engine| engine.wake(task)).is_some()
+    outer_of(task.run(), |_, outer| outer.wake(task))
+        .or_else(|| find_idle(task.run()).map(|engine| engine.wake(task)))
+        .is_some()
 }
 
 /// Returns whether any loop runs on this thread.

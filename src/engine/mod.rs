@@ -29,6 +29,7 @@ mod join_error;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod observer;
+mod outer_loop;
 // Miri can't switch stacks.
 #[cfg_attr(
     not(all(
@@ -76,6 +77,7 @@ pub use id::Id;
 pub use join_error::JoinError;
 #[cfg(feature = "net")]
 pub(crate) use observer::user_site;
+pub(crate) use outer_loop::wait_in_outer_loop;
 pub(crate) use own_stack::{Closure, is_on_own_stack};
 pub(crate) use run::{Root, RootFuture, Stop};
 pub(crate) use scheduler::select_start;
@@ -94,6 +96,7 @@ use clock::Clock;
 use context::LentRoot;
 use nodes::{NodeId, Nodes};
 use observer::{Level, Observer, Recorder};
+use outer_loop::OuterLoop;
 use preemption::StepState;
 use scheduler::{Scheduler, mix};
 use tasks::{Interrupts, NO_SLOT, ROOT_SLOT, State, TaskPanic, Tasks};
@@ -133,6 +136,7 @@ pub(crate) struct Engine {
     /// The root, while the loop runs.
     root: LentRoot,
     nested: Nested,
+    outer: OuterLoop,
     /// Whether a call runs the loop.
     running: Cell<bool>,
     /// The name that the builder of the runtime was given.
@@ -207,6 +211,8 @@ impl Engine {
         let mailbox = ForeignWakes::new();
         let engine = Rc::new(Self::with_mailbox(source, limits, Detail::Lean, label, settings, mailbox));
         context::forget_shut_down();
+        engine.outer.is_runtime.set(true);
+        engine.outer.made_in.set(context::with_current_run(Self::run_id));
         context::register(&engine);
         engine
     }
@@ -237,6 +243,7 @@ impl Engine {
             level,
             root: LentRoot::default(),
             nested: Nested::default(),
+            outer: OuterLoop::default(),
             running: Cell::new(false),
             name: RefCell::new(None),
             dropping: Cell::new(None),

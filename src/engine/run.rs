@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWakerVTable};
 
@@ -135,6 +135,7 @@ impl Engine {
 
     /// Runs the loop, perhaps within another one, until `root` has ended. Panics are printed, unless a run around it is silent.
     pub(crate) fn drive_nested(&self, root: &mut dyn Root) -> Result<(), Stop> {
+        let _outer = self.outer.pointer.note();
         let _driving = Driving::enter(self);
         let _watch = Watch::nested();
         self.root.lend(root, || self.drive_lent())
@@ -146,6 +147,16 @@ impl Engine {
     }
 
     fn drive_lent(&self) -> Result<(), Stop> {
+        struct Running<'a>(&'a Engine);
+
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.running.set(false);
+                self.0.current.set(NO_SLOT);
+                self.0.wake_guests();
+            }
+        }
+
         let mut core = self.core.borrow_mut();
         let stuck_after = core.scheduler.limits.stuck_after;
         if core.tasks.at(ROOT_SLOT).state == State::Waiting {
@@ -155,14 +166,14 @@ impl Engine {
         core.scheduler.refuel();
         drop(core);
         self.running.set(true);
+        self.outer.halted.set(false);
+        let _running = Running(self);
         let halted = Heartbeat::watch_run(stuck_after, |heartbeat| {
             // Not earlier: the watchdog asks the system.
             #[cfg(feature = "hermetic")]
             let _entered = self.enter_hermetic();
             self.run_caught(heartbeat)
         });
-        self.running.set(false);
-        self.current.set(NO_SLOT);
         halted.map(|_| ())
     }
 
@@ -190,6 +201,7 @@ impl Engine {
             let next = if self.foreign_wakes.has_woken() { None } else { core.scheduler.next() };
             let Some(number) = next else {
                 drop(guard);
+                self.halt_with_outer();
                 if let Some(halted) = self.nested.take_halted() {
                     return halted;
                 }
@@ -287,6 +299,9 @@ impl Engine {
     fn handle_panic(&self, payload: Box<dyn Any + Send>) -> Option<Result<Halt, Stop>> {
         let slot = self.current.get();
         let polling = self.polled.replace(0) != 0;
+        if self.outer.halted.get() && (!polling || payload.is::<Unwound>()) {
+            resume_unwind(payload);
+        }
         if payload.is::<Unwound>() && slot == ROOT_SLOT {
             // A loop nested within the root has halted.
             return self.nested.take_halted();
@@ -408,6 +423,16 @@ impl Engine {
         let timer_ns = core.clock.timers.next_deadline_ns();
         #[cfg(feature = "net")]
         let timer_ns = self.next_ns_with_world(timer_ns);
+        if self.outer.pointer.is_some() && self.waits_in_outer(core, timer_ns) {
+            // A task that the strategy holds back is ready all the same.
+            let is_idle = !core.scheduler.source.release_held();
+            let by_ns = timer_ns.map(|timer_ns| timer_ns - core.clock.now_ns);
+            drop(guard);
+            if is_idle {
+                self.wait_in_outer(by_ns);
+            }
+            return None;
+        }
         let Some(deadline_ns) = timer_ns else {
             // A task that the strategy holds back is ready all the same.
             return if core.scheduler.source.release_held() { None } else { Some(self.deadlock(core)) };
@@ -577,6 +602,7 @@ impl Engine {
             let slots = slots.into_iter().filter(|&slot| slot != ROOT_SLOT);
             slots.for_each(|slot| self.drop_task(slot, heartbeat));
         }
+        self.end_stand_ins();
         let timers = self.core.borrow_mut().clock.timers.clear();
         drop(timers);
         #[cfg(feature = "net")]

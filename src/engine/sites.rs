@@ -119,14 +119,23 @@ pub(super) fn site(backtrace: &Backtrace) -> Option<Site> {
 /// Parses the frames of a task from the debug form of a backtrace, `Backtrace [{ fn: "f", file: "/a/b.rs", line: 3 }, …]`.
 /// Returns function, file and line of each, the innermost first.
 fn frames(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    let mut waits_in_outer = false;
     text.split("{ fn: \"")
         .filter_map(|frame| {
             let (function, rest) = frame.split_once("\", file: \"")?;
             let (file, rest) = rest.split_once("\", line: ")?;
             Some((function, file, rest.split(|character: char| !character.is_ascii_digit()).next()?))
         })
-        // The outer frames are those of the loop and of its caller.
-        .take_while(|(_, file, _)| !is_loop(file))
+        // The outer frames are those of the loop and of its caller. A loop that itself waits in another one is part of a task
+        // there, up to the call that runs it.
+        .take_while(move |(_, file, _)| {
+            waits_in_outer = match file {
+                file if is_engine(file, "outer_loop.rs") => true,
+                file if file.ends_with("/runtime/handle.rs") => false,
+                _ => waits_in_outer,
+            };
+            waits_in_outer || !is_loop(file)
+        })
 }
 
 fn innermost(text: &str) -> Option<Site> {
@@ -184,8 +193,14 @@ fn leaf_of(text: &str) -> Leaf {
 
 /// Returns whether a frame belongs to the loop that polls the tasks.
 fn is_loop(file: &str) -> bool {
+    is_engine(file, "run.rs")
+}
+
+/// Returns whether this is the file of the engine with this name.
+fn is_engine(file: &str, name: &str) -> bool {
     let file = file.replace('\\', "/");
-    file.ends_with("/engine/run.rs") && is_timeloop(&file)
+    file.rsplit_once('/').is_some_and(|(folder, last)| last == name && folder.ends_with("/engine"))
+        && is_timeloop(&file)
 }
 
 fn is_user_code(function: &str, file: &str) -> bool {
@@ -308,6 +323,20 @@ mod tests {
         ] {
             assert_eq!(leaf_of(&format!("Backtrace [{}]", frames.join(", "))), leaf, "{frames:?}");
         }
+    }
+
+    #[test]
+    fn a_loop_that_waits_in_another_one_is_part_of_a_task_there() {
+        let frame = |file: &str| {
+            format!("{{ fn: \"poll\", file: \"{}/{file}\", line: 7 }}", env!("CARGO_MANIFEST_DIR"))
+        };
+        let frames =
+            ["src/engine/waker.rs", "src/engine/outer_loop.rs", "src/engine/run.rs", "src/runtime/handle.rs"];
+        let inner = frames.map(frame).join(", ");
+        let [task, run, main] = ["tests/suite/main.rs", "src/engine/run.rs", "examples/main.rs"].map(frame);
+        assert_eq!(innermost(&format!("Backtrace [{inner}, {run}, {main}]")), None);
+        let site = innermost(&format!("Backtrace [{inner}, {task}, {run}, {main}]"));
+        assert_eq!(site.map(|site| site.file.into_owned()), Some("tests/suite/main.rs".to_owned()));
     }
 
     #[test]

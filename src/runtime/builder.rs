@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use timeloop_sim::{Limits, Seed, StrategySpec};
 
-use super::owned_loop::OwnedLoop;
+use super::owned_loop::{OwnedLoop, Recipe};
 use super::{LocalOptions, LocalRuntime, Runtime};
 use crate::engine::{Flavor, RuntimeSettings};
 use crate::harness::program_limits;
@@ -233,7 +233,13 @@ impl Builder {
 
     #[track_caller]
     fn build_loop(&self, settings: RuntimeSettings, built: &'static Location<'static>) -> OwnedLoop {
-        let source = self.strategy.source(self.seed);
-        OwnedLoop::build(source, &self.limits, settings, self.name.as_deref(), built)
+        OwnedLoop::build(Recipe {
+            strategy: self.strategy,
+            seed: self.seed,
+            limits: self.limits.clone(),
+            settings,
+            name: self.name.as_deref().map(Into::into),
+            built,
+        })
     }
 }

@@ -6,16 +6,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::panic::Location;
-use std::panic::resume_unwind;
-use std::pin::pin;
+use std::panic::{Location, resume_unwind};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
+use super::owned_loop::here;
 use super::{Id, RuntimeMetrics};
 use crate::engine::context::{self, Entered};
-use crate::engine::{self, Blocking, Engine, Flavor, Root, RootFuture, RunId, Stop, TaskBox, wait_blocking};
+use crate::engine::{
+    self, Blocking, Engine, Flavor, Root, RootFuture, RunId, Stop, TaskBox, wait_blocking, wait_in_outer_loop,
+};
 use crate::harness::assert_not_inside_tokio;
 use crate::task::{JoinHandle, blocking};
 
@@ -90,7 +94,7 @@ impl Handle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match engine::of_run(self.run, |engine| engine.spawn(TaskBox::new(future), name, location)) {
+        match engine::of_run(here(self.run), |engine| engine.spawn(TaskBox::new(future), name, location)) {
             Some(Ok(task)) => JoinHandle::new(task),
             Some(Err(too_many)) => too_many.panic(),
             None => self.refused(),
@@ -138,7 +142,7 @@ impl Handle {
         F: FnOnce() -> R + 'static,
         R: 'static,
     {
-        match engine::of_run(self.run, |engine| blocking::spawn_on(engine, f, name, location)) {
+        match engine::of_run(here(self.run), |engine| blocking::spawn_on(engine, f, name, location)) {
             Some(Ok(handle)) => handle,
             Some(Err(too_many)) => too_many.panic(),
             None => self.refused(),
@@ -151,28 +155,42 @@ impl Handle {
     /// the same time, the one that began last must end first, because they share one stack. Closures of
     /// [`spawn_blocking`](crate::task::spawn_blocking) are free of this limit with the feature `blocking-stacks`.
     ///
+    /// If this is the loop of another runtime, that loop runs meanwhile, as [`Runtime`](super::Runtime) says. If another call
+    /// runs it already, the future becomes one of its tasks.
+    ///
     /// # Panics
-    /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, in a task that may not block. Also if the
-    /// loop is suspended while it runs the current code in another loop.
+    /// As [`Runtime::block_on`](super::Runtime::block_on); in particular, in a task that may not block.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let this = Self { run: here(self.run), name: None };
+        this.block_on_here(future)
+    }
+
+    #[track_caller]
+    fn block_on_here<F: Future>(&self, future: F) -> F::Output {
         match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
             Some((_, Blocking::Refused)) => nested_in_task(),
             Some((true, Blocking::Allowed)) => {
                 return wait_blocking(future);
             }
-            Some((false, Blocking::Allowed)) | None => {}
+            Some((false, Blocking::Allowed)) => match wait_in_outer_loop(self.run, future) {
+                Ok(output) => return output,
+                Err(future) => return self.block_on_idle(future),
+            },
+            None => {}
             Some((_, Blocking::Between)) => panic!(
                 "cannot block while tasks are dropped at the end of a run or of a runtime; await the future in a task \
                  instead"
             ),
         }
+        self.block_on_idle(future)
+    }
+
+    /// Runs the loop, which is not one of those that run on the stack, until `future` completes.
+    #[track_caller]
+    fn block_on_idle<F: Future>(&self, future: F) -> F::Output {
         match engine::find_idle(self.run) {
-            Some(engine) if engine.is_running() => panic!(
-                "cannot block on {0}: this code runs in another runtime, which was started inside of {0}, and {0} cannot \
-                 continue before that one returns; await the future instead",
-                engine.label()
-            ),
+            Some(engine) if engine.is_running() => block_on_busy(&engine, future),
             Some(engine) => block_on(&engine, future),
             None => {
                 self.assert_of_this_thread();
@@ -193,7 +211,7 @@ impl Handle {
     /// If the loop belongs to another thread. Dropping the guard panics if a guard that was made later is still alive.
     #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
-        match engine::find_idle(self.run) {
+        match engine::find_idle(here(self.run)) {
             Some(engine) => EnterGuard::new(engine),
             None if engine::of_run(self.run, |_| ()).is_some() => {
                 EnterGuard { entered: None, lifetime: PhantomData }
@@ -225,7 +243,7 @@ impl Handle {
     /// ```
     #[must_use]
     pub fn metrics(&self) -> RuntimeMetrics {
-        RuntimeMetrics::new(self.run)
+        RuntimeMetrics::new(here(self.run))
     }
 
     /// Returns the flavor that the builder or the attribute chose. There is one thread all the same.
@@ -235,7 +253,7 @@ impl Handle {
     #[must_use]
     #[track_caller]
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
-        match engine::of_run(self.run, |engine| engine.settings.flavor) {
+        match engine::of_run(here(self.run), |engine| engine.settings.flavor) {
             Some(Flavor::CurrentThread | Flavor::Local) => RuntimeFlavor::CurrentThread,
             Some(Flavor::MultiThread | Flavor::Unset) => RuntimeFlavor::MultiThread,
             None => {
@@ -254,6 +272,41 @@ fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
     let mut root = RootFuture::new(future.as_mut());
     drive(engine, &mut root);
     root.into_output().expect("it has ended")
+}
+
+/// Awaits a future as a task of a loop that other code runs, which waits in the loop around it. When that code has ended, runs
+/// the loop itself.
+#[track_caller]
+fn block_on_busy<F: Future>(engine: &Engine, future: F) -> F::Output {
+    let can_wait =
+        context::driving(Engine::blocking) == Some(Blocking::Allowed) && !context::is_outer(engine);
+    assert!(
+        can_wait,
+        "cannot block on {} here: another call of `block_on` runs it, and can't continue before this code returns; await the \
+         future instead",
+        engine.label()
+    );
+    let mut future = pin!(Some(future));
+    let mut root = RootFuture::new(future.as_mut());
+    let ended = engine.lend_guest(&mut root, |guest| {
+        let task = match engine.spawn(TaskBox::new(guest), None, Location::caller()) {
+            Ok(task) => task,
+            Err(too_many) => too_many.panic(),
+        };
+        let mut task = JoinHandle::<()>::new(task);
+        let ended = wait_blocking(poll_fn(|cx| match Pin::new(&mut task).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if engine.poll_stopped(cx.waker()) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }));
+        ended.unwrap_or_else(|| block_on(engine, task))
+    });
+    engine.within(|| root.drop_future());
+    match ended {
+        Ok(()) => root.into_output().expect("it has ended"),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => panic!("`block_on` of {}, which has been shut down, can't continue", engine.label()),
+    }
 }
 
 /// Runs a loop until its root future completes.

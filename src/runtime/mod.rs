@@ -3,7 +3,8 @@
 //! # Invariants
 //! - A runtime is one event loop on the thread that built it, with virtual time and a seeded scheduler, whatever
 //!   threads and drivers the builder configures.
-//! - A thread runs one loop at a time. Another one can run inside of it only where code may block.
+//! - A thread runs one loop at a time. Another one can run inside of it only where code may block. When the inner one has
+//!   nothing to do, it waits in the outer one.
 
 mod builder;
 mod handle;

@@ -5,12 +5,60 @@
 //! - The handle is a number, so the owner may move to another thread.
 
 use std::panic::Location;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use timeloop_sim::{AnySource, Limits};
+use timeloop_sim::{Limits, Seed, StrategySpec};
 
 use super::Handle;
-use crate::engine::{self, Blocking, Engine, RuntimeSettings, context};
+use crate::engine::context::{self, Standing};
+use crate::engine::{self, Blocking, Engine, RunId, RuntimeSettings};
 use crate::harness::assert_not_inside_tokio;
+
+/// What a loop is made from.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    pub(super) strategy: StrategySpec,
+    pub(super) seed: Seed,
+    pub(super) limits: Limits,
+    pub(super) settings: RuntimeSettings,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) built: &'static Location<'static>,
+}
+
+/// What the runtimes that are alive were made from.
+static RECIPES: Mutex<Vec<(RunId, Recipe)>> = Mutex::new(Vec::new());
+
+impl Recipe {
+    #[track_caller]
+    fn make(&self) -> Rc<Engine> {
+        let label = format!("the `Runtime` built at {}", self.built);
+        assert_not_inside_tokio(&label);
+        let source = self.strategy.source(self.seed);
+        let engine = Engine::long_lived(source, &self.limits, label.into(), self.settings);
+        engine.add_root(self.built);
+        engine
+    }
+}
+
+/// Returns the loop of a runtime in the current run. A runtime that was built outside of it, which a static may hold, has a new
+/// loop in each run.
+#[track_caller]
+pub(super) fn here(runtime: RunId) -> RunId {
+    match context::standing(runtime) {
+        Standing::Itself => runtime,
+        Standing::StandIn(run) => run,
+        Standing::Foreign => {
+            let recipes = RECIPES.lock().unwrap_or_else(PoisonError::into_inner);
+            let recipe = recipes.iter().find(|(run, _)| *run == runtime).map(|(_, recipe)| recipe.clone());
+            drop(recipes);
+            let Some(recipe) = recipe else { return runtime };
+            let engine = recipe.make();
+            engine.stand_for(runtime);
+            engine.run_id()
+        }
+    }
+}
 
 /// Owns a loop. Dropping it shuts the loop down.
 #[derive(Debug)]
@@ -21,18 +69,11 @@ pub(super) struct OwnedLoop {
 
 impl OwnedLoop {
     #[track_caller]
-    pub(super) fn build(
-        source: AnySource,
-        limits: &Limits,
-        settings: RuntimeSettings,
-        name: Option<&str>,
-        built: &'static Location<'static>,
-    ) -> Self {
-        let label = format!("the `Runtime` built at {built}");
-        assert_not_inside_tokio(&label);
-        let engine = Engine::long_lived(source, limits, label.into(), settings);
-        engine.add_root(built);
-        Self { handle: Handle::named(engine.run_id(), name.map(Into::into)), is_shut_down: false }
+    pub(super) fn build(recipe: Recipe) -> Self {
+        let engine = recipe.make();
+        let handle = Handle::named(engine.run_id(), recipe.name.clone());
+        RECIPES.lock().unwrap_or_else(PoisonError::into_inner).push((engine.run_id(), recipe));
+        Self { handle, is_shut_down: false }
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -60,6 +101,8 @@ impl OwnedLoop {
         if std::mem::replace(&mut self.is_shut_down, true) {
             return;
         }
+        let run = self.handle.run();
+        RECIPES.lock().unwrap_or_else(PoisonError::into_inner).retain(|(runtime, _)| *runtime != run);
         let Some(engine) = engine::find_idle(self.handle.run()) else {
             // On another thread.
             return;

@@ -16,6 +16,14 @@ use crate::task::JoinHandle;
 /// Unlike tokio's, its loop stays on the thread that built it. The runtime and its [`Handle`] may move to other
 /// threads, and what they do there panics. A runtime that is dropped on another thread leaks its tasks.
 ///
+/// Where code may block, a run and the tasks of a runtime may block on another runtime:
+/// - Its tasks run during the calls of [`block_on`](Self::block_on), in the order that its own seed decides.
+/// - When none of them is ready, it waits in the loop around it, where the other tasks continue. In closures of
+///   [`spawn_blocking`](crate::task::spawn_blocking) with the feature `blocking-stacks`, its clock moves with the clock
+///   there. Elsewhere, and if its clock is paused, it moves at once to its next timer, and waits only if there is none.
+/// - A runtime that was built outside of a run, such as one in a static, starts anew in each run: with no tasks, at time
+///   zero.
+///
 /// ```
 /// let runtime = timeloop::runtime::Runtime::new()?;
 /// let task = runtime.spawn(async { 42 });

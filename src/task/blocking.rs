@@ -15,7 +15,9 @@ use std::task::{Context, Poll};
 
 use super::JoinHandle;
 use super::suspended::Suspended;
-use crate::engine::{Blocking, Closure, Engine, Flavor, TaskBox, TooManyTasks, allow_blocking, context};
+use crate::engine::{
+    Blocking, Closure, Engine, Flavor, TaskBox, TooManyTasks, allow_blocking, context, own_stack,
+};
 
 /// The future of a closure that may block.
 struct BlockingCall<F: FnOnce() -> R + 'static, R: 'static> {
@@ -30,14 +32,19 @@ impl<F: FnOnce() -> R + 'static, R: 'static> Future for BlockingCall<F, R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
-        let mut suspended = self.suspended.take().unwrap_or_default();
-        let before = suspended.enter();
-        let resumed = self.closure.as_mut().expect("a closure is called once").resume();
+        let Self { closure, suspended } = &mut *self;
+        let running = closure.as_mut().expect("a closure is called once");
+        if !own_stack::IS_SUPPORTED {
+            return running.resume();
+        }
+        let mut left = suspended.take().unwrap_or_default();
+        let before = left.enter();
+        let resumed = running.resume();
         if resumed.is_pending() {
-            suspended.leave(before);
-            self.suspended = Some(suspended);
+            left.leave(before);
+            *suspended = Some(left);
         } else {
-            self.closure = None;
+            *closure = None;
         }
         resumed
     }

@@ -3,11 +3,15 @@
 use std::marker::PhantomData;
 use std::task::Poll;
 
+use super::RunId;
 use super::blocking_waits::allow_blocking;
 
 /// How two blocking waits can do without each other.
 pub(super) const HINT: &str =
     ", or turn on the feature `blocking-stacks` (Linux) if they are in closures of `spawn_blocking`";
+
+/// Whether a closure can be suspended.
+pub(crate) const IS_SUPPORTED: bool = false;
 
 /// A closure that is called at once.
 pub(crate) struct Closure<F, R>(Option<F>, PhantomData<fn() -> R>);
@@ -26,6 +30,11 @@ impl<F: FnOnce() -> R, R> Closure<F, R> {
 
 /// Returns false: the running code can't be suspended.
 pub(super) fn can_suspend() -> bool {
+    false
+}
+
+/// Returns false.
+pub(super) fn is_of(_: RunId) -> bool {
     false
 }
 

@@ -26,6 +26,9 @@ use thread_state::{Before, Left, Step, driving_run};
 /// How two blocking waits, one of them in `block_in_place`, can do without each other.
 pub(super) const HINT: &str = ", or block in closures of `spawn_blocking`";
 
+/// Whether a closure can be suspended.
+pub(crate) const IS_SUPPORTED: bool = true;
+
 /// How a suspended closure is resumed.
 enum Resume {
     /// It polls its future again.
@@ -61,7 +64,12 @@ pub(crate) fn set_on_loop_stack(on: bool) {
 
 /// Returns whether the running code is on the stack of the running loop's current closure, so that it can be suspended.
 pub(super) fn can_suspend() -> bool {
-    RUNNING.get().is_some_and(|running| !running.unwinds && driving_run() == Some(running.run))
+    driving_run().is_some_and(is_of)
+}
+
+/// Returns whether the running code is on the stack of a closure of this run, so that it can be suspended there.
+pub(super) fn is_of(run: RunId) -> bool {
+    RUNNING.get().is_some_and(|running| running.run == run && !running.unwinds)
 }
 
 /// Returns whether the running code is on a stack of its own.

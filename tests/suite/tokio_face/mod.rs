@@ -7,6 +7,8 @@ mod clock;
 #[cfg(feature = "net")]
 mod io;
 mod macros;
+#[cfg(feature = "sync")]
+mod nested_runtimes;
 #[cfg(all(feature = "net", unix))]
 mod net;
 #[cfg(all(
