@@ -69,7 +69,7 @@
 //!   (in task `root`, after 4 steps, at virtual time 0 s)
 //!
 //! Critical order (checked): if these two swap, the test passes
-//!   step 2  `transfer` (root.2) acquires `mutex` (created at tests/bank.rs:18) at tests/bank.rs:11
+//!   step 2  `transfer` (root.2) acquires `mutex` (created at tests/bank.rs:18:35) at tests/bank.rs:11
 //!   step 3  `audit` (root.1) acquires it at tests/bank.rs:7
 //!
 //! Failing schedule: FIFO order, except
@@ -94,7 +94,7 @@
 //!
 //! # Replaying
 //!
-//! Paste the last line into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another process, on
+//! Paste the command after `replay` into a shell. The token in `TIMELOOP_REPLAY` *is* the schedule: it works in another process, on
 //! another machine and in a debugger. timeloop also stores the schedule in `timeloop-regressions/`, unless `CI` is set.
 //! Commit the file: the test tries that schedule first from then on. [`guide::replaying`] has the details and all
 //! variables. [`guide::ci_and_nextest`] describes the use in CI.
@@ -175,8 +175,8 @@
 //!
 //! # Limits
 //!
-//! - The scheduler switches tasks where they wait, before awaited operations of [`sync`] and [`net`], and at accesses
-//!   to a [`Resource`]; nowhere else. timeloop does not find races within the code in between. A [`task::yield_now`] in
+//! - The scheduler switches tasks where they wait, before awaited operations of [`sync`], [`net`], [`io`] and nodes, and
+//!   at accesses to a [`Resource`]; nowhere else. timeloop does not find races within the code in between. A [`task::yield_now`] in
 //!   that code lets other tasks run. Under `random`, which [`run`] and [`runtime::Builder`] use, a free lock is taken
 //!   without preemption.
 //! - Calls that cannot wait (`try_lock`, a synchronous `send`, dropping a guard) are not preemption points.

@@ -169,7 +169,7 @@ Blocked tasks
     acquired at <held>:27
 
 Critical order (checked): if these two swap, the test passes
-  step 3  `root` acquires `mutex` (created at <accounts>) at <held>
+  step 3  `root` acquires `mutex` (created at <accounts>:64) at <held>
   step 4  `pay` (root.1) tries to acquire it at <to>
 
 Failing schedule: FIFO order
@@ -229,7 +229,7 @@ timeloop: `client::tests::asks_once` failed in # of # schedules: panic at <once>
   (in task `root`, after 5 steps, at virtual time 200 ms)
 
 Critical order (checked): if these two swap, the test passes
-  step 3  `root` checks `oneshot channel` (created at <oneshot>) at
+  step 3  `root` checks `oneshot channel` (created at <oneshot>:34) at
           <answered>, and the timeout at <answered> expires and drops the
           future waiting at <answered>
   step 4  `server` (root.1) sends to it at <answer>

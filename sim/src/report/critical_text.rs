@@ -5,7 +5,7 @@ use std::fmt;
 use super::operation_text::{Form, verb};
 use super::step_text::{self, at};
 use super::task_names::TaskNames;
-use crate::text::{Nanos, Nth, grouped, line, wrap, wrap_rows};
+use crate::text::{Nanos, Nth, grouped, wrap, wrap_rows};
 use crate::{
     Canceller, Critical, CriticalDecision, CriticalOperation, CriticalStep, Domain, Found, Frequency,
     PacketFate, WorldEffect,
@@ -16,7 +16,7 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
     if let Some(critical) = &found.critical {
         let same = critical.fails == found.shrunk;
         let Text { name, condition, rows } = describe(critical, same, names);
-        let checked = if same { "checked" } else { "checked in a similar failing schedule" };
+        let checked = checked(same);
         text.push('\n');
         wrap(text, "", "  ", &format!("Critical {name} ({checked}): {condition}, {}", outcome(critical)));
         wrap_rows(text, &rows);
@@ -25,8 +25,10 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         let same = rescue.fails == found.shrunk;
         let Text { condition, rows, .. } = describe(rescue, same, names);
         let (failing, tried) = (grouped(failing), grouped(tried));
-        let sentence =
-            format!("The test fails in {failing} of {tried} schedules. It passes {condition} (checked)");
+        let sentence = format!(
+            "The test fails in {failing} of {tried} schedules. It passes {condition} ({})",
+            checked(same)
+        );
         text.push('\n');
         wrap(text, "", "  ", &sentence);
         wrap_rows(text, &rows);
@@ -49,6 +51,11 @@ pub(super) fn write(text: &mut String, found: &Found, names: &TaskNames) {
         text.push('\n');
         wrap(text, "", "  ", &sentence);
     }
+}
+
+/// `same` says whether the failing schedule that was checked is the one that is reported.
+fn checked(same: bool) -> &'static str {
+    if same { "checked" } else { "checked in a similar failing schedule" }
 }
 
 /// The text of a critical decision.
@@ -81,7 +88,7 @@ fn describe(critical: &Critical, same: bool, names: &TaskNames) -> Text {
             match (resource, &first.operation, &second.operation) {
                 (Some(resource), Some(one), Some(two)) => {
                     let made = resource.made.as_ref();
-                    let made = made.map_or_else(String::new, |site| format!(" (created at {})", line(site)));
+                    let made = made.map_or_else(String::new, |site| format!(" (created at {site})"));
                     let verb = |operation: &CriticalOperation| {
                         verb(resource.kind, operation.access, Form::Present, operation.mode)
                     };

@@ -52,6 +52,12 @@ pub(super) fn verb(kind: ResourceKind, access: Access, form: Form, mode: AccessM
         (ResourceKind::Address, Acquire) => Some(["binds", "has bound"]),
         (ResourceKind::Address, Send) => Some(["connects to", "has connected to"]),
         (ResourceKind::HostName, Read) => Some(["looks up", "has looked up"]),
+        (ResourceKind::Socket, Send) if may_wait => Some(["tries to send on", "has tried to send on"]),
+        (ResourceKind::Socket, Send) => Some(["sends on", "has sent on"]),
+        (ResourceKind::Socket, Receive) if may_wait => {
+            Some(["tries to receive on", "has tried to receive on"])
+        }
+        (ResourceKind::Socket, Receive) => Some(["receives on", "has received on"]),
         // It is bound, listens or is closed. Bytes are sent.
         (ResourceKind::Socket | ResourceKind::Listener, Write) => Some(["changes", "has changed"]),
         (ResourceKind::Stream, Write) => Some(["closes", "has closed"]),

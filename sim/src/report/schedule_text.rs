@@ -372,7 +372,11 @@ impl Writer<'_> {
             if overtook.is_empty() {
                 line.push_str(&out_of_fifo(more.len(), "earlier"));
             }
-            line.push_str(&format!("{but} before {}", self.does(*first)));
+            let does = match self.steps.ran_at[*first] {
+                Some(_) => self.does(*first),
+                None => format!("{} runs", self.task(*first)),
+            };
+            line.push_str(&format!("{but} before {does}"));
         }
         if overtaken.is_empty() && overtook.is_empty() {
             let after_steps =

@@ -168,7 +168,7 @@ timeloop: `toys::lost_access` failed in # of # schedules: panic at root.toy:5:5
   (in task `root`, after 5 steps, at virtual time 0 s)
 
 Critical order (checked): if these two swap, the test passes
-  step 3  `wages` (root.2) reads `cell 0` (created at cells.toy:1) at wages.toy:2
+  step 3  `wages` (root.2) reads `cell 0` (created at cells.toy:1:1) at wages.toy:2
   step 4  `rent` (root.1) writes it at rent.toy:4
 
 Failing schedule: FIFO order, except
@@ -301,7 +301,7 @@ fn d7_a_task_that_overtakes_several_others_has_one_sentence() {
     assert_eq!(
         schedule.lines().next(),
         Some(
-            "  step 2  `root` resumes at root.toy:6, 5 steps earlier than in FIFO order, before `late` (root.1) starts"
+            "  step 2  `root` resumes at root.toy:6, 5 steps earlier than in FIFO order, before `late` (root.1) runs"
         ),
         "{report}"
     );
