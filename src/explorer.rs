@@ -268,7 +268,12 @@ impl Explorer {
         Fut: Future,
         Fut::Output: TestResult,
     {
-        self.run(test).check();
+        if timeloop_sim::in_own_process(&self.config) {
+            return;
+        }
+        let exploration = self.run(test);
+        timeloop_sim::report_to_parent(&self.config, &exploration);
+        exploration.check();
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Settings {
     pub regressions: Option<PathBuf>,
     /// `TIMELOOP_RESULTS`: the file to which every exploration appends its result.
     pub results: Option<PathBuf>,
+    /// The file for the verdict, in a process that [`in_own_process`](crate::in_own_process) has started for a test.
+    pub verdict: Option<PathBuf>,
     /// `CI`: whether it is set, to anything but `false` or `0`. Then no file is written.
     pub ci: bool,
     /// `NEXTEST`: whether it is set, as cargo-nextest sets it. Then the default number of threads is 1, because nextest
@@ -66,6 +68,9 @@ pub struct TestSettings {
     pub varied_io: Option<bool>,
     /// Whether a run continues, as in tokio, after a panic of a task whose join handle is gone.
     pub ignore_unobserved_panics: bool,
+    /// Whether each run is made in a process of its own, so that it finds all statics as they are at the start of a process.
+    /// [`in_own_process`](crate::in_own_process) does that.
+    pub processes: bool,
 }
 
 /// The first seed of an exploration.
@@ -134,6 +139,9 @@ const NAMES: [&str; 13] = [
     "TIMELOOP_RESULTS",
     "TIMELOOP_COMMAND",
 ];
+
+/// The variable with the path of the file for the verdict, in a process that was started for one test.
+pub(crate) const VERDICT: &str = "TIMELOOP_VERDICT";
 
 impl Settings {
     /// Reads this process's environment.
@@ -256,8 +264,8 @@ impl Settings {
                 let tests = value.split(';').map(parse_test).collect::<Option<_>>();
                 self.tests = tests.ok_or(
                     "are not settings of single tests; accepted is `name=setting,…`, several of them separated by `;`, with \
-                     the settings `skip`, `runs:50`, `stalls:on`, `stalls:off`, `varied_io:on`, `varied_io:off` and \
-                     `ignore_unobserved_panics`",
+                     the settings `skip`, `runs:50`, `stalls:on`, `stalls:off`, `varied_io:on`, `varied_io:off`, \
+                     `ignore_unobserved_panics` and `processes`",
                 )?;
             }
             "TIMELOOP_HERMETIC" => {
@@ -265,6 +273,7 @@ impl Settings {
             }
             "TIMELOOP_REGRESSIONS" => self.regressions = Some(PathBuf::from(value)),
             "TIMELOOP_RESULTS" => self.results = Some(PathBuf::from(value)),
+            VERDICT => self.verdict = Some(PathBuf::from(value)),
             // Used where replay lines are made.
             "TIMELOOP_COMMAND" => {}
             "CI" => self.ci = !matches!(value, "false" | "0"),
@@ -298,6 +307,7 @@ fn parse_test(text: &str) -> Option<(String, TestSettings)> {
         match setting.split_once(':') {
             None if setting == "skip" => settings.skip = true,
             None if setting == "ignore_unobserved_panics" => settings.ignore_unobserved_panics = true,
+            None if setting == "processes" => settings.processes = true,
             Some(("runs", runs)) => settings.runs = Some(parse_runs(runs)?),
             Some(("stalls", switch)) => settings.stalls = Some(parse_switch(switch)?),
             Some(("varied_io", switch)) => settings.varied_io = Some(parse_switch(switch)?),
@@ -403,12 +413,13 @@ mod tests {
             ("TIMELOOP_STALLS", "off"),
             (
                 "TIMELOOP_TESTS",
-                "bank::a=skip; bank::b=runs:50,stalls:on,varied_io:off,ignore_unobserved_panics",
+                "bank::a=skip; bank::b=runs:50,stalls:on,varied_io:off,ignore_unobserved_panics,processes",
             ),
             ("TIMELOOP_HERMETIC", "on"),
             ("TIMELOOP_REGRESSIONS", "target/regressions"),
             ("TIMELOOP_RESULTS", "target/results"),
             ("TIMELOOP_COMMAND", "cargo timeloop replay"),
+            ("TIMELOOP_VERDICT", "target/verdict"),
             ("CI", "true"),
             ("NEXTEST", "1"),
             ("CARGO_MANIFEST_DIR", "some/where"),
@@ -434,12 +445,14 @@ mod tests {
                         stalls: Some(true),
                         varied_io: Some(false),
                         ignore_unobserved_panics: true,
+                        processes: true,
                     },
                 ),
             ]),
             hermetic: Some(true),
             regressions: Some(PathBuf::from("target/regressions")),
             results: Some(PathBuf::from("target/results")),
+            verdict: Some(PathBuf::from("target/verdict")),
             ci: true,
             nextest: true,
             package_folder: Some(PathBuf::from("some/where")),

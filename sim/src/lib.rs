@@ -27,6 +27,7 @@ mod exhaustive;
 mod exploration;
 mod fault_counts;
 mod fnv;
+mod fresh_process;
 mod fresh_thread;
 pub mod history;
 mod int_map;
@@ -36,11 +37,14 @@ mod livelock;
 mod operation;
 mod outcome;
 mod outcomes;
+mod own_process;
 mod profile;
 mod progress;
 mod record;
 mod regression;
 mod report;
+#[cfg(feature = "processes")]
+mod returned;
 mod rewrite;
 mod run_mode;
 mod runner;
@@ -62,6 +66,8 @@ mod test_name;
 mod text;
 mod token;
 mod watchdog;
+#[cfg(feature = "processes")]
+mod wire;
 mod world;
 
 pub use config::{Config, RegressionsIn};
@@ -84,6 +90,7 @@ pub use outcome::{
     Awaited, BlockedCall, BlockedTask, Cause, ChannelUser, Difference, DifferentStep, Failure, FailureKind,
     Fingerprint, Holder, Note, RealCall, ResourceState, Resumed,
 };
+pub use own_process::{in_own_process, report_to_parent};
 pub use profile::{Profile, Watched};
 pub use progress::{OnProgress, Phase, Progress};
 pub use record::{

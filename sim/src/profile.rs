@@ -17,6 +17,8 @@ use crate::sorting::{pair, sort_by_number};
 use crate::source::{AnySource, Seeded, Source};
 use crate::stalls::DEADLINE_NS_MAX;
 use crate::strategy::portfolio::{self, RunTraits};
+#[cfg(feature = "processes")]
+use crate::wire::wire_structs;
 use crate::{
     Access, DecisionKey, Domain, Estimates, Numbers, Operation, Ready, ResourceKey, Schedule, Scratch, Seed,
     SeedVersion, Stalls, StrategySpec, Stream, TaskKey, TaskPath,
@@ -77,6 +79,15 @@ struct Shared {
 
 /// A number for each task including its descendants, in order of keys.
 type Counts = Vec<(TaskKey, u32)>;
+
+#[cfg(feature = "processes")]
+wire_structs! {
+    Profile {
+        points, operation_points, tasks, instants, stall_points, stall_ns, varied_io, lineage, work, shared, weight,
+    }
+    Lineage { key, parent, number }
+    Shared { resource, weight, counts }
+}
 
 /// Sums numbers of tasks over their descendants. Each task comes after its parent.
 struct Summing<'a> {

@@ -5,10 +5,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "processes")]
+use crate::fresh_process;
 use crate::fresh_thread;
 use crate::outcomes::Outcomes;
 use crate::profile::SeedContext;
 use crate::watchdog::{self, Origin, Subject};
+#[cfg(feature = "processes")]
+use crate::wire::Wire;
 use crate::{
     AnySource, Detail, Ended, Failure, Fingerprint, Limits, Profile, Request, Schedule, Scratch, Seed,
     Simulation, TestName,
@@ -29,6 +33,9 @@ pub(crate) struct Runner<'a> {
     pub(crate) simulation: &'a dyn Simulation,
     /// Whether each run is made on a thread of its own.
     pub(crate) fresh_threads: bool,
+    /// Whether each run is made in a process of its own.
+    #[cfg(feature = "processes")]
+    pub(crate) fresh_processes: bool,
     pub(crate) limits: &'a Limits,
     pub(crate) test: &'a TestName,
     /// A note for the watchdog's message, if a run gets stuck.
@@ -74,10 +81,13 @@ impl Runner<'_> {
     /// Makes the baseline run. Returns it with its profile.
     pub(crate) fn baseline(&self, detail: Detail) -> (Ended, Profile) {
         self.set_origin(Origin::Stored(Schedule::baseline()));
-        let (source, watched) = Profile::watching();
-        let ended = self.make(source, detail);
+        let (ended, profile) = self.isolated(|| {
+            let (source, watched) = Profile::watching();
+            let ended = self.start(Request { detail, ..self.lean(source) });
+            (ended, watched.into_profile())
+        });
         self.outcomes().add(Seed(0), &ended);
-        (ended, watched.into_profile())
+        (ended, profile)
     }
 
     /// Creates a worker that makes runs of seeds on this thread.
@@ -91,6 +101,17 @@ impl Runner<'_> {
         self.set_origin(Origin::Unknown);
     }
 
+    #[cfg(not(feature = "processes"))]
+    fn isolated<R>(&self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    /// Calls `f` in a process of its own, if each run is made in one.
+    #[cfg(feature = "processes")]
+    fn isolated<R: Wire>(&self, f: impl FnOnce() -> R) -> R {
+        if self.fresh_processes { fresh_process::run(f) } else { f() }
+    }
+
     fn start(&self, request: Request<'_>) -> Ended {
         if self.fresh_threads {
             fresh_thread::run(self.simulation, request)
@@ -101,7 +122,12 @@ impl Runner<'_> {
 
     /// Makes a run with the decisions of `source`.
     pub(crate) fn make(&self, source: AnySource, detail: Detail) -> Ended {
-        self.start(Request { source, limits: self.limits, detail, explain_from: 0, loud: false })
+        self.isolated(|| self.start(Request { detail, ..self.lean(source) }))
+    }
+
+    /// Returns the request for a run without output and without a record.
+    fn lean(&self, source: AnySource) -> Request<'_> {
+        Request { source, limits: self.limits, detail: Detail::Lean, explain_from: 0, loud: false }
     }
 
     /// Makes a run of a schedule, without output.
@@ -158,13 +184,8 @@ impl Runner<'_> {
 
     fn request(&self, schedule: &Schedule, detail: Detail, explain_from: u64, loud: bool) -> Ended {
         self.set_origin(Origin::Stored(schedule.clone()));
-        let ended = self.start(Request {
-            source: schedule.source(),
-            limits: self.limits,
-            detail,
-            explain_from,
-            loud,
-        });
+        let ended = self
+            .isolated(|| self.start(Request { detail, explain_from, loud, ..self.lean(schedule.source()) }));
         let mut outcomes = self.outcomes();
         outcomes.add(schedule.randomness(), &ended);
         if detail >= Detail::Blocked {

@@ -2,6 +2,10 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what they return is the subject")]
 
+mod processes;
+#[expect(dead_code, unused_imports, unused_macros, reason = "only a part of it is used here")]
+mod support;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::ErrorKind;

@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Graph) -> Result<Exit, Failed> {
     let stand_ins = STAND_INS.iter().filter(|(feature, _)| features.contains(feature));
     lines.extend(stand_ins.map(|(_, text)| format!("  {text}")));
     lines.push("  threads, and connections of real sockets: a run that starts one fails as an escape".into());
-    lines.push("  statics, which outlive a run: a test may not be deterministic".into());
+    lines.push("  statics, which outlive a run: a test that is not deterministic for that reason gets a process for each run, under Linux".into());
     let missing = match (settings.hermetic, IS_HERMETIC) {
         (Some(false), _) => Some("`hermetic = false` in timeloop.toml"),
         (_, false) => Some("the hermetic mode needs Linux on x86-64 or aarch64"),

@@ -52,6 +52,9 @@ pub(crate) fn file(table: &Table) -> String {
         if needs.ignore_unobserved_panics {
             reasons.push("Tasks panic whose join handles are gone, as tokio allows.".to_owned());
         }
+        if needs.processes {
+            reasons.push("Runs leave something behind in statics.".to_owned());
+        }
         if is_slow {
             reasons.push(format!("{} schedules took {} s.", test.schedules, test.millis / 1_000));
         }
@@ -109,12 +112,14 @@ mod tests {
                 result("detached", Outcome::Explored, 1),
                 OfTest { ignore_unobserved_panics: true, ..OfTest::default() },
             ),
+            with(result("counts", Outcome::Explored, 1), OfTest { processes: true, ..OfTest::default() }),
             result("here", Outcome::FailedInBaseline, 1),
             result("other", Outcome::Nondeterministic, 1),
         ];
         let mut libtest = Libtest::default();
-        libtest.failed =
-            ["race", "exact", "whole", "detached", "here", "other", "sum"].map(str::to_owned).into();
+        libtest.failed = ["race", "exact", "whole", "detached", "counts", "here", "other", "sum"]
+            .map(str::to_owned)
+            .into();
         let text = file(&Table::new(results, libtest));
         let settings = "
 # Tests without #[tokio::test] that fail here. Each text skips all tests whose paths contain it.
@@ -147,9 +152,13 @@ runs = 100
 # Tasks panic whose join handles are gone, as tokio allows.
 [tests.\"bank::detached\"]
 ignore_unobserved_panics = true
+
+# Runs leave something behind in statics.
+[tests.\"bank::counts\"]
+processes = true
 ";
         assert!(text.ends_with(settings), "{text}");
         let settings = Settings::parse(&text, Path::new("/bank")).expect("what is written can be read");
-        assert_eq!(settings.tests.len(), 6);
+        assert_eq!(settings.tests.len(), 7);
     }
 }

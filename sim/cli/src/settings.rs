@@ -14,7 +14,7 @@ pub(crate) const NAME: &str = "timeloop.toml";
 const ACCEPTED: &str = "accepted are `runs = 1000` (schedules per test), `stalls = true`, `hermetic = true`, `skip = [\"test path\"]`, \
                         `regressions = \"folder\"`, and for a test `[tests.\"crate::path\"]` with `skip = true`, \
                         `runs = 1000`, `stalls = true`, \
-                        `varied_io = true` and `ignore_unobserved_panics = true`";
+                        `varied_io = true`, `ignore_unobserved_panics = true` and `processes = true`";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -42,6 +42,8 @@ pub(crate) struct OfTest {
     pub(crate) varied_io: Option<bool>,
     /// Whether a panic of a task whose join handle is gone fails no run.
     pub(crate) ignore_unobserved_panics: bool,
+    /// Whether each run has a process of its own.
+    pub(crate) processes: bool,
 }
 
 impl OfTest {
@@ -55,6 +57,7 @@ impl OfTest {
                 "stalls" => settings.stalls = Some(value.as_bool()?),
                 "varied_io" => settings.varied_io = Some(value.as_bool()?),
                 "ignore_unobserved_panics" => settings.ignore_unobserved_panics = value.as_bool()?,
+                "processes" => settings.processes = value.as_bool()?,
                 _ => return None,
             }
         }
@@ -73,6 +76,7 @@ impl OfTest {
             switched("stalls", self.stalls),
             switched("varied_io", self.varied_io),
             flag("ignore_unobserved_panics", self.ignore_unobserved_panics),
+            flag("processes", self.processes),
         ];
         all.into_iter().flatten()
     }
@@ -177,7 +181,7 @@ mod tests {
     fn every_key_is_read() {
         let text = "runs = 50\nstalls = false\nhermetic = false\nskip = ['slow', 'bank::big']\nregressions = 'tests/schedules'\n\
              [tests.'bank::opens']\nruns = 7\nstalls = true\n[tests.'bank::closes']\nskip = true\n\
-             [tests.'bank::panics']\nvaried_io = false\nignore_unobserved_panics = true\n";
+             [tests.'bank::panics']\nvaried_io = false\nignore_unobserved_panics = true\nprocesses = true\n";
         let settings = Settings {
             runs: Some(50),
             stalls: Some(false),
@@ -189,7 +193,12 @@ mod tests {
                 ("bank::closes".into(), OfTest { skip: true, ..OfTest::default() }),
                 (
                     "bank::panics".into(),
-                    OfTest { varied_io: Some(false), ignore_unobserved_panics: true, ..OfTest::default() },
+                    OfTest {
+                        varied_io: Some(false),
+                        ignore_unobserved_panics: true,
+                        processes: true,
+                        ..OfTest::default()
+                    },
                 ),
             ]),
         };
@@ -197,14 +206,14 @@ mod tests {
         assert_eq!(
             of_tests.as_deref(),
             Some(
-                "bank::closes=skip;bank::opens=runs:7,stalls:on;bank::panics=varied_io:off,ignore_unobserved_panics"
+                "bank::closes=skip;bank::opens=runs:7,stalls:on;bank::panics=varied_io:off,ignore_unobserved_panics,processes"
             )
         );
         let of_tests = Settings::of_tests(&settings.tests, |variable| variable == "TIMELOOP_RUNS");
         assert_eq!(
             of_tests.as_deref(),
             Some(
-                "bank::closes=skip;bank::opens=stalls:on;bank::panics=varied_io:off,ignore_unobserved_panics"
+                "bank::closes=skip;bank::opens=stalls:on;bank::panics=varied_io:off,ignore_unobserved_panics,processes"
             )
         );
         assert_eq!(Settings::parse(text, Path::new("/work")), Ok(settings));

@@ -44,10 +44,10 @@ impl Table {
                 passed = passed.saturating_sub(1);
                 continue;
             }
-            // It has failed at first, and passes as tokio would run it.
-            let passes_as_in_tokio =
-                result.needs.ignore_unobserved_panics && result.outcome == Outcome::Explored;
-            let was_failed = passes_as_in_tokio && libtest.take_failed(&result.path);
+            // It has failed at first, and passes as tokio would run it, or with a process for each run.
+            let passes_at_last = (result.needs.ignore_unobserved_panics || result.needs.processes)
+                && result.outcome == Outcome::Explored;
+            let was_failed = passes_at_last && libtest.take_failed(&result.path);
             let has_passed = result.outcome == Outcome::Explored
                 || (result.outcome != Outcome::Error && !libtest.take_failed(&result.path));
             if has_passed {
@@ -152,6 +152,13 @@ impl Table {
             let _ = writeln!(
                 text,
                 "         in {panicked} of them, tasks panic whose join handles are gone, as tokio allows"
+            );
+        }
+        let processes = self.passed.iter().filter(|test| test.needs.processes).count();
+        if processes > 0 {
+            let _ = writeln!(
+                text,
+                "         in {processes} of them, each run had a process of its own, because runs leave something behind in statics"
             );
         }
         let title = "failed in some order: a bug in the test or in the code that it calls";

@@ -193,7 +193,7 @@ impl Pass {
         }
         let paths: BTreeSet<&str> =
             again.iter().map(|(index, ..)| self.explored[*index].path.as_str()).collect();
-        for change in [Change::IgnorePanics, Change::NoStalls, Change::WholeReads] {
+        for change in [Change::Processes, Change::IgnorePanics, Change::NoStalls, Change::WholeReads] {
             let count = again.iter().filter(|(_, other, _)| *other == change).count();
             if count > 0 {
                 eprintln!("\ncargo timeloop: {count} {}", change.reason());
@@ -214,7 +214,7 @@ impl Pass {
                 continue;
             };
             let passed = last.outcome == Outcome::Explored;
-            if passed && change != Change::IgnorePanics {
+            if passed && !matches!(change, Change::IgnorePanics | Change::Processes) {
                 first.outcome = change.outcome();
             } else if passed || matches!(last.outcome, Outcome::Failed | Outcome::FailedInBaseline) {
                 *first = last.clone();
@@ -225,6 +225,9 @@ impl Pass {
     }
 }
 
+/// Whether a test binary can make each run in a process of its own.
+const IS_FORKING: bool = cfg!(target_os = "linux");
+
 /// A change of the settings with which a failed test is run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
@@ -234,6 +237,8 @@ enum Change {
     NoStalls,
     /// Reads and writes transfer as much as they can.
     WholeReads,
+    /// Each run has a process of its own.
+    Processes,
 }
 
 impl Change {
@@ -243,6 +248,10 @@ impl Change {
             Outcome::FailedInBaseline => {
                 let is_unobserved = result.message.starts_with("unobserved panic");
                 (is_unobserved && !own.ignore_unobserved_panics).then_some(Self::IgnorePanics)
+            }
+            // An escape stays one.
+            Outcome::Nondeterministic if IS_FORKING && result.message.starts_with("nondeterminism") => {
+                (!own.processes).then_some(Self::Processes)
             }
             Outcome::Failed if !stalls_are_settled && own.stalls.is_none() => Some(Self::NoStalls),
             Outcome::Failed if own.varied_io.is_none() => Some(Self::WholeReads),
@@ -255,13 +264,14 @@ impl Change {
             Self::IgnorePanics => own.ignore_unobserved_panics = true,
             Self::NoStalls => own.stalls = Some(false),
             Self::WholeReads => own.varied_io = Some(false),
+            Self::Processes => own.processes = true,
         }
     }
 
     /// Returns the outcome of a test that passes with the change.
     fn outcome(self) -> Outcome {
         match self {
-            Self::IgnorePanics => Outcome::Explored,
+            Self::IgnorePanics | Self::Processes => Outcome::Explored,
             Self::NoStalls => Outcome::FailedByStalls,
             Self::WholeReads => Outcome::FailedByShortReads,
         }
@@ -279,6 +289,9 @@ impl Change {
             }
             Self::WholeReads => {
                 "failed in some order; run again without reads and writes that transfer a part of the bytes"
+            }
+            Self::Processes => {
+                "not deterministic, maybe because runs leave something behind in statics; run again with a process for each run"
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::console;
 use crate::coverage::Covered;
 use crate::environment::{Log, Settings};
 use crate::exploration::{Exploration, Found, FoundBy};
+use crate::fresh_process;
 use crate::profile::SeedContext;
 use crate::progress::Phase;
 use crate::regression::Regressions;
@@ -132,13 +133,22 @@ impl<'a> Session<'a> {
             StrategySpec::Exhaustive { .. } => 100_000,
             _ => 1_000,
         };
+        // An exhaustive search reads what the source of a run has noted.
+        let fresh_processes = fresh_process::IS_SUPPORTED
+            && settings.verdict.is_some()
+            && settings.single(config.test.as_str()).processes
+            && !matches!(strategy, StrategySpec::Exhaustive { .. });
         let plan = Plan {
             base,
             context: SeedContext { strategy, profile: Arc::default() },
             first: 0,
             runs: settings.runs.or(config.runs).unwrap_or(runs),
             record_one_of: None,
-            jobs: settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or(default_jobs),
+            jobs: match settings.jobs.map(NonZero::get).or(config.jobs).unwrap_or(default_jobs) {
+                // A copy of a process has one thread, and would miss a lock that another one holds.
+                _ if fresh_processes => 1,
+                jobs => jobs,
+            },
         };
         let folder = config.regressions.folder(&settings);
         let exploration = Exploration {
@@ -163,6 +173,8 @@ impl<'a> Session<'a> {
             runner: Runner {
                 simulation,
                 fresh_threads: config.fresh_threads,
+                #[cfg(feature = "processes")]
+                fresh_processes,
                 limits: &config.limits,
                 test: &config.test,
                 note: None,

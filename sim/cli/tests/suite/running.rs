@@ -145,6 +145,7 @@ fn what_fails_in_the_baseline_run_does_not_run_here() {
     project.timeloop(&["test", "--strict", "--", "--skip", "fails", "--skip", "starts"]).assert_code(0);
 }
 
+/// Under Linux, each run has a process of its own if that helps.
 #[test]
 fn different_runs_of_a_schedule_are_not_deterministic() {
     let source = "
@@ -156,11 +157,29 @@ fn different_runs_of_a_schedule_are_not_deterministic() {
         async fn counts() {
             assert!(RUNS.fetch_add(1, Ordering::Relaxed) < 20, \"a static outlives the run\");
         }
+
+        #[tokio::test]
+        async fn tosses_a_coin() {
+            use std::hash::BuildHasher as _;
+            let hash = std::collections::hash_map::RandomState::new().hash_one(0);
+            assert!(hash % 16 > 0, \"the coin decides\");
+        }
     ";
     let project = Project::library("leftovers", source);
-    let ended = project.timeloop(&["test", "counts"]);
+    let real = [("TIMELOOP_HERMETIC", "off"), ("TIMELOOP_RUNS", "200")];
+    let ended = project.timeloop_with(&["test"], &real);
     ended.assert_code(0);
-    ended.assert_printed("1 not deterministic");
+    let not_explored = if cfg!(target_os = "linux") { 1 } else { 2 };
+    ended.assert_printed(&format!("{not_explored} not deterministic"));
+    if cfg!(target_os = "linux") {
+        ended.assert_printed("1 explored");
+        ended.assert_printed("in 1 of them, each run had a process of its own");
+        let settings = "[tests.\"leftovers::counts\"]\nprocesses = true\n";
+        fs::write(project.folder.join("timeloop.toml"), settings).expect("it is writable");
+        let ended = project.timeloop_with(&["test", "counts", "--", "--exact"], &real);
+        ended.assert_code(0);
+        ended.assert_not_printed("run again with a process for each run");
+    }
     let ended = project.timeloop(&["explore", "--runs", "lots", "counts"]);
     ended.assert_code(2);
     ended.assert_printed("TIMELOOP_RUNS=`lots` is not a number of runs");
