@@ -168,21 +168,19 @@ impl Handle {
 
     #[track_caller]
     fn block_on_here<F: Future>(&self, future: F) -> F::Output {
-        match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
+        let future = match context::driving(|engine| (engine.run_id() == self.run, engine.blocking())) {
             Some((_, Blocking::Refused)) => nested_in_task(),
-            Some((true, Blocking::Allowed)) => {
-                return wait_blocking(future);
-            }
+            Some((true, Blocking::Allowed)) => return wait_blocking(future),
             Some((false, Blocking::Allowed)) => match wait_in_outer_loop(self.run, future) {
                 Ok(output) => return output,
-                Err(future) => return self.block_on_idle(future),
+                Err(future) => future,
             },
-            None => {}
+            None => future,
             Some((_, Blocking::Between)) => panic!(
                 "cannot block while tasks are dropped at the end of a run or of a runtime; await the future in a task \
                  instead"
             ),
-        }
+        };
         self.block_on_idle(future)
     }
 

@@ -6,7 +6,7 @@
 
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use timeloop_sim::{Limits, Seed, StrategySpec};
 
@@ -29,6 +29,10 @@ pub(super) struct Recipe {
 /// What the runtimes that are alive were made from.
 static RECIPES: Mutex<Vec<(RunId, Recipe)>> = Mutex::new(Vec::new());
 
+fn recipes() -> MutexGuard<'static, Vec<(RunId, Recipe)>> {
+    RECIPES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Recipe {
     #[track_caller]
     fn make(&self) -> Rc<Engine> {
@@ -49,9 +53,7 @@ pub(super) fn here(runtime: RunId) -> RunId {
         Standing::Itself => runtime,
         Standing::StandIn(run) => run,
         Standing::Foreign => {
-            let recipes = RECIPES.lock().unwrap_or_else(PoisonError::into_inner);
-            let recipe = recipes.iter().find(|(run, _)| *run == runtime).map(|(_, recipe)| recipe.clone());
-            drop(recipes);
+            let recipe = recipes().iter().find(|(run, _)| *run == runtime).map(|(_, recipe)| recipe.clone());
             let Some(recipe) = recipe else { return runtime };
             let engine = recipe.make();
             engine.stand_for(runtime);
@@ -72,7 +74,7 @@ impl OwnedLoop {
     pub(super) fn build(recipe: Recipe) -> Self {
         let engine = recipe.make();
         let handle = Handle::named(engine.run_id(), recipe.name.clone());
-        RECIPES.lock().unwrap_or_else(PoisonError::into_inner).push((engine.run_id(), recipe));
+        recipes().push((engine.run_id(), recipe));
         Self { handle, is_shut_down: false }
     }
 
@@ -102,8 +104,8 @@ impl OwnedLoop {
             return;
         }
         let run = self.handle.run();
-        RECIPES.lock().unwrap_or_else(PoisonError::into_inner).retain(|(runtime, _)| *runtime != run);
-        let Some(engine) = engine::find_idle(self.handle.run()) else {
+        recipes().retain(|(runtime, _)| *runtime != run);
+        let Some(engine) = engine::find_idle(run) else {
             // On another thread.
             return;
         };

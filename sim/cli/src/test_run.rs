@@ -214,7 +214,7 @@ impl Pass {
                 continue;
             };
             let passed = last.outcome == Outcome::Explored;
-            if passed && !matches!(change, Change::IgnorePanics | Change::Processes) {
+            if passed && change.outcome() != Outcome::Explored {
                 first.outcome = change.outcome();
             } else if passed || matches!(last.outcome, Outcome::Failed | Outcome::FailedInBaseline) {
                 *first = last.clone();

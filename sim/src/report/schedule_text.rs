@@ -307,8 +307,11 @@ impl Writer<'_> {
                 format!("{} {verb} it{}", self.task(last), step_text::at(other.site.as_ref()))
             }
         };
-        let does =
-            operation.map_or_else(|| self.continues(at), |performed| self.done(performed, Form::Present));
+        let does = match operation {
+            Some(performed) => self.done(performed, Form::Present),
+            None if self.record.kind_of(at) == StepKind::Polls => "continues".to_owned(),
+            None => self.step_text(arrival, Form::Present),
+        };
         let steps = counted(meanwhile as u64, "step");
         format!("{task} {does} only after {has_done} (preempted for {steps})")
     }
@@ -409,14 +412,6 @@ impl Writer<'_> {
             return format!("{task} {}", self.done(performed, Form::Present));
         }
         format!("{task} {}", self.step_text(arrival, Form::Present))
-    }
-
-    /// Renders what a task does that continues without the operation before which it was preempted.
-    fn continues(&self, at: usize) -> String {
-        match self.record.kind_of(at) {
-            StepKind::Polls => "continues".to_owned(),
-            kind => step_text::does(kind, false, self.record.resumes_at(at), Form::Present),
-        }
     }
 
     fn step_text(&self, arrival: usize, form: Form) -> String {

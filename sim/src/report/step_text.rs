@@ -6,26 +6,16 @@ use crate::{Site, StepKind};
 
 /// Renders it; the subject is the task. `waited_at` is where the task waited before.
 pub(super) fn does(kind: StepKind, starts: bool, waited_at: Option<&Site>, form: Form) -> String {
-    let perfect = form == Form::Perfect;
-    if kind == StepKind::Polls && starts {
-        return (if perfect { "has started" } else { "starts" }).to_owned();
-    }
-    let verb = match (kind, perfect) {
-        (StepKind::Polls, false) => "resumes",
-        (StepKind::Polls, true) => "has resumed",
-        (StepKind::NodePaused, false) => "is due",
-        (StepKind::NodePaused, true) => "has been due",
+    let ([present, perfect], place, because) = match kind {
+        StepKind::Polls if starts => (["starts", "has started"], None, ""),
+        StepKind::Polls => (["resumes", "has resumed"], waited_at, ""),
+        StepKind::NodePaused => (["is due", "has been due"], waited_at, " while its node is paused"),
         // Its future has been dropped before.
-        (StepKind::NodeDown, false) => return "ends (its node went down)".to_owned(),
-        (StepKind::NodeDown, true) => return "has ended (its node went down)".to_owned(),
-        (StepKind::Aborts, false) => "is aborted",
-        (StepKind::Aborts, true) => "has been aborted",
+        StepKind::NodeDown => (["ends", "has ended"], None, " (its node went down)"),
+        StepKind::Aborts => (["is aborted", "has been aborted"], waited_at, ""),
     };
-    let because = match kind {
-        StepKind::NodePaused => " while its node is paused",
-        StepKind::NodeDown | StepKind::Polls | StepKind::Aborts => "",
-    };
-    format!("{verb}{}{because}", at(waited_at))
+    let verb = if form == Form::Present { present } else { perfect };
+    format!("{verb}{}{because}", at(place))
 }
 
 /// ` at bank.rs:57`; empty if the place is not known.
